@@ -1,0 +1,42 @@
+"""The one error a user is meant to see, and the wrapper every script's ``main`` runs in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class GaslampError(Exception):
+    """A problem the user can mend: what happened, the usual fix, then the less likely one.
+
+    Args:
+        cause: what is wrong, with file, line or row where there is one.
+        fix: what mends it most of the time.
+        less_likely: what else it may be, or ``None``.
+        code: exit code of the process, 1 to 125.
+    """
+
+    def __init__(self, cause: str, fix: str, less_likely: str | None = None, code: int = 1) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.fix = fix
+        self.less_likely = less_likely
+        self.code = code
+
+    def __str__(self) -> str:
+        lines = [f"error: {self.cause}", f"  usual fix:       {self.fix}"]
+        if self.less_likely:
+            lines.append(f"  less likely fix: {self.less_likely}")
+        return "\n".join(lines)
+
+
+def exit_with_help(main: Callable[[], int | None]) -> None:
+    """Run a script's ``main``; a GaslampError becomes its text and exit code, anything else keeps its traceback."""
+    try:
+        sys.exit(main() or 0)
+    except GaslampError as error:
+        print(error, file=sys.stderr, flush=True)
+        sys.exit(error.code)
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again, finished steps are kept", file=sys.stderr, flush=True)
+        sys.exit(130)
