@@ -1,0 +1,81 @@
+# Helpers of the rules: the checked config, slices of it for `params`, and the code each rule depends on.
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from gaslamp.code_graph import get_code
+from gaslamp.config import get_slice, is_local, load_config
+from gaslamp.errors import GaslampError
+from gaslamp.models import get_model_name
+from gaslamp.workflow_state import release_stale_lock
+
+# Every rule runs with the interpreter that runs Snakemake; only training may have its own (profiles set train_python).
+PYTHON = shlex.quote(sys.executable)
+
+try:
+    CONFIG = load_config(config)
+    release_stale_lock(Path.cwd())
+except GaslampError as error:
+    raise WorkflowError(str(error))
+
+RUN = CONFIG.run
+MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
+TOOLCHAIN = "resources/llama.cpp/toolchain.json"
+TRAIN_PYTHON = shlex.quote(CONFIG.train_python or sys.executable)
+LEVELS = ["f16", *CONFIG.export.levels]
+
+
+def is_remote():
+    """Whether training happens on another machine, with a graph of its own."""
+    return CONFIG.backend == "colab"
+
+
+def get_settings(*keys):
+    """The named parts of the config as JSON: what a rule depends on, and nothing else."""
+    return get_slice(CONFIG, *keys)
+
+
+def get_data_input():
+    """The user's own files, so that an edited row reruns the data phase; embedded sets are code."""
+    source = CONFIG.data.source
+    if source.startswith("embedded:"):
+        return []
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return sorted(str(file) for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return [str(path)]
+
+
+def get_model_input():
+    """The config file of a model folder, so that another folder of the same name is noticed."""
+    source = CONFIG.model.source
+    return [str(Path(source).expanduser() / "config.json")] if is_local(source) else []
+
+
+def get_data_plugins():
+    """The embedded set or the formats that the data phase may pick."""
+    if CONFIG.data.source.startswith("embedded:"):
+        return ["embedded/" + CONFIG.data.source.removeprefix("embedded:")]
+    return []
+
+
+def get_started():
+    """Remember which process owns the run, so that its lock can be told from a stale one."""
+    from gaslamp.workflow_state import claim
+
+    claim(Path.cwd())
+
+
+def get_summary():
+    """The closing table, when a whole run is there."""
+    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN], check=False)
+
+
+def get_advice():
+    """After a failure: the progress log with the failed phase, and how to go on."""
+    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, "--failed"], check=False)

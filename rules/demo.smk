@@ -1,0 +1,17 @@
+# Phase 5.5: one folder that opens from disk, made from the comparison and nothing else.
+
+
+rule build_demo:
+    input:
+        compare="outputs/{run}/eval/compare.json",
+        train="outputs/{run}/train.json",
+        model=MODEL_FACTS,
+        code=get_code("build_demo.py"),
+        page="scripts/gaslamp/demo/index.html.j2",
+    output:
+        "demos/{run}/index.html",
+    params:
+        settings=get_settings("project", "demo", "method"),
+    shell:
+        "{PYTHON} scripts/build_demo.py --compare {input.compare} --train {input.train} --model {input.model}"
+        " --settings {params.settings:q} --out {output}"

@@ -1,0 +1,79 @@
+# Phase 0 and 3: the brief, the machine, the packages, the gate before anything is downloaded, the two big resources.
+
+
+rule write_brief:
+    input:
+        code=get_code("write_brief.py"),
+    output:
+        "project_brief.md",
+    params:
+        settings=get_settings("project", "method", "model", "data", "backend"),
+    shell:
+        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output}"
+
+
+rule detect_system:
+    input:
+        code=get_code("detect_system.py"),
+    output:
+        "outputs/env/system.json",
+    shell:
+        "{PYTHON} scripts/detect_system.py --out {output}"
+
+
+rule detect_env:
+    input:
+        code=get_code("detect_env.py"),
+    output:
+        "outputs/env/env.json",
+    params:
+        settings=get_settings("backend"),
+    shell:
+        "{TRAIN_PYTHON} scripts/detect_env.py --settings {params.settings:q} --out {output}"
+
+
+rule check_preflight:
+    input:
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
+        code=get_code("check_preflight.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}"),
+    output:
+        "outputs/{run}/preflight.json",
+    log:
+        "logs/{run}/preflight.log",
+    params:
+        settings=get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels"),
+    shell:
+        "{PYTHON} scripts/check_preflight.py --system {input.system} --env {input.env}"
+        " --settings {params.settings:q} --out {output} --log {log}"
+
+
+# Gates and the toolchain are `ancient`: they must exist first, but their clock never reruns what stands behind them.
+rule fetch_model:
+    input:
+        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        source=get_model_input(),
+        code=get_code("fetch_model.py"),
+    output:
+        MODEL_FACTS,
+    log:
+        "logs/fetch_model.log",
+    params:
+        settings=get_settings("model"),
+    shell:
+        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} --out {output} --log {log}"
+
+
+# High priority and one counted thread: it starts first and builds beside the data and training phases.
+rule build_llamacpp:
+    input:
+        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        code=get_code("build_llamacpp.py"),
+    output:
+        TOOLCHAIN,
+    log:
+        "logs/build_llamacpp.log",
+    priority: 100
+    threads: 1
+    shell:
+        "{PYTHON} scripts/build_llamacpp.py --out {output} --log {log}"

@@ -1,0 +1,125 @@
+# Phase 6: merged -> GGUF -> levels, each asked the test set again; the ladder recommends, the parity gate decides.
+
+
+rule merge_adapters:
+    input:
+        verdict="outputs/{run}/eval/verdict.json",
+        model=MODEL_FACTS,
+        adapters="outputs/{run}/adapters",
+        template="data/template.json",
+        code=get_code("merge_adapters.py", "exporters/merged"),
+    output:
+        directory("outputs/{run}/merged"),
+    log:
+        "logs/{run}/merge_adapters.log",
+    resources:
+        model=1,
+    shell:
+        "{PYTHON} scripts/merge_adapters.py --verdict {input.verdict} --model {input.model} --adapters {input.adapters}"
+        " --template {input.template} --out {output} --log {log}"
+
+
+rule convert_gguf:
+    input:
+        merged="outputs/{run}/merged",
+        toolchain=ancient(TOOLCHAIN),
+        code=get_code("convert_gguf.py", "exporters/gguf"),
+    output:
+        "outputs/{run}/gguf/model-f16.gguf",
+    log:
+        "logs/{run}/convert_gguf.log",
+    shell:
+        "{PYTHON} scripts/convert_gguf.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
+
+
+rule quantize_gguf:
+    input:
+        f16="outputs/{run}/gguf/model-f16.gguf",
+        toolchain=ancient(TOOLCHAIN),
+        code=get_code("quantize_gguf.py", "exporters/gguf"),
+    output:
+        "outputs/{run}/gguf/model-{level}.gguf",
+    log:
+        "logs/{run}/quantize_{level}.log",
+    wildcard_constraints:
+        level="(?!f16$)[a-z0-9_]+",
+    shell:
+        "{PYTHON} scripts/quantize_gguf.py --source {input.f16} --toolchain {input.toolchain}"
+        " --level {wildcards.level} --out {output} --log {log}"
+
+
+rule evaluate_gguf:
+    input:
+        gguf="outputs/{run}/gguf/model-{level}.gguf",
+        toolchain=ancient(TOOLCHAIN),
+        test="data/test.jsonl",
+        template="data/template.json",
+        code=get_code("evaluate_gguf.py"),
+    output:
+        "outputs/{run}/eval/gguf-{level}.predictions.jsonl",
+    log:
+        "logs/{run}/evaluate_gguf_{level}.log",
+    params:
+        settings=get_settings("eval.max_new_tokens"),
+    resources:
+        model=1,
+    shell:
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test}"
+        " --template {input.template} --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule build_ladder:
+    input:
+        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        predictions=expand("outputs/{{run}}/eval/gguf-{level}.predictions.jsonl", level=LEVELS),
+        compare="outputs/{run}/eval/compare.json",
+        test="data/test.jsonl",
+        code=get_code("build_ladder.py", *(f"metrics/{name}" for name in CONFIG.eval.metrics)),
+    output:
+        "outputs/{run}/gguf/ladder.json",
+    params:
+        settings=get_settings("export.tolerance", "eval"),
+    shell:
+        "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions}"
+        " --compare {input.compare} --test {input.test} --settings {params.settings:q} --out {output}"
+
+
+rule check_parity:
+    input:
+        model=MODEL_FACTS,
+        adapters="outputs/{run}/adapters",
+        merged="outputs/{run}/merged",
+        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        toolchain=ancient(TOOLCHAIN),
+        test="data/test.jsonl",
+        template="data/template.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        code=get_code("check_parity.py"),
+    output:
+        "outputs/{run}/gguf/parity.json",
+    log:
+        "logs/{run}/check_parity.log",
+    params:
+        settings=get_settings("export", "eval.max_new_tokens"),
+    resources:
+        model=1,
+    shell:
+        "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
+        " --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
+        " --ladder {input.ladder} --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule write_modelfile:
+    input:
+        parity="outputs/{run}/gguf/parity.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        template="data/template.json",
+        code=get_code("write_modelfile.py", "exporters/ollama"),
+    output:
+        "outputs/{run}/gguf/Modelfile",
+    params:
+        settings=get_settings("deploy", "data.system"),
+    shell:
+        "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
+        " --template {input.template} --settings {params.settings:q} --out {output}"

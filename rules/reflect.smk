@@ -1,0 +1,58 @@
+# Phase 7: everything above, told as a roadbook from the facts; then what the next project should know.
+
+
+rule write_roadbook:
+    input:
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
+        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        model=MODEL_FACTS,
+        card="data/card.json",
+        template="data/template.json",
+        train=f"outputs/{RUN}/train.json",
+        compare=f"outputs/{RUN}/eval/compare.json",
+        verdict=f"outputs/{RUN}/eval/verdict.json",
+        ladder=f"outputs/{RUN}/gguf/ladder.json",
+        parity=f"outputs/{RUN}/gguf/parity.json",
+        modelfile=f"outputs/{RUN}/gguf/Modelfile",
+        code=get_code("write_roadbook.py"),
+        page="scripts/gaslamp/roadbook/gaslamp.md.j2",
+    output:
+        "gaslamp.md",
+    params:
+        settings=get_settings("run", "backend", "method", "project", "model", "data", "train", "eval", "demo", "export", "deploy", "reflect"),
+        facts=lambda wildcards, input: " ".join(
+            f"--{key} {input[key]}"
+            for key in ("system", "env", "preflight", "model", "card", "template", "train", "compare", "verdict", "ladder", "parity")
+        ),
+    shell:
+        "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output}"
+
+
+rule reflect:
+    input:
+        roadbook="gaslamp.md",
+        system="outputs/env/system.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        code=get_code("reflect.py"),
+    output:
+        payload="outputs/{run}/reflection/payload.json",
+        decisions="outputs/{run}/reflection/decisions.md",
+    params:
+        settings=get_settings("project", "method", "model", "backend", "reflect"),
+    shell:
+        "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
+        " --ladder {input.ladder} --settings {params.settings:q} --payload {output.payload} --decisions {output.decisions}"
+
+
+rule write_progress:
+    input:
+        f"outputs/{RUN}/reflection/decisions.md",
+        f"demos/{RUN}/index.html",
+        code=get_code("write_progress.py"),
+    output:
+        "progress_log.md",
+    shell:
+        "{PYTHON} scripts/write_progress.py --phases logs/phases.jsonl --out {output}"

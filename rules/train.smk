@@ -1,0 +1,28 @@
+# Phase 4: one rule for every backend that runs here; its name tells which. Checkpoints are no output: they survive a kill.
+
+
+rule train_model:
+    name:
+        f"train_{ {'mac': 'mlx'}.get(CONFIG.backend, CONFIG.backend)}"
+    input:
+        preflight=ancient("outputs/{run}/preflight.json"),
+        model=MODEL_FACTS,
+        train="data/train.jsonl",
+        valid="data/valid.jsonl",
+        template="data/template.json",
+        code=get_code("train_model.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}"),
+    output:
+        adapters=directory("outputs/{run}/adapters"),
+        facts="outputs/{run}/train.json",
+    log:
+        "logs/{run}/train.log",
+    params:
+        settings=get_settings("backend", "method", "train"),
+        checkpoints="checkpoints/{run}",
+        metrics="logs/{run}/train.metrics.jsonl",
+    resources:
+        model=1,
+    shell:
+        "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
+        " --template {input.template} --settings {params.settings:q} --checkpoints {params.checkpoints}"
+        " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"

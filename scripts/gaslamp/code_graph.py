@@ -1,0 +1,49 @@
+"""Which files a script depends on: so that editing a module reruns exactly the rules that use it.
+
+Standard library only and no imports of the code itself: the Snakefile asks this at every parse.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parent.parent
+
+
+@cache
+def _get_imports(file: Path) -> tuple[Path, ...]:
+    """The files of this library that ``file`` imports, at the top or inside functions."""
+    found: list[Path] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in modules:
+            base = SCRIPTS.joinpath(*module.split("."))
+            if base.with_suffix(".py").is_file():
+                found.append(base.with_suffix(".py"))
+            elif module != "gaslamp" and (base / "__init__.py").is_file():
+                found.append(base / "__init__.py")
+    return tuple(found)
+
+
+def get_code(script: str, *plugins: str) -> list[str]:
+    """The project-relative files whose bytes decide what ``scripts/<script>`` does.
+
+    Args:
+        script: file name in scripts/.
+        plugins: plug-ins the config picked, such as ``methods/sft``: found by name at run time, so no import shows them.
+    """
+    waiting = [SCRIPTS / script, *(SCRIPTS / "gaslamp" / f"{plugin}.py" for plugin in plugins)]
+    seen: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            if file.is_file():
+                waiting.extend(_get_imports(file))
+    return sorted(file.relative_to(SCRIPTS.parent).as_posix() for file in seen)

@@ -1,0 +1,332 @@
+"""The config of a project: every key with its reason and range, checked all at once, with the line and the nearest key.
+
+``config.yaml`` is read by Snakemake, validated here, and cut into slices that travel to the scripts as ``--settings``
+JSON. The JSON schema for editors (``workflow/schemas/config.schema.json``) is generated from these models.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gaslamp.errors import GaslampError
+
+Backend = Literal["cpu", "cuda", "mac", "colab"]
+Level = Literal["q8_0", "q6_k", "q5_k_m", "q5_0", "q4_k_m", "q4_0", "q3_k_m", "q2_k"]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values are never bent into shape."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Project(Section):
+    name: str = Field("gaslamp", description="Short name; shown on pages and used as the served model's alias.", min_length=1)
+    task: str = Field("", description="What the model shall do, in one sentence.")
+    audience: str = Field("", description="Who uses it; the demo speaks to them.")
+    domain: Literal[
+        "general", "support", "health", "finance", "legal", "education", "code", "math", "science", "security"
+    ] = Field("general", description="Field of the audience; decides colours and tone of the demo.")
+
+
+class Model(Section):
+    source: str = Field(
+        "embedded:smollm2-135m-instruct",
+        description="embedded:NAME, a folder with a Hugging Face checkpoint, or a hub id such as org/name.",
+        min_length=1,
+    )
+    revision: str | None = Field(None, description="Commit or tag of a hub id; null takes main and records the commit found.")
+
+
+class Split(Section):
+    valid: float = Field(0.05, ge=0, le=0.5, description="Share of rows for validation loss.")
+    test: float = Field(0.15, gt=0, le=0.5, description="Share of rows that only evaluation sees.")
+    seed: int = Field(3407, ge=0, description="Changes which rows go where; rows never move when others are added.")
+    max_test: int = Field(200, ge=10, description="More test rows than this are left out: 200 give an interval of about 4 points.")
+
+
+class Data(Section):
+    source: str = Field("embedded:orders_json", description="A file, a folder of files, or embedded:NAME.", min_length=1)
+    format: str = Field("auto", description="A name from scripts/gaslamp/formats, or auto to find it by the columns.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Your column for each role, e.g. {prompt: question, completion: answer}."
+    )
+    system: str | None = Field(None, description="System prompt put before every row that has none of its own.")
+    split: Split = Field(default_factory=Split, description="How rows are divided.")  # type: ignore[arg-type]
+    slice: str = Field("slice", description="Column whose values are scored apart in the evaluation, when it exists.")
+    max_truncated: float = Field(
+        0.0, ge=0, le=1, description="Share of rows that may be longer than train.max_length before the run stops."
+    )
+
+
+class Lora(Section):
+    r: int = Field(16, ge=1, le=512, description="Rank: capacity of the adapter. Typical 8 to 64.")
+    alpha: int = Field(32, ge=1, le=1024, description="Scale is alpha / r. Typical r to 2 r.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="0 is fastest and what most recipes use; typical 0 to 0.1.")
+    target_modules: str | list[str] = Field(
+        "all-linear", description="all-linear, or names such as [q_proj, v_proj]."
+    )
+
+
+class Train(Section):
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null means epochs decide.")
+    epochs: float = Field(1.0, gt=0, le=1000, description="Passes over the training rows when max_steps is null.")
+    batch_size: int = Field(4, ge=1, le=1024, description="Rows in one forward pass.")
+    gradient_accumulation: int = Field(1, ge=1, le=1024, description="Forward passes for one optimizer step.")
+    max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated.")
+    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
+        "cosine", description="How the learning rate falls."
+    )
+    warmup_steps: int = Field(5, ge=0, description="Steps in which the learning rate rises from 0.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Pulls the adapter towards zero; typical 0 to 0.1.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are scaled down to this length.")
+    seed: int = Field(3407, ge=0, description="Order of the rows and start of the adapter.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: what the backend does best (cpu: float32); the choice and its reason are recorded."
+    )
+    gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time.")
+    save_minutes: float = Field(1.0, gt=0, le=600, description="A checkpoint at least this often: what a kill can cost.")
+    save_steps: int | None = Field(None, ge=1, description="A checkpoint every so many steps, as well.")
+    lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
+
+
+class Eval(Section):
+    metrics: list[str] = Field(
+        default_factory=list, description="Names from scripts/gaslamp/metrics; empty: chosen by the answers. The first decides."
+    )
+    max_new_tokens: int | None = Field(
+        None, ge=1, le=32768, description="null: a little more than the longest reference answer of the test rows."
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows generated together; halved when memory runs out.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
+    retention: bool = Field(True, description="Ask base and tuned general questions too, to see what was forgotten.")
+    max_forgetting: float = Field(
+        0.3, ge=0, le=1, description="Retention points (share) that may be lost before the verdict warns."
+    )
+    gate: Literal["block", "warn"] = Field("block", description="block: a model that is not better than base is not exported.")
+
+
+class Demo(Section):
+    theme: Literal["auto", "crisp", "dark"] = Field("auto", description="auto follows project.domain.")
+    title: str | None = Field(None, description="Headline; null: computed from the result.")
+    examples: int = Field(6, ge=1, le=50, description="Pairs of answers shown.")
+
+
+class Export(Section):
+    levels: list[Level] = Field(
+        default_factory=lambda: ["q8_0", "q4_k_m"], description="Quantized files to make beside f16.", min_length=1
+    )
+    tolerance: float = Field(
+        0.05, ge=0, le=1, description="Score a level may lose against f16 and still be recommended (0.05 = 5 points)."
+    )
+    parity: Literal["block", "warn"] = Field("block", description="block: a model that differs from the evaluated one is not shipped.")
+    parity_prompts: int = Field(16, ge=4, le=200, description="Test rows that go through every artefact in the parity check.")
+
+
+class Deploy(Section):
+    port: int = Field(8081, ge=1024, le=65535, description="First port tried on 127.0.0.1.")
+    context: int = Field(4096, ge=256, le=1_048_576, description="Tokens the served model remembers.")
+    level: str = Field("recommended", description="recommended (from the ladder), f16, or one of export.levels.")
+
+
+class Reflect(Section):
+    write: bool = Field(True, description="Write what was learnt to GASLAMP_HOME (default ~/.gaslamp).")
+
+
+class Config(Section):
+    """The whole config.yaml. ``backend`` and ``train_python`` are set by the profile."""
+
+    backend: Backend = Field("cpu", description="Set by the profile: cpu, cuda, mac or colab.")
+    train_python: str | None = Field(None, description="Interpreter of the training rule; null: the one that runs Snakemake.")
+    run: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of this run; its files stand in folders of that name.")
+    method: str = Field("sft", description="A name from scripts/gaslamp/methods.")
+    project: Project = Field(default_factory=Project, description="What it is for.")  # type: ignore[arg-type]
+    model: Model = Field(default_factory=Model, description="What is fine-tuned.")  # type: ignore[arg-type]
+    data: Data = Field(default_factory=Data, description="What it learns from.")
+    train: Train = Field(default_factory=Train, description="How it learns.")  # type: ignore[arg-type]
+    eval: Eval = Field(default_factory=Eval, description="How it is judged.")  # type: ignore[arg-type]
+    demo: Demo = Field(default_factory=Demo, description="The page to share.")  # type: ignore[arg-type]
+    export: Export = Field(default_factory=Export, description="What is shipped.")  # type: ignore[arg-type]
+    deploy: Deploy = Field(default_factory=Deploy, description="How it is served here.")  # type: ignore[arg-type]
+    reflect: Reflect = Field(default_factory=Reflect, description="What is remembered.")  # type: ignore[arg-type]
+
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, value: str) -> str:
+        from gaslamp import registry
+
+        if value not in registry.names("methods"):
+            raise ValueError(f"there is no method '{value}' (built: {', '.join(registry.names('methods'))})")
+        return value
+
+
+class Slice:
+    """Read access to the keys a rule declared in its ``params``; any other key is an error, never a silent default."""
+
+    def __init__(self, section: BaseModel, path: str = "") -> None:
+        self._section, self._path = section, path
+
+    def __getattr__(self, key: str) -> Any:
+        if key not in self._section.model_fields_set:
+            raise AttributeError(f"{self._path}{key} is not in this rule's settings: add it to get_settings() in rules/")
+        value = getattr(self._section, key)
+        return Slice(value, f"{self._path}{key}.") if isinstance(value, BaseModel) else value
+
+    def dump(self) -> dict[str, Any]:
+        """The declared keys as plain values, for provenance."""
+        return self._section.model_dump(exclude_unset=True)
+
+
+def get_slice(config: Config, *keys: str) -> str:
+    """The named parts of ``config`` as compact JSON, e.g. ``get_slice(config, "train", "data.system")``."""
+    whole = config.model_dump()
+    result: dict[str, Any] = {}
+    for key in keys:
+        source, target = whole, result
+        *parents, last = key.split(".")
+        for parent in parents:
+            source, target = source[parent], target.setdefault(parent, {})
+        target[last] = source[last]
+    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+
+
+def parse_slice(text: str) -> Slice:
+    """The ``--settings`` of a script, as made by get_slice (or typed by hand: it is checked the same way)."""
+    try:
+        return Slice(Config.model_validate_json(text))
+    except ValidationError as failure:
+        problems = [_explain(error, "", "--settings") for error in failure.errors()]
+        raise GaslampError(_join(problems), "pass the JSON that the rule passes, see rules/") from None
+
+
+def get_schema() -> dict[str, Any]:
+    """The JSON schema for editors, written to workflow/schemas/ by ``make schema``."""
+    return Config.model_json_schema()
+
+
+def _find_line(text: str, path: tuple[str | int, ...]) -> int | None:
+    """The line (from 1) of ``path`` in a YAML text, or of its nearest parent that stands there; ``None`` when absent."""
+    import yaml
+
+    node = yaml.compose(text)
+    line = None
+    for part in path:
+        children: list[tuple[Any, Any, Any]] = []
+        if isinstance(node, yaml.MappingNode):
+            children = [(key.value, key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            children = [(index, value, value) for index, value in enumerate(node.value)]
+        for name, key, value in children:
+            if name == part:
+                line, node = key.start_mark.line + 1, value
+                break
+        else:
+            return line
+    return line
+
+
+def _get_keys(path: tuple[str | int, ...]) -> list[str]:
+    """The keys allowed in the section at ``path``."""
+    model: Any = Config
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return []
+        candidates = [field.annotation, *get_args(field.annotation)]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return list(model.model_fields) if model else []
+
+
+def _explain(error: Any, text: str, file: str) -> str:
+    path = tuple(error["loc"])
+    name = ".".join(str(part) for part in path) or "config"
+    line = _find_line(text, path) if text else None
+    where = f"{file}, line {line}" if line else file
+    if error["type"] == "extra_forbidden":
+        keys = _get_keys(path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), keys, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(keys)}"
+        return f"{where}: unknown key '{name}'; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = json.dumps(error.get("input"), default=str, ensure_ascii=False)
+    return f"{where}: {name} = {given[:80]}: {message}"
+
+
+def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: str | Path = ".") -> Config:
+    """Validate a config that was read from ``file``; raise one GaslampError that lists every problem.
+
+    Args:
+        values: the mapping that Snakemake (or a test) read.
+        file: where it came from, for the line numbers.
+        root: the project folder that relative paths start from.
+    """
+    text = Path(file).read_text(encoding="utf-8") if Path(file).is_file() else ""
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as failure:
+        problems = [_explain(error, text, str(file)) for error in failure.errors()]
+        raise GaslampError(_join(problems), f"edit {file}; docs/config.md and the comments in it say what each key takes") from None
+    problems = [f"{_at(text, file, path)}: {message}" for path, message in _find_conflicts(config, Path(root))]
+    if problems:
+        raise GaslampError(_join(problems), f"edit {file}, or put the file where it says", "the command was started in another folder")
+    return config
+
+
+def _join(problems: list[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems in the config\n" + "\n".join(f"    - {problem}" for problem in problems)
+
+
+def _at(text: str, file: str | Path, path: tuple[str, ...]) -> str:
+    line = _find_line(text, path) if text else None
+    return f"{file}, line {line}" if line else str(file)
+
+
+def is_local(source: str) -> bool:
+    """Whether ``model.source`` names a folder rather than a hub id: it stands there, or it is written like a path."""
+    return not source.startswith("embedded:") and (source.startswith((".", "/", "~")) or Path(source).expanduser().exists())
+
+
+def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
+    """What no single field can see: names that must exist, files that must stand there."""
+    from gaslamp import registry
+
+    problems: list[tuple[tuple[str, ...], str]] = []
+    if config.data.source.startswith("embedded:"):
+        known = registry.names("embedded")
+        if config.data.source.removeprefix("embedded:") not in known:
+            problems.append((("data", "source"), f"there is no embedded data set {config.data.source}; there is: {', '.join(known)}"))
+    else:
+        data = root / Path(config.data.source).expanduser()
+        if not data.exists():
+            problems.append((("data", "source"), f"{config.data.source}: no such file or folder (looked in {root.resolve()})"))
+        elif data.is_file() and data.stat().st_size == 0:
+            problems.append((("data", "source"), f"{config.data.source} is empty (0 bytes)"))
+    if config.data.format != "auto" and config.data.format not in registry.names("formats"):
+        problems.append((("data", "format"), f"there is no format '{config.data.format}'; there is: auto, {', '.join(registry.names('formats'))}"))
+    source = config.model.source
+    if source.startswith("embedded:"):
+        from gaslamp.models import EMBEDDED
+
+        if source.removeprefix("embedded:") not in EMBEDDED:
+            problems.append((("model", "source"), f"there is no embedded model {source}; there is: {', '.join(EMBEDDED)}"))
+    elif is_local(source):
+        folder = root / Path(source).expanduser()
+        if not (folder / "config.json").is_file():
+            problems.append((("model", "source"), f"{source} is not a model folder: {folder / 'config.json'} is missing"))
+    elif source.count("/") != 1:
+        problems.append((("model", "source"), f"'{source}' is neither embedded:NAME, a folder that exists, nor a hub id like org/name"))
+    for metric in config.eval.metrics:
+        if metric not in registry.names("metrics"):
+            problems.append((("eval", "metrics"), f"there is no metric '{metric}'; there is: {', '.join(registry.names('metrics'))}"))
+    if config.deploy.level not in ("recommended", "f16", *config.export.levels):
+        problems.append((("deploy", "level"), f"'{config.deploy.level}' is not made: export.levels has {', '.join(config.export.levels)}"))
+    return problems

@@ -1,0 +1,293 @@
+"""Every JSON file that one phase writes and another reads: versioned, checked on reading, written atomically.
+
+Facts are JSON; prose is rendered from them. Nothing reads Markdown back to learn a fact.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gaslamp import __version__
+from gaslamp.errors import GaslampError
+from gaslamp.files import read_json, sha256_path, write_json
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers", "gguf", "snakemake")
+
+
+def now() -> str:
+    """Local time with offset, to the second, as ISO 8601."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def get_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Installed versions of the packages that matter; absent ones are left out. Imports none of them."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Provenance(BaseModel):
+    """Where a file came from: inputs by content, the settings, the versions, the command, the time."""
+
+    inputs: dict[str, str] = Field(default_factory=dict)  # path -> sha256
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    command: str = ""
+    started: str = ""
+    ended: str = ""
+
+    @classmethod
+    def start(cls, inputs: list[str | Path], settings: dict[str, Any] | None = None) -> Provenance:
+        """Begin a record: hashes ``inputs`` and notes command, versions and time."""
+        return cls(
+            inputs={str(path): sha256_path(path) for path in inputs},
+            settings=settings or {},
+            versions={"gaslamp": __version__, "python": sys.version.split()[0], **get_versions()},
+            command=shlex.join(sys.argv),
+            started=now(),
+        )
+
+
+class Artefact(BaseModel):
+    """Base of all files: ``read`` checks, ``write`` is atomic and stamps the end time."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int = 1
+    provenance: Provenance | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check a file; one of another version or shape names the fix."""
+        value = read_json(path)
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise GaslampError(
+                f"{path} is not a {cls.__name__} file of this version: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}",
+                f"delete {path} and run snakemake again",
+            ) from error
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically; NaN is refused."""
+        if self.provenance:
+            self.provenance.ended = now()
+        write_json(path, self.model_dump())
+
+
+class Score(BaseModel):
+    """A share with its interval: ``value`` = mean over ``n`` rows, ``low``..``high`` the confidence interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class ModelFacts(Artefact):
+    """resources/models/<name>/model.json: where the base model stands and what it is."""
+
+    name: str
+    source: str
+    path: str  # folder with a Hugging Face checkpoint
+    revision: str | None = None
+    sha256: str  # of the weights
+    license: str | None = None
+    architecture: str
+    parameters: int
+    dtype: str
+    context: int | None = None
+    size_bytes: int
+
+
+class Template(Artefact):
+    """data/template.json: the one place that knows how a prompt becomes tokens."""
+
+    chat_template: str
+    sha256: str  # of chat_template
+    bos_token: str | None
+    eos_token: str
+    pad_token: str
+    bos_id: int | None
+    eos_id: int
+    pad_id: int
+    stop_ids: list[int]  # generation ends at any of these
+    stop_tokens: list[str]
+    example_text: str  # one training row, rendered
+    example_ids: list[int]
+    example_trained: list[bool]  # which of example_ids carry loss
+
+
+class Card(Artefact):
+    """data/card.json: what the training data is."""
+
+    source: str
+    format: str
+    mapping: dict[str, str]  # role -> column that was read
+    rows: dict[str, int]  # train, valid, test, read, dropped_duplicates
+    sha256: dict[str, str]  # train, valid, test
+    tokens: dict[str, dict[str, float]]  # total | prompt | completion -> p50, p95, max
+    trained_tokens: int
+    max_length: int
+    truncated: int  # rows over max_length
+    slices: dict[str, int]  # value -> test rows
+    warnings: list[str]
+    answers: Literal["json", "text"]  # what the reference answers look like
+
+
+class TrainFacts(Artefact):
+    """outputs/<run>/train.json: what training did."""
+
+    backend: str
+    method: str
+    device: str
+    dtype: str
+    decisions: dict[str, str]  # automatic choice -> its value and reason
+    steps: int
+    epochs: float
+    train_rows: int
+    trained_tokens: int
+    loss_first: float
+    loss_last: float  # mean of the last tenth of the logged losses
+    valid_loss_first: float | None = None
+    valid_loss_last: float | None = None
+    seconds: float  # over all attempts
+    seconds_per_step: float
+    tokens_per_second: float
+    peak_memory_gb: float  # resident (cpu, mac) or device memory (cuda)
+    probe: dict[str, float] = Field(default_factory=dict)  # probe step on the longest batch: tokens, seconds, peak_memory_gb
+    attempts: int = 1  # 1 = never interrupted
+    resumed_from: list[int] = Field(default_factory=list)
+    trainable_parameters: int
+    total_parameters: int
+    adapter_sha256: str
+
+
+class Example(BaseModel):
+    """One test row with both answers."""
+
+    id: str
+    prompt: list[dict[str, str]]
+    reference: str
+    base: str
+    tuned: str
+    base_score: float
+    tuned_score: float
+    change: Literal["improved", "comparable", "regressed"]
+    slice: str | None = None
+
+
+class MetricResult(BaseModel):
+    name: str
+    title: str
+    base: Score
+    tuned: Score
+    p_value: float  # paired test, base against tuned
+    slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
+    details: dict[str, float] = Field(default_factory=dict)
+
+
+class Compare(Artefact):
+    """outputs/<run>/eval/compare.json: base against tuned."""
+
+    n: int
+    confidence: float
+    metrics: list[MetricResult]  # the first decides
+    stop_rate: dict[str, float]  # base | tuned -> share of answers that ended by themselves
+    retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned
+    retention_lost: list[str] = Field(default_factory=list)  # questions base knew and tuned does not
+    gained: int
+    lost: int
+    examples: list[Example]
+    verdict: Literal["better", "no clear difference", "worse"]
+    headline: str
+    seconds: dict[str, float]  # base | tuned -> generation time
+
+
+class Verdict(BaseModel):
+    """outputs/<run>/eval/verdict.json and other gates: no clock inside, so that an equal verdict reruns nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int = 1
+    passed: bool
+    verdict: str
+    summary: str  # one line
+    blocking: list[str]
+    warnings: list[str]
+    override: str | None = None  # the config key that lets a failed gate pass
+
+
+class Preflight(Artefact):
+    """outputs/<run>/preflight.json: may this machine start? Written only when it may."""
+
+    backend: str
+    summary: str
+    warnings: list[str]
+    disk_needed_gb: dict[str, float]  # part -> GB
+    disk_free_gb: float
+    memory_needed_gb: float
+    memory_free_gb: float
+    fit: Literal["fits", "tight", "exceeds", "unknown"]
+
+
+class Level(BaseModel):
+    """One rung of the ladder."""
+
+    level: str
+    file: str
+    size_bytes: int
+    bits_per_weight: float
+    score: Score
+    slices: dict[str, Score] = Field(default_factory=dict)
+    same_as_f16: float  # share of answers equal to those of f16
+    stop_rate: float
+    seconds: float
+    within_tolerance: bool
+
+
+class Ladder(Artefact):
+    """outputs/<run>/gguf/ladder.json: every quantization level, scored on the test set."""
+
+    metric: str
+    tolerance: float
+    tuned: Score  # the evaluated adapter, for comparison
+    levels: list[Level]
+    recommended: str
+    reason: str
+
+
+class ParityCheck(BaseModel):
+    name: str
+    artefact: str
+    passed: bool
+    detail: str  # figures, or the first difference
+    cause: str | None = None  # what usually causes it
+
+
+class Parity(Artefact):
+    """outputs/<run>/gguf/parity.json: is the model that ships the model that was evaluated?"""
+
+    passed: bool
+    summary: str
+    prompts: int
+    checks: list[ParityCheck]
+    override: str | None = None
+
+
+class Bench(Artefact):
+    """outputs/<run>/gguf/bench.json: speed of each level on this machine, tokens per second."""
+
+    levels: dict[str, dict[str, float]]  # level -> prompt_tps, prompt_stddev, gen_tps, gen_stddev
+    n_prompt: int
+    n_gen: int
+    threads: int

@@ -1,0 +1,1 @@
+"""llama.cpp: its tools found or built once per user, and wrappers around conversion, quantization and serving."""
