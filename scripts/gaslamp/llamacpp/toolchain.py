@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,6 +93,8 @@ def ensure_toolchain(cache_dir: Path, log: Path, tools: Sequence[str] = TOOLS) -
     waiting = f"llama.cpp: another process is building it ({folder}.lock); waiting for that build"
     with lock(Path(f"{folder}.lock"), waiting):
         built = _read_marker(marker, tools)
+        if built is None:
+            _find_build_programs()  # before a long download
         with lock(root / "source.lock", "llama.cpp: waiting for another process that unpacks the source"):
             source = _ensure_source(root, log)
         if built is not None:
@@ -147,8 +149,8 @@ def find_on_path(tools: Sequence[str] = TOOLS) -> tuple[dict[str, str], str]:
 def get_version(server: Path) -> str:
     """The build number in ``llama-server --version``, for example ``11434``; empty when it does not say."""
     # "version: 0.5.0 (build 11434, commit ...)" since llama.cpp 0.5, "version: 9672 (...)" before it.
-    match = re.search(r"^version:.*?(?:\(build )?(\d+)(?:,| \()", _run_text([str(server), "--version"]), re.MULTILINE)
-    return match.group(1) if match else ""
+    match = re.search(r"\(build (\d+)|^version: (\d+) \(", _run_text([str(server), "--version"]), re.MULTILINE)
+    return (match.group(1) or match.group(2)) if match else ""
 
 
 def _run_text(command: list[str]) -> str:
@@ -316,8 +318,8 @@ def _check_disk(folder: Path) -> None:
         )
 
 
-def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], log: Path) -> dict[str, str]:
-    """Configure and compile ``tools`` in ``folder/build``; what an earlier, interrupted build finished is kept."""
+def _find_build_programs() -> tuple[str, str | None]:
+    """Paths of cmake and of ninja (None: make is used). Raises GaslampError when there is nothing to build with."""
     cmake = _find_program("cmake")
     ninja = _find_program("ninja")
     if not (ninja or _find_program("make")) or not cmake:
@@ -331,6 +333,12 @@ def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], l
     )
     if not has_compiler:
         raise GaslampError("llama.cpp has to be built and there is no C++ compiler", _INSTALL, _PREBUILT)
+    return cmake, ninja
+
+
+def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], log: Path) -> dict[str, str]:
+    """Configure and compile ``tools`` in ``folder/build``; what an earlier, interrupted build finished is kept."""
+    cmake, ninja = _find_build_programs()
     folder.mkdir(parents=True, exist_ok=True)
     _check_disk(folder)
     write_text(folder / "wrapper" / "CMakeLists.txt", _get_wrapper())

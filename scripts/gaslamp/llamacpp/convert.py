@@ -1,0 +1,189 @@
+"""Model folder -> GGUF -> quantized GGUF, its speed and its facts, through llama.cpp's own programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gaslamp.errors import GaslampError
+
+
+def convert_to_gguf(
+    toolchain: dict[str, Any], model_dir: Path, out: Path, outtype: str = "f16", log: Path | None = None
+) -> None:
+    """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16, bf16 or q8_0).
+
+    Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
+    """
+    if not (Path(model_dir) / "config.json").is_file():
+        raise GaslampError(f"{model_dir} holds no model (config.json is missing)", "run snakemake again: it rebuilds it")
+
+    def command(temporary: Path) -> list[str]:
+        script = [sys.executable, toolchain["converter"], str(model_dir)]
+        return [*script, "--outfile", str(temporary), "--outtype", outtype]
+
+    _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
+
+
+def convert_lora_to_gguf(
+    toolchain: dict[str, Any], adapter_dir: Path, base_dir: Path, out: Path, log: Path | None = None
+) -> None:
+    """Convert a PEFT adapter folder to the adapter GGUF ``out``, which llama-server lays over the base (``lora=``)."""
+
+    def command(temporary: Path) -> list[str]:
+        script = [sys.executable, toolchain["lora_converter"], str(adapter_dir), "--base", str(base_dir)]
+        return [*script, "--outfile", str(temporary), "--outtype", "f16"]
+
+    _write_gguf(command, Path(out), log, f"converting the adapter {adapter_dir} to GGUF")
+
+
+def quantize(toolchain: dict[str, Any], source: Path, out: Path, level: str, log: Path | None = None) -> None:
+    """Quantize the GGUF ``source`` to ``out`` at ``level`` (q8_0, q4_k_m ...; upper or lower case).
+
+    Raises GaslampError with llama-quantize's own lines when it fails; ``out`` is complete or absent.
+    """
+
+    def command(temporary: Path) -> list[str]:
+        return [toolchain["tools"]["llama-quantize"], str(source), str(temporary), level.upper()]
+
+    _write_gguf(command, Path(out), log, f"quantizing {source} to {level}")
+
+
+def bench(
+    toolchain: dict[str, Any],
+    gguf: Path,
+    n_prompt: int = 512,
+    n_gen: int = 128,
+    log: Path | None = None,
+    repetitions: int = 3,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Speed of ``gguf`` on this machine from llama-bench.
+
+    Returns prompt_tps, prompt_stddev, gen_tps and gen_stddev (tokens/s), n_prompt, n_gen, repetitions, threads,
+    backend and cpu.
+    """
+    command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
+    command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
+    output = _run(command, log, f"measuring the speed of {gguf}")
+    rows = json.loads(output)
+    prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
+    gen = next(row for row in rows if row["n_gen"] and not row["n_prompt"])
+    return {
+        "prompt_tps": prompt["avg_ts"],
+        "prompt_stddev": prompt["stddev_ts"],
+        "gen_tps": gen["avg_ts"],
+        "gen_stddev": gen["stddev_ts"],
+        "n_prompt": n_prompt,
+        "n_gen": n_gen,
+        "repetitions": repetitions,
+        "threads": gen["n_threads"],
+        "backend": gen["backends"],
+        "cpu": gen["cpu_info"],
+    }
+
+
+def read_gguf_facts(path: Path) -> dict[str, Any]:
+    """What a GGUF file says of itself.
+
+    Returns size_bytes, bits_per_weight (tensor bits over weights), architecture, n_tensors, n_parameters,
+    quantizations (tensor type to number of tensors), eos_id, bos_id, add_bos, tokenizer, vocab_size, chat_template,
+    context_length and rope_freq_base; None for what the file does not say.
+    """
+    import gguf
+
+    check_gguf(path)
+    reader = gguf.GGUFReader(path)
+
+    def get(key: str) -> Any:
+        field = reader.get_field(key)
+        return field.contents() if field else None
+
+    architecture = get("general.architecture")
+    weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    bits = 8 * sum(int(tensor.n_bytes) for tensor in reader.tensors)
+    tokens = reader.get_field("tokenizer.ggml.tokens")
+    return {
+        "size_bytes": Path(path).stat().st_size,
+        "bits_per_weight": round(bits / weights, 3),
+        "architecture": architecture,
+        "n_tensors": len(reader.tensors),
+        "n_parameters": weights,
+        "quantizations": dict(Counter(tensor.tensor_type.name for tensor in reader.tensors).most_common()),
+        "eos_id": get("tokenizer.ggml.eos_token_id"),
+        "bos_id": get("tokenizer.ggml.bos_token_id"),
+        "add_bos": get("tokenizer.ggml.add_bos_token"),
+        "tokenizer": get("tokenizer.ggml.model"),
+        "vocab_size": len(tokens.data) if tokens else None,
+        "chat_template": get("tokenizer.chat_template"),
+        "context_length": get(f"{architecture}.context_length"),
+        "rope_freq_base": get(f"{architecture}.rope.freq_base"),
+    }
+
+
+def check_gguf(path: Path) -> None:
+    """Raise GaslampError unless ``path`` starts like a GGUF file with at least one tensor."""
+    with Path(path).open("rb") as handle:
+        head = handle.read(16)
+    if len(head) < 16 or head[:4] != b"GGUF" or int.from_bytes(head[8:16], "little") == 0:
+        raise GaslampError(
+            f"{path} is not a GGUF model file",
+            f"delete {path} and run snakemake again: it is made again",
+            "the disk was full when it was written",
+        )
+
+
+def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | None, what: str) -> None:
+    """Run ``command(temporary name)``, check what it wrote and rename it to ``out``."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: the converter and llama-quantize look at it.
+    temporary = out.with_name(f".{out.stem}.{os.getpid()}.gguf")
+    try:
+        _run(command(temporary), log, what)
+        check_gguf(temporary)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _run(command: list[str], log: Path | None, what: str) -> str:
+    """Run a llama.cpp program, append all it prints to ``log``, return its stdout."""
+    # Nothing may be fetched for a model that is already on this disk.
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", env=environment, stdin=subprocess.DEVNULL, check=False
+    )
+    if log:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        with Path(log).open("a", encoding="utf-8") as handle:
+            handle.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
+    if done.returncode == 0:
+        return done.stdout
+    raise _explain(what, done.returncode, done.stdout + done.stderr, log)
+
+
+def _explain(what: str, code: int, output: str, log: Path | None) -> GaslampError:
+    """The error for a program that failed, with the lines of its output that say why."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|invalid|failed|not supported|No space", line, re.IGNORECASE)]
+    text = " | ".join((telling or lines)[-3:])[-600:]
+    fix = "see what it names" + (f"; all it printed is in {log}" if log else "")
+    less_likely = "the model folder is incomplete: delete it and run snakemake again"
+    if "No space left" in output:
+        fix = "free some disk space and run the same command"
+    elif "pre-tokenizer was not recognized" in output or "not supported" in text:
+        fix = "llama.cpp does not know this model's architecture or tokenizer: choose another base model, or export it merged"
+    elif match := re.search(r"No module named '([^']+)'", output):
+        fix = f"install what the converter needs: {sys.executable} -m pip install {match.group(1)}"
+    elif code in (-9, 137):
+        fix = "the machine ran out of memory: close other programs and run the same command"
+    elif "invalid ftype" in output.lower() or "usage:" in output.lower():
+        fix = "choose a level that llama-quantize knows, for example q8_0, q6_k, q5_k_m or q4_k_m"
+    return GaslampError(f"{what} failed (exit {code}): {text or 'it printed nothing'}", fix, less_likely)

@@ -1,0 +1,160 @@
+"""How a conversation becomes tokens, and which of them are learnt: the one place that training, evaluation, export and
+chat all use. Recorded in data/template.json; the parity gate proves that every artefact agrees with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaslamp.contracts import Provenance, Template
+from gaslamp.errors import GaslampError
+from gaslamp.files import sha256_text
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One training row: token ids and, for each, whether it carries loss."""
+
+    ids: list[int]
+    trained: list[bool]
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids with -100 where no loss is taken, as PyTorch's cross entropy expects."""
+        return [token if trained else -100 for token, trained in zip(self.ids, self.trained, strict=True)]
+
+
+class Renderer:
+    """A tokenizer with the recorded template."""
+
+    def __init__(self, tokenizer: Any, chat_template: str, stop_tokens: list[str]) -> None:
+        self.tokenizer, self.chat_template, self.stop_tokens = tokenizer, chat_template, stop_tokens
+
+    @classmethod
+    def load(cls, model_path: str | Path, template: Template) -> Renderer:
+        """The renderer of a project: tokenizer of the model, template as recorded."""
+        from gaslamp.models import load_tokenizer
+
+        tokenizer = load_tokenizer(model_path)
+        tokenizer.pad_token, tokenizer.eos_token = template.pad_token, template.eos_token
+        return cls(tokenizer, template.chat_template, template.stop_tokens)
+
+    def render(self, messages: list[Message], generate: bool) -> str:
+        """The text of ``messages``; with ``generate`` it ends where the model's answer begins."""
+        text: str = self.tokenizer.apply_chat_template(
+            messages, chat_template=self.chat_template, tokenize=False, add_generation_prompt=generate
+        )
+        return text
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of rendered text; the template already holds every special token, so none is added."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def encode_prompt(self, messages: list[Message]) -> list[int]:
+        """Ids that the model continues; equal to what a server makes of the same messages."""
+        return self.tokenize(self.render(messages, generate=True))
+
+    def encode(self, messages: list[Message]) -> Encoded:
+        """Ids and loss mask of a whole conversation: every assistant turn is learnt, with the token that ends it.
+
+        Prompt and answer are tokenized apart, as they are when the model generates: no token spans the border.
+
+        Raises:
+            GaslampError: a template that rewrites earlier turns, or never ends an answer.
+        """
+        ids: list[int] = []
+        trained: list[bool] = []
+        done = ""  # the text whose ids stand already
+
+        def append(text: str, learn: bool) -> None:
+            new = self.tokenize(text) if text else []
+            ids.extend(new)
+            trained.extend([learn] * len(new))
+
+        for index, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            prompt = self.render(messages[:index], generate=True)
+            whole = self.render(messages[: index + 1], generate=False)
+            if not whole.startswith(prompt) or not prompt.startswith(done):
+                raise GaslampError(
+                    "the chat template renders earlier turns differently once an answer follows",
+                    "use single-turn rows, or a model whose template keeps history unchanged",
+                )
+            answer = whole[len(prompt) :]
+            end = max((answer.rfind(stop) + len(stop) for stop in self.stop_tokens if stop in answer), default=0)
+            if not end:
+                raise GaslampError(
+                    "the chat template never ends an answer: the model would not learn to stop",
+                    "use an instruct model, whose template closes every turn",
+                )
+            append(prompt[len(done) :], learn=False)
+            append(answer[:end], learn=True)
+            done = prompt + answer[:end]
+        return Encoded(ids, trained)
+
+
+def build_template(model_path: str | Path, example: list[Message]) -> Template:
+    """Read a model's own chat template and special tokens and check that they can work.
+
+    Args:
+        model_path: checkpoint folder.
+        example: one training conversation, recorded with ids and mask so that anyone can look at it.
+
+    Raises:
+        GaslampError: no chat template, or no token that ends an answer.
+    """
+    from gaslamp.files import read_json
+    from gaslamp.models import load_tokenizer
+
+    tokenizer = load_tokenizer(model_path)
+    if not tokenizer.chat_template or not isinstance(tokenizer.chat_template, str):
+        raise GaslampError(
+            f"the model in {model_path} has no chat template: it is a base model, not an instruct model",
+            "set model.source to the instruct version of this model",
+            "put a chat_template.jinja into the model folder",
+        )
+    mark = "gaslamp-answer"
+    probe = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "q"}, {"role": "assistant", "content": mark}], tokenize=False
+    )
+    tail = tokenizer(probe[probe.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
+    end = next((token for token in tail if token in tokenizer.all_special_ids or token in tokenizer.added_tokens_decoder), None)
+    settings = [read_json(Path(model_path) / name) for name in ("generation_config.json", "config.json") if (Path(model_path) / name).is_file()]
+    declared = [value.get("eos_token_id") for value in settings]
+    stop_ids = [end, tokenizer.eos_token_id, *(item for value in declared for item in (value if isinstance(value, list) else [value]))]
+    stops = list(dict.fromkeys(token for token in stop_ids if token is not None))
+    if end is None:
+        raise GaslampError(
+            f"the chat template of {model_path} puts no special token after an answer: the model would never stop",
+            "use an instruct model, or a template that ends each turn with the model's EOS token",
+        )
+    pad = tokenizer.pad_token_id
+    if pad is None or pad in stops:  # a loss that masks padding must not mask the end
+        pad = next((i for i in (tokenizer.unk_token_id, *tokenizer.all_special_ids) if i is not None and i not in stops), pad)
+    if pad is None:
+        pad = end
+    stop_tokens = tokenizer.convert_ids_to_tokens(stops)
+    encoded = Renderer(tokenizer, tokenizer.chat_template, stop_tokens).encode(example)
+    if tokenizer.bos_token_id is not None and encoded.ids[:2] == [tokenizer.bos_token_id] * 2:
+        raise GaslampError("the rendered prompt begins with two BOS tokens", "remove the BOS token from the chat template")
+    return Template(
+        chat_template=tokenizer.chat_template,
+        sha256=sha256_text(tokenizer.chat_template),
+        bos_token=tokenizer.bos_token,
+        eos_token=tokenizer.convert_ids_to_tokens(end),
+        pad_token=tokenizer.convert_ids_to_tokens(pad),
+        bos_id=tokenizer.bos_token_id,
+        eos_id=end,
+        pad_id=pad,
+        stop_ids=stops,
+        stop_tokens=stop_tokens,
+        example_text=tokenizer.decode(encoded.ids),
+        example_ids=encoded.ids,
+        example_trained=encoded.trained,
+        provenance=Provenance.start([]),
+    )

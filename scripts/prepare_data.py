@@ -1,0 +1,27 @@
+"""Turn data.source into train, valid and test rows, the prompt template and the data card."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.data.prepare import prepare_data
+from gaslamp.errors import exit_with_help
+
+OUTPUTS = ("train", "valid", "test", "template", "card", "strategy")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
+    parser.add_argument("--settings", required=True, help="JSON with method, data and train.max_length")
+    for name in OUTPUTS:
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name} file to write")
+    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    args = parser.parse_args()
+    with step("data", args.log):
+        prepare_data(parse_slice(args.settings), args.model, {name: getattr(args, name) for name in OUTPUTS})
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
