@@ -58,12 +58,11 @@ class Progress:
     def update(self, done: int, extra: str = "") -> None:
         """Report that ``done`` of ``total`` are finished; prints only when it is time or the work is complete."""
         now = time.monotonic()
-        if self.first_done is None:
-            self.first_done = done
+        if self.first_done is None:  # the pace counts from here: neither start-up nor work before a resume belongs to it
+            self.first_done, self.started = done, now
         if done < self.total and now - self.last < self.every:
             return
         self.last = now
-        # work done before this process started (a resume) must not flatter the estimate
         pace = (done - self.first_done) / max(now - self.started, 1e-9)
         left = f", {get_duration((self.total - done) / pace)} left" if pace > 0 and done < self.total else ""
         say(f"{self.what} {done} of {self.total}{left}{', ' + extra if extra else ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gaslamp.files import read_json, write_json
@@ -42,3 +43,16 @@ def release_stale_lock(project: Path) -> bool:
     for file in locks:
         file.unlink(missing_ok=True)
     return True
+
+
+def find_owner(project: Path) -> Callable[[], bool]:
+    """A cheap question for a long step: is the Snakemake that started it gone? Always no for a step started by hand."""
+    import psutil
+
+    owner = project / OWNER
+    if not owner.is_file():
+        return lambda: False
+    facts = read_json(owner)
+    if facts["pid"] not in [process.pid for process in psutil.Process().parents()]:
+        return lambda: False
+    return lambda: not _is_alive(facts["pid"], facts["started"])

@@ -205,6 +205,7 @@ def examples(hostile: bool = False) -> list[Example]:
         rows[0].prompt[-1]["content"] = HOSTILE
         rows[1].base = ""
         rows[1].slice = HOSTILE
+        rows[0].reference = rows[0].tuned = "[" * 3000
     return rows
 
 

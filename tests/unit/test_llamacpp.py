@@ -114,8 +114,8 @@ def test_full_disk_is_said_before_the_download(tmp_path: Path, monkeypatch: pyte
         toolchain.ensure_toolchain(tmp_path / "cache", tmp_path / "log.txt")
 
 
-def write_archive(path: Path) -> None:
-    """A source package with a llama.cpp part, other parts, and members that try to leave the folder."""
+def write_archive(path: Path, hostile: bool = False) -> None:
+    """A source package with a llama.cpp part and other parts; hostile: with members that try to leave the folder."""
     start = f"llama_cpp_python-{toolchain.VERSION}"
     files = {
         f"{start}/pyproject.toml": '[build-system]\nrequires = ["scikit-build-core"]\n'
@@ -124,13 +124,16 @@ def write_archive(path: Path) -> None:
         f"{start}/vendor/llama.cpp/CMakeLists.txt": "# build\n",
         f"{start}/vendor/llama.cpp/src/a.cpp": "int a;\n",
         f"{start}/vendor/llama.cpp/models/big.gguf": "no\n",
-        f"{start}/vendor/llama.cpp/src/../../../../escaped.txt": "no\n",
     }
+    if hostile:
+        files[f"{start}/vendor/llama.cpp/src/../../../../escaped.txt"] = "no\n"
     with tarfile.open(path, "w:gz") as tar:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(text)
             tar.addfile(info, io.BytesIO(text.encode()))
+        if not hostile:
+            return
         link = tarfile.TarInfo(f"{start}/vendor/llama.cpp/src/link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc"
         tar.addfile(link)
@@ -153,7 +156,11 @@ def test_a_changed_source_package_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_no_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/"}.items():
+    for name, value in {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_RETRIES": "0",
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
+    }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(GaslampError, match="cannot download llama-cpp-python") as error:
         toolchain.download_source(tmp_path, tmp_path / "log.txt")
@@ -162,7 +169,7 @@ def test_no_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_unpacking_stays_inside_and_takes_only_what_is_needed(tmp_path: Path) -> None:
-    write_archive(tmp_path / "a.tar.gz")
+    write_archive(tmp_path / "a.tar.gz", hostile=True)
     with pytest.raises(tarfile.OutsideDestinationError):
         toolchain.unpack_source(tmp_path / "a.tar.gz", tmp_path / "x" / "tree")
     assert not list(tmp_path.rglob("escaped.txt"))
@@ -227,7 +234,9 @@ def test_facts_of_a_gguf(tiny: dict[str, Path]) -> None:
     assert 8.5 < facts["bits_per_weight"] < 8.7 < 16 < convert.read_gguf_facts(tiny["f16"])["bits_per_weight"]
 
 
-def test_quantize_failure_keeps_the_tool_s_own_words(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_quantize_failure_keeps_the_tool_s_own_words(
+    tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path
+) -> None:
     with pytest.raises(GaslampError, match="q9_9") as error:
         convert.quantize(tools, tiny["f16"], tmp_path / "out.gguf", "q9_9", tmp_path / "log.txt")
     assert "q4_k_m" in error.value.fix
@@ -241,7 +250,9 @@ def test_convert_failure_names_the_architecture(tools: dict[str, Any], tiny: dic
     folder = tmp_path / "hf"
     shutil.copytree(tiny["hf"], folder)
     config = folder / "config.json"
-    config.write_text(config.read_text(encoding="utf-8").replace("LlamaForCausalLM", "NobodyForCausalLM"), encoding="utf-8")
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("LlamaForCausalLM", "NobodyForCausalLM"), encoding="utf-8"
+    )
     with pytest.raises(GaslampError, match="NobodyForCausalLM") as error:
         convert.convert_to_gguf(tools, folder, tmp_path / "out.gguf", "f16", tmp_path / "log.txt")
     assert "another base model" in error.value.fix
@@ -316,7 +327,9 @@ def test_server_answers_and_ends(tools: dict[str, Any], tiny: dict[str, Path], t
             running.complete("x" * 500, max_tokens=4)
         listeners = {c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN}
         assert listeners == {"127.0.0.1"}
-        origin = httpx.get(running.state["url"] + "/health", headers={"Origin": "https://elsewhere.example"}, trust_env=False)
+        origin = httpx.get(
+            running.state["url"] + "/health", headers={"Origin": "https://elsewhere.example"}, trust_env=False
+        )
         assert origin.headers["Access-Control-Allow-Origin"] == running.state["url"]
         assert httpx.get(running.state["url"] + "/", trust_env=False).status_code == 404
     assert server.find_process(pid, created) is None

@@ -23,7 +23,9 @@ def convert_to_gguf(
     Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
     """
     if not (Path(model_dir) / "config.json").is_file():
-        raise GaslampError(f"{model_dir} holds no model (config.json is missing)", "run snakemake again: it rebuilds it")
+        raise GaslampError(
+            f"{model_dir} holds no model (config.json is missing)", "run snakemake again: it rebuilds it"
+        )
 
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
@@ -158,7 +160,13 @@ def _run(command: list[str], log: Path | None, what: str) -> str:
     # Nothing may be fetched for a model that is already on this disk.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", env=environment, stdin=subprocess.DEVNULL, check=False
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     if log:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +187,7 @@ def _explain(what: str, code: int, output: str, log: Path | None) -> GaslampErro
     if "No space left" in output:
         fix = "free some disk space and run the same command"
     elif "pre-tokenizer was not recognized" in output or "not supported" in text:
-        fix = "llama.cpp does not know this model's architecture or tokenizer: choose another base model, or export it merged"
+        fix = "llama.cpp does not know this architecture or tokenizer: choose another base model, or export it merged"
     elif match := re.search(r"No module named '([^']+)'", output):
         fix = f"install what the converter needs: {sys.executable} -m pip install {match.group(1)}"
     elif code in (-9, 137):

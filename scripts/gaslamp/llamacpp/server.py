@@ -73,9 +73,10 @@ def get_command(
     page: Path | None = None,
     api_key_file: Path | None = None,
 ) -> list[str]:
-    """The command line of llama-server; ``context`` is tokens a conversation, so the total is ``context * parallel``."""
+    """The command line of llama-server; ``context`` is tokens a conversation, ``context * parallel`` in all."""
     command = [toolchain["tools"]["llama-server"], "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--model", str(model), "--alias", alias, "--ctx-size", str(context * parallel), "--parallel", str(parallel)]
+    command += ["--model", str(model), "--alias", alias]
+    command += ["--ctx-size", str(context * parallel), "--parallel", str(parallel)]
     # Without an explicit origin llama-server lets any web page that the user visits read its answers.
     command += ["--cors-origins", f"http://127.0.0.1:{port}", "--no-cors-credentials"]
     command += ["--jinja", "--no-slots", "--metrics", "--offline", "--no-kv-unified"]
@@ -169,7 +170,11 @@ class LlamaServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("w", encoding="utf-8") as handle:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=state_file is not None
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=state_file is not None,
             )
         self.process = process
         self.state = {
@@ -406,7 +411,7 @@ def _explain(code: int, log: Path) -> GaslampError:
     lower = text.lower()
     fix = f"read the end of {log}"
     if code in (-9, 137) or "alloc" in lower or "out of memory" in lower:
-        fix = "the machine is out of memory: close other programs, lower the context, or choose a smaller model or level"
+        fix = "the machine is out of memory: close other programs, lower the context, or choose a smaller model"
     elif code in (-4, 132):
         fix = "the tools were built for another processor: delete the llama.cpp folder in the cache and run again"
     elif "bind" in lower or "address already in use" in lower:

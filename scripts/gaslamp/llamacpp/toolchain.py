@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gaslamp.errors import GaslampError
-from gaslamp.files import lock, sha256_path, write_json, write_text
+from gaslamp.files import lock, write_json, write_text
 
 SCHEMA_VERSION = 1
 VERSION = "0.3.36"
@@ -193,8 +193,12 @@ def download_source(folder: Path, log: Path) -> Path:
     write_text(stand_in / "__init__.py", "")
     write_text(stand_in / "build.py", _STAND_IN)
     name = f"llama-cpp-python=={VERSION}"
+    # With the hash in a requirements file pip refuses another file before it opens it.
+    pinned = folder / "requirements.txt"
+    write_text(pinned, f"{name} --hash=sha256:{SDIST_SHA256}\n")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "llama-cpp-python"]
-    command += ["--no-build-isolation", "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder), name]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder)]
+    command += ["--require-hashes", "--requirement", str(pinned)]
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
@@ -213,23 +217,22 @@ def download_source(folder: Path, log: Path) -> Path:
                 f"run: {sys.executable} -m ensurepip (or: uv pip install pip)",
                 _PREBUILT,
             )
+        if "DO NOT MATCH THE HASHES" in done.stdout:
+            raise GaslampError(
+                f"{SDIST} is not the file that was tested: its sha256 is not {SDIST_SHA256}",
+                "run the same command again: the download may have been cut",
+                "the package index serves a changed file: ask whoever runs it, do not build from this one",
+            )
         lines = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
         raise GaslampError(
             f"cannot download {name}: {' '.join(lines[-2:])[-400:] or 'pip said nothing'}",
             "connect this machine to the internet, or point pip at your package mirror, and run the same command",
             f"a proxy or firewall blocks the package index; all of pip's output is in {log}. Also: {_PREBUILT}",
         )
-    actual = sha256_path(archive)
-    if actual != SDIST_SHA256:
-        raise GaslampError(
-            f"{SDIST} is not the file that was tested: sha256 {actual}, expected {SDIST_SHA256}",
-            "run the same command again: the download may have been cut",
-            "the package index serves a changed file: ask whoever runs it, do not build from this one",
-        )
     return archive
 
 
-_STAND_IN = f'''
+_STAND_IN = f"""
 import pathlib
 
 
@@ -240,7 +243,7 @@ def prepare_metadata_for_build_wheel(folder, settings=None):
     (path / "METADATA").write_text("Metadata-Version: 2.1\\nName: llama-cpp-python\\nVersion: {VERSION}\\n")
     (path / "WHEEL").write_text("Wheel-Version: 1.0\\nGenerator: none\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
     return name
-'''
+"""
 
 
 def unpack_source(archive: Path, folder: Path) -> None:
@@ -270,7 +273,15 @@ def get_flags() -> list[str]:
 
 def _get_key(flags: list[str]) -> str:
     """Hash of all that makes two builds differ: source, flags, wrapper, system and (native code) the processor."""
-    parts = [SDIST_SHA256, *flags, _get_wrapper(), platform.system(), platform.machine(), *platform.libc_ver(), _get_cpu()]
+    parts = [
+        SDIST_SHA256,
+        *flags,
+        _get_wrapper(),
+        platform.system(),
+        platform.machine(),
+        *platform.libc_ver(),
+        _get_cpu(),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -348,7 +359,10 @@ def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], l
     configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else ["-G", "Unix Makefiles"]
     nice = ["nice", "-n", "10"] if shutil.which("nice") else []
     compile_ = [*nice, cmake, "--build", str(build), "--parallel", str(os.cpu_count() or 1), "--target", *tools]
-    print(f"llama.cpp: building {', '.join(tools)} in {folder}{' (going on where it stopped)' if resumed else ''}", flush=True)
+    print(
+        f"llama.cpp: building {', '.join(tools)} in {folder}{' (going on where it stopped)' if resumed else ''}",
+        flush=True,
+    )
     try:
         _run_logged(configure, log, "configuring llama.cpp")
         _run_logged(compile_, log, "building llama.cpp", _Progress())

@@ -1,0 +1,27 @@
+"""Make the demo page of a run from its comparison (rule build_demo)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.demo.page import build_demo
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compare", type=Path, required=True, help="compare.json of the run")
+    parser.add_argument("--train", type=Path, required=True, help="train.json of the run")
+    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
+    parser.add_argument("--settings", required=True, help="JSON with project, demo, method")
+    parser.add_argument("--out", type=Path, required=True, help="the page, one HTML file")
+    args = parser.parse_args()
+    with step("build_demo"):
+        build_demo(args.compare, args.train, args.model, parse_slice(args.settings), args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,29 @@
+"""Score base against tuned and write the comparison, the gate and two readable logs."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.evaluation.compare import compare_models
+
+OUTPUTS = ("compare", "verdict", "report", "side_by_side")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", type=Path, required=True, help="predictions of the base model")
+    parser.add_argument("--tuned", type=Path, required=True, help="predictions of the tuned model")
+    parser.add_argument("--test", type=Path, required=True, help="test rows")
+    parser.add_argument("--settings", required=True, help="JSON with eval and data.slice")
+    for name in OUTPUTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=f"{name} file to write")
+    args = parser.parse_args()
+    with step("compare"):
+        outputs = {name: getattr(args, name) for name in OUTPUTS}
+        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,39 @@
+"""Check the Python that trains: is every package of the backend there, and does it load? Run it with that Python."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from gaslamp import registry
+from gaslamp.console import say, step
+from gaslamp.environment import describe_env, detect_env, get_env_error
+from gaslamp.errors import exit_with_help
+from gaslamp.files import write_json
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", default='{"backend":"cpu"}', help='JSON with the backend, default {"backend":"cpu"}')
+    parser.add_argument("--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed")
+    args = parser.parse_args()
+    name = json.loads(args.settings)["backend"]
+    backend = registry.get("backends", name)
+    if args.out is None:
+        env = detect_env(backend, name)
+        print(json.dumps(env, indent=2))
+        print(describe_env(env), file=sys.stderr)
+        return 0 if env["ready"] else 1
+    with step("environment"):
+        env = detect_env(backend, name)
+        if env["issues"]:
+            raise get_env_error(env)
+        write_json(args.out, env)
+        say(describe_env(env))
+    return 0
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

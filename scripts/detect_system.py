@@ -1,0 +1,29 @@
+"""Write down what this machine is: processor, memory, every GPU, disk, compilers. Any Python from 3.8, nothing installed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from gaslamp.console import say, step
+from gaslamp.environment import describe_system, detect_system
+from gaslamp.errors import exit_with_help
+from gaslamp.files import write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="system.json to write; without it the JSON is printed")
+    args = parser.parse_args()
+    if args.out is None:
+        print(json.dumps(detect_system(), indent=2))
+        return
+    with step("system"):
+        system = detect_system()
+        write_json(args.out, system)
+        say(describe_system(system))
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

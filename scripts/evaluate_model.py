@@ -1,0 +1,31 @@
+"""Ask base or tuned every test row and the retention questions, greedily."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
+    parser.add_argument("--adapters", type=Path, help="adapter folder; without it the base model is asked")
+    parser.add_argument("--test", type=Path, required=True, help="test rows")
+    parser.add_argument("--template", type=Path, required=True, help="template.json")
+    parser.add_argument("--settings", required=True, help="JSON with eval.max_new_tokens, eval.batch_size, eval.retention")
+    parser.add_argument("--out", type=Path, required=True, help="predictions to write")
+    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    args = parser.parse_args()
+    with step("evaluate tuned" if args.adapters else "evaluate base", args.log):
+        from gaslamp.backends.cpu import prepare_process
+
+        prepare_process()
+        from gaslamp.evaluation.generate import evaluate_model
+
+        evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

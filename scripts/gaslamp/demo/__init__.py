@@ -1,0 +1,1 @@
+"""The page to share: one self-contained HTML file made from the comparison."""

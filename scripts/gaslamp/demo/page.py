@@ -1,0 +1,196 @@
+"""The demo page: facts in, one HTML file out. Model text travels as escaped JSON and is shown as text, never as markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from gaslamp.config import Slice
+from gaslamp.console import get_duration, get_size, say
+from gaslamp.contracts import Compare, Example, ModelFacts, Score, TrainFacts
+from gaslamp.demo.answers import choose, get_label, lay_out, mark
+from gaslamp.demo.themes import get_theme, get_theme_css
+from gaslamp.files import sha256_path, write_text
+
+HERE = Path(__file__).parent
+VERDICTS = {
+    "better": ("good", "Better than the base model"),
+    "no clear difference": ("even", "No clear difference from the base model"),
+    "worse": ("bad", "Worse than the base model"),
+}
+
+
+def percent(value: float) -> str:
+    """A share as ``95.5 %``."""
+    return f"{100 * value:.1f}\u202f%"
+
+
+def _interval(score: Score) -> str:
+    return f"{100 * score.low:.1f}–{100 * score.high:.1f}"
+
+
+def _points(base: float, tuned: float) -> str:
+    change = round(100 * (tuned - base), 1)
+    return "0.0" if change == 0 else f"{change:+.1f}".replace("-", "\u2212")
+
+
+def _chance(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def escape_json(value: Any) -> str:
+    """JSON that can stand in a script element: no ``<``, ``>`` or ``&``, and no line separator of older JavaScript."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _get_answer(text: str, expected: str) -> dict[str, Any]:
+    """Both forms of an answer, as marked pieces: as written, and laid out when it is JSON."""
+    laid_out = lay_out(text)
+    answer: dict[str, Any] = {"written": mark(text, expected)}
+    if laid_out is not None:
+        answer["laid_out"] = mark(laid_out, lay_out(expected) or expected)
+    return answer
+
+
+def _get_example(example: Example) -> dict[str, Any]:
+    return {
+        "label": get_label(example),
+        "change": example.change,
+        "slice": example.slice,
+        "prompt": [{"role": turn.get("role", ""), "content": turn.get("content", "")} for turn in example.prompt],
+        "expected": _get_answer(example.reference, example.tuned if example.tuned.strip() else example.reference),
+        "base": {**_get_answer(example.base, example.reference), "score": example.base_score},
+        "tuned": {**_get_answer(example.tuned, example.reference), "score": example.tuned_score},
+        "same": example.tuned.strip() == example.reference.strip(),
+    }
+
+
+def _get_rows(compare: Compare) -> list[dict[str, Any]]:
+    rows = []
+    for metric in compare.metrics:
+        pairs = [("", {"base": metric.base, "tuned": metric.tuned}), *metric.slices.items()]
+        for name, pair in pairs:
+            base, tuned = pair["base"], pair["tuned"]
+            rows.append(
+                {
+                    "title": name or metric.title,
+                    "part": bool(name),
+                    "n": tuned.n,
+                    "base": percent(base.value),
+                    "base_interval": _interval(base),
+                    "tuned": percent(tuned.value),
+                    "tuned_interval": _interval(tuned),
+                    "change": _points(base.value, tuned.value),
+                    "chance": "" if name else _chance(metric.p_value),
+                }
+            )
+    return rows
+
+
+def _get_retention(compare: Compare) -> dict[str, Any] | None:
+    if not {"base", "tuned"} <= set(compare.retention):
+        return None
+    base, tuned = compare.retention["base"], compare.retention["tuned"]
+    return {
+        "bars": [_bar("Base", base), _bar("Tuned", tuned)],
+        "n": tuned.n,
+        "change": _points(base.value, tuned.value),
+        "lost": compare.retention_lost,
+    }
+
+
+def _bar(who: str, score: Score) -> dict[str, Any]:
+    """One bar with its whisker, in thousandths of the full width."""
+    width = {name: round(1000 * min(1.0, max(0.0, getattr(score, name)))) for name in ("value", "low", "high")}
+    return {"who": who, "text": percent(score.value), "interval": _interval(score), **width}
+
+
+def _get_training(train: TrainFacts, model: ModelFacts) -> list[tuple[str, str, str]]:
+    """Name, value, remark of each fact about the training; what is not known is left out."""
+    loss = f"{train.loss_first:.3g} → {train.loss_last:.3g}"
+    valid = ""
+    if train.valid_loss_first is not None and train.valid_loss_last is not None:
+        valid = f"validation {train.valid_loss_first:.3g} → {train.valid_loss_last:.3g}"
+    share = train.trainable_parameters / train.total_parameters
+    resumed = "no interruption"
+    if train.attempts > 1:
+        steps = ", ".join(str(step) for step in train.resumed_from)
+        resumed = f"{train.attempts} attempts" + (f", resumed at step {steps}" if steps else "")
+    facts = [
+        ("Base model", model.name, model.license or ""),
+        ("Size", f"{model.parameters / 1e6:,.1f} million parameters", get_size(model.size_bytes)),
+        ("Method", f"{train.method.upper()} on {train.backend}", f"{train.device}, {train.dtype}"),
+        ("Trained part", f"{train.trainable_parameters / 1e6:,.1f} million parameters", f"{percent(share)} of all"),
+        ("Data", f"{train.train_rows:,} rows", f"{train.trained_tokens:,} trained tokens in {train.steps:,} steps"),
+        ("Time", get_duration(train.seconds), resumed),
+        ("Loss", loss, valid),
+        ("Peak memory", f"{train.peak_memory_gb:.1f} GB", f"{train.tokens_per_second:,.0f} tokens a second"),
+    ]
+    return [fact for fact in facts if fact[1]]
+
+
+def _hash(text: str) -> str:
+    """The source expression of a content security policy for one inline block."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings: Slice, digest: str) -> str:
+    """The HTML text. ``settings`` needs project, demo and method; ``digest`` is the sha256 of the compare file."""
+    import jinja2
+    from markupsafe import Markup
+
+    theme = get_theme(settings.demo.theme, settings.project.domain)
+    style = get_theme_css(theme, settings.project.domain) + (HERE / "style.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    shown = choose(compare.examples, settings.demo.examples)
+    tone, verdict = VERDICTS[compare.verdict]
+    first = compare.metrics[0]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("index.html.j2").render(
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        # escape_json leaves no character that HTML could read
+        data=Markup(escape_json([_get_example(example) for example in shown])),
+        digest=digest,
+        theme=theme,
+        project=settings.project,
+        title=settings.demo.title or compare.headline,
+        headline=compare.headline if settings.demo.title else "",
+        tone=tone,
+        verdict=verdict,
+        n=compare.n,
+        percent=percent,
+        points=_points,
+        confidence=f"{100 * compare.confidence:g}\u202f%",
+        first=first.title,
+        hero=percent(first.tuned.value),
+        hero_base=percent(first.base.value),
+        bars=[_bar("Base", first.base), _bar("Tuned", first.tuned)],
+        change=_points(first.base.value, first.tuned.value),
+        chance=_chance(first.p_value),
+        gained=compare.gained,
+        lost=compare.lost,
+        counts=[(kind, sum(example.change == kind for example in shown)) for kind in ("improved", "comparable", "regressed")],
+        rows=_get_rows(compare),
+        stop_rate=compare.stop_rate,
+        retention=_get_retention(compare),
+        training=_get_training(train, model),
+        model=model,
+    )
+
+
+def build_demo(compare: Path, train: Path, model: Path, settings: Slice, out: Path) -> None:
+    """Write the demo page of one run to ``out``."""
+    page = render_page(Compare.read(compare), TrainFacts.read(train), ModelFacts.read(model), settings, sha256_path(compare))
+    write_text(out, page)
+    say(f"{out}: open it in a browser, or send the file to someone")

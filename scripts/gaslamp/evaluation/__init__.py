@@ -1,0 +1,1 @@
+"""Ask models the same questions, score the answers, say what the difference is worth."""

@@ -1,0 +1,61 @@
+"""What every model is asked: the test rows and the retention questions, in one order, with one length limit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaslamp.files import read_jsonl
+from gaslamp.template import Renderer
+
+RETENTION = Path(__file__).parent.parent / "embedded" / "retention.jsonl"
+RETENTION_TOKENS = 24
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt; ``kind`` is test or retention."""
+
+    id: str
+    kind: str
+    messages: list[dict[str, str]]
+    max_tokens: int
+
+
+def get_questions(test: Path, renderer: Renderer, max_new_tokens: int | None, retention: bool) -> list[Question]:
+    """The questions for one model.
+
+    Args:
+        test: data/test.jsonl; the last turn of a row is its reference and is not asked.
+        renderer: counts the tokens of the references when ``max_new_tokens`` is None: a fifth more than the longest.
+        max_new_tokens: limit for test answers.
+        retention: add the shipped general questions.
+    """
+    rows = list(read_jsonl(test))
+    limit = max_new_tokens or math.ceil(1.2 * max(len(renderer.tokenize(row["messages"][-1]["content"])) for row in rows)) + 4
+    questions = [Question(row["id"], "test", row["messages"][:-1], limit) for row in rows]
+    if retention:
+        questions += [
+            Question(f"retention-{number}", "retention", row["messages"], RETENTION_TOKENS)
+            for number, row in enumerate(read_jsonl(RETENTION), 1)
+        ]
+    return questions
+
+
+def get_retention_scores(answers: dict[str, str]) -> dict[str, tuple[str, float]]:
+    """Question and score of every retention answer: 1 when an accepted word stands in it, whatever its case."""
+    import re
+
+    scores = {}
+    for number, row in enumerate(read_jsonl(RETENTION), 1):
+        answer = answers[f"retention-{number}"]
+        hit = any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", answer, re.IGNORECASE) for word in row["accept"])
+        scores[f"retention-{number}"] = (row["messages"][-1]["content"], float(hit))
+    return scores
+
+
+def get_prediction(question: Question, text: str, stopped: bool, tokens: int, seconds: float) -> dict[str, Any]:
+    """One line of a predictions file; ``stopped``: the model ended its answer by itself."""
+    return {"id": question.id, "kind": question.kind, "text": text, "stopped": stopped, "tokens": tokens, "seconds": round(seconds, 4)}

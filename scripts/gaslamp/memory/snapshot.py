@@ -1,0 +1,51 @@
+"""The frozen copy of the long-term memory that a new project starts with.
+
+Standard library only: the cookiecutter hook imports this before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+FILES = ("user.md", "lessons.md", "skills.md")
+FOLDER = ".gaslamp_context"
+
+
+def take_snapshot(project: Path, home: Path) -> dict[str, Any] | None:
+    """Copy the memory files of ``home`` to ``project/.gaslamp_context``, read-only, with a sha256 manifest; once.
+
+    Returns the manifest: the new one, or the one that stands there already (a snapshot is never overwritten);
+    ``None`` when ``home`` holds no memory, and then nothing is made.
+    """
+    folder = project / FOLDER
+    if folder.exists():
+        existing: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return existing
+    found = [name for name in FILES if (home / name).is_file()]
+    if not found:
+        return None
+    # made aside and renamed, so that a snapshot is there as a whole or not at all
+    temporary = Path(tempfile.mkdtemp(dir=project, prefix=".gaslamp_context."))
+    try:
+        manifest: dict[str, Any] = {"schema_version": 1, "taken": datetime.now().astimezone().isoformat(timespec="seconds"), "files": {}}
+        for name in found:
+            data = (home / name).read_bytes()
+            (temporary / name).write_bytes(data)
+            (temporary / name).chmod(0o444)
+            titles = [line[3:].strip() for line in data.decode("utf-8", "replace").splitlines() if line.startswith("## ")]
+            manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "entries": titles}
+        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (temporary / "manifest.json").chmod(0o444)
+        temporary.chmod(0o755)
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return manifest

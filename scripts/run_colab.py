@@ -1,0 +1,24 @@
+"""One step of training on a Colab machine. Not built yet: it says so and writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    from gaslamp.backends import colab
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--step", choices=colab.STEPS, required=True, help="which part of the round trip")
+    parser.add_argument("--out", type=Path, required=True, help="file to write when the step is done")
+    args = parser.parse_args()
+    with step(f"colab {args.step}"):
+        colab.run_step(args.step)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

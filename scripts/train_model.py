@@ -1,0 +1,35 @@
+"""Train the adapter, or go on with an interrupted training of the same data and settings."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.training import train_model
+
+PATHS = {
+    "model": "model.json of the base model",
+    "train": "training rows",
+    "valid": "validation rows",
+    "template": "template.json",
+    "checkpoints": "folder for checkpoints; it survives failures",
+    "metrics": "metrics.jsonl to append to",
+    "adapters": "folder to write the adapter to",
+    "facts": "train.json to write",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON with backend, method and train")
+    for name, text in PATHS.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
+    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    args = parser.parse_args()
+    with step("train", args.log):
+        train_model(parse_slice(args.settings), **{name: getattr(args, name) for name in PATHS})
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
