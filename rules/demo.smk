@@ -7,7 +7,7 @@ rule build_demo:
         train="outputs/{run}/train.json",
         model=MODEL_FACTS,
         code=get_code("build_demo.py"),
-        page="scripts/gaslamp/demo/index.html.j2",
+        page=expand("scripts/gaslamp/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
     output:
         "demos/{run}/index.html",
     params:

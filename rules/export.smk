@@ -53,7 +53,6 @@ rule evaluate_gguf:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
         toolchain=ancient(TOOLCHAIN),
         test="data/test.jsonl",
-        template="data/template.json",
         code=get_code("evaluate_gguf.py"),
     output:
         "outputs/{run}/eval/gguf-{level}.predictions.jsonl",
@@ -65,7 +64,7 @@ rule evaluate_gguf:
         model=1,
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test}"
-        " --template {input.template} --settings {params.settings:q} --out {output} --log {log}"
+        " --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule build_ladder:
@@ -94,19 +93,20 @@ rule check_parity:
         test="data/test.jsonl",
         template="data/template.json",
         ladder="outputs/{run}/gguf/ladder.json",
+        predictions=expand("outputs/{{run}}/eval/{who}.predictions.jsonl", who=["tuned", *(f"gguf-{level}" for level in LEVELS)]),
         code=get_code("check_parity.py"),
     output:
         "outputs/{run}/gguf/parity.json",
     log:
         "logs/{run}/check_parity.log",
     params:
-        settings=get_settings("export", "eval.max_new_tokens"),
+        settings=get_settings("export"),
     resources:
         model=1,
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
-        " --ladder {input.ladder} --settings {params.settings:q} --out {output} --log {log}"
+        " --ladder {input.ladder} --predictions {input.predictions} --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule write_modelfile:

@@ -1,4 +1,23 @@
-# Phase 7: everything above, told as a roadbook from the facts; then what the next project should know.
+# Phase 7: what the next project should know; then everything told as a roadbook from the facts, that included.
+
+
+rule reflect:
+    input:
+        system="outputs/env/system.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        model=MODEL_FACTS,
+        card="data/card.json",
+        code=get_code("reflect.py"),
+    output:
+        payload="outputs/{run}/reflection/payload.json",
+        decisions="outputs/{run}/reflection/decisions.md",
+    params:
+        settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
+    shell:
+        "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
+        " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q} --payload {output.payload} --decisions {output.decisions}"
 
 
 rule write_roadbook:
@@ -15,6 +34,7 @@ rule write_roadbook:
         ladder=f"outputs/{RUN}/gguf/ladder.json",
         parity=f"outputs/{RUN}/gguf/parity.json",
         modelfile=f"outputs/{RUN}/gguf/Modelfile",
+        payload=f"outputs/{RUN}/reflection/payload.json",
         code=get_code("write_roadbook.py"),
         page="scripts/gaslamp/roadbook/gaslamp.md.j2",
     output:
@@ -23,33 +43,15 @@ rule write_roadbook:
         settings=get_settings("run", "backend", "method", "project", "model", "data", "train", "eval", "demo", "export", "deploy", "reflect"),
         facts=lambda wildcards, input: " ".join(
             f"--{key} {input[key]}"
-            for key in ("system", "env", "preflight", "model", "card", "template", "train", "compare", "verdict", "ladder", "parity")
+            for key in ("system", "env", "preflight", "model", "card", "template", "train", "compare", "verdict", "ladder", "parity", "payload")
         ),
     shell:
         "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output}"
 
 
-rule reflect:
-    input:
-        roadbook="gaslamp.md",
-        system="outputs/env/system.json",
-        train="outputs/{run}/train.json",
-        compare="outputs/{run}/eval/compare.json",
-        ladder="outputs/{run}/gguf/ladder.json",
-        code=get_code("reflect.py"),
-    output:
-        payload="outputs/{run}/reflection/payload.json",
-        decisions="outputs/{run}/reflection/decisions.md",
-    params:
-        settings=get_settings("project", "method", "model", "backend", "reflect"),
-    shell:
-        "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
-        " --ladder {input.ladder} --settings {params.settings:q} --payload {output.payload} --decisions {output.decisions}"
-
-
 rule write_progress:
     input:
-        f"outputs/{RUN}/reflection/decisions.md",
+        "gaslamp.md",
         f"demos/{RUN}/index.html",
         code=get_code("write_progress.py"),
     output:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaslamp.contracts import Provenance, Template
+from gaslamp.contracts import Template
 from gaslamp.errors import GaslampError
 from gaslamp.files import sha256_text
 
@@ -107,6 +107,8 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
 
     Raises:
         GaslampError: no chat template, or no token that ends an answer.
+
+    The file carries no time and no versions: training must not rerun for a clock.
     """
     from gaslamp.files import read_json
     from gaslamp.models import load_tokenizer
@@ -156,5 +158,4 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
         example_text=tokenizer.decode(encoded.ids),
         example_ids=encoded.ids,
         example_trained=encoded.trained,
-        provenance=Provenance.start([]),
     )

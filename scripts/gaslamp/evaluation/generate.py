@@ -28,7 +28,7 @@ def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path
 
     facts, recorded = ModelFacts.read(model), Template.read(template)
     renderer = Renderer.load(facts.path, recorded)
-    questions = get_questions(test, renderer, settings.eval.max_new_tokens, settings.eval.retention)
+    questions = get_questions(test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention)
     key = sha256_text(
         json.dumps([facts.sha256, recorded.sha256, sha256_path(test), settings.eval.max_new_tokens, sha256_path(adapters) if adapters else None])
     )[:12]

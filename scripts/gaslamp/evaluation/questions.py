@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gaslamp.files import read_jsonl
-from gaslamp.template import Renderer
 
 RETENTION = Path(__file__).parent.parent / "embedded" / "retention.jsonl"
 RETENTION_TOKENS = 24
@@ -24,17 +24,19 @@ class Question:
     max_tokens: int
 
 
-def get_questions(test: Path, renderer: Renderer, max_new_tokens: int | None, retention: bool) -> list[Question]:
+def get_questions(
+    test: Path, tokenize: Callable[[str], list[int]], max_new_tokens: int | None, retention: bool
+) -> list[Question]:
     """The questions for one model.
 
     Args:
         test: data/test.jsonl; the last turn of a row is its reference and is not asked.
-        renderer: counts the tokens of the references when ``max_new_tokens`` is None: a fifth more than the longest.
-        max_new_tokens: limit for test answers.
+        tokenize: the model's tokenizer.
+        max_new_tokens: limit for test answers; None takes a fifth more than the longest reference has.
         retention: add the shipped general questions.
     """
     rows = list(read_jsonl(test))
-    limit = max_new_tokens or math.ceil(1.2 * max(len(renderer.tokenize(row["messages"][-1]["content"])) for row in rows)) + 4
+    limit = max_new_tokens or math.ceil(1.2 * max(len(tokenize(row["messages"][-1]["content"])) for row in rows)) + 4
     questions = [Question(row["id"], "test", row["messages"][:-1], limit) for row in rows]
     if retention:
         questions += [

@@ -1,0 +1,37 @@
+# The commands of this repository; `make` alone lists them. Each only forwards.
+PROFILE ?= cpu
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run new test lint bench schema
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## install everything into .venv; nothing to do when that is done
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; echo "  usual fix:       make $(MAKECMDGOALS) PYTHON=/path/to/a/newer/python3"; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[cpu,dev]"
+	@touch $(READY)
+
+run: setup ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
+	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" run PROFILE=$(PROFILE)
+
+new: setup ## a project of your own: two questions, then it stands in projects/
+	@$(BIN)/cookiecutter . --directory cookiecutter-template --output-dir projects
+
+test: setup ## every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy, snakefmt, snakemake --lint
+	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/snakemake --lint --configfile profiles/cpu/backend.yaml
+
+bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest
+	@$(BIN)/python scripts/run_bench.py $(ARGS)
+
+schema: setup ## write workflow/schemas/config.schema.json from the config model
+	@$(BIN)/python scripts/write_schema.py

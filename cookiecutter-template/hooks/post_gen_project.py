@@ -1,0 +1,26 @@
+"""Finish the new project: pinned code, the user's data, profile links, the record. See scripts/gaslamp/scaffold.py."""
+
+import sys
+from pathlib import Path
+
+CWD = Path({{ cookiecutter.__cwd | quote }})
+ROOT = (CWD / {{ cookiecutter._repo_dir | quote }}).resolve().parent
+GIVEN = {{ cookiecutter._template | quote }}
+ANSWERS = {"task": {{ cookiecutter.task | quote }}, "data": {{ cookiecutter.data | quote }}}
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from gaslamp.errors import GaslampError  # noqa: E402
+from gaslamp.scaffold import finish_project  # noqa: E402
+
+source = str((CWD / GIVEN).resolve()) if (CWD / GIVEN).exists() else GIVEN
+try:
+    finish_project(Path.cwd(), ROOT, source, ANSWERS, {{ cookiecutter.__data_path | quote }})
+except GaslampError as error:
+    sys.exit(str(error))
+
+here = Path.cwd()
+print(f"made {here.name}")
+print(f"  cd '{here}'")
+print("  make run        # or: snakemake --profile cpu")

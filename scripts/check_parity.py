@@ -1,0 +1,36 @@
+"""The parity gate: the same prompts through adapter, merged, every GGUF level and the server."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+
+PATHS = ("model", "adapters", "merged", "toolchain", "test", "template", "ladder", "out", "log")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in PATHS:
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level")
+    parser.add_argument("--settings", required=True, help="JSON with export")
+    args = parser.parse_args()
+    with step("parity", args.log):
+        from gaslamp.backends.cpu import prepare_process
+
+        prepare_process()
+        from gaslamp.parity import check_parity
+
+        names = [path.name.removesuffix(".predictions.jsonl").removeprefix("gguf-") for path in args.predictions]
+        paths = {name: getattr(args, name) for name in PATHS}
+        paths["log"] = args.log.with_name("check_parity_server.log")
+        check_parity(
+            parse_slice(args.settings), gguf=args.gguf, predictions=dict(zip(names, args.predictions, strict=True)), **paths
+        )
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,23 @@
+"""Convert the merged model to a 16-bit GGUF file."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.exporters.gguf import export
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--merged", type=Path, required=True, help="folder of the merged model")
+    parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
+    parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
+    parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
+    args = parser.parse_args()
+    with step("convert", args.log):
+        export(args.merged, args.toolchain, args.out, args.log)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

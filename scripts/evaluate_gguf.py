@@ -1,0 +1,27 @@
+"""Ask one GGUF file the test rows through llama-server."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.evaluation.serve_eval import evaluate_gguf
+from gaslamp.exporters.gguf import get_level
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gguf", type=Path, required=True, help="file to ask")
+    parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
+    parser.add_argument("--test", type=Path, required=True, help="test rows")
+    parser.add_argument("--settings", required=True, help="JSON with eval.max_new_tokens")
+    parser.add_argument("--out", type=Path, required=True, help="predictions to write")
+    parser.add_argument("--log", type=Path, required=True, help="what llama-server prints")
+    args = parser.parse_args()
+    with step(f"evaluate {get_level(args.gguf)}"):
+        evaluate_gguf(parse_slice(args.settings), args.gguf, args.toolchain, args.test, args.out, args.log)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,50 @@
+"""The same questions through llama-server, as a user of the shipped file would ask them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+from gaslamp.console import Progress
+from gaslamp.evaluation.questions import get_prediction, get_questions
+from gaslamp.files import read_json, read_jsonl, write_jsonl
+from gaslamp.llamacpp.server import LlamaServer
+
+PARALLEL = 4
+
+
+def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: Path, log: Path) -> None:
+    """Ask a GGUF file the test rows over /v1/chat/completions, greedily, and write one prediction a line.
+
+    Args:
+        settings: slice with eval.max_new_tokens.
+        gguf: the file to ask.
+        toolchain: toolchain.json.
+        test: data/test.jsonl.
+        out: predictions file.
+        log: what llama-server prints.
+    """
+    longest = max(sum(len(turn["content"]) for turn in row["messages"]) for row in read_jsonl(test))
+    context = 512 * math.ceil((longest / 2 + 512) / 512)  # two characters a token is the poor end for text
+    with LlamaServer(read_json(toolchain), gguf, context=context, parallel=PARALLEL, log=log) as server:
+        questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, retention=False)
+        progress = Progress("answer", len(questions))
+        progress.update(0)
+        guard, done = threading.Lock(), 0
+
+        def count(index: int, answer: dict[str, Any]) -> None:
+            nonlocal done
+            with guard:
+                done += 1
+                progress.update(done)
+
+        answers = server.generate_batch([question.messages for question in questions], questions[0].max_tokens, count)
+    rows = []
+    for question, answer in zip(questions, answers, strict=True):
+        timings = answer["timings"]
+        seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
+        tokens = answer["completion_tokens"]
+        rows.append(get_prediction(question, answer["text"], answer["finish_reason"] == "stop", tokens, seconds))
+    write_jsonl(out, rows)

@@ -1,0 +1,1 @@
+"""Prose from facts: the roadbook, the brief, the progress log and the closing table."""

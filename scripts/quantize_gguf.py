@@ -1,0 +1,24 @@
+"""Quantize the 16-bit GGUF file to one level."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.exporters.gguf import quantize
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help="16-bit GGUF file")
+    parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
+    parser.add_argument("--level", required=True, help="such as q8_0 or q4_k_m")
+    parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
+    parser.add_argument("--log", type=Path, required=True, help="everything llama-quantize says")
+    args = parser.parse_args()
+    with step(f"quantize {args.level}", args.log):
+        quantize(args.source, args.toolchain, args.level, args.out, args.log)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,37 @@
+"""Remember what a run taught (rule reflect); by hand also --extract, --dry-run and --input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.memory.reflect import fill_memory, get_candidates, read_payload, reflect
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("system", "train", "compare", "ladder", "model", "card"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.json")
+    parser.add_argument("--settings", required=True, help="JSON with project, method, model, backend, train, reflect")
+    parser.add_argument("--payload", type=Path, required=True, help="written: every entry with its outcome")
+    parser.add_argument("--decisions", type=Path, required=True, help="written: the same as a table")
+    parser.add_argument("--extract", action="store_true", help="print the candidates as JSON and stop")
+    parser.add_argument("--input", type=Path, help="take the entries from this payload instead of the facts")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing to the long-term memory")
+    args = parser.parse_args()
+    settings = parse_slice(args.settings)
+    entries = read_payload(args.input) if args.input else get_candidates(vars(args), settings)
+    if args.extract:
+        print(json.dumps([entry.model_dump() for entry in entries], indent=2, ensure_ascii=False))
+        return
+    with step("reflect"):
+        fill_memory(vars(args), settings)
+        reflect(entries, settings, args.payload, args.decisions, args.dry_run)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

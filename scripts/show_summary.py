@@ -1,0 +1,20 @@
+"""Print what a run brought, or with --failed what stopped it."""
+
+from __future__ import annotations
+
+import argparse
+
+from gaslamp.errors import exit_with_help
+from gaslamp.roadbook.summary import get_console, show_failure, show_summary
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True, help="name of the run")
+    parser.add_argument("--failed", action="store_true", help="the run stopped: say where, and how to go on")
+    args = parser.parse_args()
+    (show_failure if args.failed else show_summary)(args.run, get_console())
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,25 @@
+"""Print the folder of the project that `make run` works on; the first call generates it, without questions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gaslamp.errors import exit_with_help
+from gaslamp.scaffold import ensure_current
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects stand, default: projects/")
+    args = parser.parse_args()
+    project, is_new = ensure_current(args.folder, ROOT)
+    print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)
+    print(project)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,24 @@
+"""Write the project brief from the config (rule write_brief)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.roadbook.brief import write_brief
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON with project, method, model, data, backend")
+    parser.add_argument("--out", type=Path, required=True, help="the brief")
+    args = parser.parse_args()
+    with step("write_brief"):
+        write_brief(parse_slice(args.settings), args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,21 @@
+"""Write the progress log (rule write_progress)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.errors import exit_with_help
+from gaslamp.roadbook.progress import write_progress
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--phases", type=Path, required=True, help="logs/phases.jsonl")
+    parser.add_argument("--out", type=Path, required=True, help="the progress log")
+    args = parser.parse_args()
+    write_progress(args.phases, args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
