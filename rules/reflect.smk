@@ -9,6 +9,7 @@ rule reflect:
         ladder="outputs/{run}/gguf/ladder.json",
         model=MODEL_FACTS,
         card="data/card.json",
+        hints=branch(Path(".reflect_hints.json").is_file(), then=".reflect_hints.json", otherwise=[]),
         code=get_code("reflect.py"),
     output:
         payload="outputs/{run}/reflection/payload.json",
@@ -17,7 +18,8 @@ rule reflect:
         settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
     shell:
         "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
-        " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q} --payload {output.payload} --decisions {output.decisions}"
+        " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q}"
+        " --payload {output.payload} --decisions {output.decisions}"
 
 
 rule write_roadbook:

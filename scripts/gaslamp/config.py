@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+import shutil
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from gaslamp.errors import GaslampError
 
@@ -19,10 +21,18 @@ Backend = Literal["cpu", "cuda", "mac", "colab"]
 Level = Literal["q8_0", "q6_k", "q5_k_m", "q5_0", "q4_k_m", "q4_0", "q3_k_m", "q2_k"]
 
 
+def _read_exponent(value: Any) -> Any:
+    """``2e-4`` as a number: YAML 1.1 wants ``2.0e-4`` and hands anything shorter on as text."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value) else value
+
+
+Number = Annotated[float, BeforeValidator(_read_exponent)]
+
+
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, values are never bent into shape."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Project(Section):
@@ -44,8 +54,8 @@ class Model(Section):
 
 
 class Split(Section):
-    valid: float = Field(0.05, ge=0, le=0.5, description="Share of rows for validation loss.")
-    test: float = Field(0.15, gt=0, le=0.5, description="Share of rows that only evaluation sees.")
+    valid: Number = Field(0.05, ge=0, le=0.5, description="Share of rows for validation loss.")
+    test: Number = Field(0.15, gt=0, le=0.5, description="Share of rows that only evaluation sees.")
     seed: int = Field(3407, ge=0, description="Changes which rows go where; rows never move when others are added.")
     max_test: int = Field(200, ge=10, description="More test rows than this are left out: 200 give an interval of about 4 points.")
 
@@ -59,7 +69,7 @@ class Data(Section):
     system: str | None = Field(None, description="System prompt put before every row that has none of its own.")
     split: Split = Field(default_factory=Split, description="How rows are divided.")  # type: ignore[arg-type]
     slice: str = Field("slice", description="Column whose values are scored apart in the evaluation, when it exists.")
-    max_truncated: float = Field(
+    max_truncated: Number = Field(
         0.0, ge=0, le=1, description="Share of rows that may be longer than train.max_length before the run stops."
     )
 
@@ -67,16 +77,16 @@ class Data(Section):
 class Lora(Section):
     r: int = Field(16, ge=1, le=512, description="Rank: capacity of the adapter. Typical 8 to 64.")
     alpha: int = Field(32, ge=1, le=1024, description="Scale is alpha / r. Typical r to 2 r.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="0 is fastest and what most recipes use; typical 0 to 0.1.")
+    dropout: Number = Field(0.0, ge=0, lt=1, description="0 is fastest and what most recipes use; typical 0 to 0.1.")
     target_modules: str | list[str] = Field(
         "all-linear", description="all-linear, or names such as [q_proj, v_proj]."
     )
 
 
 class Train(Section):
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
+    learning_rate: Number = Field(2e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null means epochs decide.")
-    epochs: float = Field(1.0, gt=0, le=1000, description="Passes over the training rows when max_steps is null.")
+    epochs: Number = Field(1.0, gt=0, le=1000, description="Passes over the training rows when max_steps is null.")
     batch_size: int = Field(4, ge=1, le=1024, description="Rows in one forward pass.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Forward passes for one optimizer step.")
     max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated.")
@@ -84,14 +94,14 @@ class Train(Section):
         "cosine", description="How the learning rate falls."
     )
     warmup_steps: int = Field(5, ge=0, description="Steps in which the learning rate rises from 0.")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="Pulls the adapter towards zero; typical 0 to 0.1.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are scaled down to this length.")
+    weight_decay: Number = Field(0.0, ge=0, le=1, description="Pulls the adapter towards zero; typical 0 to 0.1.")
+    max_grad_norm: Number = Field(1.0, gt=0, description="Longer gradients are scaled down to this length.")
     seed: int = Field(3407, ge=0, description="Order of the rows and start of the adapter.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: what the backend does best (cpu: float32); the choice and its reason are recorded."
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time.")
-    save_minutes: float = Field(1.0, gt=0, le=600, description="A checkpoint at least this often: what a kill can cost.")
+    save_minutes: Number = Field(1.0, gt=0, le=600, description="A checkpoint at least this often: what a kill can cost.")
     save_steps: int | None = Field(None, ge=1, description="A checkpoint every so many steps, as well.")
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
 
@@ -104,9 +114,9 @@ class Eval(Section):
         None, ge=1, le=32768, description="null: a little more than the longest reference answer of the test rows."
     )
     batch_size: int = Field(32, ge=1, le=4096, description="Rows generated together; halved when memory runs out.")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
+    confidence: Number = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
     retention: bool = Field(True, description="Ask base and tuned general questions too, to see what was forgotten.")
-    max_forgetting: float = Field(
+    max_forgetting: Number = Field(
         0.3, ge=0, le=1, description="Retention points (share) that may be lost before the verdict warns."
     )
     gate: Literal["block", "warn"] = Field("block", description="block: a model that is not better than base is not exported.")
@@ -122,7 +132,7 @@ class Export(Section):
     levels: list[Level] = Field(
         default_factory=lambda: ["q8_0", "q4_k_m"], description="Quantized files to make beside f16.", min_length=1
     )
-    tolerance: float = Field(
+    tolerance: Number = Field(
         0.05, ge=0, le=1, description="Score a level may lose against f16 and still be recommended (0.05 = 5 points)."
     )
     parity: Literal["block", "warn"] = Field("block", description="block: a model that differs from the evaluated one is not shipped.")
@@ -155,6 +165,13 @@ class Config(Section):
     export: Export = Field(default_factory=Export, description="What is shipped.")  # type: ignore[arg-type]
     deploy: Deploy = Field(default_factory=Deploy, description="How it is served here.")  # type: ignore[arg-type]
     reflect: Reflect = Field(default_factory=Reflect, description="What is remembered.")  # type: ignore[arg-type]
+
+    @field_validator("run")
+    @classmethod
+    def _run_is_free(cls, value: str) -> str:
+        if value == "env":
+            raise ValueError("outputs/env has the facts of the machine: choose another name")
+        return value
 
     @field_validator("method")
     @classmethod
@@ -220,6 +237,7 @@ def _find_line(text: str, path: tuple[str | int, ...]) -> int | None:
         children: list[tuple[Any, Any, Any]] = []
         if isinstance(node, yaml.MappingNode):
             children = [(key.value, key, value) for key, value in node.value]
+            part = str(part)
         elif isinstance(node, yaml.SequenceNode):
             children = [(index, value, value) for index, value in enumerate(node.value)]
         for name, key, value in children:
@@ -243,20 +261,60 @@ def _get_keys(path: tuple[str | int, ...]) -> list[str]:
     return list(model.model_fields) if model else []
 
 
+def _find_sections(key: str) -> list[str]:
+    """The sections that do have ``key``, as ``train`` or ``train.lora``."""
+    found = []
+    for path in ((), *((name,) for name in Config.model_fields), ("data", "split"), ("train", "lora")):
+        if key in _get_keys(path):
+            found.append(".".join(path) or "the top level")
+    return found
+
+
+_UNION_TAGS = ("str", "list[str]", "[key]")  # what pydantic adds to the place of an error, and no key of ours
+
+
 def _explain(error: Any, text: str, file: str) -> str:
     path = tuple(error["loc"])
+    while path and path[-1] in _UNION_TAGS:
+        path = path[:-1]
     name = ".".join(str(part) for part in path) or "config"
     line = _find_line(text, path) if text else None
     where = f"{file}, line {line}" if line else file
     if error["type"] == "extra_forbidden":
         keys = _get_keys(path[:-1])
         near = difflib.get_close_matches(str(path[-1]), keys, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(keys)}"
+        sections = _find_sections(str(path[-1]))
+        if sections:
+            hint = f"it belongs into {' or '.join(sections)}"
+        else:
+            hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(keys)}"
         return f"{where}: unknown key '{name}'; {hint}"
+    if error["type"] in ("model_type", "model_attributes_type") and error.get("input") is None:
+        return f"{where}: the section '{name}' is empty; indent its keys below it, or delete the line"
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if path and error["type"] == "string_type" and isinstance(error.get("input"), int | float):
+        message += ": put it in quotes"
     given = json.dumps(error.get("input"), default=str, ensure_ascii=False)
     return f"{where}: {name} = {given[:80]}: {message}"
+
+
+def _find_duplicates(text: str, file: str | Path) -> list[str]:
+    """Keys that stand twice in one section: YAML would silently take the last."""
+    import yaml
+
+    problems = []
+    waiting: list[tuple[Any, str]] = [(yaml.compose(text), "")] if text else []
+    while waiting:
+        node, path = waiting.pop()
+        first: dict[str, int] = {}
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            line = key.start_mark.line + 1
+            if key.value in first:
+                problems.append(f"{file}, line {line}: '{path}{key.value}' stands here a second time, first in line {first[key.value]}")
+            first.setdefault(str(key.value), line)
+            waiting.append((value, f"{path}{key.value}."))
+    return problems
 
 
 def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: str | Path = ".") -> Config:
@@ -268,15 +326,30 @@ def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: 
         root: the project folder that relative paths start from.
     """
     text = Path(file).read_text(encoding="utf-8") if Path(file).is_file() else ""
+    problems = _find_duplicates(text, file)
     try:
         config = Config.model_validate(values)
     except ValidationError as failure:
-        problems = [_explain(error, text, str(file)) for error in failure.errors()]
-        raise GaslampError(_join(problems), f"edit {file}; docs/config.md and the comments in it say what each key takes") from None
-    problems = [f"{_at(text, file, path)}: {message}" for path, message in _find_conflicts(config, Path(root))]
+        found = [_explain(error, text, str(file)) for error in failure.errors()]
+        fix = f"edit {file}: the comments in it say what each key takes"
+        raise GaslampError(_join(list(dict.fromkeys(problems + found))), fix) from None
+    problems += [f"{_at(text, file, path)}: {message}" for path, message in _find_conflicts(config, Path(root))]
     if problems:
         raise GaslampError(_join(problems), f"edit {file}, or put the file where it says", "the command was started in another folder")
     return config
+
+
+def read_config(file: str | Path) -> Config:
+    """Read and check a config file outside Snakemake (the profile's backend is not in it)."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise GaslampError(f"{file} is not here", "run the command inside a project folder (the one with config.yaml)") from error
+    except yaml.YAMLError as error:
+        raise GaslampError(f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "mend the line it names") from error
+    return load_config(values or {}, file, Path(file).parent)
 
 
 def _join(problems: list[str]) -> str:
@@ -310,6 +383,8 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
             problems.append((("data", "source"), f"{config.data.source}: no such file or folder (looked in {root.resolve()})"))
         elif data.is_file() and data.stat().st_size == 0:
             problems.append((("data", "source"), f"{config.data.source} is empty (0 bytes)"))
+        elif data.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in data.rglob("*")):
+            problems.append((("data", "source"), f"the folder {config.data.source} has no files"))
     if config.data.format != "auto" and config.data.format not in registry.names("formats"):
         problems.append((("data", "format"), f"there is no format '{config.data.format}'; there is: auto, {', '.join(registry.names('formats'))}"))
     source = config.model.source
@@ -322,8 +397,17 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         folder = root / Path(source).expanduser()
         if not (folder / "config.json").is_file():
             problems.append((("model", "source"), f"{source} is not a model folder: {folder / 'config.json'} is missing"))
+    elif source.count("/") == 1 and (root / source).parent.is_dir():
+        # a folder that was meant, not a hub id: asking the hub for it would end in a riddle
+        problems.append((("model", "source"), f"{source}: no such folder (looked in {root.resolve()}, which has '{source.split('/')[0]}')"))
     elif source.count("/") != 1:
         problems.append((("model", "source"), f"'{source}' is neither embedded:NAME, a folder that exists, nor a hub id like org/name"))
+    if config.data.split.valid + config.data.split.test > 0.9:
+        problems.append((("data", "split"), "valid and test together take more than 0.9 of the rows: too few are left to train on"))
+    if len(set(config.export.levels)) < len(config.export.levels):
+        problems.append((("export", "levels"), f"a level is listed twice: {', '.join(config.export.levels)}"))
+    if config.train_python and not shutil.which(Path(config.train_python).expanduser()):
+        problems.append((("train_python",), f"{config.train_python}: no such program"))
     for metric in config.eval.metrics:
         if metric not in registry.names("metrics"):
             problems.append((("eval", "metrics"), f"there is no metric '{metric}'; there is: {', '.join(registry.names('metrics'))}"))

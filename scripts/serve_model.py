@@ -1,0 +1,34 @@
+"""Serve a run on this machine: start, stop, or chat in the terminal."""
+
+import argparse
+
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    start = actions.add_parser("start", help="start the server and open the chat page")
+    start.add_argument("--run", help="name of the run (default: as in config.yaml)")
+    start.add_argument("--level", help="recommended, f16, q8_0 ... (default: deploy.level)")
+    start.add_argument("--port", type=int, help="first port to try (default: deploy.port)")
+    start.add_argument("--open", action="store_true", help="open the chat page when a person is at the terminal")
+    actions.add_parser("stop", help="stop exactly that server")
+    actions.add_parser("chat", help="talk to it in the terminal")
+    args = parser.parse_args()
+    from gaslamp.chat import serve
+
+    if args.action == "start":
+        from gaslamp.config import read_config
+
+        config = read_config("config.yaml")
+        deploy = config.deploy
+        serve.start(
+            args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name, args.open
+        )
+    else:
+        getattr(serve, args.action)()
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

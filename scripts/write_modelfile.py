@@ -1,0 +1,35 @@
+"""Write the Ollama Modelfile of the recommended level (rule write_modelfile)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.contracts import Ladder, Parity, Template
+from gaslamp.errors import GaslampError, exit_with_help
+from gaslamp.exporters import ollama
+from gaslamp.files import write_text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass")
+    parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
+    parser.add_argument("--template", type=Path, required=True, help="data/template.json")
+    parser.add_argument("--settings", required=True, help="JSON with deploy and data.system")
+    parser.add_argument("--out", type=Path, required=True, help="the Modelfile, in the folder of the GGUF files")
+    args = parser.parse_args()
+    settings = parse_slice(args.settings)
+    with step("write_modelfile"):
+        deploy = settings.deploy
+        inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
+        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, settings.data.system))
+        if problems := ollama.verify(args.out):
+            args.out.unlink()
+            raise GaslampError(f"the Modelfile does not fit the model: {'; '.join(problems)}", "delete outputs/*/gguf and run again")
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
