@@ -135,12 +135,15 @@ def escape_markdown(text: str) -> str:
 
 
 def get_requirements(cwd: str, repo_dir: str) -> str:
-    """``dependencies`` and the extras of the repository's pyproject.toml as TOML: a project installs exactly the same."""
+    """``dependencies`` and the extras of the repository's pyproject.toml as TOML: a project installs exactly the same.
+
+    The first line ends a comment: so the template's own pyproject.toml is valid TOML, which linters of the repository read.
+    """
     import tomllib  # Python 3.11; the pre_gen hook tells so to an older one
 
     root = (Path(cwd) / repo_dir).parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [f"requires-python = {quote(project['requires-python'])}", "dependencies = [", *_list(project["dependencies"]), "]", ""]
+    lines = ["taken over from the repository", f"requires-python = {quote(project['requires-python'])}", "dependencies = [", *_list(project["dependencies"]), "]", ""]
     lines.append("[project.optional-dependencies]")
     for extra, names in project.get("optional-dependencies", {}).items():
         if extra != "dev":

@@ -3,7 +3,7 @@
 
 rule push_colab:
     input:
-        preflight=ancient("outputs/{run}/preflight.json"),
+        preflight="outputs/{run}/preflight.json",
         train="data/train.jsonl",
         valid="data/valid.jsonl",
         template="data/template.json",

@@ -64,11 +64,19 @@ def get_data_plugins():
     return []
 
 
+PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
+
+
 def get_started():
-    """Remember which process owns the run, so that its lock can be told from a stale one."""
+    """Remember which process owns the run, and ask the gate again when it was passed with another config."""
     from gaslamp.workflow_state import claim
 
     claim(Path.cwd())
+    facts = Path(f"outputs/{RUN}/preflight.json")
+    if facts.is_file():
+        command = [sys.executable, "scripts/check_preflight.py", "--system", "outputs/env/system.json", "--env", "outputs/env/env.json"]
+        if subprocess.run([*command, "--settings", PREFLIGHT_SETTINGS, "--log", f"logs/{RUN}/preflight.log"], check=False).returncode:
+            raise WorkflowError("the preflight stopped this run; nothing was changed")
 
 
 def get_summary():

@@ -4,7 +4,7 @@
 rule bench_gguf:
     input:
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        toolchain=ancient(TOOLCHAIN),
+        toolchain=TOOLCHAIN,
         code=get_code("bench_gguf.py"),
     output:
         "outputs/{run}/gguf/bench.json",

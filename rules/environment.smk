@@ -12,9 +12,11 @@ rule write_brief:
         "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output}"
 
 
+# The three probes below run once for a project: their scripts are no input and the settings of the gate are no param,
+# because a probe that runs again would rerun all that stands behind it. The gate is asked again at every start
+# (get_started in common.smk), with the config of that moment. Not `ancient`: Snakemake 9.27 then overlooks missing
+# files behind a job that must rerun.
 rule detect_system:
-    input:
-        code=get_code("detect_system.py"),
     output:
         "outputs/env/system.json",
     shell:
@@ -22,8 +24,6 @@ rule detect_system:
 
 
 rule detect_env:
-    input:
-        code=get_code("detect_env.py"),
     output:
         "outputs/env/env.json",
     params:
@@ -36,22 +36,18 @@ rule check_preflight:
     input:
         system="outputs/env/system.json",
         env="outputs/env/env.json",
-        code=get_code("check_preflight.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}"),
     output:
         "outputs/{run}/preflight.json",
     log:
         "logs/{run}/preflight.log",
-    params:
-        settings=get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels"),
     shell:
         "{PYTHON} scripts/check_preflight.py --system {input.system} --env {input.env}"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        " --settings {PREFLIGHT_SETTINGS:q} --out {output} --log {log}"
 
 
-# Gates and the toolchain are `ancient`: they must exist first, but their clock never reruns what stands behind them.
 rule fetch_model:
     input:
-        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        preflight=f"outputs/{RUN}/preflight.json",
         source=get_model_input(),
         code=get_code("fetch_model.py"),
     output:
@@ -67,7 +63,7 @@ rule fetch_model:
 # High priority and one counted thread: it starts first and builds beside the data and training phases.
 rule build_llamacpp:
     input:
-        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        preflight=f"outputs/{RUN}/preflight.json",
         code=get_code("build_llamacpp.py"),
     output:
         TOOLCHAIN,

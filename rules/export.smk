@@ -22,7 +22,7 @@ rule merge_adapters:
 rule convert_gguf:
     input:
         merged="outputs/{run}/merged",
-        toolchain=ancient(TOOLCHAIN),
+        toolchain=TOOLCHAIN,
         code=get_code("convert_gguf.py", "exporters/gguf"),
     output:
         "outputs/{run}/gguf/model-f16.gguf",
@@ -35,7 +35,7 @@ rule convert_gguf:
 rule quantize_gguf:
     input:
         f16="outputs/{run}/gguf/model-f16.gguf",
-        toolchain=ancient(TOOLCHAIN),
+        toolchain=TOOLCHAIN,
         code=get_code("quantize_gguf.py", "exporters/gguf"),
     output:
         "outputs/{run}/gguf/model-{level}.gguf",
@@ -51,7 +51,7 @@ rule quantize_gguf:
 rule evaluate_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
-        toolchain=ancient(TOOLCHAIN),
+        toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         code=get_code("evaluate_gguf.py"),
     output:
@@ -89,7 +89,7 @@ rule check_parity:
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        toolchain=ancient(TOOLCHAIN),
+        toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         template="data/template.json",
         ladder="outputs/{run}/gguf/ladder.json",

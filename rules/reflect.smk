@@ -26,7 +26,7 @@ rule write_roadbook:
     input:
         system="outputs/env/system.json",
         env="outputs/env/env.json",
-        preflight=ancient(f"outputs/{RUN}/preflight.json"),
+        preflight=f"outputs/{RUN}/preflight.json",
         model=MODEL_FACTS,
         card="data/card.json",
         template="data/template.json",
@@ -42,10 +42,25 @@ rule write_roadbook:
     output:
         "gaslamp.md",
     params:
-        settings=get_settings("run", "backend", "method", "project", "model", "data", "train", "eval", "demo", "export", "deploy", "reflect"),
+        settings=get_settings(
+            "run", "backend", "method", "project", "model", "data", "train", "eval", "demo", "export", "deploy", "reflect"
+        ),
         facts=lambda wildcards, input: " ".join(
             f"--{key} {input[key]}"
-            for key in ("system", "env", "preflight", "model", "card", "template", "train", "compare", "verdict", "ladder", "parity", "payload")
+            for key in (
+                "system",
+                "env",
+                "preflight",
+                "model",
+                "card",
+                "template",
+                "train",
+                "compare",
+                "verdict",
+                "ladder",
+                "parity",
+                "payload",
+            )
         ),
     shell:
         "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output}"

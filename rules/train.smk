@@ -5,7 +5,7 @@ rule train_model:
     name:
         f"train_{ {'mac': 'mlx'}.get(CONFIG.backend, CONFIG.backend)}"
     input:
-        preflight=ancient("outputs/{run}/preflight.json"),
+        preflight="outputs/{run}/preflight.json",
         model=MODEL_FACTS,
         train="data/train.jsonl",
         valid="data/valid.jsonl",

@@ -16,12 +16,13 @@ def main() -> None:
     parser.add_argument("--system", type=Path, required=True, help="system.json of this machine")
     parser.add_argument("--env", type=Path, required=True, help="env.json of the training interpreter")
     parser.add_argument("--settings", required=True, help="JSON: backend, method, model, data, train, eval.gate, export.levels")
-    parser.add_argument("--out", type=Path, required=True, help="preflight.json to write when nothing blocks")
+    parser.add_argument("--out", type=Path, help="preflight.json to write when nothing blocks; without it the gate is only asked")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("preflight", args.log):
         facts = check_preflight(parse_slice(args.settings), args.system, args.env)
-        facts.write(args.out)
+        if args.out:
+            facts.write(args.out)
         say(facts.summary)
         for warning in facts.warnings:
             say(f"warning: {warning}")

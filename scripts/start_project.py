@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gaslamp.errors import exit_with_help
-from gaslamp.scaffold import ensure_current
+from gaslamp.scaffold import ensure_current, is_behind
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +18,8 @@ def main() -> None:
     args = parser.parse_args()
     project, is_new = ensure_current(args.folder, ROOT)
     print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)
+    if not is_new and is_behind(project, ROOT):
+        print(f"note: the repository has changed since; `make -C '{project}' upgrade` takes that over", file=sys.stderr)
     print(project)
 
 

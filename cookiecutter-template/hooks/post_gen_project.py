@@ -1,5 +1,6 @@
 """Finish the new project: pinned code, the user's data, profile links, the record. See scripts/gaslamp/scaffold.py."""
 
+# ruff: noqa: F821 - cookiecutter fills in the braces
 import sys
 from pathlib import Path
 

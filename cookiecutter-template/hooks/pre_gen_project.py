@@ -1,5 +1,6 @@
 """Refuse answers that no project can be made from, before a file is written; cookiecutter then removes the folder."""
 
+# ruff: noqa: F821, UP036 - cookiecutter fills in the braces, and may run on an older Python
 import sys
 from pathlib import Path
 

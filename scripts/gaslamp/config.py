@@ -6,6 +6,8 @@ JSON. The JSON schema for editors (``workflow/schemas/config.schema.json``) is g
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import difflib
 import json
 import re
@@ -130,7 +132,7 @@ class Demo(Section):
 
 class Export(Section):
     levels: list[Level] = Field(
-        default_factory=lambda: ["q8_0", "q4_k_m"], description="Quantized files to make beside f16.", min_length=1
+        default=["q8_0", "q4_k_m"], description="Quantized files to make beside f16.", min_length=1
     )
     tolerance: Number = Field(
         0.05, ge=0, le=1, description="Score a level may lose against f16 and still be recommended (0.05 = 5 points)."
@@ -237,11 +239,10 @@ def _find_line(text: str, path: tuple[str | int, ...]) -> int | None:
         children: list[tuple[Any, Any, Any]] = []
         if isinstance(node, yaml.MappingNode):
             children = [(key.value, key, value) for key, value in node.value]
-            part = str(part)
         elif isinstance(node, yaml.SequenceNode):
             children = [(index, value, value) for index, value in enumerate(node.value)]
         for name, key, value in children:
-            if name == part:
+            if str(name) == str(part):
                 line, node = key.start_mark.line + 1, value
                 break
         else:
@@ -253,7 +254,7 @@ def _get_keys(path: tuple[str | int, ...]) -> list[str]:
     """The keys allowed in the section at ``path``."""
     model: Any = Config
     for part in path:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             return []
         candidates = [field.annotation, *get_args(field.annotation)]
@@ -299,6 +300,21 @@ def _explain(error: Any, text: str, file: str) -> str:
     return f"{where}: {name} = {given[:80]}: {message}"
 
 
+def _drop(values: dict[str, Any], paths: list[tuple[str | int, ...]]) -> dict[str, Any]:
+    """A copy of ``values`` without the keys at (or nearest to) ``paths``."""
+    result: dict[str, Any] = copy.deepcopy(values)
+    for path in paths:
+        section: Any = result
+        for part, following in zip(path, (*path[1:], None), strict=True):
+            if not (isinstance(section, dict) and part in section):
+                break
+            if following is None or not (isinstance(section[part], dict) and following in section[part]):
+                del section[part]
+                break
+            section = section[part]
+    return result
+
+
 def _find_duplicates(text: str, file: str | Path) -> list[str]:
     """Keys that stand twice in one section: YAML would silently take the last."""
     import yaml
@@ -331,8 +347,12 @@ def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: 
         config = Config.model_validate(values)
     except ValidationError as failure:
         found = [_explain(error, text, str(file)) for error in failure.errors()]
+        rest = _drop(values, [error["loc"] for error in failure.errors()])
+        with contextlib.suppress(ValidationError):  # dropping a key broke another: the first list is what is known
+            # what is wrong among the other keys belongs to the same list
+            found += [f"{_at(text, file, path)}: {message}" for path, message in _find_conflicts(Config.model_validate(rest), Path(root))]
         fix = f"edit {file}: the comments in it say what each key takes"
-        raise GaslampError(_join(list(dict.fromkeys(problems + found))), fix) from None
+        raise GaslampError(_join(problems + found), fix) from None
     problems += [f"{_at(text, file, path)}: {message}" for path, message in _find_conflicts(config, Path(root))]
     if problems:
         raise GaslampError(_join(problems), f"edit {file}, or put the file where it says", "the command was started in another folder")
@@ -353,6 +373,11 @@ def read_config(file: str | Path) -> Config:
 
 
 def _join(problems: list[str]) -> str:
+    def get_line(problem: str) -> int:
+        match = re.search(r", line (\d+): ", problem)
+        return int(match.group(1)) if match else 0
+
+    problems = sorted(dict.fromkeys(problems), key=get_line)
     if len(problems) == 1:
         return problems[0]
     return f"{len(problems)} problems in the config\n" + "\n".join(f"    - {problem}" for problem in problems)

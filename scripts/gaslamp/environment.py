@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gaslamp import registry
 from gaslamp.errors import GaslampError
 
 GB = 1e9  # decimal, as disks, model hubs and gaslamp's own pages count
@@ -173,6 +174,9 @@ def get_install_path(os_name: str, is_apple_silicon: bool, has_gpu: bool, contai
         name, extra, why = "cpu", "cpu", "no GPU that a backend knows: small models train on the processor"
     if container and name in ("cpu", "cuda"):
         why += "; inside a container, which is isolated already"
+    backend = {"mlx": "mac", "cuda": "cuda"}.get(extra, "cpu")
+    if not registry.get("backends", backend).BUILT:
+        extra, why = "cpu", f"{why}; the backend {backend} is not built yet, so it trains on the processor"
     return {"name": name, "extra": extra, "python": "3.12", "command": f'pip install ".[{extra}]"', "reason": why}
 
 
@@ -180,7 +184,7 @@ def detect_system() -> dict[str, Any]:
     """Everything that later phases ask about this machine (outputs/env/system.json); loads and changes nothing."""
     is_apple = sys.platform == "darwin" and platform.machine() == "arm64"
     memory, gpus = get_memory(), get_gpus()
-    container = any(file.exists() for file in IN_CONTAINER) or bool(os.environ.get("container"))
+    container = is_container()
     colab = "COLAB_RELEASE_TAG" in os.environ
     managers = ("uv", "pip", "conda", "mamba", "micromamba", "poetry", "pipenv", "pyenv", "brew", "apt-get", "dnf")
     install = get_install_path(platform.system(), is_apple, bool(gpus), container, colab)
@@ -236,11 +240,16 @@ def describe_system(system: dict[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------- this Python
 
 
+def is_container() -> bool:
+    """Whether this runs in Docker, Podman or the like."""
+    return any(file.exists() for file in IN_CONTAINER) or bool(os.environ.get("container"))  # noqa: SIM112 - podman writes it so
+
+
 def get_env_type() -> tuple[str, str]:
     """Kind of this Python environment, and ``isolated`` or ``shared``."""
     prefix, environ = Path(sys.prefix), os.environ
     is_venv = sys.prefix != sys.base_prefix
-    if any(file.exists() for file in IN_CONTAINER) or environ.get("container"):
+    if is_container():
         return "docker", "isolated"
     if (prefix / "conda-meta").is_dir():
         base = (prefix / "condabin").is_dir()
@@ -275,7 +284,7 @@ def _import(name: str) -> tuple[types.ModuleType | None, str | None]:
     """Import a package for real: (module, None), or (None, what went wrong)."""
     try:
         return importlib.import_module(name), None
-    except Exception as error:  # noqa: BLE001 - a broken wheel raises whatever it likes (OSError, RuntimeError, AttributeError)
+    except Exception as error:  # a broken wheel raises whatever it likes (OSError, RuntimeError, AttributeError)
         return None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 

@@ -147,7 +147,8 @@ def read_model_folder(folder: Path) -> Any:
         )
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise GaslampError(f"{folder} has no tokenizer", "save the tokenizer into the same folder (tokenizer.save_pretrained)")
-    parameters, dtypes, hashes = 0, {}, []
+    parameters, hashes = 0, []
+    dtypes: dict[str, int] = {}
     for file in weights:
         for shape, dtype in _read_header(file):
             count = 1

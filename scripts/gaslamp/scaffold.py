@@ -6,7 +6,6 @@ Standard library only: the hooks of cookiecutter-template/ run it with whatever 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -27,8 +26,8 @@ TEMPLATE = "cookiecutter-template"
 
 
 def _skip(folder: str, names: list[str]) -> set[str]:
-    """Names that never go into a pinned copy: caches, hidden files and what Python compiled."""
-    return {name for name in names if name == "__pycache__" or name.startswith(".") or name.endswith(".pyc")}
+    """Names that never go into a pinned copy: hidden files, what Python compiled, what pip wrote."""
+    return {name for name in names if name == "__pycache__" or name.startswith(".") or name.endswith((".pyc", ".egg-info"))}
 
 
 def get_pin(project: Path) -> dict[str, str]:
@@ -188,6 +187,12 @@ def quote_for_jinja(text: str) -> str:
     """A template that renders to ``text``: cookiecutter renders the answers of its command line, and only those."""
     letters = [char if char.isascii() and (char.isalnum() or char == " ") else f"\\U{ord(char):08x}" for char in text]
     return '{{ "' + "".join(letters) + '" }}'
+
+
+def is_behind(project: Path, root: Path) -> bool:
+    """Whether the repository's rules or code are others than those pinned in ``project``."""
+    pinned = _read_record(project)["files"]
+    return {**get_pin(root), "Makefile": ""} != {**pinned, "Makefile": ""}
 
 
 def ensure_current(folder: Path, root: Path) -> tuple[Path, bool]:

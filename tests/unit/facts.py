@@ -53,9 +53,9 @@ def system() -> dict[str, Any]:
         "apple_chip": None,
         "unified_memory_gb": None,
         "gpus": [],
-        "current_python": "3.11.7",
+        "current_python": {"path": "/usr/bin/python3", "version": "3.11.7"},
         "llama_cpp": {"installed": False, "version": None, "binaries": []},
-        "install_path": "cpu",
+        "install_path": {"name": "cpu", "extra": "cpu", "python": "3.11", "command": "pip install .[cpu]", "reason": "no GPU"},
         "recommended_python": "3.11",
     }
 
@@ -66,7 +66,8 @@ def env() -> dict[str, Any]:
         "env_type": "venv",
         "isolation": "isolated",
         "prefix": "/home/someone/gaslamp/.venv",
-        "python": "3.11.7",
+        "python": "/home/someone/gaslamp/.venv/bin/python3",
+        "python_version": "3.11.7",
         "backend": "cpu",
         "versions": {"torch": "2.13.0", "transformers": "5.17.0", "trl": "1.14.2", "peft": "0.21.2"},
         "cuda_available": False,
@@ -159,9 +160,7 @@ def train(**changes: Any) -> TrainFacts:
 
 
 def _order(name: str, items: list[tuple[int, str]], where: str) -> str:
-    return json.dumps(
-        {"customer": name, "items": [{"quantity": n, "item": item} for n, item in items], "service": where, "paid": False}
-    )
+    return json.dumps({"customer": name, "items": [{"quantity": n, "item": item} for n, item in items], "service": where, "paid": False})
 
 
 def _example(number: int, text: str, reference: str, base: str, tuned: str, scores: tuple[float, float], slice_: str) -> Example:

@@ -323,7 +323,7 @@ def test_server_answers_and_ends(tools: dict[str, Any], tiny: dict[str, Path], t
         rows = [[{"role": "user", "content": str(n)}] for n in range(6)]
         answers = running.generate_batch(rows, max_tokens=4, on_done=lambda index, _: done.append(index))
         assert len(answers) == 6 and sorted(done) == list(range(6))
-        with pytest.raises(GaslampError, match="larger context|exceed"):
+        with pytest.raises(GaslampError, match=r"larger context|exceed"):
             running.complete("x" * 500, max_tokens=4)
         listeners = {c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN}
         assert listeners == {"127.0.0.1"}

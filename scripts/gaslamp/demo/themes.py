@@ -71,8 +71,7 @@ def get_theme_css(theme: str, domain: str) -> str:
         colors = get_colors(domain, dark)
         return ":root{color-scheme:" + scheme + ";" + "".join(f"--{name}:{value};" for name, value in colors.items()) + "}"
 
+    screen = block(theme == "dark")
     if theme == "auto":
-        screen = block(False) + "@media (prefers-color-scheme:dark){" + block(True) + "}"
-    else:
-        screen = block(theme == "dark")
-    return screen + "@media print{" + block(False) + "}"
+        screen += "@media (prefers-color-scheme:dark){" + block(True) + "}"
+    return screen + "@media print{" + block(False) + ":root{--paper:#fff}}"

@@ -20,7 +20,7 @@ from gaslamp.errors import GaslampError
 
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
 SYSTEM = (
-    'Turn the order into JSON only: {"customer":"","items":[{"name":"","qty":1,"size":small|medium|large|null}],'
+    'Turn the order into JSON: {"customer":"","items":[{"qty":1,"size":small|medium|large|null,"name":""}],'
     '"time":"HH:MM"|null}'
 )
 
@@ -45,6 +45,10 @@ def _menu(sized: str, plain: str) -> list[Item]:
     return menu
 
 
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 ITEMS = _menu(
     "latte, flat white, cappuccino, americano, mocha, black coffee, iced coffee, filter coffee, hot chocolate, green tea, "
     "earl grey, chai, lemonade, orange juice, apple juice, banana smoothie, tomato soup, caesar salad, fruit salad, milkshake",
@@ -57,11 +61,12 @@ UNSEEN_ITEMS = _menu(
     "flapjack, pretzel, falafel wrap, spinach pasty/spinach pasties, lemon tart, chicken panini, macaron, veggie burger, "
     "rice cake, pear crumble",
 )
-NAMES = (
+NAMES = _words(
     "Maya Tom Aisha Liam Sofia Noah Priya Jack Elena Omar Grace Ben Hana Lucas Ruby Ivan Nora Sam Leila Max Chloe Raj Emma Diego "
-    "Anna Felix Zara Paul Mei Oscar Julia Adam Tess Hugo Fatima Leo Kate Jonas Alice Marco"
-).split()
-TEST_NAMES = "Olivia Victor Amira Ethan Clara Kofi Yuki Daniel Ines George Lena Mateo Holly Simon Nadia Peter".split()
+    "Anna Felix Zara Paul Mei Oscar Julia Adam Tess Hugo Fatima Leo Kate Jonas Alice Marco Ingrid Tariq Bianca Stefan Esther Yusuf "
+    "Camille Rashid Agnes Theo Valentina Malik Freya Boris Imani Edgar Dalia Bruno Selma Isaac"
+)
+TEST_NAMES = _words("Olivia Victor Amira Ethan Clara Kofi Yuki Daniel Ines George Lena Mateo Holly Simon Nadia Peter")
 
 # {n} customer, {i} items, {t} time with its preposition, {T} bare time, {q} a wrong first guess at the quantity of the
 # first item, {k} the right one where there is only one item, {w} a wrong first time with its preposition.
@@ -142,10 +147,8 @@ TEST_PHRASINGS_FIX = (
 CHATTER = ("I'll pay by card.", "See you soon!", "We're five in the office today.", "Is there parking nearby?", "It was great last time!")
 TEST_CHATTER = ("Best cafe in town!", "Sorry for the short notice.", "We are a party of four.", "Do you take cash?")
 
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-PAST = {5: "five past", 10: "ten past", 15: "quarter past", 20: "twenty past", 30: "half past"}
-TO = {40: "twenty to", 45: "quarter to", 50: "ten to"}
-MINUTES = {10: "ten", 15: "fifteen", 20: "twenty", 30: "thirty", 40: "forty", 45: "forty-five", 50: "fifty"}
+NUMBERS = _words("zero one two three four five six seven eight nine ten eleven twelve")
+PAST = {10: "ten past", 15: "quarter past", 20: "twenty past", 30: "half past"}
 SLIPS = (("please", "pls"), ("please", "plese"), ("thanks", "thx"), ("could", "coud"), ("order", "oder"), ("'", ""))
 
 
@@ -167,26 +170,21 @@ class _Draw:
 
 def _time(draw: _Draw) -> tuple[str, str, str]:
     """A time of day: ``HH:MM``, one way to write it, and the preposition in front of it."""
-    hour = draw.pick((7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 15, 16, 17, 18))
+    hour = draw.pick((7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 15, 16, 17))
     minute = draw.pick((0, 0, 0, 15, 30, 30, 45, 5, 10, 20, 25, 35, 40, 50, 55))
-    value, twelve, pm = f"{hour:02d}:{minute:02d}", (hour - 1) % 12 + 1, hour >= 12
-    day = "evening" if hour > 16 else "afternoon" if pm else "morning"
-    part = draw.pick((f" in the {day}", f" this {day}") if pm else ("", "", f" in the {day}", f" this {day}"))
-    next_hour, next_part = hour % 12 + 1, "" if hour == 11 else part
-    suffix = "pm" if pm else "am"
-    ways = [value, value.removeprefix("0"), value.replace(":", "."), f"{value[:2]}h{value[3:]}", value.replace(":", "")]
-    ways += [f"{twelve}:{minute:02d}{suffix}", f"{twelve}:{minute:02d} {suffix}", f"{twelve}.{minute:02d} {suffix}"] * 2
-    if hour == 12:
-        ways += ["noon", "midday"] * 3 if minute == 0 else []
-    elif minute == 0:
-        ways = ways[:2] + [f"{twelve}{suffix}", f"{twelve} {suffix}", f"{twelve} o'clock{part}", f"{NUMBERS[twelve]} o'clock{part}"]
-        ways += [f"{NUMBERS[twelve]}{part}" if part else f"{twelve} {suffix}"]
-    elif minute in PAST:
-        ways += [f"{PAST[minute]} {NUMBERS[twelve]}{part}", f"{PAST[minute]} {twelve}{part}"] * 2
-    elif minute in TO:
-        ways += [f"{TO[minute]} {NUMBERS[next_hour]}{next_part}"] * 3
-    if minute in MINUTES and hour != 12:
-        ways.append(f"{NUMBERS[twelve]} {MINUTES[minute]}{part}")
+    value, twelve = f"{hour:02d}:{minute:02d}", (hour - 1) % 12 + 1
+    suffix = "pm" if hour >= 12 else "am"
+    ways = [value, value.removeprefix("0"), value.replace(":", "."), f"{value[:2]}h{value[3:]}"]
+    ways += [f"{twelve}:{minute:02d}{suffix}", f"{twelve}:{minute:02d} {suffix}"]
+    if minute == 0:
+        ways = ways[:2] + [f"{twelve}{suffix}", f"{twelve} {suffix}"] * 2
+    if hour == 12 and minute == 0:
+        ways = ["noon", "midday", "12:00"]
+    if hour < 12:
+        word, part = NUMBERS[hour], draw.pick(("", "", " in the morning", " this morning"))
+        ways += [f"{word} o'clock{part}", f"{hour} o'clock{part}"] if minute == 0 else []
+        ways += [f"{PAST[minute]} {word}{part}", f"{PAST[minute]} {hour}{part}"] if minute in PAST else []
+        ways += [f"{word} thirty{part}"] if minute == 30 else []
     return value, draw.pick(ways), draw.pick(("at", "at", "at", "by", "around", "before"))
 
 
@@ -198,22 +196,24 @@ def _quantity(draw: _Draw, item: Item, qty: int, size: str | None) -> str:
     if qty == 1:
         article = "an" if one[0] in "aeiou" else "a"
         return draw.pick((f"{article} {one}", f"{article} {one}", f"one {one}", f"1 {one}", f"1x {one}", f"a single {one}"))
-    words = {2: ("a couple of", "a pair of"), 6: ("half a dozen",) * 2, 12: ("a dozen",) * 3}.get(qty, ())
-    usual = (f"{NUMBERS[qty]} {many}", f"{NUMBERS[qty]} {many}", f"{qty} {many}", f"{qty} {many}")
-    return draw.pick((*usual, f"{qty}x {one}", f"{qty} x {one}", f"{one} x{qty}", *(f"{word} {many}" for word in words)))
+    words = {2: "a couple of", 6: "half a dozen", 12: "a dozen"}
+    if qty in words and draw.chance(0.4):
+        return f"{words[qty]} {many}"
+    plain = (f"{NUMBERS[qty]} {many}", f"{NUMBERS[qty]} {many}", f"{qty} {many}", f"{qty} {many}")
+    return draw.pick((*plain, f"{qty}x {one}", f"{qty} x {one}", f"{one} x{qty}"))
 
 
 def _order(draw: _Draw, menu: Sequence[Item], most: int) -> tuple[list[dict[str, Any]], list[Item]]:
     """One or ``most`` (2) different items with quantity and size."""
     things = [draw.pick(menu)]
-    if most > 1 and draw.chance(0.35):
+    if most > 1 and draw.chance(0.3):
         second = draw.pick(menu)
         things += [second] if second != things[0] else []
     order = []
     for thing in things:
         size = draw.pick(("small", "medium", "large", "large")) if thing.sized and draw.chance(0.6) else None
-        qty = draw.pick((1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 10, 12))
-        order.append({"name": thing.name, "qty": qty, "size": size})
+        qty = draw.pick((1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 6, 8, 10, 12))
+        order.append({"qty": qty, "size": size, "name": thing.name})
     return order, things
 
 
@@ -226,7 +226,7 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
     wrong_qty = order[0]["qty"] % 4 + 1
     _, wrong_clock, wrong_before = next(guess for guess in iter(lambda: _time(draw), None) if guess[0] != time)
     text = phrasing.format(
-        n=customer,
+        n="\0",
         i=draw.pick((" and ", " and ", " plus ", ", ")).join(asked),
         t=f"{before} {clock}",
         T=clock,
@@ -241,6 +241,7 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
         text = text.replace(*draw.pick(SLIPS))
     if draw.chance(0.15):
         text = text.lower()
+    text = text.replace("\0", customer)
     has_time = "{t}" in phrasing or "{T}" in phrasing
     answer = {"customer": customer, "items": order, "time": time if has_time else None}
     messages = [
@@ -252,11 +253,11 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
 
 
 def _phrasings(draw: _Draw, plain: Sequence[str], no_time: Sequence[str], fix: Sequence[str]) -> Iterator[str]:
-    """Endless phrasings: 75 % plain, 10 % with no time, 15 % with a correction; each kind taken in turn."""
+    """Endless phrasings: 70 % plain, 15 % with no time, 15 % with a correction; each kind taken in turn."""
     turns = cycle(plain), cycle(no_time), cycle(fix)
     while True:
         share = draw.below(100)
-        yield next(turns[0] if share < 75 else turns[1] if share < 85 else turns[2])
+        yield next(turns[0] if share < 70 else turns[1] if share < 85 else turns[2])
 
 
 def generate(seed: int = 3407, n_train: int = 800, n_valid: int = 60, n_test: int = 200) -> Iterator[dict[str, Any]]:

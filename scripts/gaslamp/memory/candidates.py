@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
         facts: system.json, train.json, compare.json, ladder.json.
     """
     system, train, compare, ladder = facts
-    today = Date.today().isoformat()
+    today = datetime.date.today().isoformat()
     model = source.removeprefix("embedded:")
     slug = re.sub(r"\W+", "_", name).strip("_") or "project"
 
@@ -80,7 +80,9 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
             f"gave {scores}",
         ]
         when = f"task={train.method} AND hardware={train.backend} AND model_size<={size}B"
-        entries.append(make("skills", 6, f"{train.method} that worked: {name}", when=when, steps=steps, about=f"recipe {train.method} {model}"))
+        entries.append(
+            make("skills", 6, f"{train.method} that worked: {name}", when=when, steps=steps, about=f"recipe {train.method} {model}")
+        )
     else:
         entries.append(
             make("lessons", 8, f"{train.method} of {model}: {compare.verdict}", f"{scores}; {train.train_rows} rows, {train.steps} steps",
@@ -89,7 +91,9 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
     chosen = next((level for level in ladder.levels if level.level == ladder.recommended), None)
     if chosen:
         body = f"{_percent(chosen.score.value)}, {get_size(chosen.size_bytes)}, {_percent(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
-        entries.append(make("lessons", 10, f"{model}: {chosen.level} is the level to ship", body, "high recurring promote", about=f"level {model}"))
+        entries.append(
+            make("lessons", 10, f"{model}: {chosen.level} is the level to ship", body, "high recurring promote", about=f"level {model}")
+        )
     if {"base", "tuned"} <= set(compare.retention):
         base, tuned = compare.retention["base"], compare.retention["tuned"]
         body = f"general questions {_percent(base.value)} to {_percent(tuned.value)} (n = {tuned.n}) after {train.steps} steps"
@@ -120,6 +124,8 @@ def read_notes(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise GaslampError(f"{path} is not UTF-8 text (byte {error.start})", f"save {path} as UTF-8") from error
-    found = re.search(rf"^##\s*{re.escape(NOTES)}\s*$(.*?)(?=^##\s|\Z)", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL), re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^##\s*{re.escape(NOTES)}\s*$(.*?)(?=^##\s|\Z)", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL), re.MULTILINE | re.DOTALL
+    )
     lines = found[1].splitlines() if found else []
     return [line.strip()[2:].strip() for line in lines if re.match(r"\s*[-*] \S", line)]

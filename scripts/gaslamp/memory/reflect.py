@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,22 @@ def get_candidates(facts: dict[str, Path], settings: Slice) -> list[Entry]:
 
 
 def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
-    counts = {name: sum(item.outcome == name for item in outcomes) for name in ("promoted", "gate_blocked", "dup_skipped", "evicted_to_archive")}
+    counts = {
+        name: sum(item.outcome == name for item in outcomes) for name in ("promoted", "gate_blocked", "dup_skipped", "evicted_to_archive")
+    }
     lines = ["# What was remembered", ""]
-    lines.append(f"Written to `{home}`." if written else "Nothing was written (reflect.write is false, or a dry run); this is what would have become of each entry.")
-    lines += ["", ", ".join(f"{count} {name}" for name, count in counts.items()) + ".", "", "| Entry | Kind | Outcome | Reason | Id |", "|---|---|---|---|---|"]
+    lines.append(
+        f"Written to `{home}`."
+        if written
+        else "Nothing was written (reflect.write is false, or a dry run); this is what would have become of each entry."
+    )
+    lines += [
+        "",
+        ", ".join(f"{count} {name}" for name, count in counts.items()) + ".",
+        "",
+        "| Entry | Kind | Outcome | Reason | Id |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         "| " + " | ".join(escape_cell(cell) for cell in (item.title, item.kind, item.outcome, item.reason, item.candidate_id)) + " |"
         for item in outcomes
@@ -64,7 +76,7 @@ def reflect(entries: list[Entry], settings: Slice, payload: Path, decisions: Pat
     else:
         outcomes = remember(entries, home, dry_run=True)
     known = [item for item in outcomes if item.outcome in ("promoted", "dup_skipped")]
-    today = Date.today().isoformat()
+    today = datetime.date.today().isoformat()
     value: dict[str, Any] = {"schema_version": 1, "date": today, "reflected": {"home": shown, "date": today} if write and known else None}
     value |= {kind: [entry.model_dump() for entry in entries if entry.kind == kind] for kind in LIMITS}
     value["outcomes"] = [item.model_dump() for item in outcomes]

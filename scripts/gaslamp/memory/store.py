@@ -6,9 +6,9 @@ hashes are taken from what stands there, never from the comment.
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
-from datetime import date as Date
 from pathlib import Path
 from typing import Literal
 
@@ -136,7 +136,9 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
             evicted.append(stored.pop(oldest))
         for item in evicted:
             reason = f"{kind}.md is full ({limit} characters), this was the oldest"
-            outcomes.append(Outcome(candidate_id=item.source or "unknown", kind=kind, title=item.title, outcome="evicted_to_archive", reason=reason))
+            outcomes.append(
+                Outcome(candidate_id=item.source or "unknown", kind=kind, title=item.title, outcome="evicted_to_archive", reason=reason)
+            )
         if not dry_run:
             # the archive first: a crash in between leaves an entry twice, never nowhere
             _archive(evicted, kind, home)
@@ -155,7 +157,7 @@ def _render(head: str, stored: list[_Stored]) -> str:
 
 def _archive(evicted: list[_Stored], kind: str, home: Path) -> None:
     for item in evicted:
-        day = Date.fromisoformat(item.date) if re.fullmatch(r"\d{4}-\d\d-\d\d", item.date) else Date.today()
+        day = datetime.date.fromisoformat(item.date) if re.fullmatch(r"\d{4}-\d\d-\d\d", item.date) else datetime.date.today()
         path = home / "archive" / f"{kind}_{day.year}_Q{(day.month + 2) // 3}.md"
         head, there = _read(path)
         write_text(path, _render(head, [*there, item]))

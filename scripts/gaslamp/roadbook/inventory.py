@@ -20,7 +20,7 @@ ROLES = {
     "data_strategy.md": "The same in words",
     "outputs/{run}/adapters": "The trained adapter (PEFT layout)",
     "outputs/{run}/train.json": "What training did",
-    "outputs/{run}/eval/{who}.predictions.jsonl": "Answers of base and tuned to the test rows",
+    "outputs/{run}/eval/{who}.predictions.jsonl": "Answers to the test rows",
     "outputs/{run}/eval/compare.json": "Scores with intervals, examples, retention",
     "outputs/{run}/eval/verdict.json": "The gate of the evaluation",
     "logs/{run}/eval.log": "The evaluation as text",
@@ -28,8 +28,8 @@ ROLES = {
     "demos/{run}/index.html": "The page to share",
     "outputs/{run}/merged": "Base and adapter in one checkpoint",
     "outputs/{run}/gguf/model-f16.gguf": "The merged model for llama.cpp, 16 bit",
-    "outputs/{run}/gguf/model-{level}.gguf": "The quantized models",
-    "outputs/{run}/eval/gguf-{level}.predictions.jsonl": "Answers of each level to the test rows",
+    "outputs/{run}/gguf/model-{level}.gguf": "A quantized model",
+    "outputs/{run}/eval/gguf-{level}.predictions.jsonl": "Answers of a level to the test rows",
     "outputs/{run}/gguf/ladder.json": "Score and size of each level, and the recommendation",
     "outputs/{run}/gguf/parity.json": "The gate before shipping: same prompt, same stop, same answers",
     "outputs/{run}/gguf/Modelfile": "The model for Ollama",
@@ -58,7 +58,7 @@ def get_outputs(rules: Path, backend: str) -> list[tuple[str, str]]:
             name = body.partition(":")[0].strip()
             name = f"train_{'mlx' if backend == 'mac' else backend}" if name == "train_model" else name
             block = re.search(r"^    output:\n((?:        .*\n|\n)+)", body, re.MULTILINE)
-            for line in (block[1].splitlines() if block else []):
+            for line in block[1].splitlines() if block else []:
                 path = re.search(r'"([^"]+)"', line)
                 target = path[1] if path else variables.get(line.strip().rstrip(","))
                 if target and "temp(" not in line:
@@ -66,11 +66,17 @@ def get_outputs(rules: Path, backend: str) -> list[tuple[str, str]]:
     return found
 
 
-def get_inventory(rules: Path, backend: str, run: str) -> list[tuple[str, str, str]]:
-    """``(file, source, role)`` of the files of a run, the user's own first."""
+def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model: Path) -> list[tuple[str, str, str]]:
+    """``(file, source, role)`` of the files of a run, the user's own first; ``levels`` without f16, ``model`` its model.json."""
     rows = [("config.yaml", "you", "Every setting")]
     for path, rule in get_outputs(rules, backend):
-        rows.append((path.replace("{run}", run), f"rule {rule}", ROLES.get(path, f"Output of {rule}")))
+        # the rule that quantizes does not make f16 itself
+        values = levels if rule == "quantize_gguf" else ["f16", *levels]
+        names = [path.replace("{level}", level) for level in values] if "{level}" in path else [path]
+        names = [name.replace("{who}", who) for name in names for who in (("base", "tuned") if "{who}" in name else ("",))]
+        for name in names:
+            file = model.as_posix() if name == "resources/models" else name.replace("{run}", run)
+            rows.append((file, f"rule {rule}", ROLES.get(path, f"Output of {rule}")))
     train = f"rule train_{'mlx' if backend == 'mac' else backend}"
     rows.append((f"checkpoints/{run}", train, "Where an interrupted training goes on"))
     rows.append((f"logs/{run}/train.metrics.jsonl", train, "Loss, learning rate and memory of each step"))

@@ -46,7 +46,9 @@ def read_attempts(path: Path) -> list[Attempt]:
         if event["event"] == "start":
             attempts.append(Attempt(event["step"], event["pid"], event["time"], ""))
             continue
-        opened = (attempt for attempt in reversed(attempts) if (attempt.step, attempt.pid, attempt.status) == (event["step"], event["pid"], ""))
+        opened = (
+            attempt for attempt in reversed(attempts) if (attempt.step, attempt.pid, attempt.status) == (event["step"], event["pid"], "")
+        )
         if attempt := next(opened, None):
             attempt.status, attempt.seconds, attempt.peak_memory_gb = event["status"], event.get("seconds"), event.get("peak_memory_gb")
             attempt.error = event.get("error") or ""

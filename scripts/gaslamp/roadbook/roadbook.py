@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,16 @@ def get_parameters(train: dict[str, Any], decisions: dict[str, str]) -> list[tup
     for key, value in train.items():
         if isinstance(value, dict):
             inner = fields[key].annotation.model_fields
-            rows += [(f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description) for name, item in value.items()]
+            rows += [
+                (f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description) for name, item in value.items()
+            ]
         else:
             rows.append((key, _show(value), decisions.get(key) or fields[key].description))
     shown = {row[0] for row in rows}
-    rows += [(key, "automatic", reason) for key, reason in decisions.items() if key not in shown]
+    for key, decision in decisions.items():
+        if key not in shown:
+            value, _, reason = decision.partition(": ")
+            rows.append((key, value, reason or "chosen automatically"))
     return rows
 
 
@@ -57,9 +63,9 @@ def _get_environment(system: dict[str, Any], env: dict[str, Any]) -> list[tuple[
     """What detection recorded; what it did not record has no row."""
     rows = [
         ("Machine", get_hardware(system)),
-        ("Environment", " ".join(str(env[key]) for key in ("env_type", "isolation") if env.get(key))),
+        ("Environment", ", ".join(str(env[key]) for key in ("env_type", "isolation") if env.get(key))),
         ("Environment path", env.get("prefix")),
-        ("Python", env.get("python")),
+        ("Python", env.get("python_version")),
         *((f"Package {name}", version) for name, version in (env.get("versions") or {}).items()),
     ]
     return [(name, str(value)) for name, value in rows if value]
@@ -85,10 +91,14 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
     train, compare, card = TrainFacts.read(facts["train"]), Compare.read(facts["compare"]), Card.read(facts["card"])
     ladder = Ladder.read(facts["ladder"])
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(HERE),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )  # Markdown, not HTML: every foreign value passes one of the filters below
     environment.filters |= {
-        "md": escape, "cell": escape_cell, "quote": quote, "code": code, "fence": fence, "percent": percent, "score": _score,
+        "md": escape, "cell": escape_cell, "quote": quote, "code": code, "fence": fence, "tick": lambda value: code(value, cell=False), "percent": percent, "score": _score,
         "duration": get_duration, "size": get_size,
     }  # fmt: skip
     text = environment.get_template("gaslamp.md.j2").render(
@@ -109,7 +119,8 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         ladder=ladder,
         recommended=next(level for level in ladder.levels if level.level == ladder.recommended),
         parity=Parity.read(facts["parity"]),
-        inventory=get_inventory(project / "rules", settings.backend, settings.run),
+        inventory=get_inventory(project / "rules", settings.backend, settings.run, settings.export.levels, facts["model"]),
+        slug=re.sub(r"[^a-z0-9]+", "-", settings.project.name.lower()).strip("-") or "gaslamp",
         memory=_get_applied_memory(project),
         hints=[(PHASES[hint.phase], hint.hint) for hint in read_hints(project)],
         reflected=read_json(facts["payload"]).get("reflected"),

@@ -59,9 +59,9 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
         cells = (_percent(level.score.value), _interval(level.score), get_size(level.size_bytes), _percent(level.same_as_f16))
         table.add_row(f"{level.level}{' *' if chosen else ''}", *cells, *speed, style="green" if chosen else "")
     if compare and {"base", "tuned"} <= set(compare.retention):
-        kept, before = compare.retention["tuned"], compare.retention["base"]
-        table.add_row("general questions", _percent(kept.value), _interval(kept), "", "", *blank)
-        table.add_row("  before tuning", _percent(before.value), _interval(before), "", "", *blank)
+        for who in ("base", "tuned"):
+            kept = compare.retention[who]
+            table.add_row(f"retention, {who}", _percent(kept.value), _interval(kept), "", "", *blank)
     console.print(table)
     if ladder:
         console.print(Text(f"* recommended: {ladder.recommended}, {ladder.reason}"))
@@ -108,12 +108,14 @@ def show_summary(run: str, console: Console) -> None:
         console.print()
     _print_scores(console, compare, ladder, bench)
     if parity:
-        console.print(Text(f"parity {'passed' if parity.passed else 'NOT passed'}: {parity.summary}"), style="" if parity.passed else "bold red")
+        console.print(
+            Text(f"parity {'passed' if parity.passed else 'NOT passed'}: {parity.summary}"), style="" if parity.passed else "bold red"
+        )
     _print_times(console, read_attempts(Path("logs/phases.jsonl")))
     _print_paths(console, run, ladder)
     if (outputs / "gguf" / "Modelfile").is_file():
         console.print()
-        console.print(Text("next: make deploy    (serves it here and opens a chat; your own data: data.source in config.yaml)"))
+        console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
 
 def _find_log(step: str, run: str) -> Path | None:

@@ -22,7 +22,8 @@ def escape(value: Any) -> str:
     text = html.escape(" ".join(_clean(value).split()), quote=False)
     # an underscore inside a word is harmless, and names stay readable
     text = re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
-    return re.sub(r"^([#>+-]|\d+[.)])", r"\\\1", text)
+    text = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", text)
+    return re.sub(r"^([#>]|[+-](?!\d))", r"\\\1", text)
 
 
 def escape_cell(value: Any) -> str:
@@ -35,11 +36,11 @@ def quote(value: Any) -> str:
     return f"{OPEN}{escape(value)}{CLOSE}"
 
 
-def code(value: Any) -> str:
-    """Foreign text as inline code that can stand in a table cell; line breaks are shown as ``↵``."""
+def code(value: Any, cell: bool = True) -> str:
+    """Foreign text as inline code, in a table cell or elsewhere; line breaks are shown as ``↵``."""
     text = re.sub(r"\s*\n\s*", " ↵ ", _clean(value).strip()) or "(empty answer)"
-    # a backslash keeps the bar in the cell and is taken away again by the table parser
-    text = text.replace("|", r"\|")
+    # in a table a backslash keeps the bar in its cell and is taken away again by the table parser
+    text = text.replace("|", r"\|") if cell else text
     ticks = "`" * (max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{OPEN}{ticks}{pad}{text}{pad}{ticks}{CLOSE}"

@@ -1,0 +1,19 @@
+"""Check config.yaml by itself: every problem with its line, broken YAML too (which Snakemake reports without one)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import read_config
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file", type=Path, default=Path("config.yaml"), help="default: config.yaml")
+    read_config(parser.parse_args().file)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,387 @@
+"""The template: what it makes, from wherever it is reached, whatever is answered; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ, run
+from gaslamp.config import Config, load_config
+from gaslamp.files import sha256_path
+
+OWN_FILES = {
+    ".gaslamp.json", ".gitignore", "Makefile", "README.md", "config.yaml", "memory.md", "pyproject.toml",
+    "data/raw/.gitkeep", "logs/.gitkeep", "outputs/.gitkeep",
+}  # fmt: skip
+PROFILES = ("cpu", "cuda", "mac", "colab")
+TODAY = datetime.now().astimezone().strftime("%Y_%m_%d")
+
+
+def list_files(folder: Path) -> set[str]:
+    """Every file below ``folder``, links to folders not followed."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
+    return {name for name in found if not name.startswith(tuple(f"{link}/" for link in (*PROFILES, ".venv")))}
+
+
+def list_repository(*folders: str) -> set[str]:
+    """What git would carry of ``folders``: tracked files and new ones that it does not ignore."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *folders], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.split("\0")
+    return {name for name in listed if name and (ROOT / name).is_file()}
+
+
+def test_exact_file_set(default_project: Path) -> None:
+    pinned = {name for name in list_repository("workflow", "rules", "scripts", "profiles") if not Path(name).name.startswith(".")}
+    links = {*PROFILES} | ({".venv"} if (default_project / ".venv").is_symlink() else set())
+    assert list_files(default_project) == pinned | OWN_FILES | links
+
+
+def test_name_is_slug_and_date(default_project: Path) -> None:
+    assert re.fullmatch(r"order_extraction_\d{4}_\d\d_\d\d", default_project.name)
+
+
+def test_nothing_compiled_is_left(default_project: Path) -> None:
+    assert not [path for path in default_project.rglob("*") if path.suffix == ".pyc" and ".venv" not in path.parts]
+
+
+def test_record_has_answers_and_hashes(default_project: Path) -> None:
+    record = json.loads((default_project / ".gaslamp.json").read_text())
+    assert record["answers"].keys() == {"task", "data"}
+    assert record["version"] and record["created"] and Path(record["source"]) == ROOT
+    assert "workflow/Snakefile" in record["files"] and "scripts/gaslamp/config.py" in record["files"]
+    for name, digest in record["files"].items():
+        assert sha256_path(default_project / name) == digest, name
+
+
+def test_bare_profile_names_are_relative_links(default_project: Path) -> None:
+    for name in PROFILES:
+        link = default_project / name
+        assert link.is_symlink() and str(link.readlink()) == f"profiles/{name}" and (link / "config.yaml").is_file()
+
+
+def test_environment_is_linked(default_project: Path) -> None:
+    assert (default_project / ".venv").resolve() == Path(sys.prefix).resolve()
+    assert (default_project / ".venv" / "bin" / "snakemake").is_file()
+
+
+def test_config_has_every_key_with_its_default(default_project: Path) -> None:
+    values = yaml.safe_load((default_project / "config.yaml").read_text())
+    expected = Config().model_dump()
+    own = {key: values["project"].pop(key) for key in list(values["project"])}
+    assert own.keys() == expected.pop("project").keys()
+    values.pop("project")
+    assert values == expected
+    assert own["name"] == "order_extraction" and own["audience"] == "the people at the counter" and own["domain"] == "general"
+
+
+def test_config_is_commented_for_people_and_editors(default_project: Path) -> None:
+    lines = (default_project / "config.yaml").read_text().splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=workflow/schemas/config.schema.json"
+    assert (default_project / "workflow" / "schemas" / "config.schema.json").is_file()
+    bare = [line for line in lines if re.match(r"\s*\w+: \S", line) and "#" not in line]
+    assert bare == [], "every value says why and in which range"
+
+
+def test_memory_has_its_marks(default_project: Path) -> None:
+    text = (default_project / "memory.md").read_text()
+    assert text.index("<!-- gaslamp:facts:start -->") < text.index("<!-- gaslamp:facts:end -->") < text.index("## Discoveries & Notes")
+
+
+# ---------------------------------------------------------------------------------------------- ways to the template
+
+
+def test_relative_path(tmp_path: Path, home: Path) -> None:
+    """Also from a folder with spaces, and through a link."""
+    place = tmp_path / "a place"
+    place.mkdir()
+    (place / "link").symlink_to(ROOT)
+    baked = bake_in(place / "out", home, source="./link", cwd=place)
+    assert baked.code == 0, baked.output
+    assert (baked.project / "workflow" / "Snakefile").is_file()
+
+
+def test_git_url_has_everything(tmp_path: Path, home: Path, default_project: Path) -> None:
+    """What git carries is enough: nothing that the project needs is ignored."""
+    copy = tmp_path / "repository"
+    for name in list_repository():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "all"]):
+        done = run("git", *command, cwd=copy, home=home)
+        assert done.returncode == 0, done.stdout
+    baked = bake_in(tmp_path / "out", home, source=f"git+file://{copy}")
+    assert baked.code == 0, baked.output
+    assert list_files(baked.project) == list_files(default_project)
+    assert json.loads((baked.project / ".gaslamp.json").read_text())["source"] == f"git+file://{copy}"
+
+
+# ---------------------------------------------------------------------------------------------------------- answers
+
+
+def test_two_questions(bake: Bake) -> None:
+    baked = bake(stdin="sort tickets for our support team\n\n")
+    assert baked.code == 0, baked.output
+    assert baked.output.count("[1/2]") == 1 and baked.output.count("[2/2]") == 1 and "/3]" not in baked.output
+    config = yaml.safe_load((baked.project / "config.yaml").read_text())
+    assert baked.project.name == f"sort_tickets_for_our_support_team_{TODAY}"
+    assert config["data"]["source"] == "embedded:orders_json"
+    assert config["project"]["audience"] == "our support team" and config["project"]["domain"] == "support"
+
+
+TASKS = [
+    r"""it's "quoted" \ back\nslash #hash: {{ 7*7 }} {% raw %} *bold* <b>&amp; `code` | $x $(id) [a](b) %s {x}""",
+    "ünïcödé 日本語 — «größte» 🦙 עברית",
+    "- [ ] key: value, !!python/object:os.system @at &anchor",
+    "'single",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_symbols_land_as_they_are(bake: Bake, task: str) -> None:
+    baked = bake(stdin=f"{task}\n\n")
+    assert baked.code == 0, baked.output
+    project = baked.project
+    assert yaml.safe_load((project / "config.yaml").read_text())["project"]["task"] == task
+    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["description"] == task
+    assert json.loads((project / ".gaslamp.json").read_text())["answers"]["task"] == task
+    assert "<b>" not in (project / "README.md").read_text().replace("\\<b\\>", "")
+    assert re.fullmatch(r"[\w]{1,40}_" + TODAY, project.name)
+    load_config(yaml.safe_load((project / "config.yaml").read_text()), project / "config.yaml", project)
+
+
+def test_newlines_and_control_characters(bake: Bake) -> None:
+    from gaslamp.scaffold import quote_for_jinja
+
+    task = "first line\nsecond: \t\x7f\x1b[31m\u2028 end\x85"
+    baked = bake(f"task={quote_for_jinja(task)}")
+    assert baked.code == 0, baked.output
+    assert yaml.safe_load((baked.project / "config.yaml").read_text())["project"]["task"] == task
+    assert tomllib.loads((baked.project / "pyproject.toml").read_text())["project"]["description"] == task
+    assert "second: [31m end" in (baked.project / "README.md").read_text().replace("\\", "").replace("   ", " ")
+
+
+@pytest.mark.parametrize("task", ["!!!", "___", " ", "🦙"])
+def test_no_name_is_refused_and_nothing_stays(bake: Bake, task: str) -> None:
+    baked = bake(f"task={task}")
+    assert baked.code != 0
+    assert "no project name can be made" in baked.output and "usual fix" in baked.output
+    assert list(baked.folder.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------------------------- data
+
+
+def test_data_file_is_copied(bake: Bake, tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    (place / "my {rows}.csv").write_text("prompt,completion\na,b\n")
+    baked = bake("data=my {rows}.csv", cwd=place)
+    assert baked.code == 0, baked.output
+    config = yaml.safe_load((baked.project / "config.yaml").read_text())
+    assert config["data"]["source"] == "data/raw/my_rows_.csv" and config["method"] == "sft"
+    assert (baked.project / config["data"]["source"]).read_text() == "prompt,completion\na,b\n"
+    assert (place / "my {rows}.csv").read_text() == "prompt,completion\na,b\n"
+
+
+def test_data_folder_is_copied(bake: Bake, tmp_path: Path) -> None:
+    folder = tmp_path / "rows" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    baked = bake(f"data={tmp_path / 'rows'}")
+    assert baked.code == 0, baked.output
+    assert (baked.project / "data" / "raw" / "rows" / "deep" / "a.jsonl").is_file()
+    assert yaml.safe_load((baked.project / "config.yaml").read_text())["data"]["source"] == "data/raw/rows"
+
+
+def test_recommended_method_is_named_when_not_built(bake: Bake, tmp_path: Path) -> None:
+    if (ROOT / "scripts" / "gaslamp" / "methods" / "kto.py").is_file():
+        pytest.skip("kto is built: the config takes it")
+    (tmp_path / "rated.jsonl").write_text('{"prompt": "a", "completion": "b", "label": true}\n')
+    baked = bake(f"data={tmp_path / 'rated.jsonl'}")
+    text = (baked.project / "config.yaml").read_text()
+    assert yaml.safe_load(text)["method"] == "sft"
+    assert "# The columns of the data (prompt,completion,label) are made for kto, which this version does not have yet." in text
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("nowhere.csv", "no such file or folder: 'nowhere.csv' (looked for {cwd}/nowhere.csv)"), ("embedded:nope", "no embedded data set 'embedded:nope'"),
+     ("empty.csv", "{cwd}/empty.csv is empty (0 bytes)"), (".", "contains the new project itself")],
+)  # fmt: skip
+def test_wrong_data_is_refused_and_nothing_stays(tmp_path: Path, home: Path, data: str, message: str) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "empty.csv").touch()
+    baked = bake_in(place / "out", home, f"data={data}", cwd=place)
+    assert baked.code != 0
+    assert message.format(cwd=place) in baked.output and "usual fix" in baked.output
+    assert list((place / "out").iterdir()) == []
+
+
+def test_a_failure_while_copying_removes_the_project(bake: Bake, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "gone.csv").symlink_to("nowhere")
+    baked = bake(f"data={folder}")
+    assert baked.code != 0 and "cannot make the project" in baked.output
+    assert list(baked.folder.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------- memory, Makefile, the pin
+
+
+def test_memory_is_taken_along(bake: Bake, home: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    (memory / "lessons.md").write_text("## Small models take higher learning rates\n")
+    baked = bake(GASLAMP_HOME=str(memory))
+    assert baked.code == 0, baked.output
+    assert (baked.project / ".gaslamp_context").is_dir()
+
+
+def make(project: Path, *arguments: str, home: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return run("make", *arguments, cwd=project, home=home, stdin=stdin)
+
+
+def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None:
+    done = make(default_project, home=home)
+    assert done.returncode == 0
+    for target in ("run", "deploy", "stop", "chat", "dashboard", "watch", "status", "check-pin", "upgrade", "clean-run", "setup"):
+        assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("target", ["dashboard", "watch"])
+def test_what_is_not_built_says_so(default_project: Path, home: Path, target: str) -> None:
+    done = make(default_project, target, home=home)
+    assert done.returncode != 0 and f"{target}: not built yet" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("train: [\n", "config.yaml is not valid YAML"), ("nope: 1\n", "config.yaml, line 1: unknown key 'nope'"), (None, "config.yaml is not here")],
+)
+def test_make_run_tells_what_is_wrong_with_the_config(default_project: Path, tmp_path: Path, home: Path, text: str | None, message: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(default_project, project, symlinks=True)
+    (project / "config.yaml").unlink()
+    if text is not None:
+        (project / "config.yaml").write_text(text)
+    done = make(project, "run", home=home)
+    assert done.returncode != 0 and message in done.stdout and "Traceback" not in done.stdout, done.stdout
+    assert not (project / ".snakemake").exists()
+
+
+def test_clean_run(default_project: Path, tmp_path: Path, home: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(default_project, project, symlinks=True)
+    for name in ("main", "env"):
+        (project / "outputs" / name).mkdir(parents=True)
+    assert make(project, "clean-run", home=home, stdin="n\n").returncode != 0 and (project / "outputs" / "main").is_dir()
+    for name in ("env", "../data", ".", "a b"):
+        assert make(project, "clean-run", f"RUN={name}", "YES=1", home=home).returncode != 0
+    assert make(project, "clean-run", "YES=1", home=home).returncode == 0
+    assert not (project / "outputs" / "main").exists() and (project / "outputs" / "env").is_dir() and (project / "data").is_dir()
+
+
+def test_pin_and_upgrade(default_project: Path, tmp_path: Path, home: Path) -> None:
+    project = tmp_path / "my project"
+    shutil.copytree(default_project, project, symlinks=True)
+    assert make(project, "check-pin", home=home).returncode == 0
+    own = project / "scripts" / "gaslamp" / "formats" / "mine.py"
+    own.write_text('"""My own format."""\n')
+    assert make(project, "check-pin", home=home).returncode == 0, "an added plug-in is no edit"
+
+    snakefile, script = project / "workflow" / "Snakefile", project / "scripts" / "detect_env.py"
+    before = snakefile.read_bytes()
+    snakefile.write_bytes(before + b"# edited\n")
+    script.unlink()
+    done = make(project, "check-pin", home=home)
+    assert done.returncode != 0 and "edited: workflow/Snakefile" in done.stdout and "missing: scripts/detect_env.py" in done.stdout
+    done = make(project, "upgrade", home=home)
+    assert done.returncode != 0 and "2 pinned files were edited" in done.stdout and snakefile.read_bytes() != before
+    config = (project / "config.yaml").read_bytes()
+    done = make(project, "upgrade", "FORCE=1", home=home)
+    assert done.returncode == 0, done.stdout
+    assert snakefile.read_bytes() == before and script.is_file() and own.is_file() and (project / "config.yaml").read_bytes() == config
+    assert make(project, "check-pin", home=home).returncode == 0
+
+
+def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, home: Path) -> None:
+    newer, project = tmp_path / "newer", tmp_path / "project"
+    for name in list_repository():
+        (newer / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, newer / name)
+    (newer / "rules" / "new.smk").write_text("# a new phase\n")
+    (newer / "rules" / "demo.smk").unlink()
+    shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "slurm")
+    shutil.copytree(default_project, project, symlinks=True)
+    done = make(project, "upgrade", f"FROM={newer}", home=home)
+    assert done.returncode == 0, done.stdout
+    assert "new: rules/new.smk" in done.stdout and "removed: rules/demo.smk" in done.stdout
+    assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "demo.smk").exists()
+    assert (project / "slurm" / "config.yaml").is_file()
+    record = json.loads((project / ".gaslamp.json").read_text())
+    assert record["source"] == str(newer) and record["upgraded"] and record["created"]
+
+
+def test_current_project_is_kept(tmp_path: Path) -> None:
+    from gaslamp.scaffold import ensure_current, is_behind
+
+    first, is_new = ensure_current(tmp_path / "projects", ROOT)
+    assert is_new and first.name == f"order_extraction_{TODAY}"
+    assert ensure_current(tmp_path / "projects", ROOT) == (first, False)
+    assert not is_behind(first, ROOT)
+    record = json.loads((first / ".gaslamp.json").read_text())
+    record["files"]["workflow/Snakefile"] = "older"
+    (first / ".gaslamp.json").write_text(json.dumps(record))
+    assert is_behind(first, ROOT)
+
+
+def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
+    done = run("make", cwd=ROOT, home=home)
+    for target in ("setup", "run", "new", "test", "lint", "bench", "schema"):
+        assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
+
+
+# -------------------------------------------------------------------------------------------------------- snakemake
+
+
+@pytest.mark.parametrize(
+    ("profile", "jobs", "absent"),
+    [("cpu", {"train_cpu"}, {"push_colab"}), ("mac", {"train_mlx"}, {"train_cpu"}), ("cuda", {"train_cuda"}, {"train_cpu"}),
+     ("colab", {"push_colab", "train_colab", "poll_colab", "pull_colab"}, {"train_cpu", "train_model"})],
+)  # fmt: skip
+def test_dry_run_lists_the_jobs_of_the_profile(default_project: Path, home: Path, profile: str, jobs: set[str], absent: set[str]) -> None:
+    done = run(Path(sys.executable).with_name("snakemake"), "-n", "--profile", profile, "--quiet", "rules", cwd=default_project, home=home)
+    assert done.returncode == 0, done.stdout
+    listed = {line.split()[0] for line in done.stdout.splitlines() if re.fullmatch(r"\w+\s+\d+", line.strip())}
+    assert jobs <= listed and not absent & listed, done.stdout
+    assert {"check_preflight", "prepare_data", "check_parity", "reflect"} <= listed
+
+
+def test_wrong_machine_is_refused_before_anything(default_project: Path, tmp_path: Path, home: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(default_project, project, symlinks=True)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("snakemake")), "--profile", "cuda", "outputs/main/preflight.json"],
+        cwd=project, env=get_environ(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "the backend 'cuda' is not built yet" in done.stdout and "use snakemake --profile cpu" in done.stdout
+    assert not (project / "outputs" / "main" / "preflight.json").exists() and not (project / "resources").exists()
+    assert not list((home / ".cache").rglob("*.gguf"))
+
+
+def test_template_folder_is_what_the_commands_name() -> None:
+    assert (ROOT / TEMPLATE / "cookiecutter.json").is_file()
