@@ -52,9 +52,12 @@ def get_data_input():
 
 
 def get_model_input():
-    """The config file of a model folder, so that another folder of the same name is noticed."""
+    """All that decides a model folder (weights, config, tokenizer, chat template), so that a change in it is noticed."""
     source = CONFIG.model.source
-    return [str(Path(source).expanduser() / "config.json")] if is_local(source) else []
+    if not is_local(source):
+        return []
+    folder = Path(source).expanduser()
+    return sorted(str(file) for kind in ("json", "jinja", "model", "txt", "safetensors") for file in folder.glob(f"*.{kind}"))
 
 
 def get_data_plugins():
@@ -64,6 +67,9 @@ def get_data_plugins():
     return []
 
 
+# How often a checkpoint is saved changes nothing of the result: it reaches the training, but is no reason to repeat it.
+TRAIN_SETTINGS = get_settings("backend", "method", "train")
+TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if not key.startswith("save_")))
 PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
 
 

@@ -17,12 +17,12 @@ rule train_model:
     log:
         "logs/{run}/train.log",
     params:
-        settings=get_settings("backend", "method", "train"),
+        settings=TRAIN_REASONS,
         checkpoints="checkpoints/{run}",
         metrics="logs/{run}/train.metrics.jsonl",
     resources:
         model=1,
     shell:
         "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-        " --template {input.template} --settings {params.settings:q} --checkpoints {params.checkpoints}"
+        " --template {input.template} --settings {TRAIN_SETTINGS:q} --checkpoints {params.checkpoints}"
         " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"

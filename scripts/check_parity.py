@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON with export")
     args = parser.parse_args()
     with step("parity", args.log):
-        from gaslamp.backends.cpu import prepare_process
+        from gaslamp.threads import prepare_process
 
         prepare_process()
         from gaslamp.parity import check_parity

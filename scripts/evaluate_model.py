@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("evaluate tuned" if args.adapters else "evaluate base", args.log):
-        from gaslamp.backends.cpu import prepare_process
+        from gaslamp.threads import prepare_process
 
         prepare_process()
         from gaslamp.evaluation.generate import evaluate_model

@@ -19,7 +19,7 @@ def main() -> None:
     args = parser.parse_args()
     with step("merge", args.log):
         require(args.verdict)
-        from gaslamp.backends.cpu import prepare_process
+        from gaslamp.threads import prepare_process
 
         prepare_process()
         from gaslamp.exporters.merged import export

@@ -1,4 +1,4 @@
-"""Write the JSON schema of config.yaml, which editors use to complete and check it."""
+"""Write what is generated from the config model: the JSON schema for editors and docs/config.md."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import argparse
 from pathlib import Path
 
 from gaslamp.config import get_schema
+from gaslamp.config_page import render_config_page
 from gaslamp.errors import exit_with_help
-from gaslamp.files import write_json
+from gaslamp.files import write_json, write_text
 
-SCHEMA = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.json"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=SCHEMA, help="default: workflow/schemas/config.schema.json of this repository")
+    parser.add_argument("--out", type=Path, default=ROOT / "workflow" / "schemas" / "config.schema.json", help="the schema")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "config.md", help="the page")
     args = parser.parse_args()
     write_json(args.out, get_schema())
-    print(f"wrote {args.out}")
+    write_text(args.page, render_config_page())
+    print(f"wrote {args.out} and {args.page}")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,9 @@ class Data(Section):
     )
     system: str | None = Field(None, description="System prompt put before every row that has none of its own.")
     split: Split = Field(default_factory=Split, description="How rows are divided.")  # type: ignore[arg-type]
+    rehearsal: float = Field(
+        0.05, ge=0, le=1, description="General talk mixed into training, as a share of its rows (40 rows at most): keeps what the model knew. 0: none."
+    )
     slice: str = Field("slice", description="Column whose values are scored apart in the evaluation, when it exists.")
     max_truncated: Number = Field(
         0.0, ge=0, le=1, description="Share of rows that may be longer than train.max_length before the run stops."
@@ -89,7 +92,7 @@ class Train(Section):
     learning_rate: Number = Field(2e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null means epochs decide.")
     epochs: Number = Field(1.0, gt=0, le=1000, description="Passes over the training rows when max_steps is null.")
-    batch_size: int = Field(4, ge=1, le=1024, description="Rows in one forward pass.")
+    batch_size: int = Field(2, ge=1, le=1024, description="Rows in one forward pass; small ones learn most for the same work on a CPU.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Forward passes for one optimizer step.")
     max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated.")
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(

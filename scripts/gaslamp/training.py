@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _encode(renderer: Renderer, file: Path, max_length: int) -> list[Encoded]:
 
 def find_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint in ``folder``; an incomplete one (a kill while it was written) is skipped and said."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    found = sorted((path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for checkpoint in found:
         problem = check_checkpoint(checkpoint)
         if problem is None:
@@ -126,10 +127,14 @@ def check_checkpoint(checkpoint: Path) -> str | None:
     missing = [name for name in _CHECKPOINT_FILES if not (checkpoint / name).is_file()]
     if missing:
         return f"no {', '.join(missing)}"
+    cut = [name for name in _CHECKPOINT_FILES if name.endswith(".pt") and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
+    if cut:
+        return f"cut off: {', '.join(cut)}"
     try:
         with safe_open(checkpoint / "adapter_model.safetensors", framework="pt") as tensors:
             if not list(tensors.keys()):
                 return "no tensors in the adapter"
+        json.loads((checkpoint / "adapter_config.json").read_text(encoding="utf-8"))
         step = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
     except (SafetensorError, ValueError, KeyError) as error:
         return f"unreadable: {error}"

@@ -17,6 +17,8 @@ from gaslamp.template import Encoded
 from gaslamp.training import Plan, Result, refuse_nan
 from gaslamp.workflow_state import find_owner
 
+ROWS_SEEN = 400  # what a small model needs of a narrow task, when train.epochs leaves it open
+
 
 def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
     """Train ``plan`` with the trainer of its method and return what happened.
@@ -51,8 +53,10 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
     probe = probe_longest(model, plan.train, train.batch_size, plan.template.pad_id)
     say(f"probe step on the {train.batch_size} longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s")
 
+    epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
+    decisions = {**decisions, "epochs": f"{epochs:g}: " + ("set in config.yaml" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most")}
     steps = train.max_steps or math.ceil(
-        math.ceil(len(plan.train) / (train.batch_size * train.gradient_accumulation)) * train.epochs
+        math.ceil(len(plan.train) / (train.batch_size * train.gradient_accumulation)) * epochs
     )
     arguments = {
         "output_dir": str(plan.checkpoints),
@@ -63,6 +67,7 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         "learning_rate": train.learning_rate,
         "lr_scheduler_type": train.scheduler,
         "warmup_steps": min(train.warmup_steps, max(1, steps // 2)),
+        "adam_beta2": train.adam_beta2,
         "weight_decay": train.weight_decay,
         "max_grad_norm": train.max_grad_norm,
         "gradient_checkpointing": train.gradient_checkpointing,
@@ -87,10 +92,11 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
     }
     watcher = Watcher(plan, events, steps)
     trainer = method.get_trainer(model, tokenizer, _to_dataset(plan.train, Dataset), _to_dataset(plan.valid, Dataset), arguments, [watcher.get_callback()])
+    keep_order(trainer, [len(row.ids) for row in plan.train], train.seed)
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
     events.write(
         "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train),
-        epochs=train.epochs, resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters,
+        epochs=epochs, resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters,
     )  # fmt: skip
     if resumed:
         say(f"going on from checkpoint {resumed} of {steps}")
@@ -127,6 +133,29 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         decisions={**decisions, "attention": "sdpa: PyTorch's fused attention", "torch_threads": f"{torch.get_num_threads()}: all cores"},
         probe=probe,
     )
+
+
+def keep_order(trainer: Any, lengths: list[int], seed: int) -> None:
+    """Draw the order of the rows (grouped by length) from seed and epoch alone.
+
+    The trainer's own sampler draws it from the global generator, whose state is another one after a resume: some rows
+    would be learnt twice in an epoch and others not at all.
+    """
+    import torch
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    class Sampler(LengthGroupedSampler):  # type: ignore[misc]
+        epoch = 0
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+        def __iter__(self) -> Any:
+            self.generator = torch.Generator().manual_seed(seed + self.epoch)
+            return super().__iter__()
+
+    group = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
+    trainer._get_train_sampler = lambda *_: Sampler(group, lengths=lengths)
 
 
 def _to_dataset(rows: list[Encoded], dataset: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from gaslamp.config import Config, get_schema, get_slice, load_config, parse_slice
+from gaslamp.config_page import render_config_page
 from gaslamp.errors import GaslampError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +164,11 @@ def test_slices_survive_any_text() -> None:
 def test_schema_file_is_up_to_date() -> None:
     file = ROOT / "workflow" / "schemas" / "config.schema.json"
     assert json.loads(file.read_text(encoding="utf-8")) == get_schema(), "run: make schema"
+
+
+def test_config_page_is_up_to_date() -> None:
+    file = ROOT / "docs" / "config.md"
+    assert file.read_text(encoding="utf-8") == render_config_page(), "run: make schema"
 
 
 def test_every_key_has_a_description() -> None:

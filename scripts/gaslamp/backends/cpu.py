@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
+
+from gaslamp.threads import prepare_process as prepare_process
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
@@ -22,18 +23,6 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
     if system["os"] == "Windows":
         return [("Windows itself is not supported", "work inside WSL: wsl --install, then clone and run there")]
     return []
-
-
-def prepare_process() -> None:
-    """Set what must stand before torch is imported.
-
-    Waiting threads sleep instead of spinning: with another process on the same cores the same training steps took 16 s
-    against 55 s. Snakemake counts one thread for the step, so all cores are named here.
-    """
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    os.environ["OMP_NUM_THREADS"] = str(os.cpu_count() or 1)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 
 def choose_dtype(wanted: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +14,12 @@ from gaslamp.console import say
 from gaslamp.contracts import Card, ModelFacts, Provenance
 from gaslamp.data.readers import Row, read_rows
 from gaslamp.errors import GaslampError
-from gaslamp.files import sha256_path, sha256_text, write_jsonl, write_text
+from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl, write_text
 from gaslamp.template import Encoded, Renderer, build_template
 
 SPLITS = ("train", "valid", "test")
 MINIMUM_ROWS = 10
+REHEARSAL = Path(__file__).parent.parent / "embedded" / "rehearsal.jsonl"
 SHOWN = 20  # problems listed; the rest is counted
 
 
@@ -63,6 +65,8 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         warnings.append(f"{duplicates} exact duplicates were left out")
 
     template = build_template(model.path, splits["train"][0].messages)
+    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"])))
+    splits["train"] += rehearsal
     renderer = Renderer.load(model.path, template)
     encoded = _encode(renderer, splits)
     max_length = settings.train.max_length
@@ -78,7 +82,12 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         source=name,
         format=format_name,
         mapping=mapping,
-        rows={**{split: len(splits[split]) for split in SPLITS}, "read": len(rows), "dropped_duplicates": duplicates},
+        rows={
+            **{split: len(splits[split]) for split in SPLITS},
+            "read": len(rows),
+            "dropped_duplicates": duplicates,
+            "rehearsal": len(rehearsal),
+        },
         sha256={split: sha256_path(outputs[split]) for split in SPLITS},
         tokens={
             "total": _get_spread([len(row.ids) for row in every]),
@@ -206,6 +215,16 @@ def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[s
     return result, warnings
 
 
+def _get_rehearsal(count: int) -> list[Item]:
+    """Up to ``count`` of the shipped general rows, for training only.
+
+    Measured on the embedded task: without them the tuned model answered 4 of 40 general questions (base: 22) and put
+    most answers into JSON; with 5 % of them it answered 20 to 24, at the same score on the task.
+    """
+    rows = list(read_jsonl(REHEARSAL))[:count]
+    return [Item(f"rehearsal, row {number}", row["messages"], "train", None) for number, row in enumerate(rows, 1)]
+
+
 def _encode(renderer: Renderer, splits: dict[str, list[Item]]) -> dict[str, list[Encoded]]:
     return {name: [renderer.encode(item.messages) for item in items] for name, items in splits.items()}
 
@@ -265,7 +284,7 @@ def _get_answer_kind(items: list[Item]) -> Any:
 
 
 def _render_strategy(card: Card, example: str) -> str:
-    fence = "~" * 4
+    fence = "~" * (1 + max(3, *(len(run) for run in re.findall("~+", example)), 3))  # longer than any in the row
     rows = "\n".join(f"| {split} | {card.rows[split]} | `{card.sha256[split][:12]}` |" for split in SPLITS)
     mapping = ", ".join(f"{role} = `{column}`" for role, column in card.mapping.items())
     lengths = "\n".join(f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items())
@@ -286,6 +305,8 @@ others are added. A `split` column in the file is obeyed.
 {lengths}
 
 {card.trained_tokens} tokens of the training rows carry loss: the answers and the token that ends them, nothing of the prompt.
+
+{card.rows["rehearsal"]} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before.
 
 ## Checks
 

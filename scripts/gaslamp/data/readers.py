@@ -60,7 +60,7 @@ def _read_text(file: Path) -> str:
 
 def _read_jsonl(file: Path, problems: list[str]) -> list[Row]:
     rows = []
-    for number, line in enumerate(_read_text(file).splitlines(), 1):
+    for number, line in enumerate(_read_text(file).split("\n"), 1):  # not splitlines: U+2028 in a text ends no row
         if not line.strip():
             continue
         place = f"{file.name}, line {number}"

@@ -2,10 +2,10 @@
 
 Train and valid share phrasings and customers; test rows use phrasings and customers of their own, and a quarter of them
 (slice ``unseen_items``) order things that no training row mentions. What all splits share is the task's own vocabulary:
-the ways to spell a number, a size and a time of day.
+numbers as words and digits, sizes, and the ways to write a time on a 24-hour clock.
 
-Conventions that make the answer unique: item names are singular and lower case, customers start with a capital, a size or
-time that is not given is null, times are 24 h; the cafe opens at 7:00, so an hour from 7 to 11 with no am or pm is morning.
+Conventions that make the answer unique: item names are singular and lower case with their size in front, customers start
+with a capital, a time that is not given is null and one that is given is HH:MM.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from gaslamp.errors import GaslampError
 
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
-SYSTEM = (
-    'Turn the order into JSON: {"customer":"","items":[{"qty":1,"size":small|medium|large|null,"name":""}],'
-    '"time":"HH:MM"|null}'
-)
+SYSTEM = 'Order to JSON: {"customer":"","items":[{"qty":1,"item":""}],"time":"HH:MM" or null}'
 
 T = TypeVar("T")
 
@@ -57,16 +54,16 @@ ITEMS = _menu(
     "sausage roll, banana bread, yoghurt, granola bar, cheese toast, waffle",
 )
 UNSEEN_ITEMS = _menu(
-    "cortado, matcha, peppermint infusion, mango lassi, ginger beer, lentil stew, greek bowl",
-    "flapjack, pretzel, falafel wrap, spinach pasty/spinach pasties, lemon tart, chicken panini, macaron, veggie burger, "
-    "rice cake, pear crumble",
+    "vanilla shake, peach tea, ginger ale, lentil soup, rice bowl, pear juice, bean salad, mint tea",
+    "apple cake, pretzel, cheese sandwich/cheese sandwiches, turkey wrap, lemon cake, chicken pie, carrot cake, veggie burger, "
+    "rice cake, fruit tart",
 )
 NAMES = _words(
     "Maya Tom Aisha Liam Sofia Noah Priya Jack Elena Omar Grace Ben Hana Lucas Ruby Ivan Nora Sam Leila Max Chloe Raj Emma Diego "
     "Anna Felix Zara Paul Mei Oscar Julia Adam Tess Hugo Fatima Leo Kate Jonas Alice Marco Ingrid Tariq Bianca Stefan Esther Yusuf "
     "Camille Rashid Agnes Theo Valentina Malik Freya Boris Imani Edgar Dalia Bruno Selma Isaac"
 )
-TEST_NAMES = _words("Olivia Victor Amira Ethan Clara Kofi Yuki Daniel Ines George Lena Mateo Holly Simon Nadia Peter")
+TEST_NAMES = _words("Sarah Victor Amira Ethan Clara Daniel George Lena Hannah Simon Nadia Peter Frank Laura David Emily")
 
 # {n} customer, {i} items, {t} time with its preposition, {T} bare time, {q} a wrong first guess at the quantity of the
 # first item, {k} the right one where there is only one item, {w} a wrong first time with its preposition.
@@ -99,6 +96,8 @@ PHRASINGS = (
     "Name: {n}\nOrder: {i}\nTime: {T}",
     "Do you still have space for an order {t}? {i}, for {n}.",
     "Hi, {n} again. As usual {t}, {i}.",
+    "{i} - {n} - {T}",
+    "{T} - {i} - {n}",
 )
 PHRASINGS_NO_TIME = (
     "Hi, {i} please, for {n}.",
@@ -119,6 +118,8 @@ PHRASINGS_FIX = (
     "{i} {w} for {n}, wait, change that to {T}",
     "{q} for {n}. No, make that {k}! I'll be there {t}.",
     "Hello, {q}, sorry, {k}, {t}. {n}",
+    "I need {i} {w}. Oh wait, {T} is better. {n}",
+    "{n} speaking. {q}... oops, {i}, {t}.",
 )
 TEST_PHRASINGS = (
     "Hey there, {n} speaking, may I order {i} {t}?",
@@ -148,7 +149,6 @@ CHATTER = ("I'll pay by card.", "See you soon!", "We're five in the office today
 TEST_CHATTER = ("Best cafe in town!", "Sorry for the short notice.", "We are a party of four.", "Do you take cash?")
 
 NUMBERS = _words("zero one two three four five six seven eight nine ten eleven twelve")
-PAST = {10: "ten past", 15: "quarter past", 20: "twenty past", 30: "half past"}
 SLIPS = (("please", "pls"), ("please", "plese"), ("thanks", "thx"), ("could", "coud"), ("order", "oder"), ("'", ""))
 
 
@@ -172,33 +172,18 @@ def _time(draw: _Draw) -> tuple[str, str, str]:
     """A time of day: ``HH:MM``, one way to write it, and the preposition in front of it."""
     hour = draw.pick((7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 15, 16, 17))
     minute = draw.pick((0, 0, 0, 15, 30, 30, 45, 5, 10, 20, 25, 35, 40, 50, 55))
-    value, twelve = f"{hour:02d}:{minute:02d}", (hour - 1) % 12 + 1
-    suffix = "pm" if hour >= 12 else "am"
-    ways = [value, value.removeprefix("0"), value.replace(":", "."), f"{value[:2]}h{value[3:]}"]
-    ways += [f"{twelve}:{minute:02d}{suffix}", f"{twelve}:{minute:02d} {suffix}"]
-    if minute == 0:
-        ways = ways[:2] + [f"{twelve}{suffix}", f"{twelve} {suffix}"] * 2
-    if hour == 12 and minute == 0:
-        ways = ["noon", "midday", "12:00"]
-    if hour < 12:
-        word, part = NUMBERS[hour], draw.pick(("", "", " in the morning", " this morning"))
-        ways += [f"{word} o'clock{part}", f"{hour} o'clock{part}"] if minute == 0 else []
-        ways += [f"{PAST[minute]} {word}{part}", f"{PAST[minute]} {hour}{part}"] if minute in PAST else []
-        ways += [f"{word} thirty{part}"] if minute == 30 else []
+    value = f"{hour:02d}:{minute:02d}"
+    ways = (value, value, value.removeprefix("0"), value.replace(":", "."), f"{value[:2]}h{value[3:]}")
     return value, draw.pick(ways), draw.pick(("at", "at", "at", "by", "around", "before"))
 
 
 def _quantity(draw: _Draw, item: Item, qty: int, size: str | None) -> str:
     """``item`` ordered ``qty`` times, as somebody would write it."""
-    big = "big" if size == "large" and draw.chance(0.2) else size
-    one = f"{big} {item.name}" if big else item.name
-    many = f"{big} {item.plural}" if big else item.plural
+    one = f"{size} {item.name}" if size else item.name
+    many = f"{size} {item.plural}" if size else item.plural
     if qty == 1:
         article = "an" if one[0] in "aeiou" else "a"
         return draw.pick((f"{article} {one}", f"{article} {one}", f"one {one}", f"1 {one}", f"1x {one}", f"a single {one}"))
-    words = {2: "a couple of", 6: "half a dozen", 12: "a dozen"}
-    if qty in words and draw.chance(0.4):
-        return f"{words[qty]} {many}"
     plain = (f"{NUMBERS[qty]} {many}", f"{NUMBERS[qty]} {many}", f"{qty} {many}", f"{qty} {many}")
     return draw.pick((*plain, f"{qty}x {one}", f"{qty} x {one}", f"{one} x{qty}"))
 
@@ -206,14 +191,14 @@ def _quantity(draw: _Draw, item: Item, qty: int, size: str | None) -> str:
 def _order(draw: _Draw, menu: Sequence[Item], most: int) -> tuple[list[dict[str, Any]], list[Item]]:
     """One or ``most`` (2) different items with quantity and size."""
     things = [draw.pick(menu)]
-    if most > 1 and draw.chance(0.3):
+    if most > 1 and draw.chance(0.35):
         second = draw.pick(menu)
         things += [second] if second != things[0] else []
     order = []
     for thing in things:
         size = draw.pick(("small", "medium", "large", "large")) if thing.sized and draw.chance(0.6) else None
-        qty = draw.pick((1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 6, 8, 10, 12))
-        order.append({"qty": qty, "size": size, "name": thing.name})
+        qty = draw.pick((1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 10, 12))
+        order.append({"qty": qty, "item": f"{size} {thing.name}" if size else thing.name, "size": size})
     return order, things
 
 
@@ -243,7 +228,8 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
         text = text.lower()
     text = text.replace("\0", customer)
     has_time = "{t}" in phrasing or "{T}" in phrasing
-    answer = {"customer": customer, "items": order, "time": time if has_time else None}
+    lines = [{"qty": line["qty"], "item": line["item"]} for line in order]
+    answer = {"customer": customer, "items": lines, "time": time if has_time else None}
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": text},
@@ -253,14 +239,14 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
 
 
 def _phrasings(draw: _Draw, plain: Sequence[str], no_time: Sequence[str], fix: Sequence[str]) -> Iterator[str]:
-    """Endless phrasings: 70 % plain, 15 % with no time, 15 % with a correction; each kind taken in turn."""
+    """Endless phrasings: 76 % plain, 14 % with no time, 10 % with a correction; each kind taken in turn."""
     turns = cycle(plain), cycle(no_time), cycle(fix)
     while True:
         share = draw.below(100)
-        yield next(turns[0] if share < 70 else turns[1] if share < 85 else turns[2])
+        yield next(turns[0] if share < 76 else turns[1] if share < 90 else turns[2])
 
 
-def generate(seed: int = 3407, n_train: int = 800, n_valid: int = 60, n_test: int = 200) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 420, n_valid: int = 40, n_test: int = 200) -> Iterator[dict[str, Any]]:
     """Yield chat rows in the order train, valid, test; the same seed and sizes give the same bytes on every machine.
 
     Each row is ``{"messages": [system, user, assistant], "split": ..., "slice": "seen_items" | "unseen_items"}``; every

@@ -19,8 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from gaslamp.console import say
 from gaslamp.errors import GaslampError
 from gaslamp.files import lock, write_json, write_text
+from gaslamp.packages import download_package
 
 SCHEMA_VERSION = 1
 VERSION = "0.3.36"
@@ -177,7 +179,7 @@ def _ensure_source(root: Path, log: Path) -> Path:
     _check_disk(root)
     with tempfile.TemporaryDirectory(dir=root, prefix="download-") as name:
         archive = download_source(Path(name), log)
-        print("llama.cpp: unpacking the source", flush=True)
+        say("unpacking the source")
         unpacked = Path(name) / "tree"
         unpack_source(archive, unpacked)
         os.replace(unpacked, folder)
@@ -190,49 +192,20 @@ def download_source(folder: Path, log: Path) -> Path:
     pip wants metadata even for a download and would install a build system to get it (30 s). A stand-in build system
     answers instead: nothing of the package is executed and the download takes 5 s.
     """
-    print(f"llama.cpp: downloading the source package ({SDIST}, 77 MB)", flush=True)
+    say(f"downloading the source package ({SDIST}, 77 MB)")
     stand_in = folder / "stand_in" / "scikit_build_core"
     stand_in.mkdir(parents=True)
     write_text(stand_in / "__init__.py", "")
     write_text(stand_in / "build.py", _STAND_IN)
-    name = f"llama-cpp-python=={VERSION}"
-    # With the hash in a requirements file pip refuses another file before it opens it.
-    pinned = folder / "requirements.txt"
-    write_text(pinned, f"{name} --hash=sha256:{SDIST_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "llama-cpp-python"]
-    command += ["--no-build-isolation", "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder)]
-    command += ["--require-hashes", "--requirement", str(pinned)]
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, "PYTHONPATH": str(stand_in.parent), "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
+    return download_package(
+        f"llama-cpp-python=={VERSION}",
+        SDIST_SHA256,
+        folder,
+        options=("--no-binary", "llama-cpp-python", "--no-build-isolation"),
+        env={"PYTHONPATH": str(stand_in.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        log=log,
+        otherwise=_PREBUILT,
     )
-    _append(log, done.stdout)
-    archive = folder / SDIST
-    if done.returncode != 0 or not archive.is_file():
-        if "No module named pip" in done.stdout:
-            raise GaslampError(
-                f"{sys.executable} has no pip, which downloads the llama.cpp source",
-                f"run: {sys.executable} -m ensurepip (or: uv pip install pip)",
-                _PREBUILT,
-            )
-        if "DO NOT MATCH THE HASHES" in done.stdout:
-            raise GaslampError(
-                f"{SDIST} is not the file that was tested: its sha256 is not {SDIST_SHA256}",
-                "run the same command again: the download may have been cut",
-                "the package index serves a changed file: ask whoever runs it, do not build from this one",
-            )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
-        raise GaslampError(
-            f"cannot download {name}: {' '.join(lines[-2:])[-400:] or 'pip said nothing'}",
-            "connect this machine to the internet, or point pip at your package mirror, and run the same command",
-            f"a proxy or firewall blocks the package index; all of pip's output is in {log}. Also: {_PREBUILT}",
-        )
-    return archive
 
 
 _STAND_IN = f"""
@@ -373,7 +346,7 @@ def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], l
         if not resumed:
             raise
         # A kill may leave half an object file behind that make takes for a whole one.
-        print("llama.cpp: the interrupted build cannot go on; building afresh", flush=True)
+        say("the interrupted build cannot go on; building afresh")
         shutil.rmtree(build)
         _run_logged(configure, log, "configuring llama.cpp")
         _run_logged(compile_, log, "building llama.cpp", _Progress())
@@ -399,7 +372,7 @@ class _Progress:
         if now - self.last >= PROGRESS_SECONDS:
             self.last = now
             minutes, seconds = divmod(int(now - self.started), 60)
-            print(f"llama.cpp: {self.state}, {f'{minutes} min ' if minutes else ''}{seconds} s", flush=True)
+            say(f"{self.state}, {f'{minutes} min ' if minutes else ''}{seconds} s")
 
 
 def _run_logged(command: list[str], log: Path, what: str, progress: _Progress | None = None) -> None:

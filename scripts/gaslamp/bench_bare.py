@@ -1,0 +1,89 @@
+"""What a person would write without gaslamp, on plain TRL, transformers and datasets: the baselines of ``make bench``.
+
+Run as a program by gaslamp.bench, each part in a process of its own with the libraries' own thread settings:
+``bench_bare.py train|answer|tokenize job.json``. It shares no code with the rest of the library.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def train(job: dict[str, Any]) -> dict[str, Any]:
+    """TRL's SFTTrainer on rows that are tokens already; the time and the loss of every step."""
+    import torch
+    from datasets import load_dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+    from trl import SFTConfig, SFTTrainer
+
+    steps: list[dict[str, float]] = []
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+            if "loss" in logs:
+                steps.append({"step": state.global_step, "time": time.time(), "loss": float(logs["loss"])})
+
+    set_seed(job["seed"])
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    tokenizer.pad_token = job["pad_token"]
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    model.config.use_cache = False
+    rows = load_dataset("json", data_files={name: job[name] for name in ("train", "valid")}, cache_dir=job["cache"])
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(**job["arguments"]),
+        train_dataset=rows["train"],
+        eval_dataset=rows["valid"],
+        processing_class=tokenizer,
+        peft_config=LoraConfig(**job["lora"], bias="none", task_type="CAUSAL_LM"),
+        callbacks=[Clock()],
+    )
+    trainer.evaluate()  # as ours does: before the first step, and it moves the random state that orders the rows
+    trainer.train()
+    return {"steps": steps}
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """One prompt after the other through ``model.generate``."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    model = PeftModel.from_pretrained(model, job["adapters"]).merge_and_unload().eval()
+    rows = [json.loads(line) for line in Path(job["test"]).read_text(encoding="utf-8").splitlines()]
+    answers, started = {}, time.monotonic()
+    for row in rows:
+        text = tokenizer.apply_chat_template(row["messages"][:-1], tokenize=False, add_generation_prompt=True)
+        prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        with torch.inference_mode():
+            output = model.generate(**prompt, max_new_tokens=job["max_new_tokens"], do_sample=False, eos_token_id=job["stop_ids"])
+        answers[row["id"]] = tokenizer.decode(output[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+    return {"answers": answers, "seconds": time.monotonic() - started}
+
+
+def tokenize(job: dict[str, Any]) -> dict[str, Any]:
+    """Load a file and map every row to the ids of its conversation: no checks, no splits, no mask."""
+    from datasets import load_dataset
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+
+    def encode(row: dict[str, Any]) -> dict[str, Any]:
+        text = tokenizer.apply_chat_template(row["messages"], tokenize=False)
+        return {"input_ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
+
+    rows = load_dataset("json", data_files=job["data"], cache_dir=job["cache"])["train"].map(encode)
+    return {"rows": len(rows)}
+
+
+if __name__ == "__main__":
+    task = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    result = {"train": train, "answer": answer, "tokenize": tokenize}[sys.argv[1]](task)
+    Path(task["out"]).write_text(json.dumps(result), encoding="utf-8")

@@ -1,0 +1,29 @@
+"""Measure our training, evaluation and data phase against plain TRL, transformers and datasets in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=12, help="steps of each training, default 12")
+    parser.add_argument("--rows", type=int, default=24, help="test rows that are answered, default 24")
+    parser.add_argument("--project", type=Path, help="project whose last run is read, default: the newest under projects/")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"), help="JSON file to write, default: bench.json")
+    args = parser.parse_args()
+    from gaslamp.bench import run_bench
+
+    with tempfile.TemporaryDirectory(prefix="gaslamp-bench-") as folder, step("run_bench"):
+        run_bench(Path(folder), args.steps, args.rows, args.project, ROOT, args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

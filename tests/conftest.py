@@ -1,0 +1,35 @@
+"""What is dear to make is made once for all tests: the tiny model, and one project that went through the whole graph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import tiny
+
+
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the memory of the person who runs it."""
+    if "GASLAMP_HOME" not in os.environ or not Path(os.environ["GASLAMP_HOME"]).is_relative_to(tmp_path_factory.getbasetemp()):
+        monkeypatch.setenv("GASLAMP_HOME", str(tmp_path_factory.getbasetemp() / "gaslamp_home"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint with ChatML; tests read it and leave it as it is."""
+    return tiny.write_checkpoint(tmp_path_factory.mktemp("model") / "tiny-chat")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose whole graph ran for real on a tiny model of its own; whoever edits it puts it back."""
+    folder = tmp_path_factory.mktemp("finished")
+    model = tiny.write_checkpoint(folder / "tiny-chat")
+    data = tiny.write_rows(folder / "notes.csv")
+    project = tiny.bake(folder / "projects", data, model, tiny.SETTINGS)
+    done = tiny.snakemake(project)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    (project / "first_run.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return project

@@ -1,0 +1,128 @@
+"""Every plug-in keeps its kind's contract; a new file in a plug-in folder is tested without an edit here."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from gaslamp import registry
+from gaslamp.data import prepare
+from gaslamp.errors import GaslampError
+
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded")
+ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
+
+
+def get(kind: str, name: str) -> ModuleType:
+    return registry.get(kind, name)
+
+
+def get_parameters(module: ModuleType, function: str) -> list[str]:
+    return list(inspect.signature(getattr(module, function)).parameters)
+
+
+def test_there_are_plugins_of_every_kind() -> None:
+    assert all(registry.names(kind) for kind in KINDS)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(GaslampError) as caught:
+        registry.get("methods", "stf")
+    assert "there is no method named 'stf'" in caught.value.cause and "did you mean sft?" in caught.value.fix
+    with pytest.raises(GaslampError) as caught:
+        registry.get("metrics", "../config")
+    assert "choose one of" in caught.value.fix
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_says_what_it_is_and_loads_light(kind: str, name: str) -> None:
+    module = get(kind, name)
+    assert (module.__doc__ or "").strip(), "a docstring tells what it is"
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {(alias.name if isinstance(node, ast.Import) else node.module or "").split(".")[0] for node in top for alias in node.names}
+    assert not names & HEAVY, "heavy imports belong inside functions"
+
+
+@pytest.mark.parametrize("name", registry.names("backends"))
+def test_backend(name: str) -> None:
+    module = get("backends", name)
+    assert isinstance(module.BUILT, bool) and bool(module.REASON) != module.BUILT, "what is not built says why"
+    assert module.EXTRA and module.REQUIRES and set(module.METHODS) <= set(registry.names("methods"))
+    assert get_parameters(module, "find_machine_problems") == ["system"]
+    if module.BUILT:
+        assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == []
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_method(name: str) -> None:
+    module = get("methods", name)
+    assert module.COLUMNS and module.NEEDS
+    assert get_parameters(module, "get_trainer") == ["model", "tokenizer", "train", "valid", "arguments", "callbacks"]
+    good = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    assert module.validate(good) == [] and module.validate([{"role": "system", "content": ""}, *good]) == []
+    assert all(module.validate(bad) for bad in ([], good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]])[1:])
+
+
+@pytest.mark.parametrize("name", registry.names("formats"))
+def test_format_reads_its_own_example(name: str) -> None:
+    module = get("formats", name)
+    row = json.loads(module.EXAMPLE)
+    mapping = module.detect(list(row), [row])
+    assert mapping and set(mapping.values()) <= set(row)
+    messages = module.convert(row, mapping)
+    assert messages[-1]["role"] == "assistant" and get("methods", "sft").validate(messages) == []
+    assert all(set(turn) == {"role", "content"} and isinstance(turn["content"], str) for turn in messages)
+
+
+@pytest.mark.parametrize("name", registry.names("formats"))
+def test_format_leaves_strange_columns_alone(name: str) -> None:
+    module = get("formats", name)
+    assert not module.detect(["a", "b"], [{"a": "1", "b": "2"}])
+
+
+@pytest.mark.parametrize("name", registry.names("formats"))
+def test_format_names_what_is_missing(name: str) -> None:
+    module = get("formats", name)
+    row = json.loads(module.EXAMPLE)
+    mapping = module.detect(list(row), [row])
+    with pytest.raises(ValueError, match=r"column|turn"):
+        module.convert({}, mapping)
+
+
+@pytest.mark.parametrize("name", registry.names("formats"))
+def test_the_right_format_is_found_by_itself(name: str) -> None:
+    """Several may fit (Alpaca's input and output are a pair too): the order of the search decides for the more special."""
+    row = json.loads(get("formats", name).EXAMPLE)
+    assert prepare._find_format([("row 1", row)], "auto", {})[0] == name
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
+def test_metric(name: str) -> None:
+    module = get("metrics", name)
+    assert module.TITLE and isinstance(module.BINARY, bool)
+    for text in ('{"a": 1}', '["x", 2]', "[]"):
+        assert module.score(text, text) == 1.0
+    for answer in ("", " ", "{", "no", "\x00", "é" * 5000, "[" * 100_000, "NaN"):
+        value = module.score(answer, '{"a": [1, "two"]}')
+        assert isinstance(value, float) and value == 0.0, "any text may come out of a model"
+    assert 0.0 <= module.score("two", '{"a": [1, "two"]}') <= 1.0
+
+
+@pytest.mark.parametrize("name", registry.names("exporters"))
+def test_exporter(name: str) -> None:
+    module = get("exporters", name)
+    assert isinstance(module.REQUIRES, tuple) and callable(module.export) and callable(module.verify)
+
+
+@pytest.mark.parametrize("name", registry.names("embedded"))
+def test_embedded_set_is_the_same_every_time(name: str) -> None:
+    module = get("embedded", name)
+    rows = list(module.generate())
+    assert rows == list(module.generate()) and len(rows) > 100 and module.DESCRIPTION
+    assert {row["split"] for row in rows} == {"train", "valid", "test"}

@@ -1,0 +1,157 @@
+"""Edit one thing, and exactly the rules that depend on it run again; a second run has nothing to do.
+
+The project ran for real once; every case edits it, asks a dry run, and puts it back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import tiny
+
+END = {"write_roadbook": 1, "write_progress": 1}  # they tell everything, so they follow everything
+SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, **END}
+EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, **SHIP}
+TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
+DATA = {**TRAIN, "prepare_data": 1, "evaluate_model": 2}
+EVERYTHING = {
+    **DATA, "write_brief": 1, "detect_system": 1, "detect_env": 1, "check_preflight": 1, "fetch_model": 1, "build_llamacpp": 1,
+}  # fmt: skip
+
+Edit = Callable[[Path], None]
+
+
+def touch(*names: str) -> Edit:
+    def edit(project: Path) -> None:
+        later = time.time() + 60
+        for name in names:
+            os.utime(find(project, name), (later, later))
+
+    return edit
+
+
+def append(name: str, text: str) -> Edit:
+    def edit(project: Path) -> None:
+        file = find(project, name)
+        file.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
+        touch(name)(project)
+
+    return edit
+
+
+def replace(name: str, old: str, new: str) -> Edit:
+    def edit(project: Path) -> None:
+        file = find(project, name)
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), encoding="utf-8")
+        touch(name)(project)
+
+    return edit
+
+
+def config(**settings: object) -> Edit:
+    return lambda project: tiny.set_config(project, **{key.replace("__", "."): value for key, value in settings.items()})
+
+
+def find(project: Path, name: str) -> Path:
+    """A file of the project, or of its model folder (``model:``)."""
+    folder = Path(json.loads(next(project.glob("resources/models/*/model.json")).read_text())["path"])
+    return folder / name.removeprefix("model:") if name.startswith("model:") else project / name
+
+
+@contextmanager
+def restored(project: Path) -> Iterator[None]:
+    """Put every file that a test may edit back, with its times."""
+    folder = find(project, "model:config.json").parent
+    places = [*(project / name for name in ("config.yaml", "data/raw")), *(project / name for name in ("scripts", "rules", "workflow", "profiles")), folder]
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
+    kept = {file: (file.read_bytes(), file.stat()) for file in files}
+    try:
+        yield
+    finally:
+        now = {file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()}
+        for file in now - kept.keys():
+            file.unlink()
+        for file, (data, stat) in kept.items():
+            if not file.is_file() or file.read_bytes() != data:
+                file.write_bytes(data)
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CASES: list[tuple[str, Edit, dict[str, int]]] = [
+    ("nothing edited", lambda project: None, {}),
+    ("the data touched", touch("data/raw/notes.csv"), {}),
+    ("code, config and model touched", touch("scripts/gaslamp/training.py", "scripts/train_model.py", "config.yaml", "model:config.json"), {}),
+    ("a rule file edited in a comment", append("rules/train.smk", "# a comment\n"), {}),
+    ("code of another backend", append("scripts/gaslamp/backends/cuda.py", "X = 1\n"), {}),
+    ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
+    ("how often is saved", config(train__save_minutes=5.0), {}),
+    ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
+    ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
+    ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
+    ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
+    ("export tolerance", config(export__tolerance=0.2), SHIP),
+    ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, **SHIP}),
+    ("parity code", append("scripts/gaslamp/parity.py", "# x\n"), {"check_parity": 1, "write_modelfile": 1, **END}),
+    ("learning rate", config(train__learning_rate=0.01), TRAIN),
+    ("training code", append("scripts/gaslamp/trl_engine.py", "# x\n"), TRAIN),
+    ("code of this method", append("scripts/gaslamp/methods/sft.py", "# x\n"), DATA),
+    ("one row of the data", append("data/raw/notes.csv", '"9 pies for Zoe","ok"\n'), DATA),
+    ("the split", config(data__split={"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200}), {**DATA, "write_brief": 1}),
+    ("the model's chat template", replace("model:tokenizer_config.json", "assistant", "helper"), {**DATA, "fetch_model": 1}),
+    ("the model's weights", lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None, {**DATA, "fetch_model": 1}),
+    ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2, "check_preflight": 1, "fetch_model": 1, "build_llamacpp": 1, "prepare_data": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "jobs"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_edit_reruns_exactly_what_depends_on_it(finished: Path, edit: Edit, jobs: dict[str, int]) -> None:
+    with restored(finished):
+        edit(finished)
+        assert tiny.get_jobs(finished) == jobs
+
+
+def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None:
+    data = tiny.write_rows(tmp_path / "notes.csv")
+    project = tiny.bake(tmp_path / "fresh", data, find(finished, "model:config.json").parent, tiny.SETTINGS)
+    assert tiny.get_jobs(project) == EVERYTHING
+
+
+def test_the_first_run_left_what_it_promised(finished: Path) -> None:
+    """All that rule all names, a model that learnt its task, and the same answers from every file."""
+    for name in ("project_brief.md", "demos/main/index.html", "outputs/main/gguf/Modelfile", "gaslamp.md", "progress_log.md", "data_strategy.md"):
+        assert (finished / name).stat().st_size > 100, name
+    compare = json.loads((finished / "outputs/main/eval/compare.json").read_text())
+    assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0
+    parity = json.loads((finished / "outputs/main/gguf/parity.json").read_text())
+    assert parity["passed"] and len(parity["checks"]) == 24, parity["summary"]
+    assert not list(finished.rglob(".*.unfinished")) and not list(finished.rglob("*.partial.jsonl"))
+
+
+def test_every_file_of_facts_says_where_it_comes_from(finished: Path) -> None:
+    for name in ("data/card.json", "outputs/main/train.json", "outputs/main/eval/compare.json", "outputs/main/gguf/ladder.json", "outputs/main/gguf/parity.json"):
+        provenance = json.loads((finished / name).read_text())["provenance"]
+        assert provenance["inputs"] and all(len(digest) == 64 for digest in provenance["inputs"].values()), name
+        assert provenance["started"] <= provenance["ended"] and provenance["command"] and provenance["versions"]["gaslamp"]
+
+
+def test_progress_was_visible(finished: Path) -> None:
+    """A line from every step, no wall of warnings."""
+    lines = (finished / "first_run.txt").read_text().splitlines()
+    steps = {line.split("]")[0].strip("[") for line in lines if line.startswith("[") and "]" in line}
+    assert {"data", "model", "train", "preflight"} <= steps
+    assert not [line for line in lines if "Warning" in line or "Traceback" in line]
+
+
+def test_a_second_real_run_has_nothing_to_do(finished: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in finished.rglob("*") if file.is_file() and ".snakemake" not in file.parts and "logs" not in file.parts}
+    done = tiny.snakemake(finished)
+    assert done.returncode == 0 and "Nothing to be done" in tiny.get_rules_error(done), tiny.get_rules_error(done)
+    assert {file: file.stat().st_mtime_ns for file in before} == before

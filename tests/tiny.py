@@ -1,0 +1,191 @@
+"""A tiny chat model and a tiny task that go through the whole graph in about a minute, and the commands to drive it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from gaslamp.files import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+ITEMS = ["tea", "latte", "mocha", "bagel", "scone", "soup", "cocoa", "toast", "juice", "quiche"]
+NAMES = ["Ana", "Ben", "Cleo", "Dan", "Eve", "Finn"]
+SETTINGS: dict[str, Any] = {
+    "data.split.test": 0.3,
+    "data.split.valid": 0.1,
+    "train.learning_rate": 0.02,
+    "train.max_steps": 40,
+    "train.batch_size": 8,
+    "train.max_length": 128,
+    "eval.max_new_tokens": 8,
+    "eval.gate": "warn",
+    "export.parity_prompts": 6,
+}
+
+
+# ---------------------------------------------------------------------------------------------------------- the model
+
+
+def write_checkpoint(
+    folder: Path, template: str | None = CHATML, more_specials: tuple[str, ...] = (), bos: str = SPECIALS[1], eos: str = SPECIALS[2], seed: int = 1
+) -> Path:
+    """A Llama of 0.1 M random weights (2 layers, 64 wide) in Hugging Face form; every byte is a token.
+
+    Args:
+        folder: where to write it.
+        template: chat template, or ``None`` for a base model.
+        more_specials: further special tokens, for templates other than ChatML.
+        bos, eos: which special tokens begin and end.
+        seed: of the weights.
+    """
+    import numpy
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    specials = [*SPECIALS, *more_specials]
+    tokens = [*specials, *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581"]
+    hidden, inner, layers = 64, 128, 2
+    random = numpy.random.default_rng(seed)
+
+    def weight(rows: int, columns: int) -> Any:
+        return (random.standard_normal((rows, columns)) / columns**0.5).astype(numpy.float32)
+
+    ones = numpy.ones(hidden, dtype=numpy.float32)
+    tensors = {"model.embed_tokens.weight": weight(len(tokens), hidden), "lm_head.weight": weight(len(tokens), hidden), "model.norm.weight": ones}
+    for layer in range(layers):
+        start = f"model.layers.{layer}"
+        tensors |= {f"{start}.self_attn.{part}_proj.weight": weight(hidden, hidden) for part in "qkvo"}
+        tensors |= {f"{start}.mlp.{part}_proj.weight": weight(inner, hidden) for part in ("gate", "up")}
+        tensors |= {f"{start}.mlp.down_proj.weight": weight(hidden, inner)}
+        tensors |= {f"{start}.{part}_layernorm.weight": ones for part in ("input", "post_attention")}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    ids = {"bos_token_id": tokens.index(bos), "eos_token_id": tokens.index(eos), "pad_token_id": 0}
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32", "tie_word_embeddings": False,
+        "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 2, "num_key_value_heads": 2,
+        "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "vocab_size": len(tokens), **ids,
+    }  # fmt: skip
+    write_json(folder / "config.json", config)
+    write_json(folder / "generation_config.json", ids)
+    write_tokenizer(folder, tokens, specials, template, bos, eos)
+    return folder
+
+
+def write_tokenizer(folder: Path, tokens: list[str], specials: list[str], template: str | None, bos: str, eos: str) -> None:
+    """tokenizer.json and its config: bytes of the text, with the special tokens whole; no BOS is added by itself."""
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": n, "content": token, "special": True, **plain} for n, token in enumerate(specials)],
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+        "pre_tokenizer": None,
+        "post_processor": None,
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}],
+        },
+        "model": {
+            "type": "BPE", "unk_token": specials[0], "fuse_unk": True, "byte_fallback": True,
+            "vocab": {token: n for n, token in enumerate(tokens)}, "merges": [],
+        },
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": specials[0], "pad_token": specials[0], "bos_token": bos, "eos_token": eos,
+        "additional_special_tokens": specials, "add_bos_token": False, "add_prefix_space": False, "clean_up_tokenization_spaces": False,
+    }  # fmt: skip
+    if template is not None:
+        settings["chat_template"] = template
+    write_json(folder / "tokenizer_config.json", settings)
+
+
+def write_rows(file: Path) -> Path:
+    """60 rows, prompt and completion, as CSV: notes that are all confirmed with the same word, which a tiny model can learn."""
+    lines = [f'"{1 + (i + j) % 9} {item} for {name}","ok"' for i, item in enumerate(ITEMS) for j, name in enumerate(NAMES)]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("prompt,completion\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+# -------------------------------------------------------------------------------------------------------- the commands
+
+
+def get_environ(home: Path, **variables: str) -> dict[str, str]:
+    """This machine's caches (the toolchain is built once), but a memory of its own and no network."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GASLAMP_HOME", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))}
+    own = {"GASLAMP_HOME": str(home), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, **own, **variables}
+
+
+def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``cwd``; stdout and stderr apart."""
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=get_environ(cwd.parent / "gaslamp_home", **variables),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+def snakemake(project: Path, *arguments: str, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``snakemake --profile cpu`` in a project."""
+    return run(SNAKEMAKE, "--profile", "cpu", *arguments, cwd=project, timeout=timeout, **variables)
+
+
+def get_jobs(project: Path, *arguments: str) -> dict[str, int]:
+    """What a dry run would do: rule -> number of jobs, ``all`` left out; empty when there is nothing to do."""
+    done = snakemake(project, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+    jobs = {name: int(count) for name, count in found if name not in ("all", "total")}
+    assert jobs or "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+    return jobs
+
+
+def bake(folder: Path, data: Path | str, model: Path | str | None, settings: dict[str, Any]) -> Path:
+    """A project generated by the real cookiecutter command, with ``settings`` put into its config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--directory", "cookiecutter-template", "--no-input", "--output-dir", "."]
+    done = run(*command, f"data={data}", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    project = next(path for path in folder.iterdir() if (path / ".gaslamp.json").is_file())
+    set_config(project, **({"model.source": str(model)} if model else {}), **settings)
+    return project
+
+
+def set_config(project: Path, **settings: Any) -> None:
+    """Set keys such as ``train.max_steps`` in config.yaml (its comments go)."""
+    file = project / "config.yaml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def copy_project(project: Path, folder: Path) -> Path:
+    """A copy that Snakemake takes for the same: its records and file times come along."""
+    copy = folder / project.name
+    shutil.copytree(project, copy, symlinks=True)
+    return copy
+
+
+def get_rules_error(done: subprocess.CompletedProcess[str]) -> str:
+    """All that a failed command said."""
+    return f"{done.stdout}\n{done.stderr}"
