@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import tiny
+from gaslamp.threads import prepare_process
+
+prepare_process()  # before any test imports torch: threads that wait must not spin
 
 
 @pytest.fixture(autouse=True)

@@ -89,9 +89,11 @@ class Lora(Section):
 
 
 class Train(Section):
-    learning_rate: Number = Field(2e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
+    learning_rate: Number = Field(1e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null means epochs decide.")
-    epochs: Number = Field(1.0, gt=0, le=1000, description="Passes over the training rows when max_steps is null.")
+    epochs: Number | None = Field(
+        None, gt=0, le=1000, description="Passes over the training rows; null: 1, or up to 5 until 400 rows were seen."
+    )
     batch_size: int = Field(2, ge=1, le=1024, description="Rows in one forward pass; small ones learn most for the same work on a CPU.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Forward passes for one optimizer step.")
     max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated.")
@@ -99,6 +101,9 @@ class Train(Section):
         "cosine", description="How the learning rate falls."
     )
     warmup_steps: int = Field(5, ge=0, description="Steps in which the learning rate rises from 0.")
+    adam_beta2: Number = Field(
+        0.95, gt=0, lt=1, description="Memory of the optimizer: 0.95 suits hundreds of steps, 0.999 tens of thousands."
+    )
     weight_decay: Number = Field(0.0, ge=0, le=1, description="Pulls the adapter towards zero; typical 0 to 0.1.")
     max_grad_norm: Number = Field(1.0, gt=0, description="Longer gradients are scaled down to this length.")
     seed: int = Field(3407, ge=0, description="Order of the rows and start of the adapter.")

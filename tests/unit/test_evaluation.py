@@ -189,7 +189,7 @@ def asked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     fetch_model(Config.model_validate({"model": {"source": str(tiny_model)}}).model, folder / "model.json")
     rows = make_rows(10)
     for n, row in enumerate(rows):
-        row["messages"][0]["content"] = f"question {n} " * (1 + n * n)
+        row["messages"][0]["content"] = f"question {n} " * (1 + n)
     write_jsonl(folder / "test.jsonl", rows)
     template = build_template(tiny_model, rows[0]["messages"])
     template.write(folder / "template.json")

@@ -132,6 +132,26 @@ def test_a_signal_saves_and_the_same_call_goes_on(
     assert [event["status"] for event in ends] == ["interrupted", "completed"]
 
 
+def test_a_resume_in_a_later_epoch_sees_the_same_rows(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of each epoch comes from seed and epoch alone, and the epochs differ."""
+    train(data, tmp_path / "whole", max_steps=20)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 16, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            train(data, tmp_path / "two", max_steps=20)
+    assert train(data, tmp_path / "two", max_steps=20).resumed_from == [16]
+    assert get_losses(tmp_path / "two") == pytest.approx(get_losses(tmp_path / "whole"), rel=1e-4)
+
+    class Fake:
+        args = SimpleNamespace(train_batch_size=4, gradient_accumulation_steps=1)
+
+    trl_engine.keep_order(fake := Fake(), [5] * 40, 7)
+    sampler = fake._get_train_sampler()  # type: ignore[attr-defined]
+    first, again = list(sampler), list(sampler)
+    sampler.set_epoch(1)
+    assert first == again and sorted(first) == list(range(40)) and list(sampler) != first
+
+
 def test_a_touch_asks_for_a_checkpoint(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_at(monkeypatch, 3, lambda: (tmp_path / "checkpoints" / "SAVE").touch())
     train(data, tmp_path)
