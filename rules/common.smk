@@ -75,8 +75,9 @@ PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train",
 
 def get_started():
     """Remember which process owns the run, and ask the gate again when it was passed with another config."""
-    from gaslamp.workflow_state import claim
+    from gaslamp.workflow_state import claim, hush_snakemake
 
+    hush_snakemake()
     claim(Path.cwd())
     facts = Path(f"outputs/{RUN}/preflight.json")
     if facts.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,21 @@ def release_stale_lock(project: Path) -> bool:
     for file in locks:
         file.unlink(missing_ok=True)
     return True
+
+
+def hush_snakemake() -> None:
+    """Leave Snakemake's progress and errors on the terminal, without a line for every start and end of a job.
+
+    Its own log file in .snakemake/log keeps them; the steps print what they do themselves.
+    """
+
+    def is_news(record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        return event not in ("job_started", "job_finished") and not record.getMessage().startswith(("Select jobs", "Execute "))
+
+    for handler in logging.getLogger("snakemake.logging").handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(is_news)
 
 
 def find_owner(project: Path) -> Callable[[], bool]:

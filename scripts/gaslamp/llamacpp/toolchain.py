@@ -93,13 +93,13 @@ def ensure_toolchain(cache_dir: Path, log: Path, tools: Sequence[str] = TOOLS) -
         return _result("path", reason, 0.0, [], found, source)
 
     flags = get_flags()
-    folder = root / f"{VERSION}-{_get_key(flags)}"
+    folder = get_folder(cache_dir)
     marker = folder / "complete.json"
     waiting = f"llama.cpp: another process is building it ({folder}.lock); waiting for that build"
     with lock(Path(f"{folder}.lock"), waiting):
         built = _read_marker(marker, tools)
         if built is None:
-            _find_build_programs()  # before a long download
+            find_build_programs()  # before a long download
         with lock(root / "source.lock", "llama.cpp: waiting for another process that unpacks the source"):
             source = _ensure_source(root, log)
         if built is not None:
@@ -128,6 +128,16 @@ def _result(
         "lora_converter": str(source / "convert_lora_to_gguf.py"),
         "gguf_py": str(source / "gguf-py"),
     }
+
+
+def get_folder(cache_dir: Path) -> Path:
+    """Where the build for this machine and these flags stands, or will stand."""
+    return Path(cache_dir).expanduser().resolve() / "llama.cpp" / f"{VERSION}-{_get_key(get_flags())}"
+
+
+def is_built(cache_dir: Path, tools: Sequence[str] = TOOLS) -> bool:
+    """Whether an earlier run built ``tools`` for this machine."""
+    return _read_marker(get_folder(cache_dir) / "complete.json", tools) is not None
 
 
 # ------------------------------------------------------------------------------------------------ tools on the PATH
@@ -305,7 +315,7 @@ def _check_disk(folder: Path) -> None:
         )
 
 
-def _find_build_programs() -> tuple[str, str | None]:
+def find_build_programs() -> tuple[str, str | None]:
     """Paths of cmake and of ninja (None: make is used). Raises GaslampError when there is nothing to build with."""
     cmake = _find_program("cmake")
     ninja = _find_program("ninja")
@@ -325,7 +335,7 @@ def _find_build_programs() -> tuple[str, str | None]:
 
 def _build(folder: Path, source: Path, flags: list[str], tools: Sequence[str], log: Path) -> dict[str, str]:
     """Configure and compile ``tools`` in ``folder/build``; what an earlier, interrupted build finished is kept."""
-    cmake, ninja = _find_build_programs()
+    cmake, ninja = find_build_programs()
     folder.mkdir(parents=True, exist_ok=True)
     _check_disk(folder)
     write_text(folder / "wrapper" / "CMakeLists.txt", _get_wrapper())

@@ -1,0 +1,235 @@
+"""kill -9 at any moment: the same single command goes on and ends where an undisturbed run ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tiny
+from gaslamp.events import get_history, read_events
+from gaslamp.training import find_checkpoint
+from gaslamp.workflow_state import OWNER, _is_alive
+
+STEPS = 60
+TARGET = "outputs/main/train.json"
+METRICS = Path("logs/main/train.metrics.jsonl")
+
+
+@pytest.fixture(scope="module")
+def prepared(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with everything before training done, and a training of many short steps ahead."""
+    project = tiny.copy_project(finished, tmp_path_factory.mktemp("prepared"))
+    for name in ("outputs/main/adapters", "outputs/main/train.json", "checkpoints/main", "logs/main"):
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    tiny.set_config(project, **{"train.max_steps": STEPS, "train.save_steps": 1, "train.learning_rate": 0.002, "train.lora.dropout": 0.1})
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The losses of a run that nothing stopped."""
+    project = tiny.copy_project(prepared, tmp_path_factory.mktemp("undisturbed"))
+    done = tiny.snakemake(project, TARGET)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    losses = get_losses(project)
+    assert len(losses) == STEPS
+    return losses
+
+
+def get_losses(project: Path) -> list[float]:
+    return [step["loss"] for step in get_history(read_events(project / METRICS))]
+
+
+def get_step(project: Path) -> int:
+    history = get_history(read_events(project / METRICS))
+    return history[-1]["step"] if history else 0
+
+
+def start(project: Path) -> subprocess.Popen[str]:
+    """Snakemake in a session of its own, as a terminal would start it."""
+    return subprocess.Popen(
+        [str(tiny.SNAKEMAKE), "--profile", "cpu", TARGET], cwd=project, env=tiny.get_environ(project.parent / "home"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it never happened"
+        assert process is None or process.poll() is None, process.stdout.read() if process and process.stdout else ""
+        time.sleep(0.005)
+
+
+def find_training(project: Path) -> psutil.Process:
+    """The running training of the project, by the process id in its own events."""
+    starts = [event for event in read_events(project / METRICS) if event["event"] == "start"]
+    return psutil.Process(starts[-1]["pid"])
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """kill -9 for Snakemake and everything it started, all at once."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        member.kill()
+    process.wait(30)
+    psutil.wait_procs(family, 30)
+
+
+def go_on(project: Path) -> subprocess.CompletedProcess[str]:
+    done = tiny.snakemake(project, TARGET)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    return done
+
+
+def assert_as_undisturbed(project: Path, undisturbed: list[float], attempts: int) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((project / TARGET).read_text())
+    assert facts["steps"] == STEPS and facts["attempts"] == attempts
+    assert get_losses(project) == pytest.approx(undisturbed, rel=1e-3)
+    assert facts["loss_last"] == pytest.approx(sum(undisturbed[-STEPS // 10 :]) / (STEPS // 10), rel=1e-3)
+    assert (project / "outputs/main/adapters/adapter_model.safetensors").is_file() and not list((project / "outputs/main").glob(".*"))
+    return facts
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_kill_of_everything_at_any_step(prepared: Path, undisturbed: list[float], tmp_path: Path, seed: int) -> None:
+    project = tiny.copy_project(prepared, tmp_path)
+    step = random.Random(seed).randint(2, STEPS - 10)
+    process = start(project)
+    wait_for(lambda: get_step(project) >= step, process)
+    time.sleep(random.Random(seed).random() * 0.05)  # somewhere inside a step, or inside the writing of a checkpoint
+    kill_all(process)
+    assert list((project / ".snakemake" / "locks").glob("*.lock")), "the lock of the killed run is still there"
+    assert not (project / TARGET).exists()
+    reached = get_step(project)
+    go_on(project)
+    facts = assert_as_undisturbed(project, undisturbed, attempts=2)
+    assert len(facts["resumed_from"]) == 1 and reached - 2 <= facts["resumed_from"][0] <= reached + 1, "the newest whole checkpoint"
+
+
+def test_kill_before_the_first_checkpoint_and_then_again(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+    project = tiny.copy_project(prepared, tmp_path)
+    process = start(project)
+    wait_for(lambda: any(event["event"] == "start" for event in read_events(project / METRICS)), process)
+    kill_all(process)
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 5, process)
+    kill_all(process)
+    go_on(project)
+    assert_as_undisturbed(project, undisturbed, attempts=3)
+
+
+def test_incomplete_checkpoints_are_passed_over(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+    project = tiny.copy_project(prepared, tmp_path)
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 12, process)
+    kill_all(process)
+    folder = next(path for path in (project / "checkpoints" / "main").iterdir() if path.is_dir())
+    newest = find_checkpoint(folder)
+    assert newest is not None
+    number = int(newest.name.split("-")[1])
+    for later, name in ((number + 1, "trainer_state.json"), (number + 2, "adapter_model.safetensors")):
+        broken = folder / f"checkpoint-{later}"
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(newest, broken)
+        if later == number + 1:
+            (broken / name).unlink()
+        else:
+            (broken / name).write_bytes((newest / name).read_bytes()[:1000])
+    done = go_on(project)
+    assert_as_undisturbed(project, undisturbed, attempts=2)
+    assert len(re.findall(r"checkpoint-\d+ is incomplete", tiny.get_rules_error(done))) == 2
+    assert f"going on from checkpoint {number} of {STEPS}" in tiny.get_rules_error(done)
+
+
+def test_the_training_alone_is_killed(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+    """Snakemake reports it, deletes what is unfinished, and leaves no lock."""
+    project = tiny.copy_project(prepared, tmp_path)
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 8, process)
+    find_training(project).kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0 and "run the same command again" in " ".join(output.split()), output
+    assert not list((project / ".snakemake" / "locks").glob("*.lock"))
+    go_on(project)
+    assert_as_undisturbed(project, undisturbed, attempts=2)
+
+
+def test_snakemake_alone_is_killed(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+    """The orphan notices, saves and stops; a command given at once waits for it."""
+    project = tiny.copy_project(prepared, tmp_path)
+    tiny.set_config(project, **{"train.save_steps": None})
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 5, process)
+    training = find_training(project)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(30)
+    done = go_on(project)
+    assert not training.is_running() or training.status() == psutil.STATUS_ZOMBIE
+    ends = [event for event in read_events(project / METRICS) if event["event"] == "end"]
+    assert ends[0]["status"] == "interrupted" and "Snakemake that started it is gone" in ends[0]["reason"]
+    assert ends[-1]["status"] == "completed" and f"going on from checkpoint {ends[0]['step']}" in tiny.get_rules_error(done)
+    assert_as_undisturbed(project, undisturbed, attempts=2)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+    """SIGINT for the whole foreground group, as the terminal sends it."""
+    project = tiny.copy_project(prepared, tmp_path)
+    tiny.set_config(project, **{"train.save_steps": None})
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 6, process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    end = [event for event in read_events(project / METRICS) if event["event"] == "end"][-1]
+    assert end["status"] == "interrupted" and end["reason"] == "SIGINT", output
+    assert f"checkpoint-{end['step']} is saved" in output and "run the same command" in output, output
+    assert "Traceback" not in output
+    go_on(project)
+    assert_as_undisturbed(project, undisturbed, attempts=2)
+
+
+def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> None:
+    project = tiny.copy_project(prepared, tmp_path)
+    tiny.set_config(project, **{"train.save_steps": None})
+    listed = tiny.snakemake(project, "--dry-run", "--printshellcmds", TARGET)
+    command = re.search(r"^\s*(\S+ scripts/train_model\.py .*)$", tiny.get_rules_error(listed), re.MULTILINE)
+    assert command, tiny.get_rules_error(listed)
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command[1]}"], cwd=project, env=tiny.get_environ(project.parent / "home"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: get_step(project) >= 4, process)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130 and "usual fix:       run the same command: it goes on from there" in error
+
+
+def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
+    """A second command beside a running one is refused; the first goes on."""
+    project = tiny.copy_project(prepared, tmp_path)
+    process = start(project)
+    wait_for(lambda: (project / OWNER).is_file() and json.loads((project / OWNER).read_text())["pid"] == process.pid, process)
+    wait_for(lambda: bool(list((project / ".snakemake" / "locks").glob("*.lock"))), process)
+    second = tiny.snakemake(project, TARGET)
+    assert second.returncode != 0 and "lock" in tiny.get_rules_error(second).lower()
+    assert process.poll() is None
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+
+
+def test_a_reused_process_number_is_another_process() -> None:
+    me = psutil.Process()
+    assert _is_alive(me.pid, me.create_time()) and not _is_alive(me.pid, me.create_time() - 3600)
