@@ -28,10 +28,10 @@ test: setup ## every test
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
-	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/snakemake --lint --configfile profiles/cpu/backend.yaml
+	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/lint_workflow.py
 
 bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest
 	@$(BIN)/python scripts/run_bench.py $(ARGS)
 
-schema: setup ## write workflow/schemas/config.schema.json from the config model
+schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model
 	@$(BIN)/python scripts/write_schema.py

@@ -3,7 +3,7 @@
 
 rule push_colab:
     input:
-        preflight="outputs/{run}/preflight.json",
+        preflight="outputs/env/preflight.json",
         train="data/train.jsonl",
         valid="data/valid.jsonl",
         template="data/template.json",
@@ -11,8 +11,10 @@ rule push_colab:
         code=get_code("run_colab.py", "backends/colab"),
     output:
         temp("outputs/{run}/colab/pushed.json"),
+    log:
+        "logs/{run}/push_colab.log",
     shell:
-        "{PYTHON} scripts/run_colab.py --step push --out {output}"
+        "{PYTHON} scripts/run_colab.py --step push --out {output} --log {log}"
 
 
 rule train_colab:
@@ -20,8 +22,10 @@ rule train_colab:
         "outputs/{run}/colab/pushed.json",
     output:
         temp("outputs/{run}/colab/started.json"),
+    log:
+        "logs/{run}/train_colab.log",
     shell:
-        "{PYTHON} scripts/run_colab.py --step train --out {output}"
+        "{PYTHON} scripts/run_colab.py --step train --out {output} --log {log}"
 
 
 rule poll_colab:
@@ -29,8 +33,10 @@ rule poll_colab:
         "outputs/{run}/colab/started.json",
     output:
         temp("outputs/{run}/colab/finished.json"),
+    log:
+        "logs/{run}/poll_colab.log",
     shell:
-        "{PYTHON} scripts/run_colab.py --step poll --out {output}"
+        "{PYTHON} scripts/run_colab.py --step poll --out {output} --log {log}"
 
 
 rule pull_colab:
@@ -39,5 +45,7 @@ rule pull_colab:
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",
+    log:
+        "logs/{run}/pull_colab.log",
     shell:
-        "{PYTHON} scripts/run_colab.py --step pull --out {output.facts}"
+        "{PYTHON} scripts/run_colab.py --step pull --out {output.facts} --log {log}"

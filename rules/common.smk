@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from gaslamp import registry
 from gaslamp.code_graph import get_code
 from gaslamp.config import get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
@@ -61,10 +62,21 @@ def get_model_input():
 
 
 def get_data_plugins():
-    """The embedded set or the formats that the data phase may pick."""
-    if CONFIG.data.source.startswith("embedded:"):
-        return ["embedded/" + CONFIG.data.source.removeprefix("embedded:")]
-    return []
+    """The embedded set, the formats that the data phase may pick, and the general talk it mixes in."""
+    source = CONFIG.data.source
+    sets = [source.replace("embedded:", "embedded/")] if source.startswith("embedded:") else []
+    formats = registry.names("formats") if CONFIG.data.format == "auto" else [CONFIG.data.format]
+    return [*sets, *(f"formats/{name}" for name in formats), *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else [])]
+
+
+def get_adapters(wildcards):
+    """The adapter for `tuned`, nothing for `base`."""
+    return f"outputs/{wildcards.run}/adapters" if wildcards.who == "tuned" else []
+
+
+def get_metric_plugins():
+    """The metrics of the config, or all that may be chosen by the answers."""
+    return [f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")]
 
 
 # How often a checkpoint is saved changes nothing of the result: it reaches the training, but is no reason to repeat it.
@@ -79,10 +91,10 @@ def get_started():
 
     hush_snakemake()
     claim(Path.cwd())
-    facts = Path(f"outputs/{RUN}/preflight.json")
+    facts = Path("outputs/env/preflight.json")
     if facts.is_file():
         command = [sys.executable, "scripts/check_preflight.py", "--system", "outputs/env/system.json", "--env", "outputs/env/env.json"]
-        if subprocess.run([*command, "--settings", PREFLIGHT_SETTINGS, "--log", f"logs/{RUN}/preflight.log"], check=False).returncode:
+        if subprocess.run([*command, "--settings", PREFLIGHT_SETTINGS, "--log", "logs/preflight.log"], check=False).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
 
 

@@ -10,8 +10,10 @@ rule build_demo:
         page=expand("scripts/gaslamp/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
     output:
         "demos/{run}/index.html",
+    log:
+        "logs/{run}/build_demo.log",
     params:
         settings=get_settings("project", "demo", "method"),
     shell:
         "{PYTHON} scripts/build_demo.py --compare {input.compare} --train {input.train} --model {input.model}"
-        " --settings {params.settings:q} --out {output}"
+        " --settings {params.settings:q} --out {output} --log {log}"

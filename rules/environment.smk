@@ -6,10 +6,12 @@ rule write_brief:
         code=get_code("write_brief.py"),
     output:
         "project_brief.md",
+    log:
+        "logs/write_brief.log",
     params:
         settings=get_settings("project", "method", "model", "data", "backend"),
     shell:
-        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output}"
+        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output} --log {log}"
 
 
 # The three probes below run once for a project: their scripts are no input and the settings of the gate are no param,
@@ -19,17 +21,21 @@ rule write_brief:
 rule detect_system:
     output:
         "outputs/env/system.json",
+    log:
+        "logs/detect_system.log",
     shell:
-        "{PYTHON} scripts/detect_system.py --out {output}"
+        "{PYTHON} scripts/detect_system.py --out {output} --log {log}"
 
 
 rule detect_env:
     output:
         "outputs/env/env.json",
+    log:
+        "logs/detect_env.log",
     params:
         settings=get_settings("backend"),
     shell:
-        "{TRAIN_PYTHON} scripts/detect_env.py --settings {params.settings:q} --out {output}"
+        "{TRAIN_PYTHON} scripts/detect_env.py --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule check_preflight:
@@ -37,9 +43,9 @@ rule check_preflight:
         system="outputs/env/system.json",
         env="outputs/env/env.json",
     output:
-        "outputs/{run}/preflight.json",
+        "outputs/env/preflight.json",
     log:
-        "logs/{run}/preflight.log",
+        "logs/preflight.log",
     shell:
         "{PYTHON} scripts/check_preflight.py --system {input.system} --env {input.env}"
         " --settings {PREFLIGHT_SETTINGS:q} --out {output} --log {log}"
@@ -47,7 +53,7 @@ rule check_preflight:
 
 rule fetch_model:
     input:
-        preflight=f"outputs/{RUN}/preflight.json",
+        preflight="outputs/env/preflight.json",
         source=get_model_input(),
         code=get_code("fetch_model.py"),
     output:
@@ -63,7 +69,7 @@ rule fetch_model:
 # High priority and one counted thread: it starts first and builds beside the data and training phases.
 rule build_llamacpp:
     input:
-        preflight=f"outputs/{RUN}/preflight.json",
+        preflight="outputs/env/preflight.json",
         code=get_code("build_llamacpp.py"),
     output:
         TOOLCHAIN,

@@ -58,10 +58,10 @@ rule evaluate_gguf:
         "outputs/{run}/eval/gguf-{level}.predictions.jsonl",
     log:
         "logs/{run}/evaluate_gguf_{level}.log",
-    params:
-        settings=get_settings("eval.max_new_tokens"),
     resources:
         model=1,
+    params:
+        settings=get_settings("eval.max_new_tokens"),
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test}"
         " --settings {params.settings:q} --out {output} --log {log}"
@@ -73,14 +73,16 @@ rule build_ladder:
         predictions=expand("outputs/{{run}}/eval/gguf-{level}.predictions.jsonl", level=LEVELS),
         compare="outputs/{run}/eval/compare.json",
         test="data/test.jsonl",
-        code=get_code("build_ladder.py", *(f"metrics/{name}" for name in CONFIG.eval.metrics)),
+        code=get_code("build_ladder.py", *get_metric_plugins()),
     output:
         "outputs/{run}/gguf/ladder.json",
+    log:
+        "logs/{run}/build_ladder.log",
     params:
         settings=get_settings("export.tolerance", "eval"),
     shell:
         "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions}"
-        " --compare {input.compare} --test {input.test} --settings {params.settings:q} --out {output}"
+        " --compare {input.compare} --test {input.test} --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule check_parity:
@@ -99,10 +101,10 @@ rule check_parity:
         "outputs/{run}/gguf/parity.json",
     log:
         "logs/{run}/check_parity.log",
-    params:
-        settings=get_settings("export"),
     resources:
         model=1,
+    params:
+        settings=get_settings("export"),
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
@@ -118,8 +120,10 @@ rule write_modelfile:
         code=get_code("write_modelfile.py", "exporters/ollama"),
     output:
         "outputs/{run}/gguf/Modelfile",
+    log:
+        "logs/{run}/write_modelfile.log",
     params:
         settings=get_settings("deploy", "data.system"),
     shell:
         "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
-        " --template {input.template} --settings {params.settings:q} --out {output}"
+        " --template {input.template} --settings {params.settings:q} --out {output} --log {log}"

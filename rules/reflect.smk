@@ -14,19 +14,21 @@ rule reflect:
     output:
         payload="outputs/{run}/reflection/payload.json",
         decisions="outputs/{run}/reflection/decisions.md",
+    log:
+        "logs/{run}/reflect.log",
     params:
         settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
     shell:
         "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
         " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q}"
-        " --payload {output.payload} --decisions {output.decisions}"
+        " --payload {output.payload} --decisions {output.decisions} --log {log}"
 
 
 rule write_roadbook:
     input:
         system="outputs/env/system.json",
         env="outputs/env/env.json",
-        preflight=f"outputs/{RUN}/preflight.json",
+        preflight="outputs/env/preflight.json",
         model=MODEL_FACTS,
         card="data/card.json",
         template="data/template.json",
@@ -41,6 +43,8 @@ rule write_roadbook:
         page="scripts/gaslamp/roadbook/gaslamp.md.j2",
     output:
         "gaslamp.md",
+    log:
+        "logs/write_roadbook.log",
     params:
         settings=get_settings(
             "run", "backend", "method", "project", "model", "data", "train", "eval", "demo", "export", "deploy", "reflect"
@@ -63,7 +67,7 @@ rule write_roadbook:
             )
         ),
     shell:
-        "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output}"
+        "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule write_progress:
@@ -73,5 +77,7 @@ rule write_progress:
         code=get_code("write_progress.py"),
     output:
         "progress_log.md",
+    log:
+        "logs/write_progress.log",
     shell:
-        "{PYTHON} scripts/write_progress.py --phases logs/phases.jsonl --out {output}"
+        "{PYTHON} scripts/write_progress.py --phases logs/phases.jsonl --out {output} --log {log}"

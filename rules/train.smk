@@ -5,7 +5,7 @@ rule train_model:
     name:
         f"train_{ {'mac': 'mlx'}.get(CONFIG.backend, CONFIG.backend)}"
     input:
-        preflight="outputs/{run}/preflight.json",
+        preflight="outputs/env/preflight.json",
         model=MODEL_FACTS,
         train="data/train.jsonl",
         valid="data/valid.jsonl",
@@ -16,12 +16,12 @@ rule train_model:
         facts="outputs/{run}/train.json",
     log:
         "logs/{run}/train.log",
+    resources:
+        model=1,
     params:
         settings=TRAIN_REASONS,
         checkpoints="checkpoints/{run}",
         metrics="logs/{run}/train.metrics.jsonl",
-    resources:
-        model=1,
     shell:
         "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
         " --template {input.template} --settings {TRAIN_SETTINGS:q} --checkpoints {params.checkpoints}"

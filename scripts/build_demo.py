@@ -18,8 +18,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
     parser.add_argument("--settings", required=True, help="JSON with project, demo, method")
     parser.add_argument("--out", type=Path, required=True, help="the page, one HTML file")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("build_demo"):
+    with step("build_demo", args.log):
         build_demo(args.compare, args.train, args.model, parse_slice(args.settings), args.out)
 
 

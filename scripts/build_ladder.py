@@ -17,8 +17,9 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--settings", required=True, help="JSON with export.tolerance and eval")
     parser.add_argument("--out", type=Path, required=True, help="ladder.json to write")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("ladder"):
+    with step("ladder", args.log):
         build_ladder(parse_slice(args.settings), args.gguf, args.predictions, args.compare, args.test, args.out)
 
 

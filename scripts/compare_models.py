@@ -19,8 +19,9 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON with eval and data.slice")
     for name in OUTPUTS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=f"{name} file to write")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("compare"):
+    with step("compare", args.log):
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs)
 

@@ -18,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", default='{"backend":"cpu"}', help='JSON with the backend, default {"backend":"cpu"}')
     parser.add_argument("--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     name = json.loads(args.settings)["backend"]
     backend = registry.get("backends", name)
@@ -26,7 +27,7 @@ def main() -> int:
         print(json.dumps(env, indent=2))
         print(describe_env(env), file=sys.stderr)
         return 0 if env["ready"] else 1
-    with step("environment"):
+    with step("environment", args.log):
         env = detect_env(backend, name)
         if env["issues"]:
             raise get_env_error(env)

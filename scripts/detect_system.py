@@ -15,11 +15,12 @@ from gaslamp.files import write_json
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="system.json to write; without it the JSON is printed")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     if args.out is None:
         print(json.dumps(detect_system(), indent=2))
         return
-    with step("system"):
+    with step("system", args.log):
         system = detect_system()
         write_json(args.out, system)
         say(describe_system(system))

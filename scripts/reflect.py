@@ -22,13 +22,14 @@ def main() -> None:
     parser.add_argument("--extract", action="store_true", help="print the candidates as JSON and stop")
     parser.add_argument("--input", type=Path, help="take the entries from this payload instead of the facts")
     parser.add_argument("--dry-run", action="store_true", help="write nothing to the long-term memory")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     settings = parse_slice(args.settings)
     entries = read_payload(args.input) if args.input else get_candidates(vars(args), settings)
     if args.extract:
         print(json.dumps([entry.model_dump() for entry in entries], indent=2, ensure_ascii=False))
         return
-    with step("reflect"):
+    with step("reflect", args.log):
         fill_memory(vars(args), settings)
         reflect(entries, settings, args.payload, args.decisions, args.dry_run)
 

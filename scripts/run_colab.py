@@ -15,8 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", choices=colab.STEPS, required=True, help="which part of the round trip")
     parser.add_argument("--out", type=Path, required=True, help="file to write when the step is done")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step(f"colab {args.step}"):
+    with step(f"colab {args.step}", args.log):
         colab.run_step(args.step)
 
 

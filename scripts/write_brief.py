@@ -15,8 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON with project, method, model, data, backend")
     parser.add_argument("--out", type=Path, required=True, help="the brief")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("write_brief"):
+    with step("write_brief", args.log):
         write_brief(parse_slice(args.settings), args.out)
 
 

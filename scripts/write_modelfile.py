@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--template", type=Path, required=True, help="data/template.json")
     parser.add_argument("--settings", required=True, help="JSON with deploy and data.system")
     parser.add_argument("--out", type=Path, required=True, help="the Modelfile, in the folder of the GGUF files")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     settings = parse_slice(args.settings)
-    with step("write_modelfile"):
+    with step("write_modelfile", args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
         write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, settings.data.system))

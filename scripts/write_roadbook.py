@@ -19,8 +19,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.json")
     parser.add_argument("--settings", required=True, help="JSON with every section of the config")
     parser.add_argument("--out", type=Path, required=True, help="the roadbook")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("write_roadbook"):
+    with step("write_roadbook", args.log):
         write_roadbook(vars(args), parse_slice(args.settings), args.out)
 
 

@@ -101,7 +101,7 @@ def bench_training(bench: Bench) -> dict[str, Any]:
         "weight_decay": train.weight_decay, "max_grad_norm": train.max_grad_norm, "gradient_checkpointing": False,
         "optim": "adamw_torch", "seed": train.seed, "data_seed": train.seed, "logging_steps": 1, "save_strategy": "no",
         "eval_strategy": "steps", "eval_steps": max(1, math.ceil(steps / 2)), "prediction_loss_only": True,
-        "train_sampling_strategy": "group_by_length", "max_length": None, "report_to": "none", "disable_tqdm": True,
+        "max_length": None, "report_to": "none", "disable_tqdm": True,
         "dataloader_pin_memory": False, "use_cpu": True, "bf16": False, "fp16": False,
     }  # fmt: skip
     lora = train.lora

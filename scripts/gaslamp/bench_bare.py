@@ -1,7 +1,8 @@
 """What a person would write without gaslamp, on plain TRL, transformers and datasets: the baselines of ``make bench``.
 
 Run as a program by gaslamp.bench, each part in a process of its own with the libraries' own thread settings:
-``bench_bare.py train|answer|tokenize job.json``. It shares no code with the rest of the library.
+``bench_bare.py train|answer|tokenize job.json``. Of the library it takes only the
+order of the training rows, so that losses can be compared step by step.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
     from trl import SFTConfig, SFTTrainer
+
+    from gaslamp.sampling import LengthSampler
 
     steps: list[dict[str, float]] = []
 
@@ -43,7 +46,9 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         peft_config=LoraConfig(**job["lora"], bias="none", task_type="CAUSAL_LM"),
         callbacks=[Clock()],
     )
-    trainer.evaluate()  # as ours does: before the first step, and it moves the random state that orders the rows
+    # our order of the rows, so that the losses can be compared step by step
+    sampler = LengthSampler([len(row["input_ids"]) for row in rows["train"]], job["arguments"]["per_device_train_batch_size"], job["seed"])
+    trainer._get_train_sampler = lambda dataset=None: sampler
     trainer.train()
     return {"steps": steps}
 

@@ -36,14 +36,15 @@ def get_code(script: str, *plugins: str) -> list[str]:
 
     Args:
         script: file name in scripts/.
-        plugins: plug-ins the config picked, such as ``methods/sft``: found by name at run time, so no import shows them.
+        plugins: what no import shows: plug-ins that are found by name at run time, such as ``methods/sft``, and data
+            files, with their ending.
     """
-    waiting = [SCRIPTS / script, *(SCRIPTS / "gaslamp" / f"{plugin}.py" for plugin in plugins)]
+    waiting = [SCRIPTS / script, *(SCRIPTS / "gaslamp" / (name if Path(name).suffix else f"{name}.py") for name in plugins)]
     seen: set[Path] = set()
     while waiting:
         file = waiting.pop()
         if file not in seen:
             seen.add(file)
-            if file.is_file():
+            if file.suffix == ".py" and file.is_file():
                 waiting.extend(_get_imports(file))
     return sorted(file.relative_to(SCRIPTS.parent).as_posix() for file in seen)

@@ -81,7 +81,7 @@ def step(name: str, log: str | Path | None = None) -> Iterator[None]:
         if log is None:
             yield
         else:
-            with _redirected(name, log):
+            with redirected(name, log):
                 yield
 
 
@@ -118,7 +118,8 @@ def _record(event: dict[str, object]) -> None:
 
 
 @contextmanager
-def _redirected(name: str, log: str | Path) -> Iterator[None]:
+def redirected(name: str, log: str | Path) -> Iterator[None]:
+    """The output half of ``step``, without an entry in logs/phases.jsonl."""
     global _terminal
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -228,7 +228,7 @@ class Verdict(BaseModel):
 
 
 class Preflight(Artefact):
-    """outputs/<run>/preflight.json: may this machine start? Written only when it may."""
+    """outputs/env/preflight.json: may this machine start? Written only when it may."""
 
     backend: str
     summary: str

@@ -212,10 +212,8 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
         same = [key for key in tuned if found[key]["text"] == tuned[key]["text"] and found[key]["stopped"] == tuned[key]["stopped"]]
         share = len(same) / len(tuned)
         lost = ladder.tuned.value - level.score.value
-        if level.level == "f16":
-            good = share >= 1 - tolerance
-        else:
-            good = lost <= tolerance + 1e-9 or level.level != ladder.recommended
+        ships = level.level == ladder.recommended
+        good = share >= 1 - tolerance if level.level == "f16" else lost <= tolerance + 1e-9 or not ships
         detail = f"{share:.1%} of the answers are the evaluated ones, score {level.score.value:.1%} ({-lost:+.1%})".replace("%", " %")
         if not good:
             key = next(key for key in tuned if key not in same)

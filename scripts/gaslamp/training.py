@@ -36,6 +36,7 @@ class Plan:
     save_request: Path  # touch this file to get a checkpoint now
     adapters: Path  # folder to write the finished adapter to
     resume: Path | None  # checkpoint to go on from
+    decisions: dict[str, str]  # automatic choices before the backend took over, with their reasons
 
 
 @dataclass
@@ -69,7 +70,7 @@ def train_model(
         GaslampError: a loss that is not a number, an interrupt (after saving), or settings that cannot work.
     """
     backend = registry.get("backends", settings.backend)
-    backend.prepare_process()
+    threads = backend.prepare_process()
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
     values = settings.dump()
     what = {key: value for key, value in values["train"].items() if key not in _NOT_IN_KEY}
@@ -90,6 +91,7 @@ def train_model(
             save_request=checkpoints / "SAVE",
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
             resume=find_checkpoint(folder),
+            decisions={"threads": threads},
         )
         provenance = Provenance.start([model, train, valid, template], values)
         result: Result = backend.train(plan, events)
@@ -155,7 +157,7 @@ def _get_facts(plan: Plan, result: Result, metrics: Path, key: str, adapters: Pa
         method=plan.settings.method,
         device=result.device,
         dtype=result.dtype,
-        decisions=result.decisions,
+        decisions={**plan.decisions, **result.decisions},
         steps=result.steps,
         epochs=result.epochs,
         train_rows=len(plan.train),

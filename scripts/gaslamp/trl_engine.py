@@ -13,6 +13,7 @@ from gaslamp import registry
 from gaslamp.console import Progress, say
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import Events
+from gaslamp.sampling import LengthSampler
 from gaslamp.template import Encoded
 from gaslamp.training import Plan, Result, refuse_nan
 from gaslamp.workflow_state import find_owner
@@ -30,7 +31,6 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         dtype: of the base weights while training.
         decisions: automatic choices so far, with their reasons; recorded in train.json.
     """
-    import torch
     from datasets import Dataset
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
@@ -82,7 +82,6 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         "eval_strategy": "steps" if plan.valid else "no",
         "eval_steps": max(1, math.ceil(steps / 2)),  # with the one before the first step: start, middle, end
         "prediction_loss_only": True,
-        "train_sampling_strategy": "group_by_length",  # rows of like length together: less padding to compute
         "max_length": None,  # rows are tokens already, and none is too long
         "packing": False,
         "report_to": "none",
@@ -92,7 +91,8 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
     }
     watcher = Watcher(plan, events, steps)
     trainer = method.get_trainer(model, tokenizer, _to_dataset(plan.train, Dataset), _to_dataset(plan.valid, Dataset), arguments, [watcher.get_callback()])
-    keep_order(trainer, [len(row.ids) for row in plan.train], train.seed)
+    sampler = LengthSampler([len(row.ids) for row in plan.train], train.batch_size * train.gradient_accumulation, train.seed)
+    trainer._get_train_sampler = lambda dataset=None: sampler
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
     events.write(
         "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train),
@@ -130,32 +130,9 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         epochs=round(trainer.state.epoch or 0.0, 3),
         peak_memory_gb=max(watcher.peak_memory_gb, probe["peak_memory_gb"]),
         trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        decisions={**decisions, "attention": "sdpa: PyTorch's fused attention", "torch_threads": f"{torch.get_num_threads()}: all cores"},
+        decisions={**decisions, "attention": "sdpa: PyTorch's fused attention"},
         probe=probe,
     )
-
-
-def keep_order(trainer: Any, lengths: list[int], seed: int) -> None:
-    """Draw the order of the rows (grouped by length) from seed and epoch alone.
-
-    The trainer's own sampler draws it from the global generator, whose state is another one after a resume: some rows
-    would be learnt twice in an epoch and others not at all.
-    """
-    import torch
-    from transformers.trainer_pt_utils import LengthGroupedSampler
-
-    class Sampler(LengthGroupedSampler):  # type: ignore[misc]
-        epoch = 0
-
-        def set_epoch(self, epoch: int) -> None:
-            self.epoch = epoch
-
-        def __iter__(self) -> Any:
-            self.generator = torch.Generator().manual_seed(seed + self.epoch)
-            return super().__iter__()
-
-    group = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
-    trainer._get_train_sampler = lambda *_: Sampler(group, lengths=lengths)
 
 
 def _to_dataset(rows: list[Encoded], dataset: Any) -> Any:

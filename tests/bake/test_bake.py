@@ -374,12 +374,12 @@ def test_wrong_machine_is_refused_before_anything(default_project: Path, tmp_pat
     project = tmp_path / "project"
     shutil.copytree(default_project, project, symlinks=True)
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("snakemake")), "--profile", "cuda", "outputs/main/preflight.json"],
+        [str(Path(sys.executable).with_name("snakemake")), "--profile", "cuda", "outputs/env/preflight.json"],
         cwd=project, env=get_environ(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode != 0
     assert "the backend 'cuda' is not built yet" in done.stdout and "use snakemake --profile cpu" in done.stdout
-    assert not (project / "outputs" / "main" / "preflight.json").exists() and not (project / "resources").exists()
+    assert not (project / "outputs" / "env" / "preflight.json").exists() and not (project / "resources").exists()
     assert not list((home / ".cache").rglob("*.gguf"))
 
 

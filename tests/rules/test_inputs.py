@@ -190,7 +190,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_read_only_project(project: Path) -> None:
     os.chmod(project / "outputs", 0o500)
     try:
-        assert "cannot write" in refuse(project, "outputs/main/preflight.json")
+        assert "cannot write" in refuse(project, "outputs/env/preflight.json")
     finally:
         os.chmod(project / "outputs", 0o700)
 

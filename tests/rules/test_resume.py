@@ -202,19 +202,21 @@ def test_ctrl_c_saves_and_says_how_to_go_on(prepared: Path, undisturbed: list[fl
 
 
 def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> None:
+    """The training's own command line, started by hand in the project."""
     project = tiny.copy_project(prepared, tmp_path)
-    tiny.set_config(project, **{"train.save_steps": None})
-    listed = tiny.snakemake(project, "--dry-run", "--printshellcmds", TARGET)
-    command = re.search(r"^\s*(\S+ scripts/train_model\.py .*)$", tiny.get_rules_error(listed), re.MULTILINE)
-    assert command, tiny.get_rules_error(listed)
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command[1]}"], cwd=project, env=tiny.get_environ(project.parent / "home"),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    wait_for(lambda: get_step(project) >= 4, process)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130 and "usual fix:       run the same command: it goes on from there" in error
+    process = start(project)
+    wait_for(lambda: get_step(project) >= 3, process)
+    command = find_training(project).cmdline()
+    kill_all(process)
+    alone = subprocess.Popen(
+        command, cwd=project, env=tiny.get_environ(project.parent / "home"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: len([event for event in read_events(project / METRICS) if event["event"] == "start"]) == 2, alone)
+    reached = get_step(project)
+    wait_for(lambda: get_step(project) > reached, alone)
+    alone.send_signal(signal.SIGINT)
+    _, error = alone.communicate(timeout=120)
+    assert alone.returncode == 130 and "usual fix:       run the same command: it goes on from there" in error
 
 
 def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:

@@ -308,7 +308,7 @@ def write_run(root: Path, run: str = "main", hostile: bool = False) -> dict[str,
     paths = {
         "system": root / "outputs/env/system.json",
         "env": root / "outputs/env/env.json",
-        "preflight": out / "preflight.json",
+        "preflight": root / "outputs/env/preflight.json",
         "model": root / "resources/models/smollm2-135m-instruct/model.json",
         "card": root / "data/card.json",
         "template": root / "data/template.json",

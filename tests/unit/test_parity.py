@@ -6,12 +6,12 @@ All artefacts come from the tiny project that ran for real; each case breaks a c
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from gaslamp.config import parse_slice
 from gaslamp.contracts import Parity
 from gaslamp.exporters.merged import export
@@ -130,7 +130,7 @@ def test_an_adapter_with_another_scale(finished: Path, tmp_path: Path) -> None:
     parity = check(finished, tmp_path, merged=tmp_path / "merged")
     assert get_failed(parity) == {("merged", "answers")}
     answer = next(check for check in parity.checks if not check.passed)
-    assert "test row 1, token 1" in answer.detail and "another scale" in (answer.cause or "")
+    assert re.match(r"test row \d+, token \d+: '.*' instead of '.*'$", answer.detail) and "another scale" in (answer.cause or "")
 
 
 def test_a_file_that_answers_otherwise(finished: Path, tmp_path: Path) -> None:
@@ -145,7 +145,8 @@ def test_a_file_that_answers_otherwise(finished: Path, tmp_path: Path) -> None:
 
 def test_prompts_are_those_that_break_exports(finished: Path) -> None:
     prompts = dict(get_prompts(finished / "data" / "test.jsonl", 3))
-    assert len(prompts) == 3 + 8 and len({json.dumps(messages) for messages in prompts.values()}) == 3 + 8
+    special = {json.dumps(messages) for name, messages in prompts.items() if not name.startswith("test row")}
+    assert len(prompts) == 3 + 8 and len(special) == 8
     assert prompts["empty words"][-1]["content"] == "" and len(prompts["several turns"]) >= 3
     assert prompts["no system prompt"][0]["role"] == "user" and prompts["system prompt"][0]["role"] == "system"
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())

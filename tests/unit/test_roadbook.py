@@ -44,7 +44,7 @@ def test_eleven_sections_without_a_gap(tmp_path: Path) -> None:
     for shown in (
         "95.5 % (92.5 to 98.5, n = 200)",
         "sha256 " + facts.template().sha256,
-        "| learning_rate | 0.002 |",
+        "| learning_rate | 0.001 |",
         "cardamom",
         "regressed",
     ):

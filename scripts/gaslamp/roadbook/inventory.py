@@ -9,7 +9,7 @@ ROLES = {
     "project_brief.md": "What the project is for",
     "outputs/env/system.json": "The machine",
     "outputs/env/env.json": "The Python environment of training",
-    "outputs/{run}/preflight.json": "The gate before anything long: disk, memory, backend",
+    "outputs/env/preflight.json": "The gate before anything long: disk, memory, backend",
     "resources/models": "The base model: where it stands, hash, licence",
     "resources/llama.cpp/toolchain.json": "The llama.cpp programs and their version",
     "data/train.jsonl": "Training rows",
