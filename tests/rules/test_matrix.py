@@ -92,7 +92,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("a rule file edited in a comment", append("rules/train.smk", "# a comment\n"), {}),
     ("code of another backend", append("scripts/gaslamp/backends/cuda.py", "X = 1\n"), {}),
     ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
-    ("how often is saved", config(train__save_minutes=5.0), {}),
+    ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
     ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
@@ -107,7 +107,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("the split", config(data__split={"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200}), {**DATA, "write_brief": 1}),
     ("the model's chat template", replace("model:tokenizer_config.json", "assistant", "helper"), {**DATA, "fetch_model": 1}),
     ("the model's weights", lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None, {**DATA, "fetch_model": 1}),
-    ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2, "check_preflight": 1, "fetch_model": 1, "build_llamacpp": 1, "prepare_data": 1}),
+    ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2}),
 ]  # fmt: skip
 
 

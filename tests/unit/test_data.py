@@ -288,3 +288,5 @@ def test_rehearsal_goes_into_training_only(model: Path, tmp_path: Path) -> None:
     own = {row["prompt"] for row in make_rows(100)}
     foreign = {split: sum(row["messages"][0]["content"] not in own for row in rows) for split, rows in splits.items()}
     assert foreign == {"train": card.rows["rehearsal"], "valid": 0, "test": 0} and 0 < card.rows["rehearsal"] <= 10
+    card, _ = make(model, tmp_path / "short", make_rows(100), rehearsal=0.1, max_length=64)
+    assert card.rows["rehearsal"] < 10 and card.truncated == 0, "general rows that do not fit are left out, not complained about"

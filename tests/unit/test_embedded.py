@@ -13,7 +13,7 @@ from gaslamp.embedded import orders_json
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl
 
-ROWS_SHA256 = "3de482e13d0ddfe38af1df36dc60203bcdb0a2d792c36574c39af342fa650aad"
+ROWS_SHA256 = "cdd7ce6b65f8e6b7bc60161050111ff1782a3f39a94c28b84978c3c9a32f9366"
 RETENTION = Path(orders_json.__file__).with_name("retention.jsonl")
 
 
@@ -53,7 +53,7 @@ def test_another_seed_gives_other_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def test_sizes_and_slices(rows: list[dict[str, Any]]) -> None:
-    assert [len(of_split(rows, split)) for split in ("train", "valid", "test")] == [800, 60, 200]
+    assert [len(of_split(rows, split)) for split in ("train", "valid", "test")] == [560, 40, 200]
     assert {row["slice"] for row in of_split(rows, "train", "valid")} == {"seen_items"}
     assert sum(row["slice"] == "unseen_items" for row in of_split(rows, "test")) == 50
 

@@ -65,9 +65,11 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         warnings.append(f"{duplicates} exact duplicates were left out")
 
     template = build_template(model.path, splits["train"][0].messages)
-    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"])))
-    splits["train"] += rehearsal
     renderer = Renderer.load(model.path, template)
+    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"])))
+    # ours, not the user's: one that is too long for his max_length is no reason to stop
+    rehearsal = [item for item in rehearsal if len(renderer.encode(item.messages).ids) <= settings.train.max_length]
+    splits["train"] += rehearsal
     encoded = _encode(renderer, splits)
     max_length = settings.train.max_length
     truncated = _check_lengths(splits, encoded, max_length, data.max_truncated, template.stop_ids)

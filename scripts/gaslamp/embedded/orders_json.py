@@ -246,7 +246,7 @@ def _phrasings(draw: _Draw, plain: Sequence[str], no_time: Sequence[str], fix: S
         yield next(turns[0] if share < 76 else turns[1] if share < 90 else turns[2])
 
 
-def generate(seed: int = 3407, n_train: int = 420, n_valid: int = 40, n_test: int = 200) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 560, n_valid: int = 40, n_test: int = 200) -> Iterator[dict[str, Any]]:
     """Yield chat rows in the order train, valid, test; the same seed and sizes give the same bytes on every machine.
 
     Each row is ``{"messages": [system, user, assistant], "split": ..., "slice": "seen_items" | "unseen_items"}``; every
