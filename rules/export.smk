@@ -117,13 +117,14 @@ rule write_modelfile:
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
         template="data/template.json",
+        card="data/card.json",
         code=get_code("write_modelfile.py", "exporters/ollama"),
     output:
         "outputs/{run}/gguf/Modelfile",
     log:
         "logs/{run}/write_modelfile.log",
     params:
-        settings=get_settings("deploy", "data.system"),
+        settings=get_settings("deploy"),
     shell:
         "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
-        " --template {input.template} --settings {params.settings:q} --out {output} --log {log}"
+        " --template {input.template} --card {input.card} --settings {params.settings:q} --out {output} --log {log}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gaslamp.config import parse_slice
 from gaslamp.console import step
-from gaslamp.contracts import Ladder, Parity, Template
+from gaslamp.contracts import Card, Ladder, Parity, Template
 from gaslamp.errors import GaslampError, exit_with_help
 from gaslamp.exporters import ollama
 from gaslamp.files import write_text
@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass")
     parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
     parser.add_argument("--template", type=Path, required=True, help="data/template.json")
-    parser.add_argument("--settings", required=True, help="JSON with deploy and data.system")
+    parser.add_argument("--card", type=Path, required=True, help="data/card.json, for the system prompt of the rows")
+    parser.add_argument("--settings", required=True, help="JSON with deploy")
     parser.add_argument("--out", type=Path, required=True, help="the Modelfile, in the folder of the GGUF files")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
@@ -26,7 +27,7 @@ def main() -> None:
     with step("write_modelfile", args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
-        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, settings.data.system))
+        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system))
         if problems := ollama.verify(args.out):
             args.out.unlink()
             raise GaslampError(f"the Modelfile does not fit the model: {'; '.join(problems)}", "delete outputs/*/gguf and run again")

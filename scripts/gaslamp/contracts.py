@@ -143,6 +143,7 @@ class Card(Artefact):
     slices: dict[str, int]  # value -> test rows
     warnings: list[str]
     answers: Literal["json", "text"]  # what the reference answers look like
+    system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
 
 
 class TrainFacts(Artefact):

@@ -18,7 +18,8 @@ def prepare_process() -> str:
     import psutil
 
     cores = os.cpu_count() or 1
-    os.environ["OMP_NUM_THREADS"] = str(cores)
+    for library in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR"):  # Snakemake set each to the step's counted threads
+        os.environ[f"{library}_NUM_THREADS"] = str(cores)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     load = psutil.cpu_percent(interval=0.5)

@@ -6,8 +6,9 @@ import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from gaslamp.contracts import Ladder, Parity
+from gaslamp.contracts import Card, Ladder, Parity
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_json
 from gaslamp.llamacpp.server import get_free_port, make_key_file, read_state, start_detached, stop_detached
@@ -61,9 +62,12 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
         page=PAGE,
         api_key_file=KEY_FILE,
     )
-    # the key travels in the fragment, which browsers never send to a server
-    page = f"{state['url']}/#key={key}"
+    # key and system prompt travel in the fragment, which browsers never send to a server
+    system = Card.read("data/card.json").system
+    page = f"{state['url']}/#{urlencode({'key': key} | ({'system': system} if system else {}))}"
     print(f"serving {known[level].file} ({alias}) at {state['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
+    if system:
+        print(f"the model was trained with this system prompt, send it too: {system}")
     print(f"chat: {page}")
     print("stop it with: make stop")
     if open_page and sys.stdout.isatty():
@@ -85,7 +89,8 @@ def chat() -> None:
     if state is None:
         raise GaslampError("no server of this project is running", "start it with: make deploy")
     client = OpenAI(base_url=f"{state['url']}/v1", api_key=KEY_FILE.read_text(encoding="utf-8").strip())
-    messages: list[Any] = []
+    system = Card.read("data/card.json").system
+    messages: list[Any] = [{"role": "system", "content": system}] if system else []
     print(f"{state['alias']} - empty line ends")
     while line := _ask("you> "):
         messages.append({"role": "user", "content": line})

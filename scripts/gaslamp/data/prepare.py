@@ -102,6 +102,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         slices=_count(item.slice for item in splits["test"] if item.slice is not None),
         warnings=warnings,
         answers=_get_answer_kind(splits["test"]),
+        system=_get_shared_system(splits["test"]),
         provenance=Provenance.start([model_file], settings.dump()),
     )
     write_text(outputs["strategy"], _render_strategy(card, template.example_text))
@@ -273,6 +274,11 @@ def _count(values: Any) -> dict[str, int]:
     for value in values:
         counts[value] = counts.get(value, 0) + 1
     return counts
+
+
+def _get_shared_system(items: list[Item]) -> str | None:
+    prompts = {item.messages[0]["content"] if item.messages[0]["role"] == "system" else None for item in items}
+    return prompts.pop() if len(prompts) == 1 else None
 
 
 def _get_answer_kind(items: list[Item]) -> Any:

@@ -1,7 +1,8 @@
 // Model text is untrusted: it only ever becomes textContent.
 "use strict";
 const $ = (id) => document.getElementById(id);
-const key = new URLSearchParams(location.hash.slice(1)).get("key") || "";
+const given = new URLSearchParams(location.hash.slice(1));
+const key = given.get("key") || "";
 const headers = { "Content-Type": "application/json", Authorization: `Bearer ${key}` };
 let messages = [];
 let running = null;
@@ -108,6 +109,7 @@ $("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Escape") running?.abort();
 });
 $("clear").addEventListener("click", clear);
+$("system").value = given.get("system") || "";
 clear();
 check();
 setInterval(check, 10000);
