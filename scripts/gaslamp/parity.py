@@ -214,7 +214,7 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
         lost = ladder.tuned.value - level.score.value
         ships = level.level == ladder.recommended
         good = share >= 1 - tolerance if level.level == "f16" else lost <= tolerance + 1e-9 or not ships
-        detail = f"{share:.1%} of the answers are the evaluated ones, score {level.score.value:.1%} ({-lost:+.1%})".replace("%", " %")
+        detail = f"{share:.1%} of the answers are the evaluated ones, score {level.score.value:.1%} ({0.0 - lost:+.1%})".replace("%", " %")
         if not good:
             key = next(key for key in tuned if key not in same)
             detail += f"; first difference: {found[key]['text'][:80]!r} instead of {tuned[key]['text'][:80]!r}"

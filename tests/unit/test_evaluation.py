@@ -115,7 +115,7 @@ def test_verdict_follows_the_test(tmp_path: Path, base: int, tuned: int, verdict
     assert result.gained == max(0, tuned - base) and result.lost == max(0, base - tuned)
     assert result.metrics[0].name == "exact_match" and set(result.metrics[0].slices) == {"new", "known"}
     assert result.metrics[0].slices["new"]["tuned"].n == 10
-    assert f"{tuned / 40:.1%}".replace("%", " %") in result.headline
+    assert f"{tuned / 40:.1%}".replace("%", "\u00a0%") in result.headline
     if verdict != "better":
         with pytest.raises(GaslampError) as caught:
             comparing.require(outputs["verdict"])

@@ -143,7 +143,8 @@ def format_score(score: Score) -> str:
 
 
 def _get_headline(main: MetricResult, verdict: str) -> str:
-    figures = f"{main.title}: {main.base.value:.1%} → {main.tuned.value:.1%}".replace("%", " %")
+    # no-break spaces: a figure and its sign stay on one line, whatever the width of the page
+    figures = f"{main.title}: {main.base.value:.1%} → {main.tuned.value:.1%}".replace("%", "\u00a0%")
     words = {
         "better": "The tuned model is better",
         "worse": "The tuned model is worse than the base model",
