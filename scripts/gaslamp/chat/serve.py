@@ -10,12 +10,20 @@ from urllib.parse import urlencode
 
 from gaslamp.contracts import Card, Ladder, Parity
 from gaslamp.errors import GaslampError
-from gaslamp.files import read_json
+from gaslamp.files import get_csp_hash, read_json, write_text
 from gaslamp.llamacpp.server import get_free_port, make_key_file, read_state, start_detached, stop_detached
 
-PAGE = Path(__file__).parent / "page"
+SOURCES = Path(__file__).parent / "page"
+PAGE = Path("outputs") / ".chat"
 STATE = Path("outputs") / "serve.json"
 KEY_FILE = Path("outputs") / ".serve.key"
+
+
+def build_page(folder: Path) -> None:
+    """Write the chat page to ``folder`` as one file: llama-server asks for the key for every other file it serves."""
+    page, script, style = ((SOURCES / name).read_text(encoding="utf-8") for name in ("index.html", "chat.js", "chat.css"))
+    page = page.replace("SCRIPT_HASH", get_csp_hash(script)).replace("STYLE_HASH", get_csp_hash(style))
+    write_text(folder / "index.html", page.replace("STYLE", style).replace("SCRIPT", script))
 
 
 def start(run: str, level: str, port: int, context: int, alias: str, open_page: bool) -> dict[str, Any]:
@@ -49,6 +57,7 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
     free = get_free_port(port)
     if free != port:
         print(f"port {port} is taken, using {free}")
+    build_page(PAGE)
     key = make_key_file(KEY_FILE)
     state = start_detached(
         read_json("resources/llama.cpp/toolchain.json"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import Compare, Example, ModelFacts, Score, TrainFacts
 from gaslamp.demo.answers import choose, get_label, lay_out, mark
 from gaslamp.demo.themes import get_theme, get_theme_css
-from gaslamp.files import sha256_path, write_text
+from gaslamp.files import get_csp_hash, sha256_path, write_text
 
 HERE = Path(__file__).parent
 VERDICTS = {
@@ -139,11 +137,6 @@ def _get_training(train: TrainFacts, model: ModelFacts) -> list[tuple[str, str, 
     return [fact for fact in facts if fact[1]]
 
 
-def _hash(text: str) -> str:
-    """The source expression of a content security policy for one inline block."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings: Slice, digest: str) -> str:
     """The HTML text. ``settings`` needs project, demo and method; ``digest`` is the sha256 of the compare file."""
     import jinja2
@@ -161,8 +154,8 @@ def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings
     return environment.get_template("index.html.j2").render(
         style=Markup(style),
         script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=get_csp_hash(style),
+        script_hash=get_csp_hash(script),
         # escape_json leaves no character that HTML could read
         data=Markup(escape_json([_get_example(example) for example in shown])),
         digest=digest,
