@@ -1,5 +1,6 @@
 """snakemake --lint over the rules, less what is meant: prints each remaining finding and exits with 1 when there is one."""
 
+import argparse
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ ACCEPTED = {
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     command = [sys.executable, "-m", "snakemake", "--lint", "text", "--configfile", "profiles/cpu/backend.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     output, place, findings = done.stdout + done.stderr, "", []
