@@ -9,7 +9,7 @@ import pytest
 import tiny
 from gaslamp.threads import prepare_process
 
-prepare_process()  # before any test imports torch: threads that wait must not spin
+prepare_process()  # before any test imports torch, as every script does
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,7 @@ from typing import Any
 from gaslamp.console import Progress
 from gaslamp.evaluation.questions import get_prediction, get_questions
 from gaslamp.files import read_json, read_jsonl, write_jsonl
-from gaslamp.llamacpp.server import LlamaServer
-
-PARALLEL = 4
+from gaslamp.llamacpp.server import BATCH_PARALLEL, LlamaServer
 
 
 def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: Path, log: Path) -> None:
@@ -28,7 +26,7 @@ def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: P
     """
     longest = max(sum(len(turn["content"]) for turn in row["messages"]) for row in read_jsonl(test))
     context = 512 * math.ceil((longest / 2 + 512) / 512)  # two characters a token is the poor end for text
-    with LlamaServer(read_json(toolchain), gguf, context=context, parallel=PARALLEL, log=log) as server:
+    with LlamaServer(read_json(toolchain), gguf, context=context, parallel=BATCH_PARALLEL, log=log) as server:
         questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, retention=False)
         progress = Progress("answer", len(questions))
         progress.update(0)
