@@ -17,6 +17,7 @@ from gaslamp.exporters.gguf import get_level
 from gaslamp.files import read_json, read_jsonl
 from gaslamp.llamacpp.convert import read_gguf_facts
 from gaslamp.llamacpp.server import LlamaServer
+from gaslamp.rows import get_prompt
 from gaslamp.template import Renderer
 
 Messages = list[dict[str, str]]
@@ -34,7 +35,7 @@ CAUSES = {
 
 def get_prompts(test: Path, count: int) -> list[tuple[str, Messages]]:
     """Named conversations: the first test rows, and those that break careless exports."""
-    rows = [row["messages"][:-1] for _, row in zip(range(count), read_jsonl(test), strict=False)]
+    rows = [get_prompt(row) for _, row in zip(range(count), read_jsonl(test), strict=False)]
     first = rows[0]
     question = first[-1]["content"]
     special = [
@@ -112,7 +113,7 @@ def check_merged(
     rows = [row for _, row in zip(range(count), read_jsonl(test), strict=False)]
     pairs = []
     for row in rows:
-        prompt = renderer.encode_prompt(row["messages"][:-1])
+        prompt = renderer.encode_prompt(get_prompt(row))
         answer = renderer.tokenize(answers[row["id"]]["text"]) + ([template.eos_id] if answers[row["id"]]["stopped"] else [])
         pairs.append((prompt, answer))
     checks = []

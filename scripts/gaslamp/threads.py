@@ -17,7 +17,8 @@ def prepare_process() -> str:
     """
     import psutil
 
-    cores = os.cpu_count() or 1
+    # what this process may use: fewer than the machine has in a container or under taskset
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for library in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR"):  # Snakemake set each to the step's counted threads
         os.environ[f"{library}_NUM_THREADS"] = str(cores)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

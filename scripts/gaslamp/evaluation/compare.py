@@ -13,6 +13,7 @@ from gaslamp.errors import GaslampError
 from gaslamp.evaluation.questions import get_retention_scores
 from gaslamp.evaluation.stats import get_p_value, get_score
 from gaslamp.files import read_jsonl, write_json, write_text
+from gaslamp.rows import get_prompt, get_reference
 
 SHORT_ANSWER_WORDS = 5
 
@@ -57,14 +58,14 @@ def compare_models(settings: Any, base: Path, tuned: Path, test: Path, outputs: 
     confidence = settings.eval.confidence
     rows = list(read_jsonl(test))
     answers = {"base": read_predictions(base, rows), "tuned": read_predictions(tuned, rows)}
-    references = [row["messages"][-1]["content"] for row in rows]
+    references = [get_reference(row) or "" for row in rows]
     metrics = get_metrics(settings.eval.metrics, references)
     results = [_score_metric(metric, rows, references, answers, confidence) for metric in metrics]
     main, scores = results[0][0], results[0][1]
     examples = [
         Example(
             id=row["id"],
-            prompt=row["messages"][:-1],
+            prompt=get_prompt(row),
             reference=reference,
             base=answers["base"][row["id"]]["text"],
             tuned=answers["tuned"][row["id"]]["text"],

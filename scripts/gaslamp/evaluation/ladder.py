@@ -12,6 +12,7 @@ from gaslamp.evaluation.stats import get_score
 from gaslamp.exporters.gguf import get_level
 from gaslamp.files import read_jsonl
 from gaslamp.llamacpp.convert import read_gguf_facts
+from gaslamp.rows import get_reference
 
 
 def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compare: Path, test: Path, out: Path) -> Ladder:
@@ -25,7 +26,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compa
         out: ladder.json to write.
     """
     rows = list(read_jsonl(test))
-    references = [row["messages"][-1]["content"] for row in rows]
+    references = [get_reference(row) or "" for row in rows]
     metric = get_metrics(settings.eval.metrics, references)[0]
     confidence, tolerance = settings.eval.confidence, settings.export.tolerance
     answers = {get_level(file): read_predictions(path, rows) for file, path in zip(gguf, predictions, strict=True)}

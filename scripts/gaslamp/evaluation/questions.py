@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.files import read_jsonl
+from gaslamp.rows import get_prompt, get_reference
 
 RETENTION = Path(__file__).parent.parent / "embedded" / "retention.jsonl"
 RETENTION_TOKENS = 24
@@ -36,8 +37,8 @@ def get_questions(
         retention: add the shipped general questions.
     """
     rows = list(read_jsonl(test))
-    limit = max_new_tokens or math.ceil(1.2 * max(len(tokenize(row["messages"][-1]["content"])) for row in rows)) + 4
-    questions = [Question(row["id"], "test", row["messages"][:-1], limit) for row in rows]
+    limit = max_new_tokens or math.ceil(1.2 * max(len(tokenize(get_reference(row) or "")) for row in rows)) + 4
+    questions = [Question(row["id"], "test", get_prompt(row), limit) for row in rows]
     if retention:
         questions += [
             Question(f"retention-{number}", "retention", row["messages"], RETENTION_TOKENS)

@@ -1,0 +1,101 @@
+"""What one row is after the data phase, whatever file and method it came from: the kinds, and the questions all phases ask.
+
+A row is a dict with ``id`` and the keys of its kind; which kind it is shows in its keys.
+
+    conversation   messages                        a talk; its last assistant turn is the reference answer
+    text           text                            running text, for continued pre-training
+    preference     prompt, chosen, rejected        three lists of messages
+    rating         prompt, completion, label       two lists of messages and a bool: good or bad
+    prompt         prompt [, answer]               messages to answer; rewards judge, ``answer`` is what they may compare with
+    pair           anchor, positive [, negative]   texts that belong together, for embeddings
+
+Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored apart), and ``columns`` (the user's other
+columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
+{"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's file}.
+
+Standard library only: the Snakefile's helpers and every backend's interpreter may import it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Message = dict[str, Any]
+Row = dict[str, Any]
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "conversation": ("messages",),
+    "preference": ("prompt", "chosen", "rejected"),
+    "rating": ("prompt", "completion", "label"),
+    "pair": ("anchor", "positive"),
+    "text": ("text",),
+    "prompt": ("prompt",),
+}
+"""Kind -> the keys it must have; in this order the first that fits is the kind of a row."""
+
+
+def get_kind(row: Row) -> str:
+    """The kind of a row on disk. Raises ValueError for a row of none."""
+    for kind, keys in KINDS.items():
+        if all(key in row for key in keys):
+            return kind
+    raise ValueError(f"a row with {', '.join(sorted(row))} is of no kind: it needs the keys of one of {', '.join(KINDS)}")
+
+
+def get_prompt(row: Row) -> list[Message]:
+    """What a model is asked: the messages before the answer. Empty for ``text`` and ``pair`` rows, which ask nothing."""
+    if "messages" in row:
+        messages: list[Message] = row["messages"]
+        return messages[:-1]
+    prompt: list[Message] = row.get("prompt", [])
+    return prompt
+
+
+def get_reference(row: Row) -> str | None:
+    """The answer a good model would give, as text; ``None`` when the row holds none (a prompt that only a reward judges)."""
+    kind = get_kind(row)
+    if kind == "conversation":
+        return get_text(row["messages"][-1])
+    if kind == "preference":
+        return get_text(row["chosen"][-1])
+    if kind == "rating":
+        return get_text(row["completion"][-1]) if row["label"] else None
+    if kind == "prompt":
+        answer = row.get("answer")
+        return None if answer is None else str(answer)
+    return None
+
+
+def get_text(message: Message) -> str:
+    """The words of a message; images are left out."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
+def get_images(messages: list[Message]) -> list[str]:
+    """The image paths of some messages, in order."""
+    return [part["image"] for message in messages if isinstance(message.get("content"), list) for part in message["content"] if part.get("type") == "image"]
+
+
+def adapt(row: Row, kind: str) -> Row:
+    """``row`` as a row of another kind, where nothing has to be invented: preference or good rating -> conversation ...
+
+    Raises:
+        ValueError: there is no honest way (a talk has no rejected answer).
+    """
+    own = get_kind(row)
+    if own == kind:
+        return row
+    rest = {key: value for key, value in row.items() if key not in KINDS[own] and key != "answer"}
+    if kind == "conversation" and own == "preference":
+        return {**rest, "messages": [*row["prompt"], *row["chosen"]]}
+    if kind == "conversation" and own == "rating" and row["label"]:
+        return {**rest, "messages": [*row["prompt"], *row["completion"]]}
+    if kind == "conversation" and own == "prompt" and row.get("answer") is not None:
+        return {**rest, "messages": [*row["prompt"], {"role": "assistant", "content": str(row["answer"])}]}
+    if kind == "prompt" and own in ("conversation", "preference", "rating"):
+        reference = get_reference(row)
+        return {**rest, "prompt": get_prompt(row), **({} if reference is None else {"answer": reference})}
+    raise ValueError(f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} would have to be invented")
