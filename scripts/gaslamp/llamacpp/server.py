@@ -46,6 +46,17 @@ def get_free_port(first: int = FIRST_PORT, tries: int = 100) -> int:
     )
 
 
+def get_private_port() -> int:
+    """A port that the system hands out: for a server that only this process talks to.
+
+    Not the next one from 8081: two runs that start at the same moment would both take it, and one would ask the model of
+    the other.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def is_free(port: int) -> bool:
     """Whether ``port`` can be bound on 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -107,7 +118,7 @@ class LlamaServer:
         alias: model name in the API.
         context: tokens a conversation may hold (prompt and answer together).
         parallel: conversations answered at the same time.
-        port: port on 127.0.0.1, or the next free one from 8081.
+        port: port on 127.0.0.1; None takes any free one.
         lora: adapter GGUF laid over the model.
         page: folder of a chat page to serve at ``/``.
         api_key_file: file with the key that clients must send; its mode is set to 600.
@@ -164,7 +175,7 @@ class LlamaServer:
         for path in (self.model, self.options["lora"], self.options["page"], self.options["api_key_file"]):
             if path is not None and not Path(path).exists():
                 raise GaslampError(f"{path} is missing", "run snakemake again: it rebuilds what is missing")
-        port = self.asked_port or get_free_port()
+        port = self.asked_port or get_private_port()
         if not is_free(port):
             raise GaslampError(
                 f"port {port} on 127.0.0.1 is taken by another program",
@@ -220,8 +231,8 @@ class LlamaServer:
             if self.process.poll() is not None:
                 raise _explain(self.process.returncode, self.log)
             try:
-                if self.client.get("/health", timeout=2.0).status_code == 200:
-                    return
+                if self.client.get("/health", timeout=2.0).status_code == 200 and self.process.poll() is None:
+                    return  # alive: it is our process that answered
             except httpx.TransportError:
                 pass  # not listening yet
             time.sleep(0.05)
