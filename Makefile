@@ -24,8 +24,8 @@ run: setup ## the whole story on the embedded task: projects/<today's project>, 
 new: setup ## a project of your own: two questions, then it stands in projects/
 	@$(BIN)/cookiecutter . --directory cookiecutter-template --output-dir projects
 
-test: setup ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## every test, on two cores
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/lint_workflow.py

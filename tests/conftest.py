@@ -9,6 +9,16 @@ import pytest
 import tiny
 from gaslamp.threads import prepare_process
 
+
+def pin_worker() -> None:
+    """One core for each of pytest's parallel workers and all that it starts: two that share cores wait for each other's threads."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+pin_worker()
 prepare_process()  # before any test imports torch, as every script does
 
 
