@@ -9,6 +9,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from gaslamp.registry import OWN
+
 SCRIPTS = Path(__file__).parent.parent
 
 
@@ -37,9 +39,13 @@ def get_code(script: str, *plugins: str) -> list[str]:
     Args:
         script: file name in scripts/.
         plugins: what no import shows: plug-ins that are found by name at run time, such as ``methods/sft``, and data
-            files, with their ending.
+            files, with their ending. A file of that name in the project itself (``metrics/mine``) wins, as in the registry.
     """
-    waiting = [SCRIPTS / script, *(SCRIPTS / "gaslamp" / (name if Path(name).suffix else f"{name}.py") for name in plugins)]
+    waiting = [SCRIPTS / script]
+    for name in plugins:
+        place = name if Path(name).suffix else f"{name}.py"
+        own = SCRIPTS.parent / place
+        waiting.append(own if name.split("/")[0] in OWN and own.is_file() else SCRIPTS / "gaslamp" / place)
     seen: set[Path] = set()
     while waiting:
         file = waiting.pop()
