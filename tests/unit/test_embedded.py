@@ -1,15 +1,18 @@
-"""The embedded data set and the retention questions: same bytes everywhere, no leak from test to train, well-formed rows."""
+"""The embedded data sets and the retention questions: same bytes everywhere, no leak from test to train, well-formed rows."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.embedded import orders_json
+from gaslamp import registry
+from gaslamp.embedded import _replies, orders_json
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl
 
@@ -135,3 +138,86 @@ def test_retention_questions_are_well_formed() -> None:
         question = row["messages"][0]["content"].lower()
         assert row["accept"] and all(answer.strip() == answer != "" for answer in row["accept"])
         assert not [answer for answer in row["accept"] if re.search(rf"(?<!\w){re.escape(answer.lower())}(?!\w)", question)]
+
+
+PINNED = {
+    "replies_preference": "8bfa04b2e8bc32fca8f124e4e9f1c75969c5be616adcce7b1e8ea23c2e367729",
+    "replies_rating": "19087c9f144122db446c6596b37c6d7bf03a4d0ca0e2a5a1a0a942fbc815edac",
+    "sums_prompts": "2ab9158d8af8f50a017bd7f75d48e31e9667ef60f47e188277ff38d3fc6c36f5",
+    "islands_text": "9c118e9c092fcc8ae0edda7746b65774012518bc8c4f8bef859685f42c00e323",
+    "help_pairs": "d6f8c5cb86b9372960cd8c6d3b9c1397ee643e63559079e98c670a01b82f1f7f",
+}
+
+
+def get_question(row: dict[str, Any]) -> str:
+    return str(row.get("prompt") or row.get("anchor") or row.get("text") or json.dumps(row["messages"][:-1]))
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_set_has_the_pinned_bytes(name: str) -> None:
+    text = "".join(json.dumps(row) + "\n" for row in registry.get("embedded", name).generate())
+    assert hashlib.sha256(text.encode()).hexdigest() == PINNED[name], "the rows changed: measure what trains on them again, then pin"
+
+
+@pytest.mark.parametrize("name", registry.names("embedded"))
+def test_set_asks_nothing_twice_and_can_be_made_smaller(name: str) -> None:
+    module = registry.get("embedded", name)
+    asked = [get_question(row) for row in module.generate()]
+    assert len(set(asked)) == len(asked)
+    assert [row["split"] for row in module.generate(n_train=6, n_valid=2, n_test=4)] == ["train"] * 6 + ["valid"] * 2 + ["test"] * 4
+    with pytest.raises(GaslampError, match="cannot be negative"):
+        next(module.generate(n_test=-1))
+
+
+def test_guests_ask_in_test_as_they_never_asked_in_training() -> None:
+    rows = list(registry.get("embedded", "replies_preference").generate())
+
+    def get_frame(row: dict[str, Any]) -> str:
+        """The question without what it is about."""
+        words = row["prompt"].partition("Guest: ")[2]
+        for thing in sorted({t for topic in (*_replies.TOPICS, *_replies.UNSEEN) for t in topic.things if t}, key=len, reverse=True):
+            words = words.replace(thing, "{x}")
+        return words
+
+    assert not {get_frame(row) for row in of_split(rows, "train", "valid")} & {get_frame(row) for row in of_split(rows, "test")}
+    assert {row["fault"] for row in of_split(rows, "test")} == set(_replies.FAULTS)
+    assert all(row["chosen"] != row["rejected"] for row in rows)
+    short = [row for row in rows if len(row["rejected"]) <= len(row["chosen"]) + 5]
+    assert len(short) > len(rows) / 3, "length alone must not tell good from bad"
+
+
+def test_half_of_the_ratings_are_good_in_every_split() -> None:
+    rows = list(registry.get("embedded", "replies_rating").generate())
+    for split in ("train", "valid", "test"):
+        labels = [row["label"] for row in of_split(rows, split)]
+        assert sum(labels) * 2 == len(labels)
+
+
+def test_the_sums_are_right_by_their_own_verifier() -> None:
+    reasoning_gym = pytest.importorskip("reasoning_gym")
+    for row in registry.get("embedded", "sums_prompts").generate(n_train=20, n_valid=0, n_test=0):
+        entry = {"question": row["prompt"], "answer": row["answer"], "metadata": json.loads(row["metadata"])}
+        judge = reasoning_gym.get_score_answer_fn(row["task"])
+        assert judge(answer=row["answer"], entry=entry) == 1.0 and judge(answer="nothing", entry=entry) < 0.1
+
+
+def test_pictures_are_png_of_a_size_that_models_like() -> None:
+    image = pytest.importorskip("PIL.Image")
+    rows = list(registry.get("embedded", "digits_vision").generate(n_train=10, n_valid=0, n_test=0))
+    assert [row["messages"][1]["content"] for row in rows] == registry.get("embedded", "digits_vision").WORDS
+    for row in rows:
+        head, _, body = row["messages"][0]["content"][0]["image"].partition(",")
+        with image.open(io.BytesIO(base64.b64decode(body))) as picture:
+            assert head == "data:image/png;base64" and picture.size == (320, 320) and len(picture.getcolors()) > 4
+
+
+def test_islands_and_devices_of_the_test_are_new() -> None:
+    islands = list(registry.get("embedded", "islands_text").generate())
+    names = {row["text"].partition(".")[0].lower() for row in of_split(islands, "test")}
+    known = "\n".join(row["text"] for row in of_split(islands, "train", "valid")).lower()
+    assert not [name for name in names if name in known]
+    pairs = list(registry.get("embedded", "help_pairs").generate())
+    devices = registry.get("embedded", "help_pairs").UNSEEN
+    known = "\n".join(row["anchor"] + row["positive"] for row in of_split(pairs, "train", "valid"))
+    assert not [device for device in devices if device in known]
+    assert all(row["positive"] != row["negative"] for row in pairs)

@@ -11,18 +11,15 @@ with a capital, a time that is not given is null and one that is given is HH:MM.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator, Sequence
 from itertools import cycle
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from gaslamp.embedded._draw import Draw
 from gaslamp.errors import GaslampError
 
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
 SYSTEM = 'Order to JSON: {"customer":"","items":[{"qty":1,"item":""}],"time":"HH:MM" or null}'
-
-T = TypeVar("T")
-
 
 class Item(NamedTuple):
     """One thing on the menu; ``sized`` things come small, medium and large."""
@@ -152,23 +149,7 @@ NUMBERS = _words("zero one two three four five six seven eight nine ten eleven t
 SLIPS = (("please", "pls"), ("please", "plese"), ("thanks", "thx"), ("could", "coud"), ("order", "oder"), ("'", ""))
 
 
-class _Draw:
-    """Choices from random() alone: the one method whose sequence Python promises to keep between versions."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed).random
-
-    def chance(self, share: float) -> bool:
-        return self._random() < share
-
-    def below(self, end: int) -> int:
-        return int(self._random() * end)
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[self.below(len(options))]
-
-
-def _time(draw: _Draw) -> tuple[str, str, str]:
+def _time(draw: Draw) -> tuple[str, str, str]:
     """A time of day: ``HH:MM``, one way to write it, and the preposition in front of it."""
     hour = draw.pick((7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 15, 16, 17))
     minute = draw.pick((0, 0, 0, 15, 30, 30, 45, 5, 10, 20, 25, 35, 40, 50, 55))
@@ -177,7 +158,7 @@ def _time(draw: _Draw) -> tuple[str, str, str]:
     return value, draw.pick(ways), draw.pick(("at", "at", "at", "by", "around", "before"))
 
 
-def _quantity(draw: _Draw, item: Item, qty: int, size: str | None) -> str:
+def _quantity(draw: Draw, item: Item, qty: int, size: str | None) -> str:
     """``item`` ordered ``qty`` times, as somebody would write it."""
     one = f"{size} {item.name}" if size else item.name
     many = f"{size} {item.plural}" if size else item.plural
@@ -188,7 +169,7 @@ def _quantity(draw: _Draw, item: Item, qty: int, size: str | None) -> str:
     return draw.pick((*plain, f"{qty}x {one}", f"{qty} x {one}", f"{one} x{qty}"))
 
 
-def _order(draw: _Draw, menu: Sequence[Item], most: int) -> tuple[list[dict[str, Any]], list[Item]]:
+def _order(draw: Draw, menu: Sequence[Item], most: int) -> tuple[list[dict[str, Any]], list[Item]]:
     """One or ``most`` (2) different items with quantity and size."""
     things = [draw.pick(menu)]
     if most > 1 and draw.chance(0.35):
@@ -202,7 +183,7 @@ def _order(draw: _Draw, menu: Sequence[Item], most: int) -> tuple[list[dict[str,
     return order, things
 
 
-def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[str, Any]:
+def _row(draw: Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[str, Any]:
     """One chat row; customer and closing remark come from the lists of its split."""
     customer = draw.pick(TEST_NAMES if split == "test" else NAMES)
     order, things = _order(draw, menu, most=1 if "{k}" in phrasing else 2)
@@ -238,7 +219,7 @@ def _row(draw: _Draw, phrasing: str, menu: Sequence[Item], split: str) -> dict[s
     return {"messages": messages, "split": split, "slice": "unseen_items" if menu is UNSEEN_ITEMS else "seen_items"}
 
 
-def _phrasings(draw: _Draw, plain: Sequence[str], no_time: Sequence[str], fix: Sequence[str]) -> Iterator[str]:
+def _phrasings(draw: Draw, plain: Sequence[str], no_time: Sequence[str], fix: Sequence[str]) -> Iterator[str]:
     """Endless phrasings: 76 % plain, 14 % with no time, 10 % with a correction; each kind taken in turn."""
     turns = cycle(plain), cycle(no_time), cycle(fix)
     while True:
@@ -254,7 +235,7 @@ def generate(seed: int = 3407, n_train: int = 560, n_valid: int = 40, n_test: in
     """
     if min(n_train, n_valid, n_test) < 0:
         raise GaslampError("the number of rows cannot be negative", "set n_train, n_valid and n_test to 0 or more")
-    draw, seen = _Draw(seed), set[str]()
+    draw, seen = Draw(seed), set[str]()
     known = _phrasings(draw, PHRASINGS, PHRASINGS_NO_TIME, PHRASINGS_FIX)
     fresh = _phrasings(draw, TEST_PHRASINGS, TEST_PHRASINGS_NO_TIME, TEST_PHRASINGS_FIX)
     for split, count in (("train", n_train), ("valid", n_valid), ("test", n_test)):
