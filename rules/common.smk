@@ -66,7 +66,8 @@ def get_data_plugins():
     source = CONFIG.data.source
     sets = [source.replace("embedded:", "embedded/")] if source.startswith("embedded:") else []
     formats = registry.names("formats") if CONFIG.data.format == "auto" else [CONFIG.data.format]
-    return [*sets, *(f"formats/{name}" for name in formats), *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else [])]
+    checks = [f"checks/{name}" for name in registry.names("checks")]
+    return [*sets, *(f"formats/{name}" for name in formats), *checks, *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else [])]
 
 
 def get_adapters(wildcards):

@@ -62,6 +62,12 @@ class Split(Section):
     max_test: int = Field(200, ge=10, description="More test rows than this are left out: 200 give an interval of about 4 points.")
 
 
+class CheckSettings(Section):
+    severity: Literal["block", "warn", "off"] | None = Field(None, description="block stops the run, warn only tells, off does not look; null: the check's own.")
+    max_percentage: Number | None = Field(None, ge=0, le=100, description="Findings for 100 rows up to which a blocking check only warns; null: the check's own.")
+    options: dict[str, Any] = Field(default_factory=dict, description="What this check can be told besides; see its file.")
+
+
 class Data(Section):
     source: str = Field("embedded:orders_json", description="A file, a folder of files, or embedded:NAME.", min_length=1)
     format: str = Field("auto", description="A name from scripts/gaslamp/formats, or auto to find it by the columns.")
@@ -77,6 +83,20 @@ class Data(Section):
     max_truncated: Number = Field(
         0.0, ge=0, le=1, description="Share of rows that may be longer than train.max_length before the run stops."
     )
+    group: str = Field("group", description="Column whose equal values stay in one split, when it exists.")
+    checks: dict[str, CheckSettings] = Field(
+        default_factory=dict, description="A name from scripts/gaslamp/checks -> severity, max_percentage, options."
+    )
+
+    @field_validator("checks")
+    @classmethod
+    def _checks_exist(cls, value: dict[str, CheckSettings]) -> dict[str, CheckSettings]:
+        from gaslamp import registry
+
+        unknown = sorted(set(value) - set(registry.names("checks")))
+        if unknown:
+            raise ValueError(f"there is no check {', '.join(unknown)} (built: {', '.join(registry.names('checks'))})")
+        return value
 
 
 class Lora(Section):

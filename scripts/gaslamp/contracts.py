@@ -133,6 +133,7 @@ class Card(Artefact):
 
     source: str
     format: str
+    kind: str = "conversation"  # of rows.KINDS: what data/*.jsonl hold
     mapping: dict[str, str]  # role -> column that was read
     rows: dict[str, int]  # train, valid, test, read, dropped_duplicates
     sha256: dict[str, str]  # train, valid, test
@@ -142,6 +143,7 @@ class Card(Artefact):
     truncated: int  # rows over max_length
     slices: dict[str, int]  # value -> test rows
     warnings: list[str]
+    checks: list[dict[str, Any]] = Field(default_factory=list)  # data.checking.Check.dump(): name, severity, count, findings ...
     answers: Literal["json", "text"]  # what the reference answers look like
     system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
 

@@ -18,6 +18,8 @@ Standard library only: the Snakefile's helpers and every backend's interpreter m
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 Message = dict[str, Any]
@@ -66,6 +68,13 @@ def get_reference(row: Row) -> str | None:
     return None
 
 
+def get_question(row: Row) -> bytes:
+    """16 bytes that are equal for rows that ask the same: the split puts them on one side, leaks are found by them."""
+    kind = get_kind(row)
+    value = row["text"] if kind == "text" else row["anchor"] if kind == "pair" else get_prompt(row)
+    return hashlib.blake2b(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def get_text(message: Message) -> str:
     """The words of a message; images are left out."""
     content = message.get("content") or ""
@@ -99,3 +108,15 @@ def adapt(row: Row, kind: str) -> Row:
         reference = get_reference(row)
         return {**rest, "prompt": get_prompt(row), **({} if reference is None else {"answer": reference})}
     raise ValueError(f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} would have to be invented")
+
+
+def can_adapt(own: str, kind: str) -> bool:
+    """Whether ``adapt`` may make a row of kind ``kind`` from one of kind ``own`` (single rows can still lack something)."""
+    return own == kind or (own, kind) in {
+        ("preference", "conversation"),
+        ("rating", "conversation"),
+        ("prompt", "conversation"),
+        ("conversation", "prompt"),
+        ("preference", "prompt"),
+        ("rating", "prompt"),
+    }

@@ -9,13 +9,25 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from gaslamp import registry
+from gaslamp import registry, rows
 from gaslamp.data import prepare
+from gaslamp.data.checking import STAGES, Facts
 from gaslamp.errors import GaslampError
 
-KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded")
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
+
+
+ASK, ANSWER = [{"role": "user", "content": "q"}], [{"role": "assistant", "content": "a"}]
+GOOD: dict[str, rows.Row] = {
+    "conversation": {"messages": [*ASK, *ANSWER]},
+    "preference": {"prompt": ASK, "chosen": ANSWER, "rejected": [{"role": "assistant", "content": "b"}]},
+    "rating": {"prompt": ASK, "completion": ANSWER, "label": True},
+    "pair": {"anchor": "a", "positive": "b"},
+    "text": {"text": "words"},
+    "prompt": {"prompt": ASK, "answer": "a"},
+}
 
 
 def get(kind: str, name: str) -> ModuleType:
@@ -62,11 +74,17 @@ def test_backend(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_method(name: str) -> None:
     module = get("methods", name)
-    assert module.COLUMNS and module.NEEDS
+    assert module.NEEDS and module.KINDS and set(module.KINDS) <= set(rows.KINDS)
     assert get_parameters(module, "get_trainer") == ["model", "tokenizer", "train", "valid", "arguments", "callbacks"]
-    good = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
-    assert module.validate(good) == [] and module.validate([{"role": "system", "content": ""}, *good]) == []
-    assert all(module.validate(bad) for bad in ([], good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]])[1:])
+    for kind in module.KINDS:
+        assert module.validate(GOOD[kind]) == []
+
+
+def test_sft_knows_the_order_of_turns() -> None:
+    good = GOOD["conversation"]["messages"]
+    validate = get("methods", "sft").validate
+    assert validate({"messages": [{"role": "system", "content": ""}, *good]}) == []
+    assert all(validate({"messages": bad}) for bad in (good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]]))
 
 
 @pytest.mark.parametrize("name", registry.names("formats"))
@@ -75,9 +93,10 @@ def test_format_reads_its_own_example(name: str) -> None:
     row = json.loads(module.EXAMPLE)
     mapping = module.detect(list(row), [row])
     assert mapping and set(mapping.values()) <= set(row)
-    messages = module.convert(row, mapping)
-    assert messages[-1]["role"] == "assistant" and get("methods", "sft").validate(messages) == []
-    assert all(set(turn) == {"role", "content"} and isinstance(turn["content"], str) for turn in messages)
+    converted = module.convert(row, mapping)
+    assert rows.get_kind(converted) == module.KIND
+    if module.KIND == "conversation":
+        assert get("methods", "sft").validate(converted) == []
 
 
 @pytest.mark.parametrize("name", registry.names("formats"))
@@ -102,6 +121,16 @@ def test_the_right_format_is_found_by_itself(name: str) -> None:
     assert prepare._find_format([("row 1", row)], "auto", {})[0] == name
 
 
+@pytest.mark.parametrize("name", registry.names("checks"))
+def test_check(name: str) -> None:
+    module = get("checks", name)
+    assert module.TITLE and module.FIX and module.SEVERITY in ("block", "warn", "off") and 0 <= module.MAX_PERCENTAGE <= 100
+    assert module.STAGE in STAGES
+    if module.STAGE != "read":  # what the pipeline itself finds has no function
+        assert get_parameters(module, "check") == ["samples", "facts"]
+        assert list(module.check([], Facts("conversation", "sft", 512, dict(getattr(module, "OPTIONS", {}))))) == []
+
+
 @pytest.mark.parametrize("name", registry.names("metrics"))
 def test_metric(name: str) -> None:
     module = get("metrics", name)
@@ -123,6 +152,6 @@ def test_exporter(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("embedded"))
 def test_embedded_set_is_the_same_every_time(name: str) -> None:
     module = get("embedded", name)
-    rows = list(module.generate())
-    assert rows == list(module.generate()) and len(rows) > 100 and module.DESCRIPTION
-    assert {row["split"] for row in rows} == {"train", "valid", "test"}
+    made = list(module.generate())
+    assert made == list(module.generate()) and len(made) > 100 and module.DESCRIPTION
+    assert {row["split"] for row in made} == {"train", "valid", "test"}

@@ -142,13 +142,13 @@ SHAPES = [  # as published sets have them: first columns, then what must come ou
 def test_shapes_of_published_sets(name: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
     found, plugin, mapping = prepare._find_format([("row 1", row)], "auto", {})
     assert found == name
-    assert [(turn["role"], turn["content"]) for turn in plugin.convert(row, mapping)] == turns
+    assert [(turn["role"], turn["content"]) for turn in plugin.convert(row, mapping)["messages"]] == turns
 
 
 def test_columns_of_the_config_win() -> None:
     row = {"frage": "q", "antwort": "a", "prompt": "x", "completion": "y"}
     found, plugin, mapping = prepare._find_format([("row 1", row)], "auto", {"prompt": "frage", "completion": "antwort"})
-    assert found == "prompt_completion" and plugin.convert(row, mapping)[0]["content"] == "q"
+    assert found == "prompt_completion" and plugin.convert(row, mapping)["messages"][0]["content"] == "q"
     with pytest.raises(GaslampError, match=r"data.columns names fragee, but the columns are: frage"):
         prepare._find_format([("row 1", row)], "auto", {"prompt": "fragee"})
 
@@ -225,7 +225,7 @@ def test_a_split_column_is_obeyed_and_its_leaks_are_refused(model: Path, tmp_pat
     assert {row["messages"][0]["content"] for row in splits["test"]} == {f"question {n}" for n in range(10)}
     assert card.slices == {"new": 4, "known": 6}
     leak = {"prompt": "question 3", "completion": "another answer", "split": "train"}
-    with pytest.raises(GaslampError, match=r"rows.jsonl, line 4 asks the same as rows.jsonl, line 41"):
+    with pytest.raises(GaslampError, match=r"rows.jsonl, line 4: test row stands in training too: it asks the same as rows.jsonl, line 41"):
         make(model, tmp_path / "b", [*rows, leak])
     assert not (tmp_path / "b" / "train.jsonl").exists()
 

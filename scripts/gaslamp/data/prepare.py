@@ -12,15 +12,17 @@ from typing import Any
 from gaslamp import registry
 from gaslamp.console import say
 from gaslamp.contracts import Card, ModelFacts, Provenance
-from gaslamp.data.readers import Row, read_rows
+from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
+from gaslamp.data.encode import encode_row, get_example
+from gaslamp.data.readers import Placed, read_rows
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl, write_text
-from gaslamp.template import Encoded, Renderer, build_template
+from gaslamp.rows import Row, adapt, can_adapt, get_prompt, get_question, get_reference
+from gaslamp.template import Renderer, build_template
 
 SPLITS = ("train", "valid", "test")
 MINIMUM_ROWS = 10
 REHEARSAL = Path(__file__).parent.parent / "embedded" / "rehearsal.jsonl"
-SHOWN = 20  # problems listed; the rest is counted
 
 
 @dataclass
@@ -28,19 +30,21 @@ class Item:
     """One converted row on its way to a split."""
 
     place: str
-    messages: list[dict[str, str]]
+    row: Row  # the keys of its kind, tools, columns
     split: str | None
     slice: str | None
+    group: str | None = None
 
     @property
-    def prompt_key(self) -> str:
-        """Hash of everything before the last answer: rows that ask the same go to the same split."""
-        return sha256_text(json.dumps(self.messages[:-1], ensure_ascii=False))
+    def key(self) -> str:
+        """Hash of the group, else of what is asked: rows that share it go to the same split."""
+        return sha256_text(f"group:{self.group}") if self.group is not None else get_question(self.row).hex()
 
     @property
     def id(self) -> str:
         """Hash of the whole row, 16 hex digits."""
-        return sha256_text(json.dumps(self.messages, ensure_ascii=False))[:16]
+        core = {key: value for key, value in self.row.items() if key != "columns"}
+        return sha256_text(json.dumps(core, ensure_ascii=False))[:16]
 
 
 def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> Card:
@@ -56,25 +60,40 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     """
     data = settings.data
     model = ModelFacts.read(model_file)
-    rows, name = _read_source(data.source)
+    method = registry.get("methods", settings.method)
+    max_length = settings.train.max_length
+    checks = load_checks({"too_long": {"max_percentage": 100 * data.max_truncated}, **{name: own.model_dump() for name, own in data.checks.items()}})
+    rows, name = _read_source(data.source, checks["unreadable"])
+    stop_on_blocks(checks)
     format_name, plugin, mapping = _find_format(rows, data.format, data.columns)
-    items, duplicates = _convert(rows, plugin, mapping, data, registry.get("methods", settings.method))
+    kind = _choose_kind(plugin.KIND, method, settings.method)
+    items, duplicates = _convert(rows, plugin, mapping, kind, data, method, checks)
+    facts = Facts(kind, settings.method, max_length)
+    run_checks(checks, "row", [Sample(item.place, item.row) for item in items], len(items), facts)
+    stop_on_blocks(checks)
     say(f"{len(rows)} rows read as {format_name}, {duplicates} exact duplicates left out")
     splits, warnings = _split(items, data.split)
     if duplicates:
         warnings.append(f"{duplicates} exact duplicates were left out")
+    run_checks(checks, "set", [Sample(item.place, item.row, split) for split in SPLITS for item in splits[split]], len(items), facts)
+    stop_on_blocks(checks)
 
-    template = build_template(model.path, splits["train"][0].messages)
+    template = build_template(model.path, get_example(splits["train"][0].row))
     renderer = Renderer.load(model.path, template)
-    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"])))
+    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"]))) if kind == "conversation" else []
     # ours, not the user's: one that is too long for his max_length is no reason to stop
-    rehearsal = [item for item in rehearsal if len(renderer.encode(item.messages).ids) <= settings.train.max_length]
+    rehearsal = [item for item in rehearsal if len(renderer.encode(item.row["messages"]).ids) <= max_length]
     splits["train"] += rehearsal
-    encoded = _encode(renderer, splits)
-    max_length = settings.train.max_length
-    truncated = _check_lengths(splits, encoded, max_length, data.max_truncated, template.stop_ids)
+    encoded = {split: [encode_row(renderer, item.row) for item in splits[split]] for split in SPLITS}
+    facts = Facts(kind, settings.method, max_length, {}, tuple(template.stop_ids), template.bos_id)
+    for split in SPLITS:
+        samples = [Sample(i.place, i.row, split, e.ids, e.trained) for i, e in zip(splits[split], encoded[split], strict=True)]
+        run_checks(checks, "encoded", samples, 0 if split == "test" else len(samples), facts)
+    stop_on_blocks(checks)
+    truncated = checks["too_long"].count
     if truncated:
         warnings.append(f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training")
+    warnings += get_messages({name: check for name, check in checks.items() if name != "too_long"})
 
     for split in SPLITS:
         write_jsonl(outputs[split], [_get_row(item) for item in splits[split]])
@@ -83,6 +102,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     card = Card(
         source=name,
         format=format_name,
+        kind=kind,
         mapping=mapping,
         rows={
             **{split: len(splits[split]) for split in SPLITS},
@@ -101,6 +121,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         truncated=truncated,
         slices=_count(item.slice for item in splits["test"] if item.slice is not None),
         warnings=warnings,
+        checks=[check.dump() for check in checks.values()],
         answers=_get_answer_kind(splits["test"]),
         system=_get_shared_system(splits["test"]),
         provenance=Provenance.start([model_file], settings.dump()),
@@ -111,15 +132,14 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     return card
 
 
-def _read_source(source: str) -> tuple[list[Row], str]:
+def _read_source(source: str, unreadable: Check) -> tuple[list[Placed], str]:
     if source.startswith("embedded:"):
         module = registry.get("embedded", source.removeprefix("embedded:"))
         return [(f"{source}, row {number}", row) for number, row in enumerate(module.generate(), 1)], source
     problems: list[str] = []
     rows = read_rows(Path(source).expanduser(), problems)
-    if problems:
-        raise _collect(problems, f"mend these lines in {source}; the file itself was not changed")
-    if len(rows) < MINIMUM_ROWS:
+    unreadable.add((Finding(*problem.split(": ", 1)) for problem in problems), len(rows) + len(problems))
+    if not problems and len(rows) < MINIMUM_ROWS:
         raise GaslampError(
             f"{source} has {len(rows)} rows; training, validation and test need at least {MINIMUM_ROWS}",
             "add rows: a few hundred good ones make a visible difference",
@@ -127,14 +147,17 @@ def _read_source(source: str) -> tuple[list[Row], str]:
     return rows, source
 
 
-def _collect(problems: list[str], fix: str, less_likely: str | None = None) -> GaslampError:
-    shown = "\n".join(f"    - {problem}" for problem in problems[:SHOWN])
-    more = f"\n    ... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return GaslampError(f"{count} in the data; nothing was written\n{shown}{more}", fix, less_likely)
+def _choose_kind(found: str, method: ModuleType, name: str) -> str:
+    """The kind of row that is written: what the format gives when the method takes it, else what it can be made into."""
+    if found in method.KINDS:
+        return found
+    kind: str | None = next((kind for kind in method.KINDS if can_adapt(found, kind)), None)
+    if kind is None:
+        raise GaslampError(f"the data holds {found} rows, but the method {name} needs {method.NEEDS}", "choose a method that fits the data, or other data")
+    return kind
 
 
-def _find_format(rows: list[Row], wanted: str, columns: dict[str, str]) -> tuple[str, ModuleType, dict[str, str]]:
+def _find_format(rows: list[Placed], wanted: str, columns: dict[str, str]) -> tuple[str, ModuleType, dict[str, str]]:
     first = [row for _, row in rows[:20]]
     names = list(first[0])
     candidates = [wanted] if wanted != "auto" else ["messages", *(n for n in registry.names("formats") if n != "messages")]
@@ -160,28 +183,46 @@ def _find_format(rows: list[Row], wanted: str, columns: dict[str, str]) -> tuple
     )
 
 
-def _convert(rows: list[Row], plugin: ModuleType, mapping: dict[str, str], data: Any, method: ModuleType) -> tuple[list[Item], int]:
-    problems: list[str] = []
+def _convert(
+    rows: list[Placed], plugin: ModuleType, mapping: dict[str, str], kind: str, data: Any, method: ModuleType, checks: dict[str, Check]
+) -> tuple[list[Item], int]:
     items: dict[str, Item] = {}
+    wrong_types, wrong_rows = [], []
+    used = {*mapping.values(), data.slice, data.group, "split"}
     for place, row in rows:
         try:
-            messages = plugin.convert(row, mapping)
+            converted = adapt(_add_system(plugin.convert(row, mapping), data.system), kind)
         except (ValueError, KeyError) as error:
-            problems.append(f"{place}: {error}")
+            wrong_types.append(Finding(place, str(error)))
             continue
-        if data.system and messages[0]["role"] != "system":
-            messages = [{"role": "system", "content": data.system}, *messages]
-        wrong = method.validate(messages)
-        problems += [f"{place}: {text}" for text in wrong]
+        wrong = method.validate(converted)
+        wrong_rows += [Finding(place, text) for text in wrong]
         if wrong:
             continue
-        given = row.get("split")
-        value = row.get(data.slice)
-        item = Item(place, messages, given if given in SPLITS else None, str(value) if isinstance(value, str | int | bool) else None)
+        rest = {key: value for key, value in row.items() if key not in used and isinstance(value, str | int | float | bool)}
+        if rest:
+            converted["columns"] = rest
+        given, value, group = row.get("split"), row.get(data.slice), row.get(data.group)
+        item = Item(
+            place,
+            converted,
+            given if given in SPLITS else None,
+            str(value) if isinstance(value, str | int | bool) else None,
+            str(group) if isinstance(group, str | int | bool) else None,
+        )
         items.setdefault(item.id, item)
-    if problems:
-        raise _collect(problems, "mend these rows in your file", f"the columns mean something else: this was read as {mapping}, set data.columns")
-    return list(items.values()), len(rows) - len(items)
+    checks["wrong_types"].add(wrong_types, len(rows))
+    checks["method_rows"].add(wrong_rows, len(rows))
+    return list(items.values()), len(rows) - len(items) - len(wrong_types) - len({finding.place for finding in wrong_rows})
+
+
+def _add_system(row: Row, system: str | None) -> Row:
+    """``row`` with data.system in front where it has no system turn of its own."""
+    key = "messages" if "messages" in row else "prompt"
+    turns = row.get(key)
+    if system and isinstance(turns, list) and turns and turns[0]["role"] != "system":
+        return {**row, key: [{"role": "system", "content": system}, *turns]}
+    return row
 
 
 def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[str]]:
@@ -192,7 +233,7 @@ def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[s
         for item in items:
             result[str(item.split)].append(item)
     else:
-        position = {id(item): int(sha256_text(f"{split.seed}:{item.prompt_key}")[:12], 16) / 16**12 for item in items}
+        position = {id(item): int(sha256_text(f"{split.seed}:{item.key}")[:12], 16) / 16**12 for item in items}
         order = sorted(items, key=lambda item: position[id(item)])
         # a small file must still be tested: at least 5 rows, or a fifth of a tiny file
         least = max(2, min(5, len(items) // 5))
@@ -207,10 +248,6 @@ def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[s
         if len(result["test"]) > split.max_test:
             warnings.append(f"{len(result['test']) - split.max_test} test rows over data.split.max_test were left out; lower data.split.test to train on them")
             result["test"] = result["test"][: split.max_test]
-    trained = {item.prompt_key: item.place for item in (*result["train"], *result["valid"])}
-    leaks = [f"{item.place} asks the same as {trained[item.prompt_key]}" for item in result["test"] if item.prompt_key in trained]
-    if leaks:
-        raise _collect([f"test row stands in training too: {leak}" for leak in leaks], "remove one of each pair, or the split column")
     if not result["train"] or not result["test"]:
         raise GaslampError("the split left no rows for training or test", "add rows, or change data.split")
     if len(result["test"]) < 50:
@@ -225,43 +262,11 @@ def _get_rehearsal(count: int) -> list[Item]:
     most answers into JSON; with 5 % of them it answered 20 to 24, at the same score on the task.
     """
     rows = list(read_jsonl(REHEARSAL))[:count]
-    return [Item(f"rehearsal, row {number}", row["messages"], "train", None) for number, row in enumerate(rows, 1)]
-
-
-def _encode(renderer: Renderer, splits: dict[str, list[Item]]) -> dict[str, list[Encoded]]:
-    return {name: [renderer.encode(item.messages) for item in items] for name, items in splits.items()}
-
-
-def _check_lengths(
-    splits: dict[str, list[Item]], encoded: dict[str, list[Encoded]], max_length: int, allowed: float, stop_ids: list[int]
-) -> int:
-    """Rows that do not fit, have nothing to learn, or do not learn to stop; returns how many are too long."""
-    problems, long = [], []
-    count = 0
-    for split in ("train", "valid"):
-        for item, row in zip(splits[split], encoded[split], strict=True):
-            count += 1
-            if not any(row.trained):
-                problems.append(f"{item.place}: no token of it would be learnt")
-            elif not any(token in stop_ids for token, trained in zip(row.ids, row.trained, strict=True) if trained):
-                problems.append(f"{item.place}: its answer holds no end token, the model would not learn to stop")
-            if len(row.ids) > max_length:
-                long.append(f"{item.place}: {len(row.ids)} tokens")
-    if problems:
-        raise _collect(problems, "mend these rows")
-    if len(long) > allowed * count:
-        longest = max(len(row.ids) for rows in encoded.values() for row in rows)
-        raise _collect(
-            long,
-            f"set train.max_length to {longest} in config.yaml (more memory and time), or shorten these rows",
-            f"allow it: data.max_truncated: {round(len(long) / count + 0.005, 2)} leaves such rows out of training",
-        )
-    return len(long)
+    return [Item(f"rehearsal, row {number}", {"messages": row["messages"]}, "train", None) for number, row in enumerate(rows, 1)]
 
 
 def _get_row(item: Item) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": item.id, "messages": item.messages}
-    return row | ({"slice": item.slice} if item.slice is not None else {})
+    return {"id": item.id, **item.row} | ({"slice": item.slice} if item.slice is not None else {})
 
 
 def _get_spread(values: list[int]) -> dict[str, float]:
@@ -277,7 +282,8 @@ def _count(values: Any) -> dict[str, int]:
 
 
 def _get_shared_system(items: list[Item]) -> str | None:
-    prompts = {item.messages[0]["content"] if item.messages[0]["role"] == "system" else None for item in items}
+    asked = [get_prompt(item.row) for item in items]
+    prompts = {turns[0]["content"] if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str) else None for turns in asked}
     return prompts.pop() if len(prompts) == 1 else None
 
 
@@ -288,7 +294,8 @@ def _get_answer_kind(items: list[Item]) -> Any:
         except json.JSONDecodeError:
             return False
 
-    return "json" if all(is_json(item.messages[-1]["content"]) for item in items) else "text"
+    answers = [answer for item in items if (answer := get_reference(item.row)) is not None]
+    return "json" if answers and all(is_json(answer) for answer in answers) else "text"
 
 
 def _render_strategy(card: Card, example: str) -> str:

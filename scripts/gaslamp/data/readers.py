@@ -11,10 +11,10 @@ from typing import Any
 
 from gaslamp.errors import GaslampError
 
-Row = tuple[str, dict[str, Any]]  # ("orders.csv, row 3", {...})
+Placed = tuple[str, dict[str, Any]]  # ("orders.csv, row 3", {...})
 
 
-def read_rows(source: Path, problems: list[str]) -> list[Row]:
+def read_rows(source: Path, problems: list[str]) -> list[Placed]:
     """All rows of a file or of every readable file in a folder.
 
     Args:
@@ -30,7 +30,7 @@ def read_rows(source: Path, problems: list[str]) -> list[Row]:
             raise GaslampError(f"{source} has no data files", f"put a file there that ends in {', '.join(READERS)}")
     else:
         files = [source]
-    rows: list[Row] = []
+    rows: list[Placed] = []
     for file in files:
         reader = READERS.get(file.suffix.lower())
         if reader is None:
@@ -58,7 +58,7 @@ def _read_text(file: Path) -> str:
         ) from error
 
 
-def _read_jsonl(file: Path, problems: list[str]) -> list[Row]:
+def _read_jsonl(file: Path, problems: list[str]) -> list[Placed]:
     rows = []
     for number, line in enumerate(_read_text(file).split("\n"), 1):  # not splitlines: U+2028 in a text ends no row
         if not line.strip():
@@ -76,7 +76,7 @@ def _read_jsonl(file: Path, problems: list[str]) -> list[Row]:
     return rows
 
 
-def _read_json(file: Path, problems: list[str]) -> list[Row]:
+def _read_json(file: Path, problems: list[str]) -> list[Placed]:
     try:
         value = json.loads(_read_text(file))
     except json.JSONDecodeError as error:
@@ -97,12 +97,12 @@ def _read_json(file: Path, problems: list[str]) -> list[Row]:
     return rows
 
 
-def _read_csv(file: Path, problems: list[str], delimiter: str = ",") -> list[Row]:
+def _read_csv(file: Path, problems: list[str], delimiter: str = ",") -> list[Placed]:
     text = _read_text(file)
     if delimiter == "," and ";" in text.split("\n", 1)[0] and "," not in text.split("\n", 1)[0]:
         delimiter = ";"  # what spreadsheets write in half of Europe
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
+    rows: list[Placed] = []
     header: list[str] = []
     try:
         header = [name.strip() for name in next(reader)]
@@ -119,7 +119,7 @@ def _read_csv(file: Path, problems: list[str], delimiter: str = ",") -> list[Row
     return rows
 
 
-def _read_parquet(file: Path, problems: list[str]) -> list[Row]:
+def _read_parquet(file: Path, problems: list[str]) -> list[Placed]:
     import pyarrow
     import pyarrow.parquet
 
@@ -130,7 +130,7 @@ def _read_parquet(file: Path, problems: list[str]) -> list[Row]:
     return [(f"{file.name}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1)]
 
 
-READERS: dict[str, Callable[[Path, list[str]], list[Row]]] = {
+READERS: dict[str, Callable[[Path, list[str]], list[Placed]]] = {
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
     ".json": _read_json,

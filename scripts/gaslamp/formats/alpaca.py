@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.formats.prompt_completion import get_text
+from gaslamp.rows import Row
 
+KIND = "conversation"
 EXAMPLE = '{"instruction": "Translate to German", "input": "good morning", "output": "guten Morgen"}'
 
 
@@ -18,7 +20,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return mapping | {key: key for key in ("input", "system") if key in columns}
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> list[dict[str, str]]:
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """One user turn (instruction, then input below it) and the answer."""
     prompt = get_text(row, mapping["instruction"])
     extra = row.get(mapping.get("input", ""))
@@ -26,4 +28,4 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> list[dict[str, str]
         prompt = f"{prompt}\n\n{get_text(row, mapping['input'])}"
     system = row.get(mapping.get("system", ""))
     head = [{"role": "system", "content": str(system)}] if system else []
-    return [*head, {"role": "user", "content": prompt}, {"role": "assistant", "content": get_text(row, mapping["output"])}]
+    return {"messages": [*head, {"role": "user", "content": prompt}, {"role": "assistant", "content": get_text(row, mapping["output"])}]}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.rows import Row
+
+KIND = "conversation"
 EXAMPLE = '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}'
 ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
 
@@ -16,7 +19,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return None
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> list[dict[str, str]]:
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """The turns of one row. Raises ValueError with what is wrong with it."""
     turns = row.get(mapping["messages"])
     if not isinstance(turns, list) or not turns:
@@ -29,4 +32,4 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> list[dict[str, str]
         if not isinstance(role, str) or not isinstance(content, str):
             raise ValueError(f"turn {number} lacks a text role or content")
         messages.append({"role": ROLES.get(role, role), "content": content})
-    return messages
+    return {"messages": messages}

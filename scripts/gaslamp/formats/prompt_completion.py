@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gaslamp.rows import Row
+
+KIND = "conversation"
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 PAIRS = (
     ("prompt", "completion"),
@@ -44,12 +47,14 @@ def get_text(row: dict[str, Any], column: str) -> str:
     return text
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> list[dict[str, str]]:
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """One user turn and one answer."""
     system = row.get(mapping.get("system", ""))
     head = [{"role": "system", "content": str(system)}] if system else []
-    return [
-        *head,
-        {"role": "user", "content": get_text(row, mapping["prompt"])},
-        {"role": "assistant", "content": get_text(row, mapping["completion"])},
-    ]
+    return {
+        "messages": [
+            *head,
+            {"role": "user", "content": get_text(row, mapping["prompt"])},
+            {"role": "assistant", "content": get_text(row, mapping["completion"])},
+        ]
+    }

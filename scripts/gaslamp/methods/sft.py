@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-COLUMNS = ("messages",)
+from gaslamp.rows import Row
+
+KINDS = ("conversation",)
 NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
 
 
-def validate(messages: list[dict[str, str]]) -> list[str]:
+def validate(row: Row) -> list[str]:
     """What is wrong with one converted row, as short phrases; empty when nothing is."""
     problems = []
+    messages = row["messages"]
     roles = [message["role"] for message in messages]
     unknown = sorted(set(roles) - {"system", "user", "assistant"})
     if unknown:

@@ -1,0 +1,8 @@
+"""Rows that the method cannot learn from: its own validate() says why (roles out of order, empty turns, chosen = rejected)."""
+
+TITLE = "rows that the method cannot use"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "read"
+DROPS = True
+FIX = "mend these rows in your file"

@@ -1,0 +1,23 @@
+"""Answers without the token that ends a turn among what is learnt: a model that learns them never stops."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+
+TITLE = "answers that do not end"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "encoded"
+FIX = "mend these rows; when it is every row, the chat template of the model is wrong"
+ANSWERS = ("conversation", "preference", "rating")
+
+
+def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+    """Training and validation rows whose trained tokens hold none of the stop tokens."""
+    stops = set(facts.stop_ids)
+    for sample in samples:
+        if facts.kind in ANSWERS and sample.split != "test" and any(sample.trained):
+            trained = (token for token, learnt in zip(sample.ids, sample.trained, strict=True) if learnt)
+            if stops.isdisjoint(trained):
+                yield Finding(sample.place, "its answer holds no end token, the model would not learn to stop")

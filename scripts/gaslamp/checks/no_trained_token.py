@@ -1,0 +1,20 @@
+"""Rows of which no token carries loss under the real template: they cost time and teach nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+
+TITLE = "rows with nothing to learn"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "encoded"
+FIX = "give these rows an answer"
+LEARNS = ("conversation", "preference", "rating", "text")  # rewards judge what a prompt row leads to
+
+
+def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+    """Training and validation rows without one trained token."""
+    for sample in samples:
+        if facts.kind in LEARNS and sample.split != "test" and not any(sample.trained):
+            yield Finding(sample.place, "no token of it would be learnt")

@@ -1,0 +1,8 @@
+"""Rows that cannot be read at all: broken JSON, ragged CSV lines, something else than an object."""
+
+TITLE = "unreadable rows"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "read"
+DROPS = True
+FIX = "mend these lines in your file; it was not changed"

@@ -1,0 +1,8 @@
+"""Rows whose columns hold something else than the format needs: empty cells, numbers for turns, turns without a role."""
+
+TITLE = "rows that do not fit the format"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "read"
+DROPS = True
+FIX = "mend these rows in your file, or set data.columns when the columns mean something else"

@@ -1,0 +1,163 @@
+"""Named checks of the data: what a plug-in in checks/ gets and yields, how findings are counted, and when they stop the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from gaslamp import registry
+from gaslamp.errors import GaslampError
+from gaslamp.rows import Row
+
+STAGES = ("read", "row", "encoded", "set")
+KEPT = 20  # findings of one check that are kept with their place; the rest is counted
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong at one place; ``fix`` only where it differs from the check's own FIX."""
+
+    place: str  # "orders.csv, line 3"
+    text: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One converted row as checks see it; ids and trained only from the stage ``encoded`` on."""
+
+    place: str
+    row: Row
+    split: str = ""
+    ids: list[int] | None = None
+    trained: list[bool] | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a check may need besides the rows."""
+
+    kind: str
+    method: str
+    max_length: int
+    options: dict[str, Any] = field(default_factory=dict)  # data.checks.<name>.options over the plug-in's OPTIONS
+    stop_ids: tuple[int, ...] = ()
+    bos_id: int | None = None
+
+
+@dataclass
+class Check:
+    """A plug-in of checks/ with the severity and threshold of the config, and what it found."""
+
+    name: str
+    plugin: ModuleType
+    severity: str  # block | warn | off
+    max_percentage: float
+    options: dict[str, Any]
+    count: int = 0
+    seen: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def stage(self) -> str:
+        return str(self.plugin.STAGE)
+
+    @property
+    def percentage(self) -> float:
+        """Findings for 100 rows that were looked at."""
+        return 100.0 * self.count / self.seen if self.seen else 0.0
+
+    @property
+    def blocks(self) -> bool:
+        return self.severity == "block" and self.count > 0 and self.percentage > self.max_percentage
+
+    def add(self, findings: Iterable[Finding], seen: int = 0) -> None:
+        """Count findings among ``seen`` further rows; the first ones are kept."""
+        self.seen += seen
+        for finding in findings:
+            self.count += 1
+            if len(self.findings) < KEPT:
+                self.findings.append(finding)
+
+    def dump(self) -> dict[str, Any]:
+        """As it stands in the card."""
+        return {
+            "name": self.name,
+            "title": self.plugin.TITLE,
+            "severity": self.severity,
+            "max_percentage": self.max_percentage,
+            "count": self.count,
+            "percentage": round(self.percentage, 4),
+            "findings": [{"place": f.place, "text": f.text, "fix": f.fix or self.plugin.FIX} for f in self.findings],
+        }
+
+
+def load_checks(settings: dict[str, Any]) -> dict[str, Check]:
+    """Every check with the config's word about it.
+
+    Args:
+        settings: data.checks of the config: name -> severity, max_percentage, options; each may be absent.
+    """
+    checks = {}
+    for name in registry.names("checks"):
+        plugin = registry.get("checks", name)
+        own = settings.get(name, {})
+        severity, limit = own.get("severity"), own.get("max_percentage")
+        checks[name] = Check(
+            name,
+            plugin,
+            severity or plugin.SEVERITY,
+            plugin.MAX_PERCENTAGE if limit is None else limit,
+            {**getattr(plugin, "OPTIONS", {}), **(own.get("options") or {})},
+        )
+    return checks
+
+
+def run_checks(checks: dict[str, Check], stage: str, samples: Any, seen: int, facts: Facts) -> None:
+    """Call every check of ``stage`` that is not off.
+
+    Args:
+        checks: from load_checks; each takes up what it finds.
+        stage: row and encoded come once a batch, set once for everything.
+        samples: a list of Sample (row, encoded), or anything that can be iterated several times (set).
+        seen: how many samples these are.
+        facts: kind, method, limits; each check gets it with its own options.
+    """
+    for check in checks.values():
+        if check.stage == stage and check.severity != "off":
+            own = Facts(facts.kind, facts.method, facts.max_length, check.options, facts.stop_ids, facts.bos_id)
+            check.add(check.plugin.check(samples, own), seen)
+
+
+def get_messages(checks: dict[str, Check]) -> Iterator[str]:
+    """One sentence for each check that found something and lets the run go on."""
+    for check in checks.values():
+        if check.count and not check.blocks and check.severity != "off":
+            first = check.findings[0]
+            yield f"{check.plugin.TITLE}: {check.count} ({check.percentage:.3g} %), first {first.place}: {first.text}"
+
+
+def stop_on_blocks(checks: dict[str, Check]) -> None:
+    """Raise one GaslampError that lists the findings of every blocking check; return when there is none."""
+    blocking = [check for check in checks.values() if check.blocks]
+    if not blocking:
+        return
+    total = sum(check.count for check in blocking)
+    lines = [f"{'1 problem' if total == 1 else f'{total} problems'} in the data; nothing was written"]
+    fixes = []
+    for check in blocking:
+        limit = f", {check.max_percentage:g} % are allowed" if check.max_percentage else ""
+        if len(blocking) > 1 or limit:
+            lines.append(f"    {check.plugin.TITLE} (check {check.name}, {check.count} of {check.seen} rows{limit})")
+        lines += [f"    - {finding.place}: {finding.text}" for finding in check.findings]
+        if check.count > len(check.findings):
+            lines.append(f"    ... and {check.count - len(check.findings)} more")
+        fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
+    first = blocking[0]
+    allowed = min(100.0, round(first.percentage + 0.005, 2))
+    allow = f"allow it: data.checks: {{{first.name}: {{max_percentage: {allowed:g}}}}}" + (
+        " leaves such rows out" if getattr(first.plugin, "DROPS", False) else ""
+    )
+    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), allow)
