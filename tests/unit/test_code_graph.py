@@ -11,7 +11,7 @@ from gaslamp import registry
 from gaslamp.code_graph import get_code
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded")
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "rewards", "checks")
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
 
