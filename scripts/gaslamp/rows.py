@@ -72,7 +72,8 @@ def get_question(row: Row) -> bytes:
     """16 bytes that are equal for rows that ask the same: the split puts them on one side, leaks are found by them."""
     kind = get_kind(row)
     value = row["text"] if kind == "text" else row["anchor"] if kind == "pair" else get_prompt(row)
-    return hashlib.blake2b(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def get_text(message: Message) -> str:

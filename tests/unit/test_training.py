@@ -24,7 +24,7 @@ from gaslamp.sampling import LengthSampler
 from gaslamp.training import check_checkpoint, find_checkpoint
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl 1.14, peft 0.21.
-GOLDEN = [5.4109, 5.2408, 2.7491, 1.4513, 0.6372, 0.4383, 0.3553, 0.3231, 0.3235, 0.3122]
+GOLDEN = [5.1596, 5.2699, 2.7052, 1.4492, 0.7394, 0.4764, 0.3555, 0.3733, 0.3177, 0.3103]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gaslamp.contracts import Card, ModelFacts, Provenance
 from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.encode import encode_row, get_example
 from gaslamp.data.readers import Placed, read_rows
+from gaslamp.data.splitting import get_position
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl, write_text
 from gaslamp.rows import Row, adapt, can_adapt, get_prompt, get_question, get_reference
@@ -36,9 +38,9 @@ class Item:
     group: str | None = None
 
     @property
-    def key(self) -> str:
+    def key(self) -> bytes:
         """Hash of the group, else of what is asked: rows that share it go to the same split."""
-        return sha256_text(f"group:{self.group}") if self.group is not None else get_question(self.row).hex()
+        return get_question(self.row) if self.group is None else hashlib.blake2b(f"group:{self.group}".encode(), digest_size=16).digest()
 
     @property
     def id(self) -> str:
@@ -233,7 +235,7 @@ def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[s
         for item in items:
             result[str(item.split)].append(item)
     else:
-        position = {id(item): int(sha256_text(f"{split.seed}:{item.key}")[:12], 16) / 16**12 for item in items}
+        position = {id(item): get_position(item.key, split.seed) for item in items}
         order = sorted(items, key=lambda item: position[id(item)])
         # a small file must still be tested: at least 5 rows, or a fifth of a tiny file
         least = max(2, min(5, len(items) // 5))
