@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp import registry
 from gaslamp.code_graph import get_code
-from gaslamp.config import get_slice, is_local, load_config
+from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
@@ -80,9 +80,9 @@ def get_metric_plugins():
     return [f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")]
 
 
-# How often a checkpoint is saved changes nothing of the result: it reaches the training, but is no reason to repeat it.
+# How a training is watched and kept changes nothing of the result: it reaches the training, but is no reason to repeat it.
 TRAIN_SETTINGS = get_settings("backend", "method", "train")
-TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if not key.startswith("save_")))
+TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN))
 PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
 
 

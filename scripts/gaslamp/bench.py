@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gaslamp.config import Config, get_slice
+from gaslamp.config import Config, get_slice, parse_slice
 from gaslamp.console import get_duration, say
 from gaslamp.contracts import ModelFacts, Template, get_versions, now
 from gaslamp.errors import GaslampError
@@ -89,7 +89,7 @@ def bench_training(bench: Bench) -> dict[str, Any]:
     from gaslamp.template import Renderer
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
-    renderer, train = Renderer.load(facts.path, template), bench.config.train
+    renderer, train = Renderer.load(facts.path, template), parse_slice(get_slice(bench.config, "method", "train")).train
     for split in ("train", "valid"):
         rows = [renderer.encode(row["messages"]) for row in read_jsonl(bench.data / f"{split}.jsonl")]
         write_jsonl(bench.folder / f"{split}.tokens.jsonl", [{"input_ids": row.ids, "labels": row.labels} for row in rows])

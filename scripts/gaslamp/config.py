@@ -13,9 +13,9 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gaslamp.errors import GaslampError
 
@@ -108,32 +108,64 @@ class Lora(Section):
     )
 
 
+class Reward(Section):
+    """One judge of answers, for the methods that learn from rewards."""
+
+    name: str = Field(description="A file in rewards/ of the project, or a name from scripts/gaslamp/rewards.", min_length=1)
+    weight: Number = Field(1.0, ge=-1000, le=1000, description="Its share in the sum; negative: less of it is better.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Arguments of its score function.")
+
+
 class Train(Section):
-    learning_rate: Number = Field(1e-3, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA; small models take more.")
+    """Where the default is null, the method's preset decides (docs/methods.md lists them; get_slice hands on the value)."""
+
+    learning_rate: Number | None = Field(
+        None, gt=0, le=1, description="Typical 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and rewards. null: the method's preset."
+    )
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null means epochs decide.")
     epochs: Number | None = Field(
-        None, gt=0, le=1000, description="Passes over the training rows; null: 1, or up to 5 until 400 rows were seen."
+        None, gt=0, le=1000, description="Passes over the training rows; null: the method's preset (sft: 1, or up to 5 until 400 rows were seen)."
     )
-    batch_size: int = Field(2, ge=1, le=1024, description="Rows in one forward pass; small ones learn most for the same work on a CPU.")
-    gradient_accumulation: int = Field(1, ge=1, le=1024, description="Forward passes for one optimizer step.")
-    max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated.")
-    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
-        "cosine", description="How the learning rate falls."
+    batch_size: int | None = Field(
+        None, ge=1, le=1024, description="Rows in one forward pass; small ones learn most for the same work on a CPU. null: the method's preset."
     )
-    warmup_steps: int = Field(5, ge=0, description="Steps in which the learning rate rises from 0.")
-    adam_beta2: Number = Field(
-        0.95, gt=0, lt=1, description="Memory of the optimizer: 0.95 suits hundreds of steps, 0.999 tens of thousands."
+    gradient_accumulation: int | None = Field(None, ge=1, le=1024, description="Forward passes for one optimizer step. null: the method's preset.")
+    max_length: int | None = Field(None, ge=8, le=1_048_576, description="Tokens of a row; longer rows count as truncated. null: the method's preset.")
+    packing: bool | None = Field(
+        None, description="Several rows in one sequence, each seeing only itself: less padding for short rows (sft, cpt). null: the method's preset."
     )
-    weight_decay: Number = Field(0.0, ge=0, le=1, description="Pulls the adapter towards zero; typical 0 to 0.1.")
-    max_grad_norm: Number = Field(1.0, gt=0, description="Longer gradients are scaled down to this length.")
+    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] | None = Field(
+        None, description="How the learning rate falls. null: the method's preset."
+    )
+    warmup_steps: int | None = Field(None, ge=0, description="Steps in which the learning rate rises from 0. null: the method's preset.")
+    adam_beta2: Number | None = Field(
+        None, gt=0, lt=1, description="Memory of the optimizer: 0.95 suits hundreds of steps, 0.999 tens of thousands. null: the method's preset."
+    )
+    weight_decay: Number | None = Field(None, ge=0, le=1, description="Pulls the weights towards zero; typical 0 to 0.1. null: the method's preset.")
+    max_grad_norm: Number | None = Field(None, gt=0, description="Longer gradients are scaled down to this length. null: the method's preset.")
     seed: int = Field(3407, ge=0, description="Order of the rows and start of the adapter.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: what the backend does best (cpu: float32); the choice and its reason are recorded."
     )
-    gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time.")
+    gradient_checkpointing: bool | None = Field(None, description="Less memory for about a third more time. null: the method's preset.")
+    adapter: Literal["lora", "none"] = Field(
+        "lora", description="lora: a small adapter beside frozen weights; none: every weight is trained (sft, cpt, dpo), about 16 bytes of memory for each."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="The method's own settings; docs/methods.md lists them with their ranges.")
+    rewards: list[Reward] = Field(default_factory=list, description="What judges the answers, for the methods that learn from rewards.")
+    on_oom: Literal["propose", "adapt"] = Field(
+        "propose", description="When memory runs out. propose: stop and name the next thing to try; adapt: try it at once, and record it."
+    )
+    report_to: list[Literal["trackio", "tensorboard", "wandb", "mlflow"]] = Field(
+        default_factory=list, description="Trackers that get the metrics as well; nothing leaves this machine unless one is named here."
+    )
     save_minutes: Number = Field(1.0, gt=0, le=600, description="A checkpoint at least this often: what a kill can cost.")
     save_steps: int | None = Field(None, ge=1, description="A checkpoint every so many steps, as well.")
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
+
+
+# How a training is watched and kept changes nothing of its result: no reason to repeat it.
+NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom")
 
 
 class Eval(Section):
@@ -211,6 +243,21 @@ class Config(Section):
         if value not in registry.names("methods"):
             raise ValueError(f"there is no method '{value}' (built: {', '.join(registry.names('methods'))})")
         return value
+
+    @model_validator(mode="after")
+    def _fill_preset(self) -> Self:
+        """Put the method's preset where ``train`` says null, and its defaults into ``train.options``.
+
+        Not marked as set: a slice of a few keys stays one.
+        """
+        from gaslamp.method import get_options, get_preset
+
+        preset = get_preset(self.method, self.train.adapter)
+        filled: dict[str, Any] = {key: preset.get(key) for key, value in self.train if value is None}
+        with contextlib.suppress(GaslampError):  # told by _find_conflicts, with the line
+            filled["options"] = get_options(self.method, self.train.options).model_dump()
+        self.__dict__["train"] = Train.model_construct(_fields_set=self.train.model_fields_set, **{**dict(self.train), **filled})
+        return self
 
 
 class Slice:
@@ -424,6 +471,7 @@ def is_local(source: str) -> bool:
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp import registry
+    from gaslamp.method import find_option_problems, get_adapters, is_packing_allowed
 
     problems: list[tuple[tuple[str, ...], str]] = []
     if config.data.source.startswith("embedded:"):
@@ -459,6 +507,13 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         problems.append((("data", "split"), "valid and test together take more than 0.9 of the rows: too few are left to train on"))
     if len(set(config.export.levels)) < len(config.export.levels):
         problems.append((("export", "levels"), f"a level is listed twice: {', '.join(config.export.levels)}"))
+    problems += [(("train", "options", *path), message) for path, message in find_option_problems(config.method, config.train.options)]
+    if config.train.adapter not in get_adapters(config.method):
+        able = [name for name in registry.names("methods") if config.train.adapter in get_adapters(name)]
+        problems.append((("train", "adapter"), f"the method {config.method} trains an adapter only; every weight can be trained with {', '.join(able)}"))
+    if config.train.packing and not is_packing_allowed(config.method):
+        able = [name for name in registry.names("methods") if is_packing_allowed(name)]
+        problems.append((("train", "packing"), f"the method {config.method} cannot pack rows; {', '.join(able)} can"))
     if config.train_python and not shutil.which(Path(config.train_python).expanduser()):
         problems.append((("train_python",), f"{config.train_python}: no such program"))
     for metric in config.eval.metrics:

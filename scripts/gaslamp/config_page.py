@@ -55,10 +55,14 @@ def _get_kind(value: dict[str, Any]) -> str:
         return " or ".join(_get_kind(option) for option in value["anyOf"])
     if "enum" in value:
         return " or ".join(f"`{item}`" for item in value["enum"])
+    if "$ref" in value:
+        return "mappings with " + ", ".join(f"`{key}`" for key in (_resolve(value, get_schema()) or {})["properties"])
     if value["type"] == "array":
         items = value.get("items", {})
         return "list of " + (_get_kind(items) if items else "values") + (", not empty" if value.get("minItems") else "")
     names = {"string": "text", "boolean": "true or false", "number": "number", "integer": "integer", "object": "mapping of texts", "null": "null"}
+    if value.get("additionalProperties") is True:
+        return "mapping"
     limits = [
         f"{words} {value[key]:.10g}"
         for key, words in (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "to below"))

@@ -225,16 +225,18 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
     Args:
         path: model folder.
         dtype: float32, bfloat16 or float16.
-        adapters: PEFT adapter folder to put on top, or ``None``.
+        adapters: what training left: a PEFT adapter folder to put on top, or a folder with the whole model (full
+            fine-tuning), which is then loaded instead; ``None``: the base.
         merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
+    whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
     model = AutoModelForCausalLM.from_pretrained(
-        path, dtype=getattr(torch, dtype), trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa"
+        adapters if whole else path, dtype=getattr(torch, dtype), trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa"
     )
-    if adapters is not None:
+    if adapters is not None and not whole:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapters))

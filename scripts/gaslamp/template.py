@@ -11,7 +11,8 @@ from gaslamp.contracts import Template
 from gaslamp.errors import GaslampError
 from gaslamp.files import sha256_text
 
-Message = dict[str, str]
+Message = dict[str, Any]
+Tools = list[dict[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Renderer:
         tokenizer.pad_token, tokenizer.eos_token = template.pad_token, template.eos_token
         return cls(tokenizer, template.chat_template, template.stop_tokens)
 
-    def render(self, messages: list[Message], generate: bool) -> str:
-        """The text of ``messages``; with ``generate`` it ends where the model's answer begins."""
+    def render(self, messages: list[Message], generate: bool, tools: Tools = None) -> str:
+        """The text of ``messages``; with ``generate`` it ends where the model's answer begins. ``tools``: what it may call."""
         text: str = self.tokenizer.apply_chat_template(
-            messages, chat_template=self.chat_template, tokenize=False, add_generation_prompt=generate
+            messages, chat_template=self.chat_template, tools=tools, tokenize=False, add_generation_prompt=generate
         )
         return text
 
@@ -54,11 +55,11 @@ class Renderer:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def encode_prompt(self, messages: list[Message]) -> list[int]:
+    def encode_prompt(self, messages: list[Message], tools: Tools = None) -> list[int]:
         """Ids that the model continues; equal to what a server makes of the same messages."""
-        return self.tokenize(self.render(messages, generate=True))
+        return self.tokenize(self.render(messages, generate=True, tools=tools))
 
-    def encode(self, messages: list[Message]) -> Encoded:
+    def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
         """Ids and loss mask of a whole conversation: every assistant turn is learnt, with the token that ends it.
 
         Prompt and answer are tokenized apart, as they are when the model generates: no token spans the border.
@@ -78,8 +79,8 @@ class Renderer:
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
-            prompt = self.render(messages[:index], generate=True)
-            whole = self.render(messages[: index + 1], generate=False)
+            prompt = self.render(messages[:index], generate=True, tools=tools)
+            whole = self.render(messages[: index + 1], generate=False, tools=tools)
             if not whole.startswith(prompt) or not prompt.startswith(done):
                 raise GaslampError(
                     "the chat template renders earlier turns differently once an answer follows",

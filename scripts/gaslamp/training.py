@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import registry
+from gaslamp.config import NO_REASON_TO_TRAIN
 from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import ModelFacts, Provenance, Template, TrainFacts
 from gaslamp.errors import GaslampError
 from gaslamp.events import Events, get_history, read_events
 from gaslamp.files import lock, read_jsonl, sha256_path, sha256_text
-from gaslamp.template import Encoded, Renderer
+from gaslamp.method import get_method
+from gaslamp.rows import Row, adapt, get_kind
+from gaslamp.template import Renderer
 
-# What a checkpoint must not depend on: how often it is saved.
-_NOT_IN_KEY = ("save_minutes", "save_steps")
-_CHECKPOINT_FILES = ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
 @dataclass
@@ -29,12 +31,14 @@ class Plan:
 
     model: ModelFacts
     template: Template
-    settings: Any  # slice with backend, method, train
-    train: list[Encoded]
-    valid: list[Encoded]
+    settings: Any  # slice with backend, method, train; nulls are filled with the method's preset
+    renderer: Renderer
+    train: list[Row]  # of the method's first kind
+    valid: list[Row]
+    folder: Path  # of the rows: image paths in them start here
     checkpoints: Path  # folder of this key; the backend owns what is inside
     save_request: Path  # touch this file to get a checkpoint now
-    adapters: Path  # folder to write the finished adapter to
+    adapters: Path  # folder to write the finished adapter (or, with train.adapter none, the whole model) to
     resume: Path | None  # checkpoint to go on from
     decisions: dict[str, str]  # automatic choices before the backend took over, with their reasons
 
@@ -49,6 +53,8 @@ class Result:
     epochs: float
     peak_memory_gb: float
     trainable_parameters: int
+    train_rows: int
+    trained_tokens: int  # that carry loss in one pass; 0 where no token does (a reward decides)
     decisions: dict[str, str] = field(default_factory=dict)
     probe: dict[str, float] = field(default_factory=dict)
 
@@ -73,7 +79,7 @@ def train_model(
     threads = backend.prepare_process()
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
     values = settings.dump()
-    what = {key: value for key, value in values["train"].items() if key not in _NOT_IN_KEY}
+    what = {key: value for key, value in values["train"].items() if key not in NO_REASON_TO_TRAIN}
     parts = [settings.method, json.dumps(what, sort_keys=True), model_facts.sha256, template_facts.sha256, sha256_path(train), sha256_path(valid)]
     key = sha256_text("\n".join(parts))[:12]
     folder = checkpoints / key
@@ -85,8 +91,10 @@ def train_model(
             model=model_facts,
             template=template_facts,
             settings=settings,
-            train=_encode(renderer, train, settings.train.max_length),
-            valid=_encode(renderer, valid, settings.train.max_length),
+            renderer=renderer,
+            train=_read_rows(train, settings.method),
+            valid=_read_rows(valid, settings.method),
+            folder=train.parent,
             checkpoints=folder,
             save_request=checkpoints / "SAVE",
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
@@ -106,9 +114,10 @@ def train_model(
     say(f"loss {record.loss_first:.3f} -> {record.loss_last:.3f} in {record.steps} steps, {get_duration(record.seconds)}; adapter {get_size(_get_folder_size(adapters))}")
 
 
-def _encode(renderer: Renderer, file: Path, max_length: int) -> list[Encoded]:
-    rows = [renderer.encode(row["messages"]) for row in read_jsonl(file)]
-    return [row for row in rows if len(row.ids) <= max_length]
+def _read_rows(file: Path, method: str) -> list[Row]:
+    """The rows of a file, each as the method takes it: left alone when it is of one of its kinds."""
+    kinds = get_method(method).KINDS
+    return [row if get_kind(row) in kinds else adapt(row, kinds[0]) for row in read_jsonl(file)]
 
 
 def find_checkpoint(folder: Path) -> Path | None:
@@ -126,17 +135,26 @@ def check_checkpoint(checkpoint: Path) -> str | None:
     """What makes a checkpoint unusable, or ``None``: files, readable tensors, and the step it records."""
     from safetensors import SafetensorError, safe_open
 
-    missing = [name for name in _CHECKPOINT_FILES if not (checkpoint / name).is_file()]
-    if missing:
-        return f"no {', '.join(missing)}"
-    cut = [name for name in _CHECKPOINT_FILES if name.endswith(".pt") and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
-    if cut:
-        return f"cut off: {', '.join(cut)}"
+    weights = sorted(checkpoint.glob("*.safetensors"))
+    names = (*(() if any(file.name.startswith("model") for file in weights) else ADAPTER_FILES), *STATE_FILES)
+    missing = [name for name in names if not (checkpoint / name).is_file()]
+    index = checkpoint / "model.safetensors.index.json"
     try:
-        with safe_open(checkpoint / "adapter_model.safetensors", framework="pt") as tensors:
-            if not list(tensors.keys()):
-                return "no tensors in the adapter"
-        json.loads((checkpoint / "adapter_config.json").read_text(encoding="utf-8"))
+        if index.is_file():
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            missing += sorted(parts - {file.name for file in weights})
+        if missing:
+            return f"no {', '.join(missing)}"
+        cut = [name for name in STATE_FILES if name.endswith(".pt") and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
+        if cut:
+            return f"cut off: {', '.join(cut)}"
+        for file in weights:
+            with safe_open(file, framework="pt") as tensors:
+                if not list(tensors.keys()):
+                    return f"no tensors in {file.name}"
+        for name in (*ADAPTER_FILES[1:], "config.json"):
+            if name in names or (checkpoint / name).is_file():
+                json.loads((checkpoint / name).read_text(encoding="utf-8"))
         step = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
     except (SafetensorError, ValueError, KeyError) as error:
         return f"unreadable: {error}"
@@ -160,8 +178,8 @@ def _get_facts(plan: Plan, result: Result, metrics: Path, key: str, adapters: Pa
         decisions={**plan.decisions, **result.decisions},
         steps=result.steps,
         epochs=result.epochs,
-        train_rows=len(plan.train),
-        trained_tokens=sum(sum(row.trained) for row in plan.train),
+        train_rows=result.train_rows,
+        trained_tokens=result.trained_tokens,
         loss_first=losses[0],
         loss_last=sum(tail) / len(tail),
         valid_loss_first=evals[0] if evals else None,
@@ -175,13 +193,19 @@ def _get_facts(plan: Plan, result: Result, metrics: Path, key: str, adapters: Pa
         resumed_from=[event["resumed_from"] for event in starts if event["resumed_from"]],
         trainable_parameters=result.trainable_parameters,
         total_parameters=plan.model.parameters,
-        adapter_sha256=sha256_path(adapters / "adapter_model.safetensors"),
+        adapter_sha256=_get_weights_hash(adapters),
         provenance=provenance,
     )
 
 
+def _get_weights_hash(folder: Path) -> str:
+    """Of the adapter's tensors, or of the whole model's."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return sha256_path(files[0]) if len(files) == 1 else sha256_text("".join(sha256_path(file) for file in files))
+
+
 def _get_folder_size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def refuse_nan(step: int, loss: float, checkpoint: str) -> GaslampError:

@@ -1,4 +1,7 @@
-"""The TRL + PEFT engine behind the cpu backend: loads, probes, trains, saves, and tells the events."""
+"""The TRL + PEFT engine behind the cpu backend: loads, probes, trains, saves, and tells the events.
+
+It knows no method: what is trained, on which rows and with which loss, the plug-in in methods/ says.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,22 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
 from gaslamp.console import Progress, say
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import Events
+from gaslamp.method import Context, get_method, get_options
 from gaslamp.sampling import LengthSampler
-from gaslamp.template import Encoded
 from gaslamp.training import Plan, Result, refuse_nan
 from gaslamp.workflow_state import find_owner
 
 ROWS_SEEN = 400  # what a small model needs of a narrow task, when train.epochs leaves it open
+# What a trainer logs beside the values of a step, or that has a name of its own in the events.
+NOT_PASSED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens", "mean_token_accuracy", "total_flos")
 
 
 def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
@@ -31,68 +37,48 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         dtype: of the base weights while training.
         decisions: automatic choices so far, with their reasons; recorded in train.json.
     """
-    from datasets import Dataset
-    from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
-    from gaslamp.models import load_model, load_tokenizer
+    from gaslamp.models import load_model
 
     train = plan.settings.train
-    method = registry.get("methods", plan.settings.method)
+    method = get_method(plan.settings.method)
     set_seed(train.seed)
-    model = load_model(plan.model.path, dtype)
-    model.config.use_cache = False
-    lora = train.lora
-    model = get_peft_model(
-        model,
-        LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules, bias="none", task_type="CAUSAL_LM"),
-    )
-    model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
-    tokenizer = load_tokenizer(plan.model.path)
-    tokenizer.pad_token, tokenizer.eos_token = plan.template.pad_token, plan.template.eos_token
-    probe = probe_longest(model, plan.train, train.batch_size, plan.template.pad_id)
-    say(f"probe step on the {train.batch_size} longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s")
-
+    model = getattr(method, "load_model", load_model)(plan.model.path, dtype)
+    if hasattr(model, "config"):
+        model.config.use_cache = False
     epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
-    decisions = {**decisions, "epochs": f"{epochs:g}: " + ("set in config.yaml" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most")}
-    steps = train.max_steps or math.ceil(
-        math.ceil(len(plan.train) / (train.batch_size * train.gradient_accumulation)) * epochs
+    decisions = {**decisions, "epochs": f"{epochs:g}: " + (f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most")}
+    watcher = Watcher(plan, events)
+    context = Context(
+        model=model,
+        tokenizer=plan.renderer.tokenizer,
+        renderer=plan.renderer,
+        template=plan.template,
+        train=plan.train,
+        valid=plan.valid,
+        folder=plan.folder,
+        model_path=plan.model.path,
+        settings=plan.settings,
+        options=get_options(plan.settings.method, train.options),
+        arguments=get_arguments(plan, epochs) | device_arguments,
+        callbacks=[watcher.get_callback()],
+        peft_config=get_peft_config(train),
+        tell=watcher.tell,
+        decisions=decisions,
     )
-    arguments = {
-        "output_dir": str(plan.checkpoints),
-        "per_device_train_batch_size": train.batch_size,
-        "per_device_eval_batch_size": train.batch_size * 2,
-        "gradient_accumulation_steps": train.gradient_accumulation,
-        "max_steps": steps,
-        "learning_rate": train.learning_rate,
-        "lr_scheduler_type": train.scheduler,
-        "warmup_steps": min(train.warmup_steps, max(1, steps // 2)),
-        "adam_beta2": train.adam_beta2,
-        "weight_decay": train.weight_decay,
-        "max_grad_norm": train.max_grad_norm,
-        "gradient_checkpointing": train.gradient_checkpointing,
-        "optim": "adamw_torch",
-        "seed": train.seed,
-        "data_seed": train.seed,
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,  # a NaN must be seen, not averaged away
-        "save_strategy": "steps" if train.save_steps else "no",
-        "save_steps": train.save_steps or steps,
-        "save_total_limit": 2,
-        "eval_strategy": "steps" if plan.valid else "no",
-        "eval_steps": max(1, math.ceil(steps / 2)),  # with the one before the first step: start, middle, end
-        "prediction_loss_only": True,
-        "max_length": None,  # rows are tokens already, and none is too long
-        "packing": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
-        **device_arguments,
-    }
-    watcher = Watcher(plan, events, steps)
-    trainer = method.get_trainer(model, tokenizer, _to_dataset(plan.train, Dataset), _to_dataset(plan.valid, Dataset), arguments, [watcher.get_callback()])
-    sampler = LengthSampler([len(row.ids) for row in plan.train], train.batch_size * train.gradient_accumulation, train.seed)
-    trainer._get_train_sampler = lambda dataset=None: sampler
+    context.tokenizer.chat_template = plan.template.chat_template
+    trainer = method.get_trainer(context)
+    if context.peft_config is not None and hasattr(trainer.model, "peft_config"):
+        trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
+    columns = set(trainer.train_dataset.column_names)
+    lengths = get_lengths(trainer.train_dataset, columns)
+    use_length_sampler(trainer, lengths, train)
+    steps = set_steps(trainer, train)
+    watcher.begin(steps)
+    probe = probe_longest(trainer, lengths, getattr(method, "get_probe_batch", None))
+    if probe:
+        say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s")
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
     events.write(
         "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train),
@@ -100,7 +86,7 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
     )  # fmt: skip
     if resumed:
         say(f"going on from checkpoint {resumed} of {steps}")
-    elif plan.valid:
+    elif trainer.eval_dataset is not None:
         trainer.evaluate()
     try:
         with watcher.signals():
@@ -121,59 +107,199 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         )
     events.write("end", status="completed", step=done, reason="")
     plan.adapters.mkdir(parents=True, exist_ok=True)
-    trainer.model.save_pretrained(plan.adapters)
+    getattr(method, "save", save)(trainer, plan.adapters)
     (plan.adapters / "README.md").unlink(missing_ok=True)  # an empty model card
     return Result(
-        device=str(model.device.type),
+        device=str(trainer.args.device.type),
         dtype=dtype,
         steps=done,
         epochs=round(trainer.state.epoch or 0.0, 3),
-        peak_memory_gb=max(watcher.peak_memory_gb, probe["peak_memory_gb"]),
+        peak_memory_gb=max(watcher.peak_memory_gb, probe.get("peak_memory_gb", 0.0)),
         trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        decisions={**decisions, "attention": "sdpa: PyTorch's fused attention"},
+        train_rows=sum(len(found) for found in trainer.train_dataset["seq_lengths"]) if "seq_lengths" in columns else len(trainer.train_dataset),
+        trained_tokens=count_trained(trainer.train_dataset, columns),
+        decisions={**context.decisions, "attention": "sdpa: PyTorch's fused attention"},
         probe=probe,
     )
 
 
-def _to_dataset(rows: list[Encoded], dataset: Any) -> Any:
-    if not rows:
+def save(trainer: Any, folder: Path) -> None:
+    """The trained adapter in PEFT layout, or the whole model in Hugging Face layout; a method may bring its own."""
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
+
+
+def get_peft_config(train: Any) -> Any:
+    """LoraConfig of the settings, or ``None`` for full fine-tuning."""
+    from peft import LoraConfig
+
+    if train.adapter == "none":
         return None
-    return dataset.from_dict({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
+    lora = train.lora
+    return LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules, bias="none", task_type="CAUSAL_LM"
+    )
 
 
-def probe_longest(model: Any, rows: list[Encoded], batch_size: int, pad_id: int) -> dict[str, float]:
-    """Forward and backward on the longest rows before anything else: too little memory shows now, not at step N.
+def get_arguments(plan: Plan, epochs: float) -> dict[str, Any]:
+    """What the config class of every trainer takes (transformers' TrainingArguments); the number of steps is set when the trainer knows its rows."""
+    train = plan.settings.train
+    return {
+        "output_dir": str(plan.checkpoints),
+        "per_device_train_batch_size": train.batch_size,
+        "per_device_eval_batch_size": train.batch_size * 2,
+        "gradient_accumulation_steps": train.gradient_accumulation,
+        "max_steps": train.max_steps or -1,
+        "num_train_epochs": epochs,
+        "learning_rate": train.learning_rate,
+        "lr_scheduler_type": train.scheduler,
+        "warmup_steps": train.warmup_steps,
+        "adam_beta2": train.adam_beta2,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "gradient_checkpointing": train.gradient_checkpointing,
+        "optim": "adamw_torch",
+        "seed": train.seed,
+        "data_seed": train.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a NaN must be seen, not averaged away
+        "save_strategy": "steps" if train.save_steps else "no",
+        "save_steps": train.save_steps or 1_000_000_000,
+        "save_total_limit": 2,
+        "eval_strategy": "steps" if plan.valid else "no",
+        "eval_steps": 1_000_000_000,  # set_steps puts the real number
+        "prediction_loss_only": True,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def set_steps(trainer: Any, train: Any) -> int:
+    """Optimizer steps of the whole training, and what depends on them; returns the number."""
+    args = trainer.args
+    steps = train.max_steps
+    if not steps:
+        with kept_random_state():
+            batches = len(trainer.get_train_dataloader())
+        steps = math.ceil(math.ceil(batches / args.gradient_accumulation_steps) * args.num_train_epochs)
+    args.max_steps = steps
+    args.warmup_steps = min(args.warmup_steps, max(1, steps // 2))
+    args.eval_steps = max(1, math.ceil(steps / 2))  # with the one before the first step: start, middle, end
+    args.save_steps = train.save_steps or steps
+    return int(steps)
+
+
+def get_lengths(dataset: Any, columns: set[str]) -> list[int]:
+    """Tokens of each row, all its sequences together; zeros where a collator makes the tokens later."""
+    names = ["input_ids"] if "input_ids" in columns else sorted(name for name in columns if name.endswith("_ids"))
+    lengths = [0] * len(dataset)
+    for name in names:
+        lengths = [length + len(ids or ()) for length, ids in zip(lengths, dataset[name], strict=True)]
+    return lengths
+
+
+def count_trained(dataset: Any, columns: set[str]) -> int:
+    """Tokens of a data set that carry loss."""
+    if "labels" in columns:
+        return sum(sum(label != -100 for label in labels) for labels in dataset["labels"])
+    names = columns & {"chosen_ids", "rejected_ids", "completion_ids"}
+    return sum(len(ids) for name in names for ids in dataset[name])
+
+
+def use_length_sampler(trainer: Any, lengths: list[int], train: Any) -> None:
+    """Rows of like length together, the same after a resume; a trainer with a sampler of its own keeps it."""
+    from transformers import Trainer
+
+    if type(trainer)._get_train_sampler is Trainer._get_train_sampler:
+        sampler = LengthSampler(lengths, train.batch_size * train.gradient_accumulation, train.seed)
+        trainer._get_train_sampler = lambda dataset=None: sampler
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """What happens inside draws no random number that the training would have drawn."""
+    import random
+
+    import numpy
+    import torch
+
+    before, before_numpy = random.getstate(), numpy.random.get_state()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(before)
+            numpy.random.set_state(before_numpy)
+
+
+@contextmanager
+def kept_counters(trainer: Any) -> Iterator[None]:
+    """What happens inside is not in the first values that TRL's trainer logs."""
+    names = [name for name in ("_metrics", "_stored_metrics") if hasattr(trainer, name)]
+    tokens = getattr(trainer, "_total_train_tokens", None)
+    try:
+        yield
+    finally:
+        for name in names:
+            for values in getattr(trainer, name).values():
+                values.clear()
+        if tokens is not None:
+            trainer._total_train_tokens = tokens
+
+
+def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> dict[str, float]:
+    """One whole step on the longest rows before anything else: too little memory shows now, not at step N.
+
+    Forward, backward and an optimizer step of size 0, so that the optimizer's moments are in memory too; weights, random
+    numbers and counters are as before.
+
+    Args:
+        trainer: a trainer that did not begin yet.
+        lengths: tokens of each row of its data set.
+        get_batch: the method's ``get_probe_batch(trainer, rows)``, for one whose collator does not make what compute_loss
+            takes (it generates first); ``None`` from it: no probe.
 
     Returns:
-        tokens (batch x longest row), seconds, peak_memory_gb.
+        tokens (in the batch, with padding), seconds, peak_memory_gb; empty when the method has no such batch.
 
     Raises:
         GaslampError: out of memory, or a loss that is no number.
     """
     import torch
 
-    longest = sorted(rows, key=lambda row: len(row.ids), reverse=True)[:batch_size]
-    width = len(longest[0].ids)
-    ids = torch.tensor([row.ids + [pad_id] * (width - len(row.ids)) for row in longest], device=model.device)
-    labels = torch.tensor([row.labels + [-100] * (width - len(row.ids)) for row in longest], device=model.device)
-    mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in longest], device=model.device)
+    model = trainer.model
+    size = trainer.args.per_device_train_batch_size
+    longest = sorted(range(len(lengths)), key=lambda row: lengths[row], reverse=True)[:size]
+    rows = [trainer.train_dataset[row] for row in longest]
     started = time.monotonic()
-    model.train()
-    try:
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-        loss.backward()
-    except (RuntimeError, MemoryError) as error:
-        if "memory" not in str(error).lower():
-            raise
-        raise GaslampError(
-            f"not enough memory for {len(longest)} rows of {width} tokens",
-            "set train.gradient_checkpointing: true, then train.batch_size: 1 with more gradient_accumulation",
-            "shorten train.max_length, or take a smaller model",
-        ) from error
-    model.zero_grad(set_to_none=True)
-    if not math.isfinite(loss.item()):
-        raise refuse_nan(0, loss.item(), "before the first step")
-    return {"tokens": float(ids.numel()), "seconds": round(time.monotonic() - started, 3), "peak_memory_gb": get_memory_gb()}
+    with kept_random_state(), kept_counters(trainer):
+        model.train()
+        try:
+            batch = get_batch(trainer, rows) if get_batch else trainer.data_collator(rows)
+            if batch is None:
+                return {}
+            batch = {key: value.to(trainer.args.device) if hasattr(value, "to") else value for key, value in batch.items()}
+            loss = trainer.compute_loss(model, batch)
+            trainer.accelerator.backward(loss)
+            optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0, weight_decay=0.0)
+            optimizer.step()
+        except (RuntimeError, MemoryError) as error:
+            if "memory" not in str(error).lower():
+                raise
+            raise GaslampError(
+                f"not enough memory for {len(longest)} rows of {lengths[longest[0]]} tokens",
+                "set train.gradient_checkpointing: true, then train.batch_size: 1 with more gradient_accumulation",
+                "shorten train.max_length, or take a smaller model",
+            ) from error
+        peak = get_memory_gb()
+        del optimizer
+        model.zero_grad(set_to_none=True)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise refuse_nan(0, value, "before the first step")
+    tokens = max((t.numel() for t in batch.values() if hasattr(t, "numel") and t.dim() == 2), default=0)
+    return {"tokens": float(tokens), "seconds": round(time.monotonic() - started, 3), "peak_memory_gb": peak}
 
 
 def get_memory_gb() -> float:
@@ -188,8 +314,9 @@ def get_memory_gb() -> float:
 class Watcher:
     """Between the trainer and the world: events, progress lines, checkpoints by time, and every reason to stop."""
 
-    def __init__(self, plan: Plan, events: Events, steps: int) -> None:
-        self.plan, self.events, self.steps = plan, events, steps
+    def __init__(self, plan: Plan, events: Events) -> None:
+        self.plan, self.events = plan, events
+        self.steps = self.step = 0
         self.stop_reason: str | None = None
         self.nan: float | None = None
         self.saved = 0
@@ -197,13 +324,18 @@ class Watcher:
         self.last_save = self.step_started = time.monotonic()
         self.step_seconds = 0.0
         self.tokens_before = 0.0
-        self.progress = Progress("step", steps)
         self.owner_gone = find_owner(Path.cwd())
+
+    def begin(self, steps: int) -> None:
+        """The number of steps is known."""
+        self.steps, self.progress = steps, Progress("step", steps)
+
+    def tell(self, event: str, **values: Any) -> None:
+        """An event of the method itself, with the step: ``sample`` with prompt, completion and scores."""
+        self.events.write(event, step=self.step, **values)
 
     def signals(self) -> Any:
         """Ctrl-C and SIGTERM ask for a stop after the running step; the second one ends at once."""
-        from contextlib import contextmanager
-
         def ask(number: int, frame: Any) -> None:
             if self.stop_reason:
                 raise KeyboardInterrupt
@@ -229,7 +361,7 @@ class Watcher:
 
         class Callback(TrainerCallback):  # type: ignore[misc]
             def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                watcher.step_started = time.monotonic()
+                watcher.step_started, watcher.step = time.monotonic(), state.global_step + 1
 
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
                 watcher.step_seconds = time.monotonic() - watcher.step_started
@@ -256,10 +388,17 @@ class Watcher:
         if (due or asked or self.stop_reason) and state.global_step < self.steps:
             control.should_save = True
 
+    def _get_passed(self, logs: dict[str, Any]) -> dict[str, float]:
+        """What the method's trainer logs beside the common values, by the trainer's own names."""
+        names = [name for name in logs if name not in NOT_PASSED and not name.startswith(("train_", "eval_"))]
+        kept = {name: logs[name] for name in names if isinstance(logs[name], int | float) and not isinstance(logs[name], bool)}
+        return {name: round(float(value), 6) for name, value in kept.items() if name not in ("runtime", "samples_per_second", "steps_per_second")}
+
     def _log(self, state: Any, control: Any, logs: dict[str, Any]) -> None:
         self.peak_memory_gb = max(self.peak_memory_gb, get_memory_gb())
         if "eval_loss" in logs:
-            self.events.write("eval", step=state.global_step, valid_loss=float(logs["eval_loss"]))
+            own = {key.removeprefix("eval_"): value for key, value in logs.items()}
+            self.events.write("eval", step=state.global_step, valid_loss=float(logs["eval_loss"]), **self._get_passed(own))
         if "loss" not in logs:
             return
         loss = float(logs["loss"])
@@ -276,6 +415,7 @@ class Watcher:
             tokens=round(tokens),
             memory_gb=self.peak_memory_gb,
             token_accuracy=logs.get("mean_token_accuracy"),
+            **self._get_passed(logs),
         )
         if not math.isfinite(loss):
             self.nan = loss

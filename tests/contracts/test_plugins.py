@@ -10,9 +10,11 @@ from types import ModuleType
 
 import pytest
 from gaslamp import registry, rows
+from gaslamp.config import Config, Train
 from gaslamp.data import prepare
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.errors import GaslampError
+from gaslamp.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
 KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
@@ -74,10 +76,27 @@ def test_backend(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_method(name: str) -> None:
     module = get("methods", name)
-    assert module.NEEDS and module.KINDS and set(module.KINDS) <= set(rows.KINDS)
-    assert get_parameters(module, "get_trainer") == ["model", "tokenizer", "train", "valid", "arguments", "callbacks"]
+    assert module.KINDS and set(module.KINDS) <= set(rows.KINDS) and module.NEEDS
+    assert module.ARTEFACT in ARTEFACTS and set(get_adapters(name)) <= {"lora", "none"}
+    assert isinstance(module.METRICS, tuple) and set(module.DEFAULT_METRICS) <= set(registry.names("metrics"))
+    assert get_parameters(module, "get_trainer") == ["context"] and get_parameters(module, "validate") == ["row"]
     for kind in module.KINDS:
         assert module.validate(GOOD[kind]) == []
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_preset_and_options_of_a_method(name: str) -> None:
+    """The preset is a train section of the config that is in range; every option says why and is used by itself."""
+    for adapter in get_adapters(name):
+        preset = get_preset(name, adapter)
+        assert preset["learning_rate"] and set(preset) <= set(Train.model_fields)
+        Train.model_validate(preset)
+        filled = Config.model_validate({"method": name, "train": {"adapter": adapter}}).train
+        assert {key: getattr(filled, key) for key in preset} == preset
+    settings = get("methods", name).Settings
+    assert get_options(name, {}) == settings()
+    assert all(field.description for field in settings.model_fields.values())
+    assert [path for path, _ in find_option_problems(name, {"nothing_of_that_name": 1})] == [("nothing_of_that_name",)]
 
 
 def test_sft_knows_the_order_of_turns() -> None:
@@ -85,6 +104,15 @@ def test_sft_knows_the_order_of_turns() -> None:
     validate = get("methods", "sft").validate
     assert validate({"messages": [{"role": "system", "content": ""}, *good]}) == []
     assert all(validate({"messages": bad}) for bad in (good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]]))
+
+
+def test_sft_takes_calls_of_tools() -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
+    validate = get("methods", "sft").validate
+    assert validate({"messages": [*ASK, call, {"role": "tool", "content": "3"}, {"role": "tool", "content": ""}, *ANSWER]}) == []
+    assert validate({"messages": [*ASK, call]}) == [], "to call is an answer too"
+    assert validate({"messages": [*ASK, {"role": "tool", "content": "3"}, *ANSWER]}), "nobody called"
+    assert validate({"messages": [*ASK, call, *ANSWER]}), "a call without an answer of the tool"
 
 
 @pytest.mark.parametrize("name", registry.names("formats"))

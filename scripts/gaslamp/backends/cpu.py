@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gaslamp import registry
 from gaslamp.threads import prepare_process as prepare_process
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ BUILT = True
 REASON = ""
 EXTRA = "cpu"
 REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-METHODS = ("sft",)
+METHODS = tuple(registry.names("methods"))  # the engine knows no method: a new file trains here at once
 
 
 def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,39 +4,86 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.rows import Row
+from gaslamp.method import Context
+from gaslamp.method import Settings as Settings
+from gaslamp.rows import Row, get_images, get_text
 
 KINDS = ("conversation",)
 NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
+ARTEFACT = "causal_lm"
+ADAPTERS = ("lora", "none")
+PACKS = True
+PRESET = {
+    "learning_rate": 1e-3,
+    "batch_size": 2,  # small ones learn most for the same work on a CPU
+    "gradient_accumulation": 1,
+    "max_length": 512,
+    "scheduler": "cosine",
+    "warmup_steps": 5,
+    "adam_beta2": 0.95,
+}
+FULL_PRESET = {"learning_rate": 1e-4}  # every weight moves: a tenth of what an adapter takes
+METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
+DEFAULT_METRICS: tuple[str, ...] = ()  # by the answers: json_match for JSON, else exact_match
+
+ROLES = ("system", "user", "assistant", "tool")
 
 
 def validate(row: Row) -> list[str]:
-    """What is wrong with one converted row, as short phrases; empty when nothing is."""
-    problems = []
+    """What is wrong with one row, as short phrases; empty when nothing is."""
     messages = row["messages"]
     roles = [message["role"] for message in messages]
-    unknown = sorted(set(roles) - {"system", "user", "assistant"})
-    if unknown:
-        problems.append(f"unknown role {', '.join(unknown)} (known: system, user, assistant)")
-    turns = roles[1:] if roles[:1] == ["system"] else roles
-    if not unknown and turns != ["user", "assistant"] * (len(turns) // 2):
+    problems = []
+    if unknown := sorted(set(roles) - set(ROLES)):
+        problems.append(f"unknown role {', '.join(unknown)} (known: {', '.join(ROLES)})")
+    elif not _alternates(messages):
         problems.append(f"turns must alternate user, assistant and end with assistant, found {', '.join(roles)}")
-    problems += [f"empty {m['role']} turn" for m in messages if m["role"] != "system" and not m["content"].strip()]
-    return problems
+    empty = [m for m in messages if m["role"] not in ("system", "tool") and not m.get("tool_calls") and not get_text(m).strip() and not get_images([m])]
+    return problems + [f"empty {m['role']} turn" for m in empty]
 
 
-def get_trainer(model: Any, tokenizer: Any, train: Any, valid: Any, arguments: dict[str, Any], callbacks: list[Any]) -> Any:
-    """TRL's trainer on rows that are already tokens: ``train`` and ``valid`` are datasets with input_ids and labels.
+def _alternates(messages: list[dict[str, Any]]) -> bool:
+    """user, assistant, user ... assistant; a call of tools and their answers stand between a question and its answer."""
+    expected = "user"
+    for index, message in enumerate(messages):
+        role, before = message["role"], messages[index - 1] if index else {}
+        if role == "system" and index == 0:
+            continue
+        if role == "tool" and (before.get("tool_calls") or before.get("role") == "tool"):
+            expected = "assistant"
+        elif role == expected:
+            expected = "assistant" if role == "user" else "user"
+        else:
+            return False
+    return expected == "user"
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's trainer on rows that are already tokens.
 
     The labels come from gaslamp.template, so that what is learnt is what was recorded and checked.
     """
+
+    def encode(rows: list[Row]) -> list[dict[str, Any]]:
+        encoded = (context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
+        return [{"input_ids": row.ids, "labels": row.labels} for row in encoded if len(row.ids) <= context.settings.train.max_length]
+
+    return get_token_trainer(context, encode(context.train), encode(context.valid))
+
+
+def get_token_trainer(context: Context, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> Any:
+    """TRL's SFTTrainer on rows of ``input_ids`` and ``labels`` that are short enough."""
     from trl import SFTConfig, SFTTrainer
 
+    settings = context.settings.train
+    # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
+    own = {"packing": settings.packing, "max_length": settings.max_length if settings.packing else None}
     return SFTTrainer(
-        model=model,
-        args=SFTConfig(**arguments),
-        train_dataset=train,
-        eval_dataset=valid,
-        processing_class=tokenizer,
-        callbacks=callbacks,
+        model=context.model,
+        args=SFTConfig(**context.arguments, **own),
+        train_dataset=context.to_dataset(train),
+        eval_dataset=context.to_dataset(valid),
+        processing_class=context.tokenizer,
+        callbacks=context.callbacks,
+        peft_config=context.peft_config,
     )
