@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config import Config, Slice
+from gaslamp.config import Lora, Slice, Train
 from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import Card, Compare, Ladder, ModelFacts, Parity, Preflight, Score, Template, TrainFacts, Verdict
 from gaslamp.demo.answers import choose
@@ -14,6 +14,7 @@ from gaslamp.errors import GaslampError
 from gaslamp.files import read_json, write_text
 from gaslamp.memory.candidates import get_hardware
 from gaslamp.memory.hints import read_hints
+from gaslamp.method import get_method, get_preset
 from gaslamp.roadbook.inventory import get_inventory
 from gaslamp.roadbook.text import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 
@@ -36,21 +37,23 @@ def _show(value: Any) -> str:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):  # a reward: its name and what it was given
+        return " ".join(f"{key} {_show(item)}" for key, item in value.items() if item not in ({}, []))
+    return ", ".join(map(_show, value)) if isinstance(value, list) else str(value)
 
 
-def get_parameters(train: dict[str, Any], decisions: dict[str, str]) -> list[tuple[str, str, str]]:
-    """``(parameter, value, why)``: the reason a run recorded for a value, else the reason the config gives."""
-    fields = Config.model_fields["train"].annotation.model_fields  # type: ignore[union-attr]
+def get_parameters(train: dict[str, Any], decisions: dict[str, str], method: str = "sft") -> list[tuple[str, str, str]]:
+    """``(parameter, value, why)``: the reason a run recorded for a value, else the reason that the config or the method gives."""
+    fields, preset = Train.model_fields, get_preset(method, train.get("adapter", "lora"))
     rows = []
     for key, value in train.items():
         if isinstance(value, dict):
-            inner = fields[key].annotation.model_fields
-            rows += [
-                (f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description) for name, item in value.items()
-            ]
-        else:
-            rows.append((key, _show(value), decisions.get(key) or fields[key].description))
+            inner = Lora.model_fields if key == "lora" else get_method(method).Settings.model_fields
+            rows += [(f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description or "") for name, item in value.items()]
+        elif value != []:
+            why = (fields[key].description or "").partition(" null: the method's preset")[0]
+            source = f"Preset of {method}. " if key in preset and value == preset[key] else ""
+            rows.append((key, _show(value), decisions.get(key) or source + why))
     shown = {row[0] for row in rows}
     for key, decision in decisions.items():
         if key not in shown:
@@ -106,7 +109,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         # the resolved config, so that this page alone is enough to do it again
         config=yaml.safe_dump(settings.dump(), sort_keys=False, allow_unicode=True, width=100),
         why_method=METHODS.get(settings.method, "set in config.yaml"),
-        parameters=get_parameters(settings.train.dump(), train.decisions),
+        parameters=get_parameters(settings.train.dump(), train.decisions, settings.method),
         environment=_get_environment(read_json(facts["system"]), read_json(facts["env"])),
         preflight=Preflight.read(facts["preflight"]),
         model=ModelFacts.read(facts["model"]),
