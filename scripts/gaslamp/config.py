@@ -69,7 +69,11 @@ class CheckSettings(Section):
 
 
 class Data(Section):
-    source: str = Field("embedded:orders_json", description="A file, a folder of files, or embedded:NAME.", min_length=1)
+    source: str = Field("embedded:orders_json", description="A file, a folder of files, a saved data set, a hub id (org/name), or embedded:NAME.", min_length=1)
+    sql: str | None = Field(None, description="A DuckDB query over the table `source`, e.g. SELECT question, answer FROM source WHERE lang = 'en'.")
+    subset: str | None = Field(None, description="Subset (configuration) of a hub set.")
+    hub_split: str | None = Field(None, description="Split of a hub set, e.g. train[:5000]; null: all, obeyed as splits when there is a test one.")
+    revision: str | None = Field(None, description="Commit or tag of a hub set; null takes main and records the commit found.")
     format: str = Field("auto", description="A name from scripts/gaslamp/formats, or auto to find it by the columns.")
     columns: dict[str, str] = Field(
         default_factory=dict, description="Your column for each role, e.g. {prompt: question, completion: answer}."
@@ -468,6 +472,13 @@ def is_local(source: str) -> bool:
     return not source.startswith("embedded:") and (source.startswith((".", "/", "~")) or Path(source).expanduser().exists())
 
 
+def _is_hub_set(source: str, root: Path) -> bool:
+    """Whether ``data.source`` is a hub id (org/name, no file ending) rather than a path that is missing."""
+    if source.startswith("hf://"):
+        return True
+    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*", source)) and not (root / source).exists() and not (root / source).parent.is_dir() and not Path(source).suffix
+
+
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp import registry
@@ -478,7 +489,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         known = registry.names("embedded")
         if config.data.source.removeprefix("embedded:") not in known:
             problems.append((("data", "source"), f"there is no embedded data set {config.data.source}; there is: {', '.join(known)}"))
-    else:
+    elif not _is_hub_set(config.data.source, root):
         data = root / Path(config.data.source).expanduser()
         if not data.exists():
             problems.append((("data", "source"), f"{config.data.source}: no such file or folder (looked in {root.resolve()})"))

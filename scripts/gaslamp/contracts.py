@@ -138,6 +138,7 @@ class Card(Artefact):
     rows: dict[str, int]  # train, valid, test, read, dropped_duplicates
     sha256: dict[str, str]  # train, valid, test
     tokens: dict[str, dict[str, float]]  # total | prompt | completion -> p50, p95, max
+    histogram: list[dict[str, int]] = Field(default_factory=list)  # all rows by length in tokens: from, to, rows
     trained_tokens: int
     max_length: int
     truncated: int  # rows over max_length

@@ -59,23 +59,16 @@ class Renderer:
         """Ids that the model continues; equal to what a server makes of the same messages."""
         return self.tokenize(self.render(messages, generate=True, tools=tools))
 
-    def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
-        """Ids and loss mask of a whole conversation: every assistant turn is learnt, with the token that ends it.
+    def split(self, messages: list[Message], tools: Tools = None) -> list[tuple[str, bool]]:
+        """The text of a whole conversation in pieces, each with whether it is learnt: every assistant turn with the token that ends it.
 
-        Prompt and answer are tokenized apart, as they are when the model generates: no token spans the border.
+        Prompt and answer are pieces apart, as they are when the model generates: no token spans the border.
 
         Raises:
             GaslampError: a template that rewrites earlier turns, or never ends an answer.
         """
-        ids: list[int] = []
-        trained: list[bool] = []
-        done = ""  # the text whose ids stand already
-
-        def append(text: str, learn: bool) -> None:
-            new = self.tokenize(text) if text else []
-            ids.extend(new)
-            trained.extend([learn] * len(new))
-
+        pieces: list[tuple[str, bool]] = []
+        done = ""  # the text that stands in pieces already
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
@@ -93,10 +86,29 @@ class Renderer:
                     "the chat template never ends an answer: the model would not learn to stop",
                     "use an instruct model, whose template closes every turn",
                 )
-            append(prompt[len(done) :], learn=False)
-            append(answer[:end], learn=True)
+            pieces += [(prompt[len(done) :], False), (answer[:end], True)]
             done = prompt + answer[:end]
-        return Encoded(ids, trained)
+        return pieces
+
+    def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
+        """Ids and loss mask of a whole conversation, as ``split`` divides it."""
+        return self.encode_pieces([self.split(messages, tools)])[0]
+
+    def encode_pieces(self, rows: list[list[tuple[str, bool]]]) -> list[Encoded]:
+        """Ids and loss masks of many rows: one call of the tokenizer for all their pieces."""
+        texts = [text for pieces in rows for text, _ in pieces if text]
+        found = iter(self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else ())
+        result = []
+        for pieces in rows:
+            ids: list[int] = []
+            trained: list[bool] = []
+            for text, learn in pieces:
+                if text:
+                    new = next(found)
+                    ids.extend(new)
+                    trained.extend([learn] * len(new))
+            result.append(Encoded(ids, trained))
+        return result
 
 
 def build_template(model_path: str | Path, example: list[Message]) -> Template:

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 from gaslamp import registry, rows
 from gaslamp.config import Config, Train
-from gaslamp.data import prepare
 from gaslamp.data.checking import STAGES, Facts
+from gaslamp.data.detect import find_format
 from gaslamp.errors import GaslampError
 from gaslamp.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
@@ -120,7 +120,7 @@ def test_format_reads_its_own_example(name: str) -> None:
     module = get("formats", name)
     row = json.loads(module.EXAMPLE)
     mapping = module.detect(list(row), [row])
-    assert mapping and set(mapping.values()) <= set(row)
+    assert mapping and set(mapping.values()) <= set(row) and set(module.REQUIRED) <= set(mapping)
     converted = module.convert(row, mapping)
     assert rows.get_kind(converted) == module.KIND
     if module.KIND == "conversation":
@@ -146,7 +146,7 @@ def test_format_names_what_is_missing(name: str) -> None:
 def test_the_right_format_is_found_by_itself(name: str) -> None:
     """Several may fit (Alpaca's input and output are a pair too): the order of the search decides for the more special."""
     row = json.loads(get("formats", name).EXAMPLE)
-    assert prepare._find_format([("row 1", row)], "auto", {})[0] == name
+    assert find_format([row])[0] == name
 
 
 @pytest.mark.parametrize("name", registry.names("checks"))

@@ -61,7 +61,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     [
         ("learning_rate: 0.1", "line 1: unknown key 'learning_rate'; it belongs into train"),
         ("train:\n  r: 8", "line 2: unknown key 'train.r'; it belongs into train.lora"),
-        ("data:\n  zzzz: 8", "line 2: unknown key 'data.zzzz'; known here: source, format, columns, system, split, rehearsal, slice, max_truncated"),
+        ("data:\n  zzzz: 8", "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, system"),
         ("eval:", "line 1: the section 'eval' is empty; indent its keys below it, or delete the line"),
         ("train:\n  batch_size: true", "line 2: train.batch_size = true: input should be a valid integer"),
         ("train:\n  batch_size: '4'", 'line 2: train.batch_size = "4": input should be a valid integer'),

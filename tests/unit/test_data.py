@@ -11,12 +11,21 @@ import pytest
 from gaslamp.config import Config, get_slice, parse_slice
 from gaslamp.contracts import Card, Template
 from gaslamp.data import prepare
-from gaslamp.data.readers import read_rows
+from gaslamp.data.detect import find_format
+from gaslamp.data.readers import read_chunks
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl
 from gaslamp.models import fetch_model
 
 OUTPUTS = {"train": "train.jsonl", "valid": "valid.jsonl", "test": "test.jsonl", "template": "template.json", "card": "card.json", "strategy": "strategy.md"}
+
+
+def read_rows(source: Path, problems: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Every row with its place; what cannot be read as ``place: text``."""
+    found: list[Any] = []
+    rows = [(f"{chunk.label} {number}", row) for chunk in read_chunks(source) for number, row in chunk.read(found)]
+    problems += [f"{place}: {text}" for place, text, _ in found]
+    return rows
 
 
 def read(file: Path, data: str | bytes) -> tuple[list[Any], list[str]]:
@@ -67,7 +76,7 @@ def test_a_folder_is_read_in_order_of_names_and_other_files_are_left(tmp_path: P
     (tmp_path / "b" / "2.jsonl").write_text('{"n": 2}\n')
     (tmp_path / "a.csv").write_text("n\n1\n")
     (tmp_path / "notes.md").write_text("# not data")
-    assert [(place, row["n"]) for place, row in read_rows(tmp_path, [])] == [("a.csv, line 2", "1"), ("2.jsonl, line 1", 2)]
+    assert [(place, row["n"]) for place, row in read_rows(tmp_path, [])] == [("a.csv, line 2", "1"), ("b/2.jsonl, line 1", 2)]
     none = tmp_path / "none"
     none.mkdir()
     with pytest.raises(GaslampError, match="no data files"):
@@ -80,7 +89,7 @@ def test_a_folder_is_read_in_order_of_names_and_other_files_are_left(tmp_path: P
         ("a.csv", "p,c\na,b\nonly\na,b,c\nx,y\n", ["a.csv, line 3: 1 cells, but the header has 2", "a.csv, line 4: 3 cells"]),
         ("a.csv", 'p,c\n"open,b\n', ["a.csv, line 2: unexpected end of data"]),
         ("a.jsonl", '{"a": 1}\n{"a": \n[1]\n{"a": 2}\n', ["a.jsonl, line 2: not valid JSON", "a.jsonl, line 3: a row must be an object"]),
-        ("a.json", '[{"a": 1}, 7, null]', ["a.json, item 2: a row must be an object {...}, found int", "a.json, item 3"]),
+        ("a.json", '[{"a": 1}, 7, null]', ["a.json, item 2: a row must be an object {...}, found a number", "a.json, item 3"]),
     ],
 )
 def test_every_broken_row_is_listed_with_its_line(tmp_path: Path, name: str, data: str, places: list[str]) -> None:
@@ -140,22 +149,22 @@ SHAPES = [  # as published sets have them: first columns, then what must come ou
 
 @pytest.mark.parametrize(("name", "row", "turns"), SHAPES)
 def test_shapes_of_published_sets(name: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
-    found, plugin, mapping = prepare._find_format([("row 1", row)], "auto", {})
+    found, plugin, mapping = find_format([row], "auto", {})
     assert found == name
     assert [(turn["role"], turn["content"]) for turn in plugin.convert(row, mapping)["messages"]] == turns
 
 
 def test_columns_of_the_config_win() -> None:
     row = {"frage": "q", "antwort": "a", "prompt": "x", "completion": "y"}
-    found, plugin, mapping = prepare._find_format([("row 1", row)], "auto", {"prompt": "frage", "completion": "antwort"})
+    found, plugin, mapping = find_format([row], "auto", {"prompt": "frage", "completion": "antwort"})
     assert found == "prompt_completion" and plugin.convert(row, mapping)["messages"][0]["content"] == "q"
     with pytest.raises(GaslampError, match=r"data.columns names fragee, but the columns are: frage"):
-        prepare._find_format([("row 1", row)], "auto", {"prompt": "fragee"})
+        find_format([row], "auto", {"prompt": "fragee"})
 
 
 def test_no_format_shows_the_first_row_and_all_formats() -> None:
     with pytest.raises(GaslampError) as caught:
-        prepare._find_format([("row 1", {"foo": 1, "bar": "b"})], "auto", {})
+        find_format([{"foo": 1, "bar": "b"}])
     assert "no format fits the columns foo, bar" in caught.value.cause and '"bar": "b"' in caught.value.cause
     assert "alpaca:" in caught.value.cause and "data.columns" in caught.value.fix
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +30,7 @@ class Sample:
 
     place: str
     row: Row
-    split: str = ""
+    split: str = ""  # train, valid or test, from the stage ``encoded`` on
     ids: list[int] | None = None
     trained: list[bool] | None = None
 
@@ -71,7 +71,16 @@ class Check:
 
     @property
     def blocks(self) -> bool:
-        return self.severity == "block" and self.count > 0 and self.percentage > self.max_percentage
+        return self.severity == "block" and self.count > 0 and self.percentage > self.max_percentage and not self.mends
+
+    @property
+    def mends(self) -> bool:
+        """Whether the config asks the plug-in to mend what it finds (options: {redact: true}) and it can."""
+        return bool(self.options.get("redact")) and hasattr(self.plugin, "mend")
+
+    def get_facts(self, facts: Facts) -> Facts:
+        """``facts`` with the options of this check."""
+        return replace(facts, options=self.options)
 
     def add(self, findings: Iterable[Finding], seen: int = 0) -> None:
         """Count findings among ``seen`` further rows; the first ones are kept."""
@@ -127,8 +136,7 @@ def run_checks(checks: dict[str, Check], stage: str, samples: Any, seen: int, fa
     """
     for check in checks.values():
         if check.stage == stage and check.severity != "off":
-            own = Facts(facts.kind, facts.method, facts.max_length, check.options, facts.stop_ids, facts.bos_id)
-            check.add(check.plugin.check(samples, own), seen)
+            check.add(check.plugin.check(samples, check.get_facts(facts)), seen)
 
 
 def get_messages(checks: dict[str, Check]) -> Iterator[str]:

@@ -1,42 +1,58 @@
-"""Token ids and loss mask of a row of any kind, for lengths and checks."""
+"""Token ids and loss masks of rows of any kind, many at a time, for lengths and checks."""
 
 from __future__ import annotations
 
-from gaslamp.rows import Row, get_kind
+from gaslamp.rows import Message, Row, get_images, get_kind, get_text
 from gaslamp.template import Encoded, Renderer
 
+Pieces = list[tuple[str, bool]]
 
-def encode_row(renderer: Renderer, row: Row) -> Encoded:
-    """The ids that training sees of ``row``; of a preference row the longer side.
 
-    A prompt row has no trained token: what is learnt comes from its completions. Neither has a pair row.
+def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
+    """The text of a row in pieces, each with whether it is learnt; a preference row gives its two sides.
+
+    A prompt row has no trained piece: what is learnt comes from its completions. Neither has a pair row. Of messages with
+    images the words are counted; how many tokens an image takes is the processor's affair.
     """
     kind = get_kind(row)
+    tools = row.get("tools")
     if kind == "conversation":
-        return renderer.encode(row["messages"])
+        return [renderer.split(_get_words(row["messages"]), tools)]
     if kind == "preference":
-        sides = [renderer.encode([*row["prompt"], *row[side]]) for side in ("chosen", "rejected")]
-        return max(sides, key=lambda side: len(side.ids))
+        return [renderer.split(_get_words([*row["prompt"], *row[side]]), tools) for side in ("chosen", "rejected")]
     if kind == "rating":
-        return renderer.encode([*row["prompt"], *row["completion"]])
+        return [renderer.split(_get_words([*row["prompt"], *row["completion"]]), tools)]
     if kind == "prompt":
-        ids = renderer.encode_prompt(row["prompt"])
-        return Encoded(ids, [False] * len(ids))
+        return [[(renderer.render(_get_words(row["prompt"]), generate=True, tools=tools), False)]]
     if kind == "text":
-        ids = renderer.tokenize(row["text"]) + [renderer.tokenizer.eos_token_id]
-        return Encoded(ids, [True] * len(ids))
-    longest = max((renderer.tokenize(row[key]) for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)), key=len)
-    return Encoded(longest, [False] * len(longest))
+        return [[(row["text"], True), (renderer.tokenizer.eos_token or "", True)]]
+    return [[(row[key], False)] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]
 
 
-def get_example(row: Row) -> list[dict[str, str]]:
+def _get_words(messages: list[Message]) -> list[Message]:
+    """Messages with text alone, where some hold images."""
+    return [{**message, "content": get_text(message)} for message in messages] if get_images(messages) else messages
+
+
+def encode_rows(renderer: Renderer, rows: list[list[Pieces]]) -> list[Encoded]:
+    """The ids that training sees of each row, from its pieces; of a row with several sides the longest."""
+    flat = renderer.encode_pieces([pieces for sides in rows for pieces in sides])
+    result, start = [], 0
+    for sides in rows:
+        own = flat[start : start + len(sides)]
+        start += len(sides)
+        result.append(max(own, key=lambda side: len(side.ids)))
+    return result
+
+
+def get_example(row: Row) -> list[Message]:
     """The conversation in ``row`` that shows what is learnt; an empty answer where there is none."""
     kind = get_kind(row)
     if kind == "conversation":
-        return list(row["messages"])
+        return _get_words(row["messages"])
     if kind in ("preference", "rating"):
-        return [*row["prompt"], *row["chosen" if kind == "preference" else "completion"]]
+        return _get_words([*row["prompt"], *row["chosen" if kind == "preference" else "completion"]])
     if kind == "prompt":
-        return [*row["prompt"], {"role": "assistant", "content": str(row.get("answer") or "...")}]
+        return _get_words([*row["prompt"], {"role": "assistant", "content": str(row.get("answer") or "...")}])
     text = row["text"] if kind == "text" else row["anchor"]
     return [{"role": "user", "content": text}, {"role": "assistant", "content": row.get("positive", "...")}]

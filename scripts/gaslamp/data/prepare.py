@@ -1,52 +1,102 @@
-"""The data phase: read, find the format, convert, check, split, and record what was done. Nothing is written unless all is right."""
+"""The data phase: read, find the format, convert, check, split, and record what was done. Nothing is written unless all is right.
+
+Rows stream: they are read, converted and checked chunk by chunk, by as many processes as pay, and go to a work folder; memory
+holds 16 to 64 bytes of digests a row, and the test rows.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 import re
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gaslamp import registry
 from gaslamp.console import say
-from gaslamp.contracts import Card, ModelFacts, Provenance
+from gaslamp.contracts import Card, ModelFacts, Provenance, Template
 from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
-from gaslamp.data.encode import encode_row, get_example
-from gaslamp.data.readers import Placed, read_rows
-from gaslamp.data.splitting import get_position
+from gaslamp.data.convert import SPLITS, Plan, convert_all, merge
+from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format
+from gaslamp.data.encode import encode_rows, get_example, split_row
+from gaslamp.data.readers import SPLIT_NAMES, Problem
+from gaslamp.data.sources import Source, open_source
+from gaslamp.data.spool import Spool
 from gaslamp.errors import GaslampError
-from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl, write_text
-from gaslamp.rows import Row, adapt, can_adapt, get_prompt, get_question, get_reference
-from gaslamp.template import Renderer, build_template
+from gaslamp.files import read_jsonl, sha256_path, write_text
+from gaslamp.rows import get_prompt, get_reference
+from gaslamp.template import Encoded, Renderer, build_template
 
-SPLITS = ("train", "valid", "test")
 MINIMUM_ROWS = 10
 REHEARSAL = Path(__file__).parent.parent / "embedded" / "rehearsal.jsonl"
+PARALLEL = 8 << 20  # bytes of source from which further processes pay
+ENCODED = 256  # rows tokenized together
 
 
 @dataclass
-class Item:
-    """One converted row on its way to a split."""
+class Peek:
+    """What the first rows of a source say, read before anything else happens."""
 
-    place: str
-    row: Row  # the keys of its kind, tools, columns
-    split: str | None
-    slice: str | None
-    group: str | None = None
+    rows: list[dict[str, Any]]
+    format: str
+    mapping: dict[str, str]
+    found: str  # kind that the format gives
+    kind: str  # kind that is written
+    obeys_split: bool
 
-    @property
-    def key(self) -> bytes:
-        """Hash of the group, else of what is asked: rows that share it go to the same split."""
-        return get_question(self.row) if self.group is None else hashlib.blake2b(f"group:{self.group}".encode(), digest_size=16).digest()
 
-    @property
-    def id(self) -> str:
-        """Hash of the whole row, 16 hex digits."""
-        core = {key: value for key, value in self.row.items() if key != "columns"}
-        return sha256_text(json.dumps(core, ensure_ascii=False))[:16]
+def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
+    """Read the first rows and decide format, mapping and kind; nothing is converted or written.
+
+    Args:
+        data: the data section of the config.
+        method_name: whose KINDS the rows must become.
+        source: when it is open already.
+
+    Raises:
+        GaslampError: nothing can be read, no format fits, or the method needs other columns.
+    """
+    source = source or open_source(data)
+    method = registry.get("methods", method_name)
+    rows: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for chunk in source.chunks():
+        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
+        if len(rows) >= LOOKED_AT or len(problems) > 20 * LOOKED_AT:
+            break
+    if not rows:
+        checks = load_checks({})
+        checks["unreadable"].add([Finding(*problem) for problem in problems], len(problems))
+        stop_on_blocks(checks)
+        raise GaslampError(f"{source.name} has no rows", "put rows into it, or set data.source to another file")
+    format_name, plugin, mapping = find_format(rows, data.format, data.columns, method.KINDS)
+    kind = choose_kind(plugin.KIND, method_name, method, rows, format_name, mapping)
+    obeys = all(SPLIT_NAMES.get(str(row.get("split")).strip().lower()) for row in rows)
+    return Peek(rows, format_name, mapping, plugin.KIND, kind, obeys)
+
+
+@dataclass
+class Lengths:
+    """Counts of how many tokens rows have: as small for a million rows as for ten."""
+
+    total: Counter[int] = field(default_factory=Counter)
+    prompt: Counter[int] = field(default_factory=Counter)
+    completion: Counter[int] = field(default_factory=Counter)
+    trained: int = 0  # tokens of the training rows that carry loss
+
+    def add(self, encoded: list[Encoded], split: str) -> None:
+        for row in encoded:
+            learnt = sum(row.trained)
+            self.total[len(row.ids)] += 1
+            self.completion[learnt] += 1
+            self.prompt[len(row.ids) - learnt] += 1
+            if split == "train":
+                self.trained += learnt
 
 
 def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> Card:
@@ -55,249 +105,235 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     Args:
         settings: slice with method, data and train.max_length.
         model_file: model.json of the base model (its tokenizer and template decide lengths and masks).
-        outputs: paths for train, valid, test, template, card, strategy.
+        outputs: paths for train, valid, test, template, card, strategy; images go to a folder beside train.
 
     Raises:
         GaslampError: every problem found, with file, line and fix; no output exists then.
     """
-    data = settings.data
+    data, max_length = settings.data, settings.train.max_length
     model = ModelFacts.read(model_file)
-    method = registry.get("methods", settings.method)
-    max_length = settings.train.max_length
-    checks = load_checks({"too_long": {"max_percentage": 100 * data.max_truncated}, **{name: own.model_dump() for name, own in data.checks.items()}})
-    rows, name = _read_source(data.source, checks["unreadable"])
-    stop_on_blocks(checks)
-    format_name, plugin, mapping = _find_format(rows, data.format, data.columns)
-    kind = _choose_kind(plugin.KIND, method, settings.method)
-    items, duplicates = _convert(rows, plugin, mapping, kind, data, method, checks)
-    facts = Facts(kind, settings.method, max_length)
-    run_checks(checks, "row", [Sample(item.place, item.row) for item in items], len(items), facts)
-    stop_on_blocks(checks)
-    say(f"{len(rows)} rows read as {format_name}, {duplicates} exact duplicates left out")
-    splits, warnings = _split(items, data.split)
-    if duplicates:
-        warnings.append(f"{duplicates} exact duplicates were left out")
-    run_checks(checks, "set", [Sample(item.place, item.row, split) for split in SPLITS for item in splits[split]], len(items), facts)
-    stop_on_blocks(checks)
+    wanted = {name: own.model_dump() for name, own in data.checks.items()}
+    checks = load_checks({"too_long": {"max_percentage": 100 * data.max_truncated}, **wanted})
+    place = outputs["train"].parent
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
+        spool, found, read, source = divide_rows(data, settings.method, max_length, checks, wanted, Path(work))
+        facts = Facts(found.kind, settings.method, max_length)
+        warnings = _get_split_warnings(spool)
+        if data.checks or any(check.stage == "set" for check in checks.values()):
+            run_checks(checks, "set", spool, sum(spool.counts.values()), facts)
+            stop_on_blocks(checks)
 
-    template = build_template(model.path, get_example(splits["train"][0].row))
-    renderer = Renderer.load(model.path, template)
-    rehearsal = _get_rehearsal(round(data.rehearsal * len(splits["train"]))) if kind == "conversation" else []
-    # ours, not the user's: one that is too long for his max_length is no reason to stop
-    rehearsal = [item for item in rehearsal if len(renderer.encode(item.row["messages"]).ids) <= max_length]
-    splits["train"] += rehearsal
-    encoded = {split: [encode_row(renderer, item.row) for item in splits[split]] for split in SPLITS}
-    facts = Facts(kind, settings.method, max_length, {}, tuple(template.stop_ids), template.bos_id)
-    for split in SPLITS:
-        samples = [Sample(i.place, i.row, split, e.ids, e.trained) for i, e in zip(splits[split], encoded[split], strict=True)]
-        run_checks(checks, "encoded", samples, 0 if split == "test" else len(samples), facts)
-    stop_on_blocks(checks)
-    truncated = checks["too_long"].count
-    if truncated:
-        warnings.append(f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training")
-    warnings += get_messages({name: check for name, check in checks.items() if name != "too_long"})
-
-    for split in SPLITS:
-        write_jsonl(outputs[split], [_get_row(item) for item in splits[split]])
-    template.write(outputs["template"])
-    every = [row for split in SPLITS for row in encoded[split]]
-    card = Card(
-        source=name,
-        format=format_name,
-        kind=kind,
-        mapping=mapping,
-        rows={
-            **{split: len(splits[split]) for split in SPLITS},
-            "read": len(rows),
-            "dropped_duplicates": duplicates,
-            "rehearsal": len(rehearsal),
-        },
-        sha256={split: sha256_path(outputs[split]) for split in SPLITS},
-        tokens={
-            "total": _get_spread([len(row.ids) for row in every]),
-            "prompt": _get_spread([len(row.ids) - sum(row.trained) for row in every]),
-            "completion": _get_spread([sum(row.trained) for row in every]),
-        },
-        trained_tokens=sum(sum(row.trained) for row in encoded["train"]),
-        max_length=max_length,
-        truncated=truncated,
-        slices=_count(item.slice for item in splits["test"] if item.slice is not None),
-        warnings=warnings,
-        checks=[check.dump() for check in checks.values()],
-        answers=_get_answer_kind(splits["test"]),
-        system=_get_shared_system(splits["test"]),
-        provenance=Provenance.start([model_file], settings.dump()),
-    )
-    write_text(outputs["strategy"], _render_strategy(card, template.example_text))
-    card.write(outputs["card"])
-    say(", ".join(f"{len(splits[split])} {split}" for split in SPLITS) + f"; rows of {card.tokens['total']['p50']:.0f} tokens, at most {card.tokens['total']['max']:.0f}")
+        example = next(spool.read("train"))
+        template = build_template(model.path, get_example(example.row))
+        renderer = Renderer.load(model.path, template)
+        rehearsal = _add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), max_length) if found.kind == "conversation" else 0
+        facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id)
+        lengths = encode_splits(spool, renderer, checks, facts)
+        stop_on_blocks(checks)
+        truncated = checks["too_long"].count
+        if truncated:
+            warnings.append(f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training")
+        warnings += get_messages({name: check for name, check in checks.items() if name != "too_long"})
+        card = Card(
+            source=source.name,
+            format=found.format,
+            kind=found.kind,
+            mapping=found.mapping,
+            rows={**spool.counts, "read": read, "dropped_duplicates": spool.duplicates, "rehearsal": rehearsal},
+            sha256={split: sha256_path(Path(work) / f"{split}.jsonl") for split in SPLITS},
+            tokens={name: get_spread(getattr(lengths, name)) for name in ("total", "prompt", "completion")},
+            histogram=get_histogram(lengths.total),
+            trained_tokens=lengths.trained,
+            max_length=max_length,
+            truncated=truncated,
+            slices=dict(Counter(sample.row["slice"] for sample in spool.read("test") if "slice" in sample.row)),
+            warnings=warnings,
+            checks=[check.dump() for check in checks.values()],
+            answers=_get_answer_kind(spool),
+            system=_get_shared_system(spool),
+            provenance=Provenance.start([model_file], settings.dump()),
+        )
+        _publish(Path(work), outputs, template, card)
+    total = card.tokens["total"]
+    say(", ".join(f"{card.rows[split]} {split}" for split in SPLITS) + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
     return card
 
 
-def _read_source(source: str, unreadable: Check) -> tuple[list[Placed], str]:
-    if source.startswith("embedded:"):
-        module = registry.get("embedded", source.removeprefix("embedded:"))
-        return [(f"{source}, row {number}", row) for number, row in enumerate(module.generate(), 1)], source
-    problems: list[str] = []
-    rows = read_rows(Path(source).expanduser(), problems)
-    unreadable.add((Finding(*problem.split(": ", 1)) for problem in problems), len(rows) + len(problems))
-    if not problems and len(rows) < MINIMUM_ROWS:
+def divide_rows(
+    data: Any, method: str, max_length: int, checks: dict[str, Check], wanted: dict[str, Any], work: Path, processes: int | None = None
+) -> tuple[Spool, Peek, int, Source]:
+    """Read, detect, convert, check each row, leave exact duplicates out, split, and write to ``work``.
+
+    Args:
+        data: the data section of the config.
+        method, max_length: for the checks of rows.
+        checks: take up what is found.
+        wanted: settings of the checks, as load_checks takes them.
+        work: an empty folder.
+        processes: how many convert; None: as many as the machine has, when the source is large.
+
+    Raises:
+        GaslampError: with all findings, when a check blocks.
+    """
+    source = open_source(data)
+    found = peek(data, method, source)
+    plan = Plan(
+        format=found.format,
+        mapping=found.mapping,
+        kind=found.kind,
+        method=method,
+        system=data.system,
+        slice=data.slice,
+        group=data.group,
+        obeys_split=found.obeys_split,
+        folder=str(source.folder),
+        images=str(work / "images"),
+        checks=wanted,
+        facts=Facts(found.kind, method, max_length),
+    )
+    if processes is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        processes = min(cores, 8) if source.size > PARALLEL else 1
+    spool, read = None, 0
+    for result in convert_all(source.chunks(), plan, processes):
+        if result.error:
+            raise GaslampError(*result.error)
+        merge(checks, result)
+        read += result.read
+        if spool is None:
+            spool = Spool(work, data.split, found.obeys_split or any(result.splits))
+        spool.add(result)
+    assert spool is not None
+    spool.finish()
+    stop_on_blocks(checks)
+    if read < MINIMUM_ROWS:
         raise GaslampError(
-            f"{source} has {len(rows)} rows; training, validation and test need at least {MINIMUM_ROWS}",
+            f"{source.name} has {read} rows; training, validation and test need at least {MINIMUM_ROWS}",
             "add rows: a few hundred good ones make a visible difference",
         )
-    return rows, source
+    if not spool.counts["train"] or not spool.counts["test"]:
+        fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
+        raise GaslampError("the split left no rows for training or test", fix)
+    say(f"{read} rows read as {found.format}, {spool.duplicates} exact duplicates left out")
+    return spool, found, read, source
 
 
-def _choose_kind(found: str, method: ModuleType, name: str) -> str:
-    """The kind of row that is written: what the format gives when the method takes it, else what it can be made into."""
-    if found in method.KINDS:
-        return found
-    kind: str | None = next((kind for kind in method.KINDS if can_adapt(found, kind)), None)
-    if kind is None:
-        raise GaslampError(f"the data holds {found} rows, but the method {name} needs {method.NEEDS}", "choose a method that fits the data, or other data")
-    return kind
+def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], facts: Facts) -> Lengths:
+    """Tokenize every row as training will, count lengths, and call the checks that look at ids and masks."""
+    lengths = Lengths()
+    for split in SPLITS:
+        samples = spool.read(split)
+        while batch := list(islice(samples, ENCODED)):
+            batch, encoded = encode_batch(renderer, batch, checks["unrenderable"])
+            lengths.add(encoded, split)
+            ready = [replace(sample, ids=row.ids, trained=row.trained) for sample, row in zip(batch, encoded, strict=True)]
+            run_checks(checks, "encoded", ready, 0 if split == "test" else len(ready), facts)
+    return lengths
 
 
-def _find_format(rows: list[Placed], wanted: str, columns: dict[str, str]) -> tuple[str, ModuleType, dict[str, str]]:
-    first = [row for _, row in rows[:20]]
-    names = list(first[0])
-    candidates = [wanted] if wanted != "auto" else ["messages", *(n for n in registry.names("formats") if n != "messages")]
-    if columns:
-        missing = sorted(set(columns.values()) - set(names))
-        if missing:
-            raise GaslampError(
-                f"data.columns names {', '.join(missing)}, but the columns are: {', '.join(names)}", "correct data.columns in config.yaml"
-            )
-        if wanted == "auto":
-            candidates = ["messages" if "messages" in columns else "alpaca" if "instruction" in columns else "prompt_completion"]
-    for name in candidates:
-        plugin = registry.get("formats", name)
-        mapping = {**(plugin.detect(names, first) or {}), **columns}
-        if mapping and (columns or plugin.detect(names, first)):
-            return name, plugin, mapping
-    known = "\n".join(f"      {name}: {registry.get('formats', name).EXAMPLE}" for name in registry.names("formats"))
-    shown = json.dumps(first[0], ensure_ascii=False, default=str)[:300]
-    raise GaslampError(
-        f"no format fits the columns {', '.join(names) or '(none)'}\n    first row: {shown}\n    formats that are found by themselves:\n{known}",
-        'say which column is what in config.yaml: data.columns: {prompt: "your column", completion: "your other column"}',
-        "the file has no header line: add one",
-    )
+def encode_batch(renderer: Renderer, batch: list[Sample], refused: Check) -> tuple[list[Sample], list[Encoded]]:
+    """The samples that the template takes and their encoding; the others become findings of ``refused``."""
+    import jinja2
 
-
-def _convert(
-    rows: list[Placed], plugin: ModuleType, mapping: dict[str, str], kind: str, data: Any, method: ModuleType, checks: dict[str, Check]
-) -> tuple[list[Item], int]:
-    items: dict[str, Item] = {}
-    wrong_types, wrong_rows = [], []
-    used = {*mapping.values(), data.slice, data.group, "split"}
-    for place, row in rows:
+    kept, pieces = [], []
+    for sample in batch:
         try:
-            converted = adapt(_add_system(plugin.convert(row, mapping), data.system), kind)
-        except (ValueError, KeyError) as error:
-            wrong_types.append(Finding(place, str(error)))
-            continue
-        wrong = method.validate(converted)
-        wrong_rows += [Finding(place, text) for text in wrong]
-        if wrong:
-            continue
-        rest = {key: value for key, value in row.items() if key not in used and isinstance(value, str | int | float | bool)}
-        if rest:
-            converted["columns"] = rest
-        given, value, group = row.get("split"), row.get(data.slice), row.get(data.group)
-        item = Item(
-            place,
-            converted,
-            given if given in SPLITS else None,
-            str(value) if isinstance(value, str | int | bool) else None,
-            str(group) if isinstance(group, str | int | bool) else None,
-        )
-        items.setdefault(item.id, item)
-    checks["wrong_types"].add(wrong_types, len(rows))
-    checks["method_rows"].add(wrong_rows, len(rows))
-    return list(items.values()), len(rows) - len(items) - len(wrong_types) - len({finding.place for finding in wrong_rows})
+            pieces.append(split_row(renderer, sample.row))
+            kept.append(sample)
+        except GaslampError as error:
+            refused.add([Finding(sample.place, error.cause, error.fix)])
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            refused.add([Finding(sample.place, f"the chat template of the model refuses it: {error}")])
+    refused.seen += len(batch)
+    return kept, encode_rows(renderer, pieces)
 
 
-def _add_system(row: Row, system: str | None) -> Row:
-    """``row`` with data.system in front where it has no system turn of its own."""
-    key = "messages" if "messages" in row else "prompt"
-    turns = row.get(key)
-    if system and isinstance(turns, list) and turns and turns[0]["role"] != "system":
-        return {**row, key: [{"role": "system", "content": system}, *turns]}
-    return row
+def _get_split_warnings(spool: Spool) -> list[str]:
+    warnings = []
+    if spool.dropped:
+        warnings.append(f"{spool.dropped} test rows over data.split.max_test were left out; lower data.split.test to train on them")
+    if spool.counts["test"] < 50:
+        warnings.append(f"only {spool.counts['test']} test rows: scores will have wide intervals")
+    if spool.duplicates:
+        warnings.append(f"{spool.duplicates} exact duplicates were left out")
+    return warnings
 
 
-def _split(items: list[Item], split: Any) -> tuple[dict[str, list[Item]], list[str]]:
-    """By the hash of the prompt and the seed, so that rows never move when others come; a ``split`` column is obeyed."""
-    warnings: list[str] = []
-    result: dict[str, list[Item]] = {name: [] for name in SPLITS}
-    if all(item.split for item in items):
-        for item in items:
-            result[str(item.split)].append(item)
-    else:
-        position = {id(item): get_position(item.key, split.seed) for item in items}
-        order = sorted(items, key=lambda item: position[id(item)])
-        # a small file must still be tested: at least 5 rows, or a fifth of a tiny file
-        least = max(2, min(5, len(items) // 5))
-        border = position[id(order[least - 1])]
-        tests = {id(item) for item in order if position[id(item)] < split.test or position[id(item)] <= border}
-        valids = {id(item) for item in order if split.test <= position[id(item)] < split.test + split.valid} - tests
-        if not valids and split.valid > 0:
-            valids = {id(next(item for item in order if id(item) not in tests))}
-        for item in items:
-            result["test" if id(item) in tests else "valid" if id(item) in valids else "train"].append(item)
-        result["test"].sort(key=lambda item: position[id(item)])
-        if len(result["test"]) > split.max_test:
-            warnings.append(f"{len(result['test']) - split.max_test} test rows over data.split.max_test were left out; lower data.split.test to train on them")
-            result["test"] = result["test"][: split.max_test]
-    if not result["train"] or not result["test"]:
-        raise GaslampError("the split left no rows for training or test", "add rows, or change data.split")
-    if len(result["test"]) < 50:
-        warnings.append(f"only {len(result['test'])} test rows: scores will have wide intervals")
-    return result, warnings
-
-
-def _get_rehearsal(count: int) -> list[Item]:
-    """Up to ``count`` of the shipped general rows, for training only.
+def _add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int) -> int:
+    """Append up to ``count`` of the shipped general rows to training; those that are too long for ``max_length`` are no reason to stop.
 
     Measured on the embedded task: without them the tuned model answered 4 of 40 general questions (base: 22) and put
     most answers into JSON; with 5 % of them it answered 20 to 24, at the same score on the task.
     """
-    rows = list(read_jsonl(REHEARSAL))[:count]
-    return [Item(f"rehearsal, row {number}", {"messages": row["messages"]}, "train", None) for number, row in enumerate(rows, 1)]
+    import orjson
+
+    added = 0
+    for number, row in enumerate(islice(read_jsonl(REHEARSAL), count), 1):
+        if len(renderer.encode(row["messages"]).ids) <= max_length:
+            spool.append("train", orjson.dumps({"id": f"rehearsal-{number}", "messages": row["messages"]}) + b"\n", f"rehearsal, row {number}")
+            added += 1
+    return added
 
 
-def _get_row(item: Item) -> dict[str, Any]:
-    return {"id": item.id, **item.row} | ({"slice": item.slice} if item.slice is not None else {})
+def _publish(work: Path, outputs: dict[str, Path], template: Template, card: Card) -> None:
+    """Put the finished files where they belong, each in one step; only now is anything of a former run replaced."""
+    images = outputs["train"].parent / "images"
+    if images.is_dir():
+        shutil.rmtree(images)
+    if (work / "images").is_dir():
+        os.replace(work / "images", images)
+    for split in SPLITS:
+        os.replace(work / f"{split}.jsonl", outputs[split])
+    template.write(outputs["template"])
+    write_text(outputs["strategy"], _render_strategy(card, template.example_text))
+    card.write(outputs["card"])
 
 
-def _get_spread(values: list[int]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {"p50": ordered[len(ordered) // 2], "p95": ordered[int(len(ordered) * 0.95)], "max": ordered[-1]}
+def get_spread(counts: Counter[int]) -> dict[str, float]:
+    """Median, 95th percentile and maximum of counted values."""
+    total = sum(counts.values())
+    wanted = {"p50": total // 2, "p95": int(total * 0.95), "max": total - 1}
+    found, passed = {}, 0
+    for value in sorted(counts):
+        passed += counts[value]
+        for name, rank in wanted.items():
+            if name not in found and passed > rank:
+                found[name] = float(value)
+    return found
 
 
-def _count(values: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
+def get_histogram(counts: Counter[int], bins: int = 40) -> list[dict[str, int]]:
+    """Rows by length in equal bins: from (included), to (excluded), rows."""
+    width = max(1, -(-(max(counts) + 1) // bins)) if counts else 1
+    rows = Counter({0: 0})
+    for value, count in counts.items():
+        rows[value // width] += count
+    return [{"from": index * width, "to": (index + 1) * width, "rows": rows[index]} for index in range(max(rows) + 1)]
 
 
-def _get_shared_system(items: list[Item]) -> str | None:
-    asked = [get_prompt(item.row) for item in items]
-    prompts = {turns[0]["content"] if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str) else None for turns in asked}
+def _get_shared_system(spool: Spool) -> str | None:
+    def get_system(sample: Sample) -> Any:
+        turns = get_prompt(sample.row)
+        return turns[0]["content"] if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str) else None
+
+    prompts = {get_system(sample) for sample in spool.read("test")}
     return prompts.pop() if len(prompts) == 1 else None
 
 
-def _get_answer_kind(items: list[Item]) -> Any:
+def _get_answer_kind(spool: Spool) -> Any:
+    import orjson
+
     def is_json(text: str) -> bool:
         try:
-            return isinstance(json.loads(text), dict | list)
-        except json.JSONDecodeError:
+            return isinstance(orjson.loads(text), dict | list)
+        except orjson.JSONDecodeError:
             return False
 
-    answers = [answer for item in items if (answer := get_reference(item.row)) is not None]
-    return "json" if answers and all(is_json(answer) for answer in answers) else "text"
+    def get_answers() -> Iterator[str]:
+        return (answer for sample in spool.read("test") if (answer := get_reference(sample.row)) is not None)
+
+    return "json" if any(True for _ in get_answers()) and all(map(is_json, get_answers())) else "text"
 
 
 def _render_strategy(card: Card, example: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 MASK = 2**64 - 1
 
 
@@ -16,3 +18,77 @@ def mix(value: int) -> int:
 def get_position(question: bytes, seed: int) -> float:
     """A number in [0, 1) for rows that ask ``question`` (rows.get_question): below split.test they are test rows."""
     return mix(int.from_bytes(question[:8], "little") ^ mix(seed)) / 2**64
+
+
+class Seen:
+    """Which 16-byte digests came before: an open-addressing table of 64-bit words, 16 to 64 bytes a row, asked in batches."""
+
+    def __init__(self) -> None:
+        import numpy
+
+        self._low = numpy.zeros(1 << 12, dtype=numpy.uint64)
+        self._high = numpy.zeros(1 << 12, dtype=numpy.uint64)
+        self._used = 0
+
+    def __len__(self) -> int:
+        return self._used
+
+    def add(self, digests: bytes) -> Any:
+        """Take up digests (16 bytes each) and return a mask of those that are new; of equal ones the first."""
+        import numpy
+
+        words = numpy.frombuffer(digests, dtype=numpy.uint64)
+        low, high = words[0::2].copy(), words[1::2].copy()
+        low[low == 0] = 1  # zero marks an empty place
+        while 2 * (self._used + len(low)) > len(self._low):
+            self._grow()
+        # of equal digests of one batch only the first is asked
+        _, first = numpy.unique(low, return_index=True)
+        alone = numpy.zeros(len(low), dtype=bool)
+        alone[first] = True
+        new = numpy.zeros(len(low), dtype=bool)
+        self._insert(low, high, first, new)
+        if len(first) < len(low):  # equal low words: nearly always equal digests; asked after the others, so they are found
+            for index in numpy.flatnonzero(~alone):
+                self._insert(low, high, numpy.array([index]), new)
+        self._used += int(new.sum())
+        return new
+
+    def _grow(self) -> None:
+        import numpy
+
+        held = numpy.flatnonzero(self._low)
+        low, high = self._low[held], self._high[held]
+        self._low = numpy.zeros(2 * len(self._low), dtype=numpy.uint64)
+        self._high = numpy.zeros(len(self._low), dtype=numpy.uint64)
+        self._insert(low, high, numpy.arange(len(low)), numpy.zeros(len(low), dtype=bool))
+
+    def _insert(self, low: Any, high: Any, pending: Any, new: Any) -> None:
+        import numpy
+
+        mask, one = numpy.uint64(len(self._low) - 1), numpy.uint64(1)
+        a, b = low[pending], high[pending]
+        place = a & mask
+        while len(pending):
+            held = self._low[place]
+            empty = held == 0
+            found = (held == a) & (self._high[place] == b)
+            # of several that want one empty place one gets it: it is written, and who reads itself back has won
+            wanted = place[empty]
+            self._low[wanted], self._high[wanted] = a[empty], b[empty]
+            won = empty & (self._low[place] == a) & (self._high[place] == b)
+            new[pending[won]] = True
+            rest = ~(found | won)
+            pending, a, b, place = pending[rest], a[rest], b[rest], (place[rest] + one) & mask
+
+
+def get_positions(questions: bytes, seed: int) -> Any:
+    """get_position for many rows: ``questions`` holds the first 8 bytes of each digest; float64 of shape (rows,)."""
+    import numpy
+
+    with numpy.errstate(over="ignore"):
+        value = numpy.frombuffer(questions, dtype=numpy.uint64) ^ numpy.uint64(mix(seed))
+        value = value + numpy.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+        return (value ^ (value >> numpy.uint64(31))).astype(numpy.float64) / 2**64

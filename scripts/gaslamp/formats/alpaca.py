@@ -1,31 +1,49 @@
-"""Alpaca: instruction, optional input, output."""
+"""Alpaca: instruction, optional input, output; earlier rounds in ``history``, a ``system`` column."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.formats.prompt_completion import get_text
-from gaslamp.rows import Row
+from gaslamp.data.cells import find_column, get_optional, get_text, parse_list, to_text
+from gaslamp.rows import Message, Row
 
 KIND = "conversation"
+ORDER = 40
 EXAMPLE = '{"instruction": "Translate to German", "input": "good morning", "output": "guten Morgen"}'
+REQUIRED = ("instruction", "output")
+OPTIONAL = ("input", "system", "history")
+INPUTS = ("input", "context", "inputs")
+OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
     """instruction and output (or response), with input when it is there."""
-    answer = next((name for name in ("output", "response") if name in columns), None)
-    if "instruction" not in columns or answer is None:
+    instruction, output = find_column(columns, ("instruction",)), find_column(columns, OUTPUTS)
+    if not instruction or not output:
         return None
-    mapping = {"instruction": "instruction", "output": answer}
-    return mapping | {key: key for key in ("input", "system") if key in columns}
+    mapping = {"instruction": instruction, "output": output}
+    for role, names in (("input", INPUTS), ("system", ("system", "system_prompt")), ("history", ("history",))):
+        if found := find_column(columns, names):
+            mapping[role] = found
+    return mapping
+
+
+def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Message]:
+    """What is asked: system, earlier rounds, the instruction with its input below it."""
+    prompt = get_text(row, mapping["instruction"])
+    if extra := get_optional(row, mapping.get("input", "input")):
+        prompt = f"{prompt}\n\n{extra}"
+    messages: list[Message] = []
+    if system := get_optional(row, mapping.get("system", "system")):
+        messages.append({"role": "system", "content": system})
+    column = mapping.get("history", "history")
+    for number, turn in enumerate(parse_list(row.get(column)) or [], 1):
+        if not isinstance(turn, list | tuple) or len(turn) != 2:
+            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
+        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
+    return [*messages, {"role": "user", "content": prompt}]
 
 
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """One user turn (instruction, then input below it) and the answer."""
-    prompt = get_text(row, mapping["instruction"])
-    extra = row.get(mapping.get("input", ""))
-    if extra:
-        prompt = f"{prompt}\n\n{get_text(row, mapping['input'])}"
-    system = row.get(mapping.get("system", ""))
-    head = [{"role": "system", "content": str(system)}] if system else []
-    return {"messages": [*head, {"role": "user", "content": prompt}, {"role": "assistant", "content": get_text(row, mapping["output"])}]}
+    return {"messages": [*read_instruction(row, mapping), {"role": "assistant", "content": get_text(row, mapping["output"])}]}

@@ -1,35 +1,58 @@
-"""Conversations: a column of {role, content} turns; ShareGPT's {from, value} is the same thing with other names."""
+"""Conversations: a column of {role, content} turns (ChatML, OpenAI); ShareGPT's {from, value} is the same with other names.
+
+A ``system`` column is the first turn where there is none; a ``tools`` column lists what may be called.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.data.cells import find_column, first_value, get_optional, is_turns, parse_list, read_tools, read_turns
 from gaslamp.rows import Row
 
 KIND = "conversation"
+ORDER = 30
 EXAMPLE = '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}'
-ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
+REQUIRED = ("messages",)
+NAMES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "turns", "conversation_a")
+OPTIONAL = ("system", "tools")
+SYSTEM = ("system", "system_prompt", "system_message")
+TOOLS = ("tools", "functions")
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """The column that holds the turns, when the first row has one."""
-    for name in ("messages", "conversations", "conversation"):
-        if name in columns and isinstance(rows[0].get(name), list):
-            return {"messages": name}
+    """The column that holds the turns, when the first rows have one."""
+    for name in NAMES:
+        column = find_column(columns, (name,))
+        if column and (is_turns(first_value(rows, column)) or _is_talk(first_value(rows, column))):
+            mapping = {"messages": column}
+            for role, names in (("system", SYSTEM), ("tools", TOOLS)):
+                if found := find_column(columns, names):
+                    mapping[role] = found
+            return mapping
     return None
+
+
+def _is_talk(value: Any) -> bool:
+    """Texts that two people say in turns, without roles."""
+    value = parse_list(value)
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(turn, str) for turn in value)
 
 
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """The turns of one row. Raises ValueError with what is wrong with it."""
-    turns = row.get(mapping["messages"])
-    if not isinstance(turns, list) or not turns:
-        raise ValueError(f"column '{mapping['messages']}' holds no list of turns")
-    messages = []
-    for number, turn in enumerate(turns, 1):
-        if not isinstance(turn, dict):
-            raise ValueError(f"turn {number} is not an object with role and content")
-        role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise ValueError(f"turn {number} lacks a text role or content")
-        messages.append({"role": ROLES.get(role, role), "content": content})
-    return {"messages": messages}
+    column = mapping["messages"]
+    value = row.get(column)
+    if _is_talk(value):
+        talk = parse_list(value)
+        messages = [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(talk)]
+    else:
+        messages = read_turns(value, column)
+    system = get_optional(row, mapping.get("system", "system"))
+    if system and messages[0]["role"] != "system":
+        messages.insert(0, {"role": "system", "content": system})
+    result: Row = {"messages": messages}
+    tools = mapping.get("tools", "tools")
+    if row.get(tools) not in (None, "", [], "[]"):
+        result["tools"] = read_tools(row[tools], tools)
+    return result

@@ -1,60 +1,81 @@
-"""Two columns: what is asked and what is answered, under any of the usual names."""
+"""Two columns: what is asked and what is answered, under any of the usual names; TRL's lists of messages too."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from gaslamp.data.cells import find_column, first_value, get_optional, get_text, is_turns, read_answer, read_prompt
 from gaslamp.rows import Row
 
 KIND = "conversation"
+ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
+REQUIRED = ("prompt", "completion")
+OPTIONAL = ("system", "context")
+ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
 PAIRS = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("prompt", "answer"),
-    ("prompt", "output"),
-    ("question", "answer"),
-    ("question", "response"),
-    ("query", "response"),
-    ("query", "answer"),
+    *(("prompt", name) for name in ANSWERS),
+    *(("question", name) for name in ("answer", "response", "completion", "output", "explanation", "solution", "answers")),
+    *(("query", name) for name in ("response", "answer", "completion", "output")),
+    *(("instruction", name) for name in ("completion", "answer", "response")),
+    ("problem", "solution"),
+    ("problem", "answer"),
     ("input", "output"),
     ("input", "target"),
+    ("inputs", "targets"),
     ("source", "target"),
+    ("src", "tgt"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("document", "summary"),
+    ("dialogue", "summary"),
+    ("message_1", "message_2"),
+    ("user", "assistant"),
+    ("human", "assistant"),
+    ("human", "bot"),
+    ("request", "response"),
+    ("post", "reply"),
     ("text", "label"),
     ("text", "output"),
+    ("text", "summary"),
+    ("sentence", "label"),
 )
+CONTEXTS = ("context", "article", "passage")
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
     """The first pair of names that both stand in the file, whatever their case."""
-    lower = {name.lower().strip(): name for name in columns}
-    for prompt, completion in PAIRS:
-        if prompt in lower and completion in lower:
-            mapping = {"prompt": lower[prompt], "completion": lower[completion]}
-            return mapping | ({"system": lower["system"]} if "system" in lower else {})
+    for names in PAIRS:
+        prompt, completion = (find_column(columns, (name,)) for name in names)
+        if prompt and completion:
+            mapping = {"prompt": prompt, "completion": completion}
+            if system := find_column(columns, ("system", "system_prompt")):
+                mapping["system"] = system
+            context = find_column(columns, CONTEXTS)
+            if context and names[0] == "question" and isinstance(first_value(rows, context), str):
+                mapping["context"] = context
+            return mapping
     return None
 
 
-def get_text(row: dict[str, Any], column: str) -> str:
-    """A cell as text: numbers and booleans as JSON writes them, objects as compact JSON. ValueError when there is none."""
-    if column not in row or row[column] is None:
-        raise ValueError(f"column '{column}' is empty or missing")
-    value = row[column]
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if not text.strip():
-        raise ValueError(f"column '{column}' is empty")
-    return text
-
-
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
-    """One user turn and one answer."""
-    system = row.get(mapping.get("system", ""))
-    head = [{"role": "system", "content": str(system)}] if system else []
-    return {
-        "messages": [
-            *head,
-            {"role": "user", "content": get_text(row, mapping["prompt"])},
-            {"role": "assistant", "content": get_text(row, mapping["completion"])},
-        ]
-    }
+    """One user turn (below its context, when there is one) and one answer."""
+    prompt, completion = mapping["prompt"], mapping["completion"]
+    system = get_optional(row, mapping["system"]) if "system" in mapping else None
+    asked, answer = row.get(prompt), row.get(completion)
+    if type(asked) is str and type(answer) is str and asked[:1] not in _JSON and answer[:1] not in _JSON and "context" not in mapping:
+        if not asked or asked.isspace():
+            raise ValueError(f"column '{prompt}' is empty")
+        if not answer or answer.isspace():
+            raise ValueError(f"column '{completion}' is empty")
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+        return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
+    messages = read_prompt(row, prompt, system)
+    if "context" in mapping and (context := get_optional(row, mapping["context"])):
+        messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
+    if is_turns(answer):
+        return {"messages": [*messages, *read_answer(answer, completion)]}
+    return {"messages": [*messages, {"role": "assistant", "content": get_text(row, completion)}]}
+
+
+_JSON = ("[", "{")

@@ -1,0 +1,271 @@
+"""Parse and convert one chunk of rows: what runs in every process of the data phase."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gaslamp import registry
+from gaslamp.data.checking import KEPT, Check, Facts, Finding, Sample, load_checks
+from gaslamp.data.images import get_image_parts, store_images
+from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
+from gaslamp.errors import GaslampError
+from gaslamp.rows import Row, adapt
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a process needs to convert chunks; it can be pickled."""
+
+    format: str
+    mapping: dict[str, str]
+    kind: str
+    method: str
+    system: str | None
+    slice: str
+    group: str
+    obeys_split: bool  # every row says its split in a column of that name
+    folder: str  # where relative image paths start
+    images: str  # folder that pictures are written to
+    checks: dict[str, dict[str, Any]]  # settings as load_checks takes them
+    facts: Facts
+
+
+@dataclass
+class Converted:
+    """One chunk after conversion; the lists have one entry a row that survived.
+
+    lines      the row as it will stand on disk, with a line end
+    digests    16 bytes a row: equal for exact duplicates
+    questions  8 bytes a row: equal for rows that ask the same (or share a group)
+    splits     1 byte a row: 1 + index in SPLITS, 0 when the row says none
+    numbers    of the row in its file
+    found      check -> how many findings, and the first of them
+    """
+
+    label: str
+    read: int = 0
+    lines: list[bytes] = field(default_factory=list)
+    digests: bytes = b""
+    questions: bytes = b""
+    splits: bytes = b""
+    numbers: list[int] = field(default_factory=list)
+    found: dict[str, tuple[int, list[Finding]]] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    error: tuple[str, str, str | None] | None = None
+
+
+class Converter:
+    """A plan with its plug-ins loaded: made once in a process."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.format = registry.get("formats", plan.format)
+        self.method = registry.get("methods", plan.method)
+        self.checks = [check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"]
+        optional = getattr(self.format, "OPTIONAL", ())
+        self.used = {*plan.mapping.values(), *(name for name in optional if name not in plan.mapping), plan.slice, "split"}
+        self.adapts = plan.kind != self.format.KIND
+
+    def convert(self, chunk: Chunk) -> Converted:
+        """All rows of a chunk. A damaged file comes back as ``error``: exceptions of ours do not travel between processes."""
+        try:
+            return self._convert(chunk)
+        except GaslampError as error:
+            return Converted(chunk.label, error=(error.cause, error.fix, error.less_likely))
+
+    def _convert(self, chunk: Chunk) -> Converted:
+        import orjson
+        import xxhash
+
+        plan, convert, validate, used = self.plan, self.format.convert, self.method.validate, self.used
+        mapping, label, dumps, digest_of = plan.mapping, chunk.label, orjson.dumps, xxhash.xxh3_128_digest
+        result = Converted(label)
+        problems: list[Problem] = []
+        wrong_types: list[Finding] = []
+        wrong_rows: list[Finding] = []
+        rows: list[tuple[int, Row, dict[str, Any]]] = []
+        fixed_split = 1 + SPLITS.index(chunk.split) if chunk.split else 0
+        count = 0
+        for number, source in chunk.read(problems):
+            count += 1
+            try:
+                row = convert(source, mapping)
+                if plan.system:
+                    row = add_system(row, plan.system)
+                if self.adapts:
+                    row = adapt(row, plan.kind)
+                if plan.folder and any(True for _ in get_image_parts(row)):
+                    store_images(row, Path(plan.folder), Path(plan.images))
+                wrong = validate(row)
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+                wrong_types.append(Finding(f"{label} {number}", _describe(error)))
+                continue
+            if wrong:
+                wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
+                continue
+            rows.append((number, row, source))
+        result.read = count + len(problems)
+        if self.checks:
+            rows = self._check(rows, label, result)
+        lines, digests, questions, splits = result.lines, [], [], bytearray()
+        for number, row, source in rows:
+            try:
+                core = dumps(row)
+                question = get_question_bytes(row, dumps)
+            except TypeError as error:
+                wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
+                continue
+            given = fixed_split
+            if plan.obeys_split and not given:
+                name = SPLIT_NAMES.get(str(source.get("split")).strip().lower())
+                if name is None:
+                    wrong_types.append(Finding(f"{label} {number}", f"column 'split' holds {source.get('split')!r}, not train, valid or test"))
+                    continue
+                given = 1 + SPLITS.index(name)
+            digest = digest_of(core)
+            tail = b""
+            value = source.get(plan.slice)
+            if type(value) is str or type(value) is int or type(value) is bool:
+                tail = b',"slice":' + dumps(str(value))
+            if len(source) > len(mapping):
+                rest = {key: item for key, item in source.items() if key not in used and type(item) in SCALARS}
+                if rest:
+                    try:
+                        tail += b',"columns":' + dumps(rest)
+                    except TypeError:
+                        rest = {key: item for key, item in rest.items() if _is_writable(item, dumps)}
+                        tail += b',"columns":' + dumps(rest)
+            group = source.get(plan.group)
+            if group is not None and type(group) in SCALARS:
+                question = f"group:{group}".encode("utf-8", "surrogatepass")
+            lines.append(b'{"id":"' + digest[:8].hex().encode() + b'",' + core[1:-1] + tail + b"}\n")
+            digests.append(digest)
+            questions.append(hashlib.blake2b(question, digest_size=16).digest()[:8])
+            splits.append(given)
+            result.numbers.append(number)
+        result.digests, result.questions, result.splits = b"".join(digests), b"".join(questions), bytes(splits)
+        self._report(result, "unreadable", [Finding(*problem) for problem in problems], result.read)
+        self._report(result, "wrong_types", wrong_types, result.read)
+        self._report(result, "method_rows", wrong_rows, result.read)
+        return result
+
+    def _report(self, result: Converted, name: str, findings: list[Finding], seen: int) -> None:
+        count, kept = result.found.get(name, (0, []))
+        result.found[name] = (count + len(findings), [*kept, *findings][:KEPT])
+        result.seen[name] = seen
+
+    def _check(self, rows: list[tuple[int, Row, dict[str, Any]]], label: str, result: Converted) -> list[tuple[int, Row, dict[str, Any]]]:
+        """Call the checks that look at rows as they stream; those that drop or mend change the list."""
+        for check in self.checks:
+            samples = [Sample(f"{label} {number}", row) for number, row, _ in rows]
+            findings = list(check.plugin.check(samples, check.get_facts(self.plan.facts)))
+            self._report(result, check.name, findings, len(samples))
+            if not findings:
+                continue
+            places = {finding.place for finding in findings}
+            if check.mends:
+                rows = [(n, check.plugin.mend(row, check.options) if f"{label} {n}" in places else row, source) for n, row, source in rows]
+            elif getattr(check.plugin, "DROPS", False):
+                rows = [item for item in rows if f"{label} {item[0]}" not in places]
+        return rows
+
+
+SCALARS = frozenset((str, int, float, bool))
+
+
+def _is_writable(value: Any, dumps: Any) -> bool:
+    try:
+        dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _describe(error: Exception) -> str:
+    """A ValueError of a format speaks for itself; anything else is a shape that nobody foresaw."""
+    if type(error) is ValueError:
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"column {error} is missing"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return f"its values have an unexpected shape ({type(error).__name__}: {error})"
+
+
+def get_question_bytes(row: Row, dumps: Any) -> bytes:
+    """What rows.get_question hashes, without the hash, by a faster JSON writer."""
+    messages = row.get("messages")
+    if messages is not None:
+        return dumps(messages[:-1])  # type: ignore[no-any-return]
+    return dumps(row["prompt"] if "prompt" in row else row["text"] if "text" in row else row["anchor"])  # type: ignore[no-any-return]
+
+
+def add_system(row: Row, system: str) -> Row:
+    """``row`` with data.system in front where it has no system turn of its own."""
+    key = "messages" if "messages" in row else "prompt"
+    turns = row.get(key)
+    if isinstance(turns, list) and turns and turns[0].get("role") != "system":
+        return {**row, key: [{"role": "system", "content": system}, *turns]}
+    return row
+
+
+_converter: Converter | None = None
+
+
+def start_process(plan: Plan) -> None:
+    """Load the plug-ins of a plan, once in a process."""
+    global _converter
+    _converter = Converter(plan)
+
+
+def convert_chunk(chunk: Chunk) -> Converted:
+    """Convert a chunk with the plan that start_process loaded."""
+    assert _converter is not None
+    return _converter.convert(chunk)
+
+
+def convert_all(chunks: Iterator[Chunk], plan: Plan, processes: int) -> Iterator[Converted]:
+    """Every chunk in order, converted here or by ``processes`` others; a few chunks are under way at a time.
+
+    Raises:
+        GaslampError: a process was ended from outside (memory), or a file is damaged.
+    """
+    if processes < 2:
+        start_process(plan)
+        yield from map(convert_chunk, chunks)
+        return
+    import multiprocessing
+    from collections import deque
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads of pyarrow
+    with ProcessPoolExecutor(processes, context, start_process, (plan,)) as pool:
+        waiting: deque[Future[Converted]] = deque()
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(convert_chunk, chunk))
+                if len(waiting) > 2 * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise GaslampError("a process that converts rows was ended from outside", "free memory and run the same command") from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def merge(checks: dict[str, Check], result: Converted) -> None:
+    """Take up what a chunk's checks found."""
+    for name, (count, findings) in result.found.items():
+        check = checks[name]
+        check.seen += result.seen.get(name, 0)
+        check.count += count
+        check.findings += findings[: max(0, KEPT - len(check.findings))]

@@ -1,0 +1,170 @@
+"""Rows on their way to the splits: written to a work folder as they come, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gaslamp.data.checking import Sample
+from gaslamp.data.convert import SPLITS, Converted
+from gaslamp.data.splitting import Seen, get_positions
+
+BORDER = 64  # of the rows that are no test rows, so many of the lowest positions are remembered, to mend a tiny split
+
+
+@dataclass
+class _Test:
+    position: float
+    order: int
+    line: bytes
+    place: str
+
+
+@dataclass
+class Spool:
+    """Divides converted rows into splits.
+
+    By the position of a row (a hash of what it asks, in [0, 1)): below ``test`` it is a test row, of which at most ``max_test``
+    with the lowest positions are kept; below ``test + valid`` a validation row; else a training row. A row that says its
+    split itself goes there.
+
+    Attributes:
+        folder: work folder; train.jsonl and valid.jsonl in it, each with a file of places and positions beside it.
+        counts: rows of each split; test is set by ``finish``.
+        duplicates: rows left out because an equal one came before.
+        dropped: test rows over max_test.
+    """
+
+    folder: Path
+    settings: Any  # data.split
+    by_column: bool
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    duplicates: int = 0
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        self._seen = Seen()
+        self._tests: list[_Test] = []
+        self._limit = 2.0  # test rows at or above this position are over max_test for sure
+        self._order = 0
+        self._lowest: list[float] = []
+        self._files = {split: (self.folder / f"{split}.jsonl").open("wb") for split in ("train", "valid")}
+        self._places = {split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n") for split in ("train", "valid")}
+
+    def add(self, rows: Converted) -> None:
+        """Take up a converted chunk: leave exact duplicates out, send every other row to its split."""
+        import numpy
+
+        if not rows.lines:
+            return
+        new = self._seen.add(rows.digests)
+        self.duplicates += len(new) - int(new.sum())
+        positions = get_positions(rows.questions, self.settings.seed)
+        given = numpy.frombuffer(rows.splits, dtype=numpy.uint8)
+        test, valid = self.settings.test, self.settings.test + self.settings.valid
+        codes = numpy.where(given > 0, given - 1, numpy.where(positions < test, 2, numpy.where(positions < valid, 1, 0)))
+        for code, split in ((0, "train"), (1, "valid")):
+            chosen = numpy.flatnonzero(new & (codes == code)).tolist()
+            if chosen:
+                self._write(split, rows, chosen, positions)
+        for index in numpy.flatnonzero(new & (codes == 2) & (positions < self._limit)).tolist():
+            self._tests.append(_Test(float(positions[index]), self._order + index, rows.lines[index], f"{rows.label} {rows.numbers[index]}"))
+        self.counts["test"] += int((new & (codes == 2)).sum())
+        self._order += len(new)
+        if len(self._tests) > 2 * self.settings.max_test + 1000:
+            self._cut()
+        if not self.by_column:
+            rest = positions[new & (codes != 2)]
+            self._lowest = sorted({*self._lowest, *(numpy.sort(rest)[:BORDER].tolist() if len(rest) else ())})[:BORDER]
+
+    def _write(self, split: str, rows: Converted, chosen: list[int], positions: Any) -> None:
+        lines, numbers, label = rows.lines, rows.numbers, rows.label
+        every = len(chosen) == len(lines)
+        self._files[split].write(b"".join(lines if every else [lines[index] for index in chosen]))
+        self._places[split].write("".join([f"{positions[index]:.17g}\t{label} {numbers[index]}\n" for index in chosen]))
+        self.counts[split] += len(chosen)
+
+    def _cut(self) -> None:
+        self._tests.sort(key=lambda row: (row.position, row.order))
+        del self._tests[self.settings.max_test :]
+        self._limit = self._tests[-1].position + 1e-300
+
+    def finish(self) -> None:
+        """Close the files, see to it that a small set is tested and validated too, and write the test rows."""
+        for handle in (*self._files.values(), *self._places.values()):
+            handle.close()
+        if not self.by_column:
+            self._fill()
+        self._cut() if len(self._tests) > self.settings.max_test else None
+        self.dropped = self.counts["test"] - len(self._tests)
+        self.counts["test"] = len(self._tests)
+        self._tests.sort(key=lambda row: row.order if self.by_column else (row.position, row.order))  # type: ignore[arg-type, return-value]
+        with (self.folder / "test.jsonl").open("wb") as lines, (self.folder / "test.places").open("w", encoding="utf-8", newline="\n") as places:
+            for row in self._tests:
+                lines.write(row.line)
+                places.write(f"{row.position!r}\t{row.place}\n")
+
+    def _fill(self) -> None:
+        """At least 5 test rows (a fifth of a tiny set) and one for validation: those with the next positions."""
+        total = sum(self.counts.values())
+        least = min(max(2, min(5, total // 5)), total - 1)
+        missing = least - self.counts["test"]
+        if missing > 0:
+            self._move(self._lowest[:missing][-1:], "test")
+        if not self.counts["valid"] and self.settings.valid > 0 and self._lowest:
+            self._move(self._lowest[:1], "valid")
+
+    def _move(self, borders: list[float], target: str) -> None:
+        """Rows of train (and, for test, valid) up to a position go to ``target``."""
+        for border in borders:
+            for split in ("train", "valid") if target == "test" else ("train",):
+                moved: list[tuple[bytes, str]] = []
+                kept = self.folder / "kept.jsonl", self.folder / "kept.places"
+                with kept[0].open("wb") as lines, kept[1].open("w", encoding="utf-8", newline="\n") as places:
+                    for line, place in self._read_lines(split):
+                        if float(place.split("\t", 1)[0]) <= border:
+                            moved.append((line, place))
+                        else:
+                            lines.write(line)
+                            places.write(place + "\n")
+                kept[0].replace(self.folder / f"{split}.jsonl")
+                kept[1].replace(self.folder / f"{split}.places")
+                self.counts[split] -= len(moved)
+                self.counts[target] += len(moved)
+                for line, place in moved:
+                    if target == "test":
+                        position, where = place.split("\t", 1)
+                        self._order += 1
+                        self._tests.append(_Test(float(position), self._order, line, where))
+                    else:
+                        self._append(target, line, place)
+            self._lowest = [position for position in self._lowest if position > border]
+
+    def _read_lines(self, split: str) -> Iterator[tuple[bytes, str]]:
+        with (self.folder / f"{split}.jsonl").open("rb") as lines, (self.folder / f"{split}.places").open(encoding="utf-8", newline="\n") as places:
+            for line, place in zip(lines, places, strict=True):
+                yield line, place.rstrip("\n")
+
+    def _append(self, split: str, line: bytes, place: str) -> None:
+        with (self.folder / f"{split}.jsonl").open("ab") as lines, (self.folder / f"{split}.places").open("a", encoding="utf-8", newline="\n") as places:
+            lines.write(line)
+            places.write(place + "\n")
+
+    def append(self, split: str, line: bytes, place: str) -> None:
+        """One more row, after ``finish``."""
+        self._append(split, line, f"1\t{place}")
+        self.counts[split] += 1
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Every row of every split, as often as wanted, read from the disk."""
+        for split in SPLITS:
+            yield from self.read(split)
+
+    def read(self, split: str) -> Iterator[Sample]:
+        """The rows of one split with the places they came from."""
+        import orjson
+
+        for line, place in self._read_lines(split):
+            yield Sample(place.split("\t", 1)[1], orjson.loads(line), split)
