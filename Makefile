@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run new test lint bench schema
+.PHONY: help setup run llamacpp new test lint bench schema
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
@@ -20,6 +20,9 @@ $(READY): pyproject.toml
 
 run: setup ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
 	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" run PROFILE=$(PROFILE)
+
+llamacpp: setup ## all of llama.cpp, found or built, into the cache that every project shares
+	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" llamacpp PROFILE=$(PROFILE)
 
 new: setup ## a project of your own: two questions, then it stands in projects/
 	@$(BIN)/cookiecutter . --directory cookiecutter-template --output-dir projects

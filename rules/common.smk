@@ -12,6 +12,7 @@ from gaslamp import registry
 from gaslamp.code_graph import get_code
 from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
+from gaslamp.levels import is_with_imatrix
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
@@ -73,6 +74,17 @@ def get_data_plugins():
 def get_adapters(wildcards):
     """The adapter for `tuned`, nothing for `base`."""
     return f"outputs/{wildcards.run}/adapters" if wildcards.who == "tuned" else []
+
+
+def get_imatrix(wildcards):
+    """The importance matrix for the levels that want one."""
+    wanted = is_with_imatrix(wildcards.level, CONFIG.export.imatrix)
+    return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
+
+
+def keep(output):
+    """``output`` as it is, or as a temporary file where the config asks for that."""
+    return output if CONFIG.export.keep_intermediates else temp(output)
 
 
 def get_metric_plugins():

@@ -79,3 +79,16 @@ rule build_llamacpp:
     threads: 1
     shell:
         "{PYTHON} scripts/build_llamacpp.py --out {output} --log {log}"
+
+
+# What no step of a run needs, so that the first run does not wait for it: make llamacpp.
+rule build_llamacpp_rest:
+    input:
+        toolchain=TOOLCHAIN,
+        code=get_code("build_llamacpp.py"),
+    output:
+        directory("resources/llama.cpp/bin"),
+    log:
+        "logs/build_llamacpp_rest.log",
+    shell:
+        "{PYTHON} scripts/build_llamacpp.py --toolchain {input.toolchain} --links {output} --log {log}"

@@ -9,7 +9,7 @@ rule merge_adapters:
         template="data/template.json",
         code=get_code("merge_adapters.py", "exporters/merged"),
     output:
-        directory("outputs/{run}/merged"),
+        keep(directory("outputs/{run}/merged")),
     log:
         "logs/{run}/merge_adapters.log",
     resources:
@@ -25,16 +25,42 @@ rule convert_gguf:
         toolchain=TOOLCHAIN,
         code=get_code("convert_gguf.py", "exporters/gguf"),
     output:
-        "outputs/{run}/gguf/model-f16.gguf",
+        keep("outputs/{run}/gguf/model-{level}.gguf"),
     log:
-        "logs/{run}/convert_gguf.log",
+        "logs/{run}/convert_{level}.log",
+    wildcard_constraints:
+        level="f16|bf16|f32",
     shell:
-        "{PYTHON} scripts/convert_gguf.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
+        "{PYTHON} scripts/convert_gguf.py --merged {input.merged} --toolchain {input.toolchain}"
+        " --level {wildcards.level} --out {output} --log {log}"
+
+
+rule build_imatrix:
+    input:
+        f16="outputs/{run}/gguf/model-f16.gguf",
+        toolchain=TOOLCHAIN,
+        train="data/train.jsonl",
+        template="data/template.json",
+        model=MODEL_FACTS,
+        calibration=CONFIG.export.calibration or [],
+        code=get_code("build_imatrix.py", "exporters/gguf"),
+    output:
+        "outputs/{run}/gguf/imatrix.gguf",
+    log:
+        "logs/{run}/build_imatrix.log",
+    resources:
+        model=1,
+    params:
+        settings=get_settings("export.calibration"),
+    shell:
+        "{PYTHON} scripts/build_imatrix.py --source {input.f16} --toolchain {input.toolchain} --train {input.train}"
+        " --template {input.template} --model {input.model} --settings {params.settings:q} --out {output} --log {log}"
 
 
 rule quantize_gguf:
     input:
         f16="outputs/{run}/gguf/model-f16.gguf",
+        imatrix=get_imatrix,
         toolchain=TOOLCHAIN,
         code=get_code("quantize_gguf.py", "exporters/gguf"),
     output:
@@ -42,10 +68,29 @@ rule quantize_gguf:
     log:
         "logs/{run}/quantize_{level}.log",
     wildcard_constraints:
-        level="(?!f16$)[a-z0-9_]+",
+        level="(?!f16$|bf16$|f32$)[a-z0-9_]+",
+    params:
+        imatrix=lambda wildcards, input: f"--imatrix {input.imatrix}" if input.imatrix else "",
     shell:
         "{PYTHON} scripts/quantize_gguf.py --source {input.f16} --toolchain {input.toolchain}"
-        " --level {wildcards.level} --out {output} --log {log}"
+        " --level {wildcards.level} {params.imatrix} --out {output} --log {log}"
+
+
+rule measure_gguf:
+    input:
+        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        toolchain=TOOLCHAIN,
+        rows=["data/test.jsonl", "data/train.jsonl"],
+        code=get_code("measure_gguf.py"),
+    output:
+        "outputs/{run}/gguf/bench.json",
+    log:
+        "logs/{run}/measure_gguf.log",
+    resources:
+        model=1,
+    shell:
+        "{PYTHON} scripts/measure_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --rows {input.rows}"
+        " --out {output} --log {log}"
 
 
 rule evaluate_gguf:
@@ -71,18 +116,22 @@ rule build_ladder:
     input:
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
         predictions=expand("outputs/{{run}}/eval/gguf-{level}.predictions.jsonl", level=LEVELS),
+        bench="outputs/{run}/gguf/bench.json",
         compare="outputs/{run}/eval/compare.json",
         test="data/test.jsonl",
         code=get_code("build_ladder.py", *get_metric_plugins()),
     output:
-        "outputs/{run}/gguf/ladder.json",
+        facts="outputs/{run}/gguf/ladder.json",
+        plot="outputs/{run}/gguf/ladder.svg",
+        page="outputs/{run}/gguf/ladder.html",
     log:
         "logs/{run}/build_ladder.log",
     params:
-        settings=get_settings("export.tolerance", "eval"),
+        settings=get_settings("export.tolerance", "export.imatrix", "eval"),
     shell:
-        "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions}"
-        " --compare {input.compare} --test {input.test} --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions} --bench {input.bench}"
+        " --compare {input.compare} --test {input.test} --settings {params.settings:q}"
+        " --out {output.facts} --plot {output.plot} --page {output.page} --log {log}"
 
 
 rule check_parity:

@@ -5,22 +5,33 @@ from pathlib import Path
 
 from gaslamp.console import say, step
 from gaslamp.errors import exit_with_help
-from gaslamp.files import get_cache_dir, write_json
-from gaslamp.llamacpp.proof import prove_toolchain
-from gaslamp.llamacpp.toolchain import ensure_toolchain
+from gaslamp.files import get_cache_dir, read_json, write_json
+from gaslamp.llamacpp.proof import prove_more_tools, prove_toolchain
+from gaslamp.llamacpp.toolchain import MORE_TOOLS, TOOLS, ensure_toolchain, link_tools
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="toolchain.json to write")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, help="toolchain.json to write: the tools that a run needs")
+    target.add_argument("--links", type=Path, help="folder to fill with links to every tool and to the converters")
+    parser.add_argument("--toolchain", type=Path, help="with --links: the toolchain.json of the run")
     parser.add_argument("--log", type=Path, required=True, help="receives all that pip, cmake and the compiler print")
     args = parser.parse_args()
     with step("toolchain"):
-        toolchain = ensure_toolchain(get_cache_dir(), args.log)
-        say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); trying it on a tiny model")
-        toolchain["proof"] = prove_toolchain(toolchain, args.log)
-        write_json(args.out, toolchain)
-        say(f"it converts, quantizes and serves ({toolchain['proof']['seconds']} s)")
+        if args.out:
+            toolchain = ensure_toolchain(get_cache_dir(), args.log)
+            say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); trying it on a tiny model")
+            toolchain["proof"] = prove_toolchain(toolchain, args.log)
+            write_json(args.out, toolchain)
+            say(f"it converts, quantizes and serves ({toolchain['proof']['seconds']} s)")
+            return
+        toolchain = read_json(args.toolchain) if args.toolchain else ensure_toolchain(get_cache_dir(), args.log)
+        # the rest from where the first ones came: installed tools and built ones are never mixed
+        toolchain["tools"] |= ensure_toolchain(get_cache_dir(), args.log, (*TOOLS, *MORE_TOOLS))["tools"]
+        proven = prove_more_tools(toolchain, args.log)
+        link_tools(toolchain["tools"], [toolchain["converter"], toolchain["lora_converter"]], args.links)
+        say(f"{args.links}: {', '.join(sorted(toolchain['tools']))} and the converters; {', '.join(proven)} tried on a tiny model")
 
 
 if __name__ == "__main__":

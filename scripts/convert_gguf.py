@@ -1,4 +1,4 @@
-"""Convert the merged model to a 16-bit GGUF file."""
+"""Convert the merged model to an unquantized GGUF file."""
 
 import argparse
 from pathlib import Path
@@ -12,11 +12,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--merged", type=Path, required=True, help="folder of the merged model")
     parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
+    parser.add_argument("--level", default="f16", help="f16, bf16 or f32")
     parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
     args = parser.parse_args()
     with step("convert", args.log):
-        export(args.merged, args.toolchain, args.out, args.log)
+        export(args.merged, args.toolchain, args.out, args.log, args.level)
 
 
 if __name__ == "__main__":

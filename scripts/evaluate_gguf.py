@@ -7,7 +7,7 @@ from gaslamp.config import parse_slice
 from gaslamp.console import step
 from gaslamp.errors import exit_with_help
 from gaslamp.evaluation.serve_eval import evaluate_gguf
-from gaslamp.exporters.gguf import get_level
+from gaslamp.levels import get_level
 
 
 def main() -> None:

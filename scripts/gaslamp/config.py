@@ -15,12 +15,38 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
+from gaslamp import levels
 from gaslamp.errors import GaslampError
 
 Backend = Literal["cpu", "cuda", "mac", "colab"]
-Level = Literal["q8_0", "q6_k", "q5_k_m", "q5_0", "q4_k_m", "q4_0", "q3_k_m", "q2_k"]
+
+
+def _check_level(value: str) -> str:
+    """One of llama-quantize's names; f16 is always made and therefore no choice."""
+    known = [name for name in levels.ALL if name != "f16"]
+    if value in known:
+        return value
+    if value == "f16":
+        raise ValueError("f16 is always made: leave it out")
+    near = difflib.get_close_matches(value.lower(), known, n=1, cutoff=0.5)
+    raise ValueError(f"there is no such level; {f'did you mean {near[0]}?' if near else f'choose from: {chr(32).join(known)}'}")
+
+
+Level = Annotated[
+    str, AfterValidator(_check_level), WithJsonSchema({"type": "string", "enum": [name for name in levels.ALL if name != "f16"]})
+]
 
 
 def _read_exponent(value: Any) -> Any:
@@ -194,15 +220,45 @@ class Demo(Section):
     examples: int = Field(6, ge=1, le=50, description="Pairs of answers shown.")
 
 
+class Hub(Section):
+    repo: str | None = Field(None, description="Where `make push` puts the model: owner/name; null: nowhere.", pattern=r"^[\w.-]+/[\w.-]+$")
+    private: bool = Field(True, description="Only you can see it.")
+    files: list[Literal["adapter", "merged", "gguf", "lora_gguf"]] = Field(
+        default=["adapter", "gguf"], description="What is pushed; gguf: the recommended level and its Modelfile.", min_length=1
+    )
+
+
 class Export(Section):
+    formats: list[str] = Field(
+        default=["gguf", "ollama"], description="Names from scripts/gaslamp/exporters: what is made beside the merged model.", min_length=1
+    )
     levels: list[Level] = Field(
-        default=["q8_0", "q4_k_m"], description="Quantized files to make beside f16.", min_length=1
+        default=["q8_0", "q4_k_m"], description="GGUF files to make beside f16; names as llama-quantize has them.", min_length=1
+    )
+    imatrix: Literal["auto", "always", "never"] = Field(
+        "auto", description="An importance matrix for the quantization; auto: for the levels that need one (iq1, iq2, iq3_xs, iq3_xxs, q2_k)."
+    )
+    calibration: str | None = Field(None, description="Text file for the importance matrix; null: training rows.", min_length=1)
+    keep_intermediates: bool = Field(
+        True, description="false: the merged model and f16 are deleted once everything made from them stands."
     )
     tolerance: Number = Field(
         0.05, ge=0, le=1, description="Score a level may lose against f16 and still be recommended (0.05 = 5 points)."
     )
     parity: Literal["block", "warn"] = Field("block", description="block: a model that differs from the evaluated one is not shipped.")
     parity_prompts: int = Field(16, ge=4, le=200, description="Test rows that go through every artefact in the parity check.")
+    hub: Hub = Field(default_factory=Hub, description="The model hub.")  # type: ignore[arg-type]
+
+    @field_validator("formats")
+    @classmethod
+    def _formats_exist(cls, value: list[str]) -> list[str]:
+        from gaslamp import registry
+
+        for name in value:
+            if name not in (known := registry.names("exporters")):
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                raise ValueError(f"there is no format '{name}'; {f'did you mean {near[0]}?' if near else f'built: {chr(44).join(known)}'}")
+        return list(dict.fromkeys(value))
 
 
 class Deploy(Section):
@@ -344,7 +400,7 @@ def _get_keys(path: tuple[str | int, ...]) -> list[str]:
 def _find_sections(key: str) -> list[str]:
     """The sections that do have ``key``, as ``train`` or ``train.lora``."""
     found = []
-    for path in ((), *((name,) for name in Config.model_fields), ("data", "split"), ("train", "lora")):
+    for path in ((), *((name,) for name in Config.model_fields), ("data", "split"), ("train", "lora"), ("export", "hub")):
         if key in _get_keys(path):
             found.append(".".join(path) or "the top level")
     return found

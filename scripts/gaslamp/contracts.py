@@ -257,6 +257,16 @@ class Level(BaseModel):
     stop_rate: float
     seconds: float
     within_tolerance: bool
+    load_seconds: float | None = None  # until the server answers
+    prompt_tps: float | None = None  # tokens read a second
+    gen_tps: float | None = None  # tokens written a second
+    peak_memory_gb: float | None = None  # with 512 tokens read and 128 written
+    perplexity: float | None = None  # on the words of the test rows; None: too little text
+    perplexity_error: float | None = None
+    kl_divergence: float | None = None  # mean, nats a token, against f16
+    kl_error: float | None = None
+    same_top: float | None = None  # share of positions with the same most likely token as f16
+    imatrix: bool = False  # quantized with an importance matrix
 
 
 class Ladder(Artefact):
@@ -289,9 +299,12 @@ class Parity(Artefact):
 
 
 class Bench(Artefact):
-    """outputs/<run>/gguf/bench.json: speed of each level on this machine, tokens per second."""
+    """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
 
-    levels: dict[str, dict[str, float]]  # level -> prompt_tps, prompt_stddev, gen_tps, gen_stddev
+    levels: dict[str, dict[str, float]]
+    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s), and where there is
+    text enough perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)"""
     n_prompt: int
     n_gen: int
     threads: int
+    perplexity_tokens: int = 0  # predicted for perplexity and KL divergence

@@ -13,8 +13,8 @@ from typing import Any
 from gaslamp.console import say
 from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Provenance, Template
 from gaslamp.evaluation.stats import get_score
-from gaslamp.exporters.gguf import get_level
 from gaslamp.files import read_json, read_jsonl
+from gaslamp.levels import get_level
 from gaslamp.llamacpp.convert import read_gguf_facts
 from gaslamp.llamacpp.server import LlamaServer
 from gaslamp.rows import get_prompt

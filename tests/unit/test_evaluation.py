@@ -291,8 +291,10 @@ def climb(folder: Path, monkeypatch: pytest.MonkeyPatch, right: dict[str, int], 
         files.append(folder / f"model-{level}.gguf")
         files[-1].write_text("only its name counts here")
     predictions = [write_answers(folder / f"{level}.jsonl", rows, hits) for level, hits in right.items()]
-    settings = parse_slice(get_slice(Config.model_validate({"export": {"tolerance": tolerance}}), "export.tolerance", "eval"))
-    return laddering.build_ladder(settings, files, predictions, folder / "compare.json", folder / "test.jsonl", folder / "ladder.json")
+    settings = parse_slice(get_slice(Config.model_validate({"export": {"tolerance": tolerance}}), "export.tolerance", "export.imatrix", "eval"))
+    facts.bench(list(right)).write(folder / "bench.json")
+    paths = [folder / name for name in ("bench.json", "compare.json", "test.jsonl", "ladder.json")]
+    return laddering.build_ladder(settings, files, predictions, *paths)
 
 
 @pytest.mark.parametrize(

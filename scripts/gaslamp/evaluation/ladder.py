@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.console import get_size, say
-from gaslamp.contracts import Compare, Ladder, Level, Provenance, Score
+from gaslamp.contracts import Bench, Compare, Ladder, Level, Provenance, Score
 from gaslamp.evaluation.compare import get_metrics, get_name, read_predictions
 from gaslamp.evaluation.stats import get_score
-from gaslamp.exporters.gguf import get_level
 from gaslamp.files import read_jsonl
+from gaslamp.levels import get_level, is_with_imatrix
 from gaslamp.llamacpp.convert import read_gguf_facts
 from gaslamp.rows import get_reference
 
+MEASURED = ("load_seconds", "prompt_tps", "gen_tps", "peak_memory_gb", "perplexity", "perplexity_error", "kl_divergence", "kl_error", "same_top")
 
-def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compare: Path, test: Path, out: Path) -> Ladder:
+
+def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench: Path, compare: Path, test: Path, out: Path) -> Ladder:
     """Score every level on the test set and recommend one.
 
     Args:
-        settings: slice with export.tolerance and eval.
+        settings: slice with export.tolerance, export.imatrix and eval.
         gguf, predictions: one file each for every level, in the same order; f16 is among them.
+        bench: bench.json, for what each level costs and how far it is from f16.
         compare: compare.json, for the score of the evaluated adapter.
         test: data/test.jsonl.
         out: ladder.json to write.
@@ -35,6 +38,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compa
         for level, found in answers.items()
     }
     floor = sum(scores["f16"]) / len(rows) - tolerance
+    measured = Bench.read(bench)
     levels = []
     for file in gguf:
         level = get_level(file)
@@ -52,6 +56,8 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compa
                 stop_rate=sum(found[row["id"]]["stopped"] for row in rows) / len(rows),
                 seconds=round(sum(found[row["id"]]["seconds"] for row in rows), 1),
                 within_tolerance=score.value >= floor - 1e-9,
+                imatrix=is_with_imatrix(level, settings.export.imatrix),
+                **{key: measured.levels[level].get(key) for key in MEASURED},
             )
         )
     best = min((level for level in levels if level.within_tolerance), key=lambda level: level.size_bytes)
@@ -66,7 +72,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], compa
         levels=levels,
         recommended=best.level,
         reason=reason.replace("%", " %"),
-        provenance=Provenance.start([*gguf, *predictions, compare, test], settings.dump()),
+        provenance=Provenance.start([*gguf, *predictions, bench, compare, test], settings.dump()),
     )
     ladder.write(out)
     say("; ".join(f"{level.level} {level.score.value:.1%} in {get_size(level.size_bytes)}" for level in levels) + f" -> {best.level}")

@@ -7,18 +7,20 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gaslamp.errors import GaslampError
+from gaslamp.llamacpp.toolchain import get_tool
 
 
 def convert_to_gguf(
     toolchain: dict[str, Any], model_dir: Path, out: Path, outtype: str = "f16", log: Path | None = None
 ) -> None:
-    """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16, bf16 or q8_0).
+    """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16 or bf16).
 
     Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
     """
@@ -46,16 +48,33 @@ def convert_lora_to_gguf(
     _write_gguf(command, Path(out), log, f"converting the adapter {adapter_dir} to GGUF")
 
 
-def quantize(toolchain: dict[str, Any], source: Path, out: Path, level: str, log: Path | None = None) -> None:
+def quantize(
+    toolchain: dict[str, Any], source: Path, out: Path, level: str, log: Path | None = None, imatrix: Path | None = None
+) -> None:
     """Quantize the GGUF ``source`` to ``out`` at ``level`` (q8_0, q4_k_m ...; upper or lower case).
 
+    ``imatrix`` is an importance matrix (``build_imatrix``): which weights matter most for such texts.
     Raises GaslampError with llama-quantize's own lines when it fails; ``out`` is complete or absent.
     """
 
     def command(temporary: Path) -> list[str]:
-        return [toolchain["tools"]["llama-quantize"], str(source), str(temporary), level.upper()]
+        start = [toolchain["tools"]["llama-quantize"], *(["--imatrix", str(imatrix)] if imatrix else [])]
+        return [*start, str(source), str(temporary), level.upper()]
 
     _write_gguf(command, Path(out), log, f"quantizing {source} to {level}")
+
+
+def build_imatrix(toolchain: dict[str, Any], gguf: Path, text: Path, out: Path, log: Path, context: int, chunks: int) -> None:
+    """Write the importance matrix of ``gguf`` on ``text``: ``chunks`` pieces of ``context`` tokens, special tokens read as such.
+
+    Raises GaslampError with llama-imatrix' own lines when it fails; ``out`` is complete or absent.
+    """
+
+    def command(temporary: Path) -> list[str]:
+        start = [get_tool(toolchain, "llama-imatrix", log), "-m", str(gguf), "-f", str(text), "-o", str(temporary)]
+        return [*start, "-c", str(context), "--chunks", str(chunks), "--parse-special", "--no-ppl"]
+
+    _write_gguf(command, out, log, f"measuring which weights of {gguf} matter")
 
 
 def bench(
@@ -64,18 +83,18 @@ def bench(
     n_prompt: int = 512,
     n_gen: int = 128,
     log: Path | None = None,
-    repetitions: int = 3,
+    repetitions: int = 2,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Speed of ``gguf`` on this machine from llama-bench.
 
     Returns prompt_tps, prompt_stddev, gen_tps and gen_stddev (tokens/s), n_prompt, n_gen, repetitions, threads,
-    backend and cpu.
+    backend, cpu and peak_memory_gb (resident, with that many tokens in its memory).
     """
     command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
     command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
-    output = _run(command, log, f"measuring the speed of {gguf}")
-    rows = json.loads(output)
+    output = run_tool(command, log, f"measuring the speed of {gguf}")
+    rows = json.loads(output.stdout)
     prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
     gen = next(row for row in rows if row["n_gen"] and not row["n_prompt"])
     return {
@@ -89,6 +108,7 @@ def bench(
         "threads": gen["n_threads"],
         "backend": gen["backends"],
         "cpu": gen["cpu_info"],
+        "peak_memory_gb": output.peak_memory_gb,
     }
 
 
@@ -148,36 +168,53 @@ def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | Non
     # The suffix stays: the converter and llama-quantize look at it.
     temporary = out.with_name(f".{out.stem}.{os.getpid()}.gguf")
     try:
-        _run(command(temporary), log, what)
+        run_tool(command(temporary), log, what)
         check_gguf(temporary)
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _run(command: list[str], log: Path | None, what: str) -> str:
-    """Run a llama.cpp program, append all it prints to ``log``, return its stdout."""
+class Output(NamedTuple):
+    """What a program printed, and the most memory it held."""
+
+    stdout: str
+    stderr: str
+    peak_memory_gb: float
+
+
+def run_tool(command: list[str], log: Path | None, what: str) -> Output:
+    """Run a llama.cpp program and append all it prints to ``log``.
+
+    Raises GaslampError with the program's own lines when it fails; ``what`` says what it was doing.
+    """
     # Nothing may be fetched for a model that is already on this disk.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, stdin=subprocess.DEVNULL)
+        try:
+            # wait4 tells the memory of this child alone; getrusage would tell the largest of all
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for handle in (out, err):
+            handle.seek(0)
+            texts.append(handle.read().decode("utf-8", errors="replace"))
     if log:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
-        with Path(log).open("a", encoding="utf-8") as handle:
-            handle.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
-    if done.returncode == 0:
-        return done.stdout
-    raise _explain(what, done.returncode, done.stdout + done.stderr, log)
+        with Path(log).open("a", encoding="utf-8") as story:
+            story.write(f"$ {' '.join(command)}\n{texts[0]}{texts[1]}\n")
+    if process.returncode != 0:
+        raise explain_failure(what, process.returncode, texts[0] + texts[1], log)
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
+    return Output(texts[0], texts[1], round(usage.ru_maxrss * unit / 1e9, 3))
 
 
-def _explain(what: str, code: int, output: str, log: Path | None) -> GaslampError:
+def explain_failure(what: str, code: int, output: str, log: Path | None) -> GaslampError:
     """The error for a program that failed, with the lines of its output that say why."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|invalid|failed|not supported|No space", line, re.IGNORECASE)]

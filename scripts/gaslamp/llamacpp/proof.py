@@ -55,6 +55,33 @@ def prove_toolchain(toolchain: dict[str, Any], log: Path) -> dict[str, Any]:
     }
 
 
+def prove_more_tools(toolchain: dict[str, Any], log: Path) -> list[str]:
+    """Run every tool that no rule of a plain run uses once on a tiny model; returns their names.
+
+    Raises the GaslampError of the first one that fails.
+    """
+    from gaslamp.llamacpp.convert import run_tool
+
+    done = []
+    with tempfile.TemporaryDirectory(prefix="gaslamp-proof-") as name:
+        folder = Path(name)
+        write_tiny_model(folder / "hf")
+        model, text = folder / "f16.gguf", folder / "text.txt"
+        convert_to_gguf(toolchain, folder / "hf", model, "f16", log)
+        text.write_text("the quick brown fox jumps over the lazy dog. " * 12, encoding="utf-8")
+        arguments = {
+            "llama-tokenize": ["-m", str(model), "-p", "hello", "--ids"],
+            "llama-imatrix": ["-m", str(model), "-f", str(text), "-o", str(folder / "imatrix.gguf"), "-c", "64", "--chunks", "2"],
+            "llama-completion": ["-m", str(model), "-p", "hello", "-n", "4", "-c", "64", "--no-conversation", "--no-display-prompt"],
+            "llama-cli": ["--version"],
+        }
+        for tool, words in arguments.items():
+            if tool in toolchain["tools"]:
+                run_tool([toolchain["tools"][tool], *words], log, f"trying {tool}")
+                done.append(tool)
+    return done
+
+
 def write_tiny_model(folder: Path, hidden: int = 64, layers: int = 2, seed: int = 1) -> None:
     """Write a Llama of about 0.1 M random weights with a byte-level vocabulary to ``folder``, in Hugging Face form."""
     import numpy

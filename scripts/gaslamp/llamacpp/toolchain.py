@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from gaslamp.console import say
 from gaslamp.errors import GaslampError
-from gaslamp.files import lock, write_json, write_text
+from gaslamp.files import get_cache_dir, lock, write_json, write_text
 from gaslamp.packages import download_package
 
 SCHEMA_VERSION = 1
@@ -31,7 +31,10 @@ SDIST = f"llama_cpp_python-{VERSION}.tar.gz"
 SDIST_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 MINIMUM_BUILD = 11434
 """Oldest llama.cpp build number taken from the PATH: an older one may not know what the pinned converter writes."""
-TOOLS = ("llama-quantize", "llama-server", "llama-bench")
+TOOLS = ("llama-quantize", "llama-server", "llama-bench", "llama-perplexity")
+"""What a run needs; built before training and proven."""
+MORE_TOOLS = ("llama-tokenize", "llama-imatrix", "llama-completion", "llama-cli")
+"""Built when something asks for them: `make llamacpp`, or an export with an importance matrix."""
 NEEDED_OPTIONS = ("--api-key-file", "--cors-origins", "--no-ui", "--alias")
 DISK_BYTES = 1_000_000_000
 PROGRESS_SECONDS = 20.0
@@ -41,8 +44,8 @@ _UNPACKED = re.compile(
     r"vendor/llama\.cpp/(?:[^/]+|(?:cmake|common|conversion|ggml|gguf-py|include|licenses|scripts|src|vendor|tools)/.+)$"
 )
 
-# Measured on two cores with gcc 12, all three tools, CPU time: plain 12 min; joined sources 5.6 min;
-# this wrapper 5.0 min. Speed of a 135M q8_0 model, this build against -O3 in llama.cpp's own layers: prompt 568 and
+# Measured on two cores with gcc 12, CPU time for quantize, server and bench: plain 12 min; joined sources 5.6 min;
+# this wrapper 5.0 min. After them, each: perplexity 7 s, tokenize 4 s, completion 6 s, imatrix 11 s, cli 14 s. Speed of a 135M q8_0 model, this build against -O3 in llama.cpp's own layers: prompt 568 and
 # 570 tokens/s, answer 95.7 and 95.8.
 _FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release",
@@ -107,8 +110,11 @@ def ensure_toolchain(cache_dir: Path, log: Path, tools: Sequence[str] = TOOLS) -
         started = time.monotonic()
         paths = _build(folder, source, flags, tools, log)
         seconds = round(time.monotonic() - started, 1)
-        known = json.loads(marker.read_text(encoding="utf-8"))["tools"] if marker.is_file() else {}
-        write_json(marker, {"tools": {**known, **paths}, "build_seconds": seconds, "flags": flags})
+        earlier: dict[str, Any] = {"tools": {}, "build_seconds": 0.0}
+        if marker.is_file():
+            earlier |= json.loads(marker.read_text(encoding="utf-8"))
+        whole = round(earlier["build_seconds"] + seconds, 1)
+        write_json(marker, {"tools": {**earlier["tools"], **paths}, "build_seconds": whole, "flags": flags})
     return _result("built", reason, seconds, flags, paths, source)
 
 
@@ -128,6 +134,36 @@ def _result(
         "lora_converter": str(source / "convert_lora_to_gguf.py"),
         "gguf_py": str(source / "gguf-py"),
     }
+
+
+def get_tool(toolchain: dict[str, Any], name: str, log: Path, cache_dir: Path | None = None) -> str:
+    """The path of one llama.cpp program: as recorded, else from where the others came, else built beside them (once).
+
+    Args:
+        toolchain: what ``ensure_toolchain`` returned.
+        name: for example ``llama-imatrix``.
+        log: receives what a build prints.
+        cache_dir: the per-user cache.
+
+    Raises:
+        GaslampError: it has to be built and cannot be.
+    """
+    path: str | None = toolchain["tools"].get(name)
+    if path and Path(path).is_file():
+        return path
+    found = ensure_toolchain(cache_dir or get_cache_dir(), log, (name,))
+    return str(found["tools"][name])
+
+
+def link_tools(tools: dict[str, str], converters: Sequence[str], folder: Path) -> None:
+    """Make ``folder`` a set of links to programs and converters, for use by hand; it appears complete or not at all."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for path in (*tools.values(), *converters):
+        (unfinished / Path(path).name).symlink_to(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
 
 
 def get_folder(cache_dir: Path) -> Path:

@@ -12,6 +12,7 @@ ROLES = {
     "outputs/env/preflight.json": "The gate before anything long: disk, memory, backend",
     "resources/models": "The base model: where it stands, hash, licence",
     "resources/llama.cpp/toolchain.json": "The llama.cpp programs and their version",
+    "resources/llama.cpp/bin": "Links to all of llama.cpp (`make llamacpp`)",
     "data/train.jsonl": "Training rows",
     "data/valid.jsonl": "Validation rows",
     "data/test.jsonl": "Test rows, seen by evaluation only",
@@ -33,12 +34,18 @@ ROLES = {
     "outputs/{run}/gguf/ladder.json": "Score and size of each level, and the recommendation",
     "outputs/{run}/gguf/parity.json": "The gate before shipping: same prompt, same stop, same answers",
     "outputs/{run}/gguf/Modelfile": "The model for Ollama",
-    "outputs/{run}/gguf/bench.json": "Speed of each level (`make deploy`)",
+    "outputs/{run}/gguf/bench.json": "Speed, memory, perplexity and KL divergence of each level",
+    "outputs/{run}/gguf/ladder.svg": "Size against score",
+    "outputs/{run}/gguf/ladder.html": "The same with the whole table, as a piece of a page",
+    "outputs/{run}/gguf/imatrix.gguf": "Which weights matter, for the quantization",
     "outputs/{run}/reflection/payload.json": "What was worth remembering",
     "outputs/{run}/reflection/decisions.md": "What became of it",
     "gaslamp.md": "This roadbook",
     "progress_log.md": "Every phase with its time, failures too",
 }
+
+OPTIONAL = ("resources/llama.cpp/bin", "outputs/{run}/gguf/imatrix.gguf", "outputs/{run}/lora", "outputs/{run}/export/")
+"""Starts of what only some configs or commands make: listed when it is there."""
 
 
 def get_outputs(rules: Path, backend: str) -> list[tuple[str, str]]:
@@ -75,6 +82,8 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
         names = [path.replace("{level}", level) for level in values] if "{level}" in path else [path]
         names = [name.replace("{who}", who) for name in names for who in (("base", "tuned") if "{who}" in name else ("",))]
         for name in names:
+            if path.startswith(OPTIONAL) and not (rules.parent / name.replace("{run}", run)).exists():
+                continue
             file = model.as_posix() if name == "resources/models" else name.replace("{run}", run)
             rows.append((file, f"rule {rule}", ROLES.get(path, f"Output of {rule}")))
     train = f"rule train_{'mlx' if backend == 'mac' else backend}"

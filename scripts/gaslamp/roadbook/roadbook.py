@@ -11,6 +11,7 @@ from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import Card, Compare, Ladder, ModelFacts, Parity, Preflight, Score, Template, TrainFacts, Verdict
 from gaslamp.demo.answers import choose
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.ladder_page import COLUMNS, get_cells
 from gaslamp.files import read_json, write_text
 from gaslamp.memory.candidates import get_hardware
 from gaslamp.memory.hints import read_hints
@@ -120,6 +121,8 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
         examples=choose(compare.examples, settings.demo.examples),
         ladder=ladder,
+        ladder_columns=COLUMNS,
+        ladder_cells=get_cells,
         recommended=next(level for level in ladder.levels if level.level == ladder.recommended),
         parity=Parity.read(facts["parity"]),
         inventory=get_inventory(project / "rules", settings.backend, settings.run, settings.export.levels, facts["model"]),

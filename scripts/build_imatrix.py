@@ -1,0 +1,28 @@
+"""Measure which weights of the f16 file matter, on training rows or a text of yours: the importance matrix."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.exporters.gguf import build_imatrix
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, help_ in {
+        "source": "the f16 GGUF file", "toolchain": "toolchain.json of llama.cpp", "train": "training rows",
+        "template": "template.json", "model": "model.json of the base model", "out": "matrix to write", "log": "everything llama-imatrix says",
+    }.items():  # fmt: skip
+        parser.add_argument(f"--{name}", type=Path, required=True, help=help_)
+    parser.add_argument("--settings", required=True, help="JSON with export.calibration")
+    args = parser.parse_args()
+    with step("imatrix", args.log):
+        text = parse_slice(args.settings).export.calibration
+        calibration = Path(text).expanduser() if text else None
+        build_imatrix(args.source, args.toolchain, args.train, args.template, args.model, calibration, args.out, args.log)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,145 @@
+"""What a GGUF level costs and loses on this machine: load time, memory, speed, perplexity and KL divergence against f16."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from gaslamp.console import say
+from gaslamp.contracts import Bench, Provenance
+from gaslamp.errors import GaslampError
+from gaslamp.files import read_json, read_jsonl, write_text
+from gaslamp.llamacpp.convert import bench, run_tool
+from gaslamp.llamacpp.server import LlamaServer
+from gaslamp.llamacpp.toolchain import get_tool
+from gaslamp.rows import Row, get_kind, get_prompt, get_reference, get_text
+
+CHUNKS = 8
+CONTEXTS = (256, 128, 64)
+"""Tokens of one piece of text, the longest that the text has enough of. llama-perplexity scores the second half of each."""
+SERVED_CONTEXT = 4096
+
+
+def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path) -> Bench:
+    """Measure each level after the other, under the same conditions, and write bench.json.
+
+    Args:
+        files: GGUF files of one model; ``model-f16.gguf`` is among them.
+        toolchain: toolchain.json.
+        rows: files of rows; the words of their prompts and answers are the text for perplexity.
+        out: bench.json to write.
+        log: all that llama.cpp prints.
+    """
+    tools = read_json(toolchain)
+    provenance = Provenance.start([*files, *rows])
+    first = next(file for file in files if file.stem == "model-f16")
+    levels: dict[str, dict[str, float]] = {}
+    facts: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".measure-") as name:
+        text, logits = Path(name) / "text.txt", Path(name) / "f16.logits"
+        write_text(text, get_words(rows))
+        context = chunks = 0
+        for file in (first, *(file for file in files if file != first)):
+            level = file.stem.removeprefix("model-")
+            started = time.monotonic()
+            with LlamaServer(tools, file, context=SERVED_CONTEXT, log=log.with_name(f"{log.stem}_server.log")) as server:
+                loaded = time.monotonic() - started
+                if file == first:
+                    context, chunks = choose_pieces(len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False)))
+            facts = bench(tools, file, log=log)
+            levels[level] = {
+                "load_seconds": round(loaded, 2),
+                "peak_memory_gb": facts["peak_memory_gb"],
+                **{key: round(facts[key], 2) for key in ("prompt_tps", "prompt_stddev", "gen_tps", "gen_stddev")},
+            }
+            if chunks:
+                levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
+            say(f"{level}: {get_line(levels[level])}")
+    measured = Bench(
+        levels=levels, n_prompt=facts["n_prompt"], n_gen=facts["n_gen"], threads=facts["threads"],
+        perplexity_tokens=chunks * (context - 1 - context // 2), provenance=provenance,
+    )  # fmt: skip
+    measured.write(out)
+    return measured
+
+
+def get_line(level: dict[str, float]) -> str:
+    """The figures of one level in a line."""
+    line = f"reads {level['prompt_tps']:.0f} tokens/s, writes {level['gen_tps']:.0f}, loads in {level['load_seconds']:.1f} s"
+    return line + (f", KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "")
+
+
+def get_words(files: list[Path], enough: int = 40_000) -> str:
+    """Prompts and answers of rows as plain text, at most about ``enough`` characters.
+
+    Words only: llama-perplexity reads no special tokens, so chat markers would become noise.
+    """
+    parts: list[str] = []
+    for file in files:
+        for row in read_jsonl(file):
+            parts += _get_row_words(row)
+            if sum(map(len, parts[-64:])) and sum(map(len, parts)) > enough:
+                return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts) + "\n"
+
+
+def _get_row_words(row: Row) -> list[str]:
+    if get_kind(row) == "text":
+        return [row["text"]]
+    if get_kind(row) == "pair":
+        return [row["anchor"], row["positive"]]
+    words = [get_text(message) for message in get_prompt(row) if message["role"] != "system"]
+    return [word for word in (*words, get_reference(row) or "") if word]
+
+
+def choose_pieces(tokens: int) -> tuple[int, int]:
+    """``(tokens of a piece, pieces)`` for a text of ``tokens``; ``(0, 0)`` when it is too short to say anything."""
+    for context in CONTEXTS:
+        if tokens >= 4 * context:
+            return context, min(CHUNKS, tokens // context)
+    return 0, 0
+
+
+def measure_loss(
+    toolchain: dict[str, Any], file: Path, text: Path, logits: Path, is_first: bool, context: int, chunks: int, log: Path
+) -> dict[str, float]:
+    """Perplexity of a level on ``text``, and how far its next-token distribution is from that of f16.
+
+    Args:
+        toolchain: contents of toolchain.json.
+        file: the level.
+        text: the words to predict.
+        logits: distributions of f16; written first when ``is_first``.
+        is_first: ``file`` is f16 itself.
+        context, chunks: see ``choose_pieces``.
+        log: all that llama.cpp prints.
+
+    Returns:
+        perplexity, perplexity_error, kl_divergence, kl_error (nats), same_top (share of positions with the same best token).
+
+    Raises:
+        GaslampError: llama-perplexity failed, with its own words.
+    """
+    tool = get_tool(toolchain, "llama-perplexity", log)
+    sizes = ["-c", str(context), "-b", str(context), "--kl-divergence-base", str(logits)]
+    if is_first:
+        run_tool([tool, "-m", str(file), "-f", str(text), "--chunks", str(chunks), *sizes], log, f"measuring the perplexity of {file}")
+    output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
+    found = {
+        name: re.search(rf"^{re.escape(title)}\s*:\s*(\S+) ±\s*(\S+)", output, re.MULTILINE)
+        for name, title in {"perplexity": "Mean PPL(Q)", "kl": "Mean    KLD", "top": "Same top p"}.items()
+    }
+    if not all(found.values()):
+        last = " | ".join(line for line in output.splitlines() if line.strip())[-300:]
+        raise GaslampError(f"llama-perplexity gave no figures for {file}: {last or 'it printed nothing'}", f"see the end of {log}")
+    values = {name: (float(match[1]), float(match[2])) for name, match in found.items() if match}
+    return {
+        "perplexity": round(values["perplexity"][0], 4),
+        "perplexity_error": round(values["perplexity"][1], 4),
+        "kl_divergence": round(max(values["kl"][0], 0.0), 6) + 0.0,
+        "kl_error": round(values["kl"][1], 6),
+        "same_top": round(values["top"][0] / 100, 5),
+    }
