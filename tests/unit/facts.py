@@ -264,7 +264,7 @@ def preflight() -> Preflight:
 def bench(levels: list[str]) -> Bench:
     figures = {"load_seconds": 0.4, "prompt_tps": 560.0, "gen_tps": 95.5, "peak_memory_gb": 0.31, "perplexity": 12.3, "perplexity_error": 0.4,
                "kl_divergence": 0.0123, "kl_error": 0.001, "same_top": 0.97}  # fmt: skip
-    return Bench(levels={level: figures for level in levels}, n_prompt=512, n_gen=128, threads=2, perplexity_tokens=1016)
+    return Bench(levels=dict.fromkeys(levels, figures), n_prompt=512, n_gen=128, threads=2, perplexity_tokens=1016)
 
 
 def ladder() -> Ladder:

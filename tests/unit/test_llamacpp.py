@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import socket
 import stat
@@ -17,9 +18,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from gaslamp import levels
 from gaslamp.errors import GaslampError
-from gaslamp.files import get_cache_dir, sha256_path
-from gaslamp.llamacpp import convert, proof, server, toolchain
+from gaslamp.files import get_cache_dir, sha256_path, write_json, write_jsonl
+from gaslamp.llamacpp import convert, measure, proof, server, toolchain
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +75,7 @@ def test_version_of_a_tool(tmp_path: Path, version: str, build: str) -> None:
 def test_only_new_enough_tools_are_taken_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     options = " ".join(toolchain.NEEDED_OPTIONS)
-    for name in ("llama-quantize", "llama-bench"):
+    for name in set(toolchain.TOOLS) - {"llama-server"}:
         put_tool(tmp_path, name, "")
     found, reason = toolchain.find_on_path()
     assert not found and "llama-server" in reason
@@ -207,6 +209,25 @@ def test_build_failure_then_success_then_cache(tmp_path: Path, monkeypatch: pyte
     assert toolchain.ensure_toolchain(*arguments)["source"] == "built"
 
 
+def test_another_tool_is_built_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only when something asks for it; the first tools stay, and the cache tells the seconds of both builds."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "main.cpp").write_text("int main() { return 0; }\n", encoding="utf-8")
+    second = WRAPPER + "add_executable(llama-imatrix ${GASLAMP_LLAMA_SOURCE}/main.cpp)\n"
+    monkeypatch.setattr(toolchain, "_get_wrapper", lambda: second)
+    monkeypatch.setattr(toolchain, "_ensure_source", lambda root, log: source)
+    monkeypatch.setattr(toolchain, "find_on_path", lambda tools: ({}, "not looked for"))
+    first = toolchain.ensure_toolchain(tmp_path / "cache", tmp_path / "log.txt", ("llama-quantize",))
+    assert set(first["tools"]) == {"llama-quantize"}
+    path = Path(toolchain.get_tool(first, "llama-imatrix", tmp_path / "log.txt", tmp_path / "cache"))
+    assert path.is_file() and path.parent == Path(first["tools"]["llama-quantize"]).parent
+    both = toolchain.ensure_toolchain(tmp_path / "cache", tmp_path / "log.txt", ("llama-quantize", "llama-imatrix"))
+    assert both["source"] == "cache" and both["build_seconds"] >= first["build_seconds"]
+    toolchain.link_tools(both["tools"], [], tmp_path / "bin")
+    assert {link.name: link.resolve() for link in (tmp_path / "bin").iterdir()} == {name: Path(tool).resolve() for name, tool in both["tools"].items()}
+
+
 def test_progress_reads_ninja_and_make() -> None:
     progress = toolchain._Progress()
     progress.read("[12/92] Building CXX object x.o")
@@ -263,6 +284,41 @@ def test_something_else_is_not_a_gguf(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"PK" * 20)
     with pytest.raises(GaslampError, match="not a GGUF"):
         convert.read_gguf_facts(tmp_path / "x.gguf")
+
+
+def test_levels_are_those_of_llama_quantize(tools: dict[str, Any]) -> None:
+    """Read from the program itself: a new llama.cpp with other names fails here."""
+    done = subprocess.run([tools["tools"]["llama-quantize"], "--help"], capture_output=True, text=True, check=False)
+    found = dict(re.findall(r"^ +\d+ +or +(\w+) +: +(.*)$", done.stdout + done.stderr, re.MULTILINE))
+    real = {name.lower() for name, what in found.items() if not what.startswith("alias")} - {"copy", "mxfp4_moe"}
+    assert real | {"f32"} == set(levels.ALL)
+
+
+def test_an_importance_matrix_makes_a_level_possible(tools: dict[str, Any], tmp_path: Path) -> None:
+    """iq2_xxs of rows that 256 divides: refused with llama.cpp's own words without a matrix, made with one."""
+    proof.write_tiny_model(tmp_path / "hf", hidden=256, layers=1)
+    convert.convert_to_gguf(tools, tmp_path / "hf", tmp_path / "f16.gguf", "f16", tmp_path / "log.txt")
+    with pytest.raises(GaslampError, match="importance matrix"):
+        convert.quantize(tools, tmp_path / "f16.gguf", tmp_path / "out.gguf", "iq2_xxs", tmp_path / "log.txt")
+    (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 20, encoding="utf-8")
+    convert.build_imatrix(tools, tmp_path / "f16.gguf", tmp_path / "text.txt", tmp_path / "imatrix.gguf", tmp_path / "log.txt", context=64, chunks=4)
+    convert.quantize(tools, tmp_path / "f16.gguf", tmp_path / "out.gguf", "iq2_xxs", tmp_path / "log.txt", tmp_path / "imatrix.gguf")
+    found = convert.read_gguf_facts(tmp_path / "out.gguf")
+    assert "IQ2_XXS" in found["quantizations"] and found["bits_per_weight"] < 6
+
+
+def test_what_a_level_loses_is_measured(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+    write_json(tmp_path / "toolchain.json", tools)
+    rows = [{"id": str(n), "messages": [{"role": "user", "content": f"{n} times {n + 1}"}, {"role": "assistant", "content": f"it is {n * (n + 1)}"}]} for n in range(30)]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    files = [tmp_path / f"model-{level}.gguf" for level in ("f16", "q8_0")]
+    for file in files:
+        shutil.copy(tiny[file.stem.removeprefix("model-")], file)
+    found = measure.measure_levels(files, tmp_path / "toolchain.json", [tmp_path / "rows.jsonl"], tmp_path / "bench.json", tmp_path / "log.txt")
+    f16, q8_0 = found.levels["f16"], found.levels["q8_0"]
+    assert f16["kl_divergence"] == 0.0 and f16["same_top"] == 1.0 and 0 < q8_0["kl_divergence"] < 0.01 < 1 < q8_0["perplexity"]
+    assert min(q8_0[key] for key in ("load_seconds", "peak_memory_gb", "prompt_tps", "gen_tps")) > 0 and found.perplexity_tokens >= 100
+    assert not list(tmp_path.glob(".measure-*")), "distributions of f16 are large and go at once"
 
 
 def test_bench_gives_both_speeds(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
