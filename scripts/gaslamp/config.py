@@ -113,6 +113,7 @@ class Data(Section):
     max_truncated: Number = Field(
         0.0, ge=0, le=1, description="Share of rows that may be longer than train.max_length before the run stops."
     )
+    redact: bool = Field(False, description="Put [EMAIL], [PHONE], [API KEY] ... where the checks personal_data and secrets find something.")
     group: str = Field("group", description="Column whose equal values stay in one split, when it exists.")
     checks: dict[str, CheckSettings] = Field(
         default_factory=dict, description="A name from scripts/gaslamp/checks -> severity, max_percentage, options."

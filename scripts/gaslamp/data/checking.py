@@ -45,6 +45,8 @@ class Facts:
     options: dict[str, Any] = field(default_factory=dict)  # data.checks.<name>.options over the plug-in's OPTIONS
     stop_ids: tuple[int, ...] = ()
     bos_id: int | None = None
+    folder: str = ""  # where the image paths of rows start
+    shared: dict[str, Any] = field(default_factory=dict)  # what several checks of one stage need and one of them computes
 
 
 @dataclass
@@ -71,7 +73,20 @@ class Check:
 
     @property
     def blocks(self) -> bool:
-        return self.severity == "block" and self.count > 0 and self.percentage > self.max_percentage and not self.mends
+        return self.verdict == "blocked"
+
+    @property
+    def verdict(self) -> str:
+        """passed | noted (found, within the limit) | mended | warning | blocked | off."""
+        if self.severity == "off":
+            return "off"
+        if not self.count:
+            return "passed"
+        if self.mends:
+            return "mended"
+        if self.percentage <= self.max_percentage:
+            return "noted"
+        return "blocked" if self.severity == "block" else "warning"
 
     @property
     def mends(self) -> bool:
@@ -97,6 +112,8 @@ class Check:
             "title": self.plugin.TITLE,
             "severity": self.severity,
             "max_percentage": self.max_percentage,
+            "verdict": self.verdict,
+            "seen": self.seen,
             "count": self.count,
             "percentage": round(self.percentage, 4),
             "findings": [{"place": f.place, "text": f.text, "fix": f.fix or self.plugin.FIX} for f in self.findings],
@@ -140,11 +157,13 @@ def run_checks(checks: dict[str, Check], stage: str, samples: Any, seen: int, fa
 
 
 def get_messages(checks: dict[str, Check]) -> Iterator[str]:
-    """One sentence for each check that found something and lets the run go on."""
+    """One sentence for each check that warns, or would block above its limit; what warns only above a limit is on the data page."""
     for check in checks.values():
-        if check.count and not check.blocks and check.severity != "off":
+        if check.verdict == "warning" or (check.verdict == "noted" and check.severity == "block"):
             first = check.findings[0]
             yield f"{check.plugin.TITLE}: {check.count} ({check.percentage:.3g} %), first {first.place}: {first.text}"
+        elif check.verdict == "mended":
+            yield f"{check.plugin.TITLE}: redacted in {check.count} rows"
 
 
 def stop_on_blocks(checks: dict[str, Check]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from gaslamp import registry
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Sample, load_checks
 from gaslamp.data.images import get_image_parts, store_images
+from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
 from gaslamp.errors import GaslampError
 from gaslamp.rows import Row, adapt
@@ -70,6 +71,7 @@ class Converter:
         self.checks = [check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"]
         optional = getattr(self.format, "OPTIONAL", ())
         self.used = {*plan.mapping.values(), *(name for name in optional if name not in plan.mapping), plan.slice, "split"}
+        self.redacts = any(check.mends for check in self.checks)
         self.adapts = plan.kind != self.format.KIND
 
     def convert(self, chunk: Chunk) -> Converted:
@@ -102,12 +104,8 @@ class Converter:
                     row = adapt(row, plan.kind)
                 if plan.folder and any(True for _ in get_image_parts(row)):
                     store_images(row, Path(plan.folder), Path(plan.images))
-                wrong = validate(row)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 wrong_types.append(Finding(f"{label} {number}", _describe(error)))
-                continue
-            if wrong:
-                wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
                 continue
             rows.append((number, row, source))
         result.read = count + len(problems)
@@ -115,6 +113,14 @@ class Converter:
             rows = self._check(rows, label, result)
         lines, digests, questions, splits = result.lines, [], [], bytearray()
         for number, row, source in rows:
+            try:
+                wrong = validate(row)
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+                wrong_types.append(Finding(f"{label} {number}", _describe(error)))
+                continue
+            if wrong:
+                wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
+                continue
             try:
                 core = dumps(row)
                 question = get_question_bytes(row, dumps)
@@ -136,6 +142,7 @@ class Converter:
             if len(source) > len(mapping):
                 rest = {key: item for key, item in source.items() if key not in used and type(item) in SCALARS}
                 if rest:
+                    rest = redact_row(rest) if self.redacts else rest
                     try:
                         tail += b',"columns":' + dumps(rest)
                     except TypeError:

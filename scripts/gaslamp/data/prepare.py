@@ -112,8 +112,8 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     """
     data, max_length = settings.data, settings.train.max_length
     model = ModelFacts.read(model_file)
-    wanted = {name: own.model_dump() for name, own in data.checks.items()}
-    checks = load_checks({"too_long": {"max_percentage": 100 * data.max_truncated}, **wanted})
+    wanted = get_check_settings(data)
+    checks = load_checks(wanted)
     place = outputs["train"].parent
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
@@ -134,7 +134,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         truncated = checks["too_long"].count
         if truncated:
             warnings.append(f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training")
-        warnings += get_messages({name: check for name, check in checks.items() if name != "too_long"})
+        warnings += get_messages({name: check for name, check in checks.items() if name not in ("too_long", "exact_duplicates")})
         card = Card(
             source=source.name,
             format=found.format,
@@ -158,6 +158,17 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
     total = card.tokens["total"]
     say(", ".join(f"{card.rows[split]} {split}" for split in SPLITS) + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
     return card
+
+
+def get_check_settings(data: Any) -> dict[str, dict[str, Any]]:
+    """data.checks as load_checks takes them, with the keys of data that are short for an option of a check."""
+    wanted: dict[str, dict[str, Any]] = {"too_long": {"max_percentage": 100 * data.max_truncated}}
+    if data.redact:
+        wanted |= {name: {"options": {"redact": True}} for name in ("personal_data", "secrets")}
+    for name, own in data.checks.items():
+        values = own.model_dump()
+        wanted[name] = {**wanted.get(name, {}), **values, "options": {**wanted.get(name, {}).get("options", {}), **values["options"]}}
+    return wanted
 
 
 def divide_rows(
@@ -190,7 +201,7 @@ def divide_rows(
         folder=str(source.folder),
         images=str(work / "images"),
         checks=wanted,
-        facts=Facts(found.kind, method, max_length),
+        facts=Facts(found.kind, method, max_length, folder=str(work)),
     )
     if processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -206,6 +217,9 @@ def divide_rows(
         spool.add(result)
     assert spool is not None
     spool.finish()
+    if checks["exact_duplicates"].severity != "off":
+        checks["exact_duplicates"].add((Finding(*twin) for twin in spool.find_repeated()), read)
+        checks["exact_duplicates"].count = spool.duplicates
     stop_on_blocks(checks)
     if read < MINIMUM_ROWS:
         raise GaslampError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gaslamp.data.checking import Sample
+from gaslamp.data.checking import KEPT, Sample
 from gaslamp.data.convert import SPLITS, Converted
 from gaslamp.data.splitting import Seen, get_positions
 
@@ -49,6 +49,7 @@ class Spool:
         self._tests: list[_Test] = []
         self._limit = 2.0  # test rows at or above this position are over max_test for sure
         self._order = 0
+        self._repeated: list[tuple[str, str]] = []  # place and id of the first exact duplicates
         self._lowest: list[float] = []
         self._files = {split: (self.folder / f"{split}.jsonl").open("wb") for split in ("train", "valid")}
         self._places = {split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n") for split in ("train", "valid")}
@@ -60,7 +61,10 @@ class Spool:
         if not rows.lines:
             return
         new = self._seen.add(rows.digests)
-        self.duplicates += len(new) - int(new.sum())
+        repeated = numpy.flatnonzero(~new).tolist()
+        self.duplicates += len(repeated)
+        for index in repeated[: KEPT - len(self._repeated)]:
+            self._repeated.append((f"{rows.label} {rows.numbers[index]}", rows.digests[16 * index : 16 * index + 8].hex()))
         positions = get_positions(rows.questions, self.settings.seed)
         given = numpy.frombuffer(rows.splits, dtype=numpy.uint8)
         test, valid = self.settings.test, self.settings.test + self.settings.valid
@@ -156,6 +160,17 @@ class Spool:
         """One more row, after ``finish``."""
         self._append(split, line, f"1\t{place}")
         self.counts[split] += 1
+
+    def find_repeated(self) -> Iterator[tuple[str, str]]:
+        """The first exact duplicates, each with what it repeats: one more pass over the rows, when there are any."""
+        wanted = {identity.encode(): "" for _, identity in self._repeated}
+        if wanted:
+            for split in SPLITS:
+                for line, place in self._read_lines(split):
+                    if line[7:23] in wanted:  # {"id":"<16 digits>"
+                        wanted[line[7:23]] = place.split("\t", 1)[1]
+        for place, identity in self._repeated:
+            yield place, f"says exactly what {wanted[identity.encode()] or 'an earlier row'} says"
 
     def __iter__(self) -> Iterator[Sample]:
         """Every row of every split, as often as wanted, read from the disk."""

@@ -1,0 +1,36 @@
+"""Show what a data source is: columns, types, two rows, the format that was found and how to change it. Trains and writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gaslamp.config import Config, read_config
+from gaslamp.data.describe import describe, print_description
+from gaslamp.errors import exit_with_help
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", nargs="?", help="a file, a folder, embedded:NAME or a hub id; default: data.source of config.yaml")
+    parser.add_argument("--method", help="which method shall learn from it; default: that of config.yaml, else sft")
+    parser.add_argument("--format", help="a name from scripts/gaslamp/formats; default: found by itself")
+    parser.add_argument("--column", action="append", default=[], metavar="ROLE=NAME", help="your column for a role, as data.columns; several times")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="default: config.yaml, when it is there")
+    args = parser.parse_args()
+    config = read_config(args.config) if args.config.is_file() else Config()
+    columns = dict(pair.split("=", 1) for pair in args.column if "=" in pair)
+    changed = {"source": args.source, "format": args.format, "columns": columns or ({} if args.source else None)}
+    data = config.data.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    method = args.method or config.method
+    result = describe(data, method)
+    print_description(result, method)
+    if result.error:
+        print(f"\n{result.error}", file=sys.stderr)
+        return result.error.code
+    return 0
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

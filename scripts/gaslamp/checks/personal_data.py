@@ -1,0 +1,30 @@
+"""E-mail addresses, phone and card numbers, IBANs and the like in the rows: a model may repeat what it learnt."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.privacy import PERSONAL_HINT, find_personal, find_suspects, get_texts, mask, redact_row
+from gaslamp.rows import Row
+
+TITLE = "personal data"
+SEVERITY = "warn"
+MAX_PERCENTAGE = 0.0
+STAGE = "row"
+OPTIONS = {"redact": False}  # data.redact sets it
+FIX = "data.redact: true puts [EMAIL], [PHONE] ... in its place; or remove it from your file"
+
+
+def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+    """The first of each row, masked; see gaslamp.data.privacy for what is looked for."""
+    for sample in find_suspects(samples, PERSONAL_HINT):
+        for place, text in get_texts(sample.row):
+            if found := find_personal(text):
+                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                yield Finding(sample.place, f"{found[0].name} {mask(text, found[0])} in {place}{more}")
+                break
+
+
+def mend(row: Row, options: dict[str, Any]) -> Row:
+    """The row with everything found (of both kinds) replaced by its name in brackets."""
+    return redact_row(row)

@@ -1,0 +1,234 @@
+"""The data page: what will be learnt from, as one HTML file that opens without a network. Rows are shown as text, never as markup."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gaslamp.config import Slice
+from gaslamp.console import say
+from gaslamp.contracts import Card, ModelFacts, Template
+from gaslamp.files import get_csp_hash, sha256_path, write_text
+from gaslamp.rows import KINDS, Row, get_images, get_kind
+
+HERE = Path(__file__).parent
+SPLITS = ("train", "valid", "test")
+SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
+LONGEST_TEXT = 6000  # letters of a row that are shown
+PICTURE_BYTES = 200_000  # larger pictures are named, not shown
+VERDICTS = {"blocked": "bad", "warning": "warn", "noted": "even", "passed": "good", "off": "off"}
+TWINS = ("exact_duplicates", "near_duplicates", "exact_leaks", "near_leaks")
+KIND_NAMES = {
+    "conversation": "conversations",
+    "preference": "pairs of a better and a worse answer",
+    "rating": "answers with a verdict",
+    "prompt": "prompts for rewards to judge",
+    "pair": "pairs of texts",
+    "text": "running text",
+}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some text of a row: one token, or what belongs together, and whether the model learns it."""
+
+    text: str
+    learnt: bool
+
+
+def cut_tokens(renderer: Any, pieces: list[tuple[str, bool]]) -> list[Piece]:
+    """The tokens of rendered text as pieces of that text.
+
+    Args:
+        renderer: a gaslamp.template.Renderer.
+        pieces: text and whether it is learnt, as Renderer.split gives them.
+
+    Tokens that are parts of one letter (bytes of an emoji) are joined: a page can show them in no other way.
+    """
+    result: list[Piece] = []
+    for text, learnt in pieces:
+        if not text:
+            continue
+        if not getattr(renderer.tokenizer, "is_fast", False):  # it cannot say where a token stands in the text
+            result.append(Piece(text, learnt))
+            continue
+        offsets = renderer.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        borders = sorted({0, len(text), *(start for start, _ in offsets)})
+        result += [Piece(text[start:end], learnt) for start, end in zip(borders[:-1], borders[1:], strict=True)]
+    return result
+
+
+def pick_rows(file: Path, count: int, wanted: int) -> list[tuple[int, Row]]:
+    """``wanted`` rows of a JSON-lines file of ``count`` rows, evenly spread from the first on, with their numbers from 1."""
+    chosen = sorted({index * count // wanted for index in range(min(wanted, count))})
+    rows = []
+    with file.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle):
+            if number in chosen:
+                rows.append((number + 1, json.loads(line)))
+            if number == chosen[-1] if chosen else True:
+                break
+    return rows
+
+
+def find_longest(file: Path) -> tuple[int, Row] | None:
+    """The row with most bytes, read without keeping the others."""
+    best, length = None, 0
+    with file.open("rb") as handle:
+        for number, line in enumerate(handle, 1):
+            if len(line) > length:
+                best, length = (number, line), len(line)
+    return None if best is None else (best[0], json.loads(best[1]))
+
+
+def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
+    """One row as the page shows it: its sides with coloured tokens, its other columns, its pictures."""
+    from gaslamp.data.encode import split_row
+
+    kind = get_kind(row)
+    names = {"preference": ("chosen", "rejected"), "pair": ("anchor", "positive", "negative")}.get(kind, ("",))
+    sides = []
+    for name, pieces in zip(names, split_row(renderer, row), strict=False):
+        tokens = cut_tokens(renderer, pieces)
+        shown, letters = [], 0
+        for token in tokens:
+            if letters > LONGEST_TEXT:
+                break
+            shown.append(token)
+            letters += len(token.text)
+        sides.append(
+            {
+                "name": name,
+                "runs": _join(shown),
+                "total": len(tokens),
+                "learnt": sum(token.learnt for token in tokens),
+                "cut": len(tokens) - len(shown),
+            }
+        )
+    own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns"}
+    facts = {key: value for key, value in {**row, **row.get("columns", {})}.items() if key not in own - {"label", "answer"} or key == "answer"}
+    if kind == "rating":
+        facts["label"] = "good" if row["label"] else "bad"
+    messages = [message for key in ("messages", "prompt") for message in row.get(key) or () if isinstance(message, dict)]
+    return {
+        "sides": sides,
+        "facts": {key: str(value)[:200] for key, value in facts.items()},
+        "images": [_get_picture(folder, path) for path in get_images(messages)],
+        "tools": [tool.get("function", tool).get("name", "?") for tool in row.get("tools") or ()],
+    }
+
+
+def _join(tokens: list[Piece]) -> list[dict[str, Any]]:
+    """Neighbours of one colour together: ``{"learnt", "tokens": [text, ...]}``."""
+    runs: list[dict[str, Any]] = []
+    for token in tokens:
+        if not runs or runs[-1]["learnt"] != token.learnt:
+            runs.append({"learnt": token.learnt, "tokens": []})
+        runs[-1]["tokens"].append(token.text)
+    return runs
+
+
+def _get_picture(folder: Path, path: str) -> dict[str, str]:
+    file = folder / path
+    if file.is_file() and file.stat().st_size <= PICTURE_BYTES:
+        return {"path": path, "data": "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()}
+    return {"path": path, "data": ""}
+
+
+def get_bars(card: Card, width: int = 720, height: int = 180) -> dict[str, Any]:
+    """The length histogram as rectangles in a box of ``width`` x ``height``, with the line of train.max_length when it lies inside.
+
+    The axis ends at the longest row or a little after max_length, whichever is nearer; what lies beyond has its own colour.
+    """
+    bins = card.histogram
+    most = max((item["rows"] for item in bins), default=1)
+    end = max([bins[-1]["to"] if bins else 1])
+    limit = card.max_length if card.max_length <= 1.6 * end else None
+    if limit is not None:
+        end = max(end, round(limit * 1.06))
+    scale = width / end
+    bars = [
+        {
+            "x": round(item["from"] * scale, 2),
+            "width": round(max(1.0, (item["to"] - item["from"]) * scale - 1), 2),
+            "height": round(max(1.5, height * item["rows"] / most), 2) if item["rows"] else 0,
+            "over": item["from"] >= card.max_length,
+            "title": f"{item['from']} to {item['to'] - 1} tokens: {item['rows']} rows",
+        }
+        for item in bins
+    ]
+    step = _get_step(end)
+    ticks = [{"x": round(value * scale, 2), "text": f"{value:,}"} for value in range(0, end + 1, step)]
+    return {"bars": bars, "ticks": ticks, "limit": None if limit is None else round(limit * scale, 2), "most": most, "width": width, "height": height}
+
+
+def _get_step(end: int) -> int:
+    """A round distance between ticks, at most seven of them."""
+    step = 1
+    while end / step > 7:
+        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
+    return step
+
+
+def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any, folder: Path, settings: Slice, digest: str) -> str:
+    """The HTML text.
+
+    Args:
+        renderer: the project's Renderer.
+        folder: data/, with the rows and their pictures.
+        settings: needs project and method.
+        digest: sha256 of the card.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    from gaslamp.demo.themes import get_theme_css
+
+    style = get_theme_css("auto", settings.project.domain) + (HERE / "page.css").read_text(encoding="utf-8")
+    rows = []
+    for split, wanted in (("train", SHOWN), ("valid", 1), ("test", 1)):
+        file = folder / f"{split}.jsonl"
+        own = max(0, card.rows[split] - (card.rows.get("rehearsal", 0) if split == "train" else 0))
+        for number, row in pick_rows(file, own, wanted):
+            rows.append({"title": f"{split}, row {number}", **lay_out(renderer, row, folder)})
+        longest = find_longest(file) if split == "train" else None
+        if longest and f"train, row {longest[0]}" not in [row["title"] for row in rows]:
+            rows.append({"title": f"train, row {longest[0]}, the longest", **lay_out(renderer, longest[1], folder)})
+    checks = [{**check, "tone": VERDICTS[check["verdict"]]} for check in card.checks]
+    order = list(VERDICTS)
+    checks.sort(key=lambda check: (order.index(check["verdict"]), check["name"]))
+    counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in VERDICTS}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        style_hash=get_csp_hash(style),
+        digest=digest,
+        card=card,
+        model=model,
+        template=template,
+        project=settings.project,
+        method=settings.method,
+        kind=KIND_NAMES.get(card.kind, card.kind),
+        splits=SPLITS,
+        histogram=get_bars(card),
+        checks=checks,
+        counts=counts,
+        twins=[check for check in checks if check["name"] in TWINS],
+        rows=rows,
+        share=100 * card.truncated / max(1, sum(card.rows[split] for split in SPLITS)),
+    )
+
+
+def build_data_page(card: Path, template: Path, model: Path, settings: Slice, out: Path) -> None:
+    """Write the data page of a project to ``out``; rows and pictures stand beside ``card``."""
+    from gaslamp.template import Renderer
+
+    facts, recorded, base = Card.read(card), Template.read(template), ModelFacts.read(model)
+    page = render_page(facts, recorded, base, Renderer.load(base.path, recorded), card.parent, settings, sha256_path(card))
+    write_text(out, page)
+    say(f"{out}: what will be learnt from, with every check; open it in a browser")
