@@ -109,6 +109,9 @@ def get_started():
         command = [sys.executable, "scripts/check_preflight.py", "--system", "outputs/env/system.json", "--env", "outputs/env/env.json"]
         if subprocess.run([*command, "--settings", PREFLIGHT_SETTINGS, "--log", "logs/preflight.log"], check=False).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
+    from gaslamp.dashboard.launch import open_at_start
+
+    open_at_start(Path.cwd(), CONFIG.dashboard)
 
 
 def get_summary():

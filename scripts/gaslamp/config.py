@@ -268,6 +268,11 @@ class Deploy(Section):
     level: str = Field("recommended", description="recommended (from the ladder), f16, or one of export.levels.")
 
 
+class Dashboard(Section):
+    open: Literal["auto", "never"] = Field("auto", description="auto: the page opens at the start of a run when a person is at the terminal.")
+    port: int = Field(8080, ge=1024, le=65535, description="First port tried on 127.0.0.1 for the page.")
+
+
 class Reflect(Section):
     write: bool = Field(True, description="Write what was learnt to GASLAMP_HOME (default ~/.gaslamp).")
 
@@ -287,6 +292,7 @@ class Config(Section):
     demo: Demo = Field(default_factory=Demo, description="The page to share.")  # type: ignore[arg-type]
     export: Export = Field(default_factory=Export, description="What is shipped.")  # type: ignore[arg-type]
     deploy: Deploy = Field(default_factory=Deploy, description="How it is served here.")  # type: ignore[arg-type]
+    dashboard: Dashboard = Field(default_factory=Dashboard, description="The screens of a run.")  # type: ignore[arg-type]
     reflect: Reflect = Field(default_factory=Reflect, description="What is remembered.")  # type: ignore[arg-type]
 
     @field_validator("run")

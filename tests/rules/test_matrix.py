@@ -94,6 +94,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
     ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
+    ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
+    ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
     ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
