@@ -132,9 +132,8 @@ class Project:
         rows += [["Processor", f"{system.get('apple_chip') or system.get('cpu') or ''} {_count(system)}".strip()]]
         for gpu in system.get("gpus") or []:
             rows.append(["GPU", f"{gpu.get('name', '')} {gpu.get('vram_gb', '')} GB"])
-        rows += [["Python", str(env.get("python") or "")]]
         versions = env.get("versions") or {}
-        rows += [[name, str(versions[name])] for name in ("torch", "transformers", "trl", "peft", "unsloth", "mlx") if versions.get(name)]
+        rows += [[name, str(versions[name])] for name in ("python", "torch", "transformers", "trl", "peft", "unsloth", "mlx") if versions.get(name)]
         return [row for row in rows if row[1]]
 
 
@@ -184,7 +183,7 @@ def get_head(training: Training) -> dict[str, Any]:
     panels = get_panels(training)
     return {
         **get_brief(training), "live": live, "family": family, "task": TASKS[family], "backend": start.get("backend"),
-        "epoch": last.get("epoch"), "epochs": start.get("epochs"), "rows": start.get("rows"), "parameters": start.get("parameters"),
+        "epoch": last.get("epoch"), "epochs": _get_epochs(training, last), "rows": start.get("rows"), "parameters": start.get("parameters"),
         "attempts": len(training.starts), "resumed_from": [one["resumed_from"] for one in training.starts if one.get("resumed_from")],
         "elapsed": round(training.get_elapsed(live), 1), "remaining": _round(training.get_remaining()) if live else None,
         "seconds_per_step": _round(training.get_seconds_per_step()), "tokens": training.tokens,
@@ -197,6 +196,15 @@ def get_head(training: Training) -> dict[str, Any]:
         "now": {name: _round(one.last()) for name, one in training.series.items()},
         "broken": {name: one.broken for name, one in training.series.items() if one.broken},
     }  # fmt: skip
+
+
+def _get_epochs(training: Training, last: dict[str, Any]) -> float | None:
+    """Epochs in all, from the pace so far: max_steps may end a training earlier or later than the epochs it was planned with."""
+    epoch, step = last.get("epoch"), last.get("step")
+    if isinstance(epoch, int | float) and epoch > 0 and isinstance(step, int) and step > 0 and training.max_steps:
+        return round(epoch * training.max_steps / step, 2)
+    planned = training.start.get("epochs")
+    return float(planned) if isinstance(planned, int | float) else None
 
 
 def _get_memory(start: dict[str, Any]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ def draw_panel(training: Training, panel: Panel, width: int, height: int, colors
     figure.theme("simple" if colors else "colorless")
     several = len(panel.curves) > 1
     limit = max(50, 2 * width)
+    corner, rises = (0.0, math.inf, -math.inf), False  # last step, lowest and highest value
     for place, curve in enumerate(panel.curves):
         series = training.series.get(curve.name)
         if series is None:
@@ -68,6 +70,11 @@ def draw_panel(training: Training, panel: Panel, width: int, height: int, colors
         if several:
             signal.label(clean(curve.label)[:20])
         figure.draw(signal)
+        numbers = [value for _, value in known]
+        corner = (max(corner[0], known[-1][0]), min(corner[1], *numbers), max(corner[2], *numbers))
+        rises = rises or known[-1][1] > known[0][1]
+    if several and math.isfinite(corner[1]):  # where the curves are not: they fall from the upper left, or rise to the upper right
+        figure.legend(True, corner[0], corner[1] if rises else corner[2], "right", "bottom" if rises else "top", True)
     figure.title(clean(panel.title)[: width - 4])
     text: str = figure.build().string(colorless=not colors)
     return text.rstrip("\n")
@@ -131,22 +138,26 @@ def _get_gauge(peak: float) -> str:
     return f"{_bar(peak, total, 8)} {peak:.1f} of {total:.1f} GB"
 
 
-def get_phase_line(project: Project, short: bool = False) -> Any:
-    """All phases of the graph with their signs and times, as one text that wraps; ``short``: those at work, and how many are done."""
+def get_phase_lines(project: Project, width: int, short: bool = False) -> list[Any]:
+    """All phases of the graph with their signs and times, in lines of ``width``; ``short``: those at work, and how many are done."""
     from rich.text import Text
 
-    line = Text()
     phases = project.get_phases()
-    if short:
-        line.append(f"{sum(phase['state'] == 'done' for phase in phases)} of {len(phases)} phases done   ")
+    items = [Text(f"{sum(phase['state'] == 'done' for phase in phases)} of {len(phases)} phases done")] if short else []
     for phase in phases:
         if short and phase["state"] in ("done", "waiting"):
             continue
         sign, style = STATES.get(phase["state"], ("·", ""))
         seconds = f" {get_duration(phase['seconds'])}" if phase["seconds"] is not None and phase["seconds"] >= 1 else ""
-        line.append(f"{sign} {clean(phase['title'])}{seconds}".replace(" ", "\u00a0"), style=style)
-        line.append("   ")
-    return line
+        items.append(Text(f"{sign} {clean(phase['title'])}{seconds}"[:width], style=style))
+    lines = [Text()]
+    for item in items:
+        if lines[-1].plain and len(lines[-1].plain) + 3 + len(item.plain) > width:
+            lines.append(Text())
+        if lines[-1].plain:
+            lines[-1].append("   ")
+        lines[-1].append_text(item)
+    return lines
 
 
 def get_screen(project: Project, run: str | None, width: int, height: int, colors: bool) -> RenderableType:
@@ -156,12 +167,12 @@ def get_screen(project: Project, run: str | None, width: int, height: int, color
     from rich.text import Text
 
     training = project.metrics.find(run)
-    phases = get_phase_line(project, short=0 < height < 36 or width < 80)
+    phases = get_phase_lines(project, width, short=0 < height < 36 or width < 80)
     if training is None:
-        return Group(Text(clean(project.get_name()), style="bold"), Text("no training has logged a step yet; waiting (Ctrl-C ends this screen, not the run)"), Text(), phases)
+        return Group(Text(clean(project.get_name()), style="bold"), Text("no training has logged a step yet; waiting (Ctrl-C ends this screen, not the run)"), Text(), *phases)
     lines = get_lines(training, width)
     panels = choose_panels(training)
-    used = sum(max(1, -(-len(line.plain) // width)) for line in [*lines, phases]) + 5
+    used = sum(max(1, -(-len(line.plain) // width)) for line in [*lines, *phases]) + 5
     columns = 2 if width >= 80 and len(panels) > 1 else 1
     rows = -(-len(panels) // columns)
     free = max(0, height - used)
@@ -181,7 +192,7 @@ def get_screen(project: Project, run: str | None, width: int, height: int, color
                 hint = Text(clean(panel.hint.get("text", ""))[:cell], style=style, no_wrap=True)
                 cells.append(Group(chart, hint))
             grid.add_row(*cells)
-    return Group(*lines, Text(), grid, phases)
+    return Group(*lines, Text(), grid, *phases)
 
 
 def watch(root: Path, run: str | None, console: Console | None = None, until: float | None = None) -> int:
@@ -240,5 +251,6 @@ def show_status(root: Path, run: str | None, console: Console | None = None) -> 
         for panel in get_panels(training):
             if panel.hint.get("level") in ("watch", "bad"):
                 console.print(Text(f"look at {panel.title.lower()}: {clean(panel.hint['text'])}", style="yellow"))
-    console.print(get_phase_line(project))
+    for line in get_phase_lines(project, console.width):
+        console.print(line)
     return 0

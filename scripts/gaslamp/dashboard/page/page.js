@@ -268,7 +268,7 @@ function drawBanner(head) {
   if (head.status === "completed") {
     const loss = head.first.loss !== undefined && head.now.loss !== undefined ? ", loss " + number(head.first.loss) + " → " + number(head.now.loss) : "";
     const reward = head.first.reward !== undefined && head.now.reward !== undefined ? ", reward " + number(head.first.reward) + " → " + number(head.now.reward) : "";
-    text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + ". The phases on this page go on by themselves.";
+    text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + "." + (state.project && state.project.running ? " The next phases go on by themselves." : "");
   } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was written") + ". Mend it and run the same command again.";
   else if (head.status === "interrupted") text = "Interrupted at step " + number(head.step) + " (" + head.reason + "). The same command goes on from the checkpoint.";
   else if (head.status === "killed") text = "Stopped at step " + number(head.step) + ": " + head.reason + ".";
@@ -305,12 +305,12 @@ function drawCards() {
 
 const COLORS = ["accent", "second", "third", "fourth", "fifth", "sixth"];
 
-function frame(title, log) {
-  const line = { gridcolor: color("line"), linecolor: color("line"), zeroline: false, tickfont: { color: color("soft"), size: 11 }, fixedrange: true, automargin: true };
+function frame(id, log) {
+  const line = { gridcolor: color("line"), linecolor: color("line"), zeroline: false, tickfont: { color: color("soft"), size: 11 }, fixedrange: true };
   return {
-    margin: { l: 44, r: 10, t: 6, b: 30 }, height: 220, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
+    margin: { l: 52, r: 10, t: 6, b: 30 }, height: 220, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: "inherit", color: color("ink") }, hovermode: "x unified", hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 } },
-    xaxis: { ...line, title: { text: "" } }, yaxis: { ...line, type: log ? "log" : "linear", exponentformat: "power" },
+    xaxis: { ...line, title: { text: "" } }, yaxis: { ...line, type: log ? "log" : "linear", exponentformat: "e", minexponent: 6, rangemode: ["memory", "speed"].includes(id) ? "tozero" : "normal" },
   };
 }
 
@@ -389,7 +389,7 @@ function drawCharts(head) {
     entry.hint.className = "hint " + (panel.hint.level || "");
     entry.plot.setAttribute("aria-label", panel.title + ": " + panel.curves.map((curve) => curve.label + " " + number(head.now[curve.name])).join(", ") + ". " + (panel.hint.text || ""));
     drawLegend(entry.legend, panel.curves.length > 1 || legend.some((row) => row[2]) ? legend : []);
-    Plotly.react(entry.plot, data, frame(panel.title, panel.id === "loss" && $("show-log").checked), CONFIG);
+    Plotly.react(entry.plot, data, frame(panel.id, panel.id === "loss" && $("show-log").checked), CONFIG);
   });
 }
 
