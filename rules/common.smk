@@ -92,6 +92,11 @@ def get_metric_plugins():
     return [f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")]
 
 
+def get_reward_plugins():
+    """The rewards of the config, the project's own among them."""
+    return [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
+
+
 # How a training is watched and kept changes nothing of the result: it reaches the training, but is no reason to repeat it.
 TRAIN_SETTINGS = get_settings("backend", "method", "train")
 TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN))

@@ -10,7 +10,7 @@ rule train_model:
         train="data/train.jsonl",
         valid="data/valid.jsonl",
         template="data/template.json",
-        code=get_code("train_model.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}"),
+        code=get_code("train_model.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}", *get_reward_plugins()),
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",

@@ -145,6 +145,7 @@ class Reward(Section):
     name: str = Field(description="A file in rewards/ of the project, or a name from scripts/gaslamp/rewards.", min_length=1)
     weight: Number = Field(1.0, ge=-1000, le=1000, description="Its share in the sum; negative: less of it is better.")
     options: dict[str, Any] = Field(default_factory=dict, description="Arguments of its score function.")
+    label: str | None = Field(None, min_length=1, description="What its values are called, where one reward stands there twice; null: its name.")
 
 
 class Train(Section):
@@ -588,6 +589,15 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
     if config.train.packing and not is_packing_allowed(config.method):
         able = [name for name in registry.names("methods") if is_packing_allowed(name)]
         problems.append((("train", "packing"), f"the method {config.method} cannot pack rows; {', '.join(able)} can"))
+    if find_setting_problems := getattr(registry.get("methods", config.method), "find_setting_problems", None):
+        problems += [(("train", *path), message) for path, message in find_setting_problems(config.train)]
+    if config.train.rewards:
+        from gaslamp.rewards_run import load_rewards
+
+        try:
+            load_rewards([reward.model_dump() for reward in config.train.rewards])
+        except GaslampError as error:
+            problems.append((("train", "rewards"), error.cause.removeprefix("train.rewards: ")))
     if config.train_python and not shutil.which(Path(config.train_python).expanduser()):
         problems.append((("train_python",), f"{config.train_python}: no such program"))
     for metric in config.eval.metrics:

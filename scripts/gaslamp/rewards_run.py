@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gaslamp import registry
+from gaslamp import registry, rewards_worker
 from gaslamp.errors import GaslampError
 from gaslamp.rows import Message, Row
 
@@ -178,7 +178,7 @@ class Scorer:
             path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
             # a session of its own: Ctrl-C saves a checkpoint first, and needs the rewards for the step under way
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gaslamp.rewards_worker"], env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [sys.executable, "-m", rewards_worker.__name__], env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 text=True, encoding="utf-8", start_new_session=True,
             )  # fmt: skip
             threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()

@@ -1,0 +1,29 @@
+"""DAPO: GRPO that counts every token alike, lets rare tokens grow (clip higher) and learns nothing from answers that were cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.method import Context
+from gaslamp.reinforcement import METRICS as METRICS
+from gaslamp.reinforcement import PRESET as PRESET
+from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.reinforcement import validate as validate
+from pydantic import Field
+
+KINDS = ("prompt",)
+NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS: tuple[str, ...] = ()
+
+
+class Settings(GrpoSettings):
+    epsilon_high: float | None = Field(0.28, gt=0, lt=5, description="How far one update may raise a token's likelihood; above epsilon keeps exploring; typical 0.28.")
+    mask_truncated: bool = Field(True, description="Learn nothing from completions that were cut at max_completion_length.")
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with a loss over all tokens of the step. Dynamic sampling (drawing again where all rewards agree) is not in TRL."""
+    return get_grpo_trainer(context, loss_type="dapo")

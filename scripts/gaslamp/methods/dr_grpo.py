@@ -1,0 +1,28 @@
+"""Dr. GRPO: GRPO without its two biases, towards long wrong answers and towards prompts whose answers hardly differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.method import Context
+from gaslamp.reinforcement import METRICS as METRICS
+from gaslamp.reinforcement import PRESET as PRESET
+from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.reinforcement import validate as validate
+from pydantic import Field
+
+KINDS = ("prompt",)
+NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS: tuple[str, ...] = ()
+
+
+class Settings(GrpoSettings):
+    scale_rewards: bool = Field(False, description="Divide by the spread of the group; off is what removes the bias towards prompts with little spread.")
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with a constant length in the loss: max_completion_length, whatever a completion has."""
+    return get_grpo_trainer(context, loss_type="dr_grpo")

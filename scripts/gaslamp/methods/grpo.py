@@ -1,0 +1,27 @@
+"""Group relative policy optimization: draw several answers to each prompt, let rewards judge, make the better ones likelier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.method import Context
+from gaslamp.reinforcement import METRICS as METRICS
+from gaslamp.reinforcement import PRESET as PRESET
+from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.reinforcement import validate as validate
+
+KINDS = ("prompt",)
+NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS: tuple[str, ...] = ()
+
+
+class Settings(GrpoSettings):
+    pass
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with the loss of the paper: the mean over each completion's tokens, then over completions."""
+    return get_grpo_trainer(context, loss_type="grpo")

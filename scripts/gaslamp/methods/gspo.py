@@ -1,0 +1,29 @@
+"""Group sequence policy optimization: GRPO that weighs and clips whole answers instead of tokens; steadier for long answers and mixtures of experts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.method import Context
+from gaslamp.reinforcement import METRICS as METRICS
+from gaslamp.reinforcement import PRESET as PRESET
+from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.reinforcement import validate as validate
+from pydantic import Field
+
+KINDS = ("prompt",)
+NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS: tuple[str, ...] = ()
+
+
+class Settings(GrpoSettings):
+    epsilon: float = Field(3e-4, gt=0, lt=1, description="How far one update may move an answer's likelihood per token; much smaller than GRPO's; typical 2e-4 to 1e-3.")
+    epsilon_high: float | None = Field(4e-4, gt=0, lt=5, description="The same upwards; typical a third above epsilon.")
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with importance weights of whole sequences, and the loss of GRPO as the paper has it."""
+    return get_grpo_trainer(context, loss_type="grpo", importance_sampling_level="sequence")

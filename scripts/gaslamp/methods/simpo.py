@@ -1,0 +1,41 @@
+"""Simple preference optimization: the chosen answer shall be likelier per token than the rejected one by a margin; no reference model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp import method
+from gaslamp.method import Context
+from gaslamp.preference import encode_labelled_pairs, take_as_is
+from gaslamp.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from pydantic import Field
+
+KINDS = ("preference",)
+NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
+ARTEFACT = "causal_lm"
+PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
+METRICS = ("loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "nll_loss", "grad_norm")
+DEFAULT_METRICS: tuple[str, ...] = ()
+
+
+class Settings(method.Settings):
+    beta: float = Field(2.0, gt=0, le=20, description="Scale of the likelihoods; much larger than DPO's because they count per token; typical 2 to 10.")
+    gamma: float = Field(1.0, ge=0, le=20, description="Margin wanted between the two answers; typical 0.3 to 1 times half of beta.")
+    sft_weight: float = Field(0.0, ge=0, le=10, description="Adds plain learning of the chosen answer (CPO-SimPO), against forgetting; typical 0 to 1.")
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's (experimental) CPOTrainer with the loss of SimPO, on our token ids."""
+    from trl.experimental.cpo import CPOConfig, CPOTrainer
+
+    options = context.options
+    own = {"loss_type": "simpo", "beta": options.beta, "simpo_gamma": options.gamma, "cpo_alpha": options.sft_weight}
+    return take_as_is(CPOTrainer, "tokenize_row")(
+        model=context.model,
+        args=CPOConfig(**context.arguments, **own, max_length=context.settings.train.max_length, remove_unused_columns=False),
+        train_dataset=context.to_dataset(encode_labelled_pairs(context, context.train)),
+        eval_dataset=context.to_dataset(encode_labelled_pairs(context, context.valid)),
+        processing_class=context.tokenizer,
+        callbacks=context.callbacks,
+        peft_config=context.peft_config,
+    )
