@@ -189,3 +189,34 @@ def copy_project(project: Path, folder: Path) -> Path:
 def get_rules_error(done: subprocess.CompletedProcess[str]) -> str:
     """All that a failed command said."""
     return f"{done.stdout}\n{done.stderr}"
+
+
+# ------------------------------------------------------------------------------------------------------ a model that sees
+
+VISION_CHATML = CHATML.replace(
+    "message['content'] +",
+    "(message['content'] if message['content'] is string else (message['content'] | map(attribute='text', default='<image>') | join)) +",
+)
+
+
+def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
+    """A LLaVA of 0.1 M random weights that sees 32 x 32 points, in Hugging Face form with its processor (PIL: no torchvision)."""
+    import torch
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+
+    text = write_checkpoint(folder / "text", VISION_CHATML, ("<image>",), seed=seed)
+    config = json.loads((text / "config.json").read_text(encoding="utf-8"))
+    tokenizer = AutoTokenizer.from_pretrained(text)
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    torch.manual_seed(seed)
+    config["initializer_range"] = 0.15
+    sees = {"initializer_range": 0.15, "model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
+    model = LlavaForConditionalGeneration(LlavaConfig(text_config=config, vision_config=sees, image_token_index=image, tie_word_embeddings=False))
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = config["eos_token_id"], 0
+    model.save_pretrained(folder)
+    images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    LlavaProcessor(
+        images, tokenizer, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VISION_CHATML
+    ).save_pretrained(folder)
+    shutil.rmtree(text)
+    return folder

@@ -15,7 +15,7 @@ from gaslamp.preference import find_prompt_problems
 from gaslamp.rewards_run import Scorer, load_rewards
 from gaslamp.rows import Row
 
-METRICS = ("loss", "reward", "reward_std", "frac_reward_zero_std", "kl", "entropy", "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean", "grad_norm")
+METRICS = ("loss", "reward", "reward_std", "frac_reward_zero_std", "entropy", "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean", "grad_norm")
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 """8 completions of one prompt in a forward pass, 4 prompts in a step: what others write as batch 1, accumulation 4, generations 8."""
 

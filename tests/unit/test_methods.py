@@ -30,6 +30,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "rloo": {"max_steps": 12, "options": {"beta": 0.0}},
     "online_dpo": {"max_steps": 24},
     "reward": {"learning_rate": 0.005},
+    "vision_sft": {"learning_rate": 0.01},
+    "embedding": {"learning_rate": 0.005, "batch_size": 8},
 }
 
 
@@ -47,23 +49,39 @@ ROWS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with model.json, template.json and 48 + 12 rows of every kind."""
-    folder = tmp_path_factory.mktemp("methods")
-    fetch_model(Config.model_validate({"model": {"source": str(tiny_model)}}).model, folder / "model.json")
+def write_base(folder: Path, model: Path, rows: dict[str, Any]) -> Path:
+    """A folder with model.json, template.json, two images, and 48 + 12 rows of every kind."""
+    from PIL import Image
+
+    folder.mkdir(exist_ok=True)
+    fetch_model(Config.model_validate({"model": {"source": str(model)}}).model, folder / "model.json")
     build_template(ModelFacts.read(folder / "model.json").path, ROWS["conversation"]("q", 0)["messages"]).write(folder / "template.json")
-    for kind, make in ROWS.items():
+    for number, colour in enumerate(("black", "white")):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{number}.png")
+    for kind, make in rows.items():
         lines = [json.dumps({"id": str(n), **make(note, n)}) for n, note in enumerate(NOTES)]
         for split, part in (("train", lines[:48]), ("valid", lines[48:])):
             (folder / f"{kind}.{split}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
     return folder
 
 
+def ask_of_image(note: str, n: int) -> dict[str, Any]:
+    content = [{"type": "image", "image": f"{n % 2}.png"}, {"type": "text", "text": "light?"}]
+    return {"messages": [{"role": "user", "content": content}, *say("assistant", "ok" if n % 2 else "no")]}
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of every kind for the tiny model, and in ``vision`` rows with images for one that sees."""
+    folder = write_base(tmp_path_factory.mktemp("methods"), tiny_model, ROWS)
+    write_base(folder / "vision", tiny.write_vision_checkpoint(folder / "tiny-vision"), {"conversation": ask_of_image})
+    return folder
+
+
 def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFacts, list[dict[str, Any]]]:
     """Train method ``name`` in ``place``; returns its facts and the steps as logged."""
     method = get_method(name)
-    kind = method.KINDS[0]
+    kind, base = method.KINDS[0], base / "vision" if "image" in method.NEEDS else base
     values: dict[str, Any] = {
         "learning_rate": 0.02, "max_steps": STEPS, "batch_size": 4, "gradient_accumulation": 1, "warmup_steps": 0, "scheduler": "constant",
         "adam_beta2": 0.95, "max_length": 128, "seed": 3407, "lora": {"r": 16, "alpha": 32},
@@ -168,3 +186,45 @@ def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:
 
     talk = [*say("user", "a"), *say("assistant", "b"), *say("user", "c")]
     assert encode_answer(Renderer(), talk, say("assistant", "d")) == ([0, 1, 10, 11, 20, 21, 30], [31])
+
+
+def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_path: Path) -> None:
+    from gaslamp.methods.vision_sft import find_modules, load_model, read_image
+
+    model = load_model(base / "tiny-vision", "float32")
+    settings = get_method("vision_sft").Settings
+
+    def get_parts(**switches: bool) -> set[str]:
+        return {("sees " if "vision" in name or "projector" in name else "talks ") + name.rpartition(".")[2] for name in find_modules(model, settings(**switches), "all-linear")}
+
+    assert get_parts(vision_layers=False, mlp_layers=False) == {f"talks {name}_proj" for name in "qkvo"}
+    assert get_parts(language_layers=False, attention_layers=False) == {"sees fc1", "sees fc2", "sees linear_1", "sees linear_2"}
+    assert find_modules(model, settings(vision_layers=False), ["q_proj"]) and "lm_head" not in " ".join(find_modules(model, settings(), "all-linear"))
+    with pytest.raises(GaslampError, match="no layer to adapt"):
+        get_parts(vision_layers=False, language_layers=False)
+    assert read_image(base / "vision" / "0.png", 300, 1000).size == (300, 225)
+    assert read_image(base / "vision" / "0.png", 10, 20).size == (20, 15)
+    facts, _ = train(base, tmp_path, "vision_sft", max_steps=1, options={"vision_layers": False, "modules_to_save": ["lm_head"]})
+    assert facts.trainable_parameters > 64 * 260, "the head is trained whole"
+
+
+def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) -> None:
+    """It is trained on the model without its head, saved for the one with it, and goes on from a checkpoint."""
+    import torch
+    from gaslamp.models import load_model
+    from sentence_transformers import SentenceTransformer
+
+    train(base, tmp_path, "embedding", max_steps=4, save_steps=2)
+    path = ModelFacts.read(base / "model.json").path
+    net = load_model(path, "float32", tmp_path / "adapters", merge=True)
+    trained = SentenceTransformer(str(next((tmp_path / "checkpoints").glob("*/checkpoint-4"))), device="cpu")
+    ids = trained.tokenizer("2 tea for Ana", return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        mean = net.base_model(ids).last_hidden_state.mean(1)[0]
+    assert torch.allclose(mean, torch.tensor(trained.encode("2 tea for Ana")), atol=1e-4)
+    assert not torch.allclose(mean, torch.tensor(SentenceTransformer(path, device="cpu").encode("2 tea for Ana")), atol=1e-2)
+    (tmp_path / "train.json").unlink()
+    checkpoint = next((tmp_path / "checkpoints").glob("*/checkpoint-4"))
+    (checkpoint / "optimizer.pt").unlink()
+    facts, steps = train(base, tmp_path, "embedding", max_steps=4, save_steps=2)
+    assert facts.resumed_from == [2] and len(steps) == 4
