@@ -1,4 +1,5 @@
 # Helpers of the rules: the checked config, slices of it for `params`, and the code each rule depends on.
+import json
 import os
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from gaslamp import registry
 from gaslamp.code_graph import get_code
 from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.metric import Metric, get_measures
 from gaslamp.levels import is_with_imatrix
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
@@ -88,8 +90,22 @@ def keep(output):
 
 
 def get_metric_plugins():
-    """The metrics of the config, or all that may be chosen by the answers."""
-    return [f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")]
+    """The metrics of the config, or all that may be chosen by method and answers, and the rewards that one of them scores with."""
+    rewards = [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
+    return [*(f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")), *rewards]
+
+
+def get_retention_input():
+    """The user's own general questions."""
+    return [CONFIG.eval.retention_file] if CONFIG.eval.retention and CONFIG.eval.retention_file else []
+
+
+def get_asked():
+    """What the named metrics need of a model, as JSON; nothing when they are chosen by the rows, which are not known yet."""
+    if not CONFIG.eval.metrics:
+        return ""
+    metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
+    return json.dumps(get_measures(metrics), separators=(",", ":"))
 
 
 def get_reward_plugins():
@@ -100,6 +116,16 @@ def get_reward_plugins():
 # How a training is watched and kept changes nothing of the result: it reaches the training, but is no reason to repeat it.
 TRAIN_SETTINGS = get_settings("backend", "method", "train")
 TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN))
+# The same of the evaluation: how many rows are asked together reaches it and is no reason; another metric asks nothing again
+# unless it needs something else of the model.
+ASKED = get_asked()
+ASK_SETTINGS = get_settings("method", "eval", "train.rewards")
+ASK_REASONS = get_settings(*(f"eval.{key}" for key in ("max_new_tokens", "sampling", "retention")), *([] if ASKED else ["method"]))
+JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
+JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval_limit", "target", "endpoint")
+JUDGE_REASONS = get_settings(
+    "method", "data.slice", "train.rewards", *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED)
+)
 PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
 
 

@@ -7,19 +7,23 @@ rule evaluate_model:
         adapters=get_adapters,
         test="data/test.jsonl",
         template="data/template.json",
+        retention=get_retention_input(),
         code=get_code("evaluate_model.py", "embedded/retention.jsonl"),
     output:
         predictions="outputs/{run}/eval/{who}.predictions.jsonl",
     log:
         "logs/{run}/evaluate_{who}.log",
+    wildcard_constraints:
+        who="base|tuned",
     resources:
         model=1,
     params:
-        settings=get_settings("eval.max_new_tokens", "eval.batch_size", "eval.retention"),
+        settings=ASK_REASONS,
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
+        measures=f"--measures {shlex.quote(ASKED)}" if ASKED else "",
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} --settings {params.settings:q} --out {output.predictions} --log {log}"
+        " --template {input.template} --settings {ASK_SETTINGS:q} {params.measures} --out {output.predictions} --log {log}"
 
 
 rule compare_models:
@@ -27,17 +31,22 @@ rule compare_models:
         base="outputs/{run}/eval/base.predictions.jsonl",
         tuned="outputs/{run}/eval/tuned.predictions.jsonl",
         test="data/test.jsonl",
+        train="data/train.jsonl",
+        facts="outputs/{run}/train.json",
+        retention=get_retention_input(),
         code=get_code("compare_models.py", "embedded/retention.jsonl", *get_metric_plugins()),
     output:
         compare="outputs/{run}/eval/compare.json",
         verdict="outputs/{run}/eval/verdict.json",
+        page="outputs/{run}/eval/report.html",
         report="logs/{run}/eval.log",
         side_by_side="logs/{run}/eval_compare.log",
     log:
         "logs/{run}/compare_models.log",
     params:
-        settings=get_settings("eval", "data.slice"),
+        settings=JUDGE_REASONS,
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --settings {params.settings:q} --compare {output.compare} --verdict {output.verdict}"
-        " --report {output.report} --side-by-side {output.side_by_side} --log {log}"
+        " --train {input.train} --facts {input.facts} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
+        " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
+        " --log {log}"

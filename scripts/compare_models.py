@@ -8,7 +8,7 @@ from gaslamp.console import step
 from gaslamp.errors import exit_with_help
 from gaslamp.evaluation.compare import compare_models
 
-OUTPUTS = ("compare", "verdict", "report", "side_by_side")
+OUTPUTS = ("compare", "verdict", "report", "side_by_side", "page")
 
 
 def main() -> None:
@@ -16,14 +16,16 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="predictions of the base model")
     parser.add_argument("--tuned", type=Path, required=True, help="predictions of the tuned model")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
-    parser.add_argument("--settings", required=True, help="JSON with eval and data.slice")
+    parser.add_argument("--settings", required=True, help="JSON with eval, data.slice, method and train.rewards")
+    parser.add_argument("--train", type=Path, help="training rows, to mark test rows that are nearly the same")
+    parser.add_argument("--facts", type=Path, help="train.json, for the advice")
     for name in OUTPUTS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=f"{name} file to write")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     with step("compare", args.log):
         outputs = {name: getattr(args, name) for name in OUTPUTS}
-        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs)
+        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs, args.train, args.facts)
 
 
 if __name__ == "__main__":

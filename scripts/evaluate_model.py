@@ -1,6 +1,7 @@
 """Ask base or tuned every test row and the retention questions, greedily."""
 
 import argparse
+import json
 from pathlib import Path
 
 from gaslamp.config import parse_slice
@@ -11,10 +12,11 @@ from gaslamp.errors import exit_with_help
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--adapters", type=Path, help="adapter folder; without it the base model is asked")
+    parser.add_argument("--adapters", type=Path, help="adapter folder (or a whole model); without it the base model is asked")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
-    parser.add_argument("--settings", required=True, help="JSON with eval.max_new_tokens, eval.batch_size, eval.retention")
+    parser.add_argument("--settings", required=True, help="JSON with method, train.rewards and eval")
+    parser.add_argument("--measures", help="JSON: what to ask; without it: what the metrics of these rows need")
     parser.add_argument("--out", type=Path, required=True, help="predictions to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
@@ -24,7 +26,8 @@ def main() -> None:
         prepare_process()
         from gaslamp.evaluation.generate import evaluate_model
 
-        evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out)
+        measures = json.loads(args.measures) if args.measures else None
+        evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out, measures)
 
 
 if __name__ == "__main__":

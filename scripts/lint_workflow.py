@@ -10,6 +10,8 @@ ACCEPTED = {
     "Shell command directly uses variable PYTHON from outside of the rule": "which interpreter runs a step is no reason to repeat it",
     "Shell command directly uses variable TRAIN_PYTHON from outside of the rule": "the same, for the training rule",
     "Shell command directly uses variable TRAIN_SETTINGS from outside of the rule": "how often a checkpoint is saved, likewise",
+    "Shell command directly uses variable ASK_SETTINGS from outside of the rule": "how many rows are asked together, likewise",
+    "Shell command directly uses variable JUDGE_SETTINGS from outside of the rule": "the same settings, for the comparison",
     "Shell command directly uses variable PREFLIGHT_SETTINGS from outside of the rule": "the gate is asked again at every start",
 }
 

@@ -200,20 +200,53 @@ class Train(Section):
 NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom")
 
 
+class Sampling(Section):
+    temperature: Number = Field(0.0, ge=0, le=2, description="0: greedy, the likeliest token every time; above: drawn, with a seed for each row.")
+    top_p: Number = Field(1.0, gt=0, le=1, description="Draw among the likeliest tokens that hold this share; 1: all.")
+    seed: int = Field(3407, ge=0, description="Each row draws with its own stream of this seed, whatever the batch.")
+
+
+class Endpoint(Section):
+    url: str = Field("", description="An OpenAI-compatible server, such as http://127.0.0.1:8081/v1.")
+    model: str = Field("", description="The model's name there.")
+    key_env: str | None = Field(None, description="Name of the environment variable that holds the key; null: none is sent.")
+
+
 class Eval(Section):
     metrics: list[str] = Field(
-        default_factory=list, description="Names from scripts/gaslamp/metrics; empty: chosen by the answers. The first decides."
+        default_factory=list, description="Names from scripts/gaslamp/metrics or the project's metrics/; empty: by method and data. The first decides."
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of metrics by their name, e.g. {regex: {pattern: '^[A-Z]+$'}}; each metric's file lists its own."
     )
     max_new_tokens: int | None = Field(
         None, ge=1, le=32768, description="null: a little more than the longest reference answer of the test rows."
     )
-    batch_size: int = Field(32, ge=1, le=4096, description="Rows generated together; halved when memory runs out.")
-    confidence: Number = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
-    retention: bool = Field(True, description="Ask base and tuned general questions too, to see what was forgotten.")
-    max_forgetting: Number = Field(
-        0.3, ge=0, le=1, description="Retention points (share) that may be lost before the verdict warns."
+    sampling: Sampling = Field(default_factory=Sampling, description="How answers are made; recorded with the scores.")  # type: ignore[arg-type]
+    batch_size: int | None = Field(
+        None, ge=1, le=4096, description="Rows generated together; null: as many as fit, found by probing. Halved when memory runs out."
     )
+    confidence: Number = Field(0.95, gt=0.5, lt=1, description="Level of every interval and test.")
+    min_gain: Number = Field(0.0, ge=0, description="Smaller gains of the first metric, however sure, do not count as better.")
+    min_score: Number | None = Field(None, description="The tuned model must reach at least this with the first metric; null: being better is enough.")
+    slices: list[str] = Field(default_factory=list, description="Further columns whose values are scored apart, beside data.slice.")
+    retention: bool = Field(True, description="Ask base and tuned general questions too, to see what was forgotten.")
+    retention_file: str | None = Field(
+        None, description="Your own questions beside the shipped ones: JSON lines with question (or messages) and accept, a list of words."
+    )
+    max_forgetting: Number = Field(
+        0.3, ge=0, le=1, description="Retention points (share) that may be lost before the gate speaks."
+    )
+    forgetting_gate: Literal["block", "warn"] = Field("warn", description="block: a model that forgot more is not exported; warn: it is, and every page says so.")
+    lm_eval: list[str] = Field(
+        default_factory=list, description="Tasks of lm-evaluation-harness for base and tuned (extra lm-eval): its names, or files in the project's tasks/."
+    )
+    lm_eval_limit: int | None = Field(None, ge=1, description="Questions of each of these tasks; null: all.")
     gate: Literal["block", "warn"] = Field("block", description="block: a model that is not better than base is not exported.")
+    target: str = Field(
+        "adapter", description="Also judge base against merged, a level such as q4_k_m, or endpoint, on the same test rows; adapter: nothing more."
+    )
+    endpoint: Endpoint = Field(default_factory=Endpoint, description="The server of target: endpoint.")  # type: ignore[arg-type]
 
 
 class Demo(Section):
@@ -408,7 +441,7 @@ def _get_keys(path: tuple[str | int, ...]) -> list[str]:
 def _find_sections(key: str) -> list[str]:
     """The sections that do have ``key``, as ``train`` or ``train.lora``."""
     found = []
-    for path in ((), *((name,) for name in Config.model_fields), ("data", "split"), ("train", "lora"), ("export", "hub")):
+    for path in ((), *((name,) for name in Config.model_fields), ("data", "split"), ("train", "lora"), ("eval", "sampling"), ("eval", "endpoint"), ("export", "hub")):
         if key in _get_keys(path):
             found.append(".".join(path) or "the top level")
     return found

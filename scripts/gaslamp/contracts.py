@@ -181,14 +181,19 @@ class Example(BaseModel):
     """One test row with both answers."""
 
     id: str
-    prompt: list[dict[str, str]]
+    prompt: list[dict[str, Any]]  # turns with role and content; content is text, what is no text stands in brackets
     reference: str
     base: str
     tuned: str
-    base_score: float
-    tuned_score: float
+    base_score: float | None  # of the first metric; None: it cannot judge this row
+    tuned_score: float | None
     change: Literal["improved", "comparable", "regressed"]
     slice: str | None = None
+    scores: dict[str, list[float | None]] = Field(default_factory=dict)  # metric -> [base, tuned]
+    columns: dict[str, str | int | float | bool | None] = Field(default_factory=dict)  # the user's
+    images: list[str] = Field(default_factory=list)  # paths relative to data/
+    near: str | None = None  # the training row that asks nearly the same, and how alike they are
+    rewards: dict[str, list[float]] = Field(default_factory=dict)  # part of the reward -> [base, tuned]
 
 
 class MetricResult(BaseModel):
@@ -197,21 +202,32 @@ class MetricResult(BaseModel):
     base: Score
     tuned: Score
     p_value: float  # paired test, base against tuned
+    difference: Score | None = None  # tuned minus base, with a paired bootstrap interval
+    higher: bool | None = True  # more is better; False: less is; None: neither
+    unit: str = "share"  # share | number | points | seconds | tokens | nats: how values are shown
+    test: str = ""  # which paired test
     slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
-    details: dict[str, float] = Field(default_factory=dict)
+    details: dict[str, Any] = Field(default_factory=dict)  # base | tuned -> the metric's own report
 
 
 class Compare(Artefact):
     """outputs/<run>/eval/compare.json: base against tuned."""
 
     n: int
+    kind: str = "conversation"  # of the rows, as in gaslamp.rows
+    target: str = "adapter"  # what was judged against base
     confidence: float
+    sampling: dict[str, Any] = Field(default_factory=dict)  # how answers were made
     metrics: list[MetricResult]  # the first decides
     stop_rate: dict[str, float]  # base | tuned -> share of answers that ended by themselves
     retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned
     retention_lost: list[str] = Field(default_factory=list)  # questions base knew and tuned does not
+    lm_eval: dict[str, dict[str, Score]] = Field(default_factory=dict)  # task, metric -> base | tuned
+    near_duplicates: int = 0  # test rows that ask nearly what a training row asks
+    identical: int = 0  # rows to which both gave the very same answer
     gained: int
     lost: int
+    worst: list[str] = Field(default_factory=list)  # ids of the rows with the lowest tuned scores
     examples: list[Example]
     verdict: Literal["better", "no clear difference", "worse"]
     headline: str
@@ -228,6 +244,7 @@ class Verdict(BaseModel):
     summary: str  # one line
     blocking: list[str]
     warnings: list[str]
+    advice: list[str] = Field(default_factory=list)  # what to try, first things first
     override: str | None = None  # the config key that lets a failed gate pass
 
 
@@ -273,6 +290,7 @@ class Ladder(Artefact):
     """outputs/<run>/gguf/ladder.json: every quantization level, scored on the test set."""
 
     metric: str
+    unit: str = "share"  # of its values, as in MetricResult
     tolerance: float
     tuned: Score  # the evaluated adapter, for comparison
     levels: list[Level]

@@ -71,3 +71,21 @@ def download_package(
         "connect this machine to the internet, or point pip at your package mirror, and run the same command",
         f"a proxy or firewall blocks the package index{'; all of pip is in ' + str(log) if log else ''}{'. Also: ' + otherwise if otherwise else ''}",
     )
+
+
+def require_package(module: str, what: str, extra: str) -> None:
+    """Stop with the command that installs an optional package, when it is not there. Imports nothing.
+
+    Args:
+        module: name to import, such as ``sacrebleu``.
+        what: who needs it.
+        extra: of pyproject.toml that has it.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise GaslampError(
+            f"{what} needs the package {module}, which is not installed",
+            f"in the gaslamp folder: .venv/bin/python -m pip install -e '.[{extra}]'",
+            "in a project: make setup EXTRA=" + extra,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import math
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from gaslamp.config import Config, Train
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.data.detect import find_format
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.metric import MEASURES, Metric
 from gaslamp.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
 KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
@@ -159,16 +161,49 @@ def test_check(name: str) -> None:
         assert list(module.check([], Facts("conversation", "sft", 512, dict(getattr(module, "OPTIONS", {}))))) == []
 
 
+METRIC_ROW = {
+    "id": "a", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": '{"a": [1, "two"]}'}], "columns": {"must": "two", "choices": "x|y"},
+}  # fmt: skip
+MEASURED = {
+    "likelihood": {name: {"logp": -3.0, "tokens": 4} for name in ("reference", "text", "completion", "chosen", "choice:x", 'choice:{"a": [1, "two"]}')}
+    | {"rejected": {"logp": -9.0, "tokens": 4}},
+    "retrieval": {"rank": 2, "of": 9},
+}
+
+
+def make_prediction(text: str) -> dict[str, object]:
+    return {"id": "a", "kind": "test", "text": text, "stopped": True, "tokens": 3, "seconds": 0.1, **MEASURED}
+
+
 @pytest.mark.parametrize("name", registry.names("metrics"))
 def test_metric(name: str) -> None:
+    """A metric says what it is; one that judges texts gives a finite number for any text, and the best one for the right text."""
+    metric = Metric.get(name)
+    assert metric.title and isinstance(metric.module.BINARY, bool) and metric.higher in (True, False, None)
+    assert set(metric.needs) <= set(MEASURES) and metric.unit in ("share", "number", "points", "seconds", "tokens", "nats")
+    with pytest.raises(GaslampError, match="has no option nonsense"):
+        Metric.get(name, {"nonsense": 1})
+    if not hasattr(metric.module, "score"):
+        assert callable(getattr(metric.module, "score_set", None) or getattr(metric.module, "score_pairs", None))
+        return
+    right = [{**METRIC_ROW, "messages": [METRIC_ROW["messages"][0], {"role": "assistant", "content": text}]} for text in ('{"a": 1}', '["x", 2]', "12")]
+    found = [value for row in right if (value := metric.score(row, make_prediction(row["messages"][-1]["content"]))) is not None]
+    assert all(math.isfinite(value) for value in found)
+    texts = ("", " ", "{", "no", "\x00", "é" * 5000, "[" * 100_000, "NaN", '{"a": [1, "two"]}')
+    values = [metric.score(METRIC_ROW, make_prediction(text)) for text in texts]
+    assert all(value is None or math.isfinite(value) for value in values), "any text may come out of a model"
+    if metric.needs == ("answer",) and getattr(metric.module, "REFERENCE", True) and "row" not in inspect.signature(metric.module.score).parameters:
+        best = 1.0 if metric.higher else 0.0
+        assert found and all(value == best for value in found)
+        assert all(value is None or value != best for value in values[:-1]), "only the right text is right"
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("metrics") if hasattr(get("metrics", name), "report")])
+def test_report_of_a_metric_is_json(name: str) -> None:
     module = get("metrics", name)
-    assert module.TITLE and isinstance(module.BINARY, bool)
-    for text in ('{"a": 1}', '["x", 2]', "[]"):
-        assert module.score(text, text) == 1.0
-    for answer in ("", " ", "{", "no", "\x00", "é" * 5000, "[" * 100_000, "NaN"):
-        value = module.score(answer, '{"a": [1, "two"]}')
-        assert isinstance(value, float) and value == 0.0, "any text may come out of a model"
-    assert 0.0 <= module.score("two", '{"a": [1, "two"]}') <= 1.0
+    predictions = [{**make_prediction(text), "rewards": {"short": 1.0}} for text in ("", '{"a": [1, "two"]}', "no")]
+    text = json.dumps(module.report([METRIC_ROW] * 3, predictions, [0.0, 1.0, 0.0]), allow_nan=False)
+    assert json.loads(text)
 
 
 @pytest.mark.parametrize("name", registry.names("exporters"))

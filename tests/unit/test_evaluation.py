@@ -11,11 +11,12 @@ from typing import Any
 import facts
 import pytest
 from gaslamp.config import Config, get_slice, parse_slice
-from gaslamp.contracts import Compare, Ladder, Template
+from gaslamp.contracts import Compare, Ladder
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation import compare as comparing
 from gaslamp.evaluation import generate as generating
 from gaslamp.evaluation import ladder as laddering
+from gaslamp.evaluation.metric import choose_metrics
 from gaslamp.evaluation.questions import RETENTION, Question, get_questions, get_retention_scores
 from gaslamp.evaluation.stats import get_p_value, get_score
 from gaslamp.files import read_jsonl, write_jsonl
@@ -91,13 +92,18 @@ def write_answers(file: Path, rows: list[dict[str, Any]], right: int, stopped: b
     return file
 
 
+def get_settings(method: str = "sft", **settings: Any) -> Any:
+    """The slice that asking, comparing and the ladder get."""
+    config = Config.model_validate({"eval": settings, "method": method})
+    return parse_slice(get_slice(config, "eval", "data.slice", "method", "export.tolerance", "train.rewards"))
+
+
 def compare(folder: Path, base: int, tuned: int, n: int = 40, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, **settings: Any) -> Any:
     rows = make_rows(n)
     write_jsonl(folder / "test.jsonl", rows)
-    outputs = {name: folder / name for name in ("compare", "verdict", "report", "side_by_side")}
-    config = Config.model_validate({"eval": settings})
+    outputs = {name: folder / name for name in ("compare", "verdict", "report", "side_by_side", "page")}
     comparing.compare_models(
-        parse_slice(get_slice(config, "eval", "data.slice")),
+        get_settings(**settings),
         write_answers(folder / "base.jsonl", rows, base, **before or {}),
         write_answers(folder / "tuned.jsonl", rows, tuned, **after or {}),
         folder / "test.jsonl",
@@ -167,8 +173,9 @@ def test_a_row_without_an_answer_is_refused(tmp_path: Path) -> None:
     ("references", "first"), [(['{"a": 1}', "[2]"], "json_match"), (["yes", "no", "maybe"], "exact_match"), (["a long answer of many words here"] * 3, "token_f1")]
 )
 def test_the_metric_follows_the_answers(references: list[str], first: str) -> None:
-    assert comparing.get_name(comparing.get_metrics([], references)[0]) == first
-    assert [comparing.get_name(metric) for metric in comparing.get_metrics(["token_f1"], references)] == ["token_f1"]
+    rows = [{"id": str(n), "messages": make_rows(1, reference)[0]["messages"]} for n, reference in enumerate(references)]
+    assert choose_metrics(get_settings(), rows)[0].name == first
+    assert [metric.name for metric in choose_metrics(get_settings(metrics=["token_f1"]), rows)] == ["token_f1"]
 
 
 def test_retention_wants_whole_words() -> None:
@@ -247,18 +254,18 @@ def test_other_errors_are_not_taken_for_memory(asked: dict[str, Any]) -> None:
 
 def test_an_interrupted_evaluation_asks_only_what_is_missing(asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out = asked["folder"], tmp_path / "eval" / "base.predictions.jsonl"
-    settings = parse_slice('{"eval": {"max_new_tokens": 12, "batch_size": 1, "retention": false}}')
+    settings = get_settings(max_new_tokens=12, batch_size=1, retention=False)
     arguments = (settings, folder / "model.json", None, folder / "test.jsonl", folder / "template.json")
-    real, given = generating.generate, []
+    real, given = generating.decode, []
 
-    def stopping(model: Any, renderer: Any, template: Template, questions: list[Question], *rest: Any) -> Any:
-        given.append(len(questions))
-        for number, row in enumerate(real(model, renderer, template, questions, *rest)):
+    def stopping(model: Any, prompts: list[list[int]], *rest: Any) -> Any:
+        given.append(len(prompts))
+        for number, answer in enumerate(real(model, prompts, *rest)):
             if number == 4 and len(given) == 1:
                 raise KeyboardInterrupt
-            yield row
+            yield answer
 
-    monkeypatch.setattr(generating, "generate", stopping)
+    monkeypatch.setattr(generating, "decode", stopping)
     out.parent.mkdir()
     other = out.parent / ".base.predictions.0123456789ab.partial.jsonl"
     other.write_text('{"id": "id0", "kind": "test", "text": "of other data"}\n')
@@ -285,13 +292,16 @@ def climb(folder: Path, monkeypatch: pytest.MonkeyPatch, right: dict[str, int], 
     monkeypatch.setattr(laddering, "read_gguf_facts", lambda file: {"size_bytes": SIZES[file.stem.removeprefix("model-")], "bits_per_weight": 8.5})
     rows = make_rows(n)
     write_jsonl(folder / "test.jsonl", rows)
-    facts.compare().write(folder / "compare.json")
+    judged = facts.compare()
+    judged.metrics[0].name = "exact_match"
+    judged.write(folder / "compare.json")
     files = []
     for level in right:
         files.append(folder / f"model-{level}.gguf")
         files[-1].write_text("only its name counts here")
     predictions = [write_answers(folder / f"{level}.jsonl", rows, hits) for level, hits in right.items()]
-    settings = parse_slice(get_slice(Config.model_validate({"export": {"tolerance": tolerance}}), "export.tolerance", "export.imatrix", "eval"))
+    config = Config.model_validate({"export": {"tolerance": tolerance}, "eval": {"metrics": ["exact_match"]}})
+    settings = parse_slice(get_slice(config, "export.tolerance", "export.imatrix", "eval", "method", "data.slice", "train.rewards"))
     facts.bench(list(right)).write(folder / "bench.json")
     paths = [folder / name for name in ("bench.json", "compare.json", "test.jsonl", "ladder.json")]
     return laddering.build_ladder(settings, files, predictions, *paths)

@@ -23,7 +23,7 @@
     const box = make("section", `answer ${kind}`);
     const head = make("header", "");
     head.append(make("h4", "", title));
-    if (answer.score !== undefined) {
+    if (typeof answer.score === "number") {
       head.append(make("span", "points", `score ${Number(answer.score).toFixed(2).replace(/\.00$/, "")}`));
     }
     const text = make("pre", answer.laid_out ? "json" : "prose");

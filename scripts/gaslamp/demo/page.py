@@ -8,9 +8,10 @@ from typing import Any
 
 from gaslamp.config import Slice
 from gaslamp.console import get_duration, get_size, say
-from gaslamp.contracts import Compare, Example, ModelFacts, Score, TrainFacts
+from gaslamp.contracts import Compare, Example, MetricResult, ModelFacts, Score, TrainFacts
 from gaslamp.demo.answers import choose, get_label, lay_out, mark
 from gaslamp.demo.themes import get_theme, get_theme_css
+from gaslamp.evaluation.figures import format_change, format_interval, format_value
 from gaslamp.files import get_csp_hash, sha256_path, write_text
 
 HERE = Path(__file__).parent
@@ -26,13 +27,16 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}\u202f%"
 
 
-def _interval(score: Score) -> str:
-    return f"{100 * score.low:.1f}–{100 * score.high:.1f}"
+def _value(value: float, unit: str) -> str:
+    return percent(value) if unit == "share" else format_value(value, unit)
 
 
-def _points(base: float, tuned: float) -> str:
-    change = round(100 * (tuned - base), 1)
-    return "0.0" if change == 0 else f"{change:+.1f}".replace("-", "\u2212")
+def _interval(score: Score, unit: str = "share") -> str:
+    return format_interval(score, unit).replace(" to ", "–")
+
+
+def _points(base: float, tuned: float, unit: str = "share") -> str:
+    return format_change(base, tuned, unit)
 
 
 def _chance(p: float) -> str:
@@ -80,11 +84,11 @@ def _get_rows(compare: Compare) -> list[dict[str, Any]]:
                     "title": name or metric.title,
                     "part": bool(name),
                     "n": tuned.n,
-                    "base": percent(base.value),
-                    "base_interval": _interval(base),
-                    "tuned": percent(tuned.value),
-                    "tuned_interval": _interval(tuned),
-                    "change": _points(base.value, tuned.value),
+                    "base": _value(base.value, metric.unit),
+                    "base_interval": _interval(base, metric.unit),
+                    "tuned": _value(tuned.value, metric.unit),
+                    "tuned_interval": _interval(tuned, metric.unit),
+                    "change": _points(base.value, tuned.value, metric.unit),
                     "chance": "" if name else _chance(metric.p_value),
                 }
             )
@@ -103,10 +107,15 @@ def _get_retention(compare: Compare) -> dict[str, Any] | None:
     }
 
 
-def _bar(who: str, score: Score) -> dict[str, Any]:
-    """One bar with its whisker, in thousandths of the full width."""
-    width = {name: round(1000 * min(1.0, max(0.0, getattr(score, name)))) for name in ("value", "low", "high")}
-    return {"who": who, "text": percent(score.value), "interval": _interval(score), **width}
+def _bar(who: str, score: Score, unit: str = "share", full: float = 1.0) -> dict[str, Any]:
+    """One bar with its whisker, in thousandths of the full width; ``full`` is the value of a whole bar."""
+    width = {name: round(1000 * min(1.0, max(0.0, getattr(score, name) / full))) for name in ("value", "low", "high")}
+    return {"who": who, "text": _value(score.value, unit), "interval": _interval(score, unit), **width}
+
+
+def _get_full(metric: MetricResult) -> float:
+    """The value of a whole bar: all, for a share; else the most that the intervals reach."""
+    return 1.0 if metric.unit == "share" else max(metric.base.high, metric.tuned.high, 1e-9)
 
 
 def _get_training(train: TrainFacts, model: ModelFacts) -> list[tuple[str, str, str]]:
@@ -170,10 +179,10 @@ def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings
         points=_points,
         confidence=f"{100 * compare.confidence:g}\u202f%",
         first=first.title,
-        hero=percent(first.tuned.value),
-        hero_base=percent(first.base.value),
-        bars=[_bar("Base", first.base), _bar("Tuned", first.tuned)],
-        change=_points(first.base.value, first.tuned.value),
+        hero=_value(first.tuned.value, first.unit),
+        hero_base=_value(first.base.value, first.unit),
+        bars=[_bar("Base", first.base, first.unit, _get_full(first)), _bar("Tuned", first.tuned, first.unit, _get_full(first))],
+        change=_points(first.base.value, first.tuned.value, first.unit),
         chance=_chance(first.p_value),
         gained=compare.gained,
         lost=compare.lost,

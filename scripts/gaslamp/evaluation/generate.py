@@ -1,111 +1,262 @@
-"""Greedy answers from a checkpoint: batches of like length, halved when memory runs out, resumed after a kill."""
+"""All that is asked of one model: answers, and how likely it finds given texts. Finished rows outlive a kill and are not asked again."""
 
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gaslamp import registry
 from gaslamp.console import Progress, say
 from gaslamp.contracts import ModelFacts, Template
-from gaslamp.errors import GaslampError
-from gaslamp.evaluation.questions import Question, get_prediction, get_questions
+from gaslamp.evaluation.decode import Sampling, decode, probe_batch_size
+from gaslamp.evaluation.measure import WINDOW, Sequence, get_continuation, get_likelihoods, get_scores, get_windows
+from gaslamp.evaluation.metric import choose_metrics, get_measures
+from gaslamp.evaluation.questions import Question, get_prediction, get_retention_questions, get_row_questions, read_retention
 from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl
+from gaslamp.rows import Row, get_images, get_kind, get_prompt, get_reference
 from gaslamp.template import Renderer
 
+Measures = dict[str, dict[str, Any]]
+LIKELIHOOD_BATCH = 8
 
-def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path, template: Path, out: Path) -> None:
+
+def evaluate_model(
+    settings: Any, model: Path, adapters: Path | None, test: Path, template: Path, out: Path, measures: Measures | None = None
+) -> None:
     """Ask base (no adapter) or tuned and write one prediction a line.
 
     Args:
-        settings: slice with eval.max_new_tokens, eval.batch_size, eval.retention.
+        settings: slice with method, train.rewards, and of eval: metrics, options, max_new_tokens, sampling, batch_size, retention,
+            retention_file.
         model, test, template: files of the earlier phases.
-        adapters: PEFT folder, or ``None``.
+        adapters: what training left, or ``None``.
         out: predictions file; finished rows of a killed run are kept beside it and not asked again.
+        measures: what to ask; ``None``: what the metrics of these rows need.
     """
-    from gaslamp.models import load_model
-
     facts, recorded = ModelFacts.read(model), Template.read(template)
+    rows, artefact = list(read_jsonl(test)), getattr(registry.get("methods", settings.method), "ARTEFACT", "causal_lm")
+    if measures is None:
+        measures = get_measures(choose_metrics(settings, rows))
     renderer = Renderer.load(facts.path, recorded)
-    questions = get_questions(test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention)
+    sampling = Sampling(**settings.eval.sampling.dump())
+    own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
+    questions: list[Question] = []
+    if artefact == "causal_lm" and "answer" in measures:
+        questions = get_row_questions(rows, renderer.tokenize, settings.eval.max_new_tokens)
+        # a model that learns running text answers nothing of its own, but what it forgot is asked all the same
+        questions += get_retention_questions(own) if settings.eval.retention else []
+    texts = get_texts(rows, measures, renderer, recorded, facts.context, artefact)
     key = sha256_text(
-        json.dumps([facts.sha256, recorded.sha256, sha256_path(test), settings.eval.max_new_tokens, sha256_path(adapters) if adapters else None])
-    )[:12]
-    partial = out.with_name(f".{out.stem}.{key}.partial.jsonl")
-    done = {row["id"]: row for row in read_jsonl(partial)} if partial.is_file() else {}
-    for stale in out.parent.glob(f".{out.stem}.*.partial.jsonl"):
-        if stale != partial:
-            stale.unlink()
-    if done:
-        say(f"{len(done)} answers of an interrupted evaluation are kept")
-        write_jsonl(partial, done.values())  # without the line that the kill cut
-    waiting = [question for question in questions if question.id not in done]
-    if waiting:
-        net = load_model(facts.path, "float32", adapters, merge=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("a", encoding="utf-8") as handle:
-            for row in generate(net, renderer, recorded, waiting, settings.eval.batch_size, len(done)):
-                done[row["id"]] = row
-                handle.write(json.dumps(row, ensure_ascii=False) + "\n")
-                handle.flush()
-    write_jsonl(out, [done[question.id] for question in questions])
-    partial.unlink(missing_ok=True)
+        json.dumps(
+            [
+                facts.sha256, recorded.sha256, sha256_path(test), settings.eval.max_new_tokens, sha256_path(adapters) if adapters else None,
+                measures, settings.eval.sampling.dump(), settings.eval.retention, read_retention(own) if settings.eval.retention else None,
+            ]
+        )
+    )[:12]  # fmt: skip
+    with Finished(out, key) as finished:
+        waiting = [question for question in questions if ("answer", question.id) not in finished.known]
+        unread = [text for text in texts if text.key not in finished.known]
+        ranked = "retrieval" in measures and artefact == "encoder"
+        if waiting or unread or ranked:
+            from gaslamp.evaluation.loading import load_evaluated
+
+            net = load_evaluated(facts, adapters, artefact)
+            ask = Asker(net, renderer, recorded, sampling, settings.eval.batch_size, test.parent, Path(facts.path))
+            for prediction in ask.answer(waiting, len(questions) - len(waiting)):
+                finished.add(("answer", prediction["id"]), prediction)
+            for text, value in ask.read(unread, artefact):
+                finished.add(text.key, value)
+            if ranked:
+                from gaslamp.evaluation.retrieval import rank
+
+                for row_id, value in rank(net, renderer.tokenizer, rows):
+                    finished.add(("retrieval", row_id), value)
+        write_jsonl(out, finished.merge(rows, questions))
 
 
-def generate(model: Any, renderer: Renderer, template: Template, questions: list[Question], batch_size: int, before: int = 0) -> Any:
-    """Yield one prediction for each question, in batches of like prompt length and equal limit, padded on the left.
+class Finished:
+    """What was asked already, one JSON line each, beside the predictions file until that is complete."""
 
-    Args:
-        model: a transformers causal LM in evaluation mode.
-        renderer, template: what the prompts are rendered with.
-        questions: what to ask.
-        batch_size: rows together; halved when memory runs out, down to 1.
-        before: rows that were answered earlier, for the progress line.
+    def __init__(self, out: Path, key: str) -> None:
+        self.path = out.with_name(f".{out.stem}.{key}.partial.jsonl")
+        self.known: dict[tuple[str, ...], dict[str, Any]] = {}
+        for stale in out.parent.glob(f".{out.stem}.*.partial.jsonl"):
+            if stale != self.path:
+                stale.unlink()
+        if self.path.is_file():
+            lines = list(read_jsonl(self.path))
+            self.known = {tuple(line["key"]): line["value"] for line in lines}
+            write_jsonl(self.path, lines)  # without the line that the kill cut
+            say(f"{len(lines)} answers of an interrupted evaluation are kept")
+
+    def __enter__(self) -> Finished:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.handle = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.handle.close()
+        if kind is None:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, key: tuple[str, ...], value: dict[str, Any]) -> None:
+        """Note one finished piece; it is on disk before the next begins."""
+        self.known[key] = value
+        self.handle.write(json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n")
+        self.handle.flush()
+
+    def merge(self, rows: list[Row], questions: list[Question]) -> list[dict[str, Any]]:
+        """One prediction for each test row, then the retention questions."""
+        empty = {"text": "", "stopped": True, "tokens": 0, "seconds": 0.0}
+        found = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
+        found |= {question.id: {"id": question.id, "kind": question.kind, **empty} for question in questions}
+        for (what, row_id, *rest), value in self.known.items():
+            prediction = found[row_id]
+            if what == "answer":
+                prediction.update(value)
+            elif what == "retrieval":
+                prediction["retrieval"] = value
+            elif what == "score":
+                prediction.setdefault("scores", {})[rest[0]] = value["score"]
+            else:
+                total = prediction.setdefault("likelihood", {}).setdefault(rest[0], {"logp": 0.0, "tokens": 0})
+                total["logp"], total["tokens"] = total["logp"] + value["logp"], total["tokens"] + value["tokens"]
+        return list(found.values())
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text whose likelihood (or score) is asked: ``key`` = what, row, name [, number of the window]."""
+
+    key: tuple[str, ...]
+    sequence: Sequence = field(compare=False)
+
+
+def get_texts(rows: list[Row], measures: Measures, renderer: Renderer, template: Template, context: int | None, artefact: str) -> list[Text]:
+    """Every text that the measures need, as tokens.
+
+    ``reference`` (or ``text``), ``chosen``, ``rejected``, ``completion`` and ``choice:<text>`` are the names that metrics
+    find in ``prediction["likelihood"]``; a classifier's go to ``prediction["scores"]``.
     """
-    import torch
-
-    prompts = {question.id: renderer.encode_prompt(question.messages) for question in questions}
-    waiting = sorted(questions, key=lambda q: (q.max_tokens, len(prompts[q.id])))
-    progress = Progress("answer", before + len(questions))
-    progress.update(before)
-    done = before
-    while waiting:
-        batch = [q for q in waiting[:batch_size] if q.max_tokens == waiting[0].max_tokens]
-        width = max(len(prompts[q.id]) for q in batch)
-        pad = template.pad_id
-        ids = torch.tensor([[pad] * (width - len(prompts[q.id])) + prompts[q.id] for q in batch], device=model.device)
-        mask = torch.tensor([[0] * (width - len(prompts[q.id])) + [1] * len(prompts[q.id]) for q in batch], device=model.device)
-        started = time.monotonic()
-        try:
-            with torch.inference_mode():
-                output = model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=batch[0].max_tokens,
-                    do_sample=False,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
-                    eos_token_id=template.stop_ids,
-                    pad_token_id=pad,
-                )
-        except (RuntimeError, MemoryError) as error:
-            if "memory" not in str(error).lower():
-                raise
-            if len(batch) == 1:
-                raise GaslampError(
-                    f"not enough memory for one prompt of {width} tokens", "take a smaller model, or close other programs"
-                ) from error
-            batch_size = max(1, len(batch) // 2)
-            say(f"out of memory: going on with batches of {batch_size}; finished answers are kept")
+    texts = []
+    for row in rows:
+        kind, continuations = get_kind(row), {}
+        if artefact == "encoder":
             continue
-        seconds = (time.monotonic() - started) / len(batch)
-        for question, row in zip(batch, output[:, width:].tolist(), strict=True):
-            end = next((i for i, token in enumerate(row) if token in template.stop_ids), None)
-            answer = row if end is None else row[:end]
-            text = renderer.tokenizer.decode(answer, skip_special_tokens=True)
-            yield get_prediction(question, text, end is not None, len(answer), seconds)
-        done += len(batch)
-        waiting = waiting[len(batch) :]
-        progress.update(done)
+        if "reference" in measures and kind == "text":
+            limit = min(WINDOW, context or WINDOW)
+            for number, window in enumerate(get_windows(renderer.tokenize(row["text"]), template.bos_id, limit)):
+                texts.append(Text(("likelihood", row["id"], "text", str(number)), window))
+            continue
+        if "reference" in measures and (reference := get_reference(row)) is not None:
+            continuations["reference"] = [{"role": "assistant", "content": reference}]
+        if "preference" in measures and kind == "preference":
+            continuations |= {"chosen": row["chosen"], "rejected": row["rejected"]}
+        if "preference" in measures and kind == "rating":
+            continuations["completion"] = row["completion"]
+        if "choices" in measures:
+            for choice in get_choices(row, rows, measures["choices"]):
+                continuations[f"choice:{choice}"] = [{"role": "assistant", "content": choice}]
+        for name, messages in continuations.items():
+            sequence = _encode(renderer, row, messages, context)
+            texts.append(Text(("score" if artefact == "classifier" else "likelihood", row["id"], name), sequence))
+    return texts
+
+
+def _encode(renderer: Renderer, row: Row, completion: list[dict[str, Any]], context: int | None) -> Sequence:
+    """Prompt and completion as they are trained: the end of the answer belongs to it."""
+    tools = {"tools": row["tools"]} if row.get("tools") else {}
+    encoded = renderer.encode([*get_prompt(row), *completion], **tools)
+    start = max((n for n, trained in enumerate(encoded.trained) if not trained), default=-1) + 1
+    return get_continuation(encoded.ids[:start], encoded.ids[start:], None, context)
+
+
+def get_choices(row: Row, rows: list[Row], options: dict[str, Any]) -> list[str]:
+    """The answers a row may have: of the option ``choices``, of a column, or all references of the test set."""
+    if options.get("choices"):
+        return [str(choice) for choice in options["choices"]]
+    if column := options.get("column"):
+        value = row.get("columns", {}).get(column, "")
+        parts = value if isinstance(value, list) else json.loads(value) if str(value).lstrip().startswith("[") else str(value).split("|")
+        return [str(part).strip() for part in parts]
+    return sorted({reference.strip() for other in rows if (reference := get_reference(other)) is not None})
+
+
+@dataclass
+class Asker:
+    """One loaded model and what its prompts are rendered with."""
+
+    model: Any
+    renderer: Renderer
+    template: Template
+    sampling: Sampling
+    batch_size: int | None
+    folder: Path  # image paths in rows are relative to it
+    model_path: Path
+
+    def answer(self, questions: list[Question], before: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each question as it ends; ``before``: answered earlier, for the progress line."""
+        seeing = [question for question in questions if get_images(question.messages)]
+        if seeing:
+            from gaslamp.evaluation.vision import answer_images
+
+            yield from answer_images(self, questions)
+            return
+        prompts = [self._encode(question) for question in questions]
+        if not prompts:
+            return
+        limits = [question.max_tokens for question in questions]
+        size = self.batch_size or _probe(self.model, prompts, limits)
+        progress = Progress("answer", before + len(questions))
+        progress.update(before)
+        answers = decode(self.model, prompts, limits, self.template.stop_ids, self.template.pad_id, size, self.sampling)
+        for done, answer in enumerate(answers, before + 1):
+            text = self.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
+            yield get_prediction(questions[answer.index], text, answer.stopped, len(answer.tokens), answer.seconds)
+            progress.update(done)
+
+    def _encode(self, question: Question) -> list[int]:
+        tools = {"tools": question.tools} if question.tools else {}
+        return self.renderer.encode_prompt(question.messages, **tools)
+
+    def read(self, texts: list[Text], artefact: str = "causal_lm") -> Iterator[tuple[Text, dict[str, Any]]]:
+        """Yield what the model makes of each text, batch by batch."""
+        if not texts:
+            return
+        size = min(self.batch_size or LIKELIHOOD_BATCH, LIKELIHOOD_BATCH)
+        progress = Progress("read", len(texts))
+        progress.update(0)
+        if artefact == "classifier":
+            pad = self.template.pad_id
+            self.model.config.pad_token_id = pad
+            for done, (number, score) in enumerate(get_scores(self.model, [text.sequence.ids for text in texts], pad, size), 1):
+                yield texts[number], {"score": score}
+                progress.update(done)
+            return
+        found = get_likelihoods(self.model, [text.sequence for text in texts], self.template.pad_id, size)
+        for done, (number, logp, tokens) in enumerate(found, 1):
+            yield texts[number], {"logp": logp, "tokens": tokens}
+            progress.update(done)
+
+
+def _probe(model: Any, prompts: list[list[int]], limits: list[int]) -> int:
+    """How many rows together: by the memory that is free."""
+    import psutil
+
+    available = float(psutil.virtual_memory().available)
+    if model.device.type == "cuda":
+        import torch
+
+        available = float(torch.cuda.mem_get_info(model.device)[0])
+    return probe_batch_size(model, prompts, limits, available)
+
+
+def generate(model: Any, renderer: Renderer, template: Template, questions: list[Question], batch_size: int | None) -> Iterator[dict[str, Any]]:
+    """Yield one greedy prediction for each text question, as it ends."""
+    return Asker(model, renderer, template, Sampling(), batch_size, Path(), Path()).answer(questions)
+
+

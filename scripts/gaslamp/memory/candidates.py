@@ -10,6 +10,7 @@ from typing import Any
 from gaslamp.console import get_size
 from gaslamp.contracts import Compare, Ladder, TrainFacts
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.figures import format_value
 from gaslamp.files import sha256_text
 from gaslamp.memory.hints import read_hints
 from gaslamp.memory.store import BODY, TITLE, Entry
@@ -67,7 +68,7 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
         )  # fmt: skip
 
     first = compare.metrics[0]
-    scores = f"{_percent(first.base.value)} to {_percent(first.tuned.value)} ({first.title}, n = {compare.n})"
+    scores = f"{format_value(first.base.value, first.unit)} to {format_value(first.tuned.value, first.unit)} ({first.title}, n = {compare.n})"
     entries = []
     if hardware := get_hardware(system):
         entries.append(make("user", 5, "Hardware", hardware))
@@ -90,7 +91,7 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
         )  # fmt: skip
     chosen = next((level for level in ladder.levels if level.level == ladder.recommended), None)
     if chosen:
-        body = f"{_percent(chosen.score.value)}, {get_size(chosen.size_bytes)}, {_percent(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
+        body = f"{format_value(chosen.score.value, ladder.unit)}, {get_size(chosen.size_bytes)}, {_percent(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
         entries.append(
             make("lessons", 10, f"{model}: {chosen.level} is the level to ship", body, "high recurring promote", about=f"level {model}")
         )

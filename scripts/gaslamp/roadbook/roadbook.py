@@ -11,6 +11,7 @@ from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import Card, Compare, Ladder, ModelFacts, Parity, Preflight, Score, Template, TrainFacts, Verdict
 from gaslamp.demo.answers import choose
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.figures import format_score
 from gaslamp.evaluation.ladder_page import COLUMNS, get_cells
 from gaslamp.files import read_json, write_text
 from gaslamp.memory.candidates import get_hardware
@@ -29,8 +30,8 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _score(score: Score) -> str:
-    return f"{percent(score.value)} ({100 * score.low:.1f} to {100 * score.high:.1f}, n = {score.n})"
+def _score(score: Score, unit: str = "share") -> str:
+    return format_score(score, unit)
 
 
 def _show(value: Any) -> str:

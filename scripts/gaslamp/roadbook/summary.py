@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from gaslamp.console import get_duration, get_size
 from gaslamp.contracts import Artefact, Bench, Compare, Ladder, Parity, Score
+from gaslamp.evaluation.figures import format_interval, format_value
 from gaslamp.roadbook.progress import Attempt, get_phases, read_attempts, write_progress
 
 if TYPE_CHECKING:
@@ -49,14 +50,15 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
     if compare:
         first = compare.metrics[0]
         console.print(Text(f"{first.title}, {compare.n} test rows"), style="bold")
-        table.add_row("base model", _percent(first.base.value), _interval(first.base), "", "", *blank)
-        table.add_row("tuned model", _percent(first.tuned.value), _interval(first.tuned), "", "", *blank, style="bold")
+        table.add_row("base model", format_value(first.base.value, first.unit), format_interval(first.base, first.unit), "", "", *blank)
+        table.add_row("tuned model", format_value(first.tuned.value, first.unit), format_interval(first.tuned, first.unit), "", "", *blank, style="bold")
         for name, pair in first.slices.items():
-            table.add_row(Text(f"  {name}"[:24]), _percent(pair["tuned"].value), _interval(pair["tuned"]), "", "", *blank)
+            table.add_row(Text(f"  {name}"[:24]), format_value(pair["tuned"].value, first.unit), format_interval(pair["tuned"], first.unit), "", "", *blank)
+    unit = ladder.unit if ladder else "share"
     for level in ladder.levels if ladder else []:
         chosen = ladder is not None and level.level == ladder.recommended
         speed = [f"{bench.levels[level.level]['gen_tps']:.1f}" if level.level in bench.levels else ""] if bench else []
-        cells = (_percent(level.score.value), _interval(level.score), get_size(level.size_bytes), _percent(level.same_as_f16))
+        cells = (format_value(level.score.value, unit), format_interval(level.score, unit), get_size(level.size_bytes), _percent(level.same_as_f16))
         table.add_row(f"{level.level}{' *' if chosen else ''}", *cells, *speed, style="green" if chosen else "")
     if compare and {"base", "tuned"} <= set(compare.retention):
         for who in ("base", "tuned"):
