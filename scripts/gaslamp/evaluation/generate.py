@@ -71,9 +71,9 @@ def evaluate_model(
             for text, value in ask.read(unread, artefact):
                 finished.add(text.key, value)
             if ranked:
-                from gaslamp.evaluation.retrieval import rank
+                from gaslamp.evaluation.retrieval import embed, rank
 
-                for row_id, value in rank(net, renderer.tokenizer, rows):
+                for row_id, value in rank(rows, lambda given: embed(net, renderer.tokenizer, given)):
                     finished.add(("retrieval", row_id), value)
         write_jsonl(out, finished.merge(rows, questions))
 

@@ -173,9 +173,16 @@ def choose_metrics(settings: Any, rows: list[Row]) -> list[Metric]:
     if not rows:
         raise GaslampError("there are no test rows", "give data.split.test a larger share, or add rows")
     options = {name: dict(values) for name, values in settings.eval.options.items()}
-    if rewards := [reward.model_dump() for reward in settings.train.rewards]:
+    rewards = [reward.model_dump() for reward in settings.train.rewards]
+    if rewards:
         options.setdefault("mean_reward", {}).setdefault("rewards", rewards)
-    names = settings.eval.metrics or _get_method_metrics(settings.method) or get_default_metrics(rows)
+    names = settings.eval.metrics or _get_method_metrics(settings.method)
+    if not names:
+        names = get_default_metrics(rows)
+        if rewards and "mean_reward" not in names:
+            names = ["mean_reward", *names]
+        if getattr(registry.get("methods", settings.method), "ARTEFACT", "causal_lm") != "causal_lm":
+            names = [name for name in names if name != "length"]  # it says nothing
     return [Metric.get(name, options.get(name)) for name in names]
 
 
@@ -249,9 +256,9 @@ def choose_file_metric(metrics: list[Metric], predictions: list[Prediction]) -> 
     measured = {"answer"}
     if all("likelihood" in prediction or "scores" in prediction for prediction in predictions):
         measured |= set(MEASURES)
-    for metric in metrics:
-        if not metric.pairwise and set(metric.needs) <= measured and metric.higher is not None:
-            return metric
+    able = [metric for metric in metrics if not metric.pairwise and set(metric.needs) <= measured and metric.higher is not None]
+    if able:
+        return next((metric for metric in able if metric.unit == "share"), able[0])
     names = ", ".join(metric.name for metric in metrics)
     raise GaslampError(
         f"none of the metrics ({names}) can judge the quantized files, which were asked for answers only",
