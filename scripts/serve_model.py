@@ -13,21 +13,28 @@ def main() -> None:
     start.add_argument("--level", help="recommended, f16, q8_0 ... (default: deploy.level)")
     start.add_argument("--port", type=int, help="first port to try (default: deploy.port)")
     start.add_argument("--open", action="store_true", help="open the chat page when a person is at the terminal")
+    start.add_argument("--tuned-alone", action="store_true", help="without the base beside it: for programs, keeps prompts that were read")
     actions.add_parser("stop", help="stop exactly that server")
     actions.add_parser("chat", help="talk to it in the terminal")
     args = parser.parse_args()
-    from gaslamp.chat import serve
-
     if args.action == "start":
+        from gaslamp.chat.serve import start as start_server
         from gaslamp.config import read_config
 
         config = read_config("config.yaml")
         deploy = config.deploy
-        serve.start(
-            args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name, args.open
-        )
+        start_server(
+            args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name, args.open,
+            compare=deploy.compare and not args.tuned_alone, domain=config.project.domain,
+        )  # fmt: skip
+    elif args.action == "stop":
+        from gaslamp.chat.serve import stop
+
+        stop()
     else:
-        getattr(serve, args.action)()
+        from gaslamp.chat.terminal import chat
+
+        chat()
 
 
 if __name__ == "__main__":

@@ -300,6 +300,7 @@ class Deploy(Section):
     port: int = Field(8081, ge=1024, le=65535, description="First port tried on 127.0.0.1.")
     context: int = Field(4096, ge=256, le=1_048_576, description="Tokens the served model remembers.")
     level: str = Field("recommended", description="recommended (from the ladder), f16, or one of export.levels.")
+    compare: bool = Field(True, description="The chat page shows the base model's answer beside the tuned one (make deploy).")
 
 
 class Dashboard(Section):

@@ -326,3 +326,12 @@ class Bench(Artefact):
     n_gen: int
     threads: int
     perplexity_tokens: int = 0  # predicted for perplexity and KL divergence
+
+
+class LoraFile(Artefact):
+    """outputs/<run>/lora/lora.json: the adapter as GGUF beside it, or why there is none."""
+
+    file: str | None
+    scale: float  # at which it is exactly what was trained
+    size_bytes: int
+    reason: str = ""

@@ -1,4 +1,4 @@
-"""Serve one level of a run on 127.0.0.1, open the chat page, stop exactly that server, or talk to it in the terminal."""
+"""Serve one level of a run on 127.0.0.1, open the chat page, and stop exactly that server."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from gaslamp.contracts import Card, Ladder, Parity
-from gaslamp.errors import GaslampError
-from gaslamp.files import get_csp_hash, read_json, write_text
-from gaslamp.llamacpp.server import get_free_port, make_key_file, read_state, start_detached, stop_detached
+import httpx
 
-SOURCES = Path(__file__).parent / "page"
+from gaslamp.chat.columns import Adapter, check_columns, find_adapter, get_requests
+from gaslamp.chat.page import build_page, get_seeds, write_facts
+from gaslamp.console import get_size
+from gaslamp.contracts import Card, Ladder, Level, Parity
+from gaslamp.errors import GaslampError
+from gaslamp.files import read_json, write_json
+from gaslamp.llamacpp.server import get_free_port, make_key_file, start_detached, stop_detached
+
 PAGE = Path("outputs") / ".chat"
 STATE = Path("outputs") / "serve.json"
 KEY_FILE = Path("outputs") / ".serve.key"
 
 
-def build_page(folder: Path) -> None:
-    """Write the chat page to ``folder`` as one file: llama-server asks for the key for every other file it serves."""
-    page, script, style = ((SOURCES / name).read_text(encoding="utf-8") for name in ("index.html", "chat.js", "chat.css"))
-    page = page.replace("SCRIPT_HASH", get_csp_hash(script)).replace("STYLE_HASH", get_csp_hash(style))
-    write_text(folder / "index.html", page.replace("STYLE", style).replace("SCRIPT", script))
-
-
-def start(run: str, level: str, port: int, context: int, alias: str, open_page: bool) -> dict[str, Any]:
+def start(
+    run: str, level: str, port: int, context: int, alias: str, open_page: bool, compare: bool = True, domain: str = "general"
+) -> dict[str, Any]:
     """Start the server of ``run`` (an earlier one of this project is stopped first) and say how to reach it.
 
     Args:
@@ -35,7 +34,10 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
         port: first port to try.
         context: tokens of a conversation.
         alias: name of the model in the API.
-        open_page: open the chat page in the browser.
+        open_page: open the chat page in the browser when a person is at the terminal.
+        compare: load the adapter too, so that the page shows base beside tuned. Off, the server keeps what it has read of
+            earlier prompts for every client.
+        domain: of the audience; decides the page's accent colour.
 
     Raises:
         GaslampError: the parity gate failed, or the level was not made.
@@ -52,12 +54,13 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
     known = {rung.level: rung for rung in ladder.levels}
     if level not in known:
         raise GaslampError(f"there is no level {level}", f"choose one of {', '.join(known)}, or add it to export.levels and run again")
+    adapter = find_adapter(Path("outputs") / run / "lora") if compare else Adapter(None, reason="started without it")
     if stop_detached(STATE):
         print("stopped the server that this project ran before")
     free = get_free_port(port)
     if free != port:
         print(f"port {port} is taken, using {free}")
-    build_page(PAGE)
+    build_page(PAGE, domain)
     key = make_key_file(KEY_FILE)
     state = start_detached(
         read_json("resources/llama.cpp/toolchain.json"),
@@ -66,15 +69,28 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
         log=Path("logs") / run / "serve.log",
         alias=alias,
         context=context,
-        parallel=1,
+        parallel=2 if adapter.file else 1,
+        lora=adapter.file,
+        lora_scale=0.0,
+        mmproj=next(iter(sorted(folder.glob("mmproj*.gguf"))), None),
         port=free,
         page=PAGE,
         api_key_file=KEY_FILE,
     )
-    # key and system prompt travel in the fragment, which browsers never send to a server
+    requests = get_requests(adapter)
+    evaluated = {"tuned": Path("outputs") / run / "eval" / f"gguf-{level}.predictions.jsonl", "base": Path("outputs") / run / "eval" / "base.predictions.jsonl"}
+    with httpx.Client(base_url=state["url"], headers={"Authorization": f"Bearer {key}"}, timeout=600.0, trust_env=False) as client:
+        checked = check_columns(client, requests, Path("data") / "test.jsonl", evaluated)
     system = Card.read("data/card.json").system
-    page = f"{state['url']}/#{urlencode({'key': key} | ({'system': system} if system else {}))}"
+    facts = get_facts(alias, run, known[level], ladder, parity, requests, checked, adapter.reason)
+    write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
+    state |= {"run": run, "level": level, "requests": requests, "checked": checked}
+    write_json(STATE, state)
+    # the key travels in the fragment, which browsers never send to a server
+    page = f"{state['url']}/#{urlencode({'key': key})}"
     print(f"serving {known[level].file} ({alias}) at {state['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
+    for line in facts["about"][1:]:
+        print(line)
     if system:
         print(f"the model was trained with this system prompt, send it too: {system}")
     print(f"chat: {page}")
@@ -84,40 +100,35 @@ def start(run: str, level: str, port: int, context: int, alias: str, open_page: 
     return state
 
 
+def get_facts(
+    alias: str, run: str, rung: Level, ladder: Ladder, parity: Parity, requests: dict[str, Any], checked: dict[str, dict[str, int]], reason: str
+) -> dict[str, Any]:
+    """What the page says of the model and its columns: which file answers, and how that was checked."""
+    proof = "parity passed" if parity.passed else "parity FAILED, served by export.parity: warn"
+    file = f"{rung.file}, {get_size(rung.size_bytes)}"
+    texts = {
+        "tuned": ("Tuned", rung.file, f"the file that ships, as the parity gate saw it ({proof})"),
+        "base": ("Base", "the same file, adapter taken out", "the served file with the adapter subtracted while it computes (LoRA scale -1)"),
+    }
+    columns = []
+    about = [f"{rung.file} of run {run}: {get_size(rung.size_bytes)}, {100 * rung.score.value:.1f} % on {rung.score.n} test rows ({ladder.metric}). {parity.summary}."]
+    for name in ("base", "tuned"):
+        title, short, note = texts[name]
+        found = checked.get(name)
+        said = f"; {found['same']} of {found['asked']} test rows begin as in the evaluation" if found and found["asked"] else ""
+        if name in requests:
+            columns.append({"id": name, "title": title, "file": short, "note": note + said, "request": requests[name]})
+            about.append(f"{title.lower()}: {note}{said}")
+    if "base" not in requests:
+        about.append(f"base is not shown: {reason}")
+    welcome = "Each prompt goes to the tuned model and to the base model it came from." if len(columns) > 1 else "Each prompt goes to the tuned model."
+    return {
+        "name": alias, "served": f"{file}, {proof}", "columns": columns, "about": about,
+        "welcome": f"{welcome} These prompts are rows of the test set, which training never saw.",
+    }  # fmt: skip
+
+
 def stop() -> None:
     """Stop this project's server; says so when none runs."""
     print("server stopped" if stop_detached(STATE) else "no server of this project is running")
     KEY_FILE.unlink(missing_ok=True)
-
-
-def chat() -> None:
-    """Talk to the running server in the terminal; an empty line or Ctrl-D ends it."""
-    from openai import APIConnectionError, OpenAI
-
-    state = read_state(STATE)
-    if state is None:
-        raise GaslampError("no server of this project is running", "start it with: make deploy")
-    client = OpenAI(base_url=f"{state['url']}/v1", api_key=KEY_FILE.read_text(encoding="utf-8").strip())
-    system = Card.read("data/card.json").system
-    messages: list[Any] = [{"role": "system", "content": system}] if system else []
-    print(f"{state['alias']} - empty line ends")
-    while line := _ask("you> "):
-        messages.append({"role": "user", "content": line})
-        answer = ""
-        try:
-            for part in client.chat.completions.create(model=state["alias"], messages=messages, stream=True, temperature=0):
-                piece = part.choices[0].delta.content if part.choices else None
-                if piece:
-                    answer += piece
-                    print("".join(c for c in piece if c.isprintable() or c in "\n\t"), end="", flush=True)
-        except APIConnectionError as error:
-            raise GaslampError("the server went away", "start it again with: make deploy", f"see {state['log']}") from error
-        print()
-        messages.append({"role": "assistant", "content": answer})
-
-
-def _ask(prompt: str) -> str:
-    try:
-        return input(prompt).strip()
-    except EOFError:
-        return ""

@@ -6,18 +6,20 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
 
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_json, write_json
+from gaslamp.llamacpp import log_pump
 
 SCHEMA_VERSION = 1
 FIRST_PORT = 8081
@@ -89,12 +91,19 @@ def get_command(
     parallel: int = 1,
     threads: int | None = None,
     lora: Path | None = None,
+    lora_scale: float = 1.0,
+    mmproj: Path | None = None,
     page: Path | None = None,
     api_key_file: Path | None = None,
 ) -> list[str]:
-    """The command line of llama-server; ``context`` is tokens a conversation, ``context * parallel`` in all."""
+    """The command line of llama-server; ``context`` is tokens a conversation, ``context * parallel`` in all.
+
+    With ``lora`` each request may name its own scale, and llama-server's memory of earlier prompts does not know with which
+    scale they were read: its cache of prompts in memory is keyed by tokens alone, and a request that names no scale takes over
+    what another scale left in its slot. So both are off by default; a request that names scale and ``cache_prompt`` is safe.
+    """
     command = [toolchain["tools"]["llama-server"], "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--model", str(model), "--alias", alias]
+    command += ["--model", str(model), "--alias", alias.replace(",", " ")]  # a comma would begin another name
     command += ["--ctx-size", str(context * parallel), "--parallel", str(parallel)]
     # Without an explicit origin llama-server lets any web page that the user visits read its answers.
     command += ["--cors-origins", f"http://127.0.0.1:{port}", "--no-cors-credentials"]
@@ -102,7 +111,9 @@ def get_command(
     if threads:
         command += ["--threads", str(threads), "--threads-batch", str(threads)]
     if lora:
-        command += ["--lora", str(lora)]
+        command += ["--lora-scaled", f"{lora}:{lora_scale:g}", "--cache-ram", "0", "--no-cache-prompt"]
+    if mmproj:
+        command += ["--mmproj", str(mmproj)]
     command += ["--path", str(page)] if page else ["--no-ui"]
     if api_key_file:
         command += ["--api-key-file", str(api_key_file)]
@@ -120,6 +131,8 @@ class LlamaServer:
         parallel: conversations answered at the same time.
         port: port on 127.0.0.1; None takes any free one.
         lora: adapter GGUF laid over the model.
+        lora_scale: how strongly, for requests that do not say; 1 as trained, 0 not at all.
+        mmproj: the part of a vision model that reads images.
         page: folder of a chat page to serve at ``/``.
         api_key_file: file with the key that clients must send; its mode is set to 600.
         log: receives everything llama-server prints.
@@ -136,6 +149,8 @@ class LlamaServer:
         parallel: int = 1,
         port: int | None = None,
         lora: Path | None = None,
+        lora_scale: float = 1.0,
+        mmproj: Path | None = None,
         page: Path | None = None,
         api_key_file: Path | None = None,
         log: Path,
@@ -147,6 +162,8 @@ class LlamaServer:
             "parallel": parallel,
             "threads": threads,
             "lora": lora,
+            "lora_scale": lora_scale,
+            "mmproj": mmproj,
             "page": page,
             "api_key_file": api_key_file,
         }
@@ -156,6 +173,7 @@ class LlamaServer:
         self.asked_port = port
         self.log = Path(log)
         self.state: dict[str, Any] = {}
+        self.pump: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> LlamaServer:
         self.start()
@@ -169,10 +187,10 @@ class LlamaServer:
     def start(self, state_file: Path | None = None) -> dict[str, Any]:
         """Start llama-server and wait until it answers; returns its state (pid, port, url ...).
 
-        With ``state_file`` the server outlives this process, and the file is there before the wait begins, so that
-        an interrupted start can be stopped too.
+        With ``state_file`` the server outlives this process, its log is bounded (``log_pump``), and the file is there before
+        the wait begins, so that an interrupted start can be stopped too.
         """
-        for path in (self.model, self.options["lora"], self.options["page"], self.options["api_key_file"]):
+        for path in (self.model, *(self.options[name] for name in ("lora", "mmproj", "page", "api_key_file"))):
             if path is not None and not Path(path).exists():
                 raise GaslampError(f"{path} is missing", "run snakemake again: it rebuilds what is missing")
         port = self.asked_port or get_private_port()
@@ -187,13 +205,12 @@ class LlamaServer:
             key = Path(key_file).read_text(encoding="utf-8").split("\n")[0].strip()
         command = get_command(self.toolchain, self.model, port, **self.options)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("w", encoding="utf-8") as handle:
+        detached = state_file is not None
+        # llama.cpp takes options from such variables too: what runs is what stands in the command
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("LLAMA_", "AIP_"))}
+        with self._open_log(detached) as sink:
             process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=handle,
-                stderr=handle,
-                start_new_session=state_file is not None,
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=detached, env=environment
             )
         self.process = process
         self.state = {
@@ -224,11 +241,24 @@ class LlamaServer:
             raise
         return self.state
 
+    def _open_log(self, bounded: bool) -> IO[Any]:
+        """Where the server prints to: the log file itself, or the program that keeps it small while the server runs for days."""
+        if not bounded:
+            return self.log.open("w", encoding="utf-8")
+        command = [sys.executable, "-I", "-S", log_pump.__file__, str(self.log), str(log_pump.LIMIT)]
+        self.pump = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        assert self.pump.stdin is not None
+        return self.pump.stdin
+
     def _wait(self) -> None:
         """Wait until /health says ok; raises GaslampError with llama-server's last lines when the process ends."""
         deadline = time.monotonic() + HEALTH_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
+                if self.pump:
+                    self.pump.wait(timeout=30)  # it ends with the server: then the last lines are in the file
                 raise _explain(self.process.returncode, self.log)
             try:
                 if self.client.get("/health", timeout=2.0).status_code == 200 and self.process.poll() is None:
@@ -249,6 +279,8 @@ class LlamaServer:
         self.client.close()
         stop_process(self.state["pid"], self.state["created"])
         self.process.wait(timeout=30)
+        if self.pump:
+            self.pump.wait(timeout=30)
         self.state = {}
 
     # ------------------------------------------------------------------------------------------------ requests
@@ -280,14 +312,17 @@ class LlamaServer:
         temperature: float = 0.0,
         seed: int = 0,
         stop: list[str] | None = None,
+        lora: float | None = None,
     ) -> dict[str, Any]:
-        """Answer one conversation.
+        """Answer one conversation; ``lora`` is the scale of the adapter for this request.
 
         Returns text, finish_reason ("stop" or "length"), prompt_tokens, completion_tokens and timings (llama-server's,
         milliseconds and tokens/s).
         """
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
-        body |= {"seed": seed, "cache_prompt": True} | ({"stop": stop} if stop else {})
+        body |= {"seed": seed, "cache_prompt": lora is not None or not self.options["lora"]} | ({"stop": stop} if stop else {})
+        if lora is not None:
+            body["lora"] = [{"id": 0, "scale": lora}]
         value = self._post("/v1/chat/completions", body)
         choice, usage = value["choices"][0], value["usage"]
         return {
@@ -308,7 +343,7 @@ class LlamaServer:
     ) -> dict[str, Any]:
         """Continue a ready-made prompt (text or token ids), with no chat template; returns what ``chat`` returns."""
         body: dict[str, Any] = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
-        value = self._post("/completion", body | {"cache_prompt": True} | ({"stop": stop} if stop else {}))
+        value = self._post("/completion", body | {"cache_prompt": not self.options["lora"]} | ({"stop": stop} if stop else {}))
         return {
             "text": value["content"],
             "finish_reason": "length" if value.get("stop_type") == "limit" else "stop",
