@@ -30,8 +30,23 @@ DOMAINS = {
     "support": "support|customer|ticket|helpdesk|complaint",
 }
 
-# Columns that tell what a data set is made for (the first that matches).
-METHODS = (("dpo", {"chosen", "rejected"}), ("kto", {"completion", "label"}), ("vision_sft", {"image"}), ("vision_sft", {"images"}))
+# What a data set is made for: the first method with a column in every one of its groups. A plain question with its answer is sft,
+# though rewards could judge it too; grpo is recommended where a column says that answers are checked.
+_PROMPTS = {"prompt", "problem", "question", "query", "instruction"}
+_VERIFIERS = {"ground_truth", "final_answer", "expected_answer", "reward_model", "tests", "metadata"}
+METHODS: tuple[tuple[str, tuple[set[str], ...]], ...] = (
+    ("vision_sft", ({"image", "images", "image_path", "image_paths", "img", "picture", "photo", "image_bytes"},)),
+    ("dpo", ({"chosen", "chosen_response", "chosen_answer", "preferred", "accepted"}, {"rejected", "rejected_response", "rejected_answer", "dispreferred"})),
+    ("kto", ({"completion", "response", "answer", "output"}, {"label", "kto_tag", "thumbs", "thumbs_up", "is_good", "liked", "vote", "desirable"})),
+    ("embedding", ({"anchor", "query"}, {"positive", "pos", "positives"})),
+    ("grpo", (_PROMPTS, _VERIFIERS)),
+)
+
+# The columns of the embedded sets, whose files are not there yet when this is asked.
+EMBEDDED = {
+    "replies_preference": "prompt,chosen,rejected", "replies_rating": "prompt,completion,label", "sums_prompts": "prompt,answer,task,metadata",
+    "digits_vision": "messages,image", "help_pairs": "anchor,positive", "islands_text": "text",
+}  # fmt: skip
 
 
 def get_cwd() -> str:
@@ -89,8 +104,10 @@ def get_data_source(data: str) -> str:
 
 def get_columns(data: str) -> str:
     """Column names of the first row of a CSV, TSV, JSON or JSON-lines file, separated by commas; empty when unknown."""
-    path = Path(get_data_path(data)) if not is_embedded(data) else None
-    if path is None or not path.is_file():
+    if is_embedded(data):
+        return EMBEDDED.get(data.removeprefix("embedded:"), "")
+    path = Path(get_data_path(data))
+    if not path.is_file():
         return ""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         start = handle.read(100_000)
@@ -110,7 +127,18 @@ def get_columns(data: str) -> str:
 def get_method(columns: str) -> str:
     """The method that such columns are made for."""
     present = set(columns.split(","))
-    return next((name for name, needed in METHODS if needed <= present), "sft")
+    if present == {"text"}:
+        return "cpt"
+    return next((name for name, groups in METHODS if all(group & present for group in groups)), "sft")
+
+
+def get_rewards(columns: str) -> str:
+    """The value of train.rewards for such columns: a first reward where the method needs one, else none."""
+    present = set(columns.split(","))
+    if get_method(columns) != "grpo":
+        return "[]"
+    name = "code_tests" if "tests" in present else "reasoning_gym" if {"task", "metadata"} <= present else "exact_answer"
+    return f"[{{name: {name}}}]"
 
 
 def quote(text: str) -> str:
@@ -173,6 +201,7 @@ class GaslampExtension(Extension):
             data_source=get_data_source,
             columns=get_columns,
             method=get_method,
+            rewards=get_rewards,
             quote=quote,
             markdown=escape_markdown,
         )

@@ -597,9 +597,12 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
             problems.append((("data", "source"), f"the folder {config.data.source} has no files"))
     if config.data.format != "auto" and config.data.format not in registry.names("formats"):
         problems.append((("data", "format"), f"there is no format '{config.data.format}'; there is: auto, {', '.join(registry.names('formats'))}"))
-    source = config.model.source
+    source, sees = config.model.source, getattr(registry.get("methods", config.method), "SEES", False)
     if source.startswith("embedded:"):
         from gaslamp.models import EMBEDDED
+
+        if sees:
+            problems.append((("model", "source"), f"{source} cannot see, and {config.method} needs a model that can: a folder or hub id, for instance of a LLaVA, Gemma 3 or InternVL"))
 
         if source.removeprefix("embedded:") not in EMBEDDED:
             problems.append((("model", "source"), f"there is no embedded model {source}; there is: {', '.join(EMBEDDED)}"))
@@ -607,6 +610,8 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         folder = root / Path(source).expanduser()
         if not (folder / "config.json").is_file():
             problems.append((("model", "source"), f"{source} is not a model folder: {folder / 'config.json'} is missing"))
+        elif sees and '"vision_config"' not in (folder / "config.json").read_text(encoding="utf-8"):
+            problems.append((("model", "source"), f"{source} cannot see (its config.json has no vision_config), and {config.method} needs a model that can"))
     elif source.count("/") == 1 and (root / source).parent.is_dir():
         # a folder that was meant, not a hub id: asking the hub for it would end in a riddle
         problems.append((("model", "source"), f"{source}: no such folder (looked in {root.resolve()}, which has '{source.split('/')[0]}')"))

@@ -204,14 +204,27 @@ def test_data_folder_is_copied(bake: Bake, tmp_path: Path) -> None:
     assert yaml.safe_load((baked.project / "config.yaml").read_text())["data"]["source"] == "data/raw/rows"
 
 
-def test_recommended_method_is_named_when_not_built(bake: Bake, tmp_path: Path) -> None:
-    if (ROOT / "scripts" / "gaslamp" / "methods" / "kto.py").is_file():
-        pytest.skip("kto is built: the config takes it")
-    (tmp_path / "rated.jsonl").write_text('{"prompt": "a", "completion": "b", "label": true}\n')
-    baked = bake(f"data={tmp_path / 'rated.jsonl'}")
-    text = (baked.project / "config.yaml").read_text()
-    assert yaml.safe_load(text)["method"] == "sft"
-    assert "# The columns of the data (prompt,completion,label) are made for kto, which this version does not have yet." in text
+def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> None:
+    (tmp_path / "sums.jsonl").write_text('{"problem": "6 x 7", "ground_truth": "42"}\n')
+    baked = bake(f"data={tmp_path / 'sums.jsonl'}")
+    config = yaml.safe_load((baked.project / "config.yaml").read_text())
+    assert config["method"] == "grpo" and config["train"]["rewards"] == [{"name": "exact_answer"}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "method"),
+    [("prompt,chosen,rejected", "dpo"), ("prompt,completion,label", "kto"), ("image,question,answer", "vision_sft"), ("anchor,positive,negative", "embedding"),
+     ("problem,ground_truth", "grpo"), ("prompt,answer,task,metadata", "grpo"), ("text", "cpt"), ("question,answer", "sft"), ("text,label", "sft"), ("messages", "sft"), ("", "sft")],
+)  # fmt: skip
+def test_recommended_method(columns: str, method: str) -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("gaslamp_extension", ROOT / "cookiecutter-template" / "gaslamp_extension.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.get_method(columns) == method
+    assert (module.get_rewards(columns) != "[]") == (method == "grpo")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pydantic import Field
 KINDS = ("conversation",)
 NEEDS = "rows with images and what shall be answered (messages with image parts, or image + question + answer)"
 ARTEFACT = "causal_lm"
+SEES = True  # the base must be a vision model; checked with the config
 PRESET = {"learning_rate": 2e-4, "batch_size": 2, "gradient_accumulation": 4, "max_steps": None, "max_length": 2048}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS: tuple[str, ...] = ()
