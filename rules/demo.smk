@@ -7,6 +7,8 @@ rule build_demo:
         train="outputs/{run}/train.json",
         model=MODEL_FACTS,
         code=get_code("build_demo.py"),
+        words=expand("scripts/gaslamp/demo/languages/{code}.yaml", code=sorted({"en", CONFIG.demo.language})),
+        style=CONFIG.demo.style or [],
         page=expand("scripts/gaslamp/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
     output:
         "demos/{run}/index.html",

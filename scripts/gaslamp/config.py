@@ -253,6 +253,17 @@ class Demo(Section):
     theme: Literal["auto", "crisp", "dark"] = Field("auto", description="auto follows project.domain.")
     title: str | None = Field(None, description="Headline; null: computed from the result.")
     examples: int = Field(6, ge=1, le=50, description="Pairs of answers shown.")
+    language: str = Field("en", description="Of the page: en, zh-Hans, zh-Hant, ja, de, es, or another file in scripts/gaslamp/demo/languages.")
+    style: str | None = Field(None, description="Your own look: a .css file that comes last, or a DESIGN.md that names colours.")
+
+    @field_validator("language")
+    @classmethod
+    def _language_exists(cls, value: str) -> str:
+        from gaslamp.demo.words import get_languages
+
+        if value not in get_languages():
+            raise ValueError(f"there is no language '{value}' (there is: {', '.join(get_languages())})")
+        return value
 
 
 class Hub(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 import subprocess
@@ -14,18 +15,22 @@ from typing import Any
 
 import facts
 import pytest
+import yaml
 from gaslamp.config import parse_slice
 from gaslamp.demo.answers import choose, get_label, lay_out, mark
+from gaslamp.demo.own_style import get_own_style, read_colors
 from gaslamp.demo.page import escape_json, render_page
-from gaslamp.demo.themes import ACCENTS, get_colors, get_theme
+from gaslamp.demo.themes import ACCENTS, get_colors, get_contrast, get_theme
+from gaslamp.demo.words import LANGUAGES, get_languages, read_language
+from gaslamp.errors import GaslampError
 from gaslamp.files import sha256_path
 
 ROOT = Path(__file__).parents[2]
 PROJECT = {"name": "cafe", "task": "", "audience": "", "domain": "support"}
 
 
-def settings(title: str | None = None, theme: str = "auto", **project: str) -> str:
-    return json.dumps({"method": "sft", "demo": {"theme": theme, "title": title, "examples": 6}, "project": PROJECT | project})
+def settings(title: str | None = None, theme: str = "auto", demo: dict[str, Any] | None = None, **project: str) -> str:
+    return json.dumps({"method": "sft", "demo": {"theme": theme, "title": title, "examples": 6, "language": "en", "style": None} | (demo or {}), "project": PROJECT | project})
 
 
 def render(hostile: bool = False, title: str | None = None, **project: str) -> str:
@@ -137,27 +142,16 @@ def test_marks_name_the_words_that_differ() -> None:
     assert not any(differs for _, differs in mark("something else entirely here", '{"a": 1}'))
 
 
-def _luminance(color: str) -> float:
-    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _contrast(one: str, other: str) -> float:
-    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("domain", ACCENTS)
 @pytest.mark.parametrize("dark", [False, True])
 def test_contrast(domain: str, dark: bool) -> None:
     colors = get_colors(domain, dark)
     for text in ("ink", "soft", "good", "bad", "accent-text"):
         for ground in ("paper", "card", "recede"):
-            assert _contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
-    assert _contrast(colors["ink"], colors["mark"]) >= 4.5
+            assert get_contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
+    assert get_contrast(colors["ink"], colors["mark"]) >= 4.5
     for shape in ("accent", "base"):
-        assert _contrast(colors[shape], colors["card"]) >= 3, shape
+        assert get_contrast(colors[shape], colors["card"]) >= 3, shape
 
 
 @pytest.mark.parametrize(
@@ -168,3 +162,76 @@ def test_theme(theme: str, domain: str, expected: str) -> None:
     assert get_theme(theme, domain) == expected
     colors: dict[str, Any] = get_colors(domain, expected == "dark")
     assert colors["accent"].startswith("#")
+
+
+# ------------------------------------------------------------------------------------------------- languages and styles
+
+
+@pytest.mark.parametrize("code", get_languages())
+def test_every_language_has_every_word(code: str) -> None:
+    english, other = (yaml.safe_load((LANGUAGES / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("en", code))
+    assert list(other) == list(english)
+    for key, text in english.items():
+        assert sorted(re.findall(r"\{\w+\}", other[key])) == sorted(re.findall(r"\{\w+\}", text)), key
+
+
+@pytest.mark.parametrize("code", get_languages())
+def test_the_page_speaks_the_language(code: str) -> None:
+    words = read_language(code)
+    slice_ = parse_slice(settings(demo={"language": code}, audience="Rosa & Co"))
+    text = render_page(facts.compare(), facts.train(), facts.model(), slice_, "ab" * 32)
+    page = Page(text)
+    assert ("html", {"lang": code, "data-theme": "auto"}) in page.tags
+    for key in ("better", "measures", "training", "memory", "skip", "noscript"):
+        assert html.escape(words[key], quote=False) in text, key
+    visible = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.search(r"\{\w+\}", visible) and "Rosa &amp; Co" in text
+    if code != "en":
+        assert not re.search(r"Better than|How it was|test rows", visible)
+    data = next(block for kind, block in page.blocks if block.startswith('{"improved"'))
+    assert json.loads(data)["tuned"] == words["tuned"]
+
+
+def test_nothing_improved_is_said() -> None:
+    compare = facts.compare().model_copy(update={"verdict": "no clear difference", "gained": 0})
+    text = render_page(compare, facts.train(), facts.model(), parse_slice(settings()), "ab" * 32)
+    assert "Nothing in these rows improved" in text and "No clear difference from the base model" in text
+
+
+def test_colours_of_a_design(tmp_path: Path) -> None:
+    (tmp_path / "DESIGN.md").write_text("# Brand\n\n| Background | #fff |\n- **Text**: `#101010`\nAccent: #7a1f5c\nShadow: #123456\nText about #999999 things\n")
+    assert read_colors((tmp_path / "DESIGN.md").read_text()) == {"paper": "#ffffff", "ink": "#101010", "accent": "#7a1f5c"}
+    slice_ = parse_slice(settings(demo={"style": "DESIGN.md"}))
+    text = render_page(facts.compare(), facts.train(), facts.model(), slice_, "ab" * 32, root=tmp_path)
+    assert "--accent:#7a1f5c;--accent-text:#7a1f5c" in text
+    (tmp_path / "demo.css").write_text("h1{letter-spacing:.1em}")
+    assert "letter-spacing:.1em" in get_own_style("demo.css", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("DESIGN.md", "Text: #cccccc\n", "contrast of 1.6"),
+        ("DESIGN.md", "no colours\n", "names no colour"),
+        ("demo.css", "</style><script>alert(1)</script>", "holds '</'"),
+        ("demo.css", "@import url(https://example.org/x.css);", "@import"),
+    ],
+)
+def test_a_style_that_cannot_be_used(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(GaslampError, match=message):
+        get_own_style(name, tmp_path)
+    with pytest.raises(GaslampError, match="not here"):
+        get_own_style("other.css", tmp_path)
+
+
+def test_pictures_travel_in_the_page(tmp_path: Path) -> None:
+    from gaslamp.demo.page import _get_images
+
+    class Row:
+        images = ["images/a.png", "images/gone.png", "images/a.html"]
+
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / "images" / "a.html").write_text("<script>")
+    assert _get_images(Row(), tmp_path) == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()]  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 (() => {
   const examples = JSON.parse(document.getElementById("data").textContent);
   if (!examples.length) return;
+  const words = JSON.parse(document.getElementById("words").textContent);
+  const put = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
   const get = (id) => document.getElementById(id);
   const symbols = { improved: "▲", comparable: "=", regressed: "▼" };
   let current = 0;
@@ -16,7 +18,7 @@
 
   const fill = (node, pieces) => {
     node.replaceChildren(...pieces.map(([text, differs]) => (differs ? make("mark", "", text) : document.createTextNode(text))));
-    if (!pieces.some(([text]) => text.trim())) node.replaceChildren(make("span", "empty", "(empty answer)"));
+    if (!pieces.some(([text]) => text.trim())) node.replaceChildren(make("span", "empty", words.empty));
   };
 
   const makeAnswer = (title, kind, answer, written) => {
@@ -24,7 +26,7 @@
     const head = make("header", "");
     head.append(make("h4", "", title));
     if (typeof answer.score === "number") {
-      head.append(make("span", "points", `score ${Number(answer.score).toFixed(2).replace(/\.00$/, "")}`));
+      head.append(make("span", "points", put(words.score, { n: Number(answer.score).toFixed(2).replace(/\.00$/, "") })));
     }
     const text = make("pre", answer.laid_out ? "json" : "prose");
     fill(text, answer.laid_out || answer.written);
@@ -39,25 +41,31 @@
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", `tab-${index}`);
     const head = make("header", "panel-head");
-    head.append(make("span", `change ${example.change}`, `${symbols[example.change]} ${example.change}`));
+    head.append(make("span", `change ${example.change}`, `${symbols[example.change]} ${words[example.change]}`));
     if (example.slice) head.append(make("span", "slice", example.slice));
     const written = [];
     const prompt = make("div", "prompt");
     for (const turn of example.prompt) {
       const row = make("div", `turn ${turn.role === "system" ? "system" : "other"}`);
-      row.append(make("span", "role", turn.role), make("p", "", turn.content));
+      row.append(make("span", "role", words[turn.role] || turn.role), make("p", "", turn.content));
       prompt.append(row);
     }
+    for (const source of example.images) {
+      const picture = make("img", "picture");
+      picture.src = source;
+      picture.alt = example.label;
+      prompt.append(picture);
+    }
     const pair = make("div", "pair");
-    pair.append(makeAnswer("Base", "base", example.base, written), makeAnswer("Tuned", "tuned", example.tuned, written));
+    pair.append(makeAnswer(words.base, "base", example.base, written), makeAnswer(words.tuned, "tuned", example.tuned, written));
     panel.append(head, prompt, pair);
     if (example.same) {
-      panel.append(make("p", "same", "✓ The tuned answer is the expected answer."));
+      panel.append(make("p", "same", "✓ " + words.same));
     } else {
-      panel.append(makeAnswer("Expected", "expected", example.expected, written));
+      panel.append(makeAnswer(words.expected, "expected", example.expected, written));
     }
     if (example.base.laid_out || example.tuned.laid_out) {
-      const button = make("button", "toggle", "As written");
+      const button = make("button", "toggle", words.as_written);
       button.type = "button";
       button.setAttribute("aria-pressed", "false");
       button.addEventListener("click", () => {
@@ -78,7 +86,7 @@
     tab.setAttribute("aria-controls", `panel-${index}`);
     const symbol = make("span", `symbol ${example.change}`, symbols[example.change]);
     symbol.setAttribute("aria-hidden", "true");
-    tab.append(symbol, make("span", "", example.label), make("span", "sr", `, ${example.change}`));
+    tab.append(symbol, make("span", "", example.label), make("span", "sr", `, ${words[example.change]}`));
     tab.addEventListener("click", () => show(index));
     return tab;
   });
@@ -91,7 +99,7 @@
       tab.tabIndex = i === current ? 0 : -1;
     });
     panels.forEach((panel, i) => panel.classList.toggle("off", i !== current));
-    get("position").textContent = `${current + 1} of ${examples.length}`;
+    get("position").textContent = put(words.position, { i: current + 1, n: examples.length });
     if (focus) tabs[current].focus({ preventScroll: true });
   }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,15 @@ from gaslamp.config import Slice
 from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import Compare, Example, MetricResult, ModelFacts, Score, TrainFacts
 from gaslamp.demo.answers import choose, get_label, lay_out, mark
+from gaslamp.demo.own_style import get_own_style
 from gaslamp.demo.themes import get_theme, get_theme_css
+from gaslamp.demo.words import read_language
 from gaslamp.evaluation.figures import format_change, format_interval, format_value
 from gaslamp.files import get_csp_hash, sha256_path, write_text
 
 HERE = Path(__file__).parent
-VERDICTS = {
-    "better": ("good", "Better than the base model"),
-    "no clear difference": ("even", "No clear difference from the base model"),
-    "worse": ("bad", "Worse than the base model"),
-}
+TONES = {"better": "good", "no clear difference": "even", "worse": "bad"}
+MAX_IMAGE = 2_000_000  # bytes of a picture that the page carries
 
 
 def percent(value: float) -> str:
@@ -60,8 +61,20 @@ def _get_answer(text: str, expected: str) -> dict[str, Any]:
     return answer
 
 
-def _get_example(example: Example) -> dict[str, Any]:
+def _get_images(example: Example, folder: Path) -> list[str]:
+    """The pictures of a row as data URIs: the page stays one file. What is missing, too large or no picture is left out."""
+    found = []
+    for place in getattr(example, "images", []):
+        file = folder / place
+        kind = mimetypes.guess_type(file.name)[0] or ""
+        if kind in ("image/png", "image/jpeg", "image/webp") and file.is_file() and file.stat().st_size <= MAX_IMAGE:
+            found.append(f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}")
+    return found
+
+
+def _get_example(example: Example, folder: Path) -> dict[str, Any]:
     return {
+        "images": _get_images(example, folder),
         "label": get_label(example),
         "change": example.change,
         "slice": example.slice,
@@ -118,45 +131,62 @@ def _get_full(metric: MetricResult) -> float:
     return 1.0 if metric.unit == "share" else max(metric.base.high, metric.tuned.high, 1e-9)
 
 
-def _get_training(train: TrainFacts, model: ModelFacts) -> list[tuple[str, str, str]]:
-    """Name, value, remark of each fact about the training; what is not known is left out."""
-    loss = f"{train.loss_first:.3g} → {train.loss_last:.3g}"
+def _get_training(train: TrainFacts, model: ModelFacts, t: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Name, value, remark of each fact about the training, in the words of ``t``; what is not known is left out."""
     valid = ""
     if train.valid_loss_first is not None and train.valid_loss_last is not None:
-        valid = f"validation {train.valid_loss_first:.3g} → {train.valid_loss_last:.3g}"
+        valid = t["validation"].format(first=f"{train.valid_loss_first:.3g}", last=f"{train.valid_loss_last:.3g}")
     share = train.trainable_parameters / train.total_parameters
-    resumed = "no interruption"
-    if train.attempts > 1:
-        steps = ", ".join(str(step) for step in train.resumed_from)
-        resumed = f"{train.attempts} attempts" + (f", resumed at step {steps}" if steps else "")
+    resumed = t["no_interruption"] if train.attempts == 1 else t["attempts"].format(n=train.attempts)
+    tokens, steps = f"{train.trained_tokens:,}", f"{train.steps:,}"
     facts = [
-        ("Base model", model.name, model.license or ""),
-        ("Size", f"{model.parameters / 1e6:,.1f} million parameters", get_size(model.size_bytes)),
-        ("Method", f"{train.method.upper()} on {train.backend}", f"{train.device}, {train.dtype}"),
-        ("Trained part", f"{train.trainable_parameters / 1e6:,.1f} million parameters", f"{percent(share)} of all"),
-        (
-            "Data",
-            f"{train.train_rows:,} rows, {train.epochs:g} epoch{'s' if train.epochs != 1 else ''}",
-            f"{train.trained_tokens:,} trained tokens in {train.steps:,} steps",
-        ),
-        ("Time", get_duration(train.seconds), resumed),
-        ("Loss", loss, valid),
-        ("Peak memory", f"{train.peak_memory_gb:.1f} GB", f"{train.tokens_per_second:,.0f} tokens a second"),
+        (t["base_model"], model.name, model.license or ""),
+        (t["size"], t["parameters"].format(n=f"{model.parameters / 1e6:,.1f}"), get_size(model.size_bytes)),
+        (t["method"], t["method_on"].format(method=train.method.upper(), backend=train.backend), f"{train.device}, {train.dtype}"),
+        (t["trained_part"], t["parameters"].format(n=f"{train.trainable_parameters / 1e6:,.1f}"), t["of_all"].format(n=percent(share))),
+        (t["data"], t["data_rows"].format(n=f"{train.train_rows:,}", epochs=f"{train.epochs:g}"), t["data_tokens"].format(tokens=tokens, steps=steps)),
+        (t["time"], get_duration(train.seconds), resumed),
+        (t["loss"], f"{train.loss_first:.3g} → {train.loss_last:.3g}", valid),
+        (t["memory"], f"{train.peak_memory_gb:.1f} GB", t["speed"].format(n=f"{train.tokens_per_second:,.0f}")),
     ]
     return [fact for fact in facts if fact[1]]
 
 
-def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings: Slice, digest: str) -> str:
-    """The HTML text. ``settings`` needs project, demo and method; ``digest`` is the sha256 of the compare file."""
+_SCRIPT_WORDS = (
+    "improved", "comparable", "regressed", "base", "tuned", "expected", "score", "empty", "same", "as_written", "position", "system", "user", "assistant",
+)  # fmt: skip
+
+
+def render_page(
+    compare: Compare, train: TrainFacts, model: ModelFacts, settings: Slice, digest: str, folder: Path = Path("data"), root: Path = Path()
+) -> str:
+    """The HTML text.
+
+    Args:
+        compare, train, model: facts of the run.
+        settings: slice with project, demo and method.
+        digest: sha256 of the compare file.
+        folder: where the pictures of the rows stand.
+        root: the project, for ``demo.style``.
+
+    Raises:
+        GaslampError: no such language, or a style that cannot be read or cannot be used.
+    """
     import jinja2
     from markupsafe import Markup
 
     theme = get_theme(settings.demo.theme, settings.project.domain)
-    style = get_theme_css(theme, settings.project.domain) + (HERE / "style.css").read_text(encoding="utf-8")
+    t = read_language(settings.demo.language)
+    style = get_theme_css(theme, settings.project.domain) + (HERE / "style.css").read_text(encoding="utf-8") + get_own_style(settings.demo.style, root)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     shown = choose(compare.examples, settings.demo.examples)
-    tone, verdict = VERDICTS[compare.verdict]
+    tone, verdict = TONES[compare.verdict], t[compare.verdict]
     first = compare.metrics[0]
+    hero, hero_base = _value(first.tuned.value, first.unit), _value(first.base.value, first.unit)
+    headline = compare.headline
+    if settings.demo.language != "en":  # the sentence in compare.json is English: the same figures in the words of the page
+        headline = t["headline"].format(verdict=verdict, metric=first.title, base=hero_base, tuned=hero, n=compare.n)
+    examples = [_get_example(example, folder) for example in shown]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -166,12 +196,16 @@ def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings
         style_hash=get_csp_hash(style),
         script_hash=get_csp_hash(script),
         # escape_json leaves no character that HTML could read
-        data=Markup(escape_json([_get_example(example) for example in shown])),
+        data=Markup(escape_json(examples)),
+        words=Markup(escape_json({key: t[key] for key in _SCRIPT_WORDS})),
+        t=t,
+        language=settings.demo.language,
+        wide=any(example["images"] for example in examples),
         digest=digest,
         theme=theme,
         project=settings.project,
-        title=settings.demo.title or compare.headline,
-        headline=compare.headline if settings.demo.title else "",
+        title=settings.demo.title or headline,
+        headline=headline if settings.demo.title else "",
         tone=tone,
         verdict=verdict,
         n=compare.n,
@@ -179,18 +213,18 @@ def render_page(compare: Compare, train: TrainFacts, model: ModelFacts, settings
         points=_points,
         confidence=f"{100 * compare.confidence:g}\u202f%",
         first=first.title,
-        hero=_value(first.tuned.value, first.unit),
-        hero_base=_value(first.base.value, first.unit),
+        hero=hero,
+        hero_base=hero_base,
         bars=[_bar("Base", first.base, first.unit, _get_full(first)), _bar("Tuned", first.tuned, first.unit, _get_full(first))],
         change=_points(first.base.value, first.tuned.value, first.unit),
         chance=_chance(first.p_value),
         gained=compare.gained,
         lost=compare.lost,
-        counts=[(kind, sum(example.change == kind for example in shown)) for kind in ("improved", "comparable", "regressed")],
+        counts=", ".join(f"{count} {t[kind]}" for kind in ("improved", "comparable", "regressed") if (count := sum(one.change == kind for one in shown))),
         rows=_get_rows(compare),
         stop_rate=compare.stop_rate,
         retention=_get_retention(compare),
-        training=_get_training(train, model),
+        training=_get_training(train, model, t),
         model=model,
     )
 

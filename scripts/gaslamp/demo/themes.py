@@ -75,3 +75,15 @@ def get_theme_css(theme: str, domain: str) -> str:
     if theme == "auto":
         screen += "@media (prefers-color-scheme:dark){" + block(True) + "}"
     return screen + "@media print{" + block(False) + ":root{--paper:#fff}}"
+
+
+def _get_luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def get_contrast(one: str, other: str) -> float:
+    """Contrast of two colours ``#rrggbb`` as WCAG 2 defines it: 1 (equal) to 21 (black on white)."""
+    high, low = sorted((_get_luminance(one), _get_luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
