@@ -21,3 +21,22 @@ rule prepare_data:
         "{PYTHON} scripts/prepare_data.py --model {input.model} --settings {params.settings:q}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"
+
+
+rule build_data_page:
+    input:
+        card="data/card.json",
+        rows=expand("data/{split}.jsonl", split=["train", "valid", "test"]),
+        template="data/template.json",
+        model=MODEL_FACTS,
+        code=get_code("build_data_page.py"),
+        page=expand("scripts/gaslamp/data/{file}", file=["page.html.j2", "page.css"]),
+    output:
+        "data/report.html",
+    log:
+        "logs/build_data_page.log",
+    params:
+        settings=get_settings("project", "method"),
+    shell:
+        "{PYTHON} scripts/build_data_page.py --card {input.card} --template {input.template} --model {input.model}"
+        " --settings {params.settings:q} --out {output} --log {log}"

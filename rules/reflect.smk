@@ -73,6 +73,7 @@ rule write_roadbook:
 rule write_progress:
     input:
         "gaslamp.md",
+        "data/report.html",
         f"demos/{RUN}/index.html",
         code=get_code("write_progress.py"),
     output:

@@ -19,7 +19,7 @@ END = {"write_roadbook": 1, "write_progress": 1}  # they tell everything, so the
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
-DATA = {**TRAIN, "prepare_data": 1, "evaluate_model": 2}
+DATA = {**TRAIN, "prepare_data": 1, "build_data_page": 1, "evaluate_model": 2}
 EVERYTHING = {
     **DATA, "write_brief": 1, "detect_system": 1, "detect_env": 1, "check_preflight": 1, "fetch_model": 1, "build_llamacpp": 1,
 }  # fmt: skip
@@ -98,6 +98,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
+    ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),
+    ("a check's threshold", config(data__checks={"near_duplicates": {"max_percentage": 10.0}}), {**DATA, "write_brief": 1}),
     ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
     ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
@@ -129,7 +131,7 @@ def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None
 
 def test_the_first_run_left_what_it_promised(finished: Path) -> None:
     """All that rule all names, a model that learnt its task, and the same answers from every file."""
-    for name in ("project_brief.md", "demos/main/index.html", "outputs/main/gguf/Modelfile", "gaslamp.md", "progress_log.md", "data_strategy.md"):
+    for name in ("project_brief.md", "data/report.html", "demos/main/index.html", "outputs/main/gguf/Modelfile", "gaslamp.md", "progress_log.md", "data_strategy.md"):
         assert (finished / name).stat().st_size > 100, name
     compare = json.loads((finished / "outputs/main/eval/compare.json").read_text())
     assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0

@@ -7,7 +7,6 @@ holds 16 to 64 bytes of digests a row, and the test rows.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections import Counter
@@ -27,6 +26,7 @@ from gaslamp.data.encode import encode_rows, get_example, split_row
 from gaslamp.data.readers import SPLIT_NAMES, Problem
 from gaslamp.data.sources import Source, open_source
 from gaslamp.data.spool import Spool
+from gaslamp.data.strategy import render_strategy
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_jsonl, sha256_path, write_text
 from gaslamp.rows import get_prompt, get_reference
@@ -155,6 +155,8 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
             provenance=Provenance.start([model_file], settings.dump()),
         )
         _publish(Path(work), outputs, template, card)
+    for warning in warnings:
+        say(f"warning: {warning}")
     total = card.tokens["total"]
     say(", ".join(f"{card.rows[split]} {split}" for split in SPLITS) + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
     return card
@@ -300,7 +302,7 @@ def _publish(work: Path, outputs: dict[str, Path], template: Template, card: Car
     for split in SPLITS:
         os.replace(work / f"{split}.jsonl", outputs[split])
     template.write(outputs["template"])
-    write_text(outputs["strategy"], _render_strategy(card, template.example_text))
+    write_text(outputs["strategy"], render_strategy(card, template.example_text))
     card.write(outputs["card"])
 
 
@@ -348,46 +350,3 @@ def _get_answer_kind(spool: Spool) -> Any:
         return (answer for sample in spool.read("test") if (answer := get_reference(sample.row)) is not None)
 
     return "json" if any(True for _ in get_answers()) and all(map(is_json, get_answers())) else "text"
-
-
-def _render_strategy(card: Card, example: str) -> str:
-    fence = "~" * (1 + max(3, *(len(run) for run in re.findall("~+", example)), 3))  # longer than any in the row
-    rows = "\n".join(f"| {split} | {card.rows[split]} | `{card.sha256[split][:12]}` |" for split in SPLITS)
-    mapping = ", ".join(f"{role} = `{column}`" for role, column in card.mapping.items())
-    lengths = "\n".join(f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items())
-    warnings = "\n".join(f"- {text}" for text in card.warnings) or "- no warnings"
-    return f"""# Data strategy
-
-Source: `{card.source}`, read as **{card.format}** ({mapping}). {card.rows["read"]} rows were read.
-
-| split | rows | sha256 |
-|---|---|---|
-{rows}
-
-Rows are divided by the hash of their prompt, so that the same question never stands in two splits and no row moves when
-others are added. A `split` column in the file is obeyed.
-
-| tokens | half of the rows up to | 95 % up to | longest |
-|---|---|---|---|
-{lengths}
-
-{card.trained_tokens} tokens of the training rows carry loss: the answers and the token that ends them, nothing of the prompt.
-
-{card.rows["rehearsal"]} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before.
-
-## Checks
-
-{warnings}
-- every row converted, roles alternate, no empty turn
-- no test prompt stands in training
-- every answer holds the end token
-- rows over {card.max_length} tokens: {card.truncated}
-
-## One row as the model sees it
-
-{fence}text
-{example}
-{fence}
-
-On disk: `data/train.jsonl`, `data/valid.jsonl`, `data/test.jsonl`, `data/template.json`, `data/card.json`.
-"""

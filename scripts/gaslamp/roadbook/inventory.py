@@ -19,6 +19,7 @@ ROLES = {
     "data/template.json": "How a prompt becomes tokens",
     "data/card.json": "What the data is, in figures",
     "data_strategy.md": "The same in words",
+    "data/report.html": "The data as a page: sample tokens, lengths, duplicates, checks",
     "outputs/{run}/adapters": "The trained adapter (PEFT layout)",
     "outputs/{run}/train.json": "What training did",
     "outputs/{run}/eval/{who}.predictions.jsonl": "Answers to the test rows",

@@ -1,0 +1,20 @@
+"""Take up a file that was dropped into data/raw: set data.source, and the method that its columns are made for, in config.yaml."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.data.adopt import adopt
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=Path(), help="default: the working directory")
+    for sentence in adopt(parser.parse_args().project):
+        print(sentence)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

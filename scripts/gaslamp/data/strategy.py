@@ -1,0 +1,88 @@
+"""data_strategy.md: the card in words, for whoever reads a project without opening a browser."""
+
+from __future__ import annotations
+
+import re
+
+from gaslamp.contracts import Card
+
+SPLITS = ("train", "valid", "test")
+LEARNT = {
+    "conversation": "the answers and the token that ends them, nothing of what is asked",
+    "preference": "the better and the worse answer of each pair, the prompt is only read",
+    "rating": "the rated answers, the prompt is only read",
+    "prompt": "nothing of the rows themselves: the model's own answers are judged by the rewards",
+    "pair": "nothing token by token: texts that belong together are moved closer",
+    "text": "every token of the text and the token that ends it",
+}
+
+
+def render_strategy(card: Card, example: str) -> str:
+    """The Markdown text.
+
+    Args:
+        card: data/card.json.
+        example: one training row as the model sees it (template.json's example_text).
+    """
+    fence = "~" * (1 + max(3, *(len(run) for run in re.findall("~+", example)), 3))  # longer than any in the row
+    rows = "\n".join(f"| {split} | {card.rows[split]:,} | `data/{split}.jsonl` | `{card.sha256[split][:12]}` |" for split in SPLITS)
+    mapping = "\n".join(f"| {role} | `{column}` |" for role, column in card.mapping.items())
+    lengths = "\n".join(f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items())
+    warnings = "\n".join(f"- {_escape(text)}" for text in card.warnings) or "- nothing"
+    checks = "\n".join(
+        f"| {check['verdict']} | {check['title']} (`{check['name']}`) | {check['count']:,} | {check['severity']} above {check['max_percentage']:g} % |"
+        for check in card.checks
+    )
+    rehearsal = card.rows.get("rehearsal", 0)
+    kept = f"\n\n{rehearsal} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before." if rehearsal else ""
+    return f"""# Data strategy
+
+{card.rows["read"]:,} rows of `{card.source}` were read as **{card.format}** and became {card.kind} rows;
+{card.rows["dropped_duplicates"]:,} exact duplicates were left out. The same with pictures: `data/report.html`.
+
+| role | your column |
+|---|---|
+{mapping}
+
+| split | rows | file | sha256 |
+|---|---|---|---|
+{rows}
+
+Rows are divided by the hash of what they ask, so that the same question never stands in two splits and no row moves when
+others are added. A `split` column in the file is obeyed; rows of one `data.group` stay together.{kept}
+
+## What is learnt
+
+Of the training rows {card.trained_tokens:,} tokens carry loss: {LEARNT.get(card.kind, "see the data page")}.
+
+| tokens | half of the rows up to | 95 % up to | longest |
+|---|---|---|---|
+{lengths}
+
+`train.max_length` is {card.max_length:,}; {card.truncated:,} rows are longer and are left out of training, none is cut.
+
+## Worth a look
+
+{warnings}
+
+## Checks
+
+| verdict | check | found | |
+|---|---|---|---|
+{checks}
+
+A check that blocks leaves no file behind; what each looks for, and its fix: the data page. Thresholds: `data.checks` in `config.yaml`.
+
+## One row as the model sees it
+
+{fence}text
+{example}
+{fence}
+
+On disk: `data/train.jsonl`, `data/valid.jsonl`, `data/test.jsonl`, `data/template.json`, `data/card.json`, `data/report.html`.
+"""
+
+
+def _escape(text: str) -> str:
+    """Text of the user's file as plain words in Markdown."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
