@@ -13,6 +13,7 @@ from typing import Any
 
 from gaslamp import registry
 from gaslamp.contracts import Preflight, Provenance
+from gaslamp.data.describe import find_method_problem
 from gaslamp.environment import GB, get_disk_free, get_hf_cache
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, read_json
@@ -222,6 +223,8 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
     if settings.method not in backend.METHODS:
         fix = f"set method to one of: {', '.join(backend.METHODS)}"
         problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'", fix))
+    if wrong := find_method_problem(settings.data, settings.method):
+        problems.append((wrong.cause, f"{wrong.fix}{f'; or: {wrong.less_likely}' if wrong.less_likely else ''}"))
     builds_toolchain, broken = _find_toolchain()
     if broken:
         problems.append((broken.cause, f"{broken.fix}. {broken.less_likely or ''}".strip()))

@@ -193,3 +193,13 @@ def test_the_script_writes_only_when_nothing_blocks(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--out", "preflight.json", "--log", "x.log"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "not built yet" in done.stderr
     assert not Path("preflight.json").exists()
+
+
+def test_columns_that_the_method_cannot_learn_from_stop_everything_early(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("alpha,beta\nx,y\n")
+    text = get_error({"data": {"source": str(tmp_path / "odd.csv")}})
+    assert "no format fits the columns alpha, beta" in text and 'data.columns: {prompt: "alpha", completion: "beta"}' in text
+    text = get_error({"data": {"source": "embedded:islands_text"}})
+    assert "the method sft cannot learn from these columns" in text and "found:  text" in text and "needed: rows with what is asked" in text
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1 no")
+    assert "cut.parquet" in get_error({"data": {"source": str(tmp_path / "cut.parquet")}})

@@ -93,6 +93,32 @@ def describe(data: Any, method: str) -> Description:
     return result
 
 
+def find_method_problem(data: Any, method: str) -> GaslampError | None:
+    """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
+
+    Asked before anything is downloaded or trained: a hub set is left to the data phase.
+    """
+    if data.sql or is_hub_id(data.source) or data.source.startswith("hf://"):
+        return None
+    plugin = registry.get("methods", method)
+    problems: list[Problem] = []
+    rows: list[dict[str, Any]] = []
+    try:
+        if data.source.startswith("embedded:"):
+            rows.append(next(registry.get("embedded", data.source.removeprefix("embedded:")).generate()))
+        else:
+            for chunk in open_source(data).chunks():
+                rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
+                if len(rows) >= LOOKED_AT or len(problems) > LOOKED_AT:
+                    break
+        if rows:  # without any the data phase names every line
+            format_name, found, mapping = find_format(rows, data.format, data.columns, plugin.KINDS)
+            choose_kind(found.KIND, method, plugin, rows, format_name, mapping)
+    except GaslampError as error:
+        return error
+    return None
+
+
 def _try(rows: list[dict[str, Any]], data: Any, name: str) -> bool:
     """Whether the method ``name`` could learn from the rows."""
     method = registry.get("methods", name)
