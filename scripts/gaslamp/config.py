@@ -54,6 +54,11 @@ def _read_exponent(value: Any) -> Any:
     return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value) else value
 
 
+def _read_off(value: Any) -> Any:
+    """A bare ``off``, which YAML 1.1 reads as false."""
+    return "off" if value is False else value
+
+
 Number = Annotated[float, BeforeValidator(_read_exponent)]
 
 
@@ -89,7 +94,7 @@ class Split(Section):
 
 
 class CheckSettings(Section):
-    severity: Literal["block", "warn", "off"] | None = Field(None, description="block stops the run, warn only tells, off does not look; null: the check's own.")
+    severity: Annotated[Literal["block", "warn", "off"] | None, BeforeValidator(_read_off)] = Field(None, description="block stops the run, warn only tells, off does not look; null: the check's own.")
     max_percentage: Number | None = Field(None, ge=0, le=100, description="Findings for 100 rows up to which a blocking check only warns; null: the check's own.")
     options: dict[str, Any] = Field(default_factory=dict, description="What this check can be told besides; see its file.")
 
