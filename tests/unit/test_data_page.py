@@ -192,6 +192,7 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
         ("a.jsonl", '{"prompt": "a", "completion": "b", "label": true}\n', "kto"),
         ("a.jsonl", '{"anchor": "a", "positive": "b"}\n', "embedding"),
         ("a.jsonl", '{"text": "running text"}\n', "cpt"),
+        ("a.jsonl", '{"prompt": "a", "topic": 3}\n', "grpo"),
         ("a.csv", "alpha,beta\na,b\n", "sft"),
     ],
 )

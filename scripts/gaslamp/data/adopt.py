@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from gaslamp import registry
 from gaslamp.config import read_config
-from gaslamp.data.detect import LOOKED_AT, find_format
+from gaslamp.data.detect import LOOKED_AT, find_format, get_columns
 from gaslamp.data.readers import Problem, find_files
 from gaslamp.data.sources import open_source
 from gaslamp.errors import GaslampError
@@ -42,20 +43,35 @@ def adopt(project: Path) -> list[str]:
     if method != config.method and method in registry.names("methods"):
         text = set_value(text, ("method",), method)
         said.append(f"method is now {method}, which its columns are made for (it was {config.method}); another one: method in config.yaml")
+        if method == "grpo" and not config.train.rewards:
+            reward = get_reward(config.data.model_copy(update={"source": str(project / new)}))
+            text = set_value(text, ("train", "rewards"), [{"name": reward}])
+            said.append(f"train.rewards is now {reward}: it judges the answers; docs/rewards.md has others")
     elif method != config.method:
         said.append(f"its columns are made for the method {method}, which this version does not have: {config.method} stays")
     config_file.write_text(text, encoding="utf-8")
     return said
 
 
-def recommend(data: Any) -> str:
-    """The method that the first rows of data.source are made for; ``sft`` when no format fits."""
+def _read_first(data: Any) -> list[dict[str, Any]]:
     problems: list[Problem] = []
     rows: list[dict[str, Any]] = []
     for chunk in open_source(data).chunks():
-        rows += [row for _, row in chunk.read(problems)][: LOOKED_AT - len(rows)]
+        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
         if len(rows) >= LOOKED_AT:
             break
+    return rows
+
+
+def get_reward(data: Any) -> str:
+    """The reward to start with for prompts of data.source, by their columns."""
+    columns = set(get_columns(_read_first(data)))
+    return "code_tests" if "tests" in columns else "reasoning_gym" if {"task", "metadata"} <= columns else "exact_answer"
+
+
+def recommend(data: Any) -> str:
+    """The method that the first rows of data.source are made for; ``sft`` when no format fits."""
+    rows = _read_first(data)
     try:
         name, plugin, mapping = find_format(rows, data.format, data.columns)
     except (GaslampError, IndexError):
@@ -65,8 +81,8 @@ def recommend(data: Any) -> str:
     return METHODS[plugin.KIND]
 
 
-def set_value(text: str, path: tuple[str, ...], value: str) -> str:
-    """YAML ``text`` with one scalar replaced; comments and all else stay as they are.
+def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
+    """YAML ``text`` with one value replaced; comments and all else stay as they are.
 
     Raises:
         GaslampError: the key is not there.
