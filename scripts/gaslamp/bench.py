@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gaslamp.bench_screens import bench_server, bench_tab
 from gaslamp.config import Config, get_slice, parse_slice
 from gaslamp.console import get_duration, say
 from gaslamp.contracts import ModelFacts, Template, get_versions, now
@@ -76,6 +77,17 @@ class Bench:
             file = self.data / f"{split}.jsonl"
             write_jsonl(file, list(read_jsonl(file))[:count])
 
+    def run_training(self, name: str, metrics: Path) -> list[dict[str, Any]]:
+        """Our training script, its files beside ``metrics``; the events it wrote."""
+        folder, settings = metrics.parent, get_slice(self.config, "backend", "method", "train")
+        self.run(
+            name, str(SCRIPTS / "train_model.py"), f"--settings={settings}", f"--model={self.model}",
+            *(f"--{split}={self.data / f'{split}.jsonl'}" for split in ("train", "valid")), f"--template={self.data / 'template.json'}",
+            f"--checkpoints={folder / 'checkpoints'}", f"--metrics={metrics}", f"--adapters={folder / 'adapters'}",
+            f"--facts={folder / 'train.json'}", f"--log={folder / 'train.log'}",
+        )  # fmt: skip
+        return read_events(metrics)
+
     def run_data(self, name: str, config: Config, folder: Path) -> float:
         """The data phase into ``folder``."""
         outputs = [f"--{key}={folder / f'{key}.jsonl'}" for key in ("train", "valid", "test")]
@@ -110,21 +122,12 @@ def bench_training(bench: Bench) -> dict[str, Any]:
         "seed": train.seed, "pad_token": template.pad_token, "arguments": arguments,
         "lora": {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, "target_modules": lora.target_modules},
     }  # fmt: skip
-    settings = get_slice(bench.config, "backend", "method", "train")
     ours: list[list[dict[str, Any]]] = []
     bare: list[list[dict[str, Any]]] = []
     saves: list[float] = []
     disturbed: set[int] = set()
     for number in range(1, PAIRS + 1):
-        folder = bench.folder / f"ours{number}"
-        metrics = folder / "metrics.jsonl"
-        bench.run(
-            f"training {number} of {PAIRS}: gaslamp", str(SCRIPTS / "train_model.py"), f"--settings={settings}", f"--model={bench.model}",
-            *(f"--{name}={bench.data / f'{name}.jsonl'}" for name in ("train", "valid")), f"--template={bench.data / 'template.json'}",
-            f"--checkpoints={folder / 'checkpoints'}", f"--metrics={metrics}", f"--adapters={folder / 'adapters'}",
-            f"--facts={folder / 'train.json'}", f"--log={folder / 'train.log'}",
-        )  # fmt: skip
-        events = read_events(metrics)
+        events = bench.run_training(f"training {number} of {PAIRS}: gaslamp", bench.folder / f"ours{number}" / "metrics.jsonl")
         ours.append(get_history(events))
         saves += _get_save_seconds(events)
         disturbed |= _find_disturbed(events)
@@ -321,6 +324,10 @@ def run_bench(folder: Path, steps: int, rows: int, project: Path | None, root: P
     result: dict[str, Any] = {"schema_version": 1, "measured": now(), "cores": os.cpu_count(), "load_before": _get_load()}
     result["training"] = bench_training(bench)
     result["evaluation"] = bench_evaluation(bench)
+    result["dashboard"] = {
+        "server": bench_server(folder / "dashboard"),
+        "tab": bench_tab(folder / "tab", lambda name, metrics: get_history(bench.run_training(name, metrics))),
+    }
     result["data"] = bench_data(bench)
     result["share"] = get_share(project / "logs" / "phases.jsonl") if project else None
     result["project"] = project.name if project else None
@@ -353,6 +360,11 @@ def show(result: dict[str, Any]) -> None:
     table.add_row("evaluation", *rates, f"{answers['ratio']:.1f} x, {answers['equal_answers']} of {answers['rows']} answers equal")
     rates = [f"{data[key]} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
     table.add_row(f"data phase, {data['rows']} rows", *rates, f"{data['ratio']:.2f} x")
+    tab, server = result["dashboard"]["tab"], result["dashboard"]["server"]
+    overhead = f"{tab['overhead_percent']:+.1f} % (noise {tab['noise_percent']:.1f} %)"
+    table.add_row("training step, dashboard open", f"{tab['with_seconds']:.3f} s", f"{tab['without_seconds']:.3f} s", overhead)
+    delay = f"a step is seen after {server['delay_median_seconds']:.2f} s, {server['delay_most_seconds']:.2f} s at most"
+    table.add_row(f"dashboard, {server['steps']:,} steps, {server['tabs']} tabs", f"{100 * server['cpu_share']:.0f} % of a core", "", delay)
     console = Console(highlight=False)
     console.print()
     console.print(table)

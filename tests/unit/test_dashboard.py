@@ -378,3 +378,31 @@ def test_the_overview_survives_broken_files(project: Path) -> None:
     (project / "logs" / "phases.jsonl").write_text("no json\n")
     overview = get_overview(Project(project))
     assert overview["name"] == project.name and overview["runs"] == [] and len(overview["phases"]) > 15
+
+
+def test_the_bench_of_the_server_measures(tmp_path: Path) -> None:
+    from gaslamp.bench_screens import bench_server
+
+    found = bench_server(tmp_path, steps=500, tabs=3, seconds=3.0)
+    assert 0 < found["delay_median_seconds"] < 5 and found["updates_fewest"] >= 2 and found["snapshot_bytes"] > 1000
+
+
+def test_the_bench_of_a_tab_compares_the_same_steps(tmp_path: Path) -> None:
+    from contextlib import contextmanager
+
+    from gaslamp.bench_screens import bench_tab
+
+    pace = {"none": iter((1.0, 1.2)), "open": iter((1.1, 1.3))}
+    opened = []
+
+    @contextmanager
+    def tab(root: Path) -> Iterator[str]:
+        opened.append(root)
+        yield "a tab"
+
+    def train(name: str, metrics: Path) -> list[dict[str, Any]]:
+        seconds = next(pace["open" if "open" in name else "none"])
+        return [{"step": step, "seconds": seconds * step} for step in range(1, 6)]
+
+    found = bench_tab(tmp_path, train, tab)
+    assert found["overhead_percent"] == 10.0 and found["steps"] == 4 and len(opened) == 2 and found["tab"] == "a tab"
