@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run llamacpp new test lint bench schema
+.PHONY: help setup run llamacpp new test lint golden bench schema
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ test: setup ## every test, on two cores
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/lint_workflow.py
+
+golden: setup ## train every method for ten steps and pin its losses anew (tests/golden)
+	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/test_methods.py -k pinned -q
 
 bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest
 	@$(BIN)/python scripts/run_bench.py $(ARGS)

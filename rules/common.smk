@@ -15,6 +15,7 @@ from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import Metric, get_measures
 from gaslamp.levels import is_with_imatrix
+from gaslamp.method import get_artefact
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
@@ -37,6 +38,31 @@ LEVELS = ["f16", *CONFIG.export.levels]
 def is_remote():
     """Whether training happens on another machine, with a graph of its own."""
     return CONFIG.backend == "colab"
+
+
+def is_chat_model():
+    """Whether the method makes a model that answers; a classifier or an encoder goes no further than a merged folder."""
+    return get_artefact(CONFIG.method) == "causal_lm"
+
+
+def get_targets():
+    """What a whole run leaves: up to the quantized, proven model, or up to the merged one that is no chat model."""
+    if not is_chat_model():
+        return ["project_brief.md", "data/report.html", f"outputs/{RUN}/eval/verdict.json", f"outputs/{RUN}/merged", "progress_log.md"]
+    gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json", "Modelfile")]
+    page = ["data/report.html", f"demos/{RUN}/index.html"]
+    return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
+
+
+def get_deploy_targets():
+    """The speed of every level and the adapter for the server, before a chat model is served; other models are not served."""
+    lora = [f"outputs/{RUN}/lora"] if CONFIG.train.adapter == "lora" else []
+    return [f"outputs/{RUN}/gguf/bench.json", *lora] if is_chat_model() else []
+
+
+def get_told():
+    """What must be there before the progress log is written."""
+    return ["data/report.html", *(["gaslamp.md", f"demos/{RUN}/index.html"] if is_chat_model() else [f"outputs/{RUN}/merged"])]
 
 
 def get_settings(*keys):
@@ -126,7 +152,7 @@ JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval_limit", "target", "end
 JUDGE_REASONS = get_settings(
     "method", "data.slice", "train.rewards", *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED)
 )
-PREFLIGHT_SETTINGS = get_settings("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
+PREFLIGHT_SETTINGS = get_settings("backend", "train_python", "method", "model", "data", "train", "eval.gate", "export.levels")
 
 
 def get_started():

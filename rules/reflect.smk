@@ -72,9 +72,7 @@ rule write_roadbook:
 
 rule write_progress:
     input:
-        "gaslamp.md",
-        "data/report.html",
-        f"demos/{RUN}/index.html",
+        get_told(),
         code=get_code("write_progress.py"),
     output:
         "progress_log.md",

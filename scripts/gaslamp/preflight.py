@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,13 @@ from gaslamp.data.describe import find_method_problem
 from gaslamp.environment import GB, get_disk_free, get_hf_cache
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, read_json
+from gaslamp.memory_need import Shape, get_adapter_parameters, get_memory_need, read_shape
+from gaslamp.method import get_artefact, get_method
+from gaslamp.training_rules import Run, find_broken_rules
 
-RUNTIME_GB = 0.8  # Python with torch, transformers and trl loaded
-TOOLCHAIN_GB = 1.0  # one compiler process on llama.cpp's largest joined file
 CHECKPOINTS = 2  # kept at a time
 # Bits a weight in a GGUF file; rows that 256 does not divide (small models) fall back to 8-bit blocks.
 BITS = {"q8_0": 8.5, "q6_k": 6.6, "q5_k_m": 5.7, "q5_0": 5.5, "q4_k_m": 4.9, "q4_0": 4.6, "q3_k_m": 3.9, "q2_k": 3.4}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What size estimates need of a model; ``guessed`` when only its name was to go by."""
-
-    parameters: int
-    hidden: int
-    layers: int
-    vocabulary: int
-    guessed: bool = False
 
 
 EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152)}
@@ -46,9 +36,9 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
     if source.startswith("embedded:"):
         return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
     if is_local(source):
-        return _read_shape(Path(source).expanduser())
+        return read_shape(Path(source).expanduser())
     if folder := _find_cached(source, revision):
-        return _read_shape(folder)
+        return read_shape(folder)
     match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
     if not match:
         return None
@@ -66,46 +56,6 @@ def _find_cached(source: str, revision: str | None) -> Path | None:
     return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
 
 
-def _read_shape(folder: Path) -> Shape:
-    config = read_json(folder / "config.json")
-    config = {**config, **(config.get("text_config") or {})}
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
-    hidden, layers = int(config.get("hidden_size") or 1024), int(config.get("num_hidden_layers") or 24)
-    return Shape(weights // size, hidden, layers, int(config.get("vocab_size") or 50_000), guessed="hidden_size" not in config)
-
-
-def get_adapter_parameters(shape: Shape, rank: int) -> int:
-    """Upper bound for an adapter on all linear layers: seven matrices a layer, three of them about 3 x hidden long."""
-    return rank * shape.layers * shape.hidden * 18
-
-
-def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool) -> dict[str, float]:
-    """Upper bound of main memory while training on the CPU, in GB by part: every row taken as max_length tokens long.
-
-    weights      parameters x 4 bytes (2 for a 16-bit train.dtype)
-    adapter      adapter parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
-    activations  tokens x layers x hidden x 68 bytes (halved in 16 bit); with checkpointing only the layers' borders
-    logits       tokens x vocabulary x 12 bytes (logits, their softmax and their gradient, float32)
-    runtime      Python, torch, transformers
-    toolchain    the compiler that builds llama.cpp at the same time, when it has to
-    where tokens = batch_size x max_length. Measured with batch_size 4: 2.7 GB on rows of at most 130 tokens; this formula says 2.5.
-    """
-    size = 2 if train.dtype in ("bfloat16", "float16") else 4
-    tokens = train.batch_size * train.max_length
-    # with checkpointing: the input of each layer, and the inside of one
-    inside = 17 * size * (1 if train.gradient_checkpointing else shape.layers) + (size * shape.layers if train.gradient_checkpointing else 0)
-    parts = {
-        "weights": shape.parameters * size,
-        "adapter": get_adapter_parameters(shape, train.lora.r) * 16,
-        "activations": tokens * shape.hidden * inside,
-        "logits": tokens * shape.vocabulary * 12,
-        "runtime": RUNTIME_GB * GB,
-        "toolchain": TOOLCHAIN_GB * GB if builds_toolchain else 0,
-    }
-    return {name: round(value / GB, 2) for name, value in parts.items() if value}
-
-
 def get_disk_need(shape: Shape | None, settings: Any, downloads_model: bool, builds_toolchain: bool) -> dict[str, float]:
     """Disk space in GB by part; ``model`` and ``toolchain`` go to the shared caches, the rest into the project."""
     parts: dict[str, float] = {"toolchain": 1.0 * GB if builds_toolchain else 0}
@@ -114,22 +64,35 @@ def get_disk_need(shape: Shape | None, settings: Any, downloads_model: bool, bui
         files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
         parts["data"] = 2 * sum(file.stat().st_size for file in files)
     if shape:
-        adapter = get_adapter_parameters(shape, settings.train.lora.r)
+        adapter = shape.parameters if settings.train.adapter == "none" else get_adapter_parameters(shape, settings.train.lora.r)
         # the weights while downloading, and once more when they are unpacked
         parts["model"] = shape.parameters * (3 if settings.model.source.startswith("embedded:") else 2) if downloads_model else 0
         parts["checkpoints"] = adapter * 12 * CHECKPOINTS
         parts["adapters"] = adapter * 4
         parts["merged"] = shape.parameters * 2  # always stored in 16 bit
-        parts["gguf f16"] = shape.parameters * 2
-        for level in settings.export.levels:
-            bits = 8.5 if shape.hidden % 256 else BITS[level]
-            parts[f"gguf {level}"] = shape.parameters * bits / 8
+        if get_artefact(settings.method) == "causal_lm":
+            parts["gguf f16"] = shape.parameters * 2
+            for level in settings.export.levels:
+                bits = 8.5 if shape.hidden % 256 else BITS[level]
+                parts[f"gguf {level}"] = shape.parameters * bits / 8
     return {name: max(round(value / GB, 2), 0.01) for name, value in parts.items() if value}
 
 
 def get_fit(need: float, free: float) -> str:
     """``fits`` up to 80 % of what is free, ``tight`` up to all of it, ``exceeds`` beyond."""
     return "fits" if need <= 0.8 * free else "tight" if need <= free else "exceeds"
+
+
+def find_tracker_problems(trackers: list[str], train_python: str | None) -> list[tuple[str, str]]:
+    """Trackers of train.report_to that the training's interpreter does not have."""
+    python = train_python or sys.executable
+    if train_python:
+        code = "import importlib.util as u, sys; print(*[n for n in sys.argv[1:] if not u.find_spec(n)])"
+        done = subprocess.run([python, "-c", code, *trackers], capture_output=True, text=True, check=False, timeout=60)
+        missing = done.stdout.split()
+    else:
+        missing = [name for name in trackers if importlib.util.find_spec(name) is None]
+    return [(f"train.report_to names {name}, which is not installed", f'"{python}" -m pip install {name}, or take it out of train.report_to') for name in missing]
 
 
 def _is_model_here(source: str, revision: str | None) -> bool:
@@ -192,7 +155,7 @@ def _find_disk_problems(disk: dict[str, float], free: float) -> list[tuple[str, 
 
 def _find_fit_problem(parts: dict[str, float], system: dict[str, Any]) -> tuple[str, str] | None:
     """What no setting can make fit: the weights and the programs alone."""
-    floor = sum(parts.get(name, 0) for name in ("weights", "adapter", "runtime"))
+    floor = sum(parts.get(name, 0) for name in ("weights", "adapter", "all weights", "reference", "runtime"))
     if floor <= system["memory_gb"]:
         return None
     cause = f"the model needs at least {floor:.1f} GB of memory to train, this machine has {system['memory_gb']:.1f} GB"
@@ -237,7 +200,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
     disk = get_disk_need(shape, settings, downloads_model, builds_toolchain)
     disk_free = get_disk_free(".")
     problems += _find_disk_problems(disk, disk_free)
-    memory = get_memory_need(shape, settings.train, builds_toolchain) if shape else {}
+    memory = get_memory_need(shape, settings.train, builds_toolchain, get_method(settings.method)) if shape else {}
     need, free = round(sum(memory.values()), 1), system["memory_available_gb"]
     fit = get_fit(need, free) if shape and settings.backend == "cpu" else "unknown"
     if settings.backend == "cpu" and shape:
@@ -253,6 +216,12 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
         warnings.append(f"the size of {settings.model.source} is unknown before its download: disk and memory are not checked")
     elif shape.guessed:
         warnings.append(f"the size of {settings.model.source} is guessed from its name ({shape.parameters / 1e9:.1f}B parameters)")
+    for rule in find_broken_rules(Run(settings, parameters=shape.parameters if shape else None, steps=settings.train.max_steps)):
+        if rule.blocking:
+            problems.append((rule.text, rule.fix))
+        else:
+            warnings.append(f"{rule.text}; {rule.fix}")
+    problems += find_tracker_problems(settings.train.report_to, settings.train_python)
     if settings.eval.gate == "warn":
         warnings.append("eval.gate is warn: a model that is not better than base will be exported")
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import registry
-from gaslamp.config import NO_REASON_TO_TRAIN
+from gaslamp.config import NO_REASON_TO_TRAIN, Slice, parse_slice
 from gaslamp.console import get_duration, get_size, say
 from gaslamp.contracts import ModelFacts, Provenance, Template, TrainFacts
 from gaslamp.errors import GaslampError
 from gaslamp.events import Events, get_history, read_events
-from gaslamp.files import lock, read_jsonl, sha256_path, sha256_text
+from gaslamp.files import lock, read_jsonl, sha256_path, sha256_text, write_json
+from gaslamp.memory_ladder import OutOfMemory, get_rungs, refuse
 from gaslamp.method import get_method
 from gaslamp.rows import Row, adapt, get_kind
 from gaslamp.template import Renderer
@@ -38,9 +40,11 @@ class Plan:
     folder: Path  # of the rows: image paths in them start here
     checkpoints: Path  # folder of this key; the backend owns what is inside
     save_request: Path  # touch this file to get a checkpoint now
+    metrics: Path  # the metrics.jsonl; trackers write beside it
     adapters: Path  # folder to write the finished adapter (or, with train.adapter none, the whole model) to
     resume: Path | None  # checkpoint to go on from
     decisions: dict[str, str]  # automatic choices before the backend took over, with their reasons
+    lengths: list[int] = field(default_factory=list)  # tokens of each training row, once the backend knows them
 
 
 @dataclass
@@ -85,24 +89,24 @@ def train_model(
     folder = checkpoints / key
     checkpoints.mkdir(parents=True, exist_ok=True)
     with lock(checkpoints / "train.lock", "another process still trains this run; waiting for it to save and stop"):
-        renderer = Renderer.load(model_facts.path, template_facts)
         events = Events(metrics, key)
         plan = Plan(
             model=model_facts,
             template=template_facts,
             settings=settings,
-            renderer=renderer,
+            renderer=Renderer.load(model_facts.path, template_facts),
             train=_read_rows(train, settings.method),
             valid=_read_rows(valid, settings.method),
             folder=train.parent,
             checkpoints=folder,
             save_request=checkpoints / "SAVE",
+            metrics=metrics,
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
-            resume=find_checkpoint(folder),
+            resume=None,
             decisions={"threads": threads},
         )
         provenance = Provenance.start([model, train, valid, template], values)
-        result: Result = backend.train(plan, events)
+        result = _train_within_memory(backend, plan, events)
         if adapters.exists():
             shutil.rmtree(adapters)
         os.replace(plan.adapters, adapters)
@@ -112,6 +116,46 @@ def train_model(
             if other.is_dir() and other != folder:
                 shutil.rmtree(other)
     say(f"loss {record.loss_first:.3f} -> {record.loss_last:.3f} in {record.steps} steps, {get_duration(record.seconds)}; adapter {get_size(_get_folder_size(adapters))}")
+
+
+def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
+    """Train; where memory runs out, go down the ladder when train.on_oom is ``adapt``.
+
+    What was changed is kept beside the checkpoints: after a kill the same command begins with it.
+    """
+    record = plan.checkpoints / "adapted.json"
+    asked = plan.settings
+    adapted: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+    if asked.train.on_oom != "adapt":
+        adapted = []
+    while True:
+        changes = {name: value for step in adapted for name, value in step["changes"].items()}
+        plan.settings = _change(asked, changes)
+        plan.resume = find_checkpoint(plan.checkpoints)
+        plan.decisions |= {"memory": "; ".join(step["text"] for step in adapted) + ": memory ran out before"} if adapted else {}
+        try:
+            result: Result = backend.train(plan, events)
+            return result
+        except OutOfMemory as error:
+            error.__traceback__ = error.__context__ = None  # both hold the tensors of the step that failed
+            rungs = get_rungs(plan.settings.dump()["train"], plan.lengths, plan.settings.backend, bool(getattr(get_method(plan.settings.method), "BATCH_IS_LOSS", False)))
+            if asked.train.on_oom != "adapt" or not rungs[0].changes:
+                raise refuse(error, rungs, [step["name"] for step in adapted]) from None
+            rung = rungs[0]
+        say(f"out of memory: trying {rung.text}")
+        events.write("adapt", reason="out of memory", rung=rung.name, changes=rung.changes)
+        adapted.append({"name": rung.name, "text": rung.text, "changes": rung.changes})
+        if not rung.keeps_result:
+            shutil.rmtree(plan.checkpoints, ignore_errors=True)
+        plan.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_json(record, adapted)
+        gc.collect()
+
+
+def _change(settings: Slice, changes: dict[str, Any]) -> Slice:
+    """The settings with other values in ``train``."""
+    values = settings.dump()
+    return parse_slice(json.dumps({**values, "train": {**values["train"], **changes}})) if changes else settings
 
 
 def _read_rows(file: Path, method: str) -> list[Row]:

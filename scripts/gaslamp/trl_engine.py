@@ -17,9 +17,13 @@ from typing import Any
 from gaslamp.console import Progress, say
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import Events
+from gaslamp.files import read_json
+from gaslamp.memory_ladder import OutOfMemory, is_out_of_memory
+from gaslamp.memory_need import get_memory_need, read_shape
 from gaslamp.method import Context, get_method, get_options
 from gaslamp.sampling import LengthSampler
 from gaslamp.training import Plan, Result, refuse_nan
+from gaslamp.training_rules import Run, find_broken_rules
 from gaslamp.workflow_state import find_owner
 
 ROWS_SEEN = 400  # what a small model needs of a narrow task, when train.epochs leaves it open
@@ -36,7 +40,17 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         device_arguments: what the backend adds to the trainer's arguments (use_cpu, bf16 ...).
         dtype: of the base weights while training.
         decisions: automatic choices so far, with their reasons; recorded in train.json.
+
+    Raises:
+        OutOfMemory: the allocator refused, before the first step or later.
+        Interrupted: a signal, after a checkpoint was saved.
+        GaslampError: a loss that is no number, or rows and settings that break a rule.
     """
+    with trackers_beside(plan):
+        return _train(plan, events, device_arguments, dtype, decisions)
+
+
+def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
     from transformers import set_seed
 
     from gaslamp.models import load_model
@@ -48,7 +62,7 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
     if hasattr(model, "config"):
         model.config.use_cache = False
     epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
-    decisions = {**decisions, "epochs": f"{epochs:g}: " + (f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most")}
+    reason = f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most"
     watcher = Watcher(plan, events)
     context = Context(
         model=model,
@@ -65,35 +79,48 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         callbacks=[watcher.get_callback()],
         peft_config=get_peft_config(train),
         tell=watcher.tell,
-        decisions=decisions,
+        decisions={**plan.decisions, **decisions, "epochs": f"{epochs:g}: {reason}"},
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
     if context.peft_config is not None and hasattr(trainer.model, "peft_config"):
         trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
     columns = set(trainer.train_dataset.column_names)
-    lengths = get_lengths(trainer.train_dataset, columns)
-    use_length_sampler(trainer, lengths, train)
+    plan.lengths = get_lengths(trainer.train_dataset, columns)
+    use_length_sampler(trainer, plan.lengths, train)
     steps = set_steps(trainer, train)
     watcher.begin(steps)
-    probe = probe_longest(trainer, lengths, getattr(method, "get_probe_batch", None))
-    if probe:
-        say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s")
+    check_rules(plan, steps)
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
-    events.write(
-        "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train),
-        epochs=epochs, resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters,
-    )  # fmt: skip
-    if resumed:
-        say(f"going on from checkpoint {resumed} of {steps}")
-    elif trainer.eval_dataset is not None:
-        trainer.evaluate()
+    restore_tokens(trainer, watcher, plan.resume)
     try:
+        probe = probe_longest(trainer, plan.lengths, getattr(method, "get_probe_batch", None))
+        if probe:
+            probe["estimated_gb"] = round(sum(get_memory_need(read_shape(Path(plan.model.path)), train, False, method).values()), 2)
+            memory = f"{probe['peak_memory_gb']:.1f} GB, estimated {probe['estimated_gb']:.1f} at most"
+            say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {memory}")
+        events.write(
+            "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train), epochs=epochs,
+            resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters, probe=probe,
+        )  # fmt: skip
+        if resumed:
+            say(f"going on from checkpoint {resumed} of {steps}")
+        elif trainer.eval_dataset is not None:
+            trainer.evaluate()
         with watcher.signals():
             trainer.train(resume_from_checkpoint=str(plan.resume) if plan.resume else None)
     except BaseException as error:
+        memory_ran_out = is_out_of_memory(error)
         events.write("end", status="error", step=trainer.state.global_step, reason=f"{type(error).__name__}: {error}"[:500])
-        raise
+        if not memory_ran_out:
+            raise
+        where = f"at step {trainer.state.global_step + 1}" if trainer.state.global_step else "for the first step"
+        size, tokens = trainer.args.per_device_train_batch_size, max(plan.lengths, default=0)
+    else:
+        memory_ran_out = False
+    if memory_ran_out:  # outside of except, whose error holds the tensors of the step
+        trainer.model.zero_grad(set_to_none=True)
+        raise OutOfMemory(f"{where}: {size} row{'s' if size > 1 else ''} of up to {tokens} tokens", tokens)
     done = trainer.state.global_step
     if watcher.nan is not None:
         events.write("end", status="error", step=done, reason=f"loss became {watcher.nan}")
@@ -121,6 +148,47 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         decisions={**context.decisions, "attention": "sdpa: PyTorch's fused attention"},
         probe=probe,
     )
+
+
+def check_rules(plan: Plan, steps: int) -> None:
+    """The rules that only now can be told: rows and steps are counted. Warnings are said, the rest stops."""
+    run = Run(plan.settings, parameters=plan.model.parameters, rows=len(plan.train), steps=steps)
+    broken = find_broken_rules(run)
+    for rule in broken:
+        if not rule.blocking:
+            say(f"warning: {rule.text}; {rule.fix}")
+    if blocking := [rule for rule in broken if rule.blocking]:
+        raise GaslampError("; ".join(rule.text for rule in blocking), "; ".join(rule.fix for rule in blocking))
+
+
+def restore_tokens(trainer: Any, watcher: Watcher, resume: Path | None) -> None:
+    """TRL counts trained tokens from 0 after a resume: go on with the number that the checkpoint logged last."""
+    if resume is None:
+        return
+    history = read_json(resume / "trainer_state.json")["log_history"]
+    tokens = next((entry["num_tokens"] for entry in reversed(history) if "num_tokens" in entry), 0)
+    watcher.tokens_before = float(tokens)
+    if hasattr(trainer, "_total_train_tokens"):
+        trainer._total_train_tokens = tokens
+
+
+@contextmanager
+def trackers_beside(plan: Plan) -> Iterator[None]:
+    """Where trackers keep their files unless the person said so: beside the metrics of this run, on this machine."""
+    folder = (plan.metrics.parent / "trackers").absolute()
+    places = {
+        "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
+        "MLFLOW_TRACKING_URI": (folder / "mlflow").as_uri(),
+        "TRACKIO_DIR": str(folder / "trackio"),
+        "WANDB_DIR": str(folder),
+    }
+    ours = {name: place for name, place in places.items() if plan.settings.train.report_to and name not in os.environ}
+    os.environ |= ours
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def save(trainer: Any, folder: Path) -> None:
@@ -168,7 +236,9 @@ def get_arguments(plan: Plan, epochs: float) -> dict[str, Any]:
         "eval_strategy": "steps" if plan.valid else "no",
         "eval_steps": 1_000_000_000,  # set_steps puts the real number
         "prediction_loss_only": True,
-        "report_to": "none",
+        "report_to": train.report_to or "none",
+        "project": "gaslamp",
+        "run_name": plan.metrics.parent.name,
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
     }
@@ -264,7 +334,7 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
         tokens (in the batch, with padding), seconds, peak_memory_gb; empty when the method has no such batch.
 
     Raises:
-        GaslampError: out of memory, or a loss that is no number.
+        GaslampError: a loss that is no number. What the allocator raises goes through.
     """
     import torch
 
@@ -275,6 +345,8 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
     started = time.monotonic()
     with kept_random_state(), kept_counters(trainer):
         model.train()
+        if trainer.args.gradient_checkpointing:  # the trainer turns it on only when it begins
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs)
         try:
             batch = get_batch(trainer, rows) if get_batch else trainer.data_collator(rows)
             if batch is None:
@@ -284,17 +356,10 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
             trainer.accelerator.backward(loss)
             optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0, weight_decay=0.0)
             optimizer.step()
-        except (RuntimeError, MemoryError) as error:
-            if "memory" not in str(error).lower():
-                raise
-            raise GaslampError(
-                f"not enough memory for {len(longest)} rows of {lengths[longest[0]]} tokens",
-                "set train.gradient_checkpointing: true, then train.batch_size: 1 with more gradient_accumulation",
-                "shorten train.max_length, or take a smaller model",
-            ) from error
-        peak = get_memory_gb()
-        del optimizer
-        model.zero_grad(set_to_none=True)
+            peak = get_memory_gb()
+            del optimizer
+        finally:
+            model.zero_grad(set_to_none=True)
     value = float(loss.detach())
     if not math.isfinite(value):
         raise refuse_nan(0, value, "before the first step")

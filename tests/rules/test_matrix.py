@@ -93,6 +93,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("code of another backend", append("scripts/gaslamp/backends/cuda.py", "X = 1\n"), {}),
     ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
+    ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
+    ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),
     ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
     ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),

@@ -119,6 +119,28 @@ def test_kill_of_everything_at_any_step(prepared: Path, undisturbed: list[float]
     assert len(facts["resumed_from"]) == 1 and reached - 2 <= facts["resumed_from"][0] <= reached + 1, "the newest whole checkpoint"
 
 
+def test_kill_of_a_training_that_learns_from_rewards(prepared: Path, tmp_path: Path) -> None:
+    """GRPO, killed at two random moments: what it draws is restored too, so that every reward is that of an undisturbed run."""
+    settings = {
+        "method": "grpo", "train.max_steps": 16, "train.batch_size": 8, "train.learning_rate": 0.02, "eval.gate": "warn",
+        "train.rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}],
+        "train.options": {"num_generations": 4, "max_completion_length": 8},
+    }  # fmt: skip
+    whole, killed = (tiny.copy_project(prepared, tmp_path / name) for name in ("whole", "killed"))
+    for project in (whole, killed):
+        tiny.set_config(project, **settings)
+    go_on(whole)
+    for step in sorted(random.Random(4).sample(range(2, 14), 2)):
+        process = start(killed)
+        wait_for(lambda wanted=step: get_step(killed) >= wanted, process)
+        kill_all(process)
+    go_on(killed)
+    facts = json.loads((killed / TARGET).read_text())
+    assert facts["steps"] == 16 and facts["attempts"] == 3 and len(facts["resumed_from"]) == 2
+    rewards = [[step["reward"] for step in get_history(read_events(project / METRICS))] for project in (whole, killed)]
+    assert len(rewards[0]) == 16 and rewards[1] == pytest.approx(rewards[0], abs=0.02)
+
+
 def test_kill_before_the_first_checkpoint_and_then_again(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
     project = tiny.copy_project(prepared, tmp_path)
     process = start(project)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp import preflight, registry
+from gaslamp import memory_need, preflight, registry
 from gaslamp.config import Config, get_slice, parse_slice
 from gaslamp.contracts import Preflight
 from gaslamp.errors import GaslampError
 from gaslamp.llamacpp import toolchain
 
-KEYS = ("backend", "method", "model", "data", "train", "eval.gate", "export.levels")
+KEYS = ("backend", "train_python", "method", "model", "data", "train", "eval.gate", "export.levels")
 SYSTEM: dict[str, Any] = {
     "os": "Linux", "arch": "x86_64", "is_apple_silicon": False, "gpus": [], "colab_cli": None, "memory_gb": 16.0, "memory_available_gb": 12.0,
 }  # fmt: skip
@@ -57,7 +57,7 @@ def test_the_default_fits() -> None:
 def test_sizes_are_near_those_measured() -> None:
     """facts of the embedded model: 2.8 GB while training rows of up to 160 tokens; merged 269 MB, f16 271 MB, q8_0 145 MB."""
     facts = check({"train": {"max_length": 160, "batch_size": 4}})
-    assert 2.3 < facts.memory_needed_gb - preflight.TOOLCHAIN_GB < 3.2
+    assert 2.3 < facts.memory_needed_gb - memory_need.TOOLCHAIN_GB < 3.2
     measured = {"merged": 0.27, "gguf f16": 0.27, "gguf q8_0": 0.145}
     for part, size in measured.items():
         assert facts.disk_needed_gb[part] == pytest.approx(size, rel=0.1), part

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 import tiny
 from gaslamp.errors import GaslampError
-from gaslamp.template import Renderer, build_template
+from gaslamp.template import Encoded, Renderer, build_template
 
 LLAMA3 = (
     "{{ '<|begin_of_text|>' }}{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' + m['content'] | trim"
@@ -133,3 +134,48 @@ def test_the_record_has_no_clock(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path)
     assert build_template(tmp_path, SINGLE).model_dump() == build_template(tmp_path, SINGLE).model_dump()
     assert build_template(tmp_path, SINGLE).provenance is None
+
+
+# ------------------------------------------------------------------------------ the families' own templates, with tools
+
+REAL = {  # file in trl/chat_templates: specials, begins with, ends an answer with, how a call is written
+    "llama3_1": (FAMILIES["llama3"][1] + ("<|eom_id|>", "<|python_tag|>"), "<|begin_of_text|>", "<|eot_id|>", '{"name": "get_price", "parameters": {"item": "tea"}}'),
+    "llama3": (FAMILIES["llama3"][1], "<|begin_of_text|>", "<|eot_id|>", None),
+    "gemma": (FAMILIES["gemma"][1], "<bos>", "<end_of_turn>", None),
+    "qwen2_5": (("<tool_call>", "</tool_call>"), "<|im_start|>", "<|im_end|>", '<tool_call>\n{"name": "get_price", "arguments": {"item": "tea"}}\n</tool_call>'),
+}  # fmt: skip
+TOOLS = [{"type": "function", "function": {"name": "get_price", "description": "Price of an item", "parameters": {"type": "object", "properties": {}}}}]
+CALL = [
+    {"role": "user", "content": "What is a tea?"},
+    {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "get_price", "arguments": {"item": "tea"}}}]},
+    {"role": "tool", "name": "get_price", "content": "3 euros"},
+    {"role": "assistant", "content": "It is 3 euros."},
+]
+
+
+def get_learnt(renderer: Renderer, row: Encoded) -> list[str]:
+    """The stretches that carry loss, as text."""
+    pieces: list[list[int]] = []
+    for token, trained, before in zip(row.ids, row.trained, [False, *row.trained], strict=False):
+        if trained:
+            pieces[-1:] = [[*pieces[-1], token]] if before else [*pieces[-1:], [token]]
+    return [renderer.tokenizer.decode(piece) for piece in pieces]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_templates_of_the_families_as_they_are_shipped(tmp_path: Path, name: str) -> None:
+    """Only what the model says carries loss, each time with its end, and a call of a tool is said by the model."""
+    specials, bos, end, call = REAL[name]
+    trl = importlib.util.find_spec("trl")
+    assert trl and trl.origin
+    text = (Path(trl.origin).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
+    tiny.write_checkpoint(tmp_path, text, specials, bos, end)
+    renderer = Renderer.load(tmp_path, build_template(tmp_path, SINGLE))
+    assert get_learnt(renderer, renderer.encode(SINGLE)) == ["ok, done" + end]
+    assert get_learnt(renderer, renderer.encode(MULTI)) == ["first answer" + end, "second" + end]
+    if call:
+        row = renderer.encode(CALL, TOOLS)
+        learnt = get_learnt(renderer, row)
+        assert learnt == [call + end, "It is 3 euros." + end]
+        unlearnt = renderer.tokenizer.decode([token for token, trained in zip(row.ids, row.trained, strict=True) if not trained])
+        assert "3 euros" in unlearnt and "Price of an item" in unlearnt, "what the tool said and what there is to call are read, not learnt"

@@ -7,6 +7,9 @@ import math
 import os
 import shutil
 import signal
+import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +18,19 @@ import pytest
 import tiny
 from gaslamp import training, trl_engine
 from gaslamp.config import Config, get_slice, parse_slice
-from gaslamp.contracts import TrainFacts
+from gaslamp.contracts import ModelFacts, TrainFacts
 from gaslamp.data.prepare import prepare_data
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import get_history, read_events
-from gaslamp.models import fetch_model
+from gaslamp.files import write_jsonl
+from gaslamp.memory_ladder import get_rungs, is_out_of_memory
+from gaslamp.methods import cpt
+from gaslamp.models import fetch_model, load_tokenizer
+from gaslamp.preflight import find_tracker_problems
 from gaslamp.sampling import LengthSampler
+from gaslamp.template import build_template
 from gaslamp.training import check_checkpoint, find_checkpoint
+from gaslamp.training_rules import Run, find_broken_rules
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl 1.14, peft 0.21.
 GOLDEN = [5.1596, 5.2699, 2.7052, 1.4492, 0.7394, 0.4764, 0.3555, 0.3733, 0.3177, 0.3103]
@@ -262,3 +271,229 @@ def test_folders_of_other_tools_are_left_alone(saved: Path) -> None:
     (saved / "checkpoint-best").mkdir()
     (saved / "tmp-checkpoint-12").mkdir()
     assert find_checkpoint(saved) == newest
+
+
+# ------------------------------------------------------------------------------- packing, every weight, running text
+
+
+SMALL: dict[str, Any] = {
+    "learning_rate": 0.02, "max_steps": 10, "batch_size": 4, "gradient_accumulation": 1, "max_length": 128, "scheduler": "cosine",
+    "warmup_steps": 2, "adam_beta2": 0.95, "seed": 3407, "save_minutes": 600.0, "lora": {"r": 16, "alpha": 32},
+}  # fmt: skip
+
+
+def prepare(folder: Path, kind: str) -> Path:
+    """model.json, template.json, 40 training and 8 validation rows of ``kind``, as the phases before training leave them."""
+    fetch_model(SimpleNamespace(source=str(tiny.write_checkpoint(folder / "model")), revision=None), folder / "model.json")
+    build_template(folder / "model", [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]).write(folder / "template.json")
+    rows = []
+    for n in range(48):
+        note = f"{n % 9 + 1} {tiny.ITEMS[n % 10]} for {tiny.NAMES[n % 6]}"
+        talk = [{"role": "user", "content": note}, {"role": "assistant", "content": "ok"}]
+        rows.append({"id": str(n), **({"text": f"{note}. " * (1 + n % 3)} if kind == "text" else {"messages": talk})})
+    write_jsonl(folder / "train.jsonl", rows[:40])
+    write_jsonl(folder / "valid.jsonl", rows[40:])
+    return folder
+
+
+def train_small(data: Path, place: Path, method: str, **settings: Any) -> TrainFacts:
+    """Train ``method`` on the files of ``prepare`` in ``place``."""
+    config = Config.model_validate({"method": method, "train": {**SMALL, **settings}})
+    training.train_model(
+        parse_slice(get_slice(config, "backend", "method", "train")), data / "model.json", data / "train.jsonl", data / "valid.jsonl",
+        data / "template.json", place / "checkpoints", place / "metrics.jsonl", place / "adapters", place / "train.json",
+    )  # fmt: skip
+    return TrainFacts.read(place / "train.json")
+
+
+def get_steps(place: Path) -> list[dict[str, Any]]:
+    return get_history(read_events(place / "metrics.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("texts"), "text")
+
+
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("talks"), "conversation")
+
+
+@pytest.mark.parametrize("method", ["sft", "cpt"])
+def test_packed_rows_train_as_single_rows(talks: Path, texts: Path, tmp_path: Path, method: str) -> None:
+    """All rows in one batch, packed or not: the same tokens, so the same loss and the same gradient; no row sees another."""
+    data = talks if method == "sft" else texts
+    both = []
+    for packing in (False, True):
+        place = tmp_path / str(packing)
+        facts = train_small(data, place, method, packing=packing, batch_size=64, max_steps=2, max_length=512)
+        both.append((facts.train_rows, facts.trained_tokens, [(step["loss"], step["grad_norm"]) for step in get_steps(place)]))
+    assert both[0][:2] == both[1][:2] and both[0][0] == 40
+    for plain, packed in zip(both[0][2], both[1][2], strict=True):
+        assert packed == pytest.approx(plain, rel=1e-3)
+
+
+def test_eight_rows_at_once_or_gathered(talks: Path, tmp_path: Path) -> None:
+    train_small(talks, tmp_path / "one", "sft", batch_size=8, gradient_accumulation=1)
+    train_small(talks, tmp_path / "eight", "sft", batch_size=1, gradient_accumulation=8)
+    assert get_losses(tmp_path / "eight") == pytest.approx(get_losses(tmp_path / "one"), rel=2e-3)
+
+
+def test_every_weight_is_trained_without_an_adapter(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder then holds a whole model; a stop and a resume lose nothing, and its checkpoints are checked like the others."""
+    settings = {"adapter": "none", "learning_rate": 0.002}
+    facts = train_small(talks, tmp_path / "whole", "sft", **settings)
+    assert facts.trainable_parameters == facts.total_parameters and facts.loss_last < facts.loss_first / 2
+    folder = tmp_path / "whole" / "adapters"
+    assert {"config.json", "model.safetensors"} <= {path.name for path in folder.iterdir()} and not (folder / "adapter_config.json").exists()
+    from gaslamp.models import load_model
+
+    base, tuned = (load_model(ModelFacts.read(talks / "model.json").path, "float32", where) for where in (None, folder))
+    assert not base.lm_head.weight.equal(tuned.lm_head.weight)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            train_small(talks, tmp_path / "two", "sft", **settings)
+    checkpoint = next((tmp_path / "two" / "checkpoints").glob("*/checkpoint-4"))
+    assert check_checkpoint(checkpoint) is None
+    assert train_small(talks, tmp_path / "two", "sft", **settings).resumed_from == [4]
+    assert get_losses(tmp_path / "two") == pytest.approx(get_losses(tmp_path / "whole"), rel=1e-4)
+    assert [step["tokens"] for step in get_steps(tmp_path / "two")] == [step["tokens"] for step in get_steps(tmp_path / "whole")]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_broken_checkpoint_of_a_whole_model(tmp_path: Path, damage: str) -> None:
+    folder = tiny.write_checkpoint(tmp_path / "checkpoint-3")
+    for name in ("optimizer.pt", "scheduler.pt"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("x", "")
+    (folder / "trainer_state.json").write_text('{"global_step": 3}')
+    assert check_checkpoint(folder) is None
+    weights = folder / "model.safetensors"
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:1000])
+    assert check_checkpoint(folder)
+
+
+def test_documents_are_cut_into_pieces_and_their_end_is_learnt(texts: Path) -> None:
+    tokenizer = load_tokenizer(ModelFacts.read(texts / "model.json").path)
+    ids = cpt.encode_text(tokenizer, "abc")
+    assert ids[-1] == tokenizer.eos_token_id and tokenizer.decode(ids[:-1]).endswith("abc")
+    assert cpt.split(list(range(10)), 4) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert cpt.split(list(range(9)), 4) == [[0, 1, 2, 3], [4, 5, 6, 7]], "one token alone predicts nothing"
+    assert cpt.validate({"text": " "}) and not cpt.validate({"text": "a"})
+
+
+# ------------------------------------------------------------------------------------------------------ memory runs out
+
+
+def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any], bool]) -> list[tuple[int, int]]:
+    """A simulated allocator: the model call raises PyTorch's words when ``too_much(model, ids)``; returns the sizes that passed."""
+    from transformers import LlamaModel  # TRL puts its own function in the place of LlamaForCausalLM.forward
+
+    passed: list[tuple[int, int]] = []
+    forward = LlamaModel.forward
+
+    def limited(self: Any, input_ids: Any = None, **kwargs: Any) -> Any:
+        if self.training and too_much(self, input_ids):
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+        passed.append(tuple(input_ids.shape))
+        return forward(self, input_ids, **kwargs)
+
+    monkeypatch.setattr(LlamaModel, "forward", limited)
+    return passed
+
+
+def test_too_little_memory_is_told_before_the_first_step(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_memory(monkeypatch, lambda model, ids: True)
+    with pytest.raises(GaslampError, match=r"not enough memory for the first step: 4 rows of up to \d+ tokens") as caught:
+        train_small(talks, tmp_path, "sft")
+    assert "train.gradient_checkpointing: true" in caught.value.fix and "train.on_oom: adapt" in caught.value.fix
+    rest = str(caught.value.less_likely)
+    places = [rest.index(words) for words in ("train.batch_size: 1 with gradient_accumulation: 4", "smaller model", "4-bit weights need an NVIDIA GPU")]
+    assert places == sorted(places) and "max_length" not in rest, "the rest of the ladder, in its order; these rows are short already"
+
+
+def test_the_ladder_is_gone_down_by_itself_when_asked(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rungs that change no result: the losses are those of a run with enough memory."""
+    train_small(talks, tmp_path / "enough", "sft")
+    passed = refuse_memory(monkeypatch, lambda model, ids: not model.is_gradient_checkpointing or len(ids) > 1)
+    facts = train_small(talks, tmp_path / "little", "sft", on_oom="adapt")
+    assert facts.steps == 10 and {rows for rows, _ in passed if rows > 1} <= {2}, "validation alone takes more rows at once"
+    assert get_losses(tmp_path / "little") == pytest.approx(get_losses(tmp_path / "enough"), rel=2e-3)
+    adapted = [event for event in read_events(tmp_path / "little" / "metrics.jsonl") if event["event"] == "adapt"]
+    assert [event["rung"] for event in adapted] == ["checkpointing", "one row at a time"]
+    assert "gradient_checkpointing: true" in facts.decisions["memory"] and "batch_size: 1" in facts.decisions["memory"]
+
+
+def test_memory_that_runs_out_later_costs_no_step(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fifth step of the run is refused once: training goes on from the checkpoint of the fourth."""
+    calls = {"n": 0}
+
+    def too_much(model: Any, ids: Any) -> bool:
+        calls["n"] += 1
+        return calls["n"] == 6 and not model.is_gradient_checkpointing  # one call is the probe's
+
+    refuse_memory(monkeypatch, too_much)
+    facts = train_small(talks, tmp_path, "sft", on_oom="adapt", save_steps=2)
+    assert facts.steps == 10 and facts.resumed_from == [4]
+
+
+def test_shorter_rows_only_while_most_of_them_stay() -> None:
+    train = {"gradient_checkpointing": True, "batch_size": 1, "gradient_accumulation": 4, "max_length": 512, "packing": False}
+    first = get_rungs(train, [100] * 9 + [400], "cpu")[0]
+    assert first.changes == {"max_length": 200} and not first.keeps_result and "90 %" in first.text
+    names = [rung.name for rung in get_rungs({**train, "gradient_checkpointing": False, "batch_size": 2}, [400], "cuda")]
+    assert names == ["checkpointing", "one row at a time", "shorter rows", "4-bit base", "smaller model"]
+    assert get_rungs(train, [400] * 9 + [100], "cpu")[0].changes == {}, "half of the rows would be lost: a person decides"
+    assert [rung.name for rung in get_rungs(train, [50], "cuda")] == ["4-bit base", "smaller model"]
+    assert "one row at a time" not in [rung.name for rung in get_rungs({**train, "batch_size": 4}, [50], "cpu", batch_is_loss=True)]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("MPS backend out of memory")])
+def test_words_of_the_allocators(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("memory format is wrong")) and not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_the_probe_is_a_whole_step_and_is_held_against_the_estimate(undisturbed: Path) -> None:
+    probe = TrainFacts.read(undisturbed / "train.json").probe
+    assert probe["estimated_gb"] > 0 and probe["peak_memory_gb"] > 0
+    start = next(event for event in read_events(undisturbed / "metrics.jsonl") if event["event"] == "start")
+    assert start["probe"] == probe
+
+
+# ------------------------------------------------------------------------------------------------------------- trackers
+
+
+def test_tensorboard_gets_the_metrics_beside_our_own(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train_small(talks, tmp_path / "none", "sft", max_steps=2)
+    assert not (tmp_path / "none" / "trackers").exists(), "no tracker unless one is named"
+    train_small(talks, tmp_path / "one", "sft", report_to=["tensorboard"])
+    assert "TENSORBOARD_LOGGING_DIR" not in os.environ
+    board = EventAccumulator(str(tmp_path / "one" / "trackers" / "tensorboard"))
+    board.Reload()
+    assert [scalar.value for scalar in board.Scalars("train/loss")] == pytest.approx(get_losses(tmp_path / "one"), rel=1e-5)
+
+
+def test_a_tracker_that_is_not_installed_stops_before_anything() -> None:
+    assert find_tracker_problems(["tensorboard"], None) == []
+    for python in (None, sys.executable):
+        [(problem, fix)] = find_tracker_problems(["no_such_tracker"], python)
+        assert "train.report_to names no_such_tracker, which is not installed" in problem and "pip install no_such_tracker" in fix
+
+
+def test_rules_of_every_training() -> None:
+    def find(backend: str = "cpu", **train: Any) -> list[tuple[bool, str]]:
+        settings = parse_slice(get_slice(Config.model_validate({"backend": backend, "train": train}), "backend", "method", "train"))
+        return [(rule.blocking, rule.text) for rule in find_broken_rules(Run(settings, parameters=135_000_000, rows=100, steps=60))]
+
+    assert find() == [] and find(adapter="none") == []
+    assert find(dtype="float16", adapter="none")[0][0], "blocks"
+    assert "Unsloth's fast kernels work with 0 only" in find("cuda", lora={"dropout": 0.1})[0][1] and find(lora={"dropout": 0.1}) == []
+    assert "tear a whole model apart" in find(adapter="none", learning_rate=1e-3)[0][1]

@@ -21,34 +21,47 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
 
     Args:
         model: model.json of the base.
-        adapters: PEFT folder.
+        adapters: what training left: a PEFT folder, or a whole model.
         template: template.json.
         out: folder to write; it appears at once, complete.
     """
-    from gaslamp.models import load_model, load_tokenizer
+    from gaslamp.evaluation.loading import load_evaluated
+    from gaslamp.models import load_tokenizer
 
     facts, recorded = ModelFacts.read(model), Template.read(template)
     provenance = Provenance.start([model, template, adapters])
-    net = load_model(facts.path, "float32", adapters, merge=True)
+    net = load_evaluated(facts, adapters, get_saved_artefact(adapters))
     dtype, reason = choose_dtype(net, facts.dtype)
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     import torch
 
-    net.generation_config.eos_token_id = recorded.stop_ids if len(recorded.stop_ids) > 1 else recorded.stop_ids[0]
-    net.generation_config.pad_token_id = recorded.pad_id
+    if net.can_generate():
+        net.generation_config.eos_token_id = recorded.stop_ids if len(recorded.stop_ids) > 1 else recorded.stop_ids[0]
+        net.generation_config.pad_token_id = recorded.pad_id
     net.config.pad_token_id = recorded.pad_id
     net.to(getattr(torch, dtype)).save_pretrained(unfinished)
     tokenizer = load_tokenizer(facts.path)
     tokenizer.eos_token, tokenizer.pad_token = recorded.eos_token, recorded.pad_token
     tokenizer.chat_template = recorded.chat_template
     tokenizer.save_pretrained(unfinished)
+    # how pictures become numbers, how token vectors become one: what else such a model is used with
+    for file in (*Path(facts.path).glob("*processor*config.json"), *adapters.glob("embedding.json")):
+        shutil.copyfile(file, unfinished / file.name)
     write_json(unfinished / "gaslamp.json", {"dtype": dtype, "reason": reason, "base": facts.source, "provenance": provenance.model_dump()})
-    verify(unfinished, recorded)
+    verify(unfinished, recorded, net.can_generate())
     if out.exists():
         shutil.rmtree(out)
     os.replace(unfinished, out)
     say(f"merged model: {get_size(sum(f.stat().st_size for f in out.iterdir()))} in {dtype} ({reason})")
+
+
+def get_saved_artefact(adapters: Path) -> str:
+    """What training left in a folder: ``classifier``, or ``causal_lm`` (which an encoder's adapter goes onto as well)."""
+    if (adapters / "adapter_config.json").is_file():
+        return "classifier" if read_json(adapters / "adapter_config.json").get("task_type") == "SEQ_CLS" else "causal_lm"
+    names = read_json(adapters / "config.json").get("architectures") or [""] if (adapters / "config.json").is_file() else [""]
+    return "classifier" if names[0].endswith("ForSequenceClassification") else "causal_lm"
 
 
 def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
@@ -61,13 +74,13 @@ def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
     return "bfloat16", f"a weight of {largest:.3g} does not fit float16"
 
 
-def verify(folder: Path, template: Template) -> None:
+def verify(folder: Path, template: Template, answers: bool = True) -> None:
     """Check what others will read: end token, template, weights. Raises GaslampError when one differs."""
     from gaslamp.models import load_tokenizer, read_model_folder
 
     read_model_folder(folder)
     tokenizer = load_tokenizer(folder)
-    ends = read_json(folder / "generation_config.json").get("eos_token_id")
+    ends = read_json(folder / "generation_config.json").get("eos_token_id") if answers else template.stop_ids
     problems = []
     if tokenizer.chat_template != template.chat_template:
         problems.append("the chat template differs from data/template.json")

@@ -13,6 +13,8 @@ from pydantic import Field
 KINDS = ("preference",)
 NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "causal_lm"
+SEQUENCES = 2  # a row is two answers
+REFERENCE = True
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 5e-7}

@@ -13,6 +13,8 @@ from pydantic import Field
 KINDS = ("pair",)
 NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
 ARTEFACT = "encoder"
+SEQUENCES = 2  # a row is two texts
+BATCH_IS_LOSS = True
 PRESET = {"learning_rate": 2e-4, "batch_size": 16, "gradient_accumulation": 1, "epochs": 3, "max_length": 256, "warmup_steps": 10}
 METRICS = ("loss", "grad_norm")
 DEFAULT_METRICS: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ from pydantic import Field
 KINDS = ("rating",)
 NEEDS = "answers marked good or bad, for instance by a thumb (prompt, completion, label)"
 ARTEFACT = "causal_lm"
+SEQUENCES = 2  # each answer, and one that belongs to another prompt
+REFERENCE = True
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 5e-6, "batch_size": 4, "gradient_accumulation": 2, "epochs": 3, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 5e-7}

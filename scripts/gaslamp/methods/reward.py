@@ -14,6 +14,7 @@ from pydantic import Field
 KINDS = ("preference",)
 NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "classifier"
+SEQUENCES = 2  # a row is two answers
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 1e-5}

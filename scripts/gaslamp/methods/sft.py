@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.errors import GaslampError
 from gaslamp.method import Context
 from gaslamp.method import Settings as Settings
 from gaslamp.rows import Row, get_images, get_text
@@ -76,8 +77,13 @@ def get_token_trainer(context: Context, train: list[dict[str, Any]], valid: list
     from trl import SFTConfig, SFTTrainer
 
     settings = context.settings.train
+    if not train:
+        raise GaslampError(
+            f"no training row is left: every one is longer than train.max_length = {settings.max_length} tokens",
+            "raise train.max_length; data/card.json tells how long the rows are",
+        )
     # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
-    own = {"packing": settings.packing, "max_length": settings.max_length if settings.packing else None}
+    own = {"packing": settings.packing, "eval_packing": False, "max_length": settings.max_length if settings.packing else None}
     return SFTTrainer(
         model=context.model,
         args=SFTConfig(**context.arguments, **own),

@@ -1,0 +1,48 @@
+"""Continued pre-training: learn the language and the facts of running text. Before sft, when a field is foreign to the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.method import Context
+from gaslamp.method import Settings as Settings
+from gaslamp.methods.sft import get_token_trainer
+from gaslamp.rows import Row
+
+KINDS = ("text",)
+NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
+ARTEFACT = "causal_lm"
+ADAPTERS = ("lora", "none")
+PACKS = True
+PRESET = {"learning_rate": 2e-4, "epochs": 1, "batch_size": 2, "gradient_accumulation": 4, "max_length": 512, "packing": True, "warmup_steps": 10}
+FULL_PRESET = {"learning_rate": 2e-5}  # every weight moves: a tenth of what an adapter takes
+METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
+DEFAULT_METRICS = ("perplexity",)
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    return [] if row["text"].strip() else ["the text is empty"]
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's trainer on pieces of the documents: every token of them is learnt, and where a document ends."""
+    size = context.settings.train.max_length
+
+    def encode(rows: list[Row]) -> list[dict[str, Any]]:
+        pieces = [piece for row in rows for piece in split(encode_text(context.tokenizer, row["text"]), size)]
+        return [{"input_ids": piece, "labels": piece} for piece in pieces]
+
+    return get_token_trainer(context, encode(context.train), encode(context.valid))
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a document as the tokenizer begins one, with the end token behind it."""
+    ids: list[int] = tokenizer(text)["input_ids"]
+    return ids if ids[-1:] == [tokenizer.eos_token_id] else [*ids, tokenizer.eos_token_id]
+
+
+def split(ids: list[int], size: int) -> list[list[int]]:
+    """A document in pieces of at most ``size`` tokens; a last piece of one token has nothing to predict and is left out."""
+    pieces = [ids[start : start + size] for start in range(0, len(ids), size)]
+    return [piece for piece in pieces if len(piece) > 1]
