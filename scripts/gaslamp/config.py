@@ -595,7 +595,7 @@ def _is_hub_set(source: str, root: Path) -> bool:
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp import registry
-    from gaslamp.method import find_option_problems, get_adapters, is_packing_allowed
+    from gaslamp.method import find_option_problems, get_adapters, is_packing_allowed, sees_images
 
     problems: list[tuple[tuple[str, ...], str]] = []
     if config.data.source.startswith("embedded:"):
@@ -612,7 +612,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
             problems.append((("data", "source"), f"the folder {config.data.source} has no files"))
     if config.data.format != "auto" and config.data.format not in registry.names("formats"):
         problems.append((("data", "format"), f"there is no format '{config.data.format}'; there is: auto, {', '.join(registry.names('formats'))}"))
-    source, sees = config.model.source, getattr(registry.get("methods", config.method), "SEES", False)
+    source, sees = config.model.source, sees_images(config.method)
     if source.startswith("embedded:"):
         from gaslamp.models import EMBEDDED
 

@@ -97,6 +97,11 @@ def get_artefact(name: str) -> str:
     return str(get_method(name).ARTEFACT)
 
 
+def sees_images(name: str) -> bool:
+    """Whether the method trains a model that reads images (``SEES``): its base must be one, and it ends as a merged folder."""
+    return bool(getattr(get_method(name), "SEES", False))
+
+
 def find_option_problems(name: str, options: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """What is wrong with ``train.options`` for a method: (path below options, message that teaches)."""
     model = get_method(name).Settings

@@ -110,6 +110,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
     ("training code", append("scripts/gaslamp/trl_engine.py", "# x\n"), TRAIN),
     ("code of this method", append("scripts/gaslamp/methods/sft.py", "# x\n"), DATA),
+    ("a reward that the method does not use", config(train__rewards=[{"name": "length"}]), TRAIN),
     ("one row of the data", append("data/raw/notes.csv", '"9 pies for Zoe","ok"\n'), DATA),
     ("the split", config(data__split={"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200}), {**DATA, "write_brief": 1}),
     ("the model's chat template", replace("model:tokenizer_config.json", "assistant", "helper"), {**DATA, "fetch_model": 1}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gaslamp import method
 from gaslamp.method import Context
@@ -21,7 +21,6 @@ DEFAULT_METRICS: tuple[str, ...] = ()
 
 
 class Settings(method.Settings):
-    pooling: Literal["mean", "lasttoken"] = Field("mean", description="How token vectors become one: their mean, or the last one, which alone has read all of a decoder's text.")
     temperature: float = Field(0.05, gt=0, le=1, description="Sharpness among the texts of a batch; smaller punishes near misses harder; typical 0.01 to 0.1.")
     chunk: int | None = Field(None, ge=1, le=1024, description="Texts embedded at once, so that batch_size may be large in little memory (GradCache); null: all.")
 
@@ -37,12 +36,18 @@ def validate(row: Row) -> list[str]:
 def load_model(path: str | Path, dtype: str) -> Any:
     """The base model without its head, as a SentenceTransformer."""
     import torch
+
+    return build(path, getattr(torch, dtype))
+
+
+def build(path: str | Path, dtype: Any) -> Any:
+    """A SentenceTransformer on the checkpoint in ``path``: the mean over a text's tokens, which the evaluation takes too."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     # plain text: of a model with a chat template it would else make a user turn of every text
     text = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
-    backbone = Transformer(str(path), model_kwargs={"dtype": getattr(torch, dtype), "use_safetensors": True}, modality_config=text, module_output_name="token_embeddings")
+    backbone = Transformer(str(path), model_kwargs={"dtype": dtype, "use_safetensors": True}, modality_config=text, module_output_name="token_embeddings")
     return SentenceTransformer(modules=[backbone, Pooling(backbone.get_embedding_dimension(), pooling_mode="mean")], device="cpu")
 
 
@@ -50,12 +55,10 @@ def get_trainer(context: Context) -> Any:
     """sentence-transformers' trainer: the other positives of a batch are the wrong answers, and so are the negatives."""
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss, MultipleNegativesRankingLoss
-    from sentence_transformers.sentence_transformer.modules import Pooling
 
     model, options, train = context.model, context.options, context.settings.train
     model[0].max_seq_length = train.max_length
     model.tokenizer.pad_token = context.tokenizer.pad_token
-    model[1] = Pooling(model[0].get_embedding_dimension(), pooling_mode=options.pooling)
     if context.peft_config is not None:
         context.peft_config.task_type = "FEATURE_EXTRACTION"
         model.add_adapter(context.peft_config)
@@ -88,16 +91,33 @@ def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def save(trainer: Any, folder: Path) -> None:
     """The adapter under the names that it has in the causal model, so that every later phase puts it onto the base like any other.
 
-    ``embedding.json`` beside it says how token vectors become one.
+    ``embedding.json`` beside it says how token vectors become one, and tells the merge to call ``finish``.
     """
     from gaslamp.files import read_json, write_json
     from safetensors.torch import load_file, save_file
 
-    backbone, pooling = trainer.model[0].auto_model, trainer.model[1]
+    backbone = trainer.model[0].auto_model
     backbone.save_pretrained(folder)
     weights, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
     start = "base_model.model."
     tensors = {key.replace(start, f"{start}{backbone.base_model_prefix}.", 1): value for key, value in load_file(weights).items()}
     save_file(tensors, weights, metadata={"format": "pt"})
     write_json(config, {**read_json(config), "task_type": "CAUSAL_LM", "base_model_name_or_path": None})
-    write_json(folder / "embedding.json", {"pooling": pooling.pooling_mode, "normalize": True, "max_length": trainer.model[0].max_seq_length})
+    write_json(folder / "embedding.json", {"pooling": "mean", "normalize": True, "max_length": trainer.model[0].max_seq_length})
+
+
+def finish(folder: Path) -> None:
+    """The merged folder as sentence-transformers loads it: the model without its head, mean pooling, vectors of length 1."""
+    import shutil
+
+    import torch
+    from gaslamp.files import read_json
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    whole = folder.with_name(f"{folder.name}.whole")
+    folder.rename(whole)
+    model = build(whole, getattr(torch, read_json(whole / "gaslamp.json")["dtype"]))
+    model.append(Normalize())
+    model.save_pretrained(str(folder), create_model_card=False)
+    shutil.copy2(whole / "gaslamp.json", folder)
+    shutil.rmtree(whole)
