@@ -6,8 +6,9 @@ than finite numbers stops the run with the row, the completion and the line of t
 
 from __future__ import annotations
 
+import ast
 import atexit
-import inspect
+import difflib
 import json
 import math
 import os
@@ -18,7 +19,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gaslamp import registry, rewards_worker
@@ -43,19 +43,26 @@ class Reward:
 def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
     """The rewards of ``train.rewards``: entries with ``name`` and, if wanted, ``weight`` (1), ``options`` and ``label``.
 
+    Reads the files of the rewards and runs none of them: the config is checked with this at every start.
+
     Raises:
         GaslampError: all that is wrong with them at once: unknown names and options, doubled labels, weights that are all 0.
     """
     rewards, problems = [], []
     for entry in settings:
         name, options = entry["name"], dict(entry.get("options") or {})
-        try:
-            module = registry.get("rewards", name)
-            problems += _find_problems(name, module, options)
-        except GaslampError as error:
-            problems.append(f"{error.cause} ({error.fix})")
+        file = registry.find("rewards", name)
+        if file is None:
+            near = difflib.get_close_matches(name, registry.names("rewards"), n=2)
+            problems.append(f"there is no reward named '{name}'" + (f", did you mean {' or '.join(near)}?" if near else ""))
             continue
-        rewards.append(Reward(name, entry.get("label") or name, float(entry.get("weight", 1.0)), options, float(getattr(module, "TIMEOUT", TIMEOUT))))
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            problems.append(f"{file}, line {error.lineno}: {error.msg}")
+            continue
+        problems += _find_problems(name, tree, options)
+        rewards.append(Reward(name, entry.get("label") or name, float(entry.get("weight", 1.0)), options, _get_timeout(tree)))
     labels = [reward.label for reward in rewards]
     problems += [f"two rewards are called '{label}': give one of them a label" for label in sorted({label for label in labels if labels.count(label) > 1})]
     if rewards and not any(reward.weight for reward in rewards):
@@ -71,17 +78,29 @@ def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
     return rewards
 
 
-def _find_problems(name: str, module: ModuleType, options: dict[str, Any]) -> list[str]:
-    function = getattr(module, "score_all", None) or getattr(module, "score", None)
-    if not callable(function):
-        return [f"rewards/{name}.py has no function score(prompt, completion, row)"]
-    parameters = inspect.signature(function).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+def _find_problems(name: str, tree: ast.Module, options: dict[str, Any]) -> list[str]:
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    function = functions.get("score_all") or functions.get("score")
+    if function is None:
+        bound = {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        return [] if bound & {"score", "score_all"} else [f"rewards/{name}.py has no function score(prompt, completion, row)"]
+    arguments = function.args
+    if arguments.kwarg:
         return []
-    known = list(parameters)[3:]
+    places = [*arguments.posonlyargs, *arguments.args]
+    required = {item.arg for item in places[: len(places) - len(arguments.defaults)]}
+    required |= {item.arg for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None}
+    known = [item.arg for item in [*places[3:], *arguments.kwonlyargs]]
     unknown = [f"{name} has no option '{key}' (it has: {', '.join(known) or 'none'})" for key in options if key not in known]
-    missing = [f"{name} needs the option {key}" for key in known if parameters[key].default is inspect.Parameter.empty and key not in options]
-    return unknown + missing
+    return unknown + [f"{name} needs the option {key}" for key in known if key in required and key not in options]
+
+
+def _get_timeout(tree: ast.Module) -> float:
+    """``TIMEOUT`` of a reward's file, when it is a plain number there."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and any(isinstance(t, ast.Name) and t.id == "TIMEOUT" for t in node.targets):
+            return float(node.value.value)  # type: ignore[arg-type]
+    return TIMEOUT
 
 
 def get_total(rewards: Sequence[Reward], scores: Mapping[str, Sequence[float]]) -> list[float]:

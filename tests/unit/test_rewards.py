@@ -173,6 +173,17 @@ def test_all_mistakes_of_the_settings_are_told_at_once(project: Path) -> None:
         assert text in str(failure.value)
 
 
+def test_checking_the_settings_runs_no_reward(project: Path) -> None:
+    """The Snakefile asks this at every start: a reward that imports torch must not slow it down."""
+    (project / "rewards" / "mine.py").write_text("raise SystemExit('was run')\nTIMEOUT = 7\ndef score(prompt, completion, row, *, words):\n    return 1\n")
+    assert [reward.timeout for reward in load_rewards([{"name": "mine", "options": {"words": []}}])] == [7.0]
+    with pytest.raises(GaslampError, match="mine needs the option words"):
+        load_rewards([{"name": "mine"}])
+    (project / "rewards" / "mine.py").write_text("def score(:\n")
+    with pytest.raises(GaslampError, match=r"mine.py, line 1"):
+        load_rewards([{"name": "mine"}])
+
+
 def test_judge_grades_through_an_endpoint(project: Path) -> None:
     seen: list[bytes] = []
 
