@@ -48,9 +48,16 @@ def is_chat_model():
 def get_targets():
     """What a whole run leaves: up to the quantized, proven model, or up to the merged one that is no chat model."""
     if not is_chat_model():
-        return ["project_brief.md", "data/report.html", f"outputs/{RUN}/eval/verdict.json", f"outputs/{RUN}/merged", "progress_log.md"]
+        return [
+            "project_brief.md",
+            "data/report.html",
+            f"outputs/{RUN}/eval/verdict.json",
+            f"outputs/{RUN}/merged",
+            f"outputs/{RUN}/report.html",
+            "progress_log.md",
+        ]
     gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json", "Modelfile")]
-    page = ["data/report.html", f"demos/{RUN}/index.html"]
+    page = ["data/report.html", f"demos/{RUN}/index.html", f"outputs/{RUN}/report.html"]
     return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
 
 

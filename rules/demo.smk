@@ -11,7 +11,7 @@ rule build_demo:
         style=CONFIG.demo.style or [],
         page=expand("scripts/gaslamp/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
     output:
-        "demos/{run}/index.html",
+        report("demos/{run}/index.html", caption="../workflow/report/demo.rst", category="Demo"),
     log:
         "logs/{run}/build_demo.log",
     params:

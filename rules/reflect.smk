@@ -70,6 +70,32 @@ rule write_roadbook:
         "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output} --log {log}"
 
 
+rule build_report:
+    input:
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
+        model=MODEL_FACTS,
+        card="data/card.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        verdict="outputs/{run}/eval/verdict.json",
+        shipped=expand("outputs/{{run}}/gguf/{name}.json", name=["ladder", "parity"] if is_chat_model() else []),
+        code=get_code("build_report.py"),
+        page=expand("scripts/gaslamp/report/{file}", file=["report.html.j2", "style.css"]),
+    output:
+        report("outputs/{run}/report.html", caption="../workflow/report/report.rst", category="Report"),
+    log:
+        "logs/{run}/build_report.log",
+    params:
+        settings=get_settings("project"),
+        metrics="logs/{run}/train.metrics.jsonl",
+        shipped=lambda wildcards, input: " ".join(f"--{Path(file).stem} {file}" for file in input.shipped),
+    shell:
+        "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model} --card {input.card}"
+        " --train {input.train} --compare {input.compare} --verdict {input.verdict} {params.shipped}"
+        " --metrics {params.metrics} --settings {params.settings:q} --out {output} --log {log}"
+
+
 rule write_progress:
     input:
         get_told(),

@@ -16,7 +16,7 @@ import pytest
 import tiny
 
 END = {"write_roadbook": 1, "write_progress": 1}  # they tell everything, so they follow everything
-SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, **END}
+SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
 DATA = {**TRAIN, "prepare_data": 1, "build_data_page": 1, "evaluate_model": 2}
@@ -102,11 +102,12 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
     ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),
     ("a check's threshold", config(data__checks={"near_duplicates": {"max_percentage": 10.0}}), {**DATA, "write_brief": 1}),
+    ("the report", append("scripts/gaslamp/report/style.css", "/* x */\n"), {"build_report": 1}),
     ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
     ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
     ("a level that wants an importance matrix", config(export__levels=["q8_0", "q4_k_m", "iq3_xxs"]), {"build_imatrix": 1, "quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
-    ("parity code", append("scripts/gaslamp/parity.py", "# x\n"), {"check_parity": 1, "write_modelfile": 1, **END}),
+    ("parity code", append("scripts/gaslamp/parity.py", "# x\n"), {"check_parity": 1, "write_modelfile": 1, "build_report": 1, **END}),
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
     ("training code", append("scripts/gaslamp/trl_engine.py", "# x\n"), TRAIN),
     ("code of this method", append("scripts/gaslamp/methods/sft.py", "# x\n"), DATA),

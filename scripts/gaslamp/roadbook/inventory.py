@@ -41,6 +41,7 @@ ROLES = {
     "outputs/{run}/gguf/imatrix.gguf": "Which weights matter, for the quantization",
     "outputs/{run}/reflection/payload.json": "What was worth remembering",
     "outputs/{run}/reflection/decisions.md": "What became of it",
+    "outputs/{run}/report.html": "Data, curves, evaluation, ladder, parity and provenance in one file",
     "gaslamp.md": "This roadbook",
     "progress_log.md": "Every phase with its time, failures too",
 }

@@ -84,7 +84,7 @@ def _print_times(console: Console, attempts: list[Attempt]) -> None:
 def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
     from rich.text import Text
 
-    paths = [("demo page", Path("demos") / run / "index.html"), ("the whole story", Path("gaslamp.md"))]
+    paths = [("demo page", Path("demos") / run / "index.html"), ("report", Path("outputs") / run / "report.html"), ("the whole story", Path("gaslamp.md"))]
     if ladder:
         paths.append(("the model", Path("outputs") / run / "gguf" / f"model-{ladder.recommended}.gguf"))
     found = [(what, path) for what, path in paths if path.is_file()]

@@ -1,0 +1,35 @@
+"""Make the report of a run, one HTML file (rule build_report)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+
+FACTS = ("system", "env", "model", "card", "train", "compare", "verdict")
+SHIPPED = ("ladder", "parity")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in FACTS:
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"facts: {name}")
+    for name in SHIPPED:
+        parser.add_argument(f"--{name}", type=Path, help=f"facts: {name}; not given for a model that is no chat model")
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.jsonl of the training, for the curves")
+    parser.add_argument("--settings", required=True, help="JSON with project")
+    parser.add_argument("--out", type=Path, required=True, help="the report, one HTML file")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    args = parser.parse_args()
+    with step("build_report", args.log):
+        from gaslamp.report.report import build_report
+
+        files = {name: path for name in (*FACTS, *SHIPPED) if (path := getattr(args, name))}
+        build_report(files, args.metrics, parse_slice(args.settings), args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
