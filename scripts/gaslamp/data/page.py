@@ -15,6 +15,10 @@ from gaslamp.files import get_csp_hash, sha256_path, write_text
 from gaslamp.rows import KINDS, Row, get_images, get_kind
 
 HERE = Path(__file__).parent
+NOT_LEARNT = {
+    "prompt": "nothing here is learnt word by word: the model answers these prompts and rewards judge its answers",
+    "pair": "nothing here is learnt word by word: what belongs together is moved closer",
+}
 SPLITS = ("train", "valid", "test")
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
 LONGEST_TEXT = 6000  # letters of a row that are shown
@@ -62,8 +66,11 @@ def cut_tokens(renderer: Any, pieces: list[tuple[str, bool]]) -> list[Piece]:
 
 
 def pick_rows(file: Path, count: int, wanted: int) -> list[tuple[int, Row]]:
-    """``wanted`` rows of a JSON-lines file of ``count`` rows, evenly spread from the first on, with their numbers from 1."""
-    chosen = sorted({index * count // wanted for index in range(min(wanted, count))})
+    """``wanted`` rows of a JSON-lines file of ``count`` rows, spread from the first on, with their numbers from 1.
+
+    Not quite evenly: rows often come in turns (of ten classes, of two languages), and each fortieth would be the same one.
+    """
+    chosen = sorted({min(count - 1, index * count // wanted + 3 * index) for index in range(min(wanted, count))})
     rows = []
     with file.open(encoding="utf-8") as handle:
         for number, line in enumerate(handle):
@@ -108,7 +115,7 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
                 "cut": len(tokens) - len(shown),
             }
         )
-    own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns"}
+    own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns", "negative"}
     facts = {key: value for key, value in {**row, **row.get("columns", {})}.items() if key not in own - {"label", "answer"} or key == "answer"}
     if kind == "rating":
         facts["label"] = "good" if row["label"] else "bad"
@@ -214,6 +221,7 @@ def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any
         project=settings.project,
         method=settings.method,
         kind=KIND_NAMES.get(card.kind, card.kind),
+        note=NOT_LEARNT.get(card.kind, ""),
         splits=SPLITS,
         histogram=get_bars(card),
         checks=checks,
