@@ -15,7 +15,7 @@ from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import Metric, get_measures
 from gaslamp.levels import is_with_imatrix
-from gaslamp.method import get_artefact
+from gaslamp.method import get_artefact, sees_images
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
@@ -41,21 +41,17 @@ def is_remote():
 
 
 def is_chat_model():
-    """Whether the method makes a model that answers; a classifier or an encoder goes no further than a merged folder."""
-    return get_artefact(CONFIG.method) == "causal_lm"
+    """Whether the method makes a text model that answers; a classifier, an encoder and a model that sees (its eyes would need
+    a second GGUF file) go no further than a merged folder."""
+    return get_artefact(CONFIG.method) == "causal_lm" and not sees_images(CONFIG.method)
 
 
 def get_targets():
     """What a whole run leaves: up to the quantized, proven model, or up to the merged one that is no chat model."""
     if not is_chat_model():
-        return [
-            "project_brief.md",
-            "data/report.html",
-            f"outputs/{RUN}/eval/verdict.json",
-            f"outputs/{RUN}/merged",
-            f"outputs/{RUN}/report.html",
-            "progress_log.md",
-        ]
+        demo = [f"demos/{RUN}/index.html"] if sees_images(CONFIG.method) else []
+        outputs = [f"outputs/{RUN}/{name}" for name in ("eval/verdict.json", "merged", "report.html")]
+        return ["project_brief.md", "data/report.html", *demo, *outputs, "progress_log.md"]
     gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json", "Modelfile")]
     page = ["data/report.html", f"demos/{RUN}/index.html", f"outputs/{RUN}/report.html"]
     return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]

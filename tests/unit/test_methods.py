@@ -211,6 +211,7 @@ def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_
 def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) -> None:
     """It is trained on the model without its head, saved for the one with it, and goes on from a checkpoint."""
     import torch
+    from gaslamp.exporters.merged import export
     from gaslamp.models import load_model
     from sentence_transformers import SentenceTransformer
 
@@ -223,6 +224,9 @@ def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) 
         mean = net.base_model(ids).last_hidden_state.mean(1)[0]
     assert torch.allclose(mean, torch.tensor(trained.encode("2 tea for Ana")), atol=1e-4)
     assert not torch.allclose(mean, torch.tensor(SentenceTransformer(path, device="cpu").encode("2 tea for Ana")), atol=1e-2)
+    export(base / "model.json", tmp_path / "adapters", base / "template.json", tmp_path / "merged")
+    merged = SentenceTransformer(str(tmp_path / "merged"), device="cpu").encode(["2 tea for Ana"])[0]
+    assert torch.allclose(torch.nn.functional.normalize(mean, dim=0), torch.tensor(merged).float(), atol=5e-3)
     (tmp_path / "train.json").unlink()
     checkpoint = next((tmp_path / "checkpoints").glob("*/checkpoint-4"))
     (checkpoint / "optimizer.pt").unlink()

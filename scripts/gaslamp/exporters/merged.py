@@ -50,10 +50,14 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
         shutil.copyfile(file, unfinished / file.name)
     write_json(unfinished / "gaslamp.json", {"dtype": dtype, "reason": reason, "base": facts.source, "provenance": provenance.model_dump()})
     verify(unfinished, recorded, net.can_generate())
+    if (unfinished / "embedding.json").is_file():
+        from gaslamp.methods.embedding import finish
+
+        finish(unfinished)
     if out.exists():
         shutil.rmtree(out)
     os.replace(unfinished, out)
-    say(f"merged model: {get_size(sum(f.stat().st_size for f in out.iterdir()))} in {dtype} ({reason})")
+    say(f"merged model: {get_size(sum(f.stat().st_size for f in out.rglob('*')))} in {dtype} ({reason})")
 
 
 def get_saved_artefact(adapters: Path) -> str:

@@ -119,5 +119,6 @@ def finish(folder: Path) -> None:
     model = build(whole, getattr(torch, read_json(whole / "gaslamp.json")["dtype"]))
     model.append(Normalize())
     model.save_pretrained(str(folder), create_model_card=False)
-    shutil.copy2(whole / "gaslamp.json", folder)
+    for name in ("gaslamp.json", "embedding.json"):
+        shutil.copy2(whole / name, folder)
     shutil.rmtree(whole)
