@@ -147,6 +147,7 @@ TRAIN_SETTINGS = get_settings("backend", "method", "train")
 TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN))
 # The same of the evaluation: how many rows are asked together reaches it and is no reason; another metric asks nothing again
 # unless it needs something else of the model.
+EVALUATION_PAGE = [f"evaluation/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 ASKED = get_asked()
 ASK_SETTINGS = get_settings("method", "eval", "train.rewards")
 ASK_REASONS = get_settings(*(f"eval.{key}" for key in ("max_new_tokens", "sampling", "retention")), *([] if ASKED else ["method"]))

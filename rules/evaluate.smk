@@ -34,7 +34,7 @@ rule compare_models:
         train="data/train.jsonl",
         facts="outputs/{run}/train.json",
         retention=get_retention_input(),
-        code=get_code("compare_models.py", "embedded/retention.jsonl", *get_metric_plugins()),
+        code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
     output:
         compare="outputs/{run}/eval/compare.json",
         verdict="outputs/{run}/eval/verdict.json",

@@ -206,6 +206,7 @@ class MetricResult(BaseModel):
     higher: bool | None = True  # more is better; False: less is; None: neither
     unit: str = "share"  # share | number | points | seconds | tokens | nats: how values are shown
     test: str = ""  # which paired test
+    about: str = ""  # what it measures, in a sentence
     slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
     details: dict[str, Any] = Field(default_factory=dict)  # base | tuned -> the metric's own report
 

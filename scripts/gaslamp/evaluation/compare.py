@@ -132,6 +132,7 @@ def score_metric(
         higher=metric.higher,
         unit=metric.unit,
         test="McNemar's exact test" if binary else "sign flips of the paired differences",
+        about=metric.about,
         slices=parts,
         details=details,
     )

@@ -70,6 +70,11 @@ class Metric:
         return str(self.module.TITLE)
 
     @property
+    def about(self) -> str:
+        """What it measures, in a sentence or two: the first paragraph of the file."""
+        return " ".join((self.module.__doc__ or "").strip().split("\n\n")[0].split())
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Names of MEASURES."""
         return tuple(getattr(self.module, "NEEDS", ("answer",)))
