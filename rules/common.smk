@@ -129,6 +129,32 @@ def get_retention_input():
     return [CONFIG.eval.retention_file] if CONFIG.eval.retention and CONFIG.eval.retention_file else []
 
 
+def get_target(wildcards):
+    """The answers of what `eval.target` names: a level has been asked for the ladder."""
+    target = wildcards.target
+    return f"outputs/{wildcards.run}/eval/{f'gguf-{target}' if target in LEVELS else f'target-{target}'}.predictions.jsonl"
+
+
+def get_lm_eval(wildcards):
+    """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
+    return [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")] if CONFIG.eval.lm_eval else []
+
+
+def get_task_files():
+    """Task files of the project: what eval.lm_eval may name beside the tasks that the harness knows."""
+    return sorted(str(path) for path in Path("tasks").rglob("*") if path.is_file()) if CONFIG.eval.lm_eval else []
+
+
+def get_target_model(wildcards):
+    """The merged model for `merged`; an endpoint needs no file."""
+    return f"outputs/{wildcards.run}/merged" if wildcards.target == "merged" else []
+
+
+def get_target_reports():
+    """The comparison of what else than the adapter is judged."""
+    return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
+
+
 def get_asked():
     """What the named metrics need of a model, as JSON; nothing when they are chosen by the rows, which are not known yet."""
     if not CONFIG.eval.metrics:
@@ -149,10 +175,11 @@ TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CO
 # unless it needs something else of the model.
 EVALUATION_PAGE = [f"evaluation/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 ASKED = get_asked()
-ASK_SETTINGS = get_settings("method", "eval", "train.rewards")
-ASK_REASONS = get_settings(*(f"eval.{key}" for key in ("max_new_tokens", "sampling", "retention")), *([] if ASKED else ["method"]))
+ASK_SETTINGS = get_settings("method", "eval", "train.rewards", "train.options", "train.max_length")
+ASK_KEYS = [*(f"eval.{key}" for key in ("max_new_tokens", "sampling", "retention")), *([] if ASKED else ["method"])]
+ASK_REASONS = get_settings(*ASK_KEYS)
 JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
-JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval_limit", "target", "endpoint")
+JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
 JUDGE_REASONS = get_settings(
     "method", "data.slice", "train.rewards", *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED)
 )

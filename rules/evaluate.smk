@@ -34,6 +34,7 @@ rule compare_models:
         train="data/train.jsonl",
         facts="outputs/{run}/train.json",
         retention=get_retention_input(),
+        lm_eval=get_lm_eval,
         code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
     output:
         compare="outputs/{run}/eval/compare.json",
@@ -45,8 +46,84 @@ rule compare_models:
         "logs/{run}/compare_models.log",
     params:
         settings=JUDGE_REASONS,
+        lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
+        " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
+        " --log {log}"
+
+
+# Beside the test rows: public tasks through lm-evaluation-harness, and what else than the adapter `eval.target` names.
+
+
+rule run_lm_eval:
+    input:
+        model=MODEL_FACTS,
+        adapters=get_adapters,
+        template="data/template.json",
+        tasks=get_task_files(),
+        code=get_code("run_lm_eval.py"),
+    output:
+        "outputs/{run}/eval/{who}.lm_eval.json",
+    log:
+        "logs/{run}/lm_eval_{who}.log",
+    wildcard_constraints:
+        who="base|tuned",
+    resources:
+        model=1,
+    params:
+        settings=get_settings("method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence"),
+        adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
+    shell:
+        "{PYTHON} scripts/run_lm_eval.py --model {input.model} {params.adapters} --template {input.template}"
+        " --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule evaluate_target:
+    input:
+        model=MODEL_FACTS,
+        merged=get_target_model,
+        test="data/test.jsonl",
+        template="data/template.json",
+        code=get_code("evaluate_target.py", "embedded/retention.jsonl"),
+    output:
+        "outputs/{run}/eval/target-{target}.predictions.jsonl",
+    log:
+        "logs/{run}/evaluate_{target}.log",
+    wildcard_constraints:
+        target="merged|endpoint",
+    resources:
+        model=1,
+    params:
+        settings=get_settings(*ASK_KEYS, "eval.endpoint"),
+        merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
+    shell:
+        "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
+        " --template {input.template} --settings {ASK_SETTINGS:q} --out {output} --log {log}"
+
+
+rule compare_target:
+    input:
+        base="outputs/{run}/eval/base.predictions.jsonl",
+        target=get_target,
+        test="data/test.jsonl",
+        train="data/train.jsonl",
+        code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
+    output:
+        compare="outputs/{run}/eval/target/{target}.compare.json",
+        verdict="outputs/{run}/eval/target/{target}.verdict.json",
+        page="outputs/{run}/eval/target/{target}.html",
+        report="logs/{run}/eval_target_{target}.log",
+        side_by_side="logs/{run}/eval_target_{target}_compare.log",
+    log:
+        "logs/{run}/compare_target_{target}.log",
+    wildcard_constraints:
+        target="[a-z0-9_]+",
+    params:
+        settings=JUDGE_REASONS,
+    shell:
+        "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.target} --test {input.test}"
+        " --train {input.train} --target {wildcards.target} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"

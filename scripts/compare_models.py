@@ -19,13 +19,16 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON with eval, data.slice, method and train.rewards")
     parser.add_argument("--train", type=Path, help="training rows, to mark test rows that are nearly the same")
     parser.add_argument("--facts", type=Path, help="train.json, for the advice")
+    parser.add_argument("--target", default="adapter", help="what the tuned predictions come from")
+    parser.add_argument("--lm-eval", type=Path, nargs=2, help="results of lm-evaluation-harness for base and tuned")
     for name in OUTPUTS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=f"{name} file to write")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     with step("compare", args.log):
+        lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
-        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs, args.train, args.facts)
+        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs, args.train, args.facts, args.target, lm_eval)
 
 
 if __name__ == "__main__":

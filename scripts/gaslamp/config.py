@@ -657,6 +657,13 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
     for metric in config.eval.metrics:
         if metric not in registry.names("metrics"):
             problems.append((("eval", "metrics"), f"there is no metric '{metric}'; there is: {', '.join(registry.names('metrics'))}"))
+    targets = ("adapter", "merged", "endpoint", "f16", *config.export.levels)
+    if config.eval.target not in targets:
+        problems.append((("eval", "target"), f"'{config.eval.target}' cannot be judged here: {', '.join(targets)}"))
+    if config.eval.target == "endpoint" and not (config.eval.endpoint.url and config.eval.endpoint.model):
+        problems.append((("eval", "endpoint"), "target: endpoint needs url and model"))
+    if config.eval.retention_file and not (root / Path(config.eval.retention_file).expanduser()).is_file():
+        problems.append((("eval", "retention_file"), f"{config.eval.retention_file}: no such file (looked in {root.resolve()})"))
     if config.deploy.level not in ("recommended", "f16", *config.export.levels):
         problems.append((("deploy", "level"), f"'{config.deploy.level}' is not made: export.levels has {', '.join(config.export.levels)}"))
     return problems

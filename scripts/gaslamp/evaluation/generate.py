@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def evaluate_model(
     """Ask base (no adapter) or tuned and write one prediction a line.
 
     Args:
-        settings: slice with method, train.rewards, and of eval: metrics, options, max_new_tokens, sampling, batch_size, retention,
+        settings: slice with method, train.rewards (for an encoder also train.options and train.max_length), and of eval: metrics, options, max_new_tokens, sampling, batch_size, retention,
             retention_file.
         model, test, template: files of the earlier phases.
         adapters: what training left, or ``None``.
@@ -73,7 +74,9 @@ def evaluate_model(
             if ranked:
                 from gaslamp.evaluation.retrieval import embed, rank
 
-                for row_id, value in rank(rows, lambda given: embed(net, renderer.tokenizer, given)):
+                options = settings.train.options
+                encode = partial(embed, net, renderer.tokenizer, pooling=options.get("pooling", "mean"), max_length=settings.train.max_length)
+                for row_id, value in rank(rows, encode):
                     finished.add(("retrieval", row_id), value)
         write_jsonl(out, finished.merge(rows, questions))
 
@@ -152,6 +155,8 @@ def get_texts(rows: list[Row], measures: Measures, renderer: Renderer, template:
             for number, window in enumerate(get_windows(renderer.tokenize(row["text"]), template.bos_id, limit)):
                 texts.append(Text(("likelihood", row["id"], "text", str(number)), window))
             continue
+        if get_images(get_prompt(row)):
+            continue  # images become tokens in the model's processor: such rows are judged by their answers
         if "reference" in measures and (reference := get_reference(row)) is not None:
             continuations["reference"] = [{"role": "assistant", "content": reference}]
         if "preference" in measures and kind == "preference":
@@ -204,8 +209,8 @@ class Asker:
         if seeing:
             from gaslamp.evaluation.vision import answer_images
 
-            yield from answer_images(self, questions)
-            return
+            yield from answer_images(self, seeing)
+            before, questions = before + len(seeing), [question for question in questions if not get_images(question.messages)]
         prompts = [self._encode(question) for question in questions]
         if not prompts:
             return

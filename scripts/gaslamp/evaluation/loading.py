@@ -29,7 +29,23 @@ def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "ca
         return _load_vision(facts, adapters)
     from gaslamp.models import load_model
 
+    if adapters is not None and not _is_whole(adapters):
+        _require_trained(adapters)
     return load_model(facts.path, "float32", adapters, merge=True)
+
+
+def _require_trained(adapters: Path) -> None:
+    """Refuse an adapter that changes nothing: its second matrices start at zero, and stay there when nothing was learnt."""
+    from safetensors import safe_open
+
+    file = adapters / "adapter_model.safetensors"
+    with safe_open(file, framework="numpy") as tensors:
+        names = [name for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118 - no dict
+        if names and not any(tensors.get_tensor(name).any() for name in names):
+            raise GaslampError(
+                f"the adapter {file} changes nothing: all its weights are as before the training", "look into logs/<run>/train.log: was any step made?",
+                "the file is of another training: delete the folder and run the same command",
+            )  # fmt: skip
 
 
 def is_vision(folder: Path) -> bool:

@@ -10,21 +10,32 @@ from gaslamp.evaluation.measure import run_batches
 BATCH = 32
 
 
-def embed(model: Any, tokenizer: Any, texts: list[str]) -> Any:
-    """Vectors of length 1, (texts, size): the mean over the last hidden states of each text's tokens."""
+def embed(model: Any, tokenizer: Any, texts: list[str], pooling: str = "mean", max_length: int = 512) -> Any:
+    """Vectors of length 1, (texts, size), on the CPU.
+
+    Args:
+        model: a causal LM or an encoder; only its body is used.
+        tokenizer: its tokenizer, with a padding token.
+        texts: plain texts, no template.
+        pooling: mean over the tokens, or lasttoken.
+        max_length: tokens of a text that are read.
+    """
     import torch
 
+    body = getattr(model, "base_model", model)
     found: dict[int, Any] = {}
-    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
 
     def run(numbers: list[int]) -> list[tuple[int, Any]]:
-        batch = tokenizer([texts[n] for n in numbers], padding=True, padding_side="right", truncation=True, max_length=512, return_tensors="pt")
-        output = model(input_ids=batch["input_ids"].to(model.device), attention_mask=batch["attention_mask"].to(model.device), output_hidden_states=True)
-        states = output.last_hidden_state if hasattr(output, "last_hidden_state") else output.hidden_states[-1]
-        mask = batch["attention_mask"].to(states.device).unsqueeze(-1)
-        vectors = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return list(zip(numbers, torch.nn.functional.normalize(vectors.float(), dim=-1), strict=True))
+        batch = tokenizer([texts[n] for n in numbers], padding=True, padding_side="right", truncation=True, max_length=max_length, return_tensors="pt")
+        mask = batch["attention_mask"].to(model.device)
+        states = body(input_ids=batch["input_ids"].to(model.device), attention_mask=mask).last_hidden_state
+        if pooling == "lasttoken":
+            vectors = states[torch.arange(len(numbers)), mask.sum(1) - 1]
+        else:
+            vectors = (states * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        return list(zip(numbers, torch.nn.functional.normalize(vectors.float(), dim=-1).cpu(), strict=True))
 
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
     for number, vector in run_batches(order, BATCH, run, lambda n: len(texts[n])):
         found[number] = vector
     return torch.stack([found[n] for n in range(len(texts))])
