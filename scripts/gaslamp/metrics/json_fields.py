@@ -33,14 +33,13 @@ def score(answer: str, reference: str) -> float | None:
         return None
     if given is MISSING:
         return 0.0
-    if given == wanted:
-        return 1.0
     ours, theirs = flatten(given), flatten(wanted)
     return len(_get_right(ours, theirs)) / len(ours.keys() | theirs.keys())
 
 
 def _get_right(given: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    return [key for key, value in wanted.items() if key in given and type(given[key]) is type(value) and given[key] == value]
+    # 1 and 1.0 are one number in JSON; true is none, though Python takes it for 1
+    return [key for key, value in wanted.items() if key in given and isinstance(given[key], bool) == isinstance(value, bool) and given[key] == value]
 
 
 def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
