@@ -23,6 +23,7 @@ ROLES = {
     "outputs/{run}/adapters": "The trained adapter (PEFT layout)",
     "outputs/{run}/train.json": "What training did",
     "outputs/{run}/eval/{who}.predictions.jsonl": "Answers to the test rows",
+    "outputs/{run}/eval/report.html": "The evaluation as a page",
     "outputs/{run}/eval/compare.json": "Scores with intervals, examples, retention",
     "outputs/{run}/eval/verdict.json": "The gate of the evaluation",
     "logs/{run}/eval.log": "The evaluation as text",
@@ -46,7 +47,7 @@ ROLES = {
     "progress_log.md": "Every phase with its time, failures too",
 }
 
-OPTIONAL = ("resources/llama.cpp/bin", "outputs/{run}/gguf/imatrix.gguf", "outputs/{run}/lora", "outputs/{run}/export/")
+OPTIONAL = ("resources/llama.cpp/bin", "outputs/{run}/gguf/imatrix.gguf", "outputs/{run}/lora", "outputs/{run}/export/", "outputs/{run}/eval/{who}.lm_eval", "outputs/{run}/eval/target", "logs/{run}/eval_target")
 """Starts of what only some configs or commands make: listed when it is there."""
 
 
