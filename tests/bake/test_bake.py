@@ -270,7 +270,7 @@ def make(project: Path, *arguments: str, home: Path, stdin: str = "") -> subproc
 def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None:
     done = make(default_project, home=home)
     assert done.returncode == 0
-    for target in ("run", "deploy", "stop", "chat", "dashboard", "watch", "status", "replay", "check-pin", "upgrade", "clean-run", "setup"):
+    for target in ("run", "deploy", "serve", "stop", "chat", "dashboard", "watch", "status", "replay", "check-pin", "upgrade", "clean-run", "setup"):
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
 
 

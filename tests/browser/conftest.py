@@ -1,26 +1,89 @@
-"""A real browser: Debian's Chromium, driven by Playwright. Without one the tests here are skipped, and say so."""
+"""A real Chromium on the real server of a finished tiny project."""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+@dataclass
+class Served:
+    """The running server of a project."""
+
+    project: Path
+    state: dict[str, Any]
+    key: str
+
+    @property
+    def page(self) -> str:
+        return f"{self.state['url']}/#key={self.key}"
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One headless browser for all tests; each takes contexts of its own."""
-    playwright = pytest.importorskip("playwright.sync_api")
+def served(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The finished tiny project, its adapter as GGUF, served as ``make deploy`` does."""
+    project = tiny.copy_project(finished, tmp_path_factory.mktemp("served"))
+    made = tiny.snakemake(project, "outputs/main/lora", "--allowed-rules", "convert_lora")
+    assert made.returncode == 0, tiny.get_rules_error(made)
+    done = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--level", "q8_0", "--open", cwd=project)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    try:
+        state = json.loads((project / "outputs/serve.json").read_text())
+        yield Served(project, state, (project / "outputs/.serve.key").read_text().strip())
+    finally:
+        tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=project)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (apt install chromium)")
+        pytest.skip("no Chromium on the PATH: apt-get install chromium, or set CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+        # a container of its own user namespace has no sandbox for root
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    """The chat page, ready; a script error or a broken promise of it fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(served.page)
+    wait_ready(page)
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def wait_ready(page: Any) -> None:
+    page.get_by_text("ready", exact=True).wait_for(timeout=60_000)
+    page.locator("#send:not(.stop)").wait_for(timeout=60_000)
+
+
+def evaluate(page: Any, expression: str) -> Any:
+    """Run a script in the page through the debugger: the page's own policy forbids evaluating strings, also to Playwright."""
+    session = page.context.new_cdp_session(page)
+    try:
+        options = {"expression": expression, "returnByValue": True, "awaitPromise": True, "allowUnsafeEvalBlockedByCSP": True}
+        answer = session.send("Runtime.evaluate", options)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+    finally:
+        session.detach()

@@ -21,7 +21,7 @@ import pytest
 from gaslamp import levels
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, sha256_path, write_json, write_jsonl
-from gaslamp.llamacpp import convert, measure, proof, server, toolchain
+from gaslamp.llamacpp import convert, log_pump, measure, proof, server, toolchain
 
 
 @pytest.fixture(scope="session")
@@ -422,3 +422,21 @@ def test_a_server_that_dies_says_why(tools: dict[str, Any], tiny: dict[str, Path
         taken.listen()
         with pytest.raises(GaslampError, match=f"port {port}"):
             server.LlamaServer(tools, tiny["q8_0"], port=port, log=tmp_path / "server.log").start()
+
+
+def test_the_log_of_a_server_in_the_background_stays_small(tmp_path: Path) -> None:
+    file = tmp_path / "serve.log"
+    done = subprocess.run([sys.executable, "-I", "-S", log_pump.__file__, str(file), "1000"], input=b"0123456789" * 500 + b"end\n", check=True)
+    assert done.returncode == 0
+    both = (tmp_path / "serve.log.1").read_bytes() + file.read_bytes()
+    assert file.stat().st_size <= 1000 and len(both) <= 2000 and both.endswith(b"6789end\n")
+
+
+def test_what_llama_server_is_told() -> None:
+    tools = {"tools": {"llama-server": "llama-server"}}
+    plain = server.get_command(tools, Path("m.gguf"), 8081, alias="orders, to JSON")
+    assert plain[plain.index("--alias") + 1] == "orders  to JSON", "a comma would begin another name"
+    assert plain[plain.index("--cors-origins") + 1] == "http://127.0.0.1:8081" and "--no-cache-prompt" not in plain
+    both = server.get_command(tools, Path("m.gguf"), 8081, alias="m", lora=Path("a.gguf"), lora_scale=0.0, mmproj=Path("eye.gguf"))
+    text = " ".join(both)
+    assert "--lora-scaled a.gguf:0" in text and "--cache-ram 0 --no-cache-prompt" in text and "--mmproj eye.gguf" in text

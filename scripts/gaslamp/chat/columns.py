@@ -81,8 +81,15 @@ def check_columns(client: httpx.Client, requests: dict[str, dict[str, Any]], tes
                 continue
             body = {"messages": get_prompt(row), "max_tokens": TOKENS, "temperature": 0, **requests[column]}
             answer = client.post("/v1/chat/completions", json=body).raise_for_status().json()["choices"][0]
-            text = (answer["message"].get("content") or "").rstrip("\ufffd")
+            text = (answer["message"].get("content") or "")
             asked += 1
-            same += text == wanted[row["id"]] if answer["finish_reason"] == "stop" else wanted[row["id"]].startswith(text)
+            same += begins_alike(text, wanted[row["id"]], whole=answer["finish_reason"] == "stop")
         result[column] = {"asked": asked, "same": same}
     return result
+
+
+def begins_alike(answer: str, wanted: str, whole: bool) -> bool:
+    """Whether an answer, ``whole`` or cut by the number of tokens, is the evaluated one as far as both go."""
+    answer, wanted = answer.removesuffix("\ufffd"), wanted.removesuffix("\ufffd")  # half a character, where the tokens ended
+    shared = min(len(answer), len(wanted))
+    return shared > 0 and answer[:shared] == wanted[:shared] and not (whole and len(answer) < len(wanted))

@@ -216,8 +216,8 @@ function showAnswers(turn, columns) {
       body: el("div", { class: "body waiting", dir: "auto" }, "…"),
       facts: el("div", { class: "facts" }),
     };
-    const head = el("header", {}, el("h3", {}, column.title), el("span", { class: "file", title: column.note || column.file }, column.file), copy);
-    card.node = el("section", { class: `card ${column.id}`, "aria-label": `${column.title} answer` }, head, card.body, card.facts);
+    const head = el("header", {}, el("h2", {}, column.title), el("span", { class: "file", title: column.note || column.file }, column.file), copy);
+    card.node = el("div", { class: `card ${column.id}`, role: "group", "aria-label": `${column.title} answer` }, head, card.body, card.facts);
     turn.cards[column.id] = card;
     turn.list.append(card.node);
     draw(turn, column, true);

@@ -44,7 +44,7 @@ function isJson(text) {
 function makeCode(text, language) {
   const copy = el("button", { type: "button", "aria-label": "Copy code" }, "Copy");
   copy.addEventListener("click", () => copyText(text, copy));
-  const pre = el("pre", { tabIndex: 0, "aria-label": `code ${language}`.trim(), role: "region" }, el("code", {}, text));
+  const pre = el("pre", { tabIndex: 0, "aria-label": `code ${language}`.trim(), role: "group" }, el("code", {}, text));
   return el("figure", { class: language === "json" ? "code wrap" : "code" }, el("figcaption", {}, el("span", {}, language || "code"), copy), pre);
 }
 
@@ -73,7 +73,7 @@ function addBlocks(parent, lines, depth) {
       at += 1;
       parent.append(makeCode(code.join("\n"), language.trim().slice(0, 30)));
     } else if ((found = HEADING.exec(line))) {
-      const heading = el("h4");
+      const heading = el("h3");
       addInline(heading, found[2], 0);
       parent.append(heading);
       at += 1;
@@ -165,7 +165,7 @@ function addTable(parent, lines, start) {
   let at = start + 2;
   for (; at < lines.length && lines[at].includes("|") && lines[at].trim(); at += 1) body.append(makeRow(getCells(lines[at]), "td"));
   const table = el("table", {}, el("thead", {}, makeRow(titles, "th")), body);
-  parent.append(el("div", { class: "table", tabIndex: 0, role: "region", "aria-label": "table" }, table));
+  parent.append(el("div", { class: "table", tabIndex: 0, role: "group", "aria-label": "table" }, table));
   return at;
 }
 
