@@ -151,7 +151,7 @@ def test_a_description_shows_columns_format_and_how_to_change_it(tmp_path: Path)
     assert result.error is None and result.format == "prompt_completion" and result.mapping == {"prompt": "question", "completion": "answer"}
     assert [column.name for column in result.columns] == ["id", "question", "answer", "note"] and result.columns[3].filled == 0.5
     assert "[bold]Lima[/bold]" in text and 'data.columns: {prompt: "question", completion: "answer"}' in text
-    assert "id, note (kept beside each row, not learnt)" in text and "assistant Peru" in text and "sft" in result.methods
+    assert "which gives conversation rows" in text and "id, note (kept beside each row, not learnt)" in text and "assistant Peru" in text and "sft" in result.methods
     assert sorted(path.name for path in tmp_path.iterdir()) == ["towns.csv"], "nothing is written"
 
 

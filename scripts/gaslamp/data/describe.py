@@ -42,7 +42,8 @@ class Description:
     problems: list[Problem]
     format: str = ""
     mapping: dict[str, str] = field(default_factory=dict)
-    kind: str = ""
+    found: str = ""  # kind of row that the format gives
+    kind: str = ""  # kind that the method gets
     samples: list[Row] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)  # that can learn from it
     suggestion: str = ""  # a data.columns line to start from
@@ -78,7 +79,7 @@ def describe(data: Any, method: str) -> Description:
     result.suggestion = suggest_mapping(rows, get_columns(rows), kinds[0]).partition("data.columns: ")[2]
     try:
         result.format, plugin, result.mapping = find_format(rows, data.format, data.columns, kinds)
-        result.kind = plugin.KIND
+        result.found = plugin.KIND
         result.kind = choose_kind(plugin.KIND, method, registry.get("methods", method), rows, result.format, result.mapping)
     except GaslampError as error:
         result.error = error
@@ -170,13 +171,18 @@ def print_description(result: Description, method: str, console: Console | None 
         console.print(Text(f"... and {len(result.problems) - 5} more"), style="red")
     console.print()
     if result.format:
-        console.print(Text(f"format   {result.format}, rows become: {result.kind}"))
+        console.print(Text(f"format   {result.format}, which gives {result.found} rows" + (f"; the method gets {result.kind} rows" if result.kind not in ("", result.found) else "")))
         console.print(Text("mapping  " + ", ".join(f"{role} = {column}" for role, column in result.mapping.items())))
     unused = [column.name for column in result.columns if column.name not in {*result.mapping.values(), "split", "slice", "group", "system"}]
     if result.format and unused:
         console.print(Text(f"besides  {', '.join(unused)} (kept beside each row, not learnt)"))
-    console.print(Text(f"methods  that can learn from it: {', '.join(result.methods) or 'none as the columns are named now'}"))
-    change = result.suggestion or "{" + ", ".join(f"{role}: {column}" for role, column in result.mapping.items()) + "}"
+    made = [name for name in result.methods if registry.get("methods", name).KINDS[0] == result.found]
+    others = [name for name in result.methods if name not in made]
+    console.print(Text(f"methods  {', '.join(made or others) or 'none can learn from it as the columns are named now'}"))
+    if made and others:
+        console.print(Text(f"         possible too, with a part of each row: {', '.join(others)}"))
+    own = "{" + ", ".join(f"{role}: {json.dumps(column, ensure_ascii=False)}" for role, column in result.mapping.items()) + "}"
+    change = result.suggestion if result.error and result.suggestion else own
     console.print(Text(f"change   in config.yaml, data.columns: {change}"))
     for number, row in enumerate(result.samples, 1):
         console.print()

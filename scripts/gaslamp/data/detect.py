@@ -122,7 +122,7 @@ def suggest_mapping(rows: list[dict[str, Any]], names: list[str], kind: str) -> 
     def get_size(name: str) -> int:
         return max((len(row[name]) for row in rows if isinstance(row.get(name), str)), default=0)
 
-    texts = [name for name in names if is_text(name) and not name.lower().endswith(("id", "split", "date", "url"))]
+    texts = [name for name in names if is_text(name) and not name.lower().endswith(("id", "split", "date", "url", "slice", "group"))]
     if len(texts) > len(ROLES[kind]):  # the longest hold what is learnt
         kept = sorted(texts, key=get_size, reverse=True)[: len(ROLES[kind])]
         texts = [name for name in texts if name in kept]
