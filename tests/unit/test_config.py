@@ -88,6 +88,10 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("export:\n  levels: [q8_0, q8_0]", "line 2: a level is listed twice"),
         ("deploy:\n  level: q2_k", "line 2: 'q2_k' is not made: export.levels has q8_0, q4_k_m"),
         ("train_python: ./nowhere/python", "line 1: ./nowhere/python: no such program"),
+        ("method: dpo\ntrain:\n  options: {bta: 0.1}", "line 3: the method dpo has no option 'bta'; did you mean 'beta'?"),
+        ("method: dpo\ntrain:\n  options:\n    beta: 9.5", "line 4: train.options.beta = 9.5: input should be less than or equal to 5 ("),
+        ("method: orpo\ntrain:\n  adapter: none", "line 3: the method orpo trains an adapter only; every weight can be trained with cpt, dpo"),
+        ("method: dpo\ntrain:\n  packing: true", "line 3: the method dpo cannot pack rows; cpt, sft can"),
         ("run: a\nmethod: sft\nrun: b", "line 3: 'run' stands here a second time, first in line 1"),
         ("1: x", "line 1: "),
     ],
@@ -176,3 +180,15 @@ def test_every_key_has_a_description() -> None:
     for section in (schema, *schema["$defs"].values()):
         for key, value in section["properties"].items():
             assert value.get("description"), key
+
+
+def test_null_is_the_preset_of_the_method(tmp_path: Path) -> None:
+    """What the config leaves open the method says; a slice hands the values on, and only those it was asked for."""
+    sft, dpo = (load(tmp_path, f"method: {name}\ntrain:\n  batch_size: 3\n") for name in ("sft", "dpo"))
+    assert (sft.train.learning_rate, sft.train.batch_size, sft.train.max_length) == (1e-3, 3, 512)
+    assert (dpo.train.learning_rate, dpo.train.batch_size, dpo.train.max_length) == (5e-6, 3, 1024)
+    assert dpo.train.options["beta"] == 0.1, "with the defaults of the method's own settings"
+    assert load(tmp_path, "train:\n  adapter: none\n").train.learning_rate == 1e-4
+    assert json.loads(get_slice(dpo, "train.max_length")) == {"train": {"max_length": 1024}}
+    with pytest.raises(AttributeError, match="not in this rule's settings"):
+        parse_slice(get_slice(dpo, "train.max_length")).train.learning_rate  # noqa: B018

@@ -334,6 +334,22 @@ def test_packed_rows_train_as_single_rows(talks: Path, texts: Path, tmp_path: Pa
         assert packed == pytest.approx(plain, rel=1e-3)
 
 
+def test_padding_takes_no_end_token_from_the_loss(talks: Path) -> None:
+    """Rows of two lengths in one batch: every answer keeps its end in the labels, and only what is filled up carries none."""
+    from gaslamp.contracts import Template
+    from gaslamp.template import Renderer
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    template = Template.read(talks / "template.json")
+    renderer = Renderer.load(ModelFacts.read(talks / "model.json").path, template)
+    rows = [renderer.encode([{"role": "user", "content": text}, {"role": "assistant", "content": "ok"}]) for text in ("tea", "a much longer order")]
+    batch = DataCollatorForLanguageModeling(pad_token_id=renderer.tokenizer.pad_token_id)([{"input_ids": row.ids, "labels": row.labels} for row in rows])
+    assert renderer.tokenizer.pad_token_id == template.pad_id not in template.stop_ids
+    for row, ids, labels in zip(rows, batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+        assert labels[: len(row.ids)] == row.labels and set(labels[len(row.ids) :]) <= {-100}
+        assert labels.count(template.eos_id) == 1 and set(ids[len(row.ids) :]) <= {template.pad_id}
+
+
 def test_eight_rows_at_once_or_gathered(talks: Path, tmp_path: Path) -> None:
     train_small(talks, tmp_path / "one", "sft", batch_size=8, gradient_accumulation=1)
     train_small(talks, tmp_path / "eight", "sft", batch_size=1, gradient_accumulation=8)
