@@ -51,10 +51,13 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
 
 
 def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
+    import torch
     from transformers import set_seed
 
     from gaslamp.models import load_model
 
+    if torch.cuda.is_initialized():  # what an attempt that ran out of memory left in the allocator's cache
+        torch.cuda.empty_cache()
     train = plan.settings.train
     method = get_method(plan.settings.method)
     set_seed(train.seed)
