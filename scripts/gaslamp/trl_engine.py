@@ -62,6 +62,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     method = get_method(plan.settings.method)
     set_seed(train.seed)
     model = getattr(method, "load_model", load_model)(plan.model.path, dtype)
+    base_gb = get_memory_gb()
     if hasattr(model, "config"):
         model.config.use_cache = False
     epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
@@ -86,6 +87,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
+    held = {"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}  # for the gauge of the dashboard
     if context.peft_config is not None and hasattr(trainer.model, "peft_config"):
         trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
     columns = set(trainer.train_dataset.column_names)
@@ -104,7 +106,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
             say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {memory}")
         events.write(
             "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train), epochs=epochs,
-            resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters, probe=probe,
+            resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters, memory=held, probe=probe,
         )  # fmt: skip
         if resumed:
             say(f"going on from checkpoint {resumed} of {steps}")
