@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +60,7 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
     url = f"http://127.0.0.1:{found}"
     print(f"dashboard: {url}" + (f" (port {port} is taken)" if found != port else "") + "; Ctrl-C ends it, nothing else stops with it", flush=True)
     write_json(root / RECORD, {"port": found, "pid": os.getpid()})
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has closed: the record must still go
     if show:
         open_browser(url)
     try:
