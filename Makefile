@@ -8,7 +8,7 @@ READY := .venv/.installed
 .PHONY: help setup run llamacpp new test lint golden bench schema
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
@@ -38,6 +38,9 @@ golden: setup ## train every method for ten steps and pin its losses anew (tests
 
 bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest
 	@$(BIN)/python scripts/run_bench.py $(ARGS)
+
+bench-data: setup ## a million rows through the data phase against `datasets`, the bare tokenizer, and itself on fewer rows
+	@$(BIN)/python scripts/run_bench_data.py $(ARGS)
 
 schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model
 	@$(BIN)/python scripts/write_schema.py

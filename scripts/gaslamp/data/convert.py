@@ -10,7 +10,7 @@ from typing import Any
 
 from gaslamp import registry
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Sample, load_checks
-from gaslamp.data.images import get_image_parts, store_images
+from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
 from gaslamp.errors import GaslampError
@@ -92,6 +92,7 @@ class Converter:
         wrong_types: list[Finding] = []
         wrong_rows: list[Finding] = []
         rows: list[tuple[int, Row, dict[str, Any]]] = []
+        extra_of: dict[tuple[str, ...], list[str]] = {}  # columns of a row -> those that no role uses
         fixed_split = 1 + SPLITS.index(chunk.split) if chunk.split else 0
         count = 0
         for number, source in chunk.read(problems):
@@ -102,7 +103,7 @@ class Converter:
                     row = add_system(row, plan.system)
                 if self.adapts:
                     row = adapt(row, plan.kind)
-                if plan.folder and any(True for _ in get_image_parts(row)):
+                if has_parts(row):
                     store_images(row, Path(plan.folder), Path(plan.images))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 wrong_types.append(Finding(f"{label} {number}", _describe(error)))
@@ -139,15 +140,18 @@ class Converter:
             value = source.get(plan.slice)
             if type(value) is str or type(value) is int or type(value) is bool:
                 tail = b',"slice":' + dumps(str(value))
-            if len(source) > len(mapping):
-                rest = {key: item for key, item in source.items() if key not in used and type(item) in SCALARS}
+            names = tuple(source)
+            extra = extra_of.get(names)
+            if extra is None:
+                extra = extra_of[names] = [name for name in names if name not in used]
+            if extra:
+                rest = {name: source[name] for name in extra if type(source[name]) in SCALARS}
                 if rest:
                     rest = redact_row(rest) if self.redacts else rest
                     try:
                         tail += b',"columns":' + dumps(rest)
                     except TypeError:
-                        rest = {key: item for key, item in rest.items() if _is_writable(item, dumps)}
-                        tail += b',"columns":' + dumps(rest)
+                        tail += b',"columns":' + dumps({name: item for name, item in rest.items() if _is_writable(item, dumps)})
             group = source.get(plan.group)
             if group is not None and type(group) in SCALARS:
                 question = f"group:{group}".encode("utf-8", "surrogatepass")

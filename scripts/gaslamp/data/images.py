@@ -26,6 +26,17 @@ def get_image_parts(row: Row) -> Iterator[dict[str, Any]]:
                 yield from (part for part in turn["content"] if part.get("type") == "image")
 
 
+def has_parts(row: Row) -> bool:
+    """Whether some turn of a row holds parts instead of text: asked of every row, so it looks at little."""
+    for key in ("messages",) if "messages" in row else KEYS[1:]:
+        turns = row.get(key)
+        if type(turns) is list:
+            for turn in turns:
+                if type(turn["content"]) is list:
+                    return True
+    return False
+
+
 def store_images(row: Row, source: Path, target: Path) -> None:
     """Write the pictures of a row and put their paths into its parts.
 

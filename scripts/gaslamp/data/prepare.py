@@ -239,12 +239,18 @@ def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], fa
     """Tokenize every row as training will, count lengths, and call the checks that look at ids and masks."""
     lengths = Lengths()
     for split in SPLITS:
-        samples = spool.read(split)
-        while batch := list(islice(samples, ENCODED)):
-            batch, encoded = encode_batch(renderer, batch, checks["unrenderable"])
-            lengths.add(encoded, split)
-            ready = [replace(sample, ids=row.ids, trained=row.trained) for sample, row in zip(batch, encoded, strict=True)]
-            run_checks(checks, "encoded", ready, 0 if split == "test" else len(ready), facts)
+        encode_samples(spool.read(split), split, renderer, checks, facts, lengths)
+    return lengths
+
+
+def encode_samples(samples: Iterator[Sample], split: str, renderer: Renderer, checks: dict[str, Check], facts: Facts, lengths: Lengths | None = None) -> Lengths:
+    """The rows of one split, a batch at a time; returns ``lengths`` with theirs added."""
+    lengths = lengths or Lengths()
+    while batch := list(islice(samples, ENCODED)):
+        batch, encoded = encode_batch(renderer, batch, checks["unrenderable"])
+        lengths.add(encoded, split)
+        ready = [replace(sample, ids=row.ids, trained=row.trained) for sample, row in zip(batch, encoded, strict=True)]
+        run_checks(checks, "encoded", ready, 0 if split == "test" else len(ready), facts)
     return lengths
 
 
