@@ -173,8 +173,20 @@ def test_checkpointing_and_16_bit_need_less() -> None:
 
 def test_own_data_counts(tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
-    rows.write_bytes(b"x" * 50_000_000)
+    rows.write_bytes(b"question,answer\n" + b"q,a\n" * 12_500_000)  # only the first rows are looked at
     assert check({"data": {"source": str(rows)}}).disk_needed_gb["data"] == 0.1
+
+
+def test_columns_of_the_data_are_held_against_the_method(tmp_path: Path) -> None:
+    """Before anything is downloaded or trained: what was found, what is needed, the mapping that would work."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("frage,antwort\n" + "Was?,Das.\n" * 20)
+    message = get_error({"data": {"source": str(rows)}})
+    assert "no format fits the columns frage, antwort" in message and 'data.columns: {prompt: "frage", completion: "antwort"}' in message
+    rows.write_text("question,answer\n" + "q,a\n" * 20)
+    message = get_error({"method": "dpo", "data": {"source": str(rows)}})
+    assert "the method dpo cannot learn from these columns" in message and "found:  question, answer, read as" in message
+    assert "needed: " in message and "rejected" in message
 
 
 def test_an_open_gate_is_said() -> None:

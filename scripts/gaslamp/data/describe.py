@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp import registry
 from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format, get_columns, suggest_mapping
 from gaslamp.data.readers import Problem
-from gaslamp.data.sources import is_hub_id, open_source
+from gaslamp.data.sources import is_hub_id, open_preview, open_source
 from gaslamp.errors import GaslampError
 from gaslamp.rows import Row, adapt, get_images, get_text
 
@@ -97,10 +97,8 @@ def describe(data: Any, method: str) -> Description:
 def find_method_problem(data: Any, method: str) -> GaslampError | None:
     """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
 
-    Asked before anything is downloaded or trained: a hub set is left to the data phase.
+    Asked before anything is downloaded or trained: of a hub set only the first rows travel.
     """
-    if data.sql or is_hub_id(data.source) or data.source.startswith("hf://"):
-        return None
     plugin = registry.get("methods", method)
     problems: list[Problem] = []
     rows: list[dict[str, Any]] = []
@@ -108,7 +106,7 @@ def find_method_problem(data: Any, method: str) -> GaslampError | None:
         if data.source.startswith("embedded:"):
             rows.append(next(registry.get("embedded", data.source.removeprefix("embedded:")).generate()))
         else:
-            for chunk in open_source(data).chunks():
+            for chunk in open_preview(data).chunks():
                 rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
                 if len(rows) >= LOOKED_AT or len(problems) > LOOKED_AT:
                     break

@@ -12,6 +12,7 @@ from gaslamp import registry
 from gaslamp.data.readers import BATCH, SPLIT_NAMES, Chunk, find_files, get_arrow_chunks, get_suffix, read_chunks
 from gaslamp.errors import GaslampError
 
+LOOKED_AT = 50  # rows of a preview
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
@@ -130,6 +131,24 @@ def _open_hub(source: str, subset: str | None, split: str | None, revision: str 
     return _wrap(loaded, f"{source}@{commit}", source, Path(), commit)
 
 
+def open_preview(data: Any) -> Source:
+    """A source that is good for its first rows alone: of a hub set only these travel."""
+    if data.sql or not (is_hub_id(data.source) or data.source.startswith("hf://datasets/")):
+        return open_source(data)
+    source = data.source.removeprefix("hf://datasets/")
+    if _find_cached_commit(source, data.revision):  # downloaded before: there may be no network now
+        return open_source(data)
+    commit = pin_revision(source, data.revision)
+    split = re.split(r"[\[+]", data.hub_split)[0] if data.hub_split else None  # a slice cannot be streamed
+    loaded = load_hub(source, data.subset, split, commit, streaming=True)
+    part = next(iter(loaded.values())) if isinstance(loaded, dict) else loaded
+
+    def chunks() -> Iterator[Chunk]:
+        yield Chunk("rows", f"{source}, row", 1, list(enumerate(part.take(LOOKED_AT), 1)))
+
+    return Source(f"{source}@{commit}", chunks, revision=commit)
+
+
 def pin_revision(source: str, revision: str | None) -> str:
     """The commit of a hub data set that ``revision`` (a branch, tag or commit; None: main) names now."""
     from huggingface_hub import HfApi
@@ -172,12 +191,12 @@ def _find_cached_commit(source: str, revision: str | None) -> str | None:
     return commit if commit and (repo / "snapshots" / commit).is_dir() else None
 
 
-def load_hub(source: str, subset: str | None, split: str | None, revision: str | None) -> Any:
+def load_hub(source: str, subset: str | None, split: str | None, revision: str | None, streaming: bool = False) -> Any:
     """``datasets.load_dataset`` with its errors in our words; ``source`` may also be a local folder of the same shape."""
     import datasets
 
     try:
-        return datasets.load_dataset(source, subset, split=split, revision=revision)
+        return datasets.load_dataset(source, subset, split=split, revision=revision, streaming=streaming)
     except ValueError as error:
         text = str(error)
         if "Config name is missing" in text or "BuilderConfig" in text:

@@ -71,7 +71,7 @@ def _alternates(messages: list[dict[str, Any]]) -> bool:
             expected = "assistant" if role == "user" else "user"
         else:
             return False
-    return expected == "user"
+    return expected == "user" and len(messages) > 1
 
 
 def get_trainer(context: Context) -> Any:
