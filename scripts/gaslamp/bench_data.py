@@ -14,10 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-WORDS = (
-    "order coffee morning window paper river stone market letter number garden winter answer question travel kitchen table music "
-    "light silver doctor number train ticket price house small large green early later write speak listen carry build finish"
-).split()
+WORDS = ["order", "coffee", "morning", "window", "paper", "river", "stone", "market", "letter", "number", "garden", "winter", "answer", "question", "travel", "kitchen", "table", "music", "light", "silver", "doctor", "number", "train", "ticket", "price", "house", "small", "large", "green", "early", "later", "write", "speak", "listen", "carry", "build", "finish"]
 
 
 def write_rows(path: Path, count: int) -> None:
@@ -96,7 +93,6 @@ def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
 
 def _load_spool(job: dict[str, Any]) -> tuple[Any, Any, Any]:
     """The first rows of a divided set, a renderer of the model, and its template."""
-    from gaslamp.rows import get_prompt
     from gaslamp.template import Renderer, build_template
 
     rows = []
@@ -105,7 +101,6 @@ def _load_spool(job: dict[str, Any]) -> tuple[Any, Any, Any]:
             rows.append(json.loads(line))
             if len(rows) == job["count"]:
                 break
-    assert get_prompt(rows[0])
     template = build_template(job["model"], rows[0]["messages"])
     return rows, Renderer.load(job["model"], template), template
 
@@ -123,11 +118,9 @@ def run_tokenizer(job: dict[str, Any]) -> dict[str, Any]:
 
 def run_encode(job: dict[str, Any]) -> dict[str, Any]:
     """Ours from rows: render, tokenize, mask, count lengths, and every check that looks at tokens."""
-    from gaslamp.config import Config
     from gaslamp.data.checking import Facts, Sample, load_checks
     from gaslamp.data.prepare import encode_samples
 
-    assert Config
     rows, renderer, template = _load_spool(job)
     samples = [Sample(f"row {number}", row, "train") for number, row in enumerate(rows, 1)]
     facts = Facts("conversation", "sft", 512, {}, tuple(template.stop_ids), template.bos_id)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def picture(size: tuple[int, int] = (4, 4)) -> bytes:
 
 
 def images(bad: Any) -> str:
+    """Twelve pictures with a question and a bad one in line 13."""
+    bad = bad() if callable(bad) else bad
     good = base64.b64encode(picture()).decode()
     return "".join(dump({"image": f"data:image/png;base64,{good}", "question": f"q{n}", "answer": "a"}) + "\n" for n in range(12)) + dump({"image": bad, "question": "q", "answer": "a"}) + "\n"
 
@@ -164,14 +167,14 @@ TALKS: list[tuple[str, Make, str]] = [
         ("a video", [{"role": "user", "content": [{"type": "video", "video": "v.mp4"}]}, A], "column 'messages', turn 1: a part of type 'video'"),
         ("part without text", [{"role": "user", "content": [{"type": "text"}]}, A], "column 'messages', turn 1: a part of type 'text'"),
         ("unknown role", [Q, {"role": "judge", "content": "x"}], "unknown role judge"),
-        ("role order", [A, Q], "turns must alternate"),
-        ("two questions", [Q, Q, A], "turns must alternate"),
-        ("ends with a question", [Q, A, Q], "turns must alternate"),
-        ("only a question", [Q], "turns must alternate"),
-        ("only an answer", [A], "turns must alternate"),
-        ("only a system turn", [{"role": "system", "content": "s"}], "turns must alternate"),
-        ("late system turn", [Q, {"role": "system", "content": "s"}, A], "turns must alternate"),
-        ("tool without a call", [Q, {"role": "tool", "content": "x"}, A], "turns must alternate"),
+        ("role order", [A, Q], "turn 1 is of assistant, but user should follow"),
+        ("two questions", [Q, Q, A], "turn 2 is of user, but assistant should follow"),
+        ("ends with a question", [Q, A, Q], "the last turn must be of assistant"),
+        ("only a question", [Q], "the last turn must be of assistant"),
+        ("only an answer", [A], "turn 1 is of assistant, but user"),
+        ("only a system turn", [{"role": "system", "content": "s"}], "there is no turn"),
+        ("late system turn", [Q, {"role": "system", "content": "s"}, A], "turn 2 is of system, but assistant"),
+        ("tool without a call", [Q, {"role": "tool", "content": "x"}, A], "turn 2 is of a tool that nobody called"),
         ("empty assistant", [Q, {"role": "assistant", "content": ""}], "empty assistant turn"),
         ("blank assistant", [Q, {"role": "assistant", "content": "\n "}], "empty assistant turn"),
         ("empty user", [{"role": "user", "content": ""}, A], "empty user turn"),
@@ -192,16 +195,16 @@ SHAPES: list[tuple[str, str, Make, str]] = [
         ("text is blank", "cpt", {"text": "words"}, {"text": "  "}, "column 'text' is empty"),
         ("no chosen", "dpo", PREFERENCE, {**PREFERENCE, "chosen": None}, "column 'chosen' is empty or missing"),
         ("empty rejected", "dpo", PREFERENCE, {**PREFERENCE, "rejected": ""}, "column 'rejected' is empty"),
-        ("no prompt", "dpo", PREFERENCE, {**PREFERENCE, "prompt": ""}, "there is no prompt"),
+        ("no prompt", "dpo", PREFERENCE, {**PREFERENCE, "prompt": ""}, "column 'prompt': there is no prompt"),
         ("chosen is an empty list", "dpo", PREFERENCE, {**PREFERENCE, "chosen": []}, "column 'chosen' is empty or missing"),
         ("one answer ranked", "dpo", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}, {"prompt": "q", "responses": ["a"], "scores": [1]}, "column 'responses' holds no two answers"),
-        ("missing score", "dpo", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}, {"prompt": "q", "responses": ["a", "b"], "scores": [1]}, "not every answer has a rank or score"),
-        ("equal scores", "dpo", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}, {"prompt": "q", "responses": ["a", "b"], "scores": [2, 2]}, "all answers have the same"),
+        ("missing score", "dpo", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}, {"prompt": "q", "responses": ["a", "b"], "scores": [1]}, "column 'responses': not every answer has a rank or score"),
+        ("equal scores", "dpo", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}, {"prompt": "q", "responses": ["a", "b"], "scores": [2, 2]}, "column 'responses': all answers have the same"),
         ("no label", "kto", RATING, {**RATING, "label": None}, "column 'label' is empty or missing"),
         ("a strange label", "kto", RATING, {**RATING, "label": "maybe"}, "column 'label' holds 'maybe': neither good nor bad"),
         ("a rating in words", "kto", {"prompt": "q", "completion": "a", "rating": 5}, {"prompt": "q", "completion": "a", "rating": "great"}, "column 'rating' holds 'great', no number"),
         ("no completion", "kto", RATING, {**RATING, "completion": None}, "column 'completion' is empty or missing"),
-        ("talk without an answer", "kto", {"messages": [Q, A], "label": True}, {"messages": [Q], "label": True}, "does not end with the answer that is rated"),
+        ("talk without an answer", "kto", {"messages": [Q, A], "label": True}, {"messages": [Q], "label": True}, "column 'messages' does not end with the answer that is rated"),
         ("prompt is null", "grpo", {"prompt": "q"}, {"prompt": None}, "column 'prompt' is empty or missing"),
         ("prompt is blank", "grpo", {"prompt": "q"}, {"prompt": " "}, "column 'prompt' is empty"),
         ("no positive", "embedding", {"anchor": "q", "positive": "a"}, {"anchor": "q"}, "column 'positive' is empty or missing"),
@@ -209,7 +212,7 @@ SHAPES: list[tuple[str, str, Make, str]] = [
     ]
 ]
 IMAGES: list[tuple[str, Make, str]] = [
-    (name, (lambda bad: lambda: images(bad() if callable(bad) else bad))(bad), f"rows.jsonl, line 13: {message}")
+    (name, partial(images, bad), f"rows.jsonl, line 13: {message}")
     for name, bad, message in [
         ("image missing", "nowhere.png", "there is no image"),
         ("image leads out", "../../secret.png", "the image path ../../secret.png leads out of the folder"),
@@ -238,7 +241,7 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("BOM, then a broken row", "rows.jsonl", "\ufeff" + LINES + "{", "line 13: not valid JSON"),
     ("CRLF, then a broken row", "rows.jsonl", LINES.replace("\n", "\r\n") + "{\r\n", "line 13: not valid JSON"),
     ("10 MB line, cut", "rows.jsonl", lambda: LINES + '{"prompt": "' + "x" * 10_000_000, "line 13: not valid JSON"),
-    ("10 MB row", "rows.jsonl", lambda: LINES + dump({"prompt": "x y " * 2_500_000, "completion": "a"}) + "\n", "tokens"),
+    ("200 kB row", "rows.jsonl", lambda: LINES + dump({"prompt": "x y " * 50_000, "completion": "a"}) + "\n", "tokens"),
     ("a line without end", "rows.jsonl", lambda: b"\x01" * (70 << 20), "a line is longer than 64 MB"),
     ("no extension", "rows", LINES, "files that end in '' cannot be read"),
     ("unknown extension", "rows.data", LINES, "files that end in '.data' cannot be read"),
@@ -289,7 +292,7 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("csv, column twice", "rows.csv", "prompt,prompt\na,b\n", "line 1: the column 'prompt' stands twice"),
     ("csv, NUL", "rows.csv", CSV + "q\x00,a\n", "rows.csv, line 14: a NUL byte"),
     ("csv, Latin-1", "rows.csv", CSV.encode() + "café,a\n".encode("latin-1"), "line 14: byte 0xe9 is not UTF-8"),
-    ("csv, Latin-1 far behind", "rows.csv", (CSV + "q,a\n" * 90_000).encode() + b"\xe9,a\n", "line 90014: byte 0xe9 is not UTF-8"),
+    ("csv, Latin-1 far behind", "rows.csv", (CSV + "q,a\n" * 9_000).encode() + b"\xe9,a\n", "line 9014: byte 0xe9 is not UTF-8"),
     ("csv, broken JSON turns", "rows.csv", 'messages\n"[{""role"": ""user"", ""content"": ""q""}, {""role"": ""assistant"", ""content"": ""a""}]"\n' + "[{\n", "line 3: column 'messages' holds no list of turns"),
     ("tsv, ragged", "rows.tsv", "prompt\tcompletion\na\tb\nc\n", "rows.tsv, line 3: 1 cells"),
     ("tsv of commas", "rows.tsv", CSV, "no format fits the columns prompt,completion"),

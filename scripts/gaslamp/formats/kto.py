@@ -36,10 +36,11 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     else:
         return None
     values = [row[label] for row in rows if row.get(label) is not None]
-    if all(_is_verdict(value) for value in values):
+    numbers = [number for value in values if (number := _get_number(value)) is not None]
+    if 2 * sum(map(_is_verdict, values)) > len(values):  # a few strange ones are errors of their rows
         pass
-    elif all(_get_number(value) is not None for value in values):
-        mapping["threshold"] = _guess_threshold([number for value in values if (number := _get_number(value)) is not None])
+    elif 2 * len(numbers) > len(values):
+        mapping["threshold"] = _guess_threshold(numbers)
     else:
         return None
     if system := find_column(columns, ("system", "system_prompt")):
