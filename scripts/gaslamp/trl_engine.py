@@ -83,7 +83,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         callbacks=[watcher.get_callback()],
         peft_config=get_peft_config(train),
         tell=watcher.tell,
-        decisions={**plan.decisions, **decisions, "epochs": f"{epochs:g}: {reason}"},
+        decisions={**plan.decisions, **decisions, "epochs": "as many as max_steps takes" if train.max_steps else f"{epochs:g}: {reason}"},
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)

@@ -28,6 +28,16 @@ def settings(**project: str) -> str:
     return get_slice(Config.model_validate({"project": {"name": "cafe", **project}}), *SECTIONS)
 
 
+def test_every_weight_is_told_as_such(tmp_path: Path) -> None:
+    render(tmp_path)
+    paths = facts.write_run(tmp_path)
+    paths["payload"] = tmp_path / "payload.json"
+    config = Config.model_validate({"project": {"name": "cafe"}, "train": {"adapter": "none"}})
+    text = render_roadbook(paths, parse_slice(get_slice(config, *SECTIONS)), tmp_path)
+    assert "SFT of every weight, because" in text and "- No adapter: every weight was trained" in text and "lora.r" not in text
+    assert "| learning_rate | 0.0001 | Preset of sft." in text
+
+
 def render(root: Path, hostile: bool = False, reflected: object = None, **project: str) -> str:
     paths = facts.write_run(root, hostile=hostile)
     paths["payload"] = root / "payload.json"

@@ -49,6 +49,8 @@ def get_parameters(train: dict[str, Any], decisions: dict[str, str], method: str
     fields, preset = Train.model_fields, get_preset(method, train.get("adapter", "lora"))
     rows = []
     for key, value in train.items():
+        if key == "lora" and train.get("adapter") == "none":
+            continue
         if isinstance(value, dict):
             inner = Lora.model_fields if key == "lora" else get_method(method).Settings.model_fields
             rows += [(f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description or "") for name, item in value.items()]
