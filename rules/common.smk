@@ -79,6 +79,8 @@ def get_data_input():
     if source.startswith("embedded:"):
         return []
     path = Path(source).expanduser()
+    if not path.exists():  # a hub set: its revision decides (load_config has refused a path that is missing)
+        return []
     if path.is_dir():
         return sorted(str(file) for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     return [str(path)]
