@@ -96,6 +96,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
     ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),
     ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
+    ("base beside tuned on the chat page", config(deploy__compare=False), {"write_modelfile": 1, **END}),
+    ("the chat page", append("scripts/gaslamp/chat/page/chat.css", "/* x */\n"), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
     ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
