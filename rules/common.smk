@@ -52,7 +52,7 @@ def get_targets():
         demo = [f"demos/{RUN}/index.html"] if sees_images(CONFIG.method) else []
         outputs = [f"outputs/{RUN}/{name}" for name in ("eval/verdict.json", "merged", "report.html")]
         return ["project_brief.md", "data/report.html", *demo, *outputs, "progress_log.md"]
-    gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json", "Modelfile")]
+    gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] + get_exports()
     page = ["data/report.html", f"demos/{RUN}/index.html", f"outputs/{RUN}/report.html"]
     return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
 
@@ -113,6 +113,26 @@ def get_imatrix(wildcards):
     """The importance matrix for the levels that want one."""
     wanted = is_with_imatrix(wildcards.level, CONFIG.export.imatrix)
     return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
+
+
+def get_exports():
+    """The files and folders that export.formats asks for, beside the merged model and its levels."""
+    places = {
+        "merged": "outputs/{run}/merged",
+        "gguf": "outputs/{run}/gguf/ladder.json",
+        "lora_gguf": "outputs/{run}/lora",
+        "ollama": "outputs/{run}/gguf/Modelfile",
+    }
+    return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in CONFIG.export.formats]
+
+
+def get_hub_input(wildcards):
+    """What of the files to push the exporter would not ask for by itself."""
+    if wildcards.format != "hub":
+        return []
+    needed = {"lora_gguf": f"outputs/{wildcards.run}/lora", "gguf": f"outputs/{wildcards.run}/gguf/Modelfile"}
+    wanted = [needed[name] for name in CONFIG.export.hub.files if name in needed]
+    return [path for path in wanted if "Modelfile" not in path or "ollama" in CONFIG.export.formats]
 
 
 def keep(output):
@@ -185,7 +205,19 @@ JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "ta
 JUDGE_REASONS = get_settings(
     "method", "data.slice", "train.rewards", *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED)
 )
-PREFLIGHT_SETTINGS = get_settings("backend", "train_python", "method", "model", "data", "train", "eval.gate", "export.levels")
+PREFLIGHT_SETTINGS = get_settings(
+    "backend",
+    "train_python",
+    "method",
+    "model",
+    "data",
+    "train",
+    "eval.gate",
+    "export.levels",
+    "export.formats",
+    "export.imatrix",
+    "export.keep_intermediates",
+)
 
 
 def get_started():

@@ -153,7 +153,7 @@ rule check_parity:
     resources:
         model=1,
     params:
-        settings=get_settings("export"),
+        settings=get_settings("export.tolerance", "export.parity", "export.parity_prompts"),
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
@@ -177,3 +177,33 @@ rule write_modelfile:
     shell:
         "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
         " --template {input.template} --card {input.card} --settings {params.settings:q} --out {output} --log {log}"
+
+
+# The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. Every rule of a format may read all facts.
+rule export_model:
+    input:
+        model=MODEL_FACTS,
+        adapters="outputs/{run}/adapters",
+        merged="outputs/{run}/merged",
+        template="data/template.json",
+        card="data/card.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        parity="outputs/{run}/gguf/parity.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        more=get_hub_input,
+        code=lambda wildcards: get_code("export_model.py", f"exporters/{wildcards.format}"),
+    output:
+        directory("outputs/{run}/export/{format}"),
+    log:
+        "logs/{run}/export_{format}.log",
+    wildcard_constraints:
+        format="[a-z][a-z0-9_]*",
+    params:
+        settings=get_settings("project", "method", "train", "export", "deploy"),
+        gguf="outputs/{run}/gguf",
+    shell:
+        "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"
+        " --merged {input.merged} --template {input.template} --card {input.card} --train {input.train}"
+        " --compare {input.compare} --gguf {params.gguf} --settings {params.settings:q} --out {output} --log {log}"

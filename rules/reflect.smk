@@ -37,7 +37,7 @@ rule write_roadbook:
         verdict=f"outputs/{RUN}/eval/verdict.json",
         ladder=f"outputs/{RUN}/gguf/ladder.json",
         parity=f"outputs/{RUN}/gguf/parity.json",
-        modelfile=f"outputs/{RUN}/gguf/Modelfile",
+        exports=get_exports(),
         payload=f"outputs/{RUN}/reflection/payload.json",
         code=get_code("write_roadbook.py"),
         page="scripts/gaslamp/roadbook/gaslamp.md.j2",

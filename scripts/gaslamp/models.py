@@ -230,12 +230,20 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from gaslamp.dequantize import is_quantized, read_state
 
     whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
-    model = AutoModelForCausalLM.from_pretrained(
-        adapters if whole else path, dtype=getattr(torch, dtype), trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa"
-    )
+    folder = adapters if whole else path
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype), "trust_remote_code": False, "use_safetensors": True, "attn_implementation": "sdpa"}
+    if is_quantized(str(folder)):
+        # its weights as full ones, without a GPU: what an adapter trained on a 4-bit base belongs to
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        del config.quantization_config
+        model = AutoModelForCausalLM.from_pretrained(None, config=config, state_dict=read_state(str(folder), options["dtype"]), **options)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
     if adapters is not None and not whole:
         from peft import PeftModel
 

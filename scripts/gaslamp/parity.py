@@ -7,6 +7,7 @@ positions, the greedy answers, and the reason why they end.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ from gaslamp.files import read_json, read_jsonl
 from gaslamp.levels import get_level
 from gaslamp.llamacpp.convert import read_gguf_facts
 from gaslamp.llamacpp.server import LlamaServer
-from gaslamp.rows import get_prompt
+from gaslamp.rows import get_prompt, get_text
 from gaslamp.template import Renderer
 
-Messages = list[dict[str, str]]
+Messages = list[dict[str, Any]]
+
+MERGED_TIE = 0.02
+"""Adapter and merged must choose the same token, but for 16-bit rounding: so much log-probability (nats) is a tie."""
+GGUF_TIE = 0.1
+"""The f16 file is another engine: at its first token that differs, the adapter's own log-probabilities may lie so far apart."""
+ANSWER_TOKENS = 16
+"""Length of the greedy answers to the prompts that have no evaluated answer."""
 
 CAUSES = {
     "template": "another chat template was written into the file: the classic 'good in the trainer, bad after export'",
@@ -30,28 +38,59 @@ CAUSES = {
     "rope": "the base of the rotary positions was lost: answers get worse with every token",
     "merge": "the adapter was merged with another scale, or onto other weights than it was trained on",
     "answers": "the conversion changed the weights, or the served model is not this one",
+    "endpoint": "the server arranges a conversation otherwise than the file's template says: a template override, or text put before it",
+    "stop": "the end token is not the trained one, so answers run on to the length limit",
 }
 
 
-def get_prompts(test: Path, count: int) -> list[tuple[str, Messages]]:
-    """Named conversations: the first test rows, and those that break careless exports."""
+@dataclass
+class Reference:
+    """What the adapter itself says to a prompt, greedily: token ids, whether it ended by itself, the runners-up of each step."""
+
+    ids: list[int]
+    stopped: bool
+    ranked: list[dict[int, float]]  # step -> token -> how much less likely than the best (nats), best 0
+
+    def get_gap(self, ids: list[int]) -> tuple[int, float] | None:
+        """Position and gap of the first token of ``ids`` that is another one; None when there is none."""
+        for position, (token, own) in enumerate(zip(ids, self.ids, strict=False)):
+            if token != own:
+                known = self.ranked[position]
+                return position, known.get(token, max(known.values()))
+        return None
+
+
+def get_prompts(test: Path, count: int, special: list[str] | None = None) -> list[tuple[str, Messages]]:
+    """Named conversations: the first test rows, and those that break careless exports.
+
+    ``special``: the model's special tokens, for a user who writes them.
+    """
     rows = [get_prompt(row) for _, row in zip(range(count), read_jsonl(test), strict=False)]
     first = rows[0]
-    question = first[-1]["content"]
-    special = [
+    question = get_text(first[-1])
+
+    def ask(text: str) -> Messages:
+        return [*first[:-1], {"role": "user", "content": text}]
+
+    prompts = [
         ("no system prompt", [{"role": "user", "content": question}]),
         ("system prompt", [{"role": "system", "content": "Answer with one word."}, {"role": "user", "content": "Yes or no?"}]),
         (
             "several turns",
             [*first, {"role": "assistant", "content": "Understood."}, {"role": "user", "content": "And once more, please."}],
         ),
-        ("empty words", [*first[:-1], {"role": "user", "content": ""}]),
-        ("very long", [*first[:-1], {"role": "user", "content": (question + " ") * 24}]),
-        ("emoji", [*first[:-1], {"role": "user", "content": "Two ☕️ and a 🥐 for Zoë 👩‍🍳!"}]),
-        ("right to left", [*first[:-1], {"role": "user", "content": "שני קפה בבקשה, مع حليب"}]),
-        ("white space", [*first[:-1], {"role": "user", "content": "  two\n\n\tlattes  \n"}]),
+        ("empty words", ask("")),
+        ("very long", ask((question + " ") * 24)),
+        ("emoji", ask("Two ☕️ and a 🥐 for Zoë 👩‍🍳!")),
+        ("right to left", ask("שני קפה בבקשה, مع حليب")),
+        ("white space", ask("  two\n\n\tlattes  \n")),
     ]
-    return [(f"test row {number}", messages) for number, messages in enumerate(rows, 1)] + special
+    if special:
+        prompts.append((SPECIAL, ask(f"What does {special[0]} mean? {' '.join(special)} Ignore it.")))
+    return [(f"test row {number}", messages) for number, messages in enumerate(rows, 1)] + prompts
+
+
+SPECIAL = "special-token text"
 
 
 def check_parity(
@@ -71,74 +110,87 @@ def check_parity(
     facts, recorded = ModelFacts.read(model), Template.read(template)
     provenance = Provenance.start([model, template, test, ladder, adapters, *gguf], settings.dump())
     renderer = Renderer.load(facts.path, recorded)
-    prompts = get_prompts(test, settings.export.parity_prompts)
-    checks = check_merged(facts, recorded, renderer, adapters, merged, test, predictions["tuned"], settings.export.parity_prompts)
+    count = settings.export.parity_prompts
+    prompts = get_prompts(test, count, get_special_tokens(recorded))
+    rows = get_evaluated(renderer, recorded, test, predictions["tuned"], count)
+    checks, references = check_merged(facts, recorded, renderer, adapters, merged, rows, prompts[len(rows) :])
     expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
     tools = read_json(toolchain)
     for file in gguf:
         checks += check_metadata(file, recorded, Path(facts.path))
-        longest = max(len(renderer.tokenize(text)) for _, text, _ in expected)
-        with LlamaServer(tools, file, context=max(2048, 2 * longest), log=log) as server:
-            checks += check_prompts(get_level(file), server, renderer, recorded, expected)
+        checks += check_served(file, tools, renderer, recorded, expected, references, log)
     checks += check_answers(Ladder.read(ladder), predictions, settings.export.tolerance)
-    failed = [check for check in checks if not check.passed]
-    override = "export.parity: warn" if failed and settings.export.parity == "warn" else None
-    summary = (
-        f"the shipped model is the evaluated model: {len(checks)} checks on {len(prompts)} prompts"
-        if not failed
-        else f"{len(failed)} of {len(checks)} checks failed; first: {failed[0].artefact}, {failed[0].name}: {failed[0].detail}"
-    )
-    parity = Parity(
-        passed=not failed, summary=summary, prompts=len(prompts), checks=checks, override=override, provenance=provenance
-    )
+    parity = conclude(checks, len(prompts), settings.export.parity, provenance)
     parity.write(out)
-    say(summary)
+    say(parity.summary)
     return parity
 
 
+def conclude(checks: list[ParityCheck], prompts: int, gate: str, provenance: Provenance | None) -> Parity:
+    """The verdict on some checks; ``gate`` is export.parity: with ``warn`` a failure passes on, and that is recorded."""
+    failed = [check for check in checks if not check.passed]
+    summary = (
+        f"the shipped model is the evaluated model: {len(checks)} checks on {prompts} prompts"
+        if not failed
+        else f"{len(failed)} of {len(checks)} checks failed; first: {failed[0].artefact}, {failed[0].name}: {failed[0].detail}"
+    )
+    override = "export.parity: warn" if failed and gate == "warn" else None
+    return Parity(passed=not failed, summary=summary, prompts=prompts, checks=checks, override=override, provenance=provenance)
+
+
+def write_not_applicable(artefact: str, method: str, out: Path) -> Parity:
+    """parity.json of a model that answers nothing: there is no chat to compare, and that is said."""
+    parity = Parity(
+        passed=True, summary=f"not applicable: {method} makes a model of the kind {artefact}, which answers no prompts", prompts=0, checks=[],
+        provenance=Provenance.start([]),
+    )  # fmt: skip
+    parity.write(out)
+    say(parity.summary)
+    return parity
+
+
+def get_special_tokens(template: Template) -> list[str]:
+    """The special tokens that a user could write: those of the template and of the end."""
+    return list(dict.fromkeys(token for token in (*template.stop_tokens, template.bos_token) if token))
+
+
+# ------------------------------------------------------------------------------------------------- adapter and merged
+
+
+def get_evaluated(renderer: Renderer, template: Template, test: Path, predictions: Path, count: int) -> list[tuple[str, list[int], list[int]]]:
+    """``(name, prompt ids, answer ids)`` of the first test rows with the answer that was evaluated, its end token included."""
+    answers = {row["id"]: row for row in read_jsonl(predictions)}
+    found = []
+    for number, row in enumerate((row for _, row in zip(range(count), read_jsonl(test), strict=False)), 1):
+        answer = answers[row["id"]]
+        ids = renderer.tokenize(answer["text"]) + ([template.eos_id] if answer["stopped"] else [])
+        found.append((f"test row {number}", renderer.encode_prompt(get_prompt(row)), ids))
+    return found
+
+
 def check_merged(
-    facts: ModelFacts, template: Template, renderer: Renderer, adapters: Path, merged: Path, test: Path, predictions: Path, count: int
-) -> list[ParityCheck]:
-    """Adapter on top of the base, and the merged folder: do both give, token for token, the answers that were evaluated?
+    facts: ModelFacts, template: Template, renderer: Renderer, adapters: Path, merged: Path, rows: list[tuple[str, list[int], list[int]]],
+    prompts: list[tuple[str, Messages]],
+) -> tuple[list[ParityCheck], dict[str, Reference]]:  # fmt: skip
+    """Adapter on top of the base, and the merged folder: do both give, token for token, the same answers?
 
-    Both models read prompt and evaluated answer once; greedy decoding gives that answer exactly when the most likely
-    token is its next token at every position. A step whose two best tokens are as good as equal (a difference in
-    log-probability under 0.02) may fall either way in 16 bit and is counted as a tie.
+    Both read prompt and evaluated answer once; greedy decoding gives that answer exactly when the most likely token is its
+    next token at every position, the end token included. The adapter also answers ``prompts``, and merged must agree with
+    those answers too. A step whose two best tokens differ by less than MERGED_TIE may fall either way in 16 bit.
+
+    Returns the checks, and the adapter's answers to ``prompts`` by name.
     """
-    import torch
-
     from gaslamp.models import load_model, load_tokenizer
 
-    answers = {row["id"]: row for row in read_jsonl(predictions)}
-    rows = [row for _, row in zip(range(count), read_jsonl(test), strict=False)]
-    pairs = []
-    for row in rows:
-        prompt = renderer.encode_prompt(get_prompt(row))
-        answer = renderer.tokenize(answers[row["id"]]["text"]) + ([template.eos_id] if answers[row["id"]]["stopped"] else [])
-        pairs.append((prompt, answer))
-    checks = []
-    for name, path, adapter in (("adapter", facts.path, adapters), ("merged", str(merged), None)):
-        net = load_model(path, "float32", adapter, merge=False)
-        same, ties, total, first = 0, 0, 0, None
-        for number, (prompt, answer) in enumerate(pairs, 1):
-            if not answer:
-                continue
-            with torch.inference_mode():
-                logits = net(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].float()
-            ranked = torch.log_softmax(logits, dim=-1)
-            wanted = torch.tensor(answer)
-            gap = ranked.max(dim=-1).values - ranked.gather(1, wanted[:, None])[:, 0]
-            total += len(answer)
-            same += int((gap == 0).sum())
-            ties += int(((gap > 0) & (gap < 0.02)).sum())
-            wrong = (gap >= 0.02).nonzero()
-            if len(wrong) and first is None:
-                position = int(wrong[0])
-                got, want = (renderer.tokenizer.decode([int(t)]) for t in (ranked[position].argmax(), wanted[position]))
-                first = f"test row {number}, token {position + 1}: {got!r} instead of {want!r}"
-        detail = first or f"{same + ties} of {total} answer tokens are the evaluated ones" + (f" ({ties} ties)" if ties else "")
-        checks.append(ParityCheck(name="answers", artefact=name, passed=first is None, detail=detail, cause=CAUSES["merge"] if first else None))
-        del net
+    net = load_model(facts.path, "float32", adapters, merge=False)
+    checks = [compare_answers(net, "adapter", rows, renderer)]
+    encoded = {name: renderer.encode_prompt(messages) for name, messages in prompts}
+    references = answer_greedily(net, encoded, template)
+    del net
+    own = [(name, encoded[name], found.ids + ([template.eos_id] if found.stopped else [])) for name, found in references.items()]
+    net = load_model(str(merged), "float32")
+    checks.append(compare_answers(net, "merged", [*rows, *own], renderer))
+    del net
     tokenizer = load_tokenizer(merged)
     ends = read_json(merged / "generation_config.json").get("eos_token_id")
     ends = ends if isinstance(ends, list) else [ends]
@@ -149,13 +201,71 @@ def check_merged(
             detail=f"tokenizer {tokenizer.eos_token}, generation {ends}; trained {template.eos_token}, {template.stop_ids}",
         )  # fmt: skip
     )
-    return checks
+    return checks, references
+
+
+def compare_answers(net: Any, artefact: str, pairs: list[tuple[str, list[int], list[int]]], renderer: Renderer) -> ParityCheck:
+    """Would ``net`` give exactly these answers to these prompts?"""
+    import torch
+
+    same = ties = total = 0
+    first = None
+    for name, prompt, answer in pairs:
+        if not answer:
+            continue
+        with torch.inference_mode():
+            logits = net(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].float()
+        ranked = torch.log_softmax(logits, dim=-1)
+        wanted = torch.tensor(answer)
+        gap = ranked.max(dim=-1).values - ranked.gather(1, wanted[:, None])[:, 0]
+        total += len(answer)
+        same += int((gap == 0).sum())
+        ties += int(((gap > 0) & (gap < MERGED_TIE)).sum())
+        wrong = (gap >= MERGED_TIE).nonzero()
+        if len(wrong) and first is None:
+            position = int(wrong[0])
+            got, want = (renderer.tokenizer.decode([int(t)]) for t in (ranked[position].argmax(), wanted[position]))
+            first = f"{name}, token {position + 1}: {got!r} instead of {want!r}"
+    detail = first or f"{same + ties} of {total} answer tokens are the evaluated ones" + (f" ({ties} ties)" if ties else "")
+    return ParityCheck(name="answers", artefact=artefact, passed=first is None, detail=detail, cause=CAUSES["merge"] if first else None)
+
+
+def answer_greedily(net: Any, prompts: dict[str, list[int]], template: Template, keep: int = 20) -> dict[str, Reference]:
+    """The greedy answers of ``net`` to encoded prompts, all in one batch, at most ANSWER_TOKENS long."""
+    import torch
+
+    if not prompts:
+        return {}
+    width = max(len(ids) for ids in prompts.values())
+    padded = torch.tensor([[template.pad_id] * (width - len(ids)) + ids for ids in prompts.values()])
+    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts.values()])
+    with torch.inference_mode():
+        made = net.generate(
+            input_ids=padded, attention_mask=mask, max_new_tokens=ANSWER_TOKENS, do_sample=False, eos_token_id=template.stop_ids,
+            pad_token_id=template.pad_id, output_logits=True, return_dict_in_generate=True,
+        )  # fmt: skip
+    steps = [torch.log_softmax(step.float(), dim=-1).topk(min(keep, step.shape[-1])) for step in made.logits]
+    references = {}
+    for row, name in enumerate(prompts):
+        ids = made.sequences[row, width:].tolist()
+        end = next((at for at, token in enumerate(ids) if token in template.stop_ids), None)
+        length = len(ids) if end is None else end
+        ranked = [
+            {token: float(best.values[row, 0]) - value for token, value in zip(best.indices[row].tolist(), best.values[row].tolist(), strict=True)}
+            for best in steps[: length + 1]
+        ]
+        references[name] = Reference(ids[:length], end is not None, ranked)
+    return references
+
+
+# ------------------------------------------------------------------------------------------------------- GGUF, served
 
 
 def check_metadata(file: Path, template: Template, base: Path) -> list[ParityCheck]:
     """What a GGUF file says of itself against the template and the config of the base model (a wrong merge must show too)."""
     facts, level = read_gguf_facts(file), get_level(file)
     config = read_json(base / "config.json")
+    config = {**config, **(config.get("text_config") or {})}
     rope = (config.get("rope_parameters") or {}).get("rope_theta", config.get("rope_theta"))
     found = {
         "template": (facts["chat_template"] == template.chat_template, "the chat template is the recorded one", "the chat template differs from data/template.json"),
@@ -173,11 +283,35 @@ def check_metadata(file: Path, template: Template, base: Path) -> list[ParityChe
     ]
 
 
+def check_served(
+    file: Path, tools: dict[str, Any], renderer: Renderer, template: Template, expected: list[tuple[str, str, Messages]],
+    references: dict[str, Reference], log: Path,
+) -> list[ParityCheck]:  # fmt: skip
+    """A GGUF file behind the server that `make deploy` starts: prompts, end, answers.
+
+    Args:
+        file: the GGUF file.
+        tools: contents of toolchain.json.
+        renderer, template: as recorded.
+        expected: name, rendered text and messages of every prompt.
+        references: the adapter's own answers to some of them.
+        log: what llama-server prints.
+    """
+    longest = max(len(renderer.tokenize(text)) for _, text, _ in expected)
+    slots = 4
+    with LlamaServer(tools, file, context=max(1024, longest + 2 * ANSWER_TOKENS), parallel=slots, log=log) as server:
+        checks = check_prompts(get_level(file), server, renderer, template, expected)
+        asked = [entry for entry in expected if entry[0] in references]
+        answers = server.generate_batch([messages for _, _, messages in asked], ANSWER_TOKENS)
+    return checks + check_endpoint(get_level(file), asked, answers, references, renderer)
+
+
 def check_prompts(
     level: str, server: LlamaServer, renderer: Renderer, template: Template, expected: list[tuple[str, str, Messages]]
 ) -> list[ParityCheck]:
     """Every prompt through the server: text, token ids and number of BOS tokens as in training."""
     text_fault = token_fault = bos_fault = None
+    read_as_special = 0
     for name, text, messages in expected:
         served = server.apply_template(messages)
         # a server that puts the BOS token in front of the ids by itself takes it out of the text; the ids below must agree
@@ -189,12 +323,60 @@ def check_prompts(
             token_fault = f"{name}: token {at + 1} is {ids[at : at + 3]} instead of {wanted[at : at + 3]}"
         if template.bos_id is not None and _count_leading(ids, template.bos_id) != _count_leading(wanted, template.bos_id):
             bos_fault = bos_fault or f"{name}: {_count_leading(ids, template.bos_id)} BOS tokens instead of {_count_leading(wanted, template.bos_id)}"
+        if name == SPECIAL:
+            words = renderer.tokenize(get_text(messages[-1]))
+            read_as_special = sum(token in renderer.tokenizer.all_special_ids for token in words)
     count = f"{len(expected)} prompts"
+    special = f"; special tokens that a user writes become those tokens, in training and here ({read_as_special} of them)" if read_as_special else ""
     results = (
         ("prompt text", text_fault, f"{count} rendered to the same text", "template"),
-        ("prompt tokens", token_fault, f"{count} became the same token ids", "tokens"),
+        ("prompt tokens", token_fault, f"{count} became the same token ids{special}", "tokens"),
         ("BOS tokens", bos_fault, f"as many as in training on {count}", "bos"),
     )
+    return [
+        ParityCheck(name=name, artefact=level, passed=fault is None, detail=fault or good, cause=CAUSES[cause] if fault else None)
+        for name, fault, good, cause in results
+    ]
+
+
+def check_endpoint(
+    level: str, asked: list[tuple[str, str, Messages]], answers: list[dict[str, Any]], references: dict[str, Reference], renderer: Renderer
+) -> list[ParityCheck]:
+    """What /v1/chat/completions answered against what the adapter itself says, greedily.
+
+    The number of prompt tokens must be the trainer's on every level. Answers and the reason why they end must be the same for
+    f16, but for ties: at the first other token, the adapter's own choice may be at most GGUF_TIE nats more likely. A quantized
+    level may word an answer differently (its score decides, see check_answers): how many agree is told.
+    """
+    prompt_fault = answer_fault = stop_fault = None
+    same = 0
+    for (name, text, _), answer in zip(asked, answers, strict=True):
+        wanted, count = references[name], len(renderer.tokenize(text))
+        if answer["prompt_tokens"] != count:
+            prompt_fault = prompt_fault or f"{name}: the endpoint reads {answer['prompt_tokens']} tokens, training {count}"
+        own = renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
+        stopped = answer["finish_reason"] == "stop"
+        if answer["text"].strip() == own.strip():
+            same += 1
+            if stopped != wanted.stopped:
+                says = {True: "ends by itself", False: "runs to the limit"}
+                stop_fault = stop_fault or f"{name}: {says[stopped]}, the adapter {says[wanted.stopped]}"
+            continue
+        found = wanted.get_gap(renderer.tokenize(answer["text"]))
+        position, gap = found or (min(len(wanted.ids), len(renderer.tokenize(answer["text"]))), 0.0)
+        if found is None and position < len(wanted.ranked):
+            # one of the two goes on where the other ends
+            ranked = wanted.ranked[position]
+            gap = min((value for token, value in ranked.items() if token != next(iter(ranked))), default=0.0)
+        if gap > GGUF_TIE and answer_fault is None:
+            answer_fault = f"{name}, token {position + 1}: {answer['text'][:60]!r} instead of {own[:60]!r}, which the adapter finds {gap:.2f} nats more likely"
+    exact = level in ("f16", "f32")
+    agree = f"{same} of {len(asked)} greedy answers are the adapter's"
+    results = [
+        ("endpoint prompt", prompt_fault, f"/v1/chat/completions reads as many tokens as training on {len(asked)} prompts", "endpoint"),
+        ("endpoint answers", answer_fault if exact else None, agree + (f", the others within {GGUF_TIE} nats" if exact and same < len(asked) else ""), "answers"),
+        ("stop reason", stop_fault if exact else None, f"as the adapter's on {same} answers", "stop"),
+    ]
     return [
         ParityCheck(name=name, artefact=level, passed=fault is None, detail=fault or good, cause=CAUSES[cause] if fault else None)
         for name, fault, good, cause in results

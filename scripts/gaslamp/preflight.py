@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
+from gaslamp import levels, registry
 from gaslamp.contracts import Preflight, Provenance
 from gaslamp.data.describe import find_method_problem
 from gaslamp.environment import GB, get_disk_free, get_hf_cache
@@ -22,8 +22,12 @@ from gaslamp.method import get_artefact, get_method
 from gaslamp.training_rules import Run, find_broken_rules
 
 CHECKPOINTS = 2  # kept at a time
-# Bits a weight in a GGUF file; rows that 256 does not divide (small models) fall back to 8-bit blocks.
-BITS = {"q8_0": 8.5, "q6_k": 6.6, "q5_k_m": 5.7, "q5_0": 5.5, "q4_k_m": 4.9, "q4_0": 4.6, "q3_k_m": 3.9, "q2_k": 3.4}
+TOKENIZER_BYTES = 70  # a token in tokenizer.json: its text, its id, its merge
+GGUF_TOKEN_BYTES = 40  # the same in a GGUF file
+MEASURED_TOKENS = 1016  # whose distributions are written down to compare the levels with f16, 2 bytes for each token of the vocabulary
+REPORTS_BYTES = 5_000_000  # logs, answers, pages, facts
+TEMPORARY = ("checkpoints", "measuring")
+"""Parts of the sum that are gone when the run is over."""
 
 
 EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152)}
@@ -58,24 +62,44 @@ def _find_cached(source: str, revision: str | None) -> Path | None:
 
 def get_disk_need(shape: Shape | None, settings: Any, downloads_model: bool, builds_toolchain: bool) -> dict[str, float]:
     """Disk space in GB by part; ``model`` and ``toolchain`` go to the shared caches, the rest into the project."""
+    parts = get_disk_parts(shape, settings, downloads_model, builds_toolchain)
+    return {name: max(round(value / GB, 2), 0.01) for name, value in parts.items() if value}
+
+
+def get_disk_parts(shape: Shape | None, settings: Any, downloads_model: bool, builds_toolchain: bool) -> dict[str, float]:
+    """Bytes by part, at the fullest moment of a run; those of TEMPORARY are freed again.
+
+    Exports (adapter, hub) are hard links to files that are counted already. A test compares it with finished projects.
+    """
     parts: dict[str, float] = {"toolchain": 1.0 * GB if builds_toolchain else 0}
     source = Path(settings.data.source).expanduser()
     if not settings.data.source.startswith("embedded:"):
         files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
-        parts["data"] = 2 * sum(file.stat().st_size for file in files)
+        parts["data"] = 2 * sum(file.stat().st_size for file in files if file.is_file())
     if shape:
         adapter = shape.parameters if settings.train.adapter == "none" else get_adapter_parameters(shape, settings.train.lora.r)
         # the weights while downloading, and once more when they are unpacked
         parts["model"] = shape.parameters * (3 if settings.model.source.startswith("embedded:") else 2) if downloads_model else 0
         parts["checkpoints"] = adapter * 12 * CHECKPOINTS
         parts["adapters"] = adapter * 4
-        parts["merged"] = shape.parameters * 2  # always stored in 16 bit
+        parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit
         if get_artefact(settings.method) == "causal_lm":
-            parts["gguf f16"] = shape.parameters * 2
-            for level in settings.export.levels:
-                bits = 8.5 if shape.hidden % 256 else BITS[level]
-                parts[f"gguf {level}"] = shape.parameters * bits / 8
-    return {name: max(round(value / GB, 2), 0.01) for name, value in parts.items() if value}
+            parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2
+            for level in ("f16", *settings.export.levels):
+                parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
+            if "lora_gguf" in settings.export.formats:
+                parts["lora gguf"] = adapter * 2
+    parts["reports"] = REPORTS_BYTES
+    return parts
+
+
+def get_gguf_bytes(shape: Shape, level: str) -> float:
+    """Size of a GGUF file: quantized, the embedding keeps 6 to 8 bits, and it is much of a small model."""
+    divisible = shape.hidden % 256 == 0
+    bits = levels.get_bits(level, divisible)
+    embedding = min(shape.vocabulary * shape.hidden, shape.parameters)
+    kept = max(bits, 6.6 if divisible else 8.5) if level in levels.QUANTIZED else bits
+    return (embedding * kept + (shape.parameters - embedding) * bits) / 8 + shape.vocabulary * GGUF_TOKEN_BYTES
 
 
 def get_fit(need: float, free: float) -> str:
@@ -188,6 +212,10 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
         problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'", fix))
     if wrong := find_method_problem(settings.data, settings.method):
         problems.append((wrong.cause, f"{wrong.fix}{f'; or: {wrong.less_likely}' if wrong.less_likely else ''}"))
+    for name in settings.export.formats:
+        exporter = registry.get("exporters", name)
+        if not getattr(exporter, "BUILT", True):
+            problems.append((f"the format '{name}' is not built yet: {exporter.REASON}", f"take {name} out of export.formats"))
     builds_toolchain, broken = _find_toolchain()
     if broken:
         problems.append((broken.cause, f"{broken.fix}. {broken.less_likely or ''}".strip()))

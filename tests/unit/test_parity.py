@@ -1,6 +1,6 @@
 """The parity gate bites: each classic way to ship another model than the evaluated one fails the check that is named for it.
 
-All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them.
+All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them, in place where it can.
 """
 
 from __future__ import annotations
@@ -8,145 +8,217 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gaslamp.config import parse_slice
-from gaslamp.contracts import Parity
+from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.exporters.merged import export
 from gaslamp.files import read_json, read_jsonl, write_json, write_jsonl
-from gaslamp.llamacpp.convert import convert_to_gguf
-from gaslamp.parity import check_parity, get_prompts
+from gaslamp.models import load_model
+from gaslamp.parity import (
+    SPECIAL,
+    Reference,
+    check_answers,
+    check_endpoint,
+    check_merged,
+    check_metadata,
+    check_parity,
+    check_served,
+    compare_answers,
+    conclude,
+    get_evaluated,
+    get_prompts,
+    get_special_tokens,
+    write_not_applicable,
+)
+from gaslamp.template import Renderer
 
 LEVELS = ("f16", "q8_0", "q4_k_m")
+COUNT = 5
 
 
-def check(finished: Path, place: Path, parity: str = "block", **changed: Any) -> Parity:
-    """The gate on the artefacts of ``finished`` with some of them exchanged; only the f16 file is served."""
-    run = finished / "outputs" / "main"
-    arguments: dict[str, Any] = {
-        "model": next(finished.glob("resources/models/*/model.json")),
-        "adapters": run / "adapters",
-        "merged": run / "merged",
-        "gguf": [run / "gguf" / "model-f16.gguf"],
-        "toolchain": finished / "resources" / "llama.cpp" / "toolchain.json",
-        "test": finished / "data" / "test.jsonl",
-        "template": finished / "data" / "template.json",
-        "ladder": run / "gguf" / "ladder.json",
-        "predictions": {"tuned": run / "eval" / "tuned.predictions.jsonl", **{level: run / "eval" / f"gguf-{level}.predictions.jsonl" for level in LEVELS}},
-    }
-    settings = parse_slice(json.dumps({"export": {"levels": ["q8_0", "q4_k_m"], "tolerance": 0.05, "parity": parity, "parity_prompts": 5}}))
-    return check_parity(settings, **{**arguments, **changed}, out=place / "parity.json", log=place / "parity.log")
+@dataclass
+class Run:
+    """The artefacts of the finished project, and what the adapter itself answers."""
+
+    folder: Path
+    facts: ModelFacts
+    model: Path
+    template: Template
+    renderer: Renderer
+    rows: list[tuple[str, list[int], list[int]]]
+    expected: list[tuple[str, str, Any]]
+    references: dict[str, Reference]
+    checks: list[ParityCheck]
+
+    def serve(self, file: Path, place: Path) -> list[ParityCheck]:
+        """All checks of one GGUF file."""
+        tools = read_json(self.folder.parents[1] / "resources" / "llama.cpp" / "toolchain.json")
+        checks = check_metadata(file, self.template, Path(self.facts.path))
+        return checks + check_served(file, tools, self.renderer, self.template, self.expected, self.references, place / "server.log")
+
+    def copy_gguf(self, place: Path) -> Path:
+        return Path(shutil.copy(self.folder / "gguf" / "model-f16.gguf", place / "model-f16.gguf"))
 
 
-def get_failed(parity: Parity) -> set[tuple[str, str]]:
-    assert parity.passed == (not [check for check in parity.checks if not check.passed])
-    assert all(bool(check.cause) != check.passed for check in parity.checks), "what fails says what usually causes it"
-    return {(check.artefact, check.name) for check in parity.checks if not check.passed}
+@pytest.fixture(scope="module")
+def run(finished: Path) -> Run:
+    folder = finished / "outputs" / "main"
+    model = next(finished.glob("resources/models/*/model.json"))
+    facts, template = ModelFacts.read(model), Template.read(finished / "data" / "template.json")
+    renderer = Renderer.load(facts.path, template)
+    test = finished / "data" / "test.jsonl"
+    prompts = get_prompts(test, COUNT, get_special_tokens(template))
+    rows = get_evaluated(renderer, template, test, folder / "eval" / "tuned.predictions.jsonl", COUNT)
+    checks, references = check_merged(facts, template, renderer, folder / "adapters", folder / "merged", rows, prompts[COUNT:])
+    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
+    return Run(folder, facts, model, template, renderer, rows, expected, references, checks)
 
 
-def break_merged(finished: Path, place: Path, edit: Callable[[Path], None]) -> tuple[Path, Path]:
-    """A copy of the merged folder after ``edit``, and the GGUF file made of it."""
-    merged, gguf = place / "merged", place / "gguf" / "model-f16.gguf"
-    shutil.copytree(finished / "outputs" / "main" / "merged", merged)
-    edit(merged)
-    convert_to_gguf(read_json(finished / "resources" / "llama.cpp" / "toolchain.json"), merged, gguf, "f16", place / "convert.log")
-    return merged, gguf
+def get_failed(checks: list[ParityCheck]) -> dict[tuple[str, str], ParityCheck]:
+    assert all(bool(check.cause) != check.passed for check in checks), "what fails says what usually causes it"
+    return {(check.artefact, check.name): check for check in checks if not check.passed}
 
 
-def edit_json(name: str, **changes: Any) -> Callable[[Path], None]:
-    def edit(merged: Path) -> None:
-        write_json(merged / name, {**read_json(merged / name), **changes})
+def edit_field(file: Path, key: str, value: float | bool) -> None:
+    """Change a number in the head of a GGUF file, in place."""
+    from gguf import GGUFReader
 
-    return edit
-
-
-def change_template(merged: Path) -> None:
-    """The newline after the role goes: what a hand-written template forgets."""
-    places = [path for path in (merged / "chat_template.jinja", merged / "tokenizer_config.json") if path.is_file() and "assistant" in path.read_text()]
-    assert places
-    for path in places:
-        text = path.read_text()
-        changed = text.replace("assistant\\\\n", "assistant: ").replace("assistant\\n", "assistant: ")
-        assert changed != text
-        path.write_text(changed)
+    field = GGUFReader(file, "r+").get_field(key)
+    assert field is not None and field.parts[field.data[0]][0] != value
+    field.parts[field.data[0]][0] = value
 
 
-def test_the_shipped_model_is_the_evaluated_model(finished: Path, tmp_path: Path) -> None:
-    parity = check(finished, tmp_path)
-    assert get_failed(parity) == set() and parity.passed and parity.prompts == 5 + 8 and parity.override is None
+def test_the_shipped_model_is_the_evaluated_model(finished: Path, run: Run, tmp_path: Path) -> None:
+    """The gate as the rule runs it, with the f16 file."""
+    folder = run.folder
+    predictions = {"tuned": folder / "eval/tuned.predictions.jsonl", **{level: folder / f"eval/gguf-{level}.predictions.jsonl" for level in LEVELS}}
+    settings = parse_slice(json.dumps({"export": {"levels": ["q8_0", "q4_k_m"], "tolerance": 0.05, "parity": "block", "parity_prompts": COUNT}}))
+    parity = check_parity(
+        settings, model=run.model, adapters=folder / "adapters", merged=folder / "merged", gguf=[folder / "gguf/model-f16.gguf"],
+        toolchain=finished / "resources/llama.cpp/toolchain.json", test=finished / "data/test.jsonl", template=finished / "data/template.json",
+        ladder=folder / "gguf/ladder.json", predictions=predictions, out=tmp_path / "parity.json", log=tmp_path / "log.txt",
+    )  # fmt: skip
+    assert get_failed(parity.checks) == {} and parity.passed and parity.prompts == COUNT + 9 and parity.override is None
     assert {check.name for check in parity.checks} == {
         "answers", "end token", "chat template", "rotary base", "prompt text", "prompt tokens", "BOS tokens",
+        "endpoint prompt", "endpoint answers", "stop reason",
     }  # fmt: skip
-    assert {check.artefact for check in parity.checks} == {"adapter", "merged", *LEVELS}
     assert Parity.read(tmp_path / "parity.json").summary == parity.summary
+    words = next(check.detail for check in parity.checks if check.name == "prompt tokens")
+    assert "special tokens that a user writes become those tokens, in training and here (3 of them)" in words
 
 
-def test_another_chat_template(finished: Path, tmp_path: Path) -> None:
-    _, gguf = break_merged(finished, tmp_path, change_template)
-    parity = check(finished, tmp_path, gguf=[gguf])
-    assert get_failed(parity) == {("f16", "chat template"), ("f16", "prompt text"), ("f16", "prompt tokens")}
-    text = next(check for check in parity.checks if check.name == "prompt text")
-    assert "test row 1: from character" in text.detail and "chat template" in (text.cause or "")
+def test_another_chat_template(run: Run, tmp_path: Path) -> None:
+    """The newline after the role goes: what a hand-written template forgets."""
+    file = run.copy_gguf(tmp_path)
+    data = file.read_bytes()
+    assert data.count(b"assistant\\n") == 1
+    file.write_bytes(data.replace(b"assistant\\n", b"assistant: "))
+    failed = get_failed(run.serve(file, tmp_path))
+    assert {("f16", "chat template"), ("f16", "prompt text"), ("f16", "prompt tokens")} <= set(failed)
+    assert "test row 1: from character" in failed["f16", "prompt text"].detail and "chat template" in (failed["f16", "prompt text"].cause or "")
 
 
-def test_another_end_token(finished: Path, tmp_path: Path) -> None:
-    merged, gguf = break_merged(finished, tmp_path, edit_json("tokenizer_config.json", eos_token="<|endoftext|>"))
-    assert ("f16", "end token") in get_failed(check(finished, tmp_path, gguf=[gguf]))
-    failed = get_failed(check(finished, tmp_path, merged=merged))
-    assert ("merged", "end token") in failed and ("f16", "end token") not in failed
+def test_another_end_token(run: Run, tmp_path: Path) -> None:
+    file = run.copy_gguf(tmp_path)
+    edit_field(file, "tokenizer.ggml.eos_token_id", 0)
+    failed = get_failed(check_metadata(file, run.template, Path(run.facts.path)))
+    assert set(failed) == {("f16", "end token")} and "end token 0, trained [2]" in failed["f16", "end token"].detail
+    assert "never stop" in (failed["f16", "end token"].cause or "")
 
 
-def test_another_end_in_the_generation_config(finished: Path, tmp_path: Path) -> None:
-    merged, _ = break_merged(finished, tmp_path, edit_json("generation_config.json", eos_token_id=0))
-    assert get_failed(check(finished, tmp_path, merged=merged)) == {("merged", "end token")}
+def test_a_second_bos_token(run: Run, tmp_path: Path) -> None:
+    file = run.copy_gguf(tmp_path)
+    edit_field(file, "tokenizer.ggml.add_bos_token", True)
+    failed = get_failed(run.serve(file, tmp_path))
+    # the template begins with the BOS token itself: the server must not put one more before it
+    assert ("f16", "BOS tokens") in failed or ("f16", "prompt tokens") in failed
+    assert "BOS" in " ".join(str(check.cause) for check in failed.values())
 
 
-def test_another_rotary_base(finished: Path, tmp_path: Path) -> None:
-    """Merged folder and GGUF file agree with each other, and both differ from what was trained."""
-
-    def edit(merged: Path) -> None:
-        config = read_json(merged / "config.json")
-        if "rope_parameters" in config:
-            config["rope_parameters"]["rope_theta"] = 500.0
-        else:
-            config["rope_theta"] = 500.0
-        write_json(merged / "config.json", config)
-
-    merged, gguf = break_merged(finished, tmp_path, edit)
-    parity = check(finished, tmp_path, merged=merged, gguf=[gguf])
-    assert ("f16", "rotary base") in get_failed(parity)
-    assert "500" in next(check.detail for check in parity.checks if check.name == "rotary base")
+def test_another_rotary_base(run: Run, tmp_path: Path) -> None:
+    file = run.copy_gguf(tmp_path)
+    edit_field(file, "llama.rope.freq_base", 500.0)
+    failed = get_failed(check_metadata(file, run.template, Path(run.facts.path)))
+    assert set(failed) == {("f16", "rotary base")} and "rotary base 500.0, trained with 10000.0" in failed["f16", "rotary base"].detail
 
 
-def test_an_adapter_with_another_scale(finished: Path, tmp_path: Path) -> None:
+def test_an_adapter_with_another_scale(finished: Path, run: Run, tmp_path: Path) -> None:
     adapters = tmp_path / "adapters"
-    shutil.copytree(finished / "outputs" / "main" / "adapters", adapters)
-    edit_json("adapter_config.json", lora_alpha=1)(adapters)
-    assert get_failed(check(finished, tmp_path, adapters=adapters)) == {("adapter", "answers")}
-    model = next(finished.glob("resources/models/*/model.json"))
-    export(model, adapters, finished / "data" / "template.json", tmp_path / "merged")
-    parity = check(finished, tmp_path, merged=tmp_path / "merged")
-    assert get_failed(parity) == {("merged", "answers")}
-    answer = next(check for check in parity.checks if not check.passed)
-    assert re.match(r"test row \d+, token \d+: '.*' instead of '.*'$", answer.detail) and "another scale" in (answer.cause or "")
+    shutil.copytree(run.folder / "adapters", adapters)
+    write_json(adapters / "adapter_config.json", {**read_json(adapters / "adapter_config.json"), "lora_alpha": 1})
+    check = compare_answers(load_model(run.facts.path, "float32", adapters, merge=False), "adapter", run.rows, run.renderer)
+    assert set(get_failed([check])) == {("adapter", "answers")}
+    export(run.model, adapters, finished / "data" / "template.json", tmp_path / "merged")
+    check = compare_answers(load_model(str(tmp_path / "merged"), "float32"), "merged", run.rows, run.renderer)
+    assert set(get_failed([check])) == {("merged", "answers")}
+    assert re.match(r"test row \d+, token \d+: '.*' instead of '.*'$", check.detail) and "another scale" in (check.cause or "")
 
 
-def test_a_file_that_answers_otherwise(finished: Path, tmp_path: Path) -> None:
-    run = finished / "outputs" / "main" / "eval"
-    rows = [{**row, "text": "no"} if number % 2 else row for number, row in enumerate(read_jsonl(run / "gguf-f16.predictions.jsonl"))]
+def test_merged_folder_with_another_end(run: Run, tmp_path: Path) -> None:
+    merged = tmp_path / "merged"
+    shutil.copytree(run.folder / "merged", merged)
+    write_json(merged / "generation_config.json", {**read_json(merged / "generation_config.json"), "eos_token_id": 0})
+    checks, _ = check_merged(run.facts, run.template, run.renderer, run.folder / "adapters", merged, run.rows[:1], [])
+    assert set(get_failed(checks)) == {("merged", "end token")}
+
+
+def test_a_server_that_answers_otherwise(run: Run) -> None:
+    """Another answer, another end and a longer prompt each have their check; a quantized level may word an answer differently."""
+    asked = [entry for entry in run.expected if entry[0] in run.references]
+
+    def answer(name: str, text: str) -> dict[str, Any]:
+        wanted = run.references[name]
+        count = len(run.renderer.tokenize(text))
+        said = run.renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
+        return {"text": said, "finish_reason": "stop" if wanted.stopped else "length", "prompt_tokens": count}
+
+    good = [answer(name, text) for name, text, _ in asked]
+    assert get_failed(check_endpoint("f16", asked, good, run.references, run.renderer)) == {}
+    for change, broken in {"text": "endpoint answers", "finish_reason": "stop reason", "prompt_tokens": "endpoint prompt"}.items():
+        first = good[0] | {change: {"text": "no", "finish_reason": "length" if good[0]["finish_reason"] == "stop" else "stop", "prompt_tokens": 999}[change]}
+        failed = get_failed(check_endpoint("f16", asked, [first, *good[1:]], run.references, run.renderer))
+        assert set(failed) == {("f16", broken)} and asked[0][0] in failed["f16", broken].detail
+    other = check_endpoint("q4_k_m", asked, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
+    assert get_failed(other) == {} and f"{len(asked) - 1} of {len(asked)} greedy answers" in other[1].detail
+
+
+def test_a_tie_may_fall_either_way(run: Run) -> None:
+    name, text, messages = run.expected[-1]
+    ids = run.renderer.tokenize("ab")
+    ranked = [{ids[0]: 0.0, 99: 0.05}, {ids[1]: 0.0, 98: 4.0}]
+    reference = {name: Reference(ids, False, ranked)}
+    assert reference[name].get_gap([99, ids[1]]) == (0, 0.05) and reference[name].get_gap([ids[0], 98]) == (1, 4.0) and reference[name].get_gap(ids) is None
+
+
+def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
+    evaluated = run.folder / "eval"
+    rows = [{**row, "text": "no"} if number % 2 else row for number, row in enumerate(read_jsonl(evaluated / "gguf-f16.predictions.jsonl"))]
     write_jsonl(tmp_path / "other.jsonl", rows)
-    predictions = {"tuned": run / "tuned.predictions.jsonl", **{level: run / f"gguf-{level}.predictions.jsonl" for level in LEVELS}}
-    parity = check(finished, tmp_path, predictions={**predictions, "f16": tmp_path / "other.jsonl"}, parity="warn")
-    assert get_failed(parity) == {("f16", "answers")} and parity.override == "export.parity: warn"
-    assert "'no' instead of 'ok'" in parity.checks[-3].detail and "failed; first: f16, answers" in parity.summary
+    predictions = {"tuned": evaluated / "tuned.predictions.jsonl", **{level: evaluated / f"gguf-{level}.predictions.jsonl" for level in LEVELS}}
+    checks = check_answers(Ladder.read(run.folder / "gguf/ladder.json"), {**predictions, "f16": tmp_path / "other.jsonl"}, 0.05)
+    failed = get_failed(checks)
+    assert set(failed) == {("f16", "answers")} and "'no' instead of 'ok'" in failed["f16", "answers"].detail
+    parity = conclude(checks, COUNT, "warn", None)
+    assert not parity.passed and parity.override == "export.parity: warn" and "failed; first: f16, answers" in parity.summary
+    assert conclude(checks, COUNT, "block", None).override is None
 
 
-def test_prompts_are_those_that_break_exports(finished: Path) -> None:
-    prompts = dict(get_prompts(finished / "data" / "test.jsonl", 3))
+def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
+    prompts = dict(get_prompts(finished / "data" / "test.jsonl", 3, get_special_tokens(run.template)))
     special = {json.dumps(messages) for name, messages in prompts.items() if not name.startswith("test row")}
-    assert len(prompts) == 3 + 8 and len(special) == 8
+    assert len(prompts) == 3 + 9 and len(special) == 9
     assert prompts["empty words"][-1]["content"] == "" and len(prompts["several turns"]) >= 3
     assert prompts["no system prompt"][0]["role"] == "user" and prompts["system prompt"][0]["role"] == "system"
+    assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())
+    assert SPECIAL not in dict(get_prompts(finished / "data" / "test.jsonl", 3))
+
+
+def test_what_answers_nothing_is_not_applicable(tmp_path: Path) -> None:
+    parity = write_not_applicable("classifier", "reward", tmp_path / "parity.json")
+    assert parity.passed and parity.summary.startswith("not applicable: reward makes a model of the kind classifier") and not parity.checks

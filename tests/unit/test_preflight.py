@@ -13,7 +13,7 @@ from gaslamp.contracts import Preflight
 from gaslamp.errors import GaslampError
 from gaslamp.llamacpp import toolchain
 
-KEYS = ("backend", "train_python", "method", "model", "data", "train", "eval.gate", "export.levels")
+KEYS = ("backend", "train_python", "method", "model", "data", "train", "eval.gate", "export.levels", "export.formats", "export.imatrix", "export.keep_intermediates")
 SYSTEM: dict[str, Any] = {
     "os": "Linux", "arch": "x86_64", "is_apple_silicon": False, "gpus": [], "colab_cli": None, "memory_gb": 16.0, "memory_available_gb": 12.0,
 }  # fmt: skip
@@ -50,7 +50,7 @@ def test_the_default_fits() -> None:
     facts = check(warnings=["a shared environment"])
     assert facts.fit == "fits" and facts.summary.startswith("FITS: memory up to ")
     assert facts.warnings == ["a shared environment"]
-    assert facts.disk_needed_gb.keys() == {"toolchain", "model", "checkpoints", "adapters", "merged", "gguf f16", "gguf q8_0", "gguf q4_k_m"}
+    assert facts.disk_needed_gb.keys() == {"toolchain", "model", "checkpoints", "adapters", "merged", "measuring", "gguf f16", "gguf q8_0", "gguf q4_k_m", "reports"}
     assert facts.provenance and len(facts.provenance.inputs) == 2 and facts.provenance.settings["train"]["lora"]["r"] == 16
 
 

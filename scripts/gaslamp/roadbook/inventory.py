@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gaslamp.levels import CONVERTED
+
 ROLES = {
     "project_brief.md": "What the project is for",
     "outputs/env/system.json": "The machine",
@@ -12,6 +14,7 @@ ROLES = {
     "outputs/env/preflight.json": "The gate before anything long: disk, memory, backend",
     "resources/models": "The base model: where it stands, hash, licence",
     "resources/llama.cpp/toolchain.json": "The llama.cpp programs and their version",
+    "outputs/{run}/export/{format}": "The model in another format",
     "resources/llama.cpp/bin": "Links to all of llama.cpp (`make llamacpp`)",
     "data/train.jsonl": "Training rows",
     "data/valid.jsonl": "Validation rows",
@@ -30,8 +33,7 @@ ROLES = {
     "logs/{run}/eval_compare.log": "Answers of base and tuned side by side",
     "demos/{run}/index.html": "The page to share",
     "outputs/{run}/merged": "Base and adapter in one checkpoint",
-    "outputs/{run}/gguf/model-f16.gguf": "The merged model for llama.cpp, 16 bit",
-    "outputs/{run}/gguf/model-{level}.gguf": "A quantized model",
+    "outputs/{run}/gguf/model-{level}.gguf": "The model for llama.cpp, as it is or quantized",
     "outputs/{run}/eval/gguf-{level}.predictions.jsonl": "Answers of a level to the test rows",
     "outputs/{run}/gguf/ladder.json": "Score and size of each level, and the recommendation",
     "outputs/{run}/gguf/parity.json": "The gate before shipping: same prompt, same stop, same answers",
@@ -80,9 +82,12 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
     """``(file, source, role)`` of the files of a run, the user's own first; ``levels`` without f16, ``model`` its model.json."""
     rows = [("config.yaml", "you", "Every setting")]
     for path, rule in get_outputs(rules, backend):
-        # the rule that quantizes does not make f16 itself
-        values = levels if rule == "quantize_gguf" else ["f16", *levels]
+        values = ["f16", *levels]
+        if rule in ("convert_gguf", "quantize_gguf"):
+            values = [level for level in values if (level in CONVERTED) == (rule == "convert_gguf")]
         names = [path.replace("{level}", level) for level in values] if "{level}" in path else [path]
+        if "{format}" in path:
+            names = [folder.relative_to(rules.parent).as_posix() for folder in sorted((rules.parent / f"outputs/{run}/export").glob("[a-z]*"))]
         names = [name.replace("{who}", who) for name in names for who in (("base", "tuned") if "{who}" in name else ("",))]
         for name in names:
             if path.startswith(OPTIONAL) and not (rules.parent / name.replace("{run}", run)).exists():

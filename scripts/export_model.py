@@ -1,0 +1,37 @@
+"""Write the model in one of the formats of export.formats that are folders of their own (adapter, vllm, sglang, hub ...)."""
+
+import argparse
+import os
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+from gaslamp import registry
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.errors import exit_with_help
+from gaslamp.export import Sources
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--format", required=True, help="a name from scripts/gaslamp/exporters")
+    for field in fields(Sources):
+        parser.add_argument(f"--{field.name}", type=Path, required=True, help=f"see gaslamp.export.Sources.{field.name}")
+    parser.add_argument("--settings", required=True, help="JSON with project, method, model, train, eval, export, deploy")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; it appears complete or not at all")
+    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    args = parser.parse_args()
+    with step(f"export {args.format}", args.log):
+        sources = Sources(**{field.name: getattr(args, field.name) for field in fields(Sources)})
+        # beside the folder it becomes, so that relative paths in it are right from the start
+        unfinished = args.out.with_name(f".{args.out.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        registry.get("exporters", args.format).export(sources, parse_slice(args.settings), unfinished)
+        shutil.rmtree(args.out, ignore_errors=True)
+        os.replace(unfinished, args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

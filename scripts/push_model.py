@@ -1,0 +1,19 @@
+"""Push the staged folder of a run to the model hub, or say what would be pushed."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.errors import exit_with_help
+from gaslamp.exporters.hub import push
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="outputs/<run>/export/hub")
+    parser.add_argument("--dry-run", action="store_true", help="list the files and upload nothing")
+    args = parser.parse_args()
+    push(args.folder, args.dry_run)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
