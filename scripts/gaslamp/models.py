@@ -230,18 +230,15 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    from gaslamp.dequantize import is_quantized, read_state
+    from gaslamp.dequantize import is_quantized
 
     whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
     folder = adapters if whole else path
     options: dict[str, Any] = {"dtype": getattr(torch, dtype), "trust_remote_code": False, "use_safetensors": True, "attn_implementation": "sdpa"}
     if is_quantized(str(folder)):
-        # its weights as full ones, without a GPU: what an adapter trained on a 4-bit base belongs to
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        del config.quantization_config
-        model = AutoModelForCausalLM.from_pretrained(None, config=config, state_dict=read_state(str(folder), options["dtype"]), **options)
+        model = _load_dequantized(str(folder), options["dtype"])
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
     if adapters is not None and not whole:
@@ -251,3 +248,26 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         if merge:
             model = model.merge_and_unload()
     return model.eval()
+
+
+def _load_dequantized(folder: str, dtype: Any) -> Any:
+    """A model whose 4-bit weights are full ones, without a GPU: what an adapter trained on a 4-bit base belongs to."""
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    from gaslamp.dequantize import read_state
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False)
+    missing, unexpected = model.load_state_dict(read_state(folder, dtype), strict=False)
+    if config.tie_word_embeddings:
+        missing = [name for name in missing if name != "lm_head.weight"]
+    if missing or unexpected:
+        raise GaslampError(
+            f"the 4-bit weights in {folder} do not fit its architecture: {', '.join([*missing, *unexpected][:3])}",
+            "set model.source to the 16-bit version of this model",
+        )
+    model.tie_weights()
+    if (Path(folder) / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model

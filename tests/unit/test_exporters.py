@@ -170,7 +170,7 @@ def quantize_nf4(folder: Path) -> None:
         levels = torch.linspace(-1, 1, 256)
         tensors[name] = ((index[::2] << 4) | index[1::2]).reshape(-1, 1)
         tensors[f"{name}.absmax"] = ((absmax - offset) / outer)[:, None].sub(levels).abs().argmin(-1).to(torch.uint8)
-        tensors[f"{name}.nested_absmax"], tensors[f"{name}.nested_quant_map"], tensors[f"{name}.quant_map"] = outer, levels, codes
+        tensors[f"{name}.nested_absmax"], tensors[f"{name}.nested_quant_map"], tensors[f"{name}.quant_map"] = outer, levels.clone(), codes.clone()
         state = {"quant_type": "nf4", "blocksize": 64, "shape": list(value.shape), "nested_blocksize": 256, "nested_offset": offset}
         tensors[f"{name}.quant_state.bitsandbytes__nf4"] = torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})

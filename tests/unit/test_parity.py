@@ -17,6 +17,7 @@ from gaslamp.config import parse_slice
 from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.exporters.merged import export
 from gaslamp.files import read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.llamacpp.convert import convert_to_gguf
 from gaslamp.models import load_model
 from gaslamp.parity import (
     SPECIAL,
@@ -131,13 +132,18 @@ def test_another_end_token(run: Run, tmp_path: Path) -> None:
     assert "never stop" in (failed["f16", "end token"].cause or "")
 
 
-def test_a_second_bos_token(run: Run, tmp_path: Path) -> None:
-    file = run.copy_gguf(tmp_path)
-    edit_field(file, "tokenizer.ggml.add_bos_token", True)
-    failed = get_failed(run.serve(file, tmp_path))
-    # the template begins with the BOS token itself: the server must not put one more before it
-    assert ("f16", "BOS tokens") in failed or ("f16", "prompt tokens") in failed
-    assert "BOS" in " ".join(str(check.cause) for check in failed.values())
+def test_another_bos_token(run: Run, tmp_path: Path) -> None:
+    """A file that puts a BOS token of its own before the prompt (the same one twice is what llama.cpp prevents by itself)."""
+    shutil.copytree(run.folder / "merged", tmp_path / "merged")
+    settings = tmp_path / "merged" / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), "add_bos_token": True})
+    tools = read_json(run.folder.parents[1] / "resources" / "llama.cpp" / "toolchain.json")
+    convert_to_gguf(tools, tmp_path / "merged", tmp_path / "model-f16.gguf", "f16", tmp_path / "log.txt")
+    edit_field(tmp_path / "model-f16.gguf", "tokenizer.ggml.bos_token_id", 0)
+    failed = get_failed(run.serve(tmp_path / "model-f16.gguf", tmp_path))
+    assert {("f16", "BOS tokens"), ("f16", "prompt tokens"), ("f16", "endpoint prompt")} <= set(failed)
+    assert "0 BOS tokens instead of 1" in failed["f16", "BOS tokens"].detail
+    assert "adds a BOS token that the template already holds" in (failed["f16", "BOS tokens"].cause or "")
 
 
 def test_another_rotary_base(run: Run, tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def push(folder: Path, dry_run: bool) -> None:
         return
     if not target["repo"]:
         raise GaslampError("there is no place to push to", "set export.hub.repo in config.yaml to owner/name", "look at what would go: make push DRY_RUN=1")
+    import httpx
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -196,6 +197,6 @@ def push(folder: Path, dry_run: bool) -> None:
             "log in with a token that may write there: hf auth login",
             "the owner in export.hub.repo is not you or an organisation of yours",
         ) from None  # the original may quote request headers
-    except OSError as error:
+    except (httpx.HTTPError, OSError) as error:
         raise GaslampError(f"the hub cannot be reached: {type(error).__name__}", "connect to the network and run the same command") from None
     print(f"pushed: {commit.commit_url if hasattr(commit, 'commit_url') else target['repo']}")

@@ -127,19 +127,19 @@ def measure_loss(
     sizes = ["-c", str(context), "-b", str(context), "--kl-divergence-base", str(logits)]
     if is_first:
         run_tool([tool, "-m", str(file), "-f", str(text), "--chunks", str(chunks), *sizes], log, f"measuring the perplexity of {file}")
-    output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
-    found = {
-        name: re.search(rf"^{re.escape(title)}\s*:\s*(\S+) ±\s*(\S+)", output, re.MULTILINE)
-        for name, title in {"perplexity": "Mean PPL(Q)", "kl": "Mean    KLD", "top": "Same top p"}.items()
-    }
-    if not all(found.values()):
-        last = " | ".join(line for line in output.splitlines() if line.strip())[-300:]
-        raise GaslampError(f"llama-perplexity gave no figures for {file}: {last or 'it printed nothing'}", f"see the end of {log}")
-    values = {name: (float(match[1]), float(match[2])) for name, match in found.items() if match}
-    return {
-        "perplexity": round(values["perplexity"][0], 4),
-        "perplexity_error": round(values["perplexity"][1], 4),
-        "kl_divergence": round(max(values["kl"][0], 0.0), 6) + 0.0,
-        "kl_error": round(values["kl"][1], 6),
-        "same_top": round(values["top"][0] / 100, 5),
-    }
+    # Its log is written by a thread that may be cut off when the program ends: the last row of the table, which holds the
+    # figures over all pieces, comes early, and a second try costs seconds.
+    for _ in range(3):
+        output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
+        rows = {int(row[1]): row for row in _ROW.finditer(output)}
+        if chunks in rows:
+            row = rows[chunks]
+            names = ("perplexity", "perplexity_error", "kl_divergence", "kl_error", "same_top")
+            values = dict(zip(names, (float(row[index]) for index in range(2, 7)), strict=True))
+            return {**values, "kl_divergence": abs(values["kl_divergence"]), "same_top": round(values["same_top"] / 100, 5)}
+    last = " | ".join(line for line in output.splitlines() if line.strip())[-300:]
+    raise GaslampError(f"llama-perplexity gave no figures for {file}: {last or 'it printed nothing'}", f"see the end of {log}")
+
+
+# piece, perplexity ± , ln of its ratio ± , KL divergence ± , change of probability ± %, same best token ± %
+_ROW = re.compile(r"^ *(\d+) +(\S+) ± +(\S+) +\S+ ± +\S+ +(\S+) ± +(\S+) +\S+ ± +\S+ % +(\S+) ± +\S+ %$", re.MULTILINE)
