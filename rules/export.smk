@@ -106,7 +106,7 @@ rule evaluate_gguf:
     resources:
         model=1,
     params:
-        settings=get_settings("eval.max_new_tokens", "eval.sampling"),
+        settings=get_settings("eval.max_new_tokens", "eval.sampling", "export.ladder_rows"),
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test}"
         " --settings {params.settings:q} --out {output} --log {log}"
@@ -127,7 +127,7 @@ rule build_ladder:
     log:
         "logs/{run}/build_ladder.log",
     params:
-        settings=get_settings("export.tolerance", "export.imatrix", "eval", "method", "data.slice", "train.rewards"),
+        settings=get_settings("export.tolerance", "export.imatrix", "export.ladder_rows", "eval", "method", "data.slice", "train.rewards"),
     shell:
         "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions} --bench {input.bench}"
         " --compare {input.compare} --test {input.test} --settings {params.settings:q}"

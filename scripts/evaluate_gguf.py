@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--gguf", type=Path, required=True, help="file to ask")
     parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
-    parser.add_argument("--settings", required=True, help="JSON with eval.max_new_tokens")
+    parser.add_argument("--settings", required=True, help="JSON with eval.max_new_tokens and export.ladder_rows")
     parser.add_argument("--out", type=Path, required=True, help="predictions to write")
     parser.add_argument("--log", type=Path, required=True, help="what llama-server prints")
     args = parser.parse_args()

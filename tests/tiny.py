@@ -33,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "eval.max_new_tokens": 8,
     "eval.gate": "warn",
     "export.parity_prompts": 6,
+    "export.levels": ["q8_0", "q4_k_m"],
 }
 
 

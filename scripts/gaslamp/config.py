@@ -283,7 +283,12 @@ class Export(Section):
         default=["gguf", "ollama"], description="Names from scripts/gaslamp/exporters: what is made beside the merged model.", min_length=1
     )
     levels: list[Level] = Field(
-        default=["q8_0", "q4_k_m"], description="GGUF files to make beside f16; names as llama-quantize has them.", min_length=1
+        default=["q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m"],
+        description="GGUF files to make beside f16; names as llama-quantize has them.",
+        min_length=1,
+    )
+    ladder_rows: int | None = Field(
+        60, ge=10, description="Test rows that each file is asked; null: all. More rows, narrower intervals, more time for each level."
     )
     imatrix: Literal["auto", "always", "never"] = Field(
         "auto", description="An importance matrix for the quantization; auto: for the levels that need one (iq1, iq2, iq3_xs, iq3_xxs, q2_k)."

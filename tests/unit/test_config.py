@@ -86,7 +86,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("model:\n  source: gpt2", "line 2: 'gpt2' is neither embedded:NAME, a folder that exists, nor a hub id"),
         ("eval:\n  metrics: [nope]", "line 2: there is no metric 'nope'"),
         ("export:\n  levels: [q8_0, q8_0]", "line 2: a level is listed twice"),
-        ("deploy:\n  level: q2_k", "line 2: 'q2_k' is not made: export.levels has q8_0, q4_k_m"),
+        ("deploy:\n  level: q2_k", "line 2: 'q2_k' is not made: export.levels has q8_0, q6_k, q5_k_m, q4_k_m, q3_k_m"),
         ("train_python: ./nowhere/python", "line 1: ./nowhere/python: no such program"),
         ("method: dpo\ntrain:\n  options: {bta: 0.1}", "line 3: the method dpo has no option 'bta'; did you mean 'beta'?"),
         ("method: dpo\ntrain:\n  options:\n    beta: 9.5", "line 4: train.options.beta = 9.5: input should be less than or equal to 5 ("),

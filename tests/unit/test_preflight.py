@@ -50,7 +50,7 @@ def test_the_default_fits() -> None:
     facts = check(warnings=["a shared environment"])
     assert facts.fit == "fits" and facts.summary.startswith("FITS: memory up to ")
     assert facts.warnings == ["a shared environment"]
-    assert facts.disk_needed_gb.keys() == {"toolchain", "model", "checkpoints", "adapters", "merged", "measuring", "gguf f16", "gguf q8_0", "gguf q4_k_m", "reports"}
+    assert facts.disk_needed_gb.keys() == {"toolchain", "model", "checkpoints", "adapters", "merged", "measuring", "gguf f16", "gguf q8_0", "gguf q6_k", "gguf q5_k_m", "gguf q4_k_m", "gguf q3_k_m", "reports"}
     assert facts.provenance and len(facts.provenance.inputs) == 2 and facts.provenance.settings["train"]["lora"]["r"] == 16
 
 

@@ -23,14 +23,14 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench
     """Score every level on the test set and recommend one.
 
     Args:
-        settings: slice with export.tolerance, export.imatrix, eval, method, data.slice and train.rewards.
+        settings: slice with export.tolerance, export.imatrix, export.ladder_rows, eval, method, data.slice and train.rewards.
         gguf, predictions: one file each for every level, in the same order; f16 is among them.
         bench: bench.json, for what each level costs and how far it is from f16.
         compare: compare.json, for the score of the evaluated adapter.
         test: data/test.jsonl.
         out: ladder.json to write.
     """
-    rows = list(read_jsonl(test))
+    rows = list(read_jsonl(test))[: settings.export.ladder_rows]
     confidence, tolerance = settings.eval.confidence, settings.export.tolerance
     answers = {get_level(file): read_predictions(path, rows) for file, path in zip(gguf, predictions, strict=True)}
     metric = choose_file_metric(choose_metrics(settings, rows), [found[row["id"]] for found in answers.values() for row in rows])

@@ -8,7 +8,8 @@ from __future__ import annotations
 from html import escape
 
 from gaslamp.console import get_size
-from gaslamp.contracts import Ladder, Level
+from gaslamp.contracts import Ladder, Level, Score
+from gaslamp.evaluation.figures import format_value
 
 WIDTH, HEIGHT = 760, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 40, 52
@@ -19,9 +20,12 @@ def render_svg(ladder: Ladder) -> str:
     """Size of each file against its score with interval, the score that is still good enough, the recommended level."""
     rungs = sorted(ladder.levels, key=lambda level: level.size_bytes)
     f16 = next(level for level in rungs if level.level == "f16")
-    floor = f16.score.value - ladder.tolerance
-    low = max(0.0, min(min(level.score.low for level in rungs), floor) - 0.02)
-    high = min(1.0, max(level.score.high for level in rungs) + 0.02)
+    # a band only where scores are shares: elsewhere it may lie on either side
+    is_share = ladder.unit == "share"
+    floor = f16.score.value - (ladder.tolerance if is_share else 0.0)
+    low, high = min(min(level.score.low for level in rungs), floor), max(level.score.high for level in rungs)
+    margin = 0.05 * (high - low) or 0.01
+    low, high = (max(0.0, low - margin), min(1.0, high + margin)) if is_share else (low - margin, high + margin)
     widest = 1.08 * max(level.size_bytes for level in rungs)
 
     def x(size: float) -> float:
@@ -41,10 +45,10 @@ def render_svg(ladder: Ladder) -> str:
     for step in range(5):
         value = low + (high - low) * step / 4
         size = widest * (step + 0.5) / 5
-        parts.append(_text(LEFT - 8, y(value) + 4, f"{100 * value:.0f} %", INK, "end"))
+        parts.append(_text(LEFT - 8, y(value) + 4, format_value(value, ladder.unit), INK, "end"))
         parts.append(f'<path d="M{LEFT} {y(value)}H{WIDTH - RIGHT}" stroke="{FAINT}" stroke-opacity=".25"/>')
         parts.append(_text(x(size), HEIGHT - BOTTOM + 18, get_size(int(size)), INK, "middle"))
-    if low <= floor <= high:
+    if is_share and low <= floor <= high:
         parts.append(f'<path d="M{LEFT} {y(floor)}H{WIDTH - RIGHT}" stroke="{BAD}" stroke-dasharray="5 4"/>')
         parts.append(_text(WIDTH - RIGHT, y(floor) - 5, f"good enough from here: f16 less {100 * ladder.tolerance:g} points", BAD, "end"))
     taken: list[tuple[float, float]] = []
@@ -69,16 +73,22 @@ def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:
 COLUMNS = ("level", "score", "size", "bits a weight", "as f16", "perplexity", "KL divergence", "reads", "writes", "memory", "loads in")
 
 
-def get_cells(level: Level) -> list[str]:
+def show_score(score: Score, unit: str) -> str:
+    """A score with its interval, in its unit."""
+    if unit == "share":
+        return f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
+    return f"{format_value(score.value, unit)} ({format_value(score.low, unit)} to {format_value(score.high, unit)})"
+
+
+def get_cells(level: Level, unit: str = "share") -> list[str]:
     """The figures of a level as text, in the order of COLUMNS; what was not measured says so."""
 
     def show(value: float | None, form: str, unit: str = "") -> str:
         return "not measured" if value is None else f"{value:{form}}{unit}"
 
-    score = f"{100 * level.score.value:.1f} % ({100 * level.score.low:.1f} to {100 * level.score.high:.1f})"
     return [
         level.level + (", imatrix" if level.imatrix else ""),
-        score,
+        show_score(level.score, unit),
         get_size(level.size_bytes),
         f"{level.bits_per_weight:.2f}",
         f"{100 * level.same_as_f16:.1f} %",
@@ -97,7 +107,7 @@ def render_fragment(ladder: Ladder) -> str:
     rows = []
     for level in ladder.levels:
         mark = ' class="recommended"' if level.level == ladder.recommended else ""
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in get_cells(level))
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in get_cells(level, ladder.unit))
         rows.append(f"<tr{mark}>{cells}</tr>")
     return (
         '<section class="ladder">\n<h2>Levels</h2>\n'

@@ -18,14 +18,15 @@ def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: P
     """Ask a GGUF file the test rows over /v1/chat/completions, greedily, and write one prediction a line.
 
     Args:
-        settings: slice with eval.max_new_tokens and eval.sampling.
+        settings: slice with eval.max_new_tokens, eval.sampling and export.ladder_rows.
         gguf: the file to ask.
         toolchain: toolchain.json.
         test: data/test.jsonl.
         out: predictions file.
         log: what llama-server prints.
     """
-    rows = list(read_jsonl(test))
+    # the first rows: which row stands where depends on the row alone, so they are a sample of all
+    rows = list(read_jsonl(test))[: settings.export.ladder_rows]
     longest = max(sum(len(get_text(turn)) for turn in get_prompt(row)) + len(get_reference(row) or "") for row in rows)
     context = 512 * math.ceil((longest / 2 + 512) / 512)  # two characters a token is the poor end for text
     with LlamaServer(read_json(toolchain), gguf, context=context, parallel=BATCH_PARALLEL, log=log) as server:

@@ -10,7 +10,7 @@ from typing import Any
 from gaslamp.console import get_size, say
 from gaslamp.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
 from gaslamp.errors import GaslampError
-from gaslamp.evaluation.ladder_page import COLUMNS, get_cells, render_svg
+from gaslamp.evaluation.ladder_page import COLUMNS, get_cells, render_svg, show_score
 from gaslamp.export import Sources, get_recommended, put, require_parity
 from gaslamp.exporters import adapter
 from gaslamp.files import read_json, write_json, write_text
@@ -100,10 +100,10 @@ def render_card(sources: Sources, settings: Any) -> str:
         "",
         "| Measure | Base | This model |",
         "|---|---|---|",
-        *(f"| {quote(metric.title)} | {_score(metric.base)} | {_score(metric.tuned)} |" for metric in compare.metrics),
+        *(f"| {quote(metric.title)} | {show_score(metric.base, metric.unit)} | {show_score(metric.tuned, metric.unit)} |" for metric in compare.metrics),
     ]
     if {"base", "tuned"} <= set(compare.retention):
-        lines.append(f"| General questions (what was kept) | {_score(compare.retention['base'])} | {_score(compare.retention['tuned'])} |")
+        lines.append(f"| General questions (what was kept) | {show_score(compare.retention['base'], 'share')} | {show_score(compare.retention['tuned'], 'share')} |")
     lines += [
         "",
         "## Levels",
@@ -112,7 +112,7 @@ def render_card(sources: Sources, settings: Any) -> str:
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",
-        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level))} |" for level in ladder.levels),
+        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level, ladder.unit))} |" for level in ladder.levels),
         "",
         f"Recommended: {escape(ladder.recommended)}, {quote(ladder.reason)}.",
         "",
@@ -128,10 +128,6 @@ def render_card(sources: Sources, settings: Any) -> str:
     if problems := find_placeholders(text):
         raise GaslampError("the model card has gaps\n" + "\n".join(f"    - {problem}" for problem in problems), "delete the fact file it is made from and run again")
     return strip_marks(text)
-
-
-def _score(score: Any) -> str:
-    return f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
 
 
 def verify(folder: Path) -> None:
