@@ -202,7 +202,7 @@ rule export_model:
         format="[a-z][a-z0-9_]*",
     params:
         settings=get_settings("project", "method", "train", "export", "deploy"),
-        gguf="outputs/{run}/gguf",
+        gguf=lambda wildcards, input: Path(input.ladder).parent,
     shell:
         "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"
         " --merged {input.merged} --template {input.template} --card {input.card} --train {input.train}"

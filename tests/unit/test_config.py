@@ -109,7 +109,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_conflicts_are_told_together(tmp_path: Path) -> None:
-    problems = get_problems(tmp_path, "data:\n  source: a.csv\nmodel:\n  source: ./b\ndeploy:\n  level: q6_k\n")
+    problems = get_problems(tmp_path, "data:\n  source: a.csv\nmodel:\n  source: ./b\ndeploy:\n  level: q5_0\n")
     assert [problem.split(":")[0] for problem in problems] == ["line 2", "line 4", "line 6"]
 
 

@@ -300,7 +300,7 @@ def climb(folder: Path, monkeypatch: pytest.MonkeyPatch, right: dict[str, int], 
         files.append(folder / f"model-{level}.gguf")
         files[-1].write_text("only its name counts here")
     predictions = [write_answers(folder / f"{level}.jsonl", rows, hits) for level, hits in right.items()]
-    config = Config.model_validate({"export": {"tolerance": tolerance}, "eval": {"metrics": ["exact_match"]}})
+    config = Config.model_validate({"export": {"tolerance": tolerance, "ladder_rows": None}, "eval": {"metrics": ["exact_match"]}})
     settings = parse_slice(get_slice(config, "export.tolerance", "export.imatrix", "export.ladder_rows", "eval", "method", "data.slice", "train.rewards"))
     facts.bench(list(right)).write(folder / "bench.json")
     paths = [folder / name for name in ("bench.json", "compare.json", "test.jsonl", "ladder.json")]
