@@ -138,17 +138,6 @@ def conclude(checks: list[ParityCheck], prompts: int, gate: str, provenance: Pro
     return Parity(passed=not failed, summary=summary, prompts=prompts, checks=checks, override=override, provenance=provenance)
 
 
-def write_not_applicable(artefact: str, method: str, out: Path) -> Parity:
-    """parity.json of a model that answers nothing: there is no chat to compare, and that is said."""
-    parity = Parity(
-        passed=True, summary=f"not applicable: {method} makes a model of the kind {artefact}, which answers no prompts", prompts=0, checks=[],
-        provenance=Provenance.start([]),
-    )  # fmt: skip
-    parity.write(out)
-    say(parity.summary)
-    return parity
-
-
 def get_special_tokens(template: Template) -> list[str]:
     """The special tokens that a user could write: those of the template and of the end."""
     return list(dict.fromkeys(token for token in (*template.stop_tokens, template.bos_token) if token))

@@ -33,7 +33,6 @@ from gaslamp.parity import (
     get_evaluated,
     get_prompts,
     get_special_tokens,
-    write_not_applicable,
 )
 from gaslamp.template import Renderer
 
@@ -223,8 +222,3 @@ def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
     assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())
     assert SPECIAL not in dict(get_prompts(finished / "data" / "test.jsonl", 3))
-
-
-def test_what_answers_nothing_is_not_applicable(tmp_path: Path) -> None:
-    parity = write_not_applicable("classifier", "reward", tmp_path / "parity.json")
-    assert parity.passed and parity.summary.startswith("not applicable: reward makes a model of the kind classifier") and not parity.checks
