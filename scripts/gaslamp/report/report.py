@@ -12,6 +12,7 @@ from gaslamp.dashboard.panels import get_panels
 from gaslamp.dashboard.project import flatten
 from gaslamp.dashboard.trainings import Tail, Training
 from gaslamp.evaluation.figures import format_change, format_interval, format_value
+from gaslamp.evaluation.ladder_page import render_svg
 from gaslamp.files import get_csp_hash, read_json, sha256_path, write_text
 from gaslamp.report.curves import HEIGHT, LEFT, RIGHT, WIDTH, get_chart
 
@@ -115,7 +116,7 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
         style=Markup(style), style_hash=get_csp_hash(style), project=settings.project, compare=compare, verdict=verdict, parity=parity, ladder=ladder,
         model=[["Name", model.name], ["Source", model.source], ["Licence", model.license or "not stated"], ["Parameters", f"{model.parameters:,}"], ["sha256", model.sha256]],
         data=_get_data(card), warnings=card.warnings, checks=card.checks, charts=panels, box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
-        training=_get_training(train), scores=_get_scores(compare), levels=_get_levels(ladder) if ladder else [], environment=[row for row in environment if row[1]],
+        training=_get_training(train), scores=_get_scores(compare), levels=_get_levels(ladder) if ladder else [], ladder_plot=Markup(render_svg(ladder)) if ladder else "", environment=[row for row in environment if row[1]],
         provenance=_get_provenance(files, [fact for fact in (train, compare, ladder, parity) if fact]), command=provenance.command if provenance else "",
         settings=flatten(provenance.settings.get("train") or {}) if provenance else [],
     )  # fmt: skip
