@@ -57,7 +57,8 @@ def render_svg(ladder: Ladder) -> str:
         colour = CHOSEN if level.level == ladder.recommended else GOOD if level.within_tolerance else BAD
         parts.append(f'<path d="M{at} {y(level.score.low)}V{y(level.score.high)}" stroke="{colour}" stroke-width="2" stroke-opacity=".6"/>')
         parts.append(f'<circle cx="{at}" cy="{mid}" r="{6 if level.level == ladder.recommended else 4}" fill="{colour}"/>')
-        row = mid - 10
+        # the recommended one below its point, where the tight crowd of levels above it is not
+        row = mid + 20 if level.level == ladder.recommended else mid - 10
         while any(abs(at - other) < 70 and abs(row - line) < 13 for other, line in taken):  # labels of close points climb
             row -= 13
         taken.append((at, row))

@@ -30,7 +30,7 @@ def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: P
     longest = max(sum(len(get_text(turn)) for turn in get_prompt(row)) + len(get_reference(row) or "") for row in rows)
     context = 512 * math.ceil((longest / 2 + 512) / 512)  # two characters a token is the poor end for text
     with LlamaServer(read_json(toolchain), gguf, context=context, parallel=BATCH_PARALLEL, log=log) as server:
-        questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, retention=False)
+        questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, retention=False)[: len(rows)]
         progress = Progress("answer", len(questions))
         progress.update(0)
         guard, done = threading.Lock(), 0
