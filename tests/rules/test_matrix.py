@@ -142,7 +142,7 @@ def test_the_first_run_left_what_it_promised(finished: Path) -> None:
     compare = json.loads((finished / "outputs/main/eval/compare.json").read_text())
     assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0
     parity = json.loads((finished / "outputs/main/gguf/parity.json").read_text())
-    assert parity["passed"] and len(parity["checks"]) == 24, parity["summary"]
+    assert parity["passed"] and len(parity["checks"]) == 33, parity["summary"]
     assert not list(finished.rglob(".*.unfinished")) and not list(finished.rglob("*.partial.jsonl"))
 
 
