@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run llamacpp new test lint golden bench bench-data schema
+.PHONY: help setup run llamacpp new test lint golden bench bench-data bench-gpu schema
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ bench: setup ## step time against bare TRL, batched evaluation against one by on
 
 bench-data: setup ## a million rows through the data phase against `datasets`, the bare tokenizer, and itself on fewer rows
 	@$(BIN)/python scripts/run_bench_data.py $(ARGS)
+
+bench-gpu: setup ## training on an NVIDIA GPU: Unsloth and plain TRL through our script, against bare TRL (needs the cuda extra)
+	@$(BIN)/python scripts/run_bench_gpu.py $(ARGS)
 
 schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model
 	@$(BIN)/python scripts/write_schema.py

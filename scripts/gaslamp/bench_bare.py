@@ -15,11 +15,14 @@ from typing import Any
 
 
 def train(job: dict[str, Any]) -> dict[str, Any]:
-    """TRL's SFTTrainer on rows that are tokens already; the time and the loss of every step."""
+    """TRL's SFTTrainer on rows that are tokens already; time, tokens and loss of every step, and the peak of device memory.
+
+    ``device`` cuda and ``quantization`` 4bit in the job: what a person would write for one NVIDIA GPU.
+    """
     import torch
     from datasets import load_dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+    from peft import LoraConfig, prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
     from gaslamp.sampling import LengthSampler
@@ -27,30 +30,49 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     steps: list[dict[str, float]] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]
+        began, seconds, seen = 0.0, 0.0, 0.0
+
+        def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+            self.began = time.monotonic()
+
+        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+            self.seconds = time.monotonic() - self.began
+
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
             if "loss" in logs:
-                steps.append({"step": state.global_step, "time": time.time(), "loss": float(logs["loss"])})
+                tokens, self.seen = float(logs.get("num_tokens", 0.0)) - self.seen, float(logs.get("num_tokens", 0.0))
+                steps.append({"step": state.global_step, "time": time.time(), "loss": float(logs["loss"]), "seconds": self.seconds, "tokens": tokens})
 
     set_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     tokenizer.pad_token = job["pad_token"]
-    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    cuda, own = job.get("device") == "cuda", {}
+    if job.get("quantization") == "4bit":
+        own["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16, bnb_4bit_use_double_quant=True
+        )
+    dtype = getattr(torch, job.get("dtype", "float32"))
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=dtype, device_map={"": 0} if cuda else None, **own)
     model.config.use_cache = False
-    rows = load_dataset("json", data_files={name: job[name] for name in ("train", "valid")}, cache_dir=job["cache"])
+    if own:
+        model = prepare_model_for_kbit_training(model)
+    files = {name: job[name] for name in ("train", "valid") if job[name]}
+    rows = load_dataset("json", data_files=files, cache_dir=job["cache"])
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(**job["arguments"]),
         train_dataset=rows["train"],
-        eval_dataset=rows["valid"],
+        eval_dataset=rows.get("valid"),
         processing_class=tokenizer,
         peft_config=LoraConfig(**job["lora"], bias="none", task_type="CAUSAL_LM"),
         callbacks=[Clock()],
     )
     # our order of the rows, so that the losses can be compared step by step
-    sampler = LengthSampler([len(row["input_ids"]) for row in rows["train"]], job["arguments"]["per_device_train_batch_size"], job["seed"])
+    step_rows = job["arguments"]["per_device_train_batch_size"] * job["arguments"].get("gradient_accumulation_steps", 1)
+    sampler = LengthSampler([len(row["input_ids"]) for row in rows["train"]], step_rows, job["seed"])
     trainer._get_train_sampler = lambda dataset=None: sampler
     trainer.train()
-    return {"steps": steps}
+    return {"steps": steps, "peak_memory_gb": torch.cuda.max_memory_reserved() / 1e9 if cuda else None}
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:

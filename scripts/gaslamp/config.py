@@ -185,6 +185,12 @@ class Train(Section):
         "auto", description="auto: what the backend does best (cpu: float32); the choice and its reason are recorded."
     )
     gradient_checkpointing: bool | None = Field(None, description="Less memory for about a third more time. null: the method's preset.")
+    engine: Literal["unsloth", "trl"] = Field(
+        "unsloth", description="What trains on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have one engine and ignore it."
+    )
+    quantization: Literal["none", "8bit", "4bit"] = Field(
+        "none", description="How the frozen base weights are held while training (NVIDIA GPUs): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights."
+    )
     adapter: Literal["lora", "none"] = Field(
         "lora", description="lora: a small adapter beside frozen weights; none: every weight is trained (sft, cpt, dpo), about 16 bytes of memory for each."
     )

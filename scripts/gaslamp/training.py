@@ -80,7 +80,7 @@ def train_model(
         GaslampError: a loss that is not a number, an interrupt (after saving), or settings that cannot work.
     """
     backend = registry.get("backends", settings.backend)
-    threads = backend.prepare_process()
+    threads = backend.prepare_process(settings)
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
     values = settings.dump()
     what = {key: value for key, value in values["train"].items() if key not in NO_REASON_TO_TRAIN}

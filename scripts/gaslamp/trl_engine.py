@@ -31,7 +31,9 @@ ROWS_SEEN = 400  # what a small model needs of a narrow task, when train.epochs 
 NOT_PASSED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens", "mean_token_accuracy", "total_flos")
 
 
-def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
+def train_with_trl(
+    plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str], load: Any = None
+) -> Result:
     """Train ``plan`` with the trainer of its method and return what happened.
 
     Args:
@@ -40,6 +42,8 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         device_arguments: what the backend adds to the trainer's arguments (use_cpu, bf16 ...).
         dtype: of the base weights while training.
         decisions: automatic choices so far, with their reasons; recorded in train.json.
+        load: the backend's own ``load(plan, dtype) -> (model, peft_config)``; a model that carries its adapter already
+            comes with ``None``.
 
     Raises:
         OutOfMemory: the allocator refused, before the first step or later.
@@ -47,10 +51,10 @@ def train_with_trl(plan: Plan, events: Events, device_arguments: dict[str, Any],
         GaslampError: a loss that is no number, or rows and settings that break a rule.
     """
     with trackers_beside(plan):
-        return _train(plan, events, device_arguments, dtype, decisions)
+        return _train(plan, events, device_arguments, dtype, decisions, load)
 
 
-def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str]) -> Result:
+def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: str, decisions: dict[str, str], load: Any) -> Result:
     import torch
     from transformers import set_seed
 
@@ -61,7 +65,10 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     train = plan.settings.train
     method = get_method(plan.settings.method)
     set_seed(train.seed)
-    model = getattr(method, "load_model", load_model)(plan.model.path, dtype)
+    if load:
+        model, peft_config = load(plan, dtype)
+    else:
+        model, peft_config = getattr(method, "load_model", load_model)(plan.model.path, dtype), get_peft_config(train)
     base_gb = get_memory_gb()
     if hasattr(model, "config"):
         model.config.use_cache = False
@@ -81,14 +88,14 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         options=get_options(plan.settings.method, train.options),
         arguments=get_arguments(plan, epochs) | device_arguments,
         callbacks=[watcher.get_callback()],
-        peft_config=get_peft_config(train),
+        peft_config=peft_config,
         tell=watcher.tell,
         decisions={**plan.decisions, **decisions, "epochs": "as many as max_steps takes" if train.max_steps else f"{epochs:g}: {reason}"},
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
     held = {"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}  # for the gauge of the dashboard
-    if context.peft_config is not None and hasattr(trainer.model, "peft_config"):
+    if hasattr(trainer.model, "peft_config"):
         trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
     columns = set(trainer.train_dataset.column_names)
     plan.lengths = get_lengths(trainer.train_dataset, columns)
@@ -373,10 +380,14 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
 
 
 def get_memory_gb() -> float:
-    """Peak resident memory of this process in GB."""
+    """Peak memory of this process in GB: reserved on the GPU where it computes there, resident elsewhere."""
     import resource
     import sys
 
+    import torch
+
+    if torch.cuda.is_initialized():
+        return round(float(torch.cuda.max_memory_reserved()) / 1e9, 3)
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 3)
 

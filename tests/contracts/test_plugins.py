@@ -72,7 +72,7 @@ def test_backend(name: str) -> None:
     assert module.EXTRA and module.REQUIRES and set(module.METHODS) <= set(registry.names("methods"))
     assert get_parameters(module, "find_machine_problems") == ["system"]
     if module.BUILT:
-        assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == []
+        assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == ["settings"]
 
 
 @pytest.mark.parametrize("name", registry.names("methods"))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gaslamp import registry
-from gaslamp.threads import prepare_process as prepare_process
+from gaslamp import registry, threads
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
@@ -24,6 +23,11 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
     if system["os"] == "Windows":
         return [("Windows itself is not supported", "work inside WSL: wsl --install, then clone and run there")]
     return []
+
+
+def prepare_process(settings: Any) -> str:
+    """Set what must stand before torch is imported; returns the choice of threads with its reason."""
+    return threads.prepare_process()
 
 
 def choose_dtype(wanted: str) -> tuple[str, str]:

@@ -1,14 +1,27 @@
-"""Train on an NVIDIA GPU with Unsloth. Not built yet: declared, so that the preflight can refuse it by name."""
+"""Train on an NVIDIA GPU: with Unsloth's kernels, or with plain TRL and PEFT when the config says so, never silently."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
-BUILT = False
-REASON = "Unsloth training on NVIDIA GPUs comes with a later version"
+from gaslamp import threads
+from gaslamp.files import get_cache_dir
+
+if TYPE_CHECKING:
+    from gaslamp.events import Events
+    from gaslamp.training import Plan, Result
+
+BUILT = True
+REASON = ""
 EXTRA = "cuda"
-REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "unsloth", "bitsandbytes")
-METHODS = ("sft",)
+REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "unsloth")
+METHODS = ("sft", "cpt")
+VISION = ()  # methods that load with FastVisionModel
+
+# What makes a run the same everywhere: no statistics call, no installing behind the user's back, no files in the project.
+ENVIRONMENT = {"UNSLOTH_DISABLE_STATISTICS": "1", "UNSLOTH_AUTO_INSTALL": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
@@ -17,3 +30,117 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     other = "mac" if system["is_apple_silicon"] else "cpu"
     return [("no NVIDIA GPU here: nvidia-smi lists none", f"use snakemake --profile {other}, or a machine with an NVIDIA GPU and its driver")]
+
+
+def prepare_process(settings: Any) -> str:
+    """Set what must stand before torch is imported; import Unsloth first of all, because it patches the others on import."""
+    choice = threads.prepare_process()
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(get_cache_dir() / "unsloth_compiled_cache"))
+    if settings.train.engine == "unsloth":
+        late = [name for name in ("transformers", "trl", "peft") if name in sys.modules]
+        assert not late, f"{', '.join(late)} was imported before unsloth, which then patches too late"
+        import unsloth  # noqa: F401
+    return choice
+
+
+def choose_dtype(wanted: str) -> tuple[str, str]:
+    """The type of the base weights in training and the reason for it."""
+    import torch
+
+    if wanted != "auto":
+        return wanted, "set in config.yaml"
+    if not torch.cuda.is_available():
+        return "float32", "Unsloth's own CPU backend (no GPU here)"
+    if torch.cuda.is_bf16_supported():
+        return "bfloat16", f"{torch.cuda.get_device_name()} computes in it, and it does not overflow as float16 does"
+    return "float16", f"{torch.cuda.get_device_name()} is older than bfloat16"
+
+
+def train(plan: Plan, events: Events) -> Result:
+    """Train with the engine of the config on the first GPU."""
+    import torch
+
+    from gaslamp.trl_engine import train_with_trl
+
+    train = plan.settings.train
+    dtype, reason = choose_dtype(train.dtype)
+    cuda = torch.cuda.is_available()
+    arguments: dict[str, Any] = {"use_cpu": not cuda, "bf16": cuda and dtype == "bfloat16", "fp16": cuda and dtype == "float16"}
+    if train.adapter == "none" and cuda:
+        arguments["optim"] = "adamw_8bit"  # two bytes of moments for each weight instead of eight
+    decisions = {
+        "dtype": f"{dtype}: {reason}",
+        "engine": f"{train.engine}: set by train.engine",
+        "quantization": f"{train.quantization}: set by train.quantization",
+        **({"optimizer": "adamw_8bit: every weight is trained"} if "optim" in arguments else {}),
+    }
+    load = load_with_unsloth if train.engine == "unsloth" else load_with_transformers
+    return train_with_trl(plan, events, arguments, dtype, decisions, load)
+
+
+def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
+    """Unsloth's model, with its adapter on it; no peft_config is left for the trainer to apply."""
+    import torch
+    from unsloth import FastLanguageModel
+
+    train = plan.settings.train
+    checkpointing: Any = "unsloth" if train.gradient_checkpointing else False
+    model, _ = FastLanguageModel.from_pretrained(
+        plan.model.path,
+        max_seq_length=train.max_length,
+        dtype=getattr(torch, dtype),
+        load_in_4bit=train.quantization == "4bit",
+        load_in_8bit=train.quantization == "8bit",
+        full_finetuning=train.adapter == "none",
+        use_gradient_checkpointing=checkpointing,
+        trust_remote_code=False,
+        random_state=train.seed,
+    )
+    if train.adapter == "none":
+        return model, None
+    lora = train.lora
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] if lora.target_modules == "all-linear" else lora.target_modules
+    model = FastLanguageModel.get_peft_model(
+        model,
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        bias="none",
+        target_modules=names,
+        use_gradient_checkpointing=checkpointing,
+        random_state=train.seed,
+    )
+    return model, None
+
+
+def load_with_transformers(plan: Plan, dtype: str) -> tuple[Any, Any]:
+    """The model as transformers loads it, quantized by bitsandbytes when asked for, and the adapter's config for the trainer."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from gaslamp.trl_engine import get_peft_config
+
+    train = plan.settings.train
+    own: dict[str, Any] = {}
+    if train.quantization == "4bit":
+        own["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, dtype), bnb_4bit_use_double_quant=True
+        )
+    elif train.quantization == "8bit":
+        own["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        plan.model.path,
+        dtype=getattr(torch, dtype),
+        device_map={"": 0} if torch.cuda.is_available() else None,
+        trust_remote_code=False,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        **own,
+    )
+    if own:
+        from peft import prepare_model_for_kbit_training
+
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=train.gradient_checkpointing)
+    return model, get_peft_config(train)
