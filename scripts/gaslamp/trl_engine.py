@@ -483,7 +483,7 @@ class Watcher:
         if "loss" not in logs:
             return
         loss = float(logs["loss"])
-        seen = float(logs.get("num_tokens", 0.0))
+        seen = float(logs.get("num_tokens", state.num_input_tokens_seen))
         tokens, self.tokens_before = max(0.0, seen - self.tokens_before), seen
         self.events.write(
             "step",

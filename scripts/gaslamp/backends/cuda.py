@@ -68,6 +68,8 @@ def train(plan: Plan, events: Events) -> Result:
     dtype, reason = choose_dtype(train.dtype)
     cuda = torch.cuda.is_available()
     arguments: dict[str, Any] = {"use_cpu": not cuda, "bf16": cuda and dtype == "bfloat16", "fp16": cuda and dtype == "float16"}
+    # Unsloth's trainer logs no token count on a GPU; transformers' own is restored after a resume as well
+    arguments["include_num_input_tokens_seen"] = "non_padding"
     if train.adapter == "none" and cuda:
         arguments["optim"] = "adamw_8bit"  # two bytes of moments for each weight instead of eight
     decisions = {
