@@ -364,7 +364,8 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
             if batch is None:
                 return {}
             batch = {key: value.to(trainer.args.device) if hasattr(value, "to") else value for key, value in batch.items()}
-            loss = trainer.compute_loss(model, batch)
+            with trainer.compute_loss_context_manager():  # 16-bit arithmetic as in the training
+                loss = trainer.compute_loss(model, batch)
             trainer.accelerator.backward(loss)
             optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0, weight_decay=0.0)
             optimizer.step()
