@@ -70,9 +70,9 @@ def test_what_is_not_built_is_refused_by_name(backend: str) -> None:
     assert {path.name for path in Path().iterdir()} == {"env.json", "system.json"}
 
 
-def test_a_gpu_does_not_make_an_unbuilt_backend_work() -> None:
-    text = get_error({"backend": "cuda"}, {"gpus": [{"name": "T4"}]})
-    assert "not built yet" in text and "no NVIDIA GPU" not in text
+def test_the_gpu_backend_wants_a_gpu() -> None:
+    text = get_error({"backend": "cuda"})
+    assert "no NVIDIA GPU here" in text and "use snakemake --profile cpu" in text and "not built yet" not in text
 
 
 def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_the_script_writes_only_when_nothing_blocks(tmp_path: Path) -> None:
     Path("system.json").write_text(json.dumps(SYSTEM))
     Path("env.json").write_text(json.dumps({"warnings": []}))
     script = Path(__file__).resolve().parents[2] / "scripts" / "check_preflight.py"
-    settings = get_slice(Config.model_validate({"backend": "cuda"}), *KEYS)
+    settings = get_slice(Config.model_validate({"backend": "mac"}), *KEYS)
     command = [sys.executable, str(script), "--system", "system.json", "--env", "env.json", "--settings", settings]
     done = subprocess.run([*command, "--out", "preflight.json", "--log", "x.log"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "not built yet" in done.stderr
