@@ -74,6 +74,7 @@ class Series:
     mean: array[float] = field(default_factory=lambda: array("d"))
     broken: int = 0  # values that were NaN or infinite
     _window: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _total: float = 0.0  # of the window
 
     def add(self, step: int, value: float) -> None:
         """Append one value; what is no number counts neither for the smoothed value nor for the mean."""
@@ -85,8 +86,9 @@ class Series:
         self.values.append(value if finite else math.nan)
         self.ema.append(smoothed)
         if finite:
+            self._total += value - (self._window[0] if len(self._window) == WINDOW else 0.0)
             self._window.append(value)
-        self.mean.append(sum(self._window) / len(self._window) if self._window else math.nan)
+        self.mean.append(self._total / len(self._window) if self._window else math.nan)
 
     def cut(self, step: int) -> bool:
         """Drop everything after ``step``: a resume goes on from there. Tells whether something went."""
@@ -98,6 +100,7 @@ class Series:
         for column in (self.steps, self.values, self.ema, self.mean):
             del column[keep:]
         self._window = deque((value for value in self.values[-WINDOW:] if value == value), maxlen=WINDOW)
+        self._total = sum(self._window)
         return True
 
     def last(self) -> float | None:
