@@ -178,11 +178,9 @@ def get_target_reports():
 
 
 def get_asked():
-    """What the named metrics need of a model, as JSON; nothing when they are chosen by the rows, which are not known yet."""
-    if not CONFIG.eval.metrics:
-        return ""
+    """What the named metrics need of a model beside answers, as JSON: a reason to ask again; metrics of answers are none."""
     metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
-    return json.dumps(get_measures(metrics), separators=(",", ":"))
+    return json.dumps({name: options for name, options in get_measures(metrics).items() if name != "answer"})
 
 
 def get_reward_plugins():
@@ -196,10 +194,10 @@ TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CO
 # The same of the evaluation: how many rows are asked together reaches it and is no reason; another metric asks nothing again
 # unless it needs something else of the model.
 EVALUATION_PAGE = [f"evaluation/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
-ASKED = get_asked()
 ASK_SETTINGS = get_settings("method", "eval", "train.rewards", "train.options", "train.max_length")
-ASK_KEYS = [*(f"eval.{key}" for key in ("max_new_tokens", "sampling", "retention")), *([] if ASKED else ["method"])]
+ASK_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 ASK_REASONS = get_settings(*ASK_KEYS)
+SCORE_KEYS = ["method", "data.slice", "train.rewards", *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices"))]
 JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
 JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
 JUDGE_REASONS = get_settings(

@@ -20,10 +20,10 @@ rule evaluate_model:
     params:
         settings=ASK_REASONS,
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        measures=f"--measures {shlex.quote(ASKED)}" if ASKED else "",
+        asked=get_asked(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} --settings {ASK_SETTINGS:q} {params.measures} --out {output.predictions} --log {log}"
+        " --template {input.template} --settings {ASK_SETTINGS:q} --out {output.predictions} --log {log}"
 
 
 rule compare_models:

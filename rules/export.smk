@@ -127,7 +127,7 @@ rule build_ladder:
     log:
         "logs/{run}/build_ladder.log",
     params:
-        settings=get_settings("export.tolerance", "export.imatrix", "export.ladder_rows", "eval", "method", "data.slice", "train.rewards"),
+        settings=get_settings("export.tolerance", "export.imatrix", "export.ladder_rows", *SCORE_KEYS),
     shell:
         "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions} --bench {input.bench}"
         " --compare {input.compare} --test {input.test} --settings {params.settings:q}"

@@ -1,7 +1,6 @@
 """Ask base or tuned every test row and the retention questions, greedily."""
 
 import argparse
-import json
 from pathlib import Path
 
 from gaslamp.config import parse_slice
@@ -16,7 +15,6 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
     parser.add_argument("--settings", required=True, help="JSON with method, train.rewards and eval")
-    parser.add_argument("--measures", help="JSON: what to ask; without it: what the metrics of these rows need")
     parser.add_argument("--out", type=Path, required=True, help="predictions to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
@@ -26,8 +24,7 @@ def main() -> None:
         prepare_process()
         from gaslamp.evaluation.generate import evaluate_model
 
-        measures = json.loads(args.measures) if args.measures else None
-        evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out, measures)
+        evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from gaslamp.evaluation.generate import evaluate_model
 from gaslamp.evaluation.loading import load_evaluated
 from gaslamp.evaluation.measure import Sequence, get_likelihoods, get_windows
 from gaslamp.evaluation.nearness import find_near
-from gaslamp.files import read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.files import read_json, read_jsonl, sha256_text, write_json, write_jsonl
 from gaslamp.models import fetch_model, load_model
 from gaslamp.template import Renderer, build_template
 
@@ -306,20 +306,47 @@ def test_swapped_labels_are_seen(place: dict[str, Any]) -> None:
     assert compare.metrics[0].details["tuned"]["confusion"] == {"blue": {"blue": 0, "red": 20}, "red": {"blue": 20, "red": 0}}
 
 
-def test_a_wrong_template_is_seen(place: dict[str, Any], tiny_model: Path) -> None:
-    """The same model and rows under another template: the answer it knows is less likely, significantly."""
+def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path) -> Path:
+    """The tiny model after a few steps on these rows, all weights, saved as a whole model."""
+    import torch
+
+    torch.manual_seed(0)
+    model = load_model(place["path"], "float32").train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    encoded = [place["renderer"].encode(row["messages"]) for row in rows]
+    width = max(len(row.ids) for row in encoded)
+    ids = torch.tensor([row.ids + [0] * (width - len(row.ids)) for row in encoded])
+    labels = torch.tensor([row.labels + [-100] * (width - len(row.ids)) for row in encoded])
+    mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in encoded])
+    for step in range(25):
+        part = slice(step % 4, None, 4)
+        loss = model(input_ids=ids[part], attention_mask=mask[part], labels=labels[part]).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_a_wrong_template_is_seen(place: dict[str, Any], tmp_path: Path) -> None:
+    """A model that learnt under one template and is asked under another: its own answers surprise it, beyond chance."""
     rows = make_task()
     settings = get_settings(metrics=["perplexity"])
-    right = ask(place, rows, settings)
+    taught = teach(place, rows, tmp_path / "taught")
+    right = ask(place, rows, settings, taught)
     recorded = Template.read(place["folder"] / "template.json")
-    wrong = recorded.model_copy(update={"chat_template": recorded.chat_template.replace("<|im_start|>", "<|im_end|>###")})
-    wrong.write(place["folder"] / "template.json")
+    other = recorded.chat_template.replace("<|im_start|>", "### ").replace("<|im_end|>", " ###", 1)
     try:
-        found = ask(place, rows, settings)
+        recorded.model_copy(update={"chat_template": other}).write(place["folder"] / "template.json")
+        with pytest.raises(GaslampError, match="is not the one that was recorded"):
+            ask(place, rows, settings, taught)
+        other = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+        recorded.model_copy(update={"chat_template": other, "sha256": sha256_text(other)}).write(place["folder"] / "template.json")
+        wrong = ask(place, rows, settings, taught)
     finally:
         recorded.write(place["folder"] / "template.json")
-    compare, gate = judge(place, right, found, settings)
-    assert compare.metrics[0].p_value < 0.05 and compare.metrics[0].base.value != compare.metrics[0].tuned.value
+    compare, gate = judge(place, right, wrong, settings)
+    assert compare.verdict == "worse" and compare.metrics[0].p_value < 0.01 and not gate["passed"], compare.headline
 
 
 def test_an_adapter_that_is_not_loaded_is_seen(place: dict[str, Any], tmp_path: Path) -> None:
@@ -412,9 +439,12 @@ def test_the_page_is_one_safe_file(place: dict[str, Any]) -> None:
     assert page.count('<article class="row') == 40 and "Yes, the model became better" in page and "default-src 'none'" in page
 
 
-def test_lm_evaluation_harness_with_local_tasks(place: dict[str, Any], tmp_path: Path) -> None:
+def test_lm_evaluation_harness_with_local_tasks(place: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real harness on a task file with its data beside it, no network."""
     pytest.importorskip("lm_eval")
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     from gaslamp.evaluation.harness import run_harness
 
     tasks = tmp_path / "tasks"
@@ -435,9 +465,6 @@ def test_lm_evaluation_harness_with_local_tasks(place: dict[str, Any], tmp_path:
     write_json(tmp_path / "tuned.json", {"scores": {"tiny_sums, acc": {**score, "value": 0.2}}})
     read = comparing._read_lm_eval({"base": tmp_path / "base.json", "tuned": tmp_path / "tuned.json"})
     assert read["tiny_sums, acc"]["base"].value == 1.0
-    with pytest.raises(GaslampError, match="knows no task nosuch"):
-        other = Config.model_validate({"eval": {"lm_eval": ["nosuch"]}})
-        run_harness(parse_slice(get_slice(other, "method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence")), *arguments)
 
 
 def test_answers_kept_by_hand_become_test_rows(place: dict[str, Any], tmp_path: Path) -> None:

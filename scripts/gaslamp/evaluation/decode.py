@@ -4,7 +4,9 @@ What costs time when rows are answered together on few cores, and what is done a
 
 - a batch that waits for its longest answer works for rows that ended long ago: a row leaves when it ends, the next one enters;
 - every prompt begins with the same system turn: it is read once and its keys and values are shared out;
-- padding is computed as well: rows enter in the order of their length, and columns that nobody needs any more are cut off.
+- padding is computed as well: rows enter in the order of their length, and columns that nobody needs any more are cut off;
+- keys and values would be copied for every token, once to append to them and once for each query head that shares them: they
+  get room to grow in, and the heads that share a key are asked as if they were positions.
 
 Models whose layers are not all of plain attention (sliding windows, state spaces) go through ``generate`` of transformers.
 """
@@ -13,8 +15,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from gaslamp.console import say
@@ -22,6 +26,8 @@ from gaslamp.errors import GaslampError
 
 FIRST_BATCH = 32
 MIN_PREFIX = 8
+ROOM = 32  # tokens that keys and values can grow by before they are copied
+ATTENTION = "gaslamp_shared_heads"
 
 
 @dataclass
@@ -123,14 +129,73 @@ def _get_prefix(prompts: list[list[int]]) -> int:
     return common if common >= MIN_PREFIX else 0
 
 
+@cache
+def _get_tools() -> tuple[Callable[[], Any], str]:
+    """A maker of caches with room to grow, and the name of an attention that copies no keys. Imports transformers."""
+    import torch
+    from transformers import AttentionInterface, DynamicCache
+    from transformers.cache_utils import DynamicLayer
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+        room: Any = None  # keys and values with free columns at the end
+        shown: Any = None  # the part of the room that was handed out last
+
+        def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            if key_states.shape[2] != 1 or self.get_seq_length() == 0:
+                found: tuple[Any, Any] = super().update(key_states, value_states, *args, **kwargs)
+                return found
+            length = self.keys.shape[2]
+            if self.shown is not self.keys or self.room[0].shape[2] == length:  # rows came or went, or it is full
+                self.room = tuple(torch.nn.functional.pad(part, (0, 0, 0, ROOM)) for part in (self.keys, self.values))
+            for part, new in zip(self.room, (key_states, value_states), strict=True):
+                part[:, :, length] = new[:, :, 0]
+            self.keys, self.values = (part[:, :, : length + 1] for part in self.room)
+            self.shown = self.keys
+            return self.keys, self.values
+
+    def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float | None = None, **kwargs: Any) -> tuple[Any, None]:
+        batch, heads, count, size = query.shape
+        shared = heads // key.shape[1]
+        if count > 1 or shared == 1 or kwargs.get("position_bias") is not None:
+            whole: tuple[Any, None] = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+            return whole
+        mask = None if attention_mask is None else attention_mask.expand(-1, -1, shared, -1)
+        grouped = query.reshape(batch, key.shape[1], shared, size)
+        output = torch.nn.functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scaling)
+        return output.reshape(batch, 1, heads, size), None
+
+    def make_cache() -> Any:
+        made = DynamicCache()
+        made.layer_class_to_replicate = GrowingLayer
+        return made
+
+    AttentionInterface.register(ATTENTION, attend)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+    return make_cache, ATTENTION
+
+
+@contextmanager
+def _shared_heads(model: Any) -> Iterator[Callable[[], Any]]:
+    """Let a model with sdpa attention use the one that copies no keys, and give the maker of caches."""
+    make_cache, name = _get_tools()
+    before = model.config._attn_implementation
+    if before == "sdpa":
+        model.config._attn_implementation = name
+    try:
+        yield make_cache
+    finally:
+        model.config._attn_implementation = before
+
+
 class _Batch:
     """The rows that are being answered: their mask, and the keys and values of every layer, all padded on the left."""
 
-    def __init__(self, model: Any, prefix: list[int], pad_id: int) -> None:
+    def __init__(self, model: Any, prefix: list[int], pad_id: int, make_cache: Callable[[], Any]) -> None:
         import torch
-        from transformers import DynamicCache
 
-        self.model, self.pad_id, self.torch, self.make_cache = model, pad_id, torch, DynamicCache
+        self.model, self.pad_id, self.torch, self.make_cache = model, pad_id, torch, make_cache
         self.rows: list[Prompt] = []
         self.mask: Any = None  # (rows, width) of 0 and 1
         self.cache: Any = None
@@ -138,9 +203,9 @@ class _Batch:
         self.prefix: list[tuple[Any, Any]] = []
         self.prefix_length = len(prefix)
         if prefix:
-            cache = DynamicCache()
-            model(input_ids=torch.tensor([prefix], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
-            self.prefix = [(layer.keys, layer.values) for layer in cache.layers]
+            start = make_cache()
+            model(input_ids=torch.tensor([prefix], device=model.device), past_key_values=start, use_cache=True, logits_to_keep=1)
+            self.prefix = [(layer.keys, layer.values) for layer in start.layers]
 
     def enter(self, prompts: list[Prompt]) -> Any:
         """Read new prompts and put their rows below the others; returns the logits after each, (rows, vocabulary)."""
@@ -151,27 +216,27 @@ class _Batch:
         ids = torch.tensor([[self.pad_id] * (width - len(row)) + row for row in rest], device=device)
         own = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rest], device=device)
         mask = torch.cat([own.new_ones(len(rest), start), own], dim=1)
-        cache = self.make_cache()
+        memory = self.make_cache()
         for number, (keys, values) in enumerate(self.prefix):
             shape = (len(rest), -1, -1, -1)
-            cache.update(keys.expand(*shape), values.expand(*shape), number)
+            memory.update(keys.expand(*shape), values.expand(*shape), number)
         places = (mask.cumsum(1) - 1).clamp(min=0)[:, start:]
         output = self.model(
-            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
+            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=memory, use_cache=True, logits_to_keep=1
         )
-        self._join(prompts, mask, cache)
+        self._join(prompts, mask, memory)
         return output.logits[:, -1]
 
-    def _join(self, prompts: list[Prompt], mask: Any, cache: Any) -> None:
+    def _join(self, prompts: list[Prompt], mask: Any, memory: Any) -> None:
         torch = self.torch
         if not self.rows:
-            self.rows, self.mask, self.cache = list(prompts), mask, cache
+            self.rows, self.mask, self.cache = list(prompts), mask, memory
             return
         missing = mask.shape[1] - self.mask.shape[1]
         pad = torch.nn.functional.pad
         ours, theirs = max(0, missing), max(0, -missing)
         self.mask = torch.cat([pad(self.mask, (ours, 0)), pad(mask, (theirs, 0))])
-        for layer, new in zip(self.cache.layers, cache.layers, strict=True):
+        for layer, new in zip(self.cache.layers, memory.layers, strict=True):
             layer.keys = torch.cat([pad(layer.keys, (0, 0, ours, 0)), pad(new.keys, (0, 0, theirs, 0))])
             layer.values = torch.cat([pad(layer.values, (0, 0, ours, 0)), pad(new.values, (0, 0, theirs, 0))])
         self.rows += prompts
@@ -205,8 +270,8 @@ def _decode_together(
     import torch
 
     waiting = list(prompts)
-    with torch.inference_mode():
-        batch = _Batch(model, prompts[0].ids[:prefix], pad_id)
+    with torch.inference_mode(), _shared_heads(model) as make_cache:
+        batch = _Batch(model, prompts[0].ids[:prefix], pad_id, make_cache)
         logits: Any = None
         while waiting or batch.rows:
             started = time.monotonic()

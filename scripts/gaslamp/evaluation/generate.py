@@ -12,6 +12,7 @@ from typing import Any
 from gaslamp import registry
 from gaslamp.console import Progress, say
 from gaslamp.contracts import ModelFacts, Template
+from gaslamp.errors import GaslampError
 from gaslamp.evaluation.decode import Sampling, decode, probe_batch_size
 from gaslamp.evaluation.measure import WINDOW, Sequence, get_continuation, get_likelihoods, get_scores, get_windows
 from gaslamp.evaluation.metric import choose_metrics, get_measures
@@ -24,9 +25,7 @@ Measures = dict[str, dict[str, Any]]
 LIKELIHOOD_BATCH = 8
 
 
-def evaluate_model(
-    settings: Any, model: Path, adapters: Path | None, test: Path, template: Path, out: Path, measures: Measures | None = None
-) -> None:
+def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path, template: Path, out: Path) -> None:
     """Ask base (no adapter) or tuned and write one prediction a line.
 
     Args:
@@ -35,12 +34,15 @@ def evaluate_model(
         model, test, template: files of the earlier phases.
         adapters: what training left, or ``None``.
         out: predictions file; finished rows of a killed run are kept beside it and not asked again.
-        measures: what to ask; ``None``: what the metrics of these rows need.
     """
     facts, recorded = ModelFacts.read(model), Template.read(template)
+    if sha256_text(recorded.chat_template) != recorded.sha256:
+        raise GaslampError(
+            f"the chat template in {template} is not the one that was recorded: the model would be asked otherwise than it was trained",
+            f"delete {template} and run the same command: the data phase writes it again",
+        )
     rows, artefact = list(read_jsonl(test)), getattr(registry.get("methods", settings.method), "ARTEFACT", "causal_lm")
-    if measures is None:
-        measures = get_measures(choose_metrics(settings, rows))
+    measures = get_measures(choose_metrics(settings, rows))
     renderer = Renderer.load(facts.path, recorded)
     sampling = Sampling(**settings.eval.sampling.dump())
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
