@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=12, help="steps of each training, default 12")
-    parser.add_argument("--rows", type=int, default=24, help="test rows that are answered, default 24")
+    parser.add_argument("--rows", type=int, default=48, help="test rows that are answered, default 48")
     parser.add_argument("--project", type=Path, help="project whose last run is read, default: the newest under projects/")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="JSON file to write, default: bench.json")
     args = parser.parse_args()

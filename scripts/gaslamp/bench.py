@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ from gaslamp.files import read_json, read_jsonl, write_json, write_jsonl
 from gaslamp.roadbook.progress import Attempt, read_attempts
 
 SCRIPTS = Path(__file__).resolve().parent.parent
+HARNESS_BATCH = 32
 PAIRS = 2  # trainings of each kind, taken in turn
 VALID_ROWS = 8
 DATA_ROWS = 20_000
@@ -204,7 +206,9 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
     limit = get_questions(test, lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]), None, False)[0].max_tokens
     job = {"model": facts.path, "adapters": str(adapters), "test": str(test), "max_new_tokens": limit, "stop_ids": template.stop_ids}
     bare = bench.run_bare("evaluation: one by one", "answer", job)
-    settings = get_slice(bench.config, "eval.max_new_tokens", "eval.batch_size", "eval.retention")
+    # the harness is an extra: its line is left out where it is not installed
+    other = bench.run_bare("evaluation: lm-evaluation-harness", "harness", {**job, "batch_size": HARNESS_BATCH}) if find_spec("lm_eval") else None
+    settings = get_slice(bench.config, "method", "eval", "train.rewards")
     bench.run(
         "evaluation: gaslamp", str(SCRIPTS / "evaluate_model.py"), f"--model={bench.model}", f"--adapters={adapters}", f"--test={test}",
         f"--template={bench.data / 'template.json'}", f"--settings={settings}", f"--out={out}", f"--log={bench.folder / 'evaluate.log'}",
@@ -219,6 +223,9 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
         "ratio": round(our_rate / bare_rate, 2),
         "equal_answers": sum(bare["answers"][row["id"]].strip() == row["text"].strip() for row in predictions),
         "mean_tokens": round(sum(row["tokens"] for row in predictions) / len(predictions), 1),
+        "harness_rows_per_second": round(len(other["answers"]) / other["seconds"], 3) if other else None,
+        "harness_ratio": round(our_rate * other["seconds"] / len(other["answers"]), 2) if other else None,
+        "harness_equal_answers": sum(other["answers"][row["id"]].strip() == row["text"].strip() for row in predictions) if other else None,
     }
 
 
@@ -358,6 +365,9 @@ def show(result: dict[str, Any]) -> None:
     table.add_row("loss, last step", f"{train['our_losses'][-1]:.4f}", f"{train['bare_losses'][-1]:.4f}", f"largest difference {loss:.1e}")
     rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
     table.add_row("evaluation", *rates, f"{answers['ratio']:.1f} x, {answers['equal_answers']} of {answers['rows']} answers equal")
+    if answers["harness_ratio"] is not None:
+        rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "harness_rows_per_second")]
+        table.add_row("evaluation, lm-eval", *rates, f"{answers['harness_ratio']:.1f} x, {answers['harness_equal_answers']} of {answers['rows']} answers equal")
     rates = [f"{data[key]} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
     table.add_row(f"data phase, {data['rows']} rows", *rates, f"{data['ratio']:.2f} x")
     tab, server = result["dashboard"]["tab"], result["dashboard"]["server"]

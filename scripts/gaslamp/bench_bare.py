@@ -95,6 +95,28 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     return {"answers": answers, "seconds": time.monotonic() - started}
 
 
+def harness(job: dict[str, Any]) -> dict[str, Any]:
+    """The same prompts through the transformers backend of lm-evaluation-harness, in batches."""
+    import torch
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    model = PeftModel.from_pretrained(model, job["adapters"]).merge_and_unload().eval()
+    lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=job["batch_size"], device="cpu")
+    rows = [json.loads(line) for line in Path(job["test"]).read_text(encoding="utf-8").splitlines()]
+    texts = [tokenizer.apply_chat_template(row["messages"][:-1], tokenize=False, add_generation_prompt=True) for row in rows]
+    until = tokenizer.convert_ids_to_tokens(job["stop_ids"])
+    how = {"until": until, "max_gen_toks": job["max_new_tokens"], "do_sample": False}
+    asked = [Instance(request_type="generate_until", doc={}, arguments=(text, dict(how)), idx=number) for number, text in enumerate(texts)]
+    started = time.monotonic()
+    found = lm.generate_until(asked, disable_tqdm=True)
+    return {"answers": {row["id"]: text for row, text in zip(rows, found, strict=True)}, "seconds": time.monotonic() - started}
+
+
 def tokenize(job: dict[str, Any]) -> dict[str, Any]:
     """Load a file and map every row to the ids of its conversation: no checks, no splits, no mask."""
     from datasets import load_dataset
@@ -112,5 +134,5 @@ def tokenize(job: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     task = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
-    result = {"train": train, "answer": answer, "tokenize": tokenize}[sys.argv[1]](task)
+    result = {"train": train, "answer": answer, "harness": harness, "tokenize": tokenize}[sys.argv[1]](task)
     Path(task["out"]).write_text(json.dumps(result), encoding="utf-8")
