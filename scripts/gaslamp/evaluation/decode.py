@@ -139,6 +139,8 @@ def _get_tools() -> tuple[Callable[[], Any], str]:
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
     class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+        keys: Any
+        values: Any
         room: Any = None  # keys and values with free columns at the end
         shown: Any = None  # the part of the room that was handed out last
 

@@ -36,9 +36,9 @@ def run_harness(settings: Any, model: Path, adapters: Path | None, template: Pat
     from gaslamp.evaluation.loading import load_evaluated
 
     # reading the thousands of tasks that the harness brings takes half a minute: only when one of them is wanted
-    own = TaskManager(include_path=str(tasks), include_defaults=False) if tasks.is_dir() else None
-    whole = own and all(name in own.all_tasks for name in settings.eval.lm_eval)
-    manager = own if whole else TaskManager(include_path=str(tasks) if tasks.is_dir() else None)
+    manager: Any = TaskManager(include_path=str(tasks), include_defaults=False) if tasks.is_dir() else None
+    if manager is None or any(name not in manager.all_tasks for name in settings.eval.lm_eval):
+        manager = TaskManager(include_path=str(tasks) if tasks.is_dir() else None)
     unknown = [name for name in settings.eval.lm_eval if name not in manager.all_tasks]
     if unknown:
         raise GaslampError(
