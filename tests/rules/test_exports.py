@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import facts
 import pytest
 import tiny
 import yaml
 from gaslamp import preflight
 from gaslamp.config import parse_slice
-from gaslamp.contracts import Template
+from gaslamp.contracts import Parity, Template
 from gaslamp.errors import GaslampError
 from gaslamp.export import require_parity
 from gaslamp.exporters import adapter, hub, merged, mlx, vllm
@@ -138,8 +137,8 @@ def test_push_goes_where_the_config_says(exported: Path, monkeypatch: pytest.Mon
 
 def test_a_failed_gate_stops_push_and_servers() -> None:
     with pytest.raises(GaslampError, match="nothing to push"):
-        require_parity(facts.parity(passed=False), "push")
-    require_parity(facts.parity(passed=False, override="export.parity: warn"), "push")
+        require_parity(Parity(passed=False, summary="1 check failed", prompts=1, checks=[]), "push")
+    require_parity(Parity(passed=False, summary="1 check failed", prompts=1, checks=[], override="export.parity: warn"), "push")
 
 
 def test_mlx_is_refused_by_name_before_anything_runs() -> None:
@@ -226,4 +225,4 @@ def test_the_disk_sum_is_what_a_run_used(finished: Path) -> None:
 
 def _get_settings(project: Path) -> dict[str, Any]:
     values = yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))
-    return {key: values[key] for key in ("model", "data", "train", "export")}
+    return {key: values[key] for key in ("method", "model", "data", "train", "export")}

@@ -112,6 +112,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("the report", append("scripts/gaslamp/report/style.css", "/* x */\n"), {"build_report": 1}),
     ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
+    ("one more format", config(export__formats=["gguf", "ollama", "vllm"]), {"export_model": 1, **END}),
     ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
     ("a level that wants an importance matrix", config(export__levels=["q8_0", "q4_k_m", "iq3_xxs"]), {"build_imatrix": 1, "quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
     ("parity code", append("scripts/gaslamp/parity.py", "# x\n"), {"check_parity": 1, "write_modelfile": 1, "build_report": 1, **END}),
