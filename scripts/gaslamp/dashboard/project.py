@@ -18,12 +18,13 @@ from gaslamp.roadbook.progress import Attempt, read_attempts
 # The whole graph in its order: (step as it stands in logs/phases.jsonl, what a person calls it).
 PHASES = [
     ("write_brief", "Brief"), ("system", "Machine"), ("environment", "Packages"), ("preflight", "Preflight"), ("model", "Base model"),
-    ("toolchain", "llama.cpp"), ("data", "Data"), ("train", "Training"), ("evaluate base", "Evaluate base"),
+    ("toolchain", "llama.cpp"), ("data", "Data"), ("build_data_page", "Data page"), ("train", "Training"), ("evaluate base", "Evaluate base"),
     ("evaluate tuned", "Evaluate tuned"), ("compare", "Compare"), ("build_demo", "Demo page"), ("merge", "Merge"), ("convert", "GGUF f16"),
-    ("quantize", "Quantize"), ("evaluate", "Evaluate levels"), ("ladder", "Ladder"), ("parity", "Parity gate"),
-    ("write_modelfile", "Modelfile"), ("reflect", "Reflection"), ("write_roadbook", "Roadbook"),
+    ("quantize", "Quantize"), ("evaluate", "Evaluate levels"), ("measure", "Measure levels"), ("ladder", "Ladder"), ("parity", "Parity gate"),
+    ("write_modelfile", "Modelfile"), ("reflect", "Reflection"), ("build_report", "Report"),
+    ("write_roadbook", "Roadbook"),
 ]  # fmt: skip
-_MANY = re.compile(r"^(quantize|evaluate) (?!base$|tuned$)")
+_MANY = re.compile(r"^(quantize|evaluate) (?!base$|tuned$|merged$|endpoint$)")
 _ORDER = {"failed": 0, "killed": 1, "interrupted": 2, "running": 3, "ok": 4}
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
 MAX_TRAININGS = 200
