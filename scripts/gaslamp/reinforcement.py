@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from gaslamp.method import Context
 from gaslamp.preference import find_prompt_problems
 from gaslamp.rewards_run import Scorer, load_rewards
 from gaslamp.rows import Row
+from gaslamp.training_rules import Broken, Run
 
 METRICS = ("loss", "reward", "reward_std", "frac_reward_zero_std", "entropy", "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean", "grad_norm")
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
@@ -66,22 +68,17 @@ def find_setting_problems(train: Any) -> list[tuple[tuple[str, ...], str]]:
     return problems
 
 
-def find_warnings(parameters: int, rows: int, steps: int) -> list[str]:
-    """What makes learning from rewards unlikely to work, as sentences.
-
-    Raises:
-        GaslampError: fewer than 10 rows.
-    """
-    if rows < LEAST_ROWS:
-        raise GaslampError(f"{rows} prompts to train on: at least {LEAST_ROWS} are needed, {WANTED_ROWS} are wanted", "add prompts: they need no answers where a reward can judge without")
-    warnings = []
-    if parameters < LEAST_PARAMETERS:
-        warnings.append(f"the model has {parameters / 1e9:.2f} billion parameters: below {LEAST_PARAMETERS / 1e9:g} rewards teach format and short answers, hardly reasoning")
-    if rows < WANTED_ROWS:
-        warnings.append(f"{rows} prompts: below {WANTED_ROWS} the model meets the same ones again and again")
-    if steps < WANTED_STEPS:
-        warnings.append(f"{steps} steps: below {WANTED_STEPS} rewards have mostly not moved yet")
-    return warnings
+def find_broken_rules(run: Run) -> Iterator[Broken]:
+    """What makes learning from rewards unlikely to work; too few prompts stop it. Asked by the preflight and before the first step."""
+    if run.parameters is not None and run.parameters < LEAST_PARAMETERS:
+        size = f"{run.parameters / 1e9:.2f} billion parameters, below {LEAST_PARAMETERS / 1e9:g}"
+        yield Broken(False, f"the model has {size}: rewards teach it format and short answers, hardly reasoning", "take a larger model, or sft first on worked examples")
+    if run.rows is not None and run.rows < LEAST_ROWS:
+        yield Broken(True, f"{run.rows} prompts to train on, at least {LEAST_ROWS} are needed", "add prompts: they need no answers where a reward can judge without")
+    elif run.rows is not None and run.rows < WANTED_ROWS:
+        yield Broken(False, f"{run.rows} prompts, below {WANTED_ROWS}: the model meets the same ones again and again", "add prompts")
+    if run.steps is not None and run.steps < WANTED_STEPS:
+        yield Broken(False, f"{run.steps} steps, below {WANTED_STEPS}: rewards have mostly not moved yet by then", "raise train.epochs or train.max_steps")
 
 
 def get_samples(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
@@ -99,14 +96,8 @@ def get_samples(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def prepare(context: Context) -> tuple[Any, list[Any], list[float]]:
-    """Data set, reward functions and weights for a TRL trainer that generates; problems and warnings are told before."""
+    """Data set, reward functions and weights for a TRL trainer that generates; no validation."""
     dataset = get_samples(context, context.train)
-    train = context.settings.train
-    per_step = train.batch_size * train.gradient_accumulation / getattr(context.options, "num_generations", 1)
-    steps = train.max_steps or round(len(dataset) * (train.epochs or 1) / per_step)
-    for number, warning in enumerate(find_warnings(context.model.num_parameters(), len(dataset), steps)):
-        say(f"warning: {warning}")
-        context.decisions[f"warning {number + 1}"] = warning
     rewards = load_rewards(context.settings.dump()["train"]["rewards"])
     scorer = Scorer(rewards)
     context.arguments["eval_strategy"] = "no"  # a validation loss says nothing here, and would cost as much as training

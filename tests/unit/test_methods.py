@@ -119,7 +119,9 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
     assert pinned["metric"] == key and found["values"] == pytest.approx(pinned["values"], rel=0.02, abs=0.005)
 
 
-def test_rewards_are_logged_alone_and_samples_are_told(base: Path, tmp_path: Path) -> None:
+def test_rewards_are_logged_alone_and_samples_are_told(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("gaslamp.trl_engine.say", said.append)
     rewards = [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}, {"name": "exact_answer", "weight": 2.0}]
     facts, steps = train(base, tmp_path, "grpo", max_steps=2, rewards=rewards, options={"show": 3, "beta": 0.01})
     for step in steps:
@@ -128,7 +130,7 @@ def test_rewards_are_logged_alone_and_samples_are_told(base: Path, tmp_path: Pat
     assert len(samples) == 3 and samples[0]["step"] == 1 and all(set(sample["scores"]) == {"length", "exact_answer"} for sample in samples)
     assert samples[0]["reward"] == max(sample["reward"] for sample in samples) and "<|im_start|>" not in samples[0]["completion"]
     assert "kl" in steps[0] and facts.probe["tokens"] > 16 * 8
-    told = " ".join(facts.decisions.values())
+    told = " ".join(said)
     assert "billion parameters" in told and "48 prompts" in told and "2 steps" in told
 
 
@@ -157,7 +159,8 @@ def test_grpo_goes_on_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
 
 
 def test_groups_must_divide_and_rewards_must_exist() -> None:
-    from gaslamp.reinforcement import find_setting_problems, find_warnings
+    from gaslamp.reinforcement import find_broken_rules, find_setting_problems
+    from gaslamp.training_rules import Run
 
     config = Config.model_validate({"method": "grpo", "train": {"batch_size": 4, "gradient_accumulation": 3}})
     problems = dict(find_setting_problems(config.train))
@@ -165,9 +168,8 @@ def test_groups_must_divide_and_rewards_must_exist() -> None:
     assert "nothing would be rewarded" in problems[("rewards",)]
     good = Config.model_validate({"method": "rloo", "train": {"rewards": [{"name": "length", "options": {"max": 5}}]}})
     assert find_setting_problems(good.train) == []
-    assert find_warnings(7_000_000_000, 800, 500) == []
-    with pytest.raises(GaslampError, match="at least 10"):
-        find_warnings(7_000_000_000, 9, 500)
+    assert list(find_broken_rules(Run(None, 7_000_000_000, 800, 500))) == [] == list(find_broken_rules(Run(None)))
+    assert [rule.blocking for rule in find_broken_rules(Run(None, 7_000_000_000, 9, 500))] == [True]
 
 
 def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:

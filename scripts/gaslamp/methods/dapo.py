@@ -8,6 +8,7 @@ from gaslamp.method import Context
 from gaslamp.reinforcement import METRICS as METRICS
 from gaslamp.reinforcement import PRESET as PRESET
 from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.reinforcement import validate as validate

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from gaslamp.method import Context
 from gaslamp.reinforcement import SamplingSettings, is_shown, prepare, tell_samples
+from gaslamp.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.reinforcement import validate as validate
 from gaslamp.rewards_run import summarize
