@@ -15,7 +15,7 @@ from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import Metric, get_measures
 from gaslamp.levels import is_with_imatrix
-from gaslamp.method import get_artefact, sees_images
+from gaslamp.method import get_artefact, get_method, sees_images
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
@@ -46,12 +46,24 @@ def is_chat_model():
     return get_artefact(CONFIG.method) == "causal_lm" and not sees_images(CONFIG.method)
 
 
+def is_asked():
+    """Whether the test rows ask something: files of a model that only read running text are made, but have no answers to compare."""
+    return get_method(CONFIG.method).KINDS != ("text",)
+
+
+def get_files():
+    """The last files of a run whose answers are not compared: every level of a language model, or the merged folder of another model."""
+    return [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_chat_model() else [f"outputs/{RUN}/merged"]
+
+
 def get_targets():
     """What a whole run leaves: up to the quantized, proven model, or up to the merged one that is no chat model."""
     if not is_chat_model():
         demo = [f"demos/{RUN}/index.html"] if sees_images(CONFIG.method) else []
         outputs = [f"outputs/{RUN}/{name}" for name in ("eval/verdict.json", "merged", "report.html")]
         return ["project_brief.md", "data/report.html", *demo, *outputs, "progress_log.md"]
+    if not is_asked():
+        return ["project_brief.md", "data/report.html", f"outputs/{RUN}/eval/verdict.json", *get_files(), "progress_log.md"]
     gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] + get_exports()
     page = ["data/report.html", f"demos/{RUN}/index.html", f"outputs/{RUN}/report.html"]
     return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
@@ -65,7 +77,7 @@ def get_deploy_targets():
 
 def get_told():
     """What must be there before the progress log is written."""
-    return ["data/report.html", *(["gaslamp.md", f"demos/{RUN}/index.html"] if is_chat_model() else [f"outputs/{RUN}/merged"])]
+    return ["data/report.html", *(["gaslamp.md", f"demos/{RUN}/index.html"] if is_chat_model() and is_asked() else get_files())]
 
 
 def get_settings(*keys):
