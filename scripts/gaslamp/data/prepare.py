@@ -245,7 +245,7 @@ def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], fa
 
 def encode_samples(samples: Iterator[Sample], split: str, renderer: Renderer, checks: dict[str, Check], facts: Facts, lengths: Lengths | None = None) -> Lengths:
     """The rows of one split, a batch at a time; returns ``lengths`` with theirs added."""
-    lengths = lengths or Lengths()
+    lengths = Lengths() if lengths is None else lengths
     while batch := list(islice(samples, ENCODED)):
         batch, encoded = encode_batch(renderer, batch, checks["unrenderable"])
         lengths.add(encoded, split)
