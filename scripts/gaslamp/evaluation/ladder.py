@@ -33,7 +33,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench
     rows = list(read_jsonl(test))[: settings.export.ladder_rows]
     confidence, tolerance = settings.eval.confidence, settings.export.tolerance
     answers = {get_level(file): read_predictions(path, rows) for file, path in zip(gguf, predictions, strict=True)}
-    metric = choose_file_metric(choose_metrics(settings, rows), [found[row["id"]] for found in answers.values() for row in rows])
+    metric = choose_file_metric(choose_metrics(settings, rows), rows, [found[row["id"]] for found in answers.values() for row in rows])
     found_scores = {level: metric.score_all(rows, [found[row["id"]] for row in rows]) for level, found in answers.items()}
     judged = [n for n in range(len(rows)) if all(values[n] is not None for values in found_scores.values())]
     rows = [rows[n] for n in judged]

@@ -252,11 +252,13 @@ def get_measures(metrics: list[Metric]) -> dict[str, dict[str, Any]]:
     return {name: found[name] for name in MEASURES if name in found}
 
 
-def choose_file_metric(metrics: list[Metric], predictions: list[Prediction]) -> Metric:
+def choose_file_metric(metrics: list[Metric], rows: list[Row], predictions: list[Prediction]) -> Metric:
     """The first metric that can judge the answers of a shipped file, which may have been asked less than the trained model.
 
+    Where none can (preferences are measured by likelihoods), the answers are held against the good answers of the rows.
+
     Raises:
-        GaslampError: none of them can.
+        GaslampError: the rows hold no good answer either.
     """
     measured = {"answer"}
     if all("likelihood" in prediction or "scores" in prediction for prediction in predictions):
@@ -264,6 +266,9 @@ def choose_file_metric(metrics: list[Metric], predictions: list[Prediction]) -> 
     able = [metric for metric in metrics if not metric.pairwise and set(metric.needs) <= measured and metric.higher is not None]
     if able:
         return next((metric for metric in able if metric.unit == "share"), able[0])
+    references = [text for row in rows if (text := get_reference(row)) is not None]
+    if references:
+        return Metric.get(get_answer_metrics(references)[0])
     names = ", ".join(metric.name for metric in metrics)
     raise GaslampError(
         f"none of the metrics ({names}) can judge the quantized files, which were asked for answers only",
