@@ -152,7 +152,8 @@ def get_evaluated(renderer: Renderer, template: Template, test: Path, prediction
     found = []
     for number, row in enumerate((row for _, row in zip(range(count), read_jsonl(test), strict=False)), 1):
         answer = answers[row["id"]]
-        ids = renderer.tokenize(answer["text"]) + ([template.eos_id] if answer["stopped"] else [])
+        written = answer["ids"] if "ids" in answer else renderer.tokenize(answer["text"])
+        ids = written + ([template.eos_id] if answer["stopped"] else [])
         found.append((f"test row {number}", renderer.encode_prompt(get_prompt(row)), ids))
     return found
 

@@ -223,7 +223,7 @@ class Asker:
         answers = decode(self.model, prompts, limits, self.template.stop_ids, self.template.pad_id, size, self.sampling)
         for done, answer in enumerate(answers, before + 1):
             text = self.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
-            yield get_prediction(questions[answer.index], text, answer.stopped, len(answer.tokens), answer.seconds)
+            yield get_prediction(questions[answer.index], text, answer.stopped, len(answer.tokens), answer.seconds, list(answer.tokens))
             progress.update(done)
 
     def _encode(self, question: Question) -> list[int]:

@@ -110,6 +110,14 @@ def get_retention_scores(answers: dict[str, str], own: Path | None = None) -> di
     return scores
 
 
-def get_prediction(question: Question, text: str, stopped: bool, tokens: int, seconds: float) -> dict[str, Any]:
-    """One line of a predictions file; ``stopped``: the model ended its answer by itself."""
-    return {"id": question.id, "kind": question.kind, "text": text, "stopped": stopped, "tokens": tokens, "seconds": round(seconds, 4)}
+def get_prediction(
+    question: Question, text: str, stopped: bool, tokens: int, seconds: float, ids: list[int] | None = None
+) -> dict[str, Any]:
+    """One line of a predictions file.
+
+    Args:
+        stopped: the model ended its answer by itself.
+        ids: the tokens it wrote, without the one that ends; the same text can be split in another way.
+    """
+    line = {"id": question.id, "kind": question.kind, "text": text, "stopped": stopped, "tokens": tokens, "seconds": round(seconds, 4)}
+    return line if ids is None else {**line, "ids": ids}
