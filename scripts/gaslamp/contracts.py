@@ -293,7 +293,7 @@ class Ladder(Artefact):
     metric: str
     unit: str = "share"  # of its values, as in MetricResult
     tolerance: float
-    tuned: Score  # the evaluated adapter, for comparison
+    tuned: Score | None  # the evaluated adapter by the same metric; null where the evaluation did not have it
     levels: list[Level]
     recommended: str
     reason: str

@@ -70,7 +70,7 @@ class Visit:
     def __exit__(self, *error: object) -> None:
         self.context.close()
 
-    def wait(self, condition: str, arg: Any = None, seconds: float = 30.0) -> None:
+    def wait(self, condition: str, arg: Any = None, seconds: float = 120.0) -> None:
         """Until a JavaScript function returns true. Playwright's own waiting needs eval, which the page's policy forbids."""
         until = time.monotonic() + seconds
         while not self.page.evaluate(condition, arg):

@@ -73,7 +73,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench
         metric=metric.name,
         unit=metric.unit,
         tolerance=tolerance,
-        tuned=next(result.tuned for result in Compare.read(compare).metrics if result.name == metric.name),
+        tuned=next((result.tuned for result in Compare.read(compare).metrics if result.name == metric.name), None),
         levels=levels,
         recommended=best.level,
         reason=reason,
