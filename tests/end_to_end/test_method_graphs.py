@@ -1,6 +1,6 @@
 """``method: NAME`` and rows that suit it through the whole graph of a generated project: to GGUF, or to the merged folder.
 
-The cheapest one runs always; the others are ``slow``. That each method learns, and its numbers, are in tests/unit/test_methods.py.
+Three kinds of end run always; the others, two minutes each, with ``make test ARGS="-m graphs"``. That each method learns, and its numbers, are in tests/unit/test_methods.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("method", [pytest.param(name, marks=[] if name == "reward" else pytest.mark.slow) for name in CASES])
+@pytest.mark.parametrize("method", [pytest.param(name, marks=[] if name in ("reward", "dpo", "grpo") else pytest.mark.graphs) for name in CASES])
 def test_a_method_goes_through_the_whole_graph(method: str, tmp_path: Path) -> None:
     rows, own = CASES[method]
     settings = {**tiny.SETTINGS, "train.max_steps": 12, "method": method, **own}
