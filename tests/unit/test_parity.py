@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gaslamp import parity
 from gaslamp.config import parse_slice
 from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.exporters.merged import export
@@ -222,3 +223,8 @@ def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
     assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())
     assert SPECIAL not in dict(get_prompts(finished / "data" / "test.jsonl", 3))
+
+
+def test_a_character_that_the_limit_cut_is_no_difference() -> None:
+    assert parity._drop_cut_character("two \U0001f362\ufffd", stopped=False) == parity._drop_cut_character("two \U0001f362", stopped=False)
+    assert parity._drop_cut_character("two \ufffd", stopped=True) != "two", "an answer that ended by itself is taken as it is"
