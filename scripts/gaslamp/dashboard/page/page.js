@@ -66,15 +66,17 @@ async function load(id) {
       draw();
     }
   } catch (problem) {
+    if (state.id !== id) return; // somebody looks at another run by now
     if (String(problem.message) === "404") forget();
+    else setTimeout(() => state.id === id && load(id), 2000); // a finished run says nothing by itself: ask again
   } finally {
-    state.loading = false;
+    if (state.id === id) state.loading = false;
   }
 }
 
 function update(data) {
   if (data.id !== state.id) return;
-  if (state.loading) {
+  if (state.loading || !state.head) {
     state.waiting.push(data);
     return;
   }
@@ -100,7 +102,7 @@ function update(data) {
 }
 
 function forget() {
-  Object.assign(state, { id: null, number: -1, head: null, series: {} });
+  Object.assign(state, { id: null, number: -1, head: null, series: {}, waiting: [], loading: false });
   draw();
 }
 
