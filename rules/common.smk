@@ -65,7 +65,7 @@ def get_targets():
     if not is_asked():
         return ["project_brief.md", "data/report.html", f"outputs/{RUN}/eval/verdict.json", *get_files(), "progress_log.md"]
     gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] + get_exports()
-    page = ["data/report.html", f"demos/{RUN}/index.html", f"outputs/{RUN}/report.html"]
+    page = ["data/report.html", f"demos/{RUN}/index.html", f"demos/{RUN}/files.html", f"outputs/{RUN}/report.html"]
     return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
 
 

@@ -173,7 +173,7 @@ rule write_modelfile:
     log:
         "logs/{run}/write_modelfile.log",
     params:
-        settings=get_settings("deploy"),
+        settings=get_settings("deploy.context", "deploy.level"),
     shell:
         "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
         " --template {input.template} --card {input.card} --settings {params.settings:q} --out {output} --log {log}"
@@ -201,7 +201,7 @@ rule export_model:
     wildcard_constraints:
         format="[a-z][a-z0-9_]*",
     params:
-        settings=get_settings("project", "method", "train", "export", "deploy"),
+        settings=get_settings("project", "method", "train", "export", "deploy.context"),
         gguf=lambda wildcards, input: Path(input.ladder).parent,
     shell:
         "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"

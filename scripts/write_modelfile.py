@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
     parser.add_argument("--template", type=Path, required=True, help="data/template.json")
     parser.add_argument("--card", type=Path, required=True, help="data/card.json, for the system prompt of the rows")
-    parser.add_argument("--settings", required=True, help="JSON with deploy")
+    parser.add_argument("--settings", required=True, help="JSON with deploy.context and deploy.level")
     parser.add_argument("--out", type=Path, required=True, help="the Modelfile, in the folder of the GGUF files")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gaslamp.config import parse_slice
-from gaslamp.demo.page import render_page
+from gaslamp.demo.page import render_files_page, render_page
 from gaslamp.demo.words import get_languages
+from gaslamp.evaluation.ladder_page import render_svg
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import facts  # noqa: E402 - the made-up run of the unit tests
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-def write_page(folder: Path, theme: str = "auto", language: str = "en", hostile: bool = False, domain: str = "support") -> str:
+def write_page(folder: Path, theme: str = "auto", language: str = "en", hostile: bool = False, domain: str = "support", files: bool = True) -> str:
     name = facts.HOSTILE if hostile else "cafe"
     settings = {
         "method": "sft", "demo": {"theme": theme, "title": None, "examples": 6, "language": language, "style": None},
         "project": {"name": name, "task": name, "audience": name, "domain": domain},
     }  # fmt: skip
     file = folder / "index.html"
-    file.write_text(render_page(facts.compare(hostile), facts.train(), facts.model(), parse_slice(json.dumps(settings)), "ab" * 32), encoding="utf-8")
+    asked = parse_slice(json.dumps(settings))
+    file.write_text(render_page(facts.compare(hostile), facts.train(), facts.model(), asked, "ab" * 32), encoding="utf-8")
+    if files:
+        (folder / "files.html").write_text(render_files_page(facts.ladder(), facts.parity(), asked, "cd" * 32), encoding="utf-8")
+        (folder / "ladder.svg").write_text(render_svg(facts.ladder()), encoding="utf-8")
     return file.as_uri()
 
 
@@ -49,8 +54,20 @@ def test_every_language_fits_every_width(browser: Browser, tmp_path: Path, langu
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width
     assert page.locator(".panel:not(.off)").count() == 1 and not re.search(r"\{\w+\}", page.inner_text("#position"))
+    page.locator("#files a").first.click()  # the page of the files, in the same words
+    for width in (1440, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+    assert page.locator("tbody tr").count() == 3 and "q8_0" in page.inner_text("h1") and not re.search(r"\{\w+\}", page.inner_text("body"))
     page.close()
     assert problems == []
+
+
+def test_without_files_no_link_leads_to_them(browser: Browser, tmp_path: Path) -> None:
+    page, problems = visit(browser, write_page(tmp_path, files=False))
+    page.wait_for_load_state("networkidle")
+    assert not page.locator("#files").is_visible() and all("ERR_FILE_NOT_FOUND" in problem for problem in problems)
+    page.close()
 
 
 @pytest.mark.parametrize(("theme", "domain", "scheme"), [("auto", "support", "light"), ("auto", "support", "dark"), ("dark", "code", "light"), ("crisp", "education", "light")])
@@ -58,6 +75,8 @@ def test_no_barrier(browser: Browser, tmp_path: Path, theme: str, domain: str, s
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page, problems = visit(browser, write_page(tmp_path, theme, domain=domain), scheme=scheme)
     found = axe.Axe().run(page).response["violations"]
+    page.locator("#files a").first.click()
+    found += axe.Axe().run(page).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")] == []
     page.close()
 
@@ -77,7 +96,7 @@ def test_hostile_answers_run_nothing(browser: Browser, tmp_path: Path) -> None:
     page, problems = visit(browser, write_page(tmp_path, hostile=True))
     for place in range(page.locator("[role=tab]").count()):
         page.locator(f"#tab-{place}").click()
-    assert page.locator("main img, main script, main iframe").count() == 0 and problems == []
+    assert page.locator("main img:not(#ladder), main script, main iframe").count() == 0 and problems == []
     page.close()
 
 

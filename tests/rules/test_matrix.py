@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-END = {"write_roadbook": 1, "write_progress": 1}  # they tell everything, so they follow everything
+END = {"write_roadbook": 1, "build_demo_files": 1, "write_progress": 1}  # they tell everything, so they follow everything
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
@@ -95,8 +95,9 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
     ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
     ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),
-    ("the port", config(deploy__port=9000), {"write_modelfile": 1, **END}),
-    ("base beside tuned on the chat page", config(deploy__compare=False), {"write_modelfile": 1, **END}),
+    ("the port", config(deploy__port=9000), END),
+    ("base beside tuned on the chat page", config(deploy__compare=False), END),
+    ("how long a prompt may be when served", config(deploy__context=1024), {"write_modelfile": 1, **END}),
     ("the chat page", append("scripts/gaslamp/chat/page/chat.css", "/* x */\n"), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
     ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),
@@ -106,11 +107,11 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("the evaluation page", append("scripts/gaslamp/evaluation/report/page.js", "// x\n"), {"compare_models": 1, "build_demo": 1, **EXPORT}),
     ("a target beside the adapter", config(eval__target="merged"), {"evaluate_target": 1, "compare_target": 1, **END}),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
-    ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "write_progress": 1}),
+    ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
     ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),
     ("a check's threshold", config(data__checks={"near_duplicates": {"max_percentage": 10.0}}), {**DATA, "write_brief": 1}),
     ("the report", append("scripts/gaslamp/report/style.css", "/* x */\n"), {"build_report": 1}),
-    ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "write_progress": 1}),
+    ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
     ("one more format", config(export__formats=["gguf", "ollama", "vllm"]), {"export_model": 1, **END}),
     ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),

@@ -1,5 +1,10 @@
 "use strict";
 (() => {
+  // the page of the files comes later, or never when the gate stopped: it is shown when its picture is there
+  const ladder = document.getElementById("ladder");
+  ladder.onload = () => (document.getElementById("files").hidden = false);
+  ladder.src = "ladder.svg";
+
   const examples = JSON.parse(document.getElementById("data").textContent);
   if (!examples.length) return;
   const words = JSON.parse(document.getElementById("words").textContent);

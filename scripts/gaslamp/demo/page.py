@@ -10,12 +10,13 @@ from typing import Any
 
 from gaslamp.config import Slice
 from gaslamp.console import get_duration, get_size, say
-from gaslamp.contracts import Compare, Example, MetricResult, ModelFacts, Score, TrainFacts
+from gaslamp.contracts import Compare, Example, Ladder, MetricResult, ModelFacts, Parity, Score, TrainFacts
 from gaslamp.demo.answers import choose, get_label, lay_out, mark
 from gaslamp.demo.own_style import get_own_style
 from gaslamp.demo.themes import get_theme, get_theme_css
 from gaslamp.demo.words import read_language
 from gaslamp.evaluation.figures import format_change, format_interval, format_value
+from gaslamp.evaluation.ladder_page import render_svg
 from gaslamp.files import get_csp_hash, sha256_path, write_text
 
 HERE = Path(__file__).parent
@@ -172,12 +173,9 @@ def render_page(
     Raises:
         GaslampError: no such language, or a style that cannot be read or cannot be used.
     """
-    import jinja2
     from markupsafe import Markup
 
-    theme = get_theme(settings.demo.theme, settings.project.domain)
     t = read_language(settings.demo.language)
-    style = get_theme_css(theme, settings.project.domain) + (HERE / "style.css").read_text(encoding="utf-8") + get_own_style(settings.demo.style, root)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     shown = choose(compare.examples, settings.demo.examples)
     tone, verdict = TONES[compare.verdict], t[compare.verdict]
@@ -187,23 +185,18 @@ def render_page(
     if settings.demo.language != "en":  # the sentence in compare.json is English: the same figures in the words of the page
         headline = t["headline"].format(verdict=verdict, metric=first.title, base=hero_base, tuned=hero, n=compare.n)
     examples = [_get_example(example, folder) for example in shown]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("index.html.j2").render(
-        style=Markup(style),
+    return _render(
+        "index.html.j2",
+        settings,
+        root,
         script=Markup(script),
-        style_hash=get_csp_hash(style),
         script_hash=get_csp_hash(script),
         # escape_json leaves no character that HTML could read
         data=Markup(escape_json(examples)),
         words=Markup(escape_json({key: t[key] for key in _SCRIPT_WORDS})),
         t=t,
-        language=settings.demo.language,
         wide=any(example["images"] for example in examples),
         digest=digest,
-        theme=theme,
-        project=settings.project,
         title=settings.demo.title or headline,
         headline=headline if settings.demo.title else "",
         tone=tone,
@@ -227,6 +220,78 @@ def render_page(
         training=_get_training(train, model, t),
         model=model,
     )
+
+
+def _render(template: str, settings: Slice, root: Path, **facts: Any) -> str:
+    """A page of the demo in the theme and the style of the project."""
+    import jinja2
+    from markupsafe import Markup
+
+    theme = get_theme(settings.demo.theme, settings.project.domain)
+    style = get_theme_css(theme, settings.project.domain) + (HERE / "style.css").read_text(encoding="utf-8") + get_own_style(settings.demo.style, root)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(
+        style=Markup(style), style_hash=get_csp_hash(style), language=settings.demo.language, theme=theme, project=settings.project, **facts
+    )
+
+
+def render_files_page(ladder: Ladder, parity: Parity, settings: Slice, digest: str, root: Path = Path()) -> str:
+    """The HTML text of the second page: size, speed and score of every file, and whether the files are the model that was evaluated.
+
+    Args:
+        ladder, parity: facts of the run.
+        settings: slice with project and demo.
+        digest: sha256 of ladder.json.
+        root: the project, for ``demo.style``.
+    """
+    from markupsafe import Markup
+
+    t = read_language(settings.demo.language)
+    best = next(level for level in ladder.levels if level.level == ladder.recommended)
+    failed = sum(not check.passed for check in parity.checks)
+    key = "proven" if parity.passed and not failed else "unproven"
+
+    def show(value: float | None, form: str) -> str:
+        return t["not_measured"] if value is None else form.format(value)
+
+    return _render(
+        "files.html.j2",
+        settings,
+        root,
+        t=t,
+        digest=digest,
+        metric=ladder.metric.replace("_", " "),
+        recommended=ladder.recommended,
+        size=get_size(best.size_bytes),
+        tolerance=f"{100 * ladder.tolerance:g}\u202f%",
+        proven=key == "proven",
+        proof=t[key].format(n=failed or len(parity.checks), all=len(parity.checks), prompts=parity.prompts),
+        plot=Markup(render_svg(ladder)),  # made of numbers and escaped names
+        levels=[
+            {
+                "name": level.level,
+                "size": get_size(level.size_bytes),
+                "bits": f"{level.bits_per_weight:.2f}",
+                "good": level.within_tolerance,
+                "score": _value(level.score.value, ladder.unit),
+                "interval": _interval(level.score, ladder.unit),
+                "same": percent(level.same_as_f16),
+                "writes": show(level.gen_tps, "{:.0f}"),
+                "memory": show(level.peak_memory_gb, "{:.2f} GB"),
+            }
+            for level in sorted(ladder.levels, key=lambda level: -level.size_bytes)
+        ],
+    )
+
+
+def build_files_page(ladder: Path, parity: Path, plot: Path, roadbook: Path, settings: Slice, out: Path) -> None:
+    """Write the page of the files to ``out``, with what it points to beside it: the picture for the first page, the roadbook."""
+    for source in (plot, roadbook):
+        write_text(out.parent / source.name, source.read_text(encoding="utf-8"))
+    write_text(out, render_files_page(Ladder.read(ladder), Parity.read(parity), settings, sha256_path(ladder)))
+    say(f"{out}: size, speed and score of every file")
 
 
 def build_demo(compare: Path, train: Path, model: Path, settings: Slice, out: Path) -> None:

@@ -1,0 +1,29 @@
+"""Make the page of the files that belongs to a demo: every level, whether it is the model that was evaluated, the roadbook."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gaslamp.config import parse_slice
+from gaslamp.console import step
+from gaslamp.demo.page import build_files_page
+from gaslamp.errors import exit_with_help
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ladder", type=Path, required=True, help="ladder.json of the run")
+    parser.add_argument("--parity", type=Path, required=True, help="parity.json of the run")
+    parser.add_argument("--plot", type=Path, required=True, help="ladder.svg of the run")
+    parser.add_argument("--roadbook", type=Path, required=True, help="gaslamp.md")
+    parser.add_argument("--settings", required=True, help="JSON with project, demo")
+    parser.add_argument("--out", type=Path, required=True, help="the page; picture and roadbook go beside it")
+    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    args = parser.parse_args()
+    with step("build_demo_files", args.log):
+        build_files_page(args.ladder, args.parity, args.plot, args.roadbook, parse_slice(args.settings), args.out)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
