@@ -177,7 +177,6 @@ def get_head(training: Training) -> dict[str, Any]:
     status, reason = training.get_status()
     start, live = training.start, status == "training"
     last = training.rows[-1] if training.rows else {}
-    settings = start.get("settings")
     family = get_family(training.method)
     speed = training.series.get("tokens_per_second")
     memory = training.series.get("memory_gb")
@@ -190,7 +189,7 @@ def get_head(training: Training) -> dict[str, Any]:
         "seconds_per_step": _round(training.get_seconds_per_step()), "tokens": training.tokens,
         "tokens_per_second": _round(speed.mean[-1] if speed and speed.mean else None),
         "memory": {"peak": _round(memory.last() if memory else None), **_get_memory(start)},
-        "checkpoints": training.saves[-5:], "settings": flatten(settings if isinstance(settings, dict) else {}), "panels": [asdict(panel) for panel in panels],
+        "checkpoints": training.saves[-5:], "settings": flatten(_get_settings(start)), "panels": [asdict(panel) for panel in panels],
         "last": [{name: _round(value) for name, value in row.items() if isinstance(value, int | float) or value is None} for row in training.rows],
         "samples": [_get_sample(sample) for sample in training.samples],
         "first": {name: _round(next((value for value in one.values if value == value), None)) for name, one in training.series.items() if name in ("loss", "valid_loss", "reward")},
@@ -229,6 +228,13 @@ def get_text(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("text") or f"[{value.get('type', 'part')}]")[:MAX_TEXT]
     return str(value)[:MAX_TEXT]
+
+
+def _get_settings(start: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a training, less those that its backend has no use for."""
+    settings = start.get("settings")
+    useless = () if start.get("backend") == "cuda" else ("engine", "quantization")
+    return {name: value for name, value in settings.items() if name not in useless} if isinstance(settings, dict) else {}
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> list[list[str]]:
