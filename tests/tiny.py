@@ -221,3 +221,25 @@ def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
     ).save_pretrained(folder)
     shutil.rmtree(text)
     return folder
+
+
+def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
+    """An Idefics3 (as SmolVLM) of 0.1 M random weights that sees 64 x 64 points: a kind of model that llama.cpp serves."""
+    import torch
+    from transformers import AutoTokenizer, Idefics3Config, Idefics3ForConditionalGeneration
+
+    # llama-server writes these three around a picture
+    text = write_checkpoint(folder / "text", VISION_CHATML, ("<image>", "<fake_token_around_image>", "<global-img>", "\n\n"), seed=seed)
+    config = json.loads((text / "config.json").read_text(encoding="utf-8")) | {"initializer_range": 0.15}
+    tokenizer = AutoTokenizer.from_pretrained(text)
+    torch.manual_seed(seed)
+    sees = {"initializer_range": 0.15, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    Idefics3ForConditionalGeneration(
+        Idefics3Config(text_config=config, vision_config=sees, image_token_id=image, tie_word_embeddings=False, scale_factor=2, pad_token_id=0)
+    ).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    processor = {"image_processor_type": "Idefics3ImageProcessor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"longest_edge": 64}}
+    write_json(folder / "preprocessor_config.json", processor)
+    shutil.rmtree(text)
+    return folder

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaslamp.console import say
+from gaslamp.console import Progress, say
 from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Provenance, Template
 from gaslamp.evaluation.stats import get_score
 from gaslamp.files import read_json, read_jsonl
@@ -113,12 +113,15 @@ def check_parity(
     count = settings.export.parity_prompts
     prompts = get_prompts(test, count, get_special_tokens(recorded))
     rows = get_evaluated(renderer, recorded, test, predictions["tuned"], count)
+    progress = Progress("artefact", 2 + len(gguf), every=5.0)
     checks, references = check_merged(facts, recorded, renderer, adapters, merged, rows, prompts[len(rows) :])
+    progress.update(2, "adapter and merged model")
     expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
     tools = read_json(toolchain)
-    for file in gguf:
+    for number, file in enumerate(gguf, 3):
         checks += check_metadata(file, recorded, Path(facts.path))
         checks += check_served(file, tools, renderer, recorded, expected, references, log)
+        progress.update(number, get_level(file))
     checks += check_answers(Ladder.read(ladder), predictions, settings.export.tolerance)
     parity = conclude(checks, len(prompts), settings.export.parity, provenance)
     parity.write(out)
@@ -203,8 +206,8 @@ def compare_answers(net: Any, artefact: str, pairs: list[tuple[str, list[int], l
     for name, prompt, answer in pairs:
         if not answer:
             continue
-        with torch.inference_mode():
-            logits = net(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].float()
+        with torch.inference_mode():  # only what follows the prompt is looked at: the vocabulary is most of a small model's work
+            logits = net(input_ids=torch.tensor([prompt + answer]), logits_to_keep=len(answer) + 1).logits[0, :-1].float()
         ranked = torch.log_softmax(logits, dim=-1)
         wanted = torch.tensor(answer)
         gap = ranked.max(dim=-1).values - ranked.gather(1, wanted[:, None])[:, 0]
@@ -221,11 +224,20 @@ def compare_answers(net: Any, artefact: str, pairs: list[tuple[str, list[int], l
 
 
 def answer_greedily(net: Any, prompts: dict[str, list[int]], template: Template, keep: int = 20) -> dict[str, Reference]:
-    """The greedy answers of ``net`` to encoded prompts, all in one batch, at most ANSWER_TOKENS long."""
+    """The greedy answers of ``net`` to encoded prompts, at most ANSWER_TOKENS long; those of a like length in one batch."""
+    found: dict[str, Reference] = {}
+    batch: dict[str, list[int]] = {}
+    for name, ids in sorted(prompts.items(), key=lambda prompt: len(prompt[1])):
+        if batch and len(ids) > 2 * len(next(iter(batch.values()))):
+            found |= _answer_batch(net, batch, template, keep)
+            batch = {}
+        batch[name] = ids
+    return found | (_answer_batch(net, batch, template, keep) if batch else {})
+
+
+def _answer_batch(net: Any, prompts: dict[str, list[int]], template: Template, keep: int) -> dict[str, Reference]:
     import torch
 
-    if not prompts:
-        return {}
     width = max(len(ids) for ids in prompts.values())
     padded = torch.tensor([[template.pad_id] * (width - len(ids)) + ids for ids in prompts.values()])
     mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts.values()])

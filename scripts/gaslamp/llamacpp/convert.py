@@ -18,9 +18,11 @@ from gaslamp.llamacpp.toolchain import get_tool
 
 
 def convert_to_gguf(
-    toolchain: dict[str, Any], model_dir: Path, out: Path, outtype: str = "f16", log: Path | None = None
+    toolchain: dict[str, Any], model_dir: Path, out: Path, outtype: str = "f16", log: Path | None = None, eyes: bool = False
 ) -> None:
     """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16 or bf16).
+
+    ``eyes`` takes the vision part of a model that sees instead of its language part: llama-server wants it as a second file.
 
     Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
     """
@@ -31,7 +33,7 @@ def convert_to_gguf(
 
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
-        return [*script, "--outfile", str(temporary), "--outtype", outtype]
+        return [*script, "--outfile", str(temporary), "--outtype", outtype, *(["--mmproj"] if eyes else [])]
 
     _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
 

@@ -1,0 +1,65 @@
+"""A model that sees: the chat page offers pictures, and what the model answers depends on the one that was sent."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import tiny
+from gaslamp.chat.page import build_page, write_facts
+from gaslamp.files import read_json
+from gaslamp.llamacpp.convert import convert_to_gguf
+from gaslamp.llamacpp.server import LlamaServer
+
+from browser.conftest import wait_ready
+
+FACTS = {
+    "name": "digits", "served": "model.gguf", "about": ["a tiny model"], "welcome": "Send a picture.", "system": "", "seeds": [],
+    "columns": [{"id": "tuned", "title": "Tuned", "file": "model.gguf", "note": "", "request": {}}],
+}  # fmt: skip
+
+
+def draw(color: tuple[int, int, int]) -> dict[str, Any]:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.new("RGB", (1600, 1200), color).save(data, "PNG")
+    return {"name": "digit.png", "mimeType": "image/png", "buffer": data.getvalue()}
+
+
+def test_pictures_reach_a_model_that_sees(browser: Any, finished: Path, tmp_path: Path) -> None:
+    toolchain = read_json(finished / "resources" / "llama.cpp" / "toolchain.json")
+    checkpoint, folder = tiny.write_idefics_checkpoint(tmp_path / "model"), tmp_path / "page"
+    convert_to_gguf(toolchain, checkpoint, tmp_path / "model.gguf")
+    convert_to_gguf(toolchain, checkpoint, tmp_path / "mmproj.gguf", eyes=True)
+    build_page(folder, "general")
+    write_facts(folder, FACTS)
+    server = LlamaServer(
+        toolchain, tmp_path / "model.gguf", log=tmp_path / "server.log", mmproj=tmp_path / "mmproj.gguf", page=folder, context=1024, alias="digits"
+    )
+    with server:
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        asked: list[dict[str, Any]] = []
+        page.on("request", lambda request: asked.append(request.post_data_json) if request.method == "POST" else None)
+        page.goto(server.state["url"])
+        wait_ready(page)
+        page.click("#open-settings")
+        page.click("#greedy")
+        page.fill("#max_tokens", "12")
+        page.click("#close-settings")
+        answers = []
+        for color in ((200, 10, 10), (10, 200, 10), (200, 10, 10)):
+            page.set_input_files("#file", draw(color))
+            page.locator("#images figure").wait_for()
+            page.fill("#prompt", "what digit")
+            page.press("#prompt", "Enter")
+            wait_ready(page)
+            answers.append(page.locator(".answers .body").last.inner_text())
+            page.click("#new")
+        assert answers[0] == answers[2] != answers[1]
+        kinds = [part["type"] for part in asked[-1]["messages"][-1]["content"]]
+        assert sorted(kinds) == ["image_url", "text"] and errors == []
+        page.close()
