@@ -14,8 +14,9 @@ from gaslamp.code_graph import get_code
 from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import Metric, get_measures
+from gaslamp.evaluation.questions import KEPT
 from gaslamp.levels import is_with_imatrix
-from gaslamp.method import get_artefact, get_method, sees_images
+from gaslamp.method import get_artefact, get_asked_options, get_method, sees_images
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
@@ -98,6 +99,11 @@ def get_data_input():
     return [str(path)]
 
 
+def get_kept_input():
+    """Answers that were kept by hand in `make chat-eval`: further test rows."""
+    return [str(KEPT)] if KEPT.is_file() else []
+
+
 def get_model_input():
     """All that decides a model folder (weights, config, tokenizer, chat template), so that a change in it is noticed."""
     source = CONFIG.model.source
@@ -163,12 +169,6 @@ def get_retention_input():
     return [CONFIG.eval.retention_file] if CONFIG.eval.retention and CONFIG.eval.retention_file else []
 
 
-def get_target(wildcards):
-    """The answers of what `eval.target` names: a level has been asked for the ladder."""
-    target = wildcards.target
-    return f"outputs/{wildcards.run}/eval/{f'gguf-{target}' if target in LEVELS else f'target-{target}'}.predictions.jsonl"
-
-
 def get_lm_eval(wildcards):
     """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
     return [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")] if CONFIG.eval.lm_eval else []
@@ -190,9 +190,12 @@ def get_target_reports():
 
 
 def get_asked():
-    """What the named metrics need of a model beside answers, as JSON: a reason to ask again; metrics of answers are none."""
+    """What the named metrics need of a model beside answers, and what of the training decides how it is asked (the size of
+    images, the length of embedded texts), as JSON: a reason to ask again; metrics of answers are none."""
     metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
-    return json.dumps({name: options for name, options in get_measures(metrics).items() if name != "answer"})
+    asked = {name: options for name, options in get_measures(metrics).items() if name != "answer"}
+    asked |= get_asked_options(CONFIG.method, CONFIG.train.options)
+    return json.dumps(asked | ({"max_length": CONFIG.train.max_length} if get_artefact(CONFIG.method) == "encoder" else {}))
 
 
 def get_reward_plugins():

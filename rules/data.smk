@@ -4,6 +4,7 @@
 rule prepare_data:
     input:
         source=get_data_input(),
+        kept=get_kept_input(),
         model=MODEL_FACTS,
         code=get_code("prepare_data.py", f"methods/{CONFIG.method}", *get_data_plugins()),
     output:
@@ -17,8 +18,9 @@ rule prepare_data:
         "logs/prepare_data.log",
     params:
         settings=get_settings("method", "data", "train.max_length"),
+        kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
     shell:
-        "{PYTHON} scripts/prepare_data.py --model {input.model} --settings {params.settings:q}"
+        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --settings {params.settings:q}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"
 

@@ -86,6 +86,7 @@ rule evaluate_target:
         merged=get_target_model,
         test="data/test.jsonl",
         template="data/template.json",
+        retention=get_retention_input(),
         code=get_code("evaluate_target.py", "embedded/retention.jsonl"),
     output:
         "outputs/{run}/eval/target-{target}.predictions.jsonl",
@@ -97,18 +98,43 @@ rule evaluate_target:
         model=1,
     params:
         settings=get_settings(*ASK_KEYS, "eval.endpoint"),
+        asked=get_asked(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
         " --template {input.template} --settings {ASK_SETTINGS:q} --out {output} --log {log}"
 
 
+rule evaluate_target_gguf:
+    input:
+        gguf="outputs/{run}/gguf/model-{level}.gguf",
+        known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
+        toolchain=TOOLCHAIN,
+        test="data/test.jsonl",
+        retention=get_retention_input(),
+        code=get_code("evaluate_gguf.py", "embedded/retention.jsonl"),
+    output:
+        "outputs/{run}/eval/target-{level}.predictions.jsonl",
+    log:
+        "logs/{run}/evaluate_target_{level}.log",
+    wildcard_constraints:
+        level="(?!merged$|endpoint$)[a-z0-9_]+",
+    resources:
+        model=1,
+    params:
+        settings=get_settings("eval.max_new_tokens", "eval.sampling", "eval.retention", "eval.retention_file", "export.ladder_rows"),
+    shell:
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --known {input.known} --toolchain {input.toolchain}"
+        " --test {input.test} --settings {params.settings:q} --out {output} --log {log}"
+
+
 rule compare_target:
     input:
         base="outputs/{run}/eval/base.predictions.jsonl",
-        target=get_target,
+        target="outputs/{run}/eval/target-{target}.predictions.jsonl",
         test="data/test.jsonl",
         train="data/train.jsonl",
+        retention=get_retention_input(),
         code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
     output:
         compare="outputs/{run}/eval/target/{target}.compare.json",

@@ -15,12 +15,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
     parser.add_argument("--settings", required=True, help="JSON with method, data and train.max_length")
+    parser.add_argument("--kept", type=Path, help="conversations that were kept by hand: further test rows")
     for name in OUTPUTS:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name} file to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("data", args.log):
-        prepare_data(parse_slice(args.settings), args.model, {name: getattr(args, name) for name in OUTPUTS})
+        prepare_data(parse_slice(args.settings), args.model, {name: getattr(args, name) for name in OUTPUTS}, args.kept)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from gaslamp.bench import PARTS, run_bench
 from gaslamp.console import step
 from gaslamp.errors import exit_with_help
 
@@ -17,12 +18,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="steps of each training, default 12")
     parser.add_argument("--rows", type=int, default=48, help="test rows that are answered, default 48")
     parser.add_argument("--project", type=Path, help="project whose last run is read, default: the newest under projects/")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="what is measured, default: everything")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="JSON file to write, default: bench.json")
     args = parser.parse_args()
-    from gaslamp.bench import run_bench
-
     with tempfile.TemporaryDirectory(prefix="gaslamp-bench-") as folder, step("run_bench"):
-        run_bench(Path(folder), args.steps, args.rows, args.project, ROOT, args.out)
+        run_bench(Path(folder), args.steps, args.rows, args.project, ROOT, args.out, tuple(args.only))
 
 
 if __name__ == "__main__":

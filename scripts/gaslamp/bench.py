@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,7 @@ PAIRS = 2  # trainings of each kind, taken in turn
 VALID_ROWS = 8
 DATA_ROWS = 20_000
 MIN_STEPS = 6
+PARTS = ("training", "evaluation", "dashboard", "data")
 PAUSE = timedelta(seconds=60)  # steps further apart than this belong to two runs
 
 
@@ -202,6 +204,8 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
     adapters, test, out = bench.folder / "ours1" / "adapters", bench.data / "test.jsonl", bench.folder / "tuned.jsonl"
+    if not adapters.is_dir():
+        bench.run_training("training of what is asked", bench.folder / "ours1" / "metrics.jsonl")
     tokenizer = load_tokenizer(facts.path)
     limit = get_questions(test, lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]), None, False)[0].max_tokens
     job = {"model": facts.path, "adapters": str(adapters), "test": str(test), "max_new_tokens": limit, "stop_ids": template.stop_ids}
@@ -223,6 +227,7 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
         "ratio": round(our_rate / bare_rate, 2),
         "equal_answers": sum(bare["answers"][row["id"]].strip() == row["text"].strip() for row in predictions),
         "mean_tokens": round(sum(row["tokens"] for row in predictions) / len(predictions), 1),
+        "max_new_tokens": limit,
         "harness_rows_per_second": round(len(other["answers"]) / other["seconds"], 3) if other else None,
         "harness_ratio": round(our_rate * other["seconds"] / len(other["answers"]), 2) if other else None,
         "harness_equal_answers": sum(other["answers"][row["id"]].strip() == row["text"].strip() for row in predictions) if other else None,
@@ -306,7 +311,7 @@ def get_share(phases: Path) -> dict[str, Any] | None:
     }
 
 
-def run_bench(folder: Path, steps: int, rows: int, project: Path | None, root: Path, out: Path) -> dict[str, Any]:
+def run_bench(folder: Path, steps: int, rows: int, project: Path | None, root: Path, out: Path, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:
     """Measure everything, print a table, write ``out``.
 
     Args:
@@ -316,6 +321,7 @@ def run_bench(folder: Path, steps: int, rows: int, project: Path | None, root: P
         project: whose last run is read; ``None`` takes the newest under ``root``/projects.
         root: the repository.
         out: JSON file to write.
+        parts: of PARTS, those to measure.
 
     Raises:
         GaslampError: a part failed, or a number is too small.
@@ -329,13 +335,16 @@ def run_bench(folder: Path, steps: int, rows: int, project: Path | None, root: P
     bench = Bench(folder, steps, rows)
     bench.prepare()
     result: dict[str, Any] = {"schema_version": 1, "measured": now(), "cores": os.cpu_count(), "load_before": _get_load()}
-    result["training"] = bench_training(bench)
-    result["evaluation"] = bench_evaluation(bench)
-    result["dashboard"] = {
-        "server": bench_server(folder / "dashboard"),
-        "tab": bench_tab(folder / "tab", lambda name, metrics: get_history(bench.run_training(name, metrics))),
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "training": lambda: bench_training(bench),
+        "evaluation": lambda: bench_evaluation(bench),
+        "dashboard": lambda: {
+            "server": bench_server(folder / "dashboard"),
+            "tab": bench_tab(folder / "tab", lambda name, metrics: get_history(bench.run_training(name, metrics))),
+        },
+        "data": lambda: bench_data(bench),
     }
-    result["data"] = bench_data(bench)
+    result |= {part: measures[part]() for part in PARTS if part in parts}
     result["share"] = get_share(project / "logs" / "phases.jsonl") if project else None
     result["project"] = project.name if project else None
     result |= {"load_after": _get_load(), "seconds": round(time.monotonic() - started, 1), "versions": get_versions()}
@@ -353,33 +362,40 @@ def show(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    train, answers, data, share = result["training"], result["evaluation"], result["data"], result["share"]
+    share = result["share"]
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for column in ("", "gaslamp", "bare", "result"):
         table.add_column(column, justify="left" if column in ("", "result") else "right")
-    overhead = f"{train['overhead_percent']:+.1f} %"
-    table.add_row("training step, median", f"{train['our_median_seconds']:.3f} s", f"{train['bare_median_seconds']:.3f} s", f"{overhead} step by step")
-    if train["checkpoint_seconds"] is not None:
-        table.add_row("checkpoint", f"{train['checkpoint_seconds']:.2f} s", "", f"{train['checkpoint_percent']:.1f} % at the default pace")
-    loss = train["largest_loss_difference"]
-    table.add_row("loss, last step", f"{train['our_losses'][-1]:.4f}", f"{train['bare_losses'][-1]:.4f}", f"largest difference {loss:.1e}")
-    rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
-    table.add_row("evaluation", *rates, f"{answers['ratio']:.1f} x, {answers['equal_answers']} of {answers['rows']} answers equal")
-    if answers["harness_ratio"] is not None:
-        rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "harness_rows_per_second")]
-        table.add_row("evaluation, lm-eval", *rates, f"{answers['harness_ratio']:.1f} x, {answers['harness_equal_answers']} of {answers['rows']} answers equal")
-    rates = [f"{data[key]} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
-    table.add_row(f"data phase, {data['rows']} rows", *rates, f"{data['ratio']:.2f} x")
-    tab, server = result["dashboard"]["tab"], result["dashboard"]["server"]
-    overhead = f"{tab['overhead_percent']:+.1f} % (noise {tab['noise_percent']:.1f} %)"
-    table.add_row("training step, dashboard open", f"{tab['with_seconds']:.3f} s", f"{tab['without_seconds']:.3f} s", overhead)
-    delay = f"a step is seen after {server['delay_median_seconds']:.2f} s, {server['delay_most_seconds']:.2f} s at most"
-    table.add_row(f"dashboard, {server['steps']:,} steps, {server['tabs']} tabs", f"{100 * server['cpu_share']:.0f} % of a core", "", delay)
+    if train := result.get("training"):
+        overhead = f"{train['overhead_percent']:+.1f} %"
+        table.add_row("training step, median", f"{train['our_median_seconds']:.3f} s", f"{train['bare_median_seconds']:.3f} s", f"{overhead} step by step")
+        if train["checkpoint_seconds"] is not None:
+            table.add_row("checkpoint", f"{train['checkpoint_seconds']:.2f} s", "", f"{train['checkpoint_percent']:.1f} % at the default pace")
+        loss = train["largest_loss_difference"]
+        table.add_row("loss, last step", f"{train['our_losses'][-1]:.4f}", f"{train['bare_losses'][-1]:.4f}", f"largest difference {loss:.1e}")
+    if answers := result.get("evaluation"):
+        rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
+        table.add_row("evaluation", *rates, f"{answers['ratio']:.1f} x, {answers['equal_answers']} of {answers['rows']} answers equal")
+        if answers["harness_ratio"] is not None:
+            rates = [f"{answers[key]:.2f} rows/s" for key in ("our_rows_per_second", "harness_rows_per_second")]
+            table.add_row("evaluation, lm-eval", *rates, f"{answers['harness_ratio']:.1f} x, {answers['harness_equal_answers']} of {answers['rows']} answers equal")
+    if data := result.get("data"):
+        rates = [f"{data[key]} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
+        table.add_row(f"data phase, {data['rows']} rows", *rates, f"{data['ratio']:.2f} x")
+    if screens := result.get("dashboard"):
+        tab, server = screens["tab"], screens["server"]
+        overhead = f"{tab['overhead_percent']:+.1f} % (noise {tab['noise_percent']:.1f} %)"
+        table.add_row("training step, dashboard open", f"{tab['with_seconds']:.3f} s", f"{tab['without_seconds']:.3f} s", overhead)
+        delay = f"a step is seen after {server['delay_median_seconds']:.2f} s, {server['delay_most_seconds']:.2f} s at most"
+        table.add_row(f"dashboard, {server['steps']:,} steps, {server['tabs']} tabs", f"{100 * server['cpu_share']:.0f} % of a core", "", delay)
     console = Console(highlight=False)
     console.print()
     console.print(table)
-    noise = f"the same step twice differs by {train['noise_percent']} % here" if train["noise_percent"] is not None else "one training each"
-    console.print(f"\n{train['steps_compared']} steps compared, {noise}; load of the machine before {result['load_before']}", style="dim")
+    load = f"load of the machine before {result['load_before']}"
+    if train:
+        noise = f"the same step twice differs by {train['noise_percent']} % here" if train["noise_percent"] is not None else "one training each"
+        load = f"{train['steps_compared']} steps compared, {noise}; {load}"
+    console.print(f"\n{load}", style="dim")
     if share:
         console.print(
             f"last whole run of {result['project']}: {get_duration(share['wall_seconds'])}, training {get_duration(share['training_seconds'])}, "

@@ -97,6 +97,12 @@ def get_artefact(name: str) -> str:
     return str(get_method(name).ARTEFACT)
 
 
+def get_asked_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Of ``train.options`` those that decide how the model is asked too (``ASKED`` of the method), with their defaults."""
+    wanted = getattr(get_method(name), "ASKED", ())
+    return {key: getattr(get_options(name, options), key) for key in wanted}
+
+
 def sees_images(name: str) -> bool:
     """Whether the method trains a model that reads images (``SEES``): its base must be one, and it ends as a merged folder."""
     return bool(getattr(get_method(name), "SEES", False))

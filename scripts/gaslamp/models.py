@@ -242,12 +242,28 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
     if adapters is not None and not whole:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapters))
+        model = put_on(model, Path(adapters))
         if merge:
             model = model.merge_and_unload()
     return model.eval()
+
+
+def put_on(model: Any, adapters: Path) -> Any:
+    """``model`` with a PEFT adapter. Raises GaslampError when weights of the adapter fit nothing: PEFT would only warn, and the base would answer."""
+    import warnings
+
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*missing adapter keys")
+        try:
+            return PeftModel.from_pretrained(model, str(adapters))
+        except UserWarning as error:
+            raise GaslampError(
+                f"the adapter in {adapters} was made for a model with other layers: {str(error).split(':', 1)[-1].strip()[:200]}",
+                "delete the folder and run the same command: it is trained again",
+                "model.source was changed by hand after the training",
+            ) from error
 
 
 def _load_dequantized(folder: str, dtype: Any) -> Any:

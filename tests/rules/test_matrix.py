@@ -70,7 +70,7 @@ def find(project: Path, name: str) -> Path:
 def restored(project: Path) -> Iterator[None]:
     """Put every file that a test may edit back, with its times."""
     folder = find(project, "model:config.json").parent
-    places = [*(project / name for name in ("config.yaml", "data/raw")), *(project / name for name in ("scripts", "rules", "workflow", "profiles")), folder]
+    places = [*(project / name for name in ("config.yaml", "data/raw", "data/kept.jsonl")), *(project / name for name in ("scripts", "rules", "workflow", "profiles")), folder]
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
     kept = {file: (file.read_bytes(), file.stat()) for file in files}
     try:
@@ -106,6 +106,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("a metric of likelihoods", config(eval__metrics=["perplexity", "exact_match"]), {"evaluate_model": 2, "compare_models": 1, "build_demo": 1, **EXPORT}),
     ("the evaluation page", append("scripts/gaslamp/evaluation/report/page.js", "// x\n"), {"compare_models": 1, "build_demo": 1, **EXPORT}),
     ("a target beside the adapter", config(eval__target="merged"), {"evaluate_target": 1, "compare_target": 1, **END}),
+    ("a level beside the adapter", config(eval__target="q8_0"), {"evaluate_target_gguf": 1, "compare_target": 1, **END}),
+    ("an answer kept by hand", lambda project: (project / "data/kept.jsonl").write_text("{}\n") and None, DATA),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
     ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),

@@ -61,14 +61,15 @@ def ask(place: dict[str, Any], rows: list[dict[str, Any]], settings: Any, adapte
     return list(read_jsonl(out))
 
 
-def judge(place: dict[str, Any], base: list[dict[str, Any]], tuned: list[dict[str, Any]], settings: Any, train: list[dict[str, Any]] | None = None) -> tuple[Compare, dict[str, Any]]:
+def judge(place: dict[str, Any], base: list[dict[str, Any]], tuned: list[dict[str, Any]], settings: Any, train: list[dict[str, Any]] | None = None, lm_eval: Any = None) -> tuple[Compare, dict[str, Any]]:
     folder = place["folder"]
     write_jsonl(folder / "base.jsonl", base)
     write_jsonl(folder / "tuned.jsonl", tuned)
     if train is not None:
         write_jsonl(folder / "train.jsonl", train)
     outputs = {name: folder / f"out.{name}" for name in ("compare", "verdict", "report", "side_by_side", "page")}
-    comparing.compare_models(settings, folder / "base.jsonl", folder / "tuned.jsonl", folder / "test.jsonl", outputs, folder / "train.jsonl" if train is not None else None)
+    seen = folder / "train.jsonl" if train is not None else None
+    comparing.compare_models(settings, folder / "base.jsonl", folder / "tuned.jsonl", folder / "test.jsonl", outputs, seen, lm_eval=lm_eval)
     return Compare.read(outputs["compare"]), read_json(outputs["verdict"])
 
 
@@ -255,6 +256,34 @@ def test_out_of_memory_in_the_middle_keeps_what_ended(place: dict[str, Any], mon
     assert {a.index: a.tokens for a in found} == expected and len(found) == len(prompts), "nothing twice, nothing lost"
 
 
+def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two real tries tell what a row takes, at least its keys and values; a machine with less memory gets fewer rows; two that do not fit make it one."""
+    import torch
+    from gaslamp.evaluation.probe import find_batch_size, get_fitting, measure_peak
+
+    assert measure_peak(torch.device("cpu"), lambda: [torch.zeros(250_000) + 1 for _ in range(3)]) == pytest.approx(4e6, rel=0.01), "one is let go each time"
+    model, prompts = place["model"], [ids * 4 for ids in make_prompts(place)]
+    limits = [40] * len(prompts)
+    assert find_batch_size(model, prompts, limits, 0, 1e12) == len(prompts) and find_batch_size(model, prompts[:2], [4, 4], 0, 0.0) == 2
+    width = max(map(len, prompts)) + 40
+    kept = 2 * 2 * 64 * 4 * width  # two layers, keys and values of 64 numbers
+    found = [find_batch_size(model, prompts, limits, 0, budget) for budget in (4 * kept, 16 * kept, 64 * kept)]
+    assert 1 <= found[0] <= found[1] <= found[2] <= 14 and found[0] < 4 and found[2] > found[0], found
+    assert [get_fitting([100, 150], budget, 64) for budget in (0, 100, 200, 1e9)] == [1, 1, 3, 64]
+    real, calls = type(model).forward, []
+
+    def forward(self: Any, input_ids: Any = None, **rest: Any) -> Any:
+        calls.append(len(input_ids))
+        if len(input_ids) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(self, input_ids=input_ids, **rest)
+
+    monkeypatch.setattr(type(model), "forward", forward)
+    assert find_batch_size(model, prompts, limits, 0) == 1 and 2 in calls
+    expected = {a.index: a.tokens for a in decode(model, prompts, limits, place["template"].stop_ids, 0, 1)}
+    assert {a.index: a.tokens for a in decode(model, prompts, limits, place["template"].stop_ids, 0, 8)} == expected
+
+
 def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any]) -> None:
     """A real process, a real kill -9 in the middle; what was on disk is not asked again."""
     folder = place["folder"]
@@ -285,10 +314,16 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any
 
 
 # ----------------------------------------------------------------------------------------------------- planted faults
+# Each is a real mistake: models that learnt from wrong rows, or are asked in the wrong way, answer for themselves.
 
 
-def make_task(count: int = 40) -> list[dict[str, Any]]:
-    return [{"id": f"t{n}", "messages": [{"role": "user", "content": f"what is the colour of thing number {n} please"}, *say("red" if n % 2 else "blue")]} for n in range(count)]
+def make_task(count: int = 40, swapped: bool = False, start: int = 0) -> list[dict[str, Any]]:
+    """Warm things are red and cold ones blue; swapped: the other way round."""
+    numbers = range(start, start + count)
+    return [
+        {"id": f"t{n}", "messages": [{"role": "user", "content": f"{'warm' if n % 2 else 'cold'}: which colour has thing number {n} please"}, *say("red" if n % 2 != swapped else "blue")]}
+        for n in numbers
+    ]
 
 
 def answer(rows: list[dict[str, Any]], right: Any, stopped: bool = True) -> list[dict[str, Any]]:
@@ -296,31 +331,22 @@ def answer(rows: list[dict[str, Any]], right: Any, stopped: bool = True) -> list
     return [{"id": row["id"], "kind": "test", "text": text, "stopped": stopped, "tokens": 1, "seconds": 0.0} for row, text in zip(rows, texts, strict=True)]
 
 
-def test_swapped_labels_are_seen(place: dict[str, Any]) -> None:
-    """A model that learnt the wrong classes: worse than base, and the confusion matrix is off its diagonal."""
-    rows = make_task()
-    write_jsonl(place["folder"] / "test.jsonl", rows)
-    swapped = [{**row, "text": {"red": "blue", "blue": "red"}[row["text"]]} for row in answer(rows, lambda n: True)]
-    compare, gate = judge(place, answer(rows, lambda n: n % 4), swapped, get_settings())
-    assert compare.verdict == "worse" and not gate["passed"] and any("swapped labels" in text for text in gate["advice"])
-    assert compare.metrics[0].details["tuned"]["confusion"] == {"blue": {"blue": 0, "red": 20}, "red": {"blue": 20, "red": 0}}
-
-
-def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path) -> Path:
-    """The tiny model after a few steps on these rows, all weights, saved as a whole model."""
+def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path, cut: int = 0, steps: int = 80) -> Path:
+    """The tiny model after some steps on these rows, all weights, saved as a whole model; ``cut``: tokens that each row lost at its end."""
     import torch
 
     torch.manual_seed(0)
     model = load_model(place["path"], "float32").train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     encoded = [place["renderer"].encode(row["messages"]) for row in rows]
-    width = max(len(row.ids) for row in encoded)
-    ids = torch.tensor([row.ids + [0] * (width - len(row.ids)) for row in encoded])
-    labels = torch.tensor([row.labels + [-100] * (width - len(row.ids)) for row in encoded])
-    mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in encoded])
-    for step in range(25):
-        part = slice(step % 4, None, 4)
-        loss = model(input_ids=ids[part], attention_mask=mask[part], labels=labels[part]).loss
+    ids = [row.ids[: len(row.ids) - cut] for row in encoded]
+    labels = [row.labels[: len(row.ids) - cut] for row in encoded]
+    width = max(len(row) for row in ids)
+    batch = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+    wanted = torch.tensor([row + [-100] * (width - len(row)) for row in labels])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+    for _ in range(steps):
+        loss = model(input_ids=batch, attention_mask=mask, labels=wanted).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -328,11 +354,26 @@ def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path) -> Pa
     return folder
 
 
-def test_a_wrong_template_is_seen(place: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def taught(place: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows the task."""
+    return teach(place, make_task(), tmp_path_factory.mktemp("taught"))
+
+
+def test_swapped_labels_are_seen(place: dict[str, Any], taught: Path, tmp_path: Path) -> None:
+    """A model that learnt the wrong classes: worse than one that knew them, and the confusion matrix is off its diagonal."""
+    rows = make_task()
+    wrong = teach(place, make_task(swapped=True), tmp_path / "wrong")
+    compare, gate = judge(place, ask(place, rows, get_settings(), taught), ask(place, rows, get_settings(), wrong), get_settings())
+    assert compare.metrics[0].base.value == 1.0, "it can be learnt"
+    assert compare.verdict == "worse" and not gate["passed"] and any("swapped labels" in text for text in gate["advice"])
+    assert compare.metrics[0].details["tuned"]["confusion"] == {"blue": {"blue": 0, "red": 20}, "red": {"blue": 20, "red": 0}}
+
+
+def test_a_wrong_template_is_seen(place: dict[str, Any], taught: Path) -> None:
     """A model that learnt under one template and is asked under another: its own answers surprise it, beyond chance."""
     rows = make_task()
     settings = get_settings(metrics=["perplexity"])
-    taught = teach(place, rows, tmp_path / "taught")
     right = ask(place, rows, settings, taught)
     recorded = Template.read(place["folder"] / "template.json")
     other = recorded.chat_template.replace("<|im_start|>", "### ").replace("<|im_end|>", " ###", 1)
@@ -350,43 +391,54 @@ def test_a_wrong_template_is_seen(place: dict[str, Any], tmp_path: Path) -> None
 
 
 def test_an_adapter_that_is_not_loaded_is_seen(place: dict[str, Any], tmp_path: Path) -> None:
+    """One that changes nothing, one of other layers and none at all are refused; and a base that answers in its place is noticed."""
+    from gaslamp.contracts import ModelFacts
     from peft import LoraConfig, get_peft_model
+    from safetensors.torch import load_file, save_file
 
+    facts = ModelFacts.read(place["folder"] / "model.json")
     adapter = get_peft_model(load_model(place["path"], "float32"), LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
     adapter.save_pretrained(tmp_path / "adapters")
-    from gaslamp.contracts import ModelFacts
-
     with pytest.raises(GaslampError, match="changes nothing: all its weights are as before"):
-        load_evaluated(ModelFacts.read(place["folder"] / "model.json"), tmp_path / "adapters")
+        load_evaluated(facts, tmp_path / "adapters")
     with pytest.raises(GaslampError, match="neither an adapter nor a model"):
-        load_evaluated(ModelFacts.read(place["folder"] / "model.json"), tmp_path)
+        load_evaluated(facts, tmp_path)
+    file = tmp_path / "adapters" / "adapter_model.safetensors"
+    save_file({name.replace("layers", "blocks"): tensor + 0.1 for name, tensor in load_file(file).items()}, file)
+    with pytest.raises(GaslampError, match="was made for a model with other layers"):
+        load_evaluated(facts, tmp_path / "adapters")
     rows = make_task()
-    write_jsonl(place["folder"] / "test.jsonl", rows)
-    compare, gate = judge(place, answer(rows, lambda n: n % 2), answer(rows, lambda n: n % 2), get_settings())
+    compare, gate = judge(place, ask(place, rows, get_settings()), ask(place, rows, get_settings()), get_settings())
     assert compare.identical == 40 and not gate["passed"] and any("very same answer to every row" in text for text in gate["warnings"])
     assert "trained at all" in gate["advice"][0]
 
 
-def test_training_on_the_test_set_is_seen(place: dict[str, Any]) -> None:
-    rows = make_task()
-    write_jsonl(place["folder"] / "test.jsonl", rows)
-    leaked = [{**row, "id": f"copy{n}"} for n, row in enumerate(rows[:10])]
-    leaked[0]["messages"] = [{"role": "user", "content": "What is the colour, of thing number 0 please?"}, *say("blue")]
-    other = [{"id": "far", "messages": [{"role": "user", "content": "tell me a story about a sailor and his dog"}, *say("no")]}]
-    compare, gate = judge(place, answer(rows, lambda n: False), answer(rows, lambda n: n < 10), get_settings(), [*leaked, *other])
-    assert compare.near_duplicates == 10 and compare.examples[0].near == "copy0, 100 % the same words"
+def test_training_on_the_test_set_is_seen(place: dict[str, Any], taught: Path) -> None:
+    """The model learnt from the first rows of the test set; of the others it knows nothing."""
+    seen = make_task(10)
+    seen[0]["messages"][0]["content"] = "Cold: which colour has thing, number 0 please?"
+    unseen = [{"id": f"u{n}", "messages": [{"role": "user", "content": f"tell me the name of sailor {n} and of his dog"}, *say("blue" if n % 3 else "red")]} for n in range(30)]
+    rows = make_task(10) + unseen
+    base, tuned = ask(place, rows, get_settings()), ask(place, rows, get_settings(), taught)
+    other = [{"id": "far", "messages": [{"role": "user", "content": "a story of a cat that could not sleep at night"}, *say("no")]}]
+    compare, gate = judge(place, base, tuned, get_settings(metrics=["exact_match"]), [*({**row, "id": f"copy{n}"} for n, row in enumerate(seen)), *other])
+    assert compare.near_duplicates == 10 and compare.examples[0].near == "copy0, 100\u00a0% the same words"
     slices = compare.metrics[0].slices
-    assert slices["near a training row"]["tuned"].value == 1.0 and slices["not near a training row"]["tuned"].value == 0.0
+    assert slices["near a training row"]["tuned"].value == 1.0 and slices["not near a training row"]["tuned"].value < 0.8
     assert any("the score may be memory" in text for text in gate["warnings"])
     assert find_near(rows, other) == {}
 
 
-def test_cut_answers_are_seen(place: dict[str, Any]) -> None:
+def test_cut_answers_are_seen(place: dict[str, Any], taught: Path, tmp_path: Path) -> None:
+    """Rows that were cut before the turn ended teach no end; and a limit that is too low cuts good answers."""
     rows = make_task()
-    write_jsonl(place["folder"] / "test.jsonl", rows)
-    cut = [{**row, "text": row["text"][:2]} for row in answer(rows, lambda n: True, stopped=False)]
-    compare, gate = judge(place, answer(rows, lambda n: False), cut, get_settings())
-    assert compare.stop_rate["tuned"] == 0.0 and not gate["passed"] and "ended by themselves" in gate["warnings"][0] and "answers are cut" in gate["advice"][0]
+    settings = get_settings(metrics=["exact_match"])
+    endless = ask(place, rows, settings, teach(place, rows, tmp_path / "cut", cut=2))
+    short = ask(place, rows, get_settings(max_new_tokens=2), taught)
+    for answers in (endless, short):
+        compare, gate = judge(place, ask(place, rows, settings), answers, settings)
+        assert compare.stop_rate["tuned"] < 0.5 and "ended by themselves" in gate["warnings"][0] and "answers are cut" in gate["advice"][0]
+    assert not gate["passed"] and {row["text"] for row in short} == {"re", "bl"}
 
 
 # ------------------------------------------------------------------------------------------------------ gate and page
@@ -439,40 +491,29 @@ def test_the_page_is_one_safe_file(place: dict[str, Any]) -> None:
     assert page.count('<article class="row') == 40 and "Yes, the model became better" in page and "default-src 'none'" in page
 
 
-def test_lm_evaluation_harness_with_local_tasks(place: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real harness on a task file with its data beside it, no network."""
-    pytest.importorskip("lm_eval")
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    from gaslamp.evaluation.harness import run_harness
-
-    tasks = tmp_path / "tasks"
-    tasks.mkdir()
-    write_jsonl(tasks / "sums.jsonl", [{"question": f"{n} plus 1 is", "choices": [f" {n + 1}", " none"], "answer": 0} for n in range(6)])
-    (tasks / "sums.yaml").write_text(
-        f"task: tiny_sums\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {tasks / 'sums.jsonl'}\noutput_type: multiple_choice\ntest_split: test\n"
-        'doc_to_text: "{{question}}"\ndoc_to_choice: choices\ndoc_to_target: answer\nmetric_list:\n  - metric: acc\nmetadata:\n  version: 1\n'
-    )
-    config = Config.model_validate({"eval": {"lm_eval": ["tiny_sums"], "lm_eval_limit": 4}})
-    settings = parse_slice(get_slice(config, "method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence"))
-    arguments = (place["folder"] / "model.json", None, place["folder"] / "template.json", tmp_path / "out.json", tasks)
-    found = run_harness(settings, *arguments)
-    score = found["scores"]["tiny_sums, acc"]
-    assert score["n"] == 4 and 0 <= score["low"] <= score["value"] <= score["high"] <= 1
-    before = {**score, "value": 1.0}
-    write_json(tmp_path / "base.json", {"scores": {"tiny_sums, acc": before}})
-    write_json(tmp_path / "tuned.json", {"scores": {"tiny_sums, acc": {**score, "value": 0.2}}})
-    read = comparing._read_lm_eval({"base": tmp_path / "base.json", "tuned": tmp_path / "tuned.json"})
-    assert read["tiny_sums, acc"]["base"].value == 1.0
+def test_what_the_harness_found_stands_in_the_comparison(place: dict[str, Any], tmp_path: Path) -> None:
+    """The harness itself runs in tests/rules/test_targets.py."""
+    for who, value in (("base", 1.0), ("tuned", 0.2)):
+        write_json(tmp_path / f"{who}.json", {"scores": {"sums, acc": {"value": value, "low": 0.0, "high": 1.0, "n": 4}}})
+    rows = make_task()
+    write_jsonl(place["folder"] / "test.jsonl", rows)
+    files = {who: tmp_path / f"{who}.json" for who in ("base", "tuned")}
+    compare, gate = judge(place, answer(rows, lambda n: False), answer(rows, lambda n: True), get_settings(forgetting_gate="block"), lm_eval=files)
+    assert compare.lm_eval["sums, acc"]["base"].value == 1.0 and not gate["passed"] and "sums, acc fell by 80%" in gate["blocking"][0]
 
 
-def test_answers_kept_by_hand_become_test_rows(place: dict[str, Any], tmp_path: Path) -> None:
+def test_answers_kept_by_hand_become_rows(place: dict[str, Any], tmp_path: Path) -> None:
+    from io import StringIO
+
     from gaslamp.evaluation.chat_eval import get_asker, run_chat
+    from rich.console import Console
 
     asker = get_asker(place["folder"] / "model.json", None, place["folder"] / "template.json", get_settings())
-    lines, shown = iter(["hello there", "w", "Good day", "again", "k", "third", "", ""]), []
-    count = run_chat({"base": asker, "tuned": asker}, tmp_path / "none.json", tmp_path / "kept.jsonl", 6, lambda _: next(lines), shown.append)
-    kept = list(read_jsonl(tmp_path / "kept.jsonl"))
-    assert count in (1, 2) and kept[0]["messages"][-1]["content"] == "Good day" and kept[0]["split"] == "test"
-    assert sum(line.startswith("\nbase:") for line in shown) == 3
+    lines, shown, kept = iter(["hello there", "w", "Good day", "hello there", "w", "Good evening", "third", "", "fourth", "w", "", ""]), StringIO(), tmp_path / "kept.jsonl"
+    count = run_chat({"base": asker, "tuned": asker}, tmp_path / "none.json", kept, 6, lambda _: next(lines), Console(file=shown, width=100))
+    found = list(read_jsonl(kept))
+    assert count == 1 and len(found) == 1 and found[0]["messages"] == [{"role": "user", "content": "hello there"}, *say("Good evening")]
+    text = shown.getvalue()
+    assert text.count(" base>") == text.count("tuned>") == text.count("both say the same") == 4 and "an empty answer is no test row" in text
+    more = iter(["hello", ""])
+    assert run_chat({"base": asker}, tmp_path / "none.json", None, 6, lambda _: next(more), Console(file=shown)) == 0, "a method whose rows no talk can be"

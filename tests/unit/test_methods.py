@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import judging
 import pytest
 import tiny
 from gaslamp import registry, training
@@ -78,10 +79,16 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFacts, list[dict[str, Any]]]:
-    """Train method ``name`` in ``place``; returns its facts and the steps as logged."""
+def get_place(name: str, base: Path) -> tuple[Path, str]:
+    """The folder and the kind of the rows that a method takes."""
     method = get_method(name)
-    kind, base = method.KINDS[0], base / "vision" if "image" in method.NEEDS else base
+    return base / "vision" if "image" in method.NEEDS else base, method.KINDS[0]
+
+
+def get_values(name: str, **changes: Any) -> dict[str, Any]:
+    """The train section of a method's test."""
+    method = get_method(name)
+    kind = method.KINDS[0]
     values: dict[str, Any] = {
         "learning_rate": 0.02, "max_steps": STEPS, "batch_size": 4, "gradient_accumulation": 1, "warmup_steps": 0, "scheduler": "constant",
         "adam_beta2": 0.95, "max_length": 128, "seed": 3407, "lora": {"r": 16, "alpha": 32},
@@ -91,7 +98,13 @@ def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFact
         values |= {"batch_size": 16, "rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}], "options": options}
     for key, value in {**RECIPES.get(name, {}), **changes}.items():
         values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
-    config = Config.model_validate({"method": name, "train": values})
+    return values
+
+
+def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFacts, list[dict[str, Any]]]:
+    """Train method ``name`` in ``place``; returns its facts and the steps as logged."""
+    base, kind = get_place(name, base)
+    config = Config.model_validate({"method": name, "train": get_values(name, **changes)})
     training.train_model(
         parse_slice(get_slice(config, "backend", "method", "train")), base / "model.json", base / f"{kind}.train.jsonl", base / f"{kind}.valid.jsonl",
         base / "template.json", place / "checkpoints", place / "metrics.jsonl", place / "adapters", place / "train.json",
@@ -117,6 +130,8 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
         file.write_text(json.dumps(found) + "\n", encoding="utf-8")
     pinned = json.loads(file.read_text(encoding="utf-8"))
     assert pinned["metric"] == key and found["values"] == pytest.approx(pinned["values"], rel=0.02, abs=0.005)
+    folder, kind = get_place(name, base)
+    judging.judge_trained(name, folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", get_values(name), tmp_path / "eval")
 
 
 def test_rewards_are_logged_alone_and_samples_are_told(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +223,39 @@ def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_
     assert read_image(base / "vision" / "0.png", 10, 20).size == (20, 15)
     facts, _ = train(base, tmp_path, "vision_sft", max_steps=1, options={"vision_layers": False, "modules_to_save": ["lm_head"]})
     assert facts.trainable_parameters > 64 * 260, "the head is trained whole"
+
+
+def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same prompt tokens and the same pixels, at a size that only the options tell."""
+    import torch
+    from gaslamp.evaluation import vision
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+    seen: dict[str, list[dict[str, Any]]] = {"trained": [], "asked": []}
+    sizes: list[tuple[int, int]] = []
+    collate, get_inputs = DataCollatorForVisionLanguageModeling.torch_call, vision.get_inputs
+
+    def note_training(self: Any, rows: list[dict[str, Any]]) -> Any:
+        seen["trained"].append(collate(self, rows))
+        return seen["trained"][-1]
+
+    def note_asking(processor: Any, texts: list[str], pictures: list[list[Any]]) -> Any:
+        sizes.extend(picture.size for own in pictures for picture in own)
+        seen["asked"].append(get_inputs(processor, texts, pictures))
+        return seen["asked"][-1]
+
+    monkeypatch.setattr(DataCollatorForVisionLanguageModeling, "torch_call", note_training)
+    monkeypatch.setattr(vision, "get_inputs", note_asking)
+    options = {"shortest": 80, "longest": 90}
+    train(base, tmp_path, "vision_sft", max_steps=1, batch_size=1, options=options)
+    folder, kind = get_place("vision_sft", base)
+    judging.judge_trained("vision_sft", folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", {"options": options}, tmp_path / "eval", batch_size=1)
+    assert set(sizes) == {(80, 60)}, "40 x 30 enlarged as the options say"
+    trained = next(batch for batch in seen["trained"] if len(batch["input_ids"]) == 1)
+    prompts = [batch["input_ids"][0] for batch in seen["asked"]]
+    assert all(torch.equal(prompt, trained["input_ids"][0][: len(prompt)]) for prompt in prompts)
+    equal = [torch.equal(batch["pixel_values"], trained["pixel_values"]) for batch in seen["asked"]]
+    assert equal.count(True) == equal.count(False) == len(equal) // 2, "every other picture is of the same colour"
 
 
 def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) -> None:

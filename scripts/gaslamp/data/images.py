@@ -1,4 +1,7 @@
-"""Pictures of rows as files: whatever tells an image (path, base64, bytes) becomes images/<sha16>.png, checked that it is one."""
+"""Pictures of rows as files: whatever tells an image (path, base64, bytes) becomes images/<sha16>.png, checked that it is one.
+
+``read_image`` reads them back, for training and evaluation alike.
+"""
 
 from __future__ import annotations
 
@@ -118,3 +121,16 @@ def _write(data: bytes, target: Path, name: str) -> None:
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"an image is no picture that can be read: {str(error)[:100]}") from error
     temporary.replace(target / name)
+
+
+def read_image(file: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> Any:
+    """An image as RGB, its long side between two sizes in pixels, its proportions kept; by default as it is."""
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        image = opened.convert("RGB")
+    side = max(image.size)
+    wanted = min(max(side, shortest), longest)
+    if wanted == side:
+        return image
+    return image.resize([max(1, round(size * wanted / side)) for size in image.size], Image.Resampling.LANCZOS)

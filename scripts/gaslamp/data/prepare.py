@@ -28,8 +28,8 @@ from gaslamp.data.sources import Source, open_source
 from gaslamp.data.spool import Spool
 from gaslamp.data.strategy import render_strategy
 from gaslamp.errors import GaslampError
-from gaslamp.files import read_jsonl, sha256_path, write_text
-from gaslamp.rows import get_prompt, get_reference
+from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_text
+from gaslamp.rows import adapt, get_prompt, get_reference
 from gaslamp.template import Encoded, Renderer, build_template
 
 MINIMUM_ROWS = 10
@@ -99,13 +99,14 @@ class Lengths:
                 self.trained += learnt
 
 
-def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> Card:
+def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept: Path | None = None) -> Card:
     """Make data/ from data.source.
 
     Args:
         settings: slice with method, data and train.max_length.
         model_file: model.json of the base model (its tokenizer and template decide lengths and masks).
         outputs: paths for train, valid, test, template, card, strategy; images go to a folder beside train.
+        kept: conversations that were kept by hand (make chat-eval): further test rows.
 
     Raises:
         GaslampError: every problem found, with file, line and fix; no output exists then.
@@ -120,6 +121,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
         spool, found, read, source = divide_rows(data, settings.method, max_length, checks, wanted, Path(work))
         facts = Facts(found.kind, settings.method, max_length)
         warnings = _get_split_warnings(spool)
+        by_hand = _add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)
             stop_on_blocks(checks)
@@ -140,7 +142,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path]) -> C
             format=found.format,
             kind=found.kind,
             mapping=found.mapping,
-            rows={**spool.counts, "read": read, "dropped_duplicates": spool.duplicates, "rehearsal": rehearsal},
+            rows={**spool.counts, "read": read, "dropped_duplicates": spool.duplicates, "rehearsal": rehearsal, **({"kept": by_hand} if kept else {})},
             sha256={split: sha256_path(Path(work) / f"{split}.jsonl") for split in SPLITS},
             tokens={name: get_spread(getattr(lengths, name)) for name in ("total", "prompt", "completion")},
             histogram=get_histogram(lengths.total),
@@ -280,6 +282,25 @@ def _get_split_warnings(spool: Spool) -> list[str]:
     if spool.duplicates:
         warnings.append(f"{spool.duplicates} exact duplicates were left out")
     return warnings
+
+
+def _add_kept(spool: Spool, file: Path, kind: str) -> int:
+    """Append conversations that were kept by hand to the test rows, before the checks that look for leaks.
+
+    Raises:
+        GaslampError: rows of this kind cannot be made from a conversation.
+    """
+    import orjson
+
+    count = 0
+    for number, row in enumerate(read_jsonl(file), 1):
+        line = {"id": f"kept-{sha256_text(str(row['messages']))[:12]}", "messages": row["messages"], "slice": row.get("slice", "kept by hand")}
+        try:
+            spool.append("test", orjson.dumps(adapt(line, kind)) + b"\n", f"{file}, line {number}")
+        except ValueError as error:
+            raise GaslampError(f"{file}, line {number}: {error}", f"move {file} away: what was kept by hand serves another method") from error
+        count += 1
+    return count
 
 
 def _add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int) -> int:

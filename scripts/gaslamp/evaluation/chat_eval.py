@@ -1,7 +1,8 @@
-"""Ask base and tuned by hand, side by side; an answer that you correct or approve becomes a new test row."""
+"""Ask base and tuned by hand and see both answers; one that you approve or correct becomes a new test row."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,68 +13,75 @@ from gaslamp.evaluation.decode import Sampling
 from gaslamp.evaluation.generate import Asker
 from gaslamp.evaluation.loading import load_evaluated
 from gaslamp.evaluation.questions import Question
-from gaslamp.files import sha256_text
+from gaslamp.files import read_jsonl
 from gaslamp.template import Renderer
 
-HELP = "Type a question. Then: k keep tuned's answer as right, w write the right answer, Enter go on. Leave with an empty question or Ctrl-D."
+COLOURS = {"base": "cyan", "tuned": "green"}
+KEEP = "test row? k = tuned is right, b = base is right, w = write the right answer, Enter = no: "
 
 
 def get_asker(model: Path, adapters: Path | None, template: Path, settings: Any) -> Asker:
     """One model, ready to answer as it is evaluated: same template, stop tokens and sampling."""
     facts, recorded = ModelFacts.read(model), Template.read(template)
     renderer = Renderer.load(facts.path, recorded)
-    return Asker(load_evaluated(facts, adapters), renderer, recorded, Sampling(**settings.eval.sampling.dump()), 1, Path("data"), Path(facts.path))
+    sampling = Sampling(**settings.eval.sampling.dump())
+    return Asker(load_evaluated(facts, adapters), renderer, recorded, sampling, 1, Path("data"), Path(facts.path), quiet=True)
 
 
 def run_chat(
-    askers: dict[str, Asker], card: Path, kept: Path, limit: int, read: Callable[[str], str], write: Callable[[str], None]
+    askers: dict[str, Asker], card: Path, kept: Path | None, limit: int, read: Callable[[str], str] = input, console: Any = None
 ) -> int:
     """Loop until the user leaves; returns how many rows were kept.
 
     Args:
         askers: base | tuned -> model.
         card: data/card.json, for the system prompt that all rows share.
-        kept: JSON-lines file that new rows are appended to; data.source of the project may read it.
+        kept: JSON-lines file that new rows are appended to; ``None``: rows of this method cannot be made from a talk.
         limit: tokens of an answer.
         read: shows a prompt and returns a line; raises EOFError at the end of input.
-        write: shows a line.
+        console: rich console to print on.
     """
+    from rich.console import Console
+    from rich.text import Text
+
+    if read is input:
+        with contextlib.suppress(ImportError):  # the arrow keys, where there is readline
+            import readline  # noqa: F401
+
+    console = console or Console(highlight=False)
     system = Card.read(card).system if card.is_file() else None
     start = [{"role": "system", "content": system}] if system else []
     count = 0
-    write(HELP)
-    while True:
-        try:
-            text = read("\nquestion> ").strip()
-        except EOFError:
-            break
-        if not text:
-            break
-        messages = [*start, {"role": "user", "content": text}]
-        answers = {}
-        for who, asker in askers.items():
-            prediction = next(iter(asker.answer([Question("chat", "test", messages, limit)])))
-            answers[who] = prediction["text"]
-            cut = "" if prediction["stopped"] else "  [cut at the limit]"
-            write(f"\n{who}: {prediction['text']}{cut}")
-        try:
-            choice = read("\nkeep as test row? [k]eep, [w]rite, Enter> ").strip().lower()
-            right = answers["tuned"] if choice == "k" else read("right answer> ").strip() if choice == "w" else ""
-        except EOFError:
-            break
-        if right:
-            keep_row([*messages, {"role": "assistant", "content": right}], kept)
-            count += 1
-            write(f"kept in {kept}")
+    console.print("Type a question; an empty line or Ctrl-D leaves." + (" The system prompt of your rows stands before each." if system else ""), style="dim")
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while text := read("\nquestion> ").strip():
+            messages = [*start, {"role": "user", "content": text}]
+            answers = {}
+            for who, asker in askers.items():
+                prediction = next(iter(asker.answer([Question("chat", "test", messages, limit)])))
+                answers[who] = prediction["text"]
+                cut = Text(f"  [cut after {limit} tokens]" if not prediction["stopped"] else "", style="dim")
+                console.print(Text.assemble((f"{who:>5}> ", f"bold {COLOURS[who]}"), prediction["text"] or "(nothing)", cut))
+            if answers["base"] == answers["tuned"]:
+                console.print("both say the same", style="dim")
+            if kept is None:
+                continue
+            choice = read(KEEP).strip().lower()
+            right = answers["tuned"] if choice == "k" else answers["base"] if choice == "b" else read("right answer> ").strip() if choice == "w" else ""
+            if right:
+                new = keep_row([*messages, {"role": "assistant", "content": right}], kept)
+                count += new
+                console.print(f"kept in {kept}" if new else "this question was kept before: its answer is the new one now", style="dim")
+            elif choice in ("k", "b", "w"):
+                console.print("an empty answer is no test row", style="dim")
     return count
 
 
-def keep_row(messages: list[dict[str, Any]], file: Path) -> None:
-    """Append one conversation that belongs to the test set, once."""
-    row = {"messages": messages, "split": "test", "slice": "kept by hand"}
-    known = {sha256_text(line) for line in file.read_text(encoding="utf-8").splitlines()} if file.is_file() else set()
-    line = json.dumps(row, ensure_ascii=False)
-    if sha256_text(line) not in known:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as handle:
-            handle.write(line + "\n")
+def keep_row(messages: list[dict[str, Any]], file: Path) -> bool:
+    """Append one conversation that belongs to the test set; whether its question is new. Asked again, the last answer counts."""
+    rows = list(read_jsonl(file)) if file.is_file() else []
+    others = [row for row in rows if row["messages"][:-1] != messages[:-1]]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row, ensure_ascii=False) for row in [*others, {"messages": messages, "slice": "kept by hand"}]]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(others) == len(rows)

@@ -9,7 +9,7 @@ from gaslamp.console import say
 from gaslamp.contracts import Compare, Example, MetricResult, Provenance, Score, TrainFacts, Verdict
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.figures import format_score, format_value
-from gaslamp.evaluation.metric import Metric, choose_metrics
+from gaslamp.evaluation.metric import Metric, choose_file_metrics, choose_metrics
 from gaslamp.evaluation.nearness import find_near
 from gaslamp.evaluation.questions import ASKING, get_retention_scores
 from gaslamp.evaluation.slices import get_slices
@@ -54,6 +54,8 @@ def compare_models(
     rows = list(read_jsonl(test))
     answers = {"base": read_predictions(base, rows), "tuned": read_predictions(tuned, rows)}
     metrics = choose_metrics(settings, rows)
+    if target not in ("adapter", "merged"):
+        metrics = choose_file_metrics(metrics, rows, [found[row["id"]] for found in answers.values() for row in rows])
     near = find_near(rows, read_jsonl(train)) if train else {}
     slices = get_slices(rows, settings.data.slice, settings.eval.slices, set(near))
     scored = [score_metric(metric, rows, answers, confidence, slices) for metric in metrics]

@@ -13,7 +13,6 @@ Models whose layers are not all of plain attention (sliding windows, state space
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +81,7 @@ def decode(
     waiting = sorted((Prompt(n, ids, limit) for n, (ids, limit) in enumerate(zip(prompts, limits, strict=True))), key=lambda p: (len(p.ids), p.limit))
     size = batch_size or FIRST_BATCH
     run = _decode_together if is_plain(model) else _decode_with_generate
-    prefix = _get_prefix([prompt.ids for prompt in waiting])
+    prefix = get_prefix([prompt.ids for prompt in waiting])
     while waiting:
         finished: set[int] = set()
         try:
@@ -119,7 +118,7 @@ def is_plain(model: Any) -> bool:
     return getattr(config, "model_type", "") in known and not window and set(kinds) <= {"full_attention"} and position != "absolute"
 
 
-def _get_prefix(prompts: list[list[int]]) -> int:
+def get_prefix(prompts: list[list[int]]) -> int:
     """How many tokens all prompts begin with, one less than the shortest at most: each row reads at least its last token."""
     if len(prompts) < 2:
         return 0
@@ -179,7 +178,7 @@ def _get_tools() -> tuple[Callable[[], Any], str]:
 
 
 @contextmanager
-def _shared_heads(model: Any) -> Iterator[Callable[[], Any]]:
+def share_heads(model: Any) -> Iterator[Callable[[], Any]]:
     """Let a model with sdpa attention use the one that copies no keys, and give the maker of caches."""
     make_cache, name = _get_tools()
     before = model.config._attn_implementation
@@ -191,7 +190,7 @@ def _shared_heads(model: Any) -> Iterator[Callable[[], Any]]:
         model.config._attn_implementation = before
 
 
-class _Batch:
+class Batch:
     """The rows that are being answered: their mask, and the keys and values of every layer, all padded on the left."""
 
     def __init__(self, model: Any, prefix: list[int], pad_id: int, make_cache: Callable[[], Any]) -> None:
@@ -272,8 +271,8 @@ def _decode_together(
     import torch
 
     waiting = list(prompts)
-    with torch.inference_mode(), _shared_heads(model) as make_cache:
-        batch = _Batch(model, prompts[0].ids[:prefix], pad_id, make_cache)
+    with torch.inference_mode(), share_heads(model) as make_cache:
+        batch = Batch(model, prompts[0].ids[:prefix], pad_id, make_cache)
         logits: Any = None
         while waiting or batch.rows:
             started = time.monotonic()
@@ -364,21 +363,3 @@ def cut(index: int, row: list[int], stop_ids: list[int], seconds: float) -> Answ
     """An answer from what ``generate`` returned for one row: up to the first stop."""
     end = next((i for i, token in enumerate(row) if token in stop_ids), None)
     return Answer(index, row if end is None else row[:end], end is not None, seconds)
-
-
-def probe_batch_size(model: Any, prompts: list[list[int]], limits: list[int], available: float, cap: int = 128) -> int:
-    """How many rows fit: a quarter of the free memory for what a row keeps (keys, values and their copy), at most ``cap``.
-
-    Args:
-        model: causal LM.
-        prompts, limits: as for ``decode``.
-        available: free bytes on the device.
-    """
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_attention_heads", 1)
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    width = max(len(ids) + limit for ids, limit in zip(prompts, limits, strict=True))
-    item = next(model.parameters()).element_size()
-    row = 2 * 2 * config.num_hidden_layers * heads * size * width * item + 4 * config.vocab_size * 4
-    fitting = 1 << int(math.log2(max(1, int(available / 4 / row))))
-    return min(cap, fitting, max(1, len(prompts)))

@@ -11,7 +11,7 @@ from typing import Any
 from gaslamp.console import Progress
 from gaslamp.contracts import ModelFacts, Template
 from gaslamp.errors import GaslampError
-from gaslamp.evaluation.generate import Finished
+from gaslamp.evaluation.finished import Finished
 from gaslamp.evaluation.questions import Question, get_prediction, get_questions
 from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.template import Renderer
@@ -59,7 +59,7 @@ def evaluate_endpoint(settings: Any, model: Path, test: Path, template: Path, ou
         tokens = reply.usage.completion_tokens if reply.usage else len(renderer.tokenize(choice.message.content or ""))
         return get_prediction(question, choice.message.content or "", choice.finish_reason == "stop", tokens, time.monotonic() - started)
 
-    key = sha256_text(f"{place.dump()}{sampling.dump()}{sha256_path(test)}{settings.eval.max_new_tokens}")[:12]
+    key = sha256_text(f"{place.dump()}{sampling.dump()}{sha256_path(test)}{settings.eval.max_new_tokens}{[question.id for question in questions]}")[:12]
     with Finished(out, key) as finished:
         waiting = [question for question in questions if ("answer", question.id) not in finished.known]
         progress = Progress("answer", len(questions))

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import registry
-from gaslamp.console import Progress, say
+from gaslamp.console import Progress
 from gaslamp.contracts import ModelFacts, Template
 from gaslamp.errors import GaslampError
-from gaslamp.evaluation.decode import Sampling, decode, probe_batch_size
+from gaslamp.evaluation.decode import Sampling, decode
+from gaslamp.evaluation.finished import Finished
 from gaslamp.evaluation.measure import WINDOW, Sequence, get_continuation, get_likelihoods, get_scores, get_windows
 from gaslamp.evaluation.metric import choose_metrics, get_measures
+from gaslamp.evaluation.probe import find_batch_size
 from gaslamp.evaluation.questions import Question, get_prediction, get_retention_questions, get_row_questions, read_retention
 from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_jsonl
+from gaslamp.method import get_asked_options
 from gaslamp.rows import Row, get_images, get_kind, get_prompt, get_reference
 from gaslamp.template import Renderer
 
@@ -29,8 +32,8 @@ def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path
     """Ask base (no adapter) or tuned and write one prediction a line.
 
     Args:
-        settings: slice with method, train.rewards (for an encoder also train.options and train.max_length), and of eval: metrics, options, max_new_tokens, sampling, batch_size, retention,
-            retention_file.
+        settings: slice with method, train.rewards, train.options, for an encoder train.max_length, and of eval: metrics, options,
+            max_new_tokens, sampling, batch_size, retention, retention_file.
         model, test, template: files of the earlier phases.
         adapters: what training left, or ``None``.
         out: predictions file; finished rows of a killed run are kept beside it and not asked again.
@@ -51,12 +54,14 @@ def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path
         questions = get_row_questions(rows, renderer.tokenize, settings.eval.max_new_tokens)
         # a model that learns running text answers nothing of its own, but what it forgot is asked all the same
         questions += get_retention_questions(own) if settings.eval.retention else []
+    sizes = get_asked_options(settings.method, settings.train.options)
     texts = get_texts(rows, measures, renderer, recorded, facts.context, artefact)
     key = sha256_text(
         json.dumps(
             [
                 facts.sha256, recorded.sha256, sha256_path(test), settings.eval.max_new_tokens, sha256_path(adapters) if adapters else None,
                 measures, settings.eval.sampling.dump(), settings.eval.retention, read_retention(own) if settings.eval.retention else None,
+                sizes, settings.train.max_length if artefact == "encoder" else None,
             ]
         )
     )[:12]  # fmt: skip
@@ -68,7 +73,7 @@ def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path
             from gaslamp.evaluation.loading import load_evaluated
 
             net = load_evaluated(facts, adapters, artefact)
-            ask = Asker(net, renderer, recorded, sampling, settings.eval.batch_size, test.parent, Path(facts.path))
+            ask = Asker(net, renderer, recorded, sampling, settings.eval.batch_size, test.parent, Path(facts.path), sizes)
             for prediction in ask.answer(waiting, len(questions) - len(waiting)):
                 finished.add(("answer", prediction["id"]), prediction)
             for text, value in ask.read(unread, artefact):
@@ -81,56 +86,6 @@ def evaluate_model(settings: Any, model: Path, adapters: Path | None, test: Path
                 for row_id, value in rank(rows, encode):
                     finished.add(("retrieval", row_id), value)
         write_jsonl(out, finished.merge(rows, questions))
-
-
-class Finished:
-    """What was asked already, one JSON line each, beside the predictions file until that is complete."""
-
-    def __init__(self, out: Path, key: str) -> None:
-        self.path = out.with_name(f".{out.stem}.{key}.partial.jsonl")
-        self.known: dict[tuple[str, ...], dict[str, Any]] = {}
-        for stale in out.parent.glob(f".{out.stem}.*.partial.jsonl"):
-            if stale != self.path:
-                stale.unlink()
-        if self.path.is_file():
-            lines = list(read_jsonl(self.path))
-            self.known = {tuple(line["key"]): line["value"] for line in lines}
-            write_jsonl(self.path, lines)  # without the line that the kill cut
-            say(f"{len(lines)} answers of an interrupted evaluation are kept")
-
-    def __enter__(self) -> Finished:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.handle = self.path.open("a", encoding="utf-8")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.handle.close()
-        if kind is None:
-            self.path.unlink(missing_ok=True)
-
-    def add(self, key: tuple[str, ...], value: dict[str, Any]) -> None:
-        """Note one finished piece; it is on disk before the next begins."""
-        self.known[key] = value
-        self.handle.write(json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n")
-        self.handle.flush()
-
-    def merge(self, rows: list[Row], questions: list[Question]) -> list[dict[str, Any]]:
-        """One prediction for each test row, then the retention questions."""
-        empty = {"text": "", "stopped": True, "tokens": 0, "seconds": 0.0}
-        found = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
-        found |= {question.id: {"id": question.id, "kind": question.kind, **empty} for question in questions}
-        for (what, row_id, *rest), value in self.known.items():
-            prediction = found[row_id]
-            if what == "answer":
-                prediction.update(value)
-            elif what == "retrieval":
-                prediction["retrieval"] = value
-            elif what == "score":
-                prediction.setdefault("scores", {})[rest[0]] = value["score"]
-            else:
-                total = prediction.setdefault("likelihood", {}).setdefault(rest[0], {"logp": 0.0, "tokens": 0})
-                total["logp"], total["tokens"] = total["logp"] + value["logp"], total["tokens"] + value["tokens"]
-        return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -193,6 +148,13 @@ def get_choices(row: Row, rows: list[Row], options: dict[str, Any]) -> list[str]
     return sorted({reference.strip() for other in rows if (reference := get_reference(other)) is not None})
 
 
+class Silence(Progress):
+    """A progress that is not told."""
+
+    def update(self, done: int, extra: str = "") -> None:
+        """Nothing."""
+
+
 @dataclass
 class Asker:
     """One loaded model and what its prompts are rendered with."""
@@ -204,6 +166,8 @@ class Asker:
     batch_size: int | None
     folder: Path  # image paths in rows are relative to it
     model_path: Path
+    sizes: dict[str, int] = field(default_factory=dict)  # shortest and longest of images, in pixels, as in training; empty: as they are
+    quiet: bool = False  # no progress lines
 
     def answer(self, questions: list[Question], before: int = 0) -> Iterator[dict[str, Any]]:
         """Yield one prediction for each question as it ends; ``before``: answered earlier, for the progress line."""
@@ -217,14 +181,18 @@ class Asker:
         if not prompts:
             return
         limits = [question.max_tokens for question in questions]
-        size = self.batch_size or _probe(self.model, prompts, limits)
-        progress = Progress("answer", before + len(questions))
+        size = self.batch_size or find_batch_size(self.model, prompts, limits, self.template.pad_id)
+        progress = self.get_progress("answer", before + len(questions))
         progress.update(before)
         answers = decode(self.model, prompts, limits, self.template.stop_ids, self.template.pad_id, size, self.sampling)
         for done, answer in enumerate(answers, before + 1):
             text = self.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
             yield get_prediction(questions[answer.index], text, answer.stopped, len(answer.tokens), answer.seconds, list(answer.tokens))
             progress.update(done)
+
+    def get_progress(self, what: str, total: int) -> Progress:
+        """Progress lines, or none for a quiet one."""
+        return Silence(what, total) if self.quiet else Progress(what, total)
 
     def _encode(self, question: Question) -> list[int]:
         tools = {"tools": question.tools} if question.tools else {}
@@ -248,18 +216,6 @@ class Asker:
         for done, (number, logp, tokens) in enumerate(found, 1):
             yield texts[number], {"logp": logp, "tokens": tokens}
             progress.update(done)
-
-
-def _probe(model: Any, prompts: list[list[int]], limits: list[int]) -> int:
-    """How many rows together: by the memory that is free."""
-    import psutil
-
-    available = float(psutil.virtual_memory().available)
-    if model.device.type == "cuda":
-        import torch
-
-        available = float(torch.cuda.mem_get_info(model.device)[0])
-    return probe_batch_size(model, prompts, limits, available)
 
 
 def generate(model: Any, renderer: Renderer, template: Template, questions: list[Question], batch_size: int | None) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from gaslamp.contracts import ModelFacts
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_json
+from gaslamp.models import load_model, put_on
 
 
 def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "causal_lm") -> Any:
@@ -23,14 +24,12 @@ def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "ca
     """
     if adapters is not None and not (adapters / "adapter_config.json").is_file() and not (adapters / "config.json").is_file():
         raise GaslampError(f"{adapters} holds neither an adapter nor a model", "delete the folder and run the same command: it is trained again")
+    if adapters is not None and not _is_whole(adapters):
+        _require_trained(adapters)
     if artefact == "classifier":
         return _load_classifier(facts, adapters)
     if is_vision(Path(facts.path)):
         return _load_vision(facts, adapters)
-    from gaslamp.models import load_model
-
-    if adapters is not None and not _is_whole(adapters):
-        _require_trained(adapters)
     return load_model(facts.path, "float32", adapters, merge=True)
 
 
@@ -66,9 +65,7 @@ def _load_classifier(facts: ModelFacts, adapters: Path | None) -> Any:
     source = str(adapters) if _is_whole(adapters) else facts.path
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
     if adapters is not None and not _is_whole(adapters):
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapters)).merge_and_unload()
+        model = put_on(model, adapters).merge_and_unload()
     return model.eval()
 
 
@@ -79,7 +76,5 @@ def _load_vision(facts: ModelFacts, adapters: Path | None) -> Any:
     source = str(adapters) if _is_whole(adapters) else facts.path
     model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
     if adapters is not None and not _is_whole(adapters):
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapters)).merge_and_unload()
+        model = put_on(model, adapters).merge_and_unload()
     return model.eval()

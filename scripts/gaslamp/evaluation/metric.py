@@ -169,7 +169,7 @@ class Metric:
 
 
 def choose_metrics(settings: Any, rows: list[Row]) -> list[Metric]:
-    """The metrics of a run, the one that decides first: as named, else the method's, else by what the rows look like.
+    """The metrics of a run, the one that decides first: as named, else the method's and what the rows look like.
 
     Args:
         settings: slice with method, eval.metrics, eval.options and train.rewards.
@@ -181,20 +181,22 @@ def choose_metrics(settings: Any, rows: list[Row]) -> list[Metric]:
     rewards = [reward.model_dump() for reward in settings.train.rewards]
     if rewards:
         options.setdefault("mean_reward", {}).setdefault("rewards", rewards)
-    names = settings.eval.metrics or _get_method_metrics(settings.method)
-    if not names:
-        names = get_default_metrics(rows)
-        if rewards and "mean_reward" not in names:
-            names = ["mean_reward", *names]
-        if getattr(registry.get("methods", settings.method), "ARTEFACT", "causal_lm") != "causal_lm":
-            names = [name for name in names if name != "length"]  # it says nothing
+    names = settings.eval.metrics or _get_defaults(settings.method, rows, bool(rewards))
     return [Metric.get(name, options.get(name)) for name in names]
 
 
-def _get_method_metrics(method: str) -> list[str]:
-    """The DEFAULT_METRICS of the method that there are; a method without any leaves it to the rows."""
-    named = getattr(registry.get("methods", method), "DEFAULT_METRICS", ())
-    return [name for name in named if name in registry.names("metrics")]
+def _get_defaults(method: str, rows: list[Row], rewarded: bool) -> list[str]:
+    """The method's DEFAULT_METRICS, the first of which decides, then what the rows suggest."""
+    module = registry.get("methods", method)
+    named = [name for name in getattr(module, "DEFAULT_METRICS", ()) if name in registry.names("metrics")]
+    if rewarded and "mean_reward" not in named:
+        named = ["mean_reward", *named]
+    names = list(dict.fromkeys([*named, *get_default_metrics(rows)]))
+    if not rewarded:
+        names = [name for name in names if name != "mean_reward"]
+    if getattr(module, "ARTEFACT", "causal_lm") != "causal_lm":
+        names = [name for name in names if name != "length"]  # it says nothing
+    return sorted(names, key=lambda name: name == "length")  # it decides nothing: last
 
 
 def get_default_metrics(rows: list[Row]) -> list[str]:
@@ -253,7 +255,13 @@ def get_measures(metrics: list[Metric]) -> dict[str, dict[str, Any]]:
 
 
 def choose_file_metric(metrics: list[Metric], rows: list[Row], predictions: list[Prediction]) -> Metric:
-    """The first metric that can judge the answers of a shipped file, which may have been asked less than the trained model.
+    """Of ``choose_file_metrics`` the one that compares files with each other: the first share, else the first that judges."""
+    able = [metric for metric in choose_file_metrics([metric for metric in metrics if not metric.pairwise], rows, predictions) if metric.higher is not None]
+    return next((metric for metric in able if metric.unit == "share"), able[0])
+
+
+def choose_file_metrics(metrics: list[Metric], rows: list[Row], predictions: list[Prediction]) -> list[Metric]:
+    """The metrics that can judge the answers of a served file, which may have been asked less than the trained model.
 
     Where none can (preferences are measured by likelihoods), the answers are held against the good answers of the rows.
 
@@ -263,12 +271,12 @@ def choose_file_metric(metrics: list[Metric], rows: list[Row], predictions: list
     measured = {"answer"}
     if all("likelihood" in prediction or "scores" in prediction for prediction in predictions):
         measured |= set(MEASURES)
-    able = [metric for metric in metrics if not metric.pairwise and set(metric.needs) <= measured and metric.higher is not None]
-    if able:
-        return next((metric for metric in able if metric.unit == "share"), able[0])
+    able = [metric for metric in metrics if set(metric.needs) <= measured]
+    if any(metric.higher is not None for metric in able):
+        return sorted(able, key=lambda metric: metric.higher is None)
     references = [text for row in rows if (text := get_reference(row)) is not None]
     if references:
-        return Metric.get(get_answer_metrics(references)[0])
+        return [Metric.get(get_answer_metrics(references)[0]), *able]
     names = ", ".join(metric.name for metric in metrics)
     raise GaslampError(
         f"none of the metrics ({names}) can judge the quantized files, which were asked for answers only",

@@ -15,6 +15,7 @@ from gaslamp.files import read_jsonl
 from gaslamp.rows import Message, Row, get_kind, get_prompt, get_reference
 
 RETENTION = Path(__file__).parent.parent / "embedded" / "retention.jsonl"
+KEPT = Path("data/kept.jsonl")  # of a project: questions and answers that were kept by hand
 RETENTION_TOKENS = 24
 FREE_TOKENS = 256  # limit of answers that no reference bounds
 ASKING = ("conversation", "preference", "rating", "prompt")

@@ -4,50 +4,58 @@ from __future__ import annotations
 
 import math
 import threading
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from gaslamp.console import Progress
+from gaslamp.evaluation.finished import Finished
 from gaslamp.evaluation.questions import get_prediction, get_questions
-from gaslamp.files import read_json, read_jsonl, write_jsonl
+from gaslamp.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.llamacpp.server import BATCH_PARALLEL, LlamaServer
 from gaslamp.rows import get_prompt, get_reference, get_text
 
 
-def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: Path, log: Path) -> None:
-    """Ask a GGUF file the test rows over /v1/chat/completions, greedily, and write one prediction a line.
+def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: Path, log: Path, known: Path | None = None) -> None:
+    """Ask a GGUF file the test rows over /v1/chat/completions, several at a time, and write one prediction a line.
 
     Args:
-        settings: slice with eval.max_new_tokens, eval.sampling and export.ladder_rows.
+        settings: slice with eval (max_new_tokens, sampling; with ``known`` also retention, retention_file) and export.ladder_rows.
         gguf: the file to ask.
         toolchain: toolchain.json.
         test: data/test.jsonl.
-        out: predictions file.
+        out: predictions file; answers of a killed run are kept beside it and not asked again.
         log: what llama-server prints.
+        known: answers that this file gave to the ladder's rows. With them all rows and the general questions are asked, as of
+            every other ``eval.target``; without, the first ``export.ladder_rows``.
     """
     # the first rows: which row stands where depends on the row alone, so they are a sample of all
-    rows = list(read_jsonl(test))[: settings.export.ladder_rows]
+    rows = list(read_jsonl(test))[: None if known else settings.export.ladder_rows]
     longest = max(sum(len(get_text(turn)) for turn in get_prompt(row)) + len(get_reference(row) or "") for row in rows)
     context = 512 * math.ceil((longest / 2 + 512) / 512)  # two characters a token is the poor end for text
-    with LlamaServer(read_json(toolchain), gguf, context=context, parallel=BATCH_PARALLEL, log=log) as server:
-        questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, retention=False)[: len(rows)]
-        progress = Progress("answer", len(questions))
-        progress.update(0)
-        guard, done = threading.Lock(), 0
+    sampling = settings.eval.sampling
+    drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    state = gguf.stat()
+    key = sha256_text(f"{state.st_size} {state.st_mtime_ns} {sha256_path(test)} {drawn} {settings.eval.max_new_tokens} {bool(known)}")[:12]
+    with Finished(out, key) as finished, LlamaServer(read_json(toolchain), gguf, context=context, parallel=BATCH_PARALLEL, log=log) as server:
+        own = Path(settings.eval.retention_file) if known and settings.eval.retention_file else None
+        questions = get_questions(test, server.tokenize, settings.eval.max_new_tokens, bool(known and settings.eval.retention), own)
+        questions = questions if known else questions[: len(rows)]
+        for prediction in read_jsonl(known) if known else ():
+            finished.known["answer", prediction["id"]] = prediction
+        waiting = [question for question in questions if ("answer", question.id) not in finished.known]
+        progress, guard = Progress("answer", len(questions)), threading.Lock()
+        progress.update(len(questions) - len(waiting))
+        for limit, group in groupby(waiting, lambda question: question.max_tokens):
+            asked = list(group)
 
-        def count(index: int, answer: dict[str, Any]) -> None:
-            nonlocal done
-            with guard:
-                done += 1
-                progress.update(done)
+            def note(index: int, answer: dict[str, Any], asked: list[Any] = asked) -> None:
+                timings = answer["timings"]
+                seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
+                stopped = answer["finish_reason"] == "stop"
+                with guard:
+                    finished.add(("answer", asked[index].id), get_prediction(asked[index], answer["text"], stopped, answer["completion_tokens"], seconds))
+                    progress.update(sum(("answer", question.id) in finished.known for question in questions))
 
-        sampling = settings.eval.sampling
-        drawn = {"temperature": sampling.temperature, "seed": sampling.seed}
-        answers = server.generate_batch([question.messages for question in questions], questions[0].max_tokens, count, **drawn)
-    predictions = []
-    for question, answer in zip(questions, answers, strict=True):
-        timings = answer["timings"]
-        seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
-        tokens = answer["completion_tokens"]
-        predictions.append(get_prediction(question, answer["text"], answer["finish_reason"] == "stop", tokens, seconds))
-    write_jsonl(out, predictions)
+            server.generate_batch([question.messages for question in asked], limit, note, **drawn)
+        write_jsonl(out, finished.merge(rows, questions))

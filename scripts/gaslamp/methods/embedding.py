@@ -17,7 +17,7 @@ SEQUENCES = 2  # a row is two texts
 BATCH_IS_LOSS = True
 PRESET = {"learning_rate": 2e-4, "batch_size": 16, "gradient_accumulation": 1, "epochs": 3, "max_length": 256, "warmup_steps": 10}
 METRICS = ("loss", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("retrieval", "mean_reciprocal_rank")
 
 
 class Settings(method.Settings):

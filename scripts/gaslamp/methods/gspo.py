@@ -17,7 +17,7 @@ from pydantic import Field
 KINDS = ("prompt",)
 NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
 ARTEFACT = "causal_lm"
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GrpoSettings):

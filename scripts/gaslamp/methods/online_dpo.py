@@ -18,7 +18,7 @@ NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answe
 ARTEFACT = "causal_lm"
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = ("loss", "objective/scores", "objective/scores_margin", "objective/kl", "rewards/accuracies", "rewards/margins", "val/contain_eos_token", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(SamplingSettings):

@@ -16,7 +16,7 @@ ARTEFACT = "causal_lm"
 SEQUENCES = 2  # a row is two answers
 PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
 METRICS = ("loss", "nll_loss", "log_odds_ratio", "log_odds_chosen", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
 
 
 class Settings(method.Settings):

@@ -19,7 +19,7 @@ ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 1e-5}
 METRICS = ("loss", "accuracy", "margin", "mean_reward", "min_reward", "max_reward", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("preference_accuracy", "preference_margin")
 
 
 class Settings(method.Settings):

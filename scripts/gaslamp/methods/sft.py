@@ -25,7 +25,7 @@ PRESET = {
 }
 FULL_PRESET = {"learning_rate": 1e-4}  # every weight moves: a tenth of what an adapter takes
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()  # by the answers: json_match for JSON, else exact_match
+DEFAULT_METRICS: tuple[str, ...] = ()  # the look of the answers decides alone: JSON, numbers, classes, short, long
 
 ROLES = ("system", "user", "assistant", "tool")
 

@@ -16,7 +16,7 @@ ARTEFACT = "causal_lm"
 SEQUENCES = 2  # a row is two answers
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = ("loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "nll_loss", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
 
 
 class Settings(method.Settings):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import method
+from gaslamp.data.images import read_image
 from gaslamp.errors import GaslampError
 from gaslamp.method import Context
 from gaslamp.methods.sft import validate as validate_talk
@@ -19,7 +20,8 @@ ARTEFACT = "causal_lm"
 SEES = True  # the base must be a vision model; checked with the config
 PRESET = {"learning_rate": 2e-4, "batch_size": 2, "gradient_accumulation": 4, "max_steps": None, "max_length": 2048}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()
+ASKED = ("shortest", "longest")  # an image must have the size it was trained with
+DEFAULT_METRICS = ("exact_match", "character_error_rate", "word_error_rate")
 
 VISION = ("vision", "visual", "image", "connector", "projector", "merger")
 ATTENTION = ("attn", "attention", "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv")
@@ -100,19 +102,6 @@ def render(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
             text = context.renderer.render(row["messages"][:-1], generate=True, tools=row.get("tools"))
             result.append({"prompt": text, "completion": tokenizer.decode(answer), "images": get_images(row["messages"])})
     return result
-
-
-def read_image(file: Path, shortest: int, longest: int) -> Any:
-    """An image as RGB, its long side between two sizes in pixels, its proportions kept."""
-    from PIL import Image
-
-    with Image.open(file) as opened:
-        image = opened.convert("RGB")
-    side = max(image.size)
-    wanted = min(max(side, shortest), longest)
-    if wanted == side:
-        return image
-    return image.resize([max(1, round(size * wanted / side)) for size in image.size], Image.Resampling.LANCZOS)
 
 
 def find_modules(model: Any, options: Any, wanted: str | list[str]) -> list[str]:
