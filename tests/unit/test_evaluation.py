@@ -95,7 +95,7 @@ def write_answers(file: Path, rows: list[dict[str, Any]], right: int, stopped: b
 def get_settings(method: str = "sft", **settings: Any) -> Any:
     """The slice that asking, comparing and the ladder get."""
     config = Config.model_validate({"eval": settings, "method": method})
-    return parse_slice(get_slice(config, "eval", "data.slice", "method", "export.tolerance", "train.rewards"))
+    return parse_slice(get_slice(config, "eval", "data.slice", "method", "export.tolerance", "train.rewards", "train.options", "train.max_length"))
 
 
 def compare(folder: Path, base: int, tuned: int, n: int = 40, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, **settings: Any) -> Any:
@@ -280,6 +280,51 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(asked: dict[str, An
     rows = list(read_jsonl(out))
     assert [row["id"] for row in rows] == [f"id{n}" for n in range(10)]
     assert {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows} == get_texts(asked, 1)
+
+
+def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a stub of the server: what came before the kill is not asked again; for a target the ladder's answers count, and general questions follow."""
+    from gaslamp.evaluation import serve_eval
+
+    asked: list[str] = []
+
+    class StubServer:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def __enter__(self) -> StubServer:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def tokenize(self, text: str) -> list[int]:
+            return list(text.encode())
+
+        def generate_batch(self, talks: list[Any], limit: int, note: Any, **drawn: Any) -> None:
+            assert drawn == {"temperature": 0.0, "top_p": 1.0, "seed": 3407}
+            for number, talk in enumerate(talks):
+                asked.append(talk[-1]["content"])
+                if len(asked) == 4:
+                    raise KeyboardInterrupt
+                note(number, {"text": "yes", "finish_reason": "stop", "completion_tokens": 3, "timings": {"predicted_ms": 10.0}})
+
+    monkeypatch.setattr(serve_eval, "LlamaServer", StubServer)
+    rows, gguf = make_rows(15), tmp_path / "model-q8_0.gguf"
+    write_jsonl(tmp_path / "test.jsonl", rows)
+    (tmp_path / "toolchain.json").write_text("{}")
+    gguf.write_bytes(b"GGUF")
+    config = Config.model_validate({"export": {"ladder_rows": 10}})
+    arguments = (parse_slice(get_slice(config, "eval", "export.ladder_rows")), gguf, tmp_path / "toolchain.json", tmp_path / "test.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
+    serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
+    assert asked == [f"q{n}" for n in (0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9)] and len(list(read_jsonl(tmp_path / "ladder.jsonl"))) == 10
+    asked.clear()
+    asked += ["not counted"] * 4
+    serve_eval.evaluate_gguf(*arguments, tmp_path / "target.jsonl", tmp_path / "log", known=tmp_path / "ladder.jsonl")
+    found = list(read_jsonl(tmp_path / "target.jsonl"))
+    assert asked[4:9] == [f"q{n}" for n in range(10, 15)] and len(asked) == 4 + 5 + 40 and [row["kind"] for row in found] == ["test"] * 15 + ["retention"] * 40
 
 
 # ------------------------------------------------------------------------------------------------------------ ladder

@@ -290,7 +290,7 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any
     rows = [{"id": f"id{n}", "messages": [{"role": "user", "content": f"number {n}"}, *say("yes")]} for n in range(24)]
     write_jsonl(folder / "test.jsonl", rows)
     config = Config.model_validate({"eval": {"max_new_tokens": 60, "retention": False, "batch_size": 1}})
-    settings = get_slice(config, "eval", "method", "train.rewards")
+    settings = get_slice(config, "eval", "method", "train.rewards", "train.options", "train.max_length")
     out = folder / "killed" / "base.jsonl"
     names = ("model", "test", "template")
     command = [sys.executable, str(tiny.ROOT / "scripts/evaluate_model.py"), *(f"--{n}={folder / f'{n}.json'}{'l' if n == 'test' else ''}" for n in names)]
