@@ -284,7 +284,7 @@ def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytes
     assert {a.index: a.tokens for a in decode(model, prompts, limits, place["template"].stop_ids, 0, 8)} == expected
 
 
-def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any]) -> None:
+def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """A real process, a real kill -9 in the middle; what was on disk is not asked again."""
     folder = place["folder"]
     rows = [{"id": f"id{n}", "messages": [{"role": "user", "content": f"number {n}"}, *say("yes")]} for n in range(24)]
@@ -307,8 +307,8 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any
     assert not out.exists()
     kept = len(list(read_jsonl(partial)))  # type: ignore[arg-type]
     assert 3 <= kept < 24
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert done.returncode == 0 and f"{kept} answers of an interrupted evaluation are kept" in done.stdout, done.stdout + done.stderr
+    evaluate_model(parse_slice(settings), *(folder / "model.json", None, folder / "test.jsonl", folder / "template.json"), out)
+    assert f"{kept} answers of an interrupted evaluation are kept" in capsys.readouterr().out
     found = list(read_jsonl(out))
     assert [row["id"] for row in found] == [row["id"] for row in rows] and not list(out.parent.glob(".*"))
 
@@ -331,7 +331,7 @@ def answer(rows: list[dict[str, Any]], right: Any, stopped: bool = True) -> list
     return [{"id": row["id"], "kind": "test", "text": text, "stopped": stopped, "tokens": 1, "seconds": 0.0} for row, text in zip(rows, texts, strict=True)]
 
 
-def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path, cut: int = 0, steps: int = 80) -> Path:
+def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path, cut: int = 0, steps: int = 50) -> Path:
     """The tiny model after some steps on these rows, all weights, saved as a whole model; ``cut``: tokens that each row lost at its end."""
     import torch
 
@@ -422,7 +422,7 @@ def test_training_on_the_test_set_is_seen(place: dict[str, Any], taught: Path) -
     base, tuned = ask(place, rows, get_settings()), ask(place, rows, get_settings(), taught)
     other = [{"id": "far", "messages": [{"role": "user", "content": "a story of a cat that could not sleep at night"}, *say("no")]}]
     compare, gate = judge(place, base, tuned, get_settings(metrics=["exact_match"]), [*({**row, "id": f"copy{n}"} for n, row in enumerate(seen)), *other])
-    assert compare.near_duplicates == 10 and compare.examples[0].near == "copy0, 100\u00a0% the same words"
+    assert compare.near_duplicates == 10 and compare.examples[0].near == "copy0, 100 % the same words"
     slices = compare.metrics[0].slices
     assert slices["near a training row"]["tuned"].value == 1.0 and slices["not near a training row"]["tuned"].value < 0.8
     assert any("the score may be memory" in text for text in gate["warnings"])

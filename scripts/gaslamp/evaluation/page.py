@@ -21,6 +21,7 @@ WORDS = {"improved": "▲ better than before", "regressed": "▼ worse than befo
 ANSWERS = {"better": ("good", "Yes, the model became better"), "worse": ("bad", "No, the model became worse"), "no clear difference": ("even", "No clear difference")}
 IMAGES = 60  # rows whose images are put into the page: it stays a file that can be sent
 BINS = 10
+TURNS = {"system": "What the model is told before the question", "user": "Earlier question", "assistant": "Earlier answer", "tool": "Result of a tool"}
 
 
 def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None:
@@ -85,8 +86,15 @@ def _explain(first: MetricResult) -> str:
     else:
         which = {True: "Higher is better.", False: "Lower is better.", None: ""}[first.higher]
         text = f"{first.title} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
-    chance = "This is no luck of the draw" if first.p_value < 0.001 else "How likely luck alone makes such a difference"
-    return f"{text} {chance}: {format_chance(first.p_value)} ({first.test})."
+    return f"{text} Luck alone would make such a difference {_tell_luck(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
+
+
+def _tell_luck(p: float) -> str:
+    """A chance as people say it."""
+    if p < 0.001:
+        return "less than once in 1,000 tries"
+    times = 100 * p
+    return f"{times:.0f} times in 100 tries" if times >= 1.5 else f"about once in {round(1 / p)} tries"
 
 
 def _get_metric(metric: MetricResult) -> dict[str, Any]:
@@ -97,7 +105,7 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
     return {
         "title": metric.title[:1].upper() + metric.title[1:],
         "about": metric.about,
-        "reading": f"{direction} {metric.tuned.n} rows, {format_chance(metric.p_value)}.",
+        "reading": f"{direction} {metric.tuned.n} rows. By luck alone: {_tell_luck(metric.p_value)}.",
         "plot": _plot_bars({"base": metric.base, "tuned": metric.tuned}, metric.unit),
         "base": format_value(metric.base.value, metric.unit),
         "tuned": format_value(metric.tuned.value, metric.unit),
@@ -155,7 +163,8 @@ def _plot_bars(scores: dict[str, Score], unit: str, ends: tuple[float, float] | 
         left, right = sorted((x(0.0), x(score.value)))
         parts.append(f'<rect class="track" x="4" y="{top}" width="{width - 8}" height="{bar}" rx="2"/>')
         parts.append(f'<rect class="bar-{who}" x="{left}" y="{top}" width="{max(1.5, right - left):.1f}" height="{bar}" rx="2"/>')
-        parts.append(f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} {top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>')
+        if score.low < score.high:
+            parts.append(f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} {top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>')
     if not thin:
         for value, anchor in ((low, "start"), (high, "end")):
             parts.append(f'<text x="{x(value)}" y="{height - 2}" text-anchor="{anchor}">{format_value(value, unit)}</text>')
@@ -264,7 +273,7 @@ def _get_row(example: Example, compare: Compare, number: int, worst: set[str], i
         "slice": example.slice,
         "near": example.near,
         "worst": example.id in worst,
-        "earlier": example.prompt[:-1],
+        "earlier": [{"who": TURNS.get(turn["role"], turn["role"]), "content": turn["content"]} for turn in example.prompt[:-1]],
         "asked": asked,
         "images": [text for path in example.images if number < IMAGES and (text := _read_image(images / path))],
         "reference": wanted,
