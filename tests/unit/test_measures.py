@@ -284,7 +284,7 @@ def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytes
     assert {a.index: a.tokens for a in decode(model, prompts, limits, place["template"].stop_ids, 0, 8)} == expected
 
 
-def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A real process, a real kill -9 in the middle; what was on disk is not asked again."""
     folder = place["folder"]
     rows = [{"id": f"id{n}", "messages": [{"role": "user", "content": f"number {n}"}, *say("yes")]} for n in range(24)]
@@ -307,8 +307,10 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(place: dict[str, Any
     assert not out.exists()
     kept = len(list(read_jsonl(partial)))  # type: ignore[arg-type]
     assert 3 <= kept < 24
-    evaluate_model(parse_slice(settings), *(folder / "model.json", None, folder / "test.jsonl", folder / "template.json"), out)
-    assert f"{kept} answers of an interrupted evaluation are kept" in capsys.readouterr().out
+    said: list[str] = []
+    monkeypatch.setattr("gaslamp.evaluation.finished.say", said.append)
+    evaluate_model(parse_slice(settings), folder / "model.json", None, folder / "test.jsonl", folder / "template.json", out)
+    assert said == [f"{kept} answers of an interrupted evaluation are kept"]
     found = list(read_jsonl(out))
     assert [row["id"] for row in found] == [row["id"] for row in rows] and not list(out.parent.glob(".*"))
 
@@ -516,4 +518,4 @@ def test_answers_kept_by_hand_become_rows(place: dict[str, Any], tmp_path: Path)
     text = shown.getvalue()
     assert text.count(" base>") == text.count("tuned>") == text.count("both say the same") == 4 and "an empty answer is no test row" in text
     more = iter(["hello", ""])
-    assert run_chat({"base": asker}, tmp_path / "none.json", None, 6, lambda _: next(more), Console(file=shown)) == 0, "a method whose rows no talk can be"
+    assert run_chat({"base": asker, "tuned": asker}, tmp_path / "none.json", None, 6, lambda _: next(more), Console(file=shown)) == 0, "a method whose rows no talk can be"
