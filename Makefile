@@ -3,9 +3,10 @@ PROFILE ?= cpu
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
+MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run llamacpp new test lint golden bench bench-data bench-gpu schema
+.PHONY: help setup mlx run llamacpp new test lint golden bench bench-data bench-gpu schema
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -18,7 +19,16 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check -e ".[cpu,dev]"
 	@touch $(READY)
 
-run: setup ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
+mlx: $(MLX) ## MLX for PROFILE=mac, into .venv-mlx (its packages clash with those of .venv); on Linux it computes on the processor
+
+$(MLX): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; echo "  usual fix:       make mlx PYTHON=/path/to/a/newer/python3"; exit 1; }
+	@[ -x .venv-mlx/bin/python ] || $(PYTHON) -m venv .venv-mlx
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["mlx"], sep="\n")' > .venv-mlx/requirements.txt
+	.venv-mlx/bin/python -m pip install --disable-pip-version-check --no-compile -r .venv-mlx/requirements.txt
+	@touch $(MLX)
+
+run: setup $(if $(filter mac,$(PROFILE)),mlx) ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
 	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" run PROFILE=$(PROFILE)
 
 llamacpp: setup ## all of llama.cpp, found or built, into the cache that every project shares

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaslamp import registry
 from gaslamp.code_graph import get_code
 from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
+from gaslamp.environment import get_train_python
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import Metric, get_measures
 from gaslamp.evaluation.questions import KEPT
@@ -20,7 +21,7 @@ from gaslamp.method import get_artefact, get_asked_options, get_method, sees_ima
 from gaslamp.models import get_model_name
 from gaslamp.workflow_state import release_stale_lock
 
-# Every rule runs with the interpreter that runs Snakemake; only training may have its own (profiles set train_python).
+# Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the backend's VENV).
 PYTHON = shlex.quote(sys.executable)
 
 try:
@@ -32,7 +33,7 @@ except GaslampError as error:
 RUN = CONFIG.run
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
-TRAIN_PYTHON = shlex.quote(CONFIG.train_python or sys.executable)
+TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, registry.get("backends", CONFIG.backend)))
 LEVELS = ["f16", *CONFIG.export.levels]
 
 

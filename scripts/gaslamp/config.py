@@ -30,7 +30,7 @@ from pydantic import (
 from gaslamp import levels
 from gaslamp.errors import GaslampError
 
-Backend = Literal["cpu", "cuda", "mac", "colab"]
+Backend = Literal["cpu", "cuda", "mac", "mps", "colab"]
 
 
 def _check_level(value: str) -> str:
@@ -189,7 +189,7 @@ class Train(Section):
         "unsloth", description="What trains on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have one engine and ignore it."
     )
     quantization: Literal["none", "8bit", "4bit"] = Field(
-        "none", description="How the frozen base weights are held while training (NVIDIA GPUs): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights."
+        "none", description="How the frozen base weights are held while training (cuda, mac): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights."
     )
     adapter: Literal["lora", "none"] = Field(
         "lora", description="lora: a small adapter beside frozen weights; none: every weight is trained (sft, cpt, dpo), about 16 bytes of memory for each."
@@ -341,8 +341,8 @@ class Reflect(Section):
 class Config(Section):
     """The whole config.yaml. ``backend`` and ``train_python`` are set by the profile."""
 
-    backend: Backend = Field("cpu", description="Set by the profile: cpu, cuda, mac or colab.")
-    train_python: str | None = Field(None, description="Interpreter of the training rule; null: the one that runs Snakemake.")
+    backend: Backend = Field("cpu", description="Set by the profile: cpu, cuda, mac, mps or colab.")
+    train_python: str | None = Field(None, description="Interpreter of the training rule; null: .venv-mlx for the profile mac, else the one that runs Snakemake.")
     run: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of this run; its files stand in folders of that name.")
     method: str = Field("sft", description="A name from scripts/gaslamp/methods.")
     project: Project = Field(default_factory=Project, description="What it is for.")  # type: ignore[arg-type]

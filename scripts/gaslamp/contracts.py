@@ -18,7 +18,7 @@ from gaslamp import __version__
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_json, sha256_path, write_json
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers", "gguf", "snakemake")
+PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers", "gguf", "snakemake", "mlx", "mlx-lm")
 
 
 def now() -> str:

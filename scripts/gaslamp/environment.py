@@ -167,7 +167,7 @@ def get_install_path(os_name: str, is_apple_silicon: bool, has_gpu: bool, contai
     elif colab:
         name, extra, why = "colab", "cuda", "a Colab machine: it already has torch for its GPU"
     elif is_apple_silicon:
-        name, extra, why = "mlx", "mlx", "Apple silicon: MLX uses its GPU and its unified memory"
+        name, extra, why = "mlx", "mlx", "Apple silicon: MLX uses its GPU and its unified memory (in .venv-mlx; everything but the training runs in .venv)"
     elif has_gpu:
         name, extra, why = "cuda", "cuda", "an NVIDIA GPU"
     else:
@@ -177,7 +177,8 @@ def get_install_path(os_name: str, is_apple_silicon: bool, has_gpu: bool, contai
     backend = {"mlx": "mac", "cuda": "cuda"}.get(extra, "cpu")
     if not registry.get("backends", backend).BUILT:
         extra, why = "cpu", f"{why}; the backend {backend} is not built yet, so it trains on the processor"
-    return {"name": name, "extra": extra, "python": "3.12", "command": f'pip install ".[{extra}]"', "reason": why}
+    command = "make setup mlx" if extra == "mlx" else f'pip install ".[{extra}]"'  # MLX stands in an environment of its own, beside the usual one
+    return {"name": name, "extra": extra, "python": "3.12", "command": command, "reason": why}
 
 
 def detect_system() -> dict[str, Any]:
@@ -288,6 +289,15 @@ def _import(name: str) -> tuple[types.ModuleType | None, str | None]:
         return None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
+def get_train_python(wanted: str | None, backend: Any, project: Path | None = None) -> str:
+    """The interpreter of the training rule: the config's, else that of the backend's own environment, else this one.
+
+    A backend whose packages stand apart (``VENV``, the mac's ``.venv-mlx``) trains there as soon as it is there.
+    """
+    own = (project or Path.cwd()) / getattr(backend, "VENV", "nowhere") / "bin" / "python"
+    return wanted or (str(own) if own.is_file() else sys.executable)
+
+
 def detect_env(backend: types.ModuleType, name: str) -> dict[str, Any]:
     """Facts of the Python that runs this (outputs/env/env.json).
 
@@ -309,6 +319,8 @@ def detect_env(backend: types.ModuleType, name: str) -> dict[str, Any]:
     warnings: list[str] = []
     modules: dict[str, types.ModuleType | None] = {}
     install = get_install_command(env_type, f'".[{backend.EXTRA}]"')
+    if own := getattr(backend, "VENV", None):
+        install = f"make mlx  (its packages clash with those of .venv: they go to {own}, which the training then takes by itself)"
     too_old = sys.version_info < (3, 11)  # this module also runs where gaslamp itself cannot
     if too_old:
         fix = "rm -rf .venv, then make setup with a newer Python (or set train_python to one)"
@@ -345,6 +357,7 @@ def detect_env(backend: types.ModuleType, name: str) -> dict[str, Any]:
         "python_version": platform.python_version(),
         "backend": name,
         "versions": versions,
+        **({"device": backend.read_device()} if hasattr(backend, "read_device") and not issues and not machine_issues else {}),
         "cuda_available": bool(torch and torch.cuda.is_available()),
         "mps_available": bool(torch and torch.backends.mps.is_available()),
         "hf_cache": str(cache),

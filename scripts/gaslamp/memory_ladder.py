@@ -34,10 +34,10 @@ class Rung:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is an allocator's: PyTorch on a CPU, on CUDA and on MPS, and Python itself, each in its own words."""
+    """Whether an error is an allocator's: PyTorch on a CPU, on CUDA and on MPS, MLX, and Python itself, each in its own words."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    words = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "failed to allocate")
+    words = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "unable to allocate", "attempting to allocate")
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
 
 
@@ -47,7 +47,7 @@ def get_rungs(train: dict[str, Any], lengths: list[int], backend: str, batch_is_
     Args:
         train: settings that just failed, with the preset filled in.
         lengths: tokens of each training row (zeros when unknown).
-        backend: 4-bit weights need CUDA.
+        backend: 4-bit weights need CUDA or MLX.
         batch_is_loss: rows of a batch are compared with each other, so that a smaller one learns something else.
     """
     rungs = []
@@ -65,9 +65,9 @@ def get_rungs(train: dict[str, Any], lengths: list[int], backend: str, batch_is_
         enough = train["packing"] or kept >= LEAST_ROWS
         text = f"train.max_length: {shorter}" + ("" if train["packing"] else f" ({kept:.0%} of the rows are that short; the others are left out)".replace("%", " %"))
         rungs.append(Rung("shorter rows", text, {"max_length": shorter} if enough else {}, keeps_result=False))
-    if backend in ("cuda", "colab"):
+    if backend in ("cuda", "colab", "mac"):
         rungs.append(Rung("4-bit base", "a base model in 4 bit (QLoRA): a quarter of the memory of its weights"))
-    rungs.append(Rung("smaller model", "a smaller model (model.source)" + ("" if backend in ("cuda", "colab") else "; 4-bit weights need an NVIDIA GPU")))
+    rungs.append(Rung("smaller model", "a smaller model (model.source)" + ("" if backend in ("cuda", "colab", "mac") else "; 4-bit weights need an NVIDIA GPU or MLX")))
     return rungs
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import levels, registry
+from gaslamp.apple_memory import find_fit
 from gaslamp.contracts import Preflight, Provenance
 from gaslamp.data.describe import find_method_problem
 from gaslamp.environment import GB, get_disk_free, get_hf_cache
@@ -87,6 +88,8 @@ def get_disk_parts(shape: Shape | None, settings: Any, downloads_model: bool, bu
             parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2
             for level in ("f16", *settings.export.levels):
                 parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
+            if "mlx" in settings.export.formats:
+                parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
             if "lora_gguf" in settings.export.formats:
                 parts["lora gguf"] = adapter * 2
     parts["reports"] = REPORTS_BYTES
@@ -209,13 +212,18 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
     problems += backend.find_machine_problems(system)
     if settings.method not in backend.METHODS:
         fix = f"set method to one of: {', '.join(backend.METHODS)}"
-        problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'", fix))
+        why = getattr(backend, "REFUSED", {}).get(settings.method)
+        fix = f"{backend.MPS}, or {fix}" if why else fix
+        problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'{f': {why}' if why else ''}", fix))
+    problems += getattr(backend, "find_setting_problems", lambda settings: [])(settings)
+    warnings += getattr(backend, "find_machine_warnings", lambda system: [])(system)
     if wrong := find_method_problem(settings.data, settings.method):
         problems.append((wrong.cause, f"{wrong.fix}{f'; or: {wrong.less_likely}' if wrong.less_likely else ''}"))
     for name in settings.export.formats:
         exporter = registry.get("exporters", name)
         if not getattr(exporter, "BUILT", True):
             problems.append((f"the format '{name}' is not built yet: {exporter.REASON}", f"take {name} out of export.formats"))
+        problems += getattr(exporter, "find_problems", list)()
     builds_toolchain, broken = _find_toolchain()
     if broken:
         problems.append((broken.cause, f"{broken.fix}. {broken.less_likely or ''}".strip()))
@@ -240,6 +248,13 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
                 f"memory: up to {need} GB needed ({listed}), {free} GB free: if it runs out, set train.gradient_checkpointing, "
                 "then batch_size 1 with gradient_accumulation, then a shorter max_length"
             )
+    if settings.backend == "mac" and shape:
+        fit, memory, told = find_fit(shape, settings.train, system["memory_gb"], env.get("device"), getattr(get_method(settings.method), "SEQUENCES", 1))
+        need = round(sum(memory.values()), 1)
+        if system["is_apple_silicon"] and memory["weights"] + memory["adapter"] + memory["runtime"] > system["memory_gb"]:
+            problems.append((f"memory: {told}", "choose a smaller model (model.source), or snakemake --profile colab"))
+        elif fit != "fits" or system["is_apple_silicon"]:
+            warnings.append(f"memory: {told}")
     if shape is None:
         warnings.append(f"the size of {settings.model.source} is unknown before its download: disk and memory are not checked")
     elif shape.guessed:
@@ -249,7 +264,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
             problems.append((rule.text, rule.fix))
         else:
             warnings.append(f"{rule.text}; {rule.fix}")
-    problems += find_tracker_problems(settings.train.report_to, settings.train_python)
+    problems += find_tracker_problems(settings.train.report_to, settings.train_python) if settings.backend != "mac" else []
     if settings.eval.gate == "warn":
         warnings.append("eval.gate is warn: a model that is not better than base will be exported")
     if problems:

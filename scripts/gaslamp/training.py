@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
     while True:
         changes = {name: value for step in adapted for name, value in step["changes"].items()}
         plan.settings = _change(asked, changes)
-        plan.resume = find_checkpoint(plan.checkpoints)
+        plan.resume = find_checkpoint(plan.checkpoints, getattr(backend, "check_checkpoint", check_checkpoint))
         plan.decisions |= {"memory": "; ".join(step["text"] for step in adapted) + ": memory ran out before"} if adapted else {}
         try:
             result: Result = backend.train(plan, events)
@@ -164,11 +165,17 @@ def _read_rows(file: Path, method: str) -> list[Row]:
     return [row if get_kind(row) in kinds else adapt(row, kinds[0]) for row in read_jsonl(file)]
 
 
-def find_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint in ``folder``; an incomplete one (a kill while it was written) is skipped and said."""
+def find_checkpoint(folder: Path, check: Callable[[Path], str | None] | None = None) -> Path | None:
+    """The newest complete checkpoint in ``folder``; an incomplete one (a kill while it was written) is skipped and said.
+
+    Args:
+        folder: with checkpoint-<step> folders.
+        check: what makes one unusable, or ``None`` from it; the backend's own, or ``check_checkpoint``.
+    """
+    check = check or check_checkpoint
     found = sorted((path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for checkpoint in found:
-        problem = check_checkpoint(checkpoint)
+        problem = check(checkpoint)
         if problem is None:
             return checkpoint
         say(f"{checkpoint.name} is incomplete ({problem}): skipped")

@@ -141,10 +141,13 @@ def test_a_failed_gate_stops_push_and_servers() -> None:
     require_parity(Parity(passed=False, summary="1 check failed", prompts=1, checks=[], override="export.parity: warn"), "push")
 
 
-def test_mlx_is_refused_by_name_before_anything_runs() -> None:
-    assert not mlx.BUILT and mlx.get_arguments(Path("merged"), Path("mlx"))[:4] == ["python", "-m", "mlx_lm", "convert"]
-    with pytest.raises(GaslampError, match="mlx is not built yet"):
-        mlx.verify(Path("x"))
+def test_mlx_is_refused_before_anything_runs_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it converts is in tests/mac."""
+    monkeypatch.chdir(tmp_path)
+    assert "make mlx" in mlx.find_problems()[0][1]
+    (tmp_path / "mlx.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(GaslampError, match="has no 16-bit model"):
+        mlx.verify(tmp_path)
 
 
 # --------------------------------------------------------------------------------------------------------- 4-bit bases

@@ -71,7 +71,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("run: 2024", "line 1: run = 2024: input should be a valid string: put it in quotes"),
         ("run: ../up", "line 1: run = \"../up\": string should match pattern"),
         ("run: env", "line 1: run = \"env\": outputs/env has the facts of the machine"),
-        ("backend: gpu", "line 1: backend = \"gpu\": input should be 'cpu', 'cuda', 'mac' or 'colab'"),
+        ("backend: gpu", "line 1: backend = \"gpu\": input should be 'cpu', 'cuda', 'mac', 'mps' or 'colab'"),
         ("method: dppo", "line 1: method = \"dppo\": there is no method 'dppo' (built: "),
         ("eval:\n  gate: off", "line 2: eval.gate = false: input should be 'block' or 'warn'"),
         ("data:\n  source: rows.csv", "line 2: rows.csv: no such file or folder (looked in "),

@@ -90,6 +90,18 @@ def test_install_path(facts: tuple[str, bool, bool, bool, bool], name: str, extr
     is_built = registry.get("backends", {"mlx": "mac"}.get(extra, extra)).BUILT
     assert path["name"] == name and path["reason"]
     assert path["extra"] == (extra if is_built else "cpu"), "never an extra that leads nowhere"
+    assert path["command"] == ("make setup mlx" if name == "mlx" else f'pip install ".[{path["extra"]}]"')
+
+
+def test_training_has_its_own_interpreter_where_the_backend_says_so(tmp_path: Path) -> None:
+    mac, cpu = registry.get("backends", "mac"), registry.get("backends", "cpu")
+    assert environment.get_train_python(None, mac, tmp_path) == sys.executable == environment.get_train_python(None, cpu, tmp_path)
+    (tmp_path / ".venv-mlx" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv-mlx" / "bin" / "python").touch()
+    assert environment.get_train_python(None, mac, tmp_path) == str(tmp_path / ".venv-mlx" / "bin" / "python")
+    assert environment.get_train_python("other", mac, tmp_path) == "other" and environment.get_train_python(None, cpu, tmp_path) == sys.executable
+    env = environment.detect_env(get_backend(REQUIRES=("nowhere_one",), VENV=".venv-mlx"), "mac")  # type: ignore[arg-type]
+    assert not env["ready"] and env["issues"][0]["fix"].startswith("make mlx")
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,9 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(toolchain, "find_build_programs", no_compiler)
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 0.5)
-    text = get_error({"backend": "mac"}, {"memory_gb": 0.4})
+    text = get_error({"backend": "mps", "train": {"quantization": "4bit"}}, {"memory_gb": 0.4})
     assert text.startswith("error: 4 problems stop this run; nothing was downloaded or trained")
-    for words in ("not built yet", "not a Mac with Apple silicon", "no C++ compiler", "GB of disk"):
+    for words in ("no kernels for MPS", "needs a Mac with Apple silicon", "no C++ compiler", "GB of disk"):
         assert words in text
     assert text.count("fix: ") >= 4
 
@@ -200,10 +200,10 @@ def test_the_script_writes_only_when_nothing_blocks(tmp_path: Path) -> None:
     Path("system.json").write_text(json.dumps(SYSTEM))
     Path("env.json").write_text(json.dumps({"warnings": []}))
     script = Path(__file__).resolve().parents[2] / "scripts" / "check_preflight.py"
-    settings = get_slice(Config.model_validate({"backend": "mac"}), *KEYS)
+    settings = get_slice(Config.model_validate({"backend": "mps"}), *KEYS)
     command = [sys.executable, str(script), "--system", "system.json", "--env", "env.json", "--settings", settings]
     done = subprocess.run([*command, "--out", "preflight.json", "--log", "x.log"], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 1 and "not built yet" in done.stderr
+    assert done.returncode == 1 and "needs a Mac with Apple silicon" in done.stderr
     assert not Path("preflight.json").exists()
 
 
@@ -215,3 +215,27 @@ def test_columns_that_the_method_cannot_learn_from_stop_everything_early(tmp_pat
     assert "the method sft cannot learn from these columns" in text and "found:  text" in text and "needed: rows with what is asked" in text
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 no")
     assert "cut.parquet" in get_error({"data": {"source": str(tmp_path / "cut.parquet")}})
+
+
+def test_mlx_on_a_mac_is_told_what_fits_and_elsewhere_what_it_is() -> None:
+    """Sizes are calculated; the machine is a description, not a Mac."""
+    mac = {"os": "Darwin", "arch": "arm64", "is_apple_silicon": True, "memory_gb": 16.0, "memory_available_gb": 9.0}
+    facts = check({"backend": "mac"}, mac)
+    assert facts.fit == "fits" and any("10.7 GB for the GPU" in text and "not measured on a Mac" in text for text in facts.warnings)
+    facts = check({"backend": "mac", "model": {"source": "org/model-7B"}}, mac)
+    assert facts.fit == "exceeds" and any("snakemake --profile colab" in text and "16 GB: " in text for text in facts.warnings)
+    assert "choose a smaller model" in get_error({"backend": "mac", "model": {"source": "org/model-70B"}}, mac)
+    assert any("this is Linux, no Mac" in text for text in check({"backend": "mac"}).warnings)
+    assert "MLX needs a Mac" in get_error({"backend": "mac"}, {**mac, "arch": "x86_64", "is_apple_silicon": False})
+
+
+@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("vision_sft", "would fit no other program"), ("reward", "no models with a head")])
+def test_what_mlx_does_not_do_honestly_is_refused_with_the_alternative(method: str, why: str) -> None:
+    text = get_error({"backend": "mac", "method": method})
+    assert why in text and "snakemake --profile mps" in text and "kto" in text
+
+
+def test_settings_that_mlx_would_ignore_are_refused() -> None:
+    text = get_error({"backend": "mac", "train": {"packing": True, "adapter": "none", "report_to": ["tensorboard"]}, "export": {"formats": ["mlx"]}})
+    for words in ("see each other", "trains adapters only", "writes to no tracker", "make mlx"):
+        assert words in text

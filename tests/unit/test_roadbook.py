@@ -141,7 +141,7 @@ def test_code_and_fence_hold_any_text() -> None:
     assert "(empty answer)" in code("  ")
 
 
-@pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "colab"])
+@pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "mps", "colab"])
 def test_inventory_comes_from_the_rules(backend: str) -> None:
     outputs = dict(get_outputs(ROOT / "rules", backend))
     for path in ("data/card.json", "outputs/{run}/adapters", "outputs/{run}/eval/compare.json", "gaslamp.md", "resources/models"):

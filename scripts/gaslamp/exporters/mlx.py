@@ -1,32 +1,66 @@
-"""MLX: the merged model in Apple's format. Its arguments are known, running it is not built yet."""
+"""MLX: the merged model in Apple's format, 16-bit, 8-bit and 4-bit, for people who stay on MLX (mlx_lm, LM Studio)."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from gaslamp import registry
+from gaslamp.console import get_size, say
+from gaslamp.environment import get_train_python
 from gaslamp.errors import GaslampError
 from gaslamp.export import Sources
+from gaslamp.files import read_json
 
 REQUIRES: tuple[str, ...] = ("mlx_lm",)
-BUILT = False
-REASON = "converting needs Apple silicon and comes with the mac backend; the merged folder can be converted there by hand"
+BITS = (16, 8, 4)
+SCRIPT = Path(__file__).parents[2] / "convert_mlx.py"
+AGREE = 0.05
+"""How far the next-token probabilities of the 16-bit copy may be from the merged model's; the quantized ones only must answer."""
 
 
-def get_arguments(merged: Path, out: Path, bits: int | None = 4) -> list[str]:
-    """The command that converts the merged folder on a Mac; ``bits`` None keeps 16 bit."""
-    command = ["python", "-m", "mlx_lm", "convert", "--hf-path", str(merged), "--mlx-path", str(out)]
-    return [*command, *(["--quantize", "--q-bits", str(bits)] if bits else [])]
+def find_python() -> str | None:
+    """An interpreter that has mlx-lm: of .venv-mlx, or this one."""
+    import importlib.util
+
+    found = get_train_python(None, registry.get("backends", "mac"))
+    return found if found != sys.executable or importlib.util.find_spec("mlx_lm") else None
+
+
+def find_problems() -> list[tuple[str, str]]:
+    """What is missing for this format, each with its fix; asked by the preflight."""
+    return [] if find_python() else [("the format 'mlx' needs mlx-lm, which is not installed", "make mlx (an environment of its own, .venv-mlx), or take mlx out of export.formats")]
 
 
 def export(sources: Sources, settings: Any, out: Path) -> None:
-    """Refused by name, with the command to run on a Mac."""
-    raise GaslampError(
-        f"the format mlx is not built yet: {REASON}",
-        f"take mlx out of export.formats; on a Mac run: {' '.join(get_arguments(sources.merged, out))}",
-    )
+    """Convert the merged folder to ``out``/16bit, 8bit and 4bit; each is loaded again with mlx_lm and asked something.
+
+    It runs in .venv-mlx. The folders carry the RoPE base where mlx-lm looks for it (gaslamp.mlx_models).
+    """
+    python = find_python()
+    if python is None:
+        raise GaslampError(*find_problems()[0])
+    command = [python, str(SCRIPT), "--merged", str(sources.merged), "--template", str(sources.template), "--out", str(out), "--bits", *map(str, BITS)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    print(done.stdout, done.stderr, sep="\n")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise GaslampError(f"mlx-lm did not convert {sources.merged}: {last[:300]}", "read the log of this step", "this architecture is not in mlx-lm: take mlx out of export.formats")
+    verify(out)
+    for name, facts in read_json(out / "mlx.json").items():
+        say(f"mlx {name}: {get_size(facts['size_bytes'])}, {facts['bits_per_weight']} bits a weight, loads with mlx_lm")
 
 
 def verify(folder: Path) -> None:
-    """Nothing is written, so there is nothing to check. Raises GaslampError."""
-    raise GaslampError(f"the format mlx is not built yet: {REASON}", "take mlx out of export.formats")
+    """Every folder was loaded by mlx_lm and answered; a quantized one really is. Raises GaslampError otherwise."""
+    facts = read_json(folder / "mlx.json")
+    for bits in BITS:
+        own = facts.get(f"{bits}bit")
+        if not own or not (folder / f"{bits}bit" / "config.json").is_file():
+            raise GaslampError(f"{folder} has no {bits}-bit model", "delete it and run snakemake again")
+        if bits < 16 and not bits <= own["bits_per_weight"] < bits + 2:
+            raise GaslampError(f"{folder}/{bits}bit takes {own['bits_per_weight']} bits a weight", "please report this: it is a bug in the mlx exporter")
+        if bits == 16 and own["difference"] > AGREE:
+            raise GaslampError(f"the MLX copy answers otherwise than the merged model (probabilities differ by {own['difference']:.2g})", "please report this: it is a bug in the mlx exporter")

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from gaslamp import method
+from gaslamp.errors import GaslampError
 from gaslamp.method import Context
 from gaslamp.preference import encode_answer, find_answer_problems, find_prompt_problems, take_as_is
 from gaslamp.rows import Row
@@ -43,21 +44,12 @@ def get_trainer(context: Context) -> Any:
     Raises:
         GaslampError: rows of one label only, or a batch of one row.
     """
-    from gaslamp.errors import GaslampError
     from trl import KTOConfig, KTOTrainer
 
     train, options = context.settings.train, context.options
     rows = encode(context, context.train)
     random.Random(train.seed).shuffle(rows)
-    good = sum(row["label"] for row in rows)
-    if not 0 < good < len(rows):
-        raise GaslampError(f"all {len(rows)} training rows are {'good' if good else 'bad'}: kto needs both", "add rows with the other label", "for good answers alone use method: sft")
-    if train.batch_size < 2:
-        raise GaslampError("kto compares the rows of a batch: train.batch_size must be 2 or more", "set train.batch_size: 2 and a smaller gradient_accumulation")
-    weight = options.good_weight
-    if weight is None:
-        weight = min(3.0, max(1 / 3, options.bad_weight * (len(rows) - good) / good))
-        context.decisions["good_weight"] = f"{weight:.2f}: {good} good and {len(rows) - good} bad rows count alike (a third to three at most)"
+    weight = get_good_weight(context, rows)
     return take_as_is(KTOTrainer, "_prepare_dataset")(
         model=context.model,
         args=KTOConfig(**context.arguments, beta=options.beta, desirable_weight=weight, undesirable_weight=options.bad_weight, max_length=None),
@@ -67,6 +59,24 @@ def get_trainer(context: Context) -> Any:
         callbacks=context.callbacks,
         peft_config=context.peft_config,
     )
+
+
+def get_good_weight(context: Any, rows: list[dict[str, Any]]) -> float:
+    """Weight of good answers: of the options, or so that both kinds count alike; the choice is recorded.
+
+    Raises:
+        GaslampError: rows of one label only, or a batch of one row.
+    """
+    options, good = context.options, sum(row["label"] for row in rows)
+    if not 0 < good < len(rows):
+        raise GaslampError(f"all {len(rows)} training rows are {'good' if good else 'bad'}: kto needs both", "add rows with the other label", "for good answers alone use method: sft")
+    if context.settings.train.batch_size < 2:
+        raise GaslampError("kto compares the rows of a batch: train.batch_size must be 2 or more", "set train.batch_size: 2 and a smaller gradient_accumulation")
+    if options.good_weight is not None:
+        return float(options.good_weight)
+    weight = min(3.0, max(1 / 3, float(options.bad_weight * (len(rows) - good) / good)))
+    context.decisions["good_weight"] = f"{weight:.2f}: {good} good and {len(rows) - good} bad rows count alike (a third to three at most)"
+    return weight
 
 
 def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ MACHINES = {
     "cpu": "this machine's processor, no GPU needed",
     "cuda": "one NVIDIA GPU in this machine",
     "mac": "Apple silicon, through MLX",
+    "mps": "Apple silicon, through PyTorch MPS",
     "colab": "a Google Colab machine",
 }
 

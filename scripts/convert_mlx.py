@@ -1,0 +1,24 @@
+"""Write the merged model in Apple's format; runs with the Python of .venv-mlx, for exporters/mlx."""
+
+import argparse
+from pathlib import Path
+
+from gaslamp.contracts import Template
+from gaslamp.errors import exit_with_help
+from gaslamp.files import write_json
+from gaslamp.mlx_models import convert
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--merged", type=Path, required=True, help="Hugging Face folder")
+    parser.add_argument("--template", type=Path, required=True, help="template.json, whose example is asked")
+    parser.add_argument("--bits", type=int, nargs="+", default=[16, 8, 4], help="16 keeps the weights as they are")
+    parser.add_argument("--out", type=Path, required=True, help="folder for 16bit, 8bit, 4bit and mlx.json")
+    args = parser.parse_args()
+    ids = Template.read(args.template).example_ids
+    write_json(args.out / "mlx.json", {f"{bits}bit": convert(args.merged, args.out / f"{bits}bit", bits, ids) for bits in args.bits})
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,109 @@
+"""What the tests of MLX have computed in .venv-mlx, one process for all: python drive.py jobs.json results.json.
+
+A job is a dict with ``do`` (a function here) and its arguments; its result, or the error it ended with, stands in the same place.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from gaslamp import mlx_engine, mlx_models, training  # noqa: E402
+from gaslamp.config import parse_slice  # noqa: E402
+from gaslamp.contracts import TrainFacts  # noqa: E402
+from gaslamp.errors import GaslampError  # noqa: E402
+from gaslamp.events import get_history, read_events  # noqa: E402
+from gaslamp.files import read_json, write_json  # noqa: E402
+
+FIND = training.find_checkpoint
+
+
+def train(settings: str, base: str, kind: str, place: str, start: str | None = None, stop_at: int = 0, poison: int = 0) -> dict[str, Any]:
+    """One training. ``start``: a PEFT folder to begin from; ``stop_at``: fail after that step; ``poison``: weights are NaN after that one."""
+    import mlx.core as mx
+
+    rows, folder = Path(base), Path(place)
+    training.find_checkpoint = FIND
+    if start:
+        first = folder / "start" / "checkpoint-0"
+        first.mkdir(parents=True)
+        mx.save_safetensors(str(first / "adapters.safetensors"), mlx_models.read_peft(Path(start)))
+        mx.save_safetensors(str(first / "optimizer.safetensors"), {"step": mx.array(0, mx.uint64)})
+        write_json(first / "state.json", {"global_step": 0, "random": 1})
+        training.find_checkpoint = lambda folder, check: first
+    decide = mlx_engine.Run.decide
+
+    def decide_and_break(run: Any) -> None:
+        decide(run)
+        if run.step == stop_at:
+            raise RuntimeError("pulled the plug")
+        if run.step == poison:
+            run.model.update({"lm_head": {"weight": run.model.lm_head.weight * float("nan")}})
+
+    mlx_engine.Run.decide = decide_and_break
+    error = None
+    try:
+        training.train_model(
+            parse_slice(settings), rows / "model.json", rows / f"{kind}.train.jsonl", rows / f"{kind}.valid.jsonl", rows / "template.json",
+            folder / "checkpoints", folder / "metrics.jsonl", folder / "adapters", folder / "train.json",
+        )  # fmt: skip
+    except (GaslampError, RuntimeError) as failure:
+        error = str(failure)
+    finally:
+        mlx_engine.Run.decide = decide
+    events = read_events(folder / "metrics.jsonl")
+    facts = TrainFacts.read(folder / "train.json").model_dump() if error is None else {}
+    return {"error": error, "steps": get_history(events), "evals": get_history(events, "eval"), "events": events, "facts": facts}
+
+
+def get_logits(model: str, ids: list[int], adapters: str | None = None, quantization: str = "none", raw: bool = False) -> dict[str, Any]:
+    """Logits [length, vocabulary] of some tokens, with an adapter in PEFT layout; ``raw``: as mlx-lm loads it by itself."""
+    import types
+
+    import mlx.core as mx
+    import mlx_lm.utils
+
+    net = mlx_lm.utils.load_model(Path(model))[0] if raw else mlx_models.load_model(model, "float32", quantization)[0]
+    if adapters:
+        config = read_json(Path(adapters) / "adapter_config.json")
+        lora = types.SimpleNamespace(r=config["r"], alpha=config["lora_alpha"], dropout=0.0, target_modules="all-linear")
+        mlx_models.add_adapter(net, lora, mlx_models.read_module_names(model))
+        net.load_weights(list(mlx_models.read_peft(Path(adapters)).items()), strict=False)
+        net.eval()
+    kinds = sorted({type(module).__name__ for _, module in net.named_modules()})
+    return {"logits": net(mx.array([ids]))[0].astype(mx.float32).tolist(), "bits": mlx_models.get_bits(net), "kinds": kinds}
+
+
+def get_rates(settings: str, steps: int) -> list[float]:
+    """The learning rate of each step."""
+    import mlx.core as mx
+
+    schedule = mlx_engine.get_schedule(parse_slice(settings).train, steps)
+    return [float(schedule(mx.array(step, mx.uint64))) for step in range(steps)]
+
+
+def get_device() -> dict[str, Any]:
+    """What the memory functions say on this machine."""
+    import mlx.core as mx
+    from gaslamp.apple_memory import raise_wired_limit, read_device
+
+    return {"metal": mx.metal.is_available(), "device": read_device(), "wired": raise_wired_limit(), "random": mlx_engine.get_random_state() >= 0}
+
+
+def main() -> None:
+    results = []
+    for job in read_json(sys.argv[1]):
+        function = globals()[job.pop("do")]
+        try:
+            results.append(function(**job))
+        except GaslampError as error:
+            results.append({"error": str(error)})
+    Path(sys.argv[2]).write_text(json.dumps(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""The mac backend for real, on MLX's processor backend: held against TRL, stopped and gone on, and through the whole graph.
+
+All that MLX computes here happens in .venv-mlx, in one process (drive.py) for all tests but those of the graph.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tiny
+from gaslamp.config import Config, get_slice
+from gaslamp.contracts import ModelFacts, Template
+from gaslamp.events import get_history, read_events
+from gaslamp.files import read_json, write_json
+from unit.test_methods import ROWS, write_base
+from unit.test_methods import train as train_with_trl
+
+KINDS = {"sft": "conversation", "dpo": "preference", "orpo": "preference", "simpo": "preference", "kto": "rating"}
+PLAIN: dict[str, Any] = {
+    "learning_rate": 0.02, "max_steps": 10, "batch_size": 4, "gradient_accumulation": 1, "warmup_steps": 0, "scheduler": "constant",
+    "adam_beta2": 0.95, "max_length": 128, "seed": 3407, "lora": {"r": 16, "alpha": 32},
+}  # fmt: skip
+HALF = {**PLAIN, "max_steps": 6, "batch_size": 2, "gradient_accumulation": 2}
+WARM = {**PLAIN, "learning_rate": 1.0, "scheduler": "cosine", "warmup_steps": 2}
+DROP = {**PLAIN, "lora": {"r": 8, "alpha": 16, "dropout": 0.2}, "save_steps": 2}
+
+
+def get_settings(method: str, train: dict[str, Any]) -> str:
+    return get_slice(Config.model_validate({"backend": "mac", "method": method, "train": train}), "backend", "method", "train")
+
+
+@pytest.fixture(scope="module")
+def mlx_python() -> Path:
+    """The interpreter of .venv-mlx, made by the Makefile's own target when it is not there."""
+    done = subprocess.run(["make", "mlx"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tiny.ROOT / ".venv-mlx" / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of every kind, the adapter that TRL begins with for each method, and a model as transformers 5 saves it, RoPE base 100000."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = write_base(tmp_path_factory.mktemp("mac"), tiny_model, ROWS)
+    for method in KINDS:
+        train_with_trl(folder, folder / "first" / method, method, max_steps=1, learning_rate=1e-12)
+    config = AutoConfig.from_pretrained(tiny_model)
+    config.rope_parameters = {"rope_type": "default", "rope_theta": 100_000.0}
+    AutoModelForCausalLM.from_pretrained(tiny_model, config=config).save_pretrained(folder / "theta")
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder / "theta")
+    assert "rope_theta" not in read_json(folder / "theta" / "config.json") and read_json(folder / "theta" / "config.json")["rope_parameters"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ids(base: Path) -> list[int]:
+    return Template.read(base / "template.json").example_ids * 6  # far enough for the position to tell
+
+
+@pytest.fixture(scope="module")
+def results(mlx_python: Path, base: Path, ids: list[int]) -> dict[str, Any]:
+    """What MLX made of all jobs, by name."""
+
+    def get_job(name: str, method: str, train: dict[str, Any], **more: Any) -> dict[str, Any]:
+        place = base / "mlx" / more.pop("place", name)
+        return {"do": "train", "settings": get_settings(method, train), "base": str(base), "kind": KINDS[method], "place": str(place), **more}
+
+    theta, adapters = str(base / "theta"), str(base / "mlx" / "sft" / "adapters")
+    jobs = {
+        **{method: get_job(method, method, PLAIN, start=str(base / "first" / method / "adapters")) for method in KINDS},
+        "accumulated": get_job("accumulated", "sft", HALF, start=str(base / "first" / "sft" / "adapters")),
+        "whole": get_job("whole", "sft", DROP),
+        "stopped": get_job("stopped", "sft", DROP, stop_at=6, place="cut"),
+        "resumed": get_job("resumed", "sft", DROP, place="cut"),
+        "nan": get_job("nan", "sft", PLAIN, poison=3),
+        "qlora": get_job("qlora", "sft", {**PLAIN, "quantization": "4bit"}),
+        "logits": {"do": "get_logits", "model": theta, "ids": ids},
+        "raw": {"do": "get_logits", "model": theta, "ids": ids, "raw": True},
+        "adapted": {"do": "get_logits", "model": theta, "ids": ids, "adapters": adapters},
+        "four": {"do": "get_logits", "model": theta, "ids": ids, "quantization": "4bit"},
+        "rates": {"do": "get_rates", "settings": get_settings("sft", WARM), "steps": 10},
+        "device": {"do": "get_device"},
+    }
+    write_json(base / "jobs.json", list(jobs.values()))
+    command = [mlx_python, Path(__file__).with_name("drive.py"), base / "jobs.json", base / "results.json"]
+    done = tiny.run(*command, cwd=base)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    return dict(zip(jobs, json.loads((base / "results.json").read_text()), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------ against TRL
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_losses_are_those_of_trl(results: dict[str, Any], method: str) -> None:
+    """From the same adapter and rows, ten steps each: loss, order, clipping and optimizer are the same, or these would part."""
+    pinned = read_json(tiny.ROOT / "tests" / "golden" / f"{method}.json")["values"]
+    assert results[method]["error"] is None
+    assert [step["loss"] for step in results[method]["steps"]] == pytest.approx(pinned, rel=0.005, abs=0.003)
+    told = set().union(*results[method]["steps"])
+    from gaslamp.method import get_method
+
+    assert told >= set(get_method(method).METRICS) - {"entropy", "token_accuracy"} and told >= {"learning_rate", "tokens", "seconds", "memory_gb"}
+    assert [event["step"] for event in results[method]["evals"]] == [0, 5, 10]
+    assert results[method]["events"][-1]["status"] == "completed" and results[method]["facts"]["device"].startswith("mlx")
+
+
+def test_accumulated_batches_are_one_batch(results: dict[str, Any]) -> None:
+    """Rows of unlike length: the mean is over the tokens of the step, not over the means of its batches."""
+    losses = [[step["loss"] for step in results[name]["steps"]][:6] for name in ("sft", "accumulated")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert [step["tokens"] for step in results["accumulated"]["steps"]] == [step["tokens"] for step in results["sft"]["steps"]][:6]
+
+
+def test_the_rate_warms_up_and_falls(results: dict[str, Any]) -> None:
+    import torch
+    from transformers import get_cosine_schedule_with_warmup
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_cosine_schedule_with_warmup(optimizer, 2, 10)
+    expected = []
+    for _ in range(10):
+        expected.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert results["rates"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[str, Any], ids: list[int]) -> None:
+    """Its RoPE base stands only where mlx-lm does not look: read by itself, it computes another model."""
+    import torch
+    from gaslamp.models import load_model
+
+    def get_distance(name: str, adapters: Path | None = None) -> float:
+        net = load_model(base / "theta", "float32", adapters, merge=False)
+        with torch.inference_mode():
+            return float((net(torch.tensor([ids])).logits[0] - torch.tensor(results[name]["logits"])).abs().max())
+
+    assert get_distance("logits") < 1e-3 < 0.1 < get_distance("raw")
+    adapters = base / "mlx" / "sft" / "adapters"
+    assert get_distance("adapted", adapters) < 1e-3 < 0.1 < get_distance("adapted"), "and with the adapter that MLX trained, in PEFT's form"
+
+
+def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
+    assert 4 < results["four"]["bits"] < 5 < results["logits"]["bits"] and "QuantizedLinear" in results["four"]["kinds"]
+    facts, steps = results["qlora"]["facts"], results["qlora"]["steps"]
+    assert "bits a weight in memory" in facts["decisions"]["quantization"] and 4 < float(facts["decisions"]["quantization"].split("; ")[1].split()[0]) < 5
+    assert steps[-1]["loss"] < steps[0]["loss"] - 1
+
+
+# ---------------------------------------------------------------------------------------------- stopped and gone on
+
+
+def test_a_training_that_broke_goes_on_as_if_nothing_had_been(results: dict[str, Any]) -> None:
+    """With dropout: its random numbers go on too."""
+    assert results["stopped"]["error"] == "pulled the plug" and results["stopped"]["events"][-1]["status"] == "error"
+    assert results["resumed"]["facts"]["resumed_from"] == [6] and results["resumed"]["facts"]["attempts"] == 2
+    losses = [[step["loss"] for step in results[name]["steps"]] for name in ("whole", "resumed")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_loss_that_is_no_number_is_an_error(results: dict[str, Any]) -> None:
+    assert "the loss became nan at step 4" in results["nan"]["error"] and "lower train.learning_rate" in results["nan"]["error"]
+    assert results["nan"]["events"][-1]["status"] == "error"
+
+
+def test_linux_has_no_metal_and_says_so(results: dict[str, Any]) -> None:
+    if not results["device"]["metal"]:
+        assert results["device"]["device"] == {} and results["device"]["wired"] == "not set: no Metal here"
+
+
+# ------------------------------------------------------------------------------------------------------- the whole graph
+
+
+@pytest.fixture(scope="module")
+def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``snakemake --profile mac`` on the tiny model, killed in the middle of its training, and the same command again."""
+    folder = tmp_path_factory.mktemp("graph")
+    model, data = tiny.write_checkpoint(folder / "tiny-chat"), tiny.write_rows(folder / "notes.csv")
+    more = {"train.max_steps": 60, "train.learning_rate": 0.005, "train.save_steps": 5, "export.levels": ["q8_0"], "export.formats": ["gguf", "mlx"]}
+    project = tiny.bake(folder / "projects", data, model, {**tiny.SETTINGS, **more})
+    if not (project / ".venv-mlx").exists():
+        (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
+    environ = tiny.get_environ(project.parent / "gaslamp_home")
+    with (folder / "killed.log").open("w") as log:
+        process = subprocess.Popen([tiny.SNAKEMAKE, "--profile", "mac"], cwd=project, env=environ, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 300
+        while not any(event["event"] == "save" and event["step"] >= 10 for event in read_events(project / "logs" / "main" / "train.metrics.jsonl")):
+            assert time.monotonic() < deadline and process.poll() is None, (folder / "killed.log").read_text()
+            time.sleep(0.02)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for member in family:
+            member.kill()
+        process.wait(30)
+        psutil.wait_procs(family, 30)
+    done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    return project
+
+
+def test_the_graph_ends_as_with_every_other_backend(project: Path) -> None:
+    run = project / "outputs" / "main"
+    facts = read_json(run / "train.json")
+    assert facts["backend"] == "mac" and facts["steps"] == 60 and facts["attempts"] == 2 and facts["resumed_from"][0] >= 10
+    assert "mlx-lm" in facts["provenance"]["versions"] and "torch" not in facts["provenance"]["versions"], "it trained in .venv-mlx"
+    assert [step["step"] for step in get_history(read_events(project / "logs" / "main" / "train.metrics.jsonl"))] == list(range(1, 61))
+    assert read_json(run / "gguf" / "parity.json")["passed"] and (run / "gguf" / "model-q8_0.gguf").stat().st_size > 10_000
+    assert read_json(run / "eval" / "verdict.json")["passed"] and read_json(run / "eval" / "compare.json")["metrics"][0]["tuned"]["value"] > 0.9
+    assert (project / "demos" / "main" / "index.html").is_file() and (project / "gaslamp.md").is_file()
+    env = read_json(project / "outputs" / "env" / "env.json")
+    assert env["ready"] and ".venv-mlx" in env["python"] and any("no Mac" in text for text in read_json(project / "outputs" / "env" / "preflight.json")["warnings"])
+
+
+def test_the_exporter_leaves_what_mlx_lm_loads(project: Path) -> None:
+    facts = read_json(project / "outputs" / "main" / "export" / "mlx" / "mlx.json")
+    assert facts["16bit"]["difference"] < 0.01 and 8 < facts["8bit"]["bits_per_weight"] < 10 and 4 < facts["4bit"]["bits_per_weight"] < 6
+    assert facts["8bit"]["same_next"] > 0.9
+    assert read_json(project / "outputs" / "main" / "export" / "mlx" / "4bit" / "config.json")["rope_theta"] == 10000.0
+
+
+# ----------------------------------------------------------------------------------------------------- the real model
+
+
+@pytest.mark.by_hand
+def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) -> None:
+    """135M parameters, few steps: minutes on a processor whose BLAS is mlx-cpu's own, so only when asked for."""
+    data = tiny.write_rows(tmp_path / "notes.csv")
+    settings = {
+        **tiny.SETTINGS, "train.max_steps": 6, "train.batch_size": 2, "train.learning_rate": 0.001, "data.rehearsal": 0.0, "eval.retention": False, "eval.gate": "block",
+        "export.levels": ["q8_0"], "export.parity_prompts": 4,
+    }  # fmt: skip
+    project = tiny.bake(tmp_path / "projects", data, None, settings)
+    if not (project / ".venv-mlx").exists():
+        (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
+    done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project, timeout=3000, HF_HUB_OFFLINE="0")
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    metric = read_json(project / "outputs" / "main" / "eval" / "compare.json")["metrics"][0]
+    assert metric["name"] == "exact_match" and metric["tuned"]["value"] > metric["base"]["value"]
+    assert read_json(project / "outputs" / "main" / "gguf" / "parity.json")["passed"]
+    shutil.rmtree(project / "outputs" / "main" / "merged")
+    assert ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).parameters > 1e8
