@@ -292,10 +292,14 @@ def _import(name: str) -> tuple[types.ModuleType | None, str | None]:
 def get_train_python(wanted: str | None, backend: Any, project: Path | None = None) -> str:
     """The interpreter of the training rule: the config's, else that of the backend's own environment, else this one.
 
-    A backend whose packages stand apart (``VENV``, the mac's ``.venv-mlx``) trains there as soon as it is there.
+    A backend whose packages stand apart (``VENV``, the mac's ``.venv-mlx``) trains there as soon as it is there: in the
+    project, or beside the environment that runs this (the repository's, which projects share).
     """
-    own = (project or Path.cwd()) / getattr(backend, "VENV", "nowhere") / "bin" / "python"
-    return wanted or (str(own) if own.is_file() else sys.executable)
+    if wanted or not hasattr(backend, "VENV"):
+        return wanted or sys.executable
+    prefix = Path(sys.prefix)
+    places = [(project or Path.cwd()) / backend.VENV, prefix.with_name(backend.VENV), prefix.resolve().with_name(backend.VENV)]
+    return next((str(place / "bin" / "python") for place in places if (place / "bin" / "python").is_file()), sys.executable)
 
 
 def detect_env(backend: types.ModuleType, name: str) -> dict[str, Any]:

@@ -96,9 +96,6 @@ def link_environment(project: Path) -> bool:
     if not (is_own and can_run and (prefix / "bin" / "snakemake").is_file()):
         return False
     (project / ".venv").symlink_to(prefix)
-    apart = prefix.with_name(".venv-mlx")
-    if apart.is_dir():  # where the profile mac trains
-        (project / apart.name).symlink_to(apart)
     return True
 
 

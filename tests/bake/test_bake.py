@@ -28,7 +28,7 @@ TODAY = datetime.now().astimezone().strftime("%Y_%m_%d")
 def list_files(folder: Path) -> set[str]:
     """Every file below ``folder``, links to folders not followed."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
-    return {name for name in found if not name.startswith(tuple(f"{link}/" for link in (*PROFILES, ".venv", ".venv-mlx")))}
+    return {name for name in found if not name.startswith(tuple(f"{link}/" for link in (*PROFILES, ".venv")))}
 
 
 def list_repository(*folders: str) -> set[str]:
@@ -41,7 +41,7 @@ def list_repository(*folders: str) -> set[str]:
 
 def test_exact_file_set(default_project: Path) -> None:
     pinned = {name for name in list_repository("workflow", "rules", "scripts", "profiles") if not Path(name).name.startswith(".")}
-    links = {*PROFILES} | {name for name in (".venv", ".venv-mlx") if (default_project / name).is_symlink()}
+    links = {*PROFILES} | ({".venv"} if (default_project / ".venv").is_symlink() else set())
     assert list_files(default_project) == pinned | OWN_FILES | links
 
 

@@ -143,7 +143,7 @@ def test_a_failed_gate_stops_push_and_servers() -> None:
 
 def test_mlx_is_refused_before_anything_runs_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That it converts is in tests/mac."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mlx, "find_python", lambda: None)
     assert "make mlx" in mlx.find_problems()[0][1]
     (tmp_path / "mlx.json").write_text("{}", encoding="utf-8")
     with pytest.raises(GaslampError, match="has no 16-bit model"):

@@ -229,13 +229,14 @@ def test_mlx_on_a_mac_is_told_what_fits_and_elsewhere_what_it_is() -> None:
     assert "MLX needs a Mac" in get_error({"backend": "mac"}, {**mac, "arch": "x86_64", "is_apple_silicon": False})
 
 
-@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("vision_sft", "would fit no other program"), ("reward", "no models with a head")])
+@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("vision_sft", "would fit no later phase"), ("reward", "no models with a head")])
 def test_what_mlx_does_not_do_honestly_is_refused_with_the_alternative(method: str, why: str) -> None:
     text = get_error({"backend": "mac", "method": method})
     assert why in text and "snakemake --profile mps" in text and "kto" in text
 
 
-def test_settings_that_mlx_would_ignore_are_refused() -> None:
+def test_settings_that_mlx_would_ignore_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.get("exporters", "mlx"), "find_python", lambda: None)
     text = get_error({"backend": "mac", "train": {"packing": True, "adapter": "none", "report_to": ["tensorboard"]}, "export": {"formats": ["mlx"]}})
     for words in ("see each other", "trains adapters only", "writes to no tracker", "make mlx"):
         assert words in text

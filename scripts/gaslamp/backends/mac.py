@@ -19,7 +19,7 @@ MPS = "use snakemake --profile mps: TRL and PEFT on PyTorch MPS"
 # What MLX does not train honestly here, and what does.
 REFUSED = {
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo", "online_dpo"), "MLX has no trainer for rewards that keeps to the method: mlx-tune's GRPO has no KL term and no clipping"),
-    "vision_sft": "adapters on an MLX vision model have layer names of their own and would fit no other program",
+    "vision_sft": "mlx-vlm names the layers of a vision model otherwise than transformers: an adapter made there would fit no later phase",
     "reward": "mlx-lm has no models with a head that scores",
     "embedding": "mlx-lm has no contrastive trainer",
 }
