@@ -206,6 +206,7 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, data = tiny.write_checkpoint(folder / "tiny-chat"), tiny.write_rows(folder / "notes.csv")
     more = {"train.max_steps": 60, "train.learning_rate": 0.005, "train.save_steps": 5, "export.levels": ["q8_0"], "export.formats": ["gguf", "mlx"]}
     project = tiny.bake(folder / "projects", data, model, {**tiny.SETTINGS, **more})
+    (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
     environ = tiny.get_environ(project.parent / "gaslamp_home")
     with (folder / "killed.log").open("w") as log:
         process = subprocess.Popen([tiny.SNAKEMAKE, "--profile", "mac"], cwd=project, env=environ, stdout=log, stderr=log, start_new_session=True)
@@ -255,6 +256,7 @@ def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) ->
         "export.levels": ["q8_0"], "export.parity_prompts": 4,
     }  # fmt: skip
     project = tiny.bake(tmp_path / "projects", data, None, settings)
+    (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
     done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project, timeout=3000, HF_HUB_OFFLINE="0")
     assert done.returncode == 0, tiny.get_rules_error(done)
     metric = read_json(project / "outputs" / "main" / "eval" / "compare.json")["metrics"][0]
