@@ -27,6 +27,9 @@ def main() -> None:
         raise GaslampError(f"{adapters} is not there: nothing has been trained", "make run trains and evaluates first", "another run: RUN=name")
     keep = args.keep if can_adapt("conversation", get_method(config.method).KINDS[0]) else None
     print("loading base and tuned ...", flush=True)
+    from gaslamp.threads import prepare_process
+
+    prepare_process()
     from gaslamp.evaluation.chat_eval import get_asker, run_chat
 
     settings, template = parse_slice(get_slice(config, "eval")), Path("data/template.json")

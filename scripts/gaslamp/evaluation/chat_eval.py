@@ -22,6 +22,9 @@ KEEP = "test row? k = tuned is right, b = base is right, w = write the right ans
 
 def get_asker(model: Path, adapters: Path | None, template: Path, settings: Any) -> Asker:
     """One model, ready to answer as it is evaluated: same template, stop tokens and sampling."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # a talk is no place for advice on tokenizers
     facts, recorded = ModelFacts.read(model), Template.read(template)
     renderer = Renderer.load(facts.path, recorded)
     sampling = Sampling(**settings.eval.sampling.dump())
@@ -58,10 +61,11 @@ def run_chat(
             messages = [*start, {"role": "user", "content": text}]
             answers = {}
             for who, asker in askers.items():
+                console.print(Text(f"{who:>5}> ", style=f"bold {COLOURS[who]}"), end="")  # who is thinking
                 prediction = next(iter(asker.answer([Question("chat", "test", messages, limit)])))
                 answers[who] = prediction["text"]
                 cut = Text(f"  [cut after {limit} tokens]" if not prediction["stopped"] else "", style="dim")
-                console.print(Text.assemble((f"{who:>5}> ", f"bold {COLOURS[who]}"), prediction["text"] or "(nothing)", cut))
+                console.print(Text.assemble(prediction["text"] or "(nothing)", cut))
             if answers["base"] == answers["tuned"]:
                 console.print("both say the same", style="dim")
             if kept is None:
