@@ -8,7 +8,7 @@ from typing import Any
 from gaslamp.console import say
 from gaslamp.contracts import Compare, Example, MetricResult, Provenance, Score, TrainFacts, Verdict
 from gaslamp.errors import GaslampError
-from gaslamp.evaluation.figures import format_score, format_value
+from gaslamp.evaluation.figures import format_chance, format_score, format_value
 from gaslamp.evaluation.metric import Metric, choose_file_metrics, choose_metrics
 from gaslamp.evaluation.nearness import find_near
 from gaslamp.evaluation.questions import ASKING, get_retention_scores
@@ -259,7 +259,7 @@ def get_verdict(compare: Compare, settings: Any, train: TrainFacts | None = None
     main = compare.metrics[0]
     blocking, warnings, override = [], [], []
     if compare.verdict != "better":
-        blocking.append(f"tuned is not better than base ({compare.verdict}, p = {main.p_value:.3f})")
+        blocking.append(f"tuned is not better than base ({compare.verdict}, {format_chance(main.p_value)})")
     reached = main.tuned.value if main.higher is not False else -main.tuned.value
     if settings.min_score is not None and reached < (settings.min_score if main.higher is not False else -settings.min_score):
         blocking.append(f"{main.title} is {format_value(main.tuned.value, main.unit)}; eval.min_score asks for {format_value(settings.min_score, main.unit)}")

@@ -58,6 +58,7 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         answer=f"{answer}: {format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}",
         explanation=_explain(first),
         gate=gate,
+        advice=[step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below") for step in gate.advice],
         n=compare.n,
         confidence=f"{100 * compare.confidence:g} %",
         alpha=f"{1 - compare.confidence:.2g}",
