@@ -313,14 +313,16 @@ class LlamaServer:
         seed: int = 0,
         stop: list[str] | None = None,
         lora: float | None = None,
+        top_p: float = 1.0,
     ) -> dict[str, Any]:
-        """Answer one conversation; ``lora`` is the scale of the adapter for this request.
+        """Answer one conversation; ``lora`` is the scale of the adapter for this request. Drawn answers (temperature above 0) are cut by ``top_p`` alone.
 
         Returns text, finish_reason ("stop" or "length"), prompt_tokens, completion_tokens and timings (llama-server's,
         milliseconds and tokens/s).
         """
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         body |= {"seed": seed, "cache_prompt": lora is not None or not self.options["lora"]} | ({"stop": stop} if stop else {})
+        body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         if lora is not None:
             body["lora"] = [{"id": 0, "scale": lora}]
         value = self._post("/v1/chat/completions", body)
