@@ -205,7 +205,9 @@ def trackers_beside(plan: Plan) -> Iterator[None]:
 
 def save(trainer: Any, folder: Path) -> None:
     """The trained adapter in PEFT layout, or the whole model in Hugging Face layout; a method may bring its own."""
-    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    # a trainer may keep the untrained adapter beside it, as its reference
+    model.save_pretrained(folder, **({"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}))
 
 
 def get_peft_config(train: Any) -> Any:

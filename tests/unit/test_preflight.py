@@ -73,6 +73,8 @@ def test_what_is_not_built_is_refused_by_name(backend: str) -> None:
 def test_the_gpu_backend_wants_a_gpu() -> None:
     text = get_error({"backend": "cuda"})
     assert "no NVIDIA GPU here" in text and "use snakemake --profile cpu" in text and "not built yet" not in text
+    text = get_error({"backend": "cuda", "method": "embedding", "train": {"quantization": "4bit"}})
+    assert "Unsloth does not train embedding" in text and "train.engine: trl" in text and "set train.quantization: none" in text
 
 
 def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from gaslamp import threads
+from gaslamp import registry, threads
 from gaslamp.files import get_cache_dir
+from gaslamp.method import get_artefact, get_method, sees_images
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
@@ -17,8 +18,8 @@ BUILT = True
 REASON = ""
 EXTRA = "cuda"
 REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "unsloth")
-METHODS = ("sft", "cpt")
-VISION = ()  # methods that load with FastVisionModel
+METHODS = tuple(registry.names("methods"))
+PLAIN_ONLY = ("embedding",)  # Unsloth has its own trainer for sentence encoders, not the one of sentence-transformers
 
 # What makes a run the same everywhere: no statistics call, no installing behind the user's back, no files in the project.
 ENVIRONMENT = {"UNSLOTH_DISABLE_STATISTICS": "1", "UNSLOTH_AUTO_INSTALL": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -32,13 +33,23 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
     return [("no NVIDIA GPU here: nvidia-smi lists none", f"use snakemake --profile {other}, or a machine with an NVIDIA GPU and its driver")]
 
 
+def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
+    """Settings that this backend cannot follow, each with what to do."""
+    train, problems = settings.train, []
+    if train.engine == "unsloth" and settings.method in PLAIN_ONLY:
+        problems.append((f"Unsloth does not train {settings.method}", "set train.engine: trl"))
+    if train.quantization != "none" and get_artefact(settings.method) != "causal_lm":
+        problems.append((f"train.quantization: {train.quantization} is for models that write; {settings.method} makes another", "set train.quantization: none"))
+    return problems
+
+
 def prepare_process(settings: Any) -> str:
     """Set what must stand before torch is imported; import Unsloth first of all, because it patches the others on import."""
     choice = threads.prepare_process()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(get_cache_dir() / "unsloth_compiled_cache"))
-    if settings.train.engine == "unsloth":
+    if settings.train.engine == "unsloth" and "unsloth" not in sys.modules:
         late = [name for name in ("transformers", "trl", "peft") if name in sys.modules]
         assert not late, f"{', '.join(late)} was imported before unsloth, which then patches too late"
         import unsloth  # noqa: F401
@@ -83,13 +94,21 @@ def train(plan: Plan, events: Events) -> Result:
 
 
 def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
-    """Unsloth's model, with its adapter on it; no peft_config is left for the trainer to apply."""
-    import torch
-    from unsloth import FastLanguageModel
+    """Unsloth's model, with its adapter on it: then no peft_config is left for the trainer to apply.
 
-    train = plan.settings.train
+    A model that sees and one that scores come without: their methods choose the layers and keep the head.
+    """
+    import torch
+    from unsloth import FastLanguageModel, FastModel, FastVisionModel
+
+    from gaslamp.trl_engine import get_peft_config
+
+    train, method = plan.settings.train, plan.settings.method
+    is_text = get_artefact(method) == "causal_lm" and not sees_images(method)
+    fast = FastLanguageModel if is_text else FastVisionModel if sees_images(method) else FastModel
+    own: dict[str, Any] = {"num_labels": 1} if get_artefact(method) == "classifier" else {}
     checkpointing: Any = "unsloth" if train.gradient_checkpointing else False
-    model, _ = FastLanguageModel.from_pretrained(
+    model, _ = fast.from_pretrained(
         plan.model.path,
         max_seq_length=train.max_length,
         dtype=getattr(torch, dtype),
@@ -99,9 +118,12 @@ def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
         use_gradient_checkpointing=checkpointing,
         trust_remote_code=False,
         random_state=train.seed,
+        **own,
     )
     if train.adapter == "none":
         return model, None
+    if not is_text:
+        return model, get_peft_config(train)
     lora = train.lora
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] if lora.target_modules == "all-linear" else lora.target_modules
     model = FastLanguageModel.get_peft_model(
@@ -125,6 +147,8 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[Any, Any]:
     from gaslamp.trl_engine import get_peft_config
 
     train = plan.settings.train
+    if load_own := getattr(get_method(plan.settings.method), "load_model", None):  # a model of another kind
+        return load_own(plan.model.path, dtype), get_peft_config(train)
     own: dict[str, Any] = {}
     if train.quantization == "4bit":
         own["quantization_config"] = BitsAndBytesConfig(
