@@ -13,6 +13,9 @@ Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (sc
 columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
 {"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's file}.
 
+``train`` says what carries loss where it is not the usual (every assistant turn, all of a text): in a message false, true, or a list
+of [begin, end] of the letters of its content that do; in a ``text`` row such a list, of its text.
+
 Standard library only: the Snakefile's helpers and every backend's interpreter may import it.
 """
 
@@ -36,6 +39,24 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kind -> the keys it must have; in this order the first that fits is the kind of a row."""
 
 
+def is_plain(row: Row) -> bool:
+    """Whether a row is a conversation of texts that are not blank, user and assistant in turns, with or without a system turn in front."""
+    messages = row.get("messages")
+    if not messages:
+        return False
+    expected = "user"
+    for number, message in enumerate(messages):
+        role, content = message["role"], message["content"]
+        if role != expected:
+            if number or role != "system" or type(content) is not str:
+                return False
+            continue
+        if type(content) is not str or not content or content.isspace():
+            return False
+        expected = "assistant" if role == "user" else "user"
+    return expected == "user" and len(messages) > 1
+
+
 def get_kind(row: Row) -> str:
     """The kind of a row on disk. Raises ValueError for a row of none."""
     for kind, keys in KINDS.items():
@@ -47,17 +68,28 @@ def get_kind(row: Row) -> str:
 def get_prompt(row: Row) -> list[Message]:
     """What a model is asked: the messages before the answer. Empty for ``text`` and ``pair`` rows, which ask nothing."""
     if "messages" in row:
-        messages: list[Message] = row["messages"]
-        return messages[:-1]
+        messages = _get_talk(row)[:-1]
+        if any("train" in message for message in messages):
+            return [{key: value for key, value in message.items() if key != "train"} for message in messages]
+        return messages
     prompt: list[Message] = row.get("prompt", [])
     return prompt
+
+
+def _get_talk(row: Row) -> list[Message]:
+    """The turns of a conversation up to the last answer that is learnt: one that is marked as not learnt is no reference."""
+    messages: list[Message] = row["messages"]
+    if messages[-1].get("train") is False:
+        learnt = [number for number, message in enumerate(messages) if message["role"] == "assistant" and message.get("train") is not False]
+        return messages[: learnt[-1] + 1] if learnt else messages
+    return messages
 
 
 def get_reference(row: Row) -> str | None:
     """The answer a good model would give, as text; ``None`` when the row holds none (a prompt that only a reward judges)."""
     kind = get_kind(row)
     if kind == "conversation":
-        return get_text(row["messages"][-1])
+        return get_text(_get_talk(row)[-1])
     if kind == "preference":
         return get_text(row["chosen"][-1])
     if kind == "rating":
@@ -108,6 +140,10 @@ def adapt(row: Row, kind: str) -> Row:
     if kind == "prompt" and own in ("conversation", "preference", "rating"):
         reference = get_reference(row)
         return {**rest, "prompt": get_prompt(row), **({} if reference is None else {"answer": reference})}
+    if kind == "conversation" and own == "rating":
+        raise ValueError("its answer is rated bad: it would be learnt as a good one")
+    if kind == "conversation" and own == "prompt":
+        raise ValueError("it has no answer to learn")
     raise ValueError(f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} would have to be invented")
 
 

@@ -62,13 +62,15 @@ class Renderer:
     def split(self, messages: list[Message], tools: Tools = None) -> list[tuple[str, bool]]:
         """The text of a whole conversation in pieces, each with whether it is learnt: every assistant turn with the token that ends it.
 
+        A turn that has ``train`` (see gaslamp.rows) is learnt as that says.
+
         Prompt and answer are pieces apart, as they are when the model generates: no token spans the border.
 
         Raises:
-            GaslampError: a template that rewrites earlier turns, or never ends an answer.
+            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn that is marked in part.
         """
         pieces: list[tuple[str, bool]] = []
-        done = ""  # the text that stands in pieces already
+        done, start = "", 0  # the text and the first of the turns that stand in no piece yet
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
@@ -86,9 +88,27 @@ class Renderer:
                     "the chat template never ends an answer: the model would not learn to stop",
                     "use an instruct model, whose template closes every turn",
                 )
-            pieces += [(prompt[len(done) :], False), (answer[:end], True)]
+            pieces += self._split_prompt(prompt, len(done), messages[:index], start, tools)
+            pieces += [(answer[:end], True)] if "train" not in message else mark_text(answer[:end], message, index + 1)
+            start = index + 1
             done = prompt + answer[:end]
         return pieces
+
+    def _split_prompt(self, prompt: str, done: int, messages: list[Message], start: int, tools: Tools) -> list[tuple[str, bool]]:
+        """The rendered ``messages`` from the letter ``done`` on: nothing of it is learnt but the turns from ``start`` on that say so."""
+        pieces: list[tuple[str, bool]] = []
+        mark = "gaslamp-turn"
+        for number, turn in enumerate(messages[start:], start + 1):
+            if not turn.get("train"):
+                continue
+            probe = self.render([*messages[: number - 1], {**turn, "content": mark}], generate=False, tools=tools)
+            begin, content = probe.index(mark), str(turn["content"])
+            end = begin + len(content)
+            if prompt[:end] != probe[:begin] + content:
+                raise _get_changed(number)
+            pieces += [(prompt[done:begin], False), *mark_text(content, turn, number)]
+            done = end
+        return [*pieces, (prompt[done:], False)]
 
     def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
         """Ids and loss mask of a whole conversation, as ``split`` divides it."""
@@ -109,6 +129,52 @@ class Renderer:
                     trained.extend([learn] * len(new))
             result.append(Encoded(ids, trained))
         return result
+
+
+def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> list[tuple[str, bool]]:
+    """A rendered text in pieces as ``train`` of its turn divides it; the token that ends it is learnt when some of the text is.
+
+    Args:
+        text: holds ``turn[key]``.
+        turn: a message, or a row of text, with ``train``.
+        number: of the turn, for the error.
+        key: what the ranges in ``train`` count the letters of.
+
+    Raises:
+        GaslampError: a part is marked, and the template changed the text.
+    """
+    train = turn["train"]
+    if isinstance(train, bool):
+        return [(text, train)]
+    at = text.find(turn[key])
+    if at < 0:
+        raise _get_changed(number)
+    pieces, done, end = [], 0, at + len(turn[key])
+    for begin, stop in train:
+        begin = at + begin if begin else 0
+        pieces += [(text[done:begin], False), (text[begin : at + stop], True)]
+        done = at + stop
+    pieces += [(text[done:end], False), (text[end:], bool(train))]
+    return _join_pieces(pieces)
+
+
+def _join_pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Neighbours that are both learnt, or both not, as one piece: no token is cut where nothing changes."""
+    result: list[tuple[str, bool]] = []
+    for text, learnt in pieces:
+        if result and text and result[-1][1] == learnt:
+            result[-1] = (result[-1][0] + text, learnt)
+        elif text:
+            result.append((text, learnt))
+    return result
+
+
+def _get_changed(number: int) -> GaslampError:
+    return GaslampError(
+        f"turn {number} is marked to be learnt in part or although it is no answer, and the chat template changes its text",
+        "remove spaces and line ends at the begin and end of this turn",
+        "remove its marks (train, weight, train_detail)",
+    )
 
 
 def build_template(model_path: str | Path, example: list[Message]) -> Template:

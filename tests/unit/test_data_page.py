@@ -194,6 +194,9 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
         ("a.jsonl", '{"text": "running text"}\n', "cpt"),
         ("a.jsonl", '{"prompt": "a", "topic": 3}\n', "grpo"),
         ("a.csv", "alpha,beta\na,b\n", "sft"),
+        ("a.csv", "prompt,response,stars\na,b,5\nc,d,1\n", "kto"),
+        ("a.jsonl", '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "source": "s", "score": 5.2}\n', "sft"),  # FineTome
+        ("a.jsonl", '{"segments": [{"label": true, "text": "t"}]}\n', "cpt"),
     ],
 )
 def test_the_columns_tell_the_method(tmp_path: Path, name: str, text: str, kind: str) -> None:

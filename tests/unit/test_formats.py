@@ -64,6 +64,22 @@ TALKS: list[tuple[str, str, dict[str, Any], Turns]] = [
     ("Dolly", "alpaca", {"instruction": "q", "context": "", "response": "a", "category": "c"}, [U, A]),
     ("OpenR1", "prompt_completion", {"problem": "q", "solution": "a", "answer": "4", "messages": None}, [U, A]),
     ("WizardLM", "messages", {"idx": "1", "conversations": GPT}, [U, A]),
+    ("LLaMA-Factory v1_sft_demo", "messages", {"messages": [{"role": turn["role"], "content": [{"type": "text", "value": turn["content"]}], "loss_weight": weight} for turn, weight in zip(TURNS, (0.0, 1.0), strict=True)]}, [U, A]),
+    ("LLaMA-Factory reason_tool_use", "messages", {"messages": [TURNS[0], {"role": "assistant", "content": [{"type": "reasoning", "value": "why"}, {"type": "text", "value": "a"}]}], "tools": "[]"}, [U, ("assistant", "<think>\nwhy\n</think>\n\na")]),
+    ("LLaMA-Factory firefly", "prompt_completion", {"kind": "k", "input": "q", "target": "a"}, [U, A]),
+    ("LLaMA-Factory adgen", "prompt_completion", {"content": "q", "summary": "a"}, [U, A]),
+    ("LLaMA-Factory cosmopedia", "prompt_completion", {"prompt": "q", "text_token_length": 3, "text": "a", "seed_data": "d", "format": "f"}, [U, A]),
+    ("LLaMA-Factory lmsys_chat", "messages", {"conversation_id": "1", "model": "m", "conversation": TURNS}, [U, A]),
+    ("LLaMA-Factory magpie", "alpaca", {"model": "m", "instruction": "q", "response": "a"}, [U, A]),
+    ("Axolotl concisechoice", "prompt_completion", {"question": "q", "choices": ["x"], "solution": "a"}, [U, A]),
+    ("Axolotl alpaca_chat", "alpaca", {"instruction": "q", "input": "i", "response": "a"}, [("user", "q\n\ni"), A]),
+    ("Axolotl alpaca_chat.load_qa", "prompt_completion", {"question": "q", "answer": "a"}, [U, A]),
+    ("Axolotl creative_acr.load_critique", "alpaca", {"scores": "s", "critiques": "c", "instruction": "q", "answer": "a"}, [U, A]),
+    ("Axolotl creative_acr.load_revise", "alpaca", {"scores": "s", "critiques": "c", "instruction": "q", "answer": "b", "revision": "a"}, [U, A]),
+    ("Axolotl custom prompt", "prompt_completion", {"input": "q", "output": "a"}, [U, A]),
+    ("Axolotl llama3.argilla_chat without labels", "messages", {"completion": TURNS}, [U, A]),
+    ("Axolotl llama3.argilla without labels", "alpaca", {"system": "s", "instruction": "q", "completion": "a"}, [S, U, A]),
+    ("OpenAI, reasoning apart", "messages", {"messages": [TURNS[0], {**TURNS[1], "reasoning_content": "why"}]}, [U, ("assistant", "<think>\nwhy\n</think>\n\na")]),
 ]
 
 
@@ -106,6 +122,11 @@ PREFERENCES: list[tuple[str, dict[str, Any], Turns]] = [
     ("UltraFeedback, scores", {"instruction": "q", "completions": [{"response": "bad", "overall_score": 2}, {"response": "good", "overall_score": 8.5}]}, [U]),
     ("responses and scores", {"prompt": "q", "responses": ["bad", "good"], "scores": [0.1, 0.9]}, [U]),
     ("HH-RLHF", {"chosen": "\n\nHuman: q\n\nAssistant: good", "rejected": "\n\nHuman: q\n\nAssistant: bad"}, [U]),
+    (
+        "LLaMA-Factory v1_dpo_demo",
+        {f"{side}_messages": [{**TURNS[0], "loss_weight": 0.0}, {"role": "assistant", "content": [{"type": "text", "value": text}], "loss_weight": 1.0}] for side, text in ANSWERS.items()},
+        [U],
+    ),
     ("TRL, turns", {"prompt": TURNS[:1], "chosen": [{"role": "assistant", "content": "good"}], "rejected": [{"role": "assistant", "content": "bad"}]}, [U]),
 ]
 
@@ -123,6 +144,10 @@ RATINGS: list[tuple[str, dict[str, Any], bool]] = [
     ("LLaMA-Factory sharegpt kto", {"messages": TURNS, "label": False}, False),
     ("Axolotl kto", {"system": "", "prompt": "q", "completion": "a", "label": "false"}, False),
     ("TRL, turns", {"prompt": TURNS[:1], "completion": TURNS[1:], "label": True}, True),
+    ("Axolotl chatml.argilla", {"system": "", "instruction": "q", "completion": "a", "label": True}, True),
+    ("Axolotl chatml.argilla_chat", {"chosen": TURNS[:1], "completion": TURNS[1:], "label": False}, False),
+    ("Axolotl llama3.argilla_chat", {"completion": TURNS, "label": True}, True),
+    ("Axolotl chatml.intel", {"question": "q", "completion": "a", "label": True}, True),
     ("thumbs", {"question": "q", "answer": "a", "thumbs": "\U0001f44e"}, False),
     ("thumbs in words", {"question": "q", "answer": "a", "feedback": "Thumbs_Up"}, True),
     ("stars", {"prompt": "q", "response": "a", "rating": 4}, True),
@@ -144,6 +169,14 @@ def test_the_threshold_of_ratings_can_be_set() -> None:
     assert convert(row, ("conversation",))[0] == "prompt_completion", "a score is no verdict for a method that learns answers"
 
 
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "conversation": [{"messages": TURNS}],
+    "preference": [{"prompt": "q", **ANSWERS}],
+    "rating": [{"prompt": "q", "completion": "a", "label": True}, {"prompt": "r", "completion": "b", "label": False}],
+    "prompt": [{"prompt": "q"}],
+    "pair": [{"anchor": "q", "positive": "a"}],
+    "text": [{"text": "words"}],
+}
 PROMPTS: list[tuple[str, dict[str, Any], Any]] = [
     ("a prompt alone", {"prompt": "q"}, None),
     ("GSM8K", {"question": "q", "answer": "#### 4"}, "#### 4"),
@@ -174,6 +207,88 @@ def test_published_pairs(row: dict[str, Any], pair: dict[str, Any]) -> None:
 
 def test_running_text() -> None:
     assert convert({"text": "words", "url": "u", "timestamp": "t"}, ("text",)) == ("text", {"text": "words"})  # LLaMA-Factory's c4_demo
+    for column in ("content", "raw_content", "completion"):  # refinedweb, redpajama_v2, wikipedia_zh
+        assert convert({column: "words", "source": "s"}, ("text",)) == ("text", {"text": "words"})
+
+
+# ---------------------------------------------------------------------------------------------------------- what is learnt
+
+THREE = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a b"}]
+MARKED: list[tuple[str, dict[str, Any], Any, Any]] = [  # what the user turn and what the assistant turn says afterwards
+    ("no mark", {}, None, None),
+    ("OpenAI's weight", {"weight": 0}, None, False),
+    ("OpenAI's weight 1", {"weight": 1}, None, None),
+    ("LLaMA-Factory's loss_weight", {"loss_weight": 0.0}, None, False),
+    ("Axolotl's train", {"train": False}, None, False),
+    ("Axolotl's training", {"training": True}, None, None),
+    ("Axolotl's train_detail", {"train_detail": [{"begin_offset": 0, "end_offset": 0, "train": False}, {"begin_offset": 1, "end_offset": 2, "train": True}]}, None, [[1, 3]]),
+    ("train_detail of all", {"train_detail": [{"begin_offset": 0, "end_offset": 2, "train": True}]}, None, None),
+    ("train_detail of nothing", {"train_detail": [{"begin_offset": 0, "end_offset": 2, "train": False}]}, None, False),
+    ("Axolotl's parts", {"value": [{"type": "text", "text": "a", "train": False}, {"type": "text", "text": " b", "train": True}]}, None, [[1, 3]]),
+    ("parts with weights", {"value": [{"type": "text", "content": "a", "weight": 1}, {"type": "text", "value": " b", "weight": 0}]}, None, [[0, 1]]),
+    ("a part that says nothing goes with its turn", {"train": False, "value": [{"type": "text", "text": "a"}, {"type": "text", "text": " b", "train": True}]}, None, [[1, 3]]),
+]
+
+
+@pytest.mark.parametrize(("more", "user", "assistant"), [case[1:] for case in MARKED], ids=[case[0] for case in MARKED])
+def test_marks_of_what_is_learnt_are_kept(more: dict[str, Any], user: Any, assistant: Any) -> None:
+    for asked in ({}, {"train": False}, {"weight": 0}):
+        messages = convert({"conversations": [{**THREE[0], **asked}, {**THREE[1], **more}]})[1]["messages"]
+        assert [(turn["content"], turn.get("train")) for turn in messages] == [("q", user), ("a b", assistant)]
+        assert not {key for turn in messages for key in turn} - {"role", "content", "train"}
+
+
+def test_a_question_can_be_marked_as_learnt() -> None:
+    messages = convert({"conversations": [{**THREE[0], "train": True}, THREE[1]]})[1]["messages"]
+    assert messages[0] == {"role": "user", "content": "q", "train": True} and "train" not in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("turn", "message"),
+    [
+        ({"weight": 0.5}, r"turn 2: weight is 0.5, but it can only be learnt or not"),
+        ({"train": "yes"}, r"turn 2: train is yes, but it can only be"),
+        ({"train": True, "weight": 0}, r"turn 2: train and weight contradict each other"),
+        ({"train_detail": [{"begin": 0}]}, r"turn 2: train_detail is no list of"),
+        ({"value": [{"type": "text", "text": "a", "weight": 2}]}, r"turn 2: weight is 2"),
+    ],
+)
+def test_marks_that_mean_nothing_are_refused(turn: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        convert({"conversations": [THREE[0], {**THREE[1], **turn}]})
+
+
+def test_marks_where_only_the_answer_counts() -> None:
+    """Before a judged answer they mean nothing; an answer that is judged cannot be left out; vision_sft does not honour them."""
+    row = {"messages": [*THREE[:1], {**THREE[1], "weight": 0}, {"from": "human", "value": "r"}], **ANSWERS}
+    assert not any("train" in turn for turn in convert(row)[1]["prompt"])
+    with pytest.raises(ValueError, match="column 'chosen': the answer is marked as not learnt"):
+        convert({**row, "chosen": {"role": "assistant", "content": "good", "weight": 0}})
+    with pytest.raises(ValueError, match="turn 2 is marked .*vision_sft learns the last answer"):
+        convert({"messages": [TURNS[0], {**TURNS[1], "weight": 0}], "images": ["1.png"]})
+
+
+def test_segments_of_axolotl() -> None:
+    row = {"segments": [{"label": True, "text": "<s>Hello\n"}, {"label": True, "text": "hi! "}, {"label": False, "text": "goodbye "}, {"label": True, "text": "farewell</s>"}]}
+    assert convert(row, ("text",)) == ("segments", {"text": "<s>Hello\nhi! goodbye farewell</s>", "train": [[0, 9], [9, 13], [21, 33]]})
+    with pytest.raises(ValueError, match="segment 1 is no object of text and label"):
+        registry.get("formats", "segments").convert({"segments": [{"text": "x"}]}, {"segments": "segments"})
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"messages": TURNS, "audios": ["1.mp3"]}, r"have sounds \(column 'audios'\)"),  # LLaMA-Factory mllm_audio_demo
+        ({"messages": TURNS, "videos": ["1.mp4"], "audios": []}, r"have films \(column 'videos'\)"),  # mllm_video_demo
+        ({"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}, r"a verdict on each step \(columns 'completions' and 'labels'\)"),  # Axolotl stepwise_supervised
+        ({"input_ids": [1], "attention_mask": [1], "labels": [1]}, r"already tokenized"),  # Axolotl tokenized
+        ({"conversations": GPT[:1], **ANSWERS, "images": ["1.jpg"]}, r"have pictures \(column 'images'\), which the format preference would leave out"),  # LLaMA-Factory rlhf_v
+    ],
+)
+def test_what_no_method_learns_is_refused_by_name(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(GaslampError, match=message) as caught:
+        find_format([row])
+    assert caught.value.fix
 
 
 CALL = {"name": "weather", "arguments": {"city": "Oslo", "days": [1, 2]}}
@@ -280,9 +395,34 @@ def test_a_method_that_needs_other_columns_says_which() -> None:
     assert "rejected" in suggest_mapping([plain], list(plain), "preference")
 
 
-def test_tokenized_data_is_refused() -> None:
-    with pytest.raises(GaslampError, match="already tokenized"):
-        find_format([{"input_ids": [1], "labels": [1]}])
+@pytest.mark.parametrize("method", registry.names("methods"))
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_method_and_a_kind_that_do_not_fit(method: str, kind: str) -> None:
+    """Whatever meets, either it works row by row or one error says what was found, what is needed, and what to do."""
+    rows_of_kind, plugin = ROWS[kind], registry.get("methods", method)
+    try:
+        name, found, mapping = find_format(rows_of_kind, "auto", {}, plugin.KINDS)
+        target = choose_kind(found.KIND, method, plugin, rows_of_kind, name, mapping)
+    except GaslampError as error:
+        assert "found:" in error.cause and "needed:" in error.cause and "data.columns" in f"{error.fix} {error.less_likely}", str(error)
+        assert kind not in plugin.KINDS
+        return
+    for row in rows_of_kind:
+        assert rows.get_kind(rows.adapt(found.convert(row, mapping), target)) in plugin.KINDS
+
+
+def test_bad_answers_are_not_learnt_as_good_ones() -> None:
+    sft = registry.get("methods", "sft")
+    cases = [({"label": True}, {"label": False}, 'WHERE "label"'), ({"stars": 5}, {"stars": 1}, 'WHERE "stars" >= 4'), ({"vote": "up"}, {"vote": "down"}, "WHERE \"vote\" = 'up'")]
+    for good, bad, where in cases:
+        rated = [{"prompt": "q", "completion": "a", **label} for label in (good, bad)]
+        name, plugin, mapping = find_format(rated, "kto", {}, sft.KINDS)
+        with pytest.raises(GaslampError, match="would learn bad answers as good ones: 1 of the first 2 rows") as caught:
+            choose_kind(plugin.KIND, "sft", sft, rated, name, mapping)
+        assert where in caught.value.fix and "method: kto" in caught.value.fix
+        assert 'data.columns: {prompt: "prompt", completion: "completion"}' in str(caught.value.less_likely)
+        assert find_format(rated, "auto", {"prompt": "prompt", "completion": "completion"}, sft.KINDS)[0] == "prompt_completion", "which works"
+        assert choose_kind(plugin.KIND, "sft", sft, rated[:1], name, mapping) == "conversation", "good ones alone can be learnt"
 
 
 # ---------------------------------------------------------------------------------------------------------- nothing is lost
@@ -304,6 +444,7 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "prompt_completion": st.fixed_dictionaries({"question": WORDS, "answer": WORDS}, optional={"system": WORDS, "context": WORDS}),
     "text": st.fixed_dictionaries({"text": WORDS}),
+    "segments": st.fixed_dictionaries({"segments": st.lists(st.fixed_dictionaries({"text": WORDS, "label": st.booleans()}), min_size=1, max_size=4)}),
     "preference": st.fixed_dictionaries({"prompt": WORDS, "chosen": WORDS, "rejected": WORDS}, optional={"system": WORDS}),
     "kto": st.fixed_dictionaries({"prompt": WORDS, "completion": WORDS, "label": st.booleans()}, optional={"system": WORDS}),
     "grpo": st.fixed_dictionaries({"prompt": WORDS}, optional={"ground_truth": WORDS, "system": WORDS}),

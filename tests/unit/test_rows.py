@@ -36,6 +36,16 @@ def test_what_is_asked_and_what_is_expected() -> None:
     assert rows.get_reference({"prompt": ASK}) is None
 
 
+def test_an_answer_that_is_not_learnt_is_no_reference() -> None:
+    talk = [{"role": role, "content": role[0] + str(n)} for n in (1, 2) for role in ("user", "assistant")]
+    talk[3]["train"] = False
+    assert rows.get_reference({"messages": talk}) == "a1" and rows.get_prompt({"messages": talk}) == [{"role": "user", "content": "u1"}]
+    talk[3].pop("train")
+    talk[1]["train"] = False
+    assert rows.get_reference({"messages": talk}) == "a2"
+    assert rows.get_prompt({"messages": talk}) == [{"role": t["role"], "content": t["content"]} for t in talk[:3]], "marks are nothing for a server"
+
+
 def test_parts_of_a_message() -> None:
     message = {"role": "user", "content": [{"type": "image", "image": "images/a.png"}, {"type": "text", "text": "what is it?"}]}
     assert rows.get_text(message) == "what is it?" and rows.get_images([message, *GOOD]) == ["images/a.png"]
@@ -48,5 +58,5 @@ def test_adapting_invents_nothing() -> None:
     for kind in ("preference", "rating", "pair", "text"):
         with pytest.raises(ValueError, match="invented"):
             rows.adapt(EXAMPLES["conversation"], kind)
-    with pytest.raises(ValueError, match="invented"):
+    with pytest.raises(ValueError, match="rated bad"):
         rows.adapt({"prompt": ASK, "completion": BAD, "label": False}, "conversation")

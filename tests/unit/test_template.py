@@ -66,6 +66,39 @@ def test_the_answer_and_its_end_are_learnt_and_nothing_else(tmp_path: Path, fami
     assert [label for label in row.labels if label != -100] == learnt and len(row.labels) == len(row.ids)
 
 
+MARKS: list[tuple[list[object], list[str]]] = [  # train of the four turns of MULTI, then what is learnt (END: the token that ends a turn)
+    ([None, False, None, None], ["secondEND"]),
+    ([None, None, None, False], ["first answerEND"]),
+    ([None, False, None, False], []),
+    ([None, False, True, None], ["two", "secondEND"]),
+    ([[[1, 3]], None, None, False], ["ne", "first answerEND"]),
+    ([None, [[6, 12]], None, None], ["answerEND", "secondEND"]),
+    ([None, [[0, 5]], None, False], ["first", "END"]),
+    ([None, [[0, 1], [3, 5]], None, False], ["f", "st", "END"]),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_marked_turns_are_learnt_as_marked(tmp_path: Path, family: str) -> None:
+    """Labels follow the marks, and the text stays what it is without them."""
+    renderer, end = load(tmp_path, family)
+    for marks, learnt in MARKS:
+        messages = [turn if mark is None else {**turn, "train": mark} for turn, mark in zip(MULTI, marks, strict=True)]
+        pieces = renderer.split(messages)
+        assert [text for text, trained in pieces if trained] == [text.replace("END", end) for text in learnt], marks
+        assert "".join(text for text, _ in pieces) == "".join(text for text, _ in renderer.split(MULTI))
+        row = renderer.encode(messages)
+        assert renderer.tokenizer.decode([label for label in row.labels if label != -100]) == "".join(learnt).replace("END", end)
+
+
+def test_a_part_of_a_turn_that_the_template_changes_cannot_be_marked(tmp_path: Path) -> None:
+    renderer, _ = load(tmp_path, "llama3")  # it trims
+    with pytest.raises(GaslampError, match="turn 2 is marked .* template changes its text"):
+        renderer.split([SINGLE[0], {"role": "assistant", "content": " a b", "train": [[2, 4]]}])
+    with pytest.raises(GaslampError, match="turn 1 is marked"):
+        renderer.split([{"role": "user", "content": " q", "train": True}, SINGLE[1]])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_assistant_turn_is_learnt(tmp_path: Path, family: str) -> None:
     renderer, end = load(tmp_path, family)

@@ -17,9 +17,8 @@ ROLES = ("system", "user", "assistant", "tool")
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first turn that is out of order, of each row that has one."""
-    usual = {("user", "assistant") * turns for turns in range(1, 9)} | {("system", *("user", "assistant") * turns) for turns in range(1, 9)}
     for sample in samples:
-        if "messages" in sample.row and tuple([turn["role"] for turn in sample.row["messages"]]) in usual:
+        if sample.is_plain:  # nearly every row
             continue
         if problem := find_problem(sample.row):
             yield Finding(sample.place, problem)

@@ -17,7 +17,7 @@ FIX = "withdraw the key where it was issued; data.redact: true puts [API KEY], [
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first of each row, masked; see gaslamp.data.privacy for what is looked for."""
-    for sample in find_suspects(samples, SECRETS_HINT):
+    for sample in find_suspects(samples, SECRETS_HINT, facts.shared):
         for place, text in get_texts(sample.row):
             if found := find_secrets(text):
                 more = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -78,6 +78,8 @@ def recommend(data: Any) -> str:
         return "sft"  # the data phase says what is wrong, with the mapping that would work
     if name == "vision":
         return "vision_sft"
+    if plugin.KIND == "rating" and "threshold" in mapping and mapping["label"].lower() == "score":
+        return "sft"  # a number that some program gave (FineTome), not what a person thought of the answer
     return METHODS[plugin.KIND]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from gaslamp.rows import Message
@@ -18,6 +19,11 @@ ROLES = {
 
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value", "text")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+MARKS = ("train", "training", "weight", "loss_weight")
+"""How Axolotl, OpenAI and LLaMA-Factory mark the turns that carry loss."""
+DETAILS = ("train_detail", "training_detail")
+"""How Axolotl marks parts of a turn: [{"begin_offset", "end_offset" (the last letter itself), "train"}]."""
 IMAGE_MARK = "<image>"
 
 
@@ -87,7 +93,11 @@ def read_turns(value: Any, column: str) -> list[Message]:
 
 
 def read_turn(turn: Any, column: str, number: int = 1) -> Message:
-    """One turn as a message; keys besides role and content stay as they are."""
+    """One turn as a message; keys besides role, content and marks stay as they are.
+
+    Marks of what is learnt become ``train``: false for an assistant turn that carries no loss, true for another turn that does, or
+    a list of [begin, end] when it is a part of the letters of ``content``. Without ``train`` assistant turns are learnt, others not.
+    """
     if type(turn) is not dict:
         raise ValueError(f"column '{column}', turn {number} is not an object with role and content")
     if len(turn) == 2 and "role" in turn and "content" in turn and type(turn["content"]) is str and turn["role"] in PLAIN:  # nearly all
@@ -99,7 +109,9 @@ def read_turn(turn: Any, column: str, number: int = 1) -> Message:
         raise ValueError(f"column '{column}', turn {number} has no role")
     lower = role.strip().lower()
     role = ROLES.get(lower, lower)
-    rest = {key: item for key, item in turn.items() if key not in (role_key, content_key) and item is not None and item != []}
+    place = f"column '{column}', turn {number}"
+    used = (role_key, content_key, *MARKS, *DETAILS, *(REASONING_KEYS if role == "assistant" else ()))
+    rest = {key: item for key, item in turn.items() if key not in used and item is not None and item != []}
     calls = rest.pop("tool_calls", None)
     if role == "call":
         role, calls, content = "assistant", read_calls(content, column, number), ""
@@ -107,47 +119,129 @@ def read_turn(turn: Any, column: str, number: int = 1) -> Message:
         calls = read_calls(calls, column, number)
     if "function_call" in rest and role == "assistant" and calls is None:  # OpenAI's older word
         calls = read_calls(rest.pop("function_call"), column, number)
-    message: Message = {"role": role, "content": _read_content(content, bool(calls), column, number)}
+    learnt = _read_mark(turn, place)
+    if isinstance(content, str | dict | int | float):
+        parts = [_Part(to_text(content))]
+    elif content is None or isinstance(content, list):
+        parts = _read_parts(content, calls is not None, place)
+    else:
+        raise ValueError(f"{place}: its content is no text")
+    if made := [part.call for part in parts if part.call is not None]:
+        calls = [*(calls or ()), *(call for value in made for call in read_calls(value, column, number))]
+        parts = [part for part in parts if part.call is None]
+    if role == "assistant" and (thought := next((turn[key] for key in REASONING_KEYS if turn.get(key)), None)):
+        parts = _think(_read_parts(thought, False, place) if isinstance(thought, list) else [_Part(to_text(thought))], parts)
+    message: Message = {"role": role, "content": _join(parts)}
     if calls:
         message["tool_calls"] = calls
+    detail = next((turn[key] for key in DETAILS if turn.get(key)), None)
+    if any(part.learnt is not None for part in parts) or detail is not None:
+        message["train"] = _get_ranges(message, parts, detail, learnt, place)
+    elif learnt is not None:
+        message["train"] = learnt
+    if message.get("train") is (role == "assistant"):  # what is done without a mark
+        del message["train"]
     return {**message, **rest}
 
 
 PLAIN = frozenset(("user", "assistant", "system", "tool"))
 
 
-def _read_content(content: Any, has_calls: bool, column: str, number: int) -> Any:
-    if isinstance(content, str):
-        return content
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a turn: text, or a picture, or a call of a tool; and whether it is marked to be learnt (None: as its turn)."""
+
+    text: str = ""
+    image: dict[str, Any] | None = None
+    call: Any = None
+    learnt: bool | None = None
+
+
+def _read_mark(value: dict[str, Any], place: str) -> bool | None:
+    """Whether a turn or a part says that it is learnt; ``None`` when it says nothing."""
+    found = {key: value[key] for key in MARKS if value.get(key) is not None}
+    for key, mark in found.items():
+        if not isinstance(mark, bool | int | float) or mark not in (0, 1):
+            raise ValueError(f"{place}: {key} is {to_text(mark)}, but it can only be learnt or not (1 or 0, true or false)")
+    if len(set(map(bool, found.values()))) > 1:
+        raise ValueError(f"{place}: {' and '.join(found)} contradict each other")
+    return bool(next(iter(found.values()))) if found else None
+
+
+def _read_parts(content: Any, has_calls: bool, place: str) -> list[_Part]:
+    """The parts of a turn whose content is a list, or nothing."""
     if content is None:
         if has_calls:
-            return ""
-        raise ValueError(f"column '{column}', turn {number} has no content")
-    if isinstance(content, list):
-        parts = [_read_part(part, column, number) for part in content]
-        return parts if any(part["type"] == "image" for part in parts) else "".join(part["text"] for part in parts)
-    if isinstance(content, dict | int | float):
-        return to_text(content)
-    raise ValueError(f"column '{column}', turn {number}: its content is no text")
+            return []
+        raise ValueError(f"{place} has no content")
+    result: list[_Part] = []
+    for part in content:
+        result += _read_part(part, place)
+    return result
 
 
-def _read_part(part: Any, column: str, number: int) -> dict[str, Any]:
-    """One part of a content list: {"type": "text"} or {"type": "image", "image": whatever tells it; None: the next of the images column}."""
+def _read_part(part: Any, place: str) -> list[_Part]:
     if isinstance(part, str):
-        return {"type": "text", "text": part}
-    if isinstance(part, dict):
-        kind = part.get("type")
-        if kind in ("text", "input_text", "output_text") and isinstance(part.get("text"), str):
-            return {"type": "text", "text": part["text"]}
-        if kind in ("image", "image_url", "input_image"):
-            image = part.get("image")
-            if image is None:
-                image = part.get("image_url") if part.get("image_url") is not None else part.get("url") or part.get("path")
-            if isinstance(image, dict) and "url" in image:
-                image = image["url"]
-            return {"type": "image", "image": image}
-        raise ValueError(f"column '{column}', turn {number}: a part of type '{kind}' cannot be learnt from (known: text, image)")
-    raise ValueError(f"column '{column}', turn {number}: a part is neither text nor object")
+        return [_Part(part)]
+    if not isinstance(part, dict):
+        raise ValueError(f"{place}: a part is neither text nor object")
+    kind, learnt = part.get("type"), _read_mark(part, place)
+    words = next((part[key] for key in ("text", "value", "content") if isinstance(part.get(key), str)), None)
+    if kind in ("text", "input_text", "output_text") and words is not None:
+        return [_Part(words, learnt=learnt)]
+    if kind in ("reasoning", "thinking", "think"):
+        words = words if words is not None else part.get("thinking") or part.get("reasoning")
+        if isinstance(words, str):
+            return _think([_Part(words, learnt=learnt)], [])
+    if kind in ("tool_call", "function_call", "tool_calls"):
+        return [_Part(call=words if words is not None else part.get("tool_call") or part.get("value"))]
+    if kind in ("image", "image_url", "input_image"):
+        image = part.get("image")
+        if image is None:
+            image = part.get("image_url") if part.get("image_url") is not None else part.get("url") or part.get("path") or part.get("value")
+        if isinstance(image, dict) and "url" in image:
+            image = image["url"]
+        return [_Part(image={"type": "image", "image": image}, learnt=learnt)]
+    raise ValueError(f"{place}: a part of type '{kind}' cannot be learnt from (known: text, image, reasoning, tool_call)")
+
+
+def _think(thought: list[_Part], answer: list[_Part]) -> list[_Part]:
+    """What a model thinks before it answers, as text in front of the answer: so it is learnt whatever the chat template knows."""
+    if "".join(part.text for part in answer).lstrip().startswith("<think>"):
+        return answer  # the column repeats what the answer has
+    return [_Part("<think>\n", learnt=thought[0].learnt), *thought, _Part("\n</think>\n\n", learnt=thought[-1].learnt), *answer]
+
+
+def _join(parts: list[_Part]) -> Any:
+    if any(part.image for part in parts):
+        return [part.image or {"type": "text", "text": part.text} for part in parts]
+    return "".join(part.text for part in parts)
+
+
+def _get_ranges(message: Message, parts: list[_Part], detail: Any, learnt: bool | None, place: str) -> bool | list[list[int]]:
+    """Which letters of a turn are learnt: all, none, or [begin, end] of each stretch."""
+    if not isinstance(message["content"], str):
+        raise ValueError(f"{place}: parts of a turn with pictures cannot be marked")
+    default = message["role"] == "assistant" if learnt is None else learnt
+    ranges: list[list[int]] = []
+    size = len(message["content"])
+    if detail is not None:
+        if not isinstance(detail, list) or not all(isinstance(item, dict) and type(item.get("begin_offset")) is type(item.get("end_offset")) is int for item in detail):
+            raise ValueError(f"{place}: train_detail is no list of {{begin_offset, end_offset, train}}")
+        ranges = [[max(0, item["begin_offset"]), min(size, item["end_offset"] + 1)] for item in detail if item.get("train")]
+    else:
+        at = 0
+        for part in parts:
+            if part.learnt if part.learnt is not None else default:
+                ranges.append([at, at + len(part.text)])
+            at += len(part.text)
+    merged: list[list[int]] = []
+    for begin, end in sorted(item for item in ranges if item[0] < item[1]):
+        if merged and begin <= merged[-1][1]:
+            merged[-1][1] = max(end, merged[-1][1])
+        else:
+            merged.append([begin, end])
+    return merged == [[0, size]] or bool(merged) and merged
 
 
 def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
@@ -214,3 +308,16 @@ def read_answer(value: Any, column: str) -> list[Message]:
 
 def _is_turn(value: Any) -> bool:
     return isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)
+
+
+def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
+    """Messages without marks of what is learnt: where only the last answer counts, they mean nothing.
+
+    Args:
+        messages: changed in place.
+        column: of the answer that is judged: it must not be marked as not learnt. Empty: these stand before it.
+    """
+    for message in messages:
+        if message.pop("train", None) in (False,) and column and message["role"] == "assistant":
+            raise ValueError(f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is nothing to judge")
+    return messages

@@ -24,7 +24,7 @@ class Finding:
     fix: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: that would take three times as long to make, a million times
 class Sample:
     """One converted row as checks see it; ids and trained only from the stage ``encoded`` on."""
 
@@ -33,6 +33,7 @@ class Sample:
     split: str = ""  # train, valid or test, from the stage ``encoded`` on
     ids: list[int] | None = None
     trained: list[bool] | None = None
+    is_plain: bool = False  # a talk of texts, user and assistant in turns: some row checks have nothing to look for
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Facts:
     stop_ids: tuple[int, ...] = ()
     bos_id: int | None = None
     folder: str = ""  # where the image paths of rows start
-    shared: dict[str, Any] = field(default_factory=dict)  # what several checks of one stage need and one of them computes
+    shared: dict[str, Any] = field(default_factory=dict)  # what several checks of one stage need; row checks find the JSON of the rows in "json"
 
 
 @dataclass

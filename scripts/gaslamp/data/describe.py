@@ -104,7 +104,7 @@ def find_method_problem(data: Any, method: str) -> GaslampError | None:
     rows: list[dict[str, Any]] = []
     try:
         if data.source.startswith("embedded:"):
-            rows.append(next(registry.get("embedded", data.source.removeprefix("embedded:")).generate()))
+            rows += islice(registry.get("embedded", data.source.removeprefix("embedded:")).generate(), 8)  # pictures take time to draw
         else:
             for chunk in open_preview(data).chunks():
                 rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]

@@ -49,6 +49,8 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
     """
     columns = columns or {}
     names = get_columns(rows)
+    if not columns:
+        _refuse_unlearnable(rows, names)
     missing = sorted({column for role, column in columns.items() if role not in NO_COLUMNS} - set(names))
     if missing:
         raise GaslampError(f"data.columns names {', '.join(missing)}, but the columns are: {', '.join(names)}", "correct data.columns in config.yaml")
@@ -56,7 +58,7 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
     fitting: list[tuple[int, str, ModuleType, Mapping]] = []
     for name, plugin in candidates:
         found = plugin.detect(names, rows)
-        if found and plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds:
+        if wanted == "auto" and found and plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds:
             continue  # a score beside an answer is no verdict for a method that learns answers
         required = tuple(getattr(plugin, "REQUIRED", ()))
         known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {})}
@@ -64,6 +66,7 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
             continue
         mapping = {**(found or {}), **columns}
         if found and not columns:
+            _refuse_lost_pictures(plugin.KIND, rows, name)
             return name, plugin, mapping
         if mapping and columns and (found or required) and set(required) <= set(mapping):
             fitting.append((len(set(required) & set(columns)), name, plugin, mapping))
@@ -78,6 +81,43 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
     raise _get_no_format(rows, names, kinds)
 
 
+def _refuse_unlearnable(rows: list[dict[str, Any]], names: list[str]) -> None:
+    """Raise for published shapes of which the best part would be lost: sounds, films, verdicts on single steps, token ids."""
+
+    def first(name: str) -> Any:
+        return next((row[name] for row in rows if row.get(name) not in (None, "", [])), None)
+
+    for name in ("audios", "audio", "videos", "video"):
+        if first(name) is not None:
+            raise GaslampError(
+                f"the rows have {'sounds' if name.startswith('audio') else 'films'} (column '{name}'): no method here learns from these",
+                f"leave these rows out, or delete the column '{name}' and its marks when the text alone teaches the task",
+            )
+    steps = next((name for name in ("completions", "steps") if isinstance(first(name), list)), None)
+    labels = first("labels")
+    if steps and isinstance(labels, list) and labels and all(isinstance(label, bool) for label in labels):
+        raise GaslampError(
+            f"the rows have a verdict on each step (columns '{steps}' and 'labels'): no method here learns from single steps",
+            "for sft join the good steps of a row to one column completion; for kto give each row one completion and one label",
+        )
+    if "input_ids" in names:
+        raise GaslampError("the data is already tokenized (column input_ids)", "take the text it was made from: masks and template are made and checked here")
+
+
+def _refuse_lost_pictures(kind: str, rows: list[dict[str, Any]], name: str) -> None:
+    """Raise when a format of text would leave the pictures of a set out without a word."""
+    from gaslamp.formats.vision import is_image_value
+
+    for column in ("images", "image"):
+        value = next((row[column] for row in rows if row.get(column) not in (None, "", [])), None)
+        if value is not None and kind != "conversation" and is_image_value(value):
+            raise GaslampError(
+                f"the rows have pictures (column '{column}'), which the format {name} would leave out: only vision_sft learns from pictures",
+                "for vision_sft give each row one answer: columns image, question, answer",
+                f"when the text alone teaches the task, delete the column '{column}', or name the others in data.columns",
+            )
+
+
 def _get_roles(plugin: ModuleType) -> str:
     optional = "".join(f" [{role}]" for role in plugin.OPTIONAL)
     return f"{plugin.__name__.rsplit('.', 1)[-1]}: {' '.join(plugin.REQUIRED)}{optional}"
@@ -88,8 +128,6 @@ def _show(rows: list[dict[str, Any]]) -> str:
 
 
 def _get_no_format(rows: list[dict[str, Any]], names: list[str], kinds: tuple[str, ...]) -> GaslampError:
-    if "input_ids" in names:
-        return GaslampError("the data is already tokenized (column input_ids)", "take the text it was made from: masks and template are made and checked here")
     usable = [name for name in registry.names("formats") if not kinds or _serves(registry.get("formats", name).KIND, kinds)]
     known = "\n".join(f"      {name}: {registry.get('formats', name).EXAMPLE}" for name in usable)
     return GaslampError(
@@ -149,6 +187,8 @@ def choose_kind(found: str, method_name: str, method: ModuleType, rows: list[dic
     """
     if found in method.KINDS:
         return found
+    if found == "rating" and "conversation" in method.KINDS:
+        _refuse_bad_answers(method_name, method, rows, format_name, mapping)
     for kind in method.KINDS:
         if can_adapt(found, kind) and not (found == "prompt" and kind == "conversation" and "answer" not in mapping):
             return str(kind)
@@ -162,3 +202,35 @@ def choose_kind(found: str, method_name: str, method: ModuleType, rows: list[dic
         suggest_mapping(rows, names, method.KINDS[0]),
         f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml" if methods else None,
     )
+
+
+def _refuse_bad_answers(method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping) -> None:
+    """Raise when some of the rated answers are bad: a method that learns every answer would learn them as good ones."""
+    column = mapping["label"]
+    plugin = registry.get("formats", format_name)
+    bad = []
+    for row in rows:
+        try:
+            if not plugin.convert(row, mapping)["label"]:
+                bad.append(row[column])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # the data phase names every such row
+    if not bad:
+        return
+    good = next((row[column] for row in rows if row.get(column) is not None and row[column] not in bad), None)
+    where = f'"{column}" >= {mapping["threshold"]}' if "threshold" in mapping else f'"{column}"' if good is True else f'"{column}" = {_quote(good)}'
+    learnt = {role: name for role, name in mapping.items() if role in ("prompt", "completion", "messages", "system")}
+    every = ", ".join(f"{role}: {json.dumps(name, ensure_ascii=False)}" for role, name in learnt.items())
+    methods = [name for name in registry.names("methods") if "rating" in registry.get("methods", name).KINDS]
+    raise GaslampError(
+        f"the method {method_name} would learn bad answers as good ones: {len(bad)} of the first {len(rows)} rows are rated bad"
+        f"\n    found:  {', '.join(get_columns(rows))}, read as {format_name} ({', '.join(f'{role} = {name}' for role, name in mapping.items())})"
+        f"\n    needed: {method.NEEDS}",
+        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, data.sql: \"SELECT * FROM source WHERE {where}\"",
+        f"to learn every answer whatever its rating, say which column is what: data.columns: {{{every}}}",
+    )
+
+
+def _quote(value: Any) -> str:
+    """A value as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else json.dumps(value)

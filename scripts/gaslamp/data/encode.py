@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.rows import Message, Row, get_images, get_kind, get_text
-from gaslamp.template import Encoded, Renderer
+from gaslamp.template import Encoded, Renderer, mark_text
 
 Pieces = list[tuple[str, bool]]
 
@@ -17,13 +17,20 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
     kind = get_kind(row)
     tools = row.get("tools")
     if kind == "conversation":
-        return [renderer.split(_get_words(row["messages"]), tools)]
+        words = _get_words(row["messages"])
+        pieces = renderer.split(words, tools)
+        if words is not row["messages"]:  # vision_sft learns the last answer of a row alone
+            last = max(number for number, (_, learnt) in enumerate(pieces) if learnt)
+            pieces = [(text, learnt and number == last) for number, (text, learnt) in enumerate(pieces)]
+        return [pieces]
     if kind == "preference":
         return [renderer.split(_get_words([*row["prompt"], *row[side]]), tools) for side in ("chosen", "rejected")]
     if kind == "rating":
         return [renderer.split(_get_words([*row["prompt"], *row["completion"]]), tools)]
     if kind == "prompt":
         return [[(renderer.render(_get_words(row["prompt"]), generate=True, tools=tools), False)]]
+    if kind == "text" and "train" in row:  # it holds every special token itself
+        return [mark_text(row["text"], row, key="text")]
     if kind == "text":
         return [[(row["text"], True), (renderer.tokenizer.eos_token or "", True)]]
     return [[(row[key], False)] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]

@@ -98,6 +98,8 @@ def _read(value: str, source: Path) -> bytes:
     path = file if file.is_absolute() else source / file
     if not file.is_absolute() and not path.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"the image path {value} leads out of the folder of the data")
+    if not path.is_file() and not file.is_absolute() and file.parts[0] == source.resolve().name:
+        path = source / Path(*file.parts[1:])  # told from the folder above, as LLaMA-Factory does
     if not path.is_file():
         raise ValueError(f"there is no image {path}")
     if path.stat().st_size > MAX_BYTES:

@@ -115,7 +115,7 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
                 "cut": len(tokens) - len(shown),
             }
         )
-    own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns", "negative"}
+    own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns", "negative", "train"}
     facts = {key: value for key, value in {**row, **row.get("columns", {})}.items() if key not in own - {"label", "answer"} or key == "answer"}
     if kind == "rating":
         facts["label"] = "good" if row["label"] else "bad"

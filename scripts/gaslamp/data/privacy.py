@@ -91,24 +91,34 @@ PERSONAL_HINT = r"@[\w-]+\.|[\d)][ .()/-]?[\d(][\d .()/-]{5}|\d\.\d{1,3}\.\d|[A-
 SECRETS_HINT = "|".join(HINTS) + "|(?i:passw|api[_-]?key|secret[_-]?key|access[_-]?token)"
 
 
-def find_suspects(samples: Iterable[Any], hint: str) -> Iterator[Any]:
+def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> Iterator[Any]:
     """The samples whose row may hold a match, told by one regular expression over all of them.
 
     Args:
         samples: have ``row``.
         hint: PERSONAL_HINT or SECRETS_HINT.
+        shared: Facts.shared of the samples; ``json`` may hold the JSON of each.
     """
-    import orjson
-    import pyarrow
     import pyarrow.compute
 
     batch = list(samples)
     if not batch:
         return
-    texts = pyarrow.array([orjson.dumps(sample.row, default=str, option=orjson.OPT_NON_STR_KEYS) for sample in batch], type=pyarrow.binary())
-    mask = pyarrow.compute.match_substring_regex(texts, hint)
-    for index in pyarrow.compute.indices_nonzero(mask).to_pylist():
+    if "suspects" not in shared or shared["suspects"][0] is not samples:  # one look for both checks: few rows hold anything
+        texts = _get_json(batch, shared)
+        suspects = pyarrow.compute.indices_nonzero(pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}"))
+        shared["suspects"] = samples, suspects, texts.take(suspects)
+    _, suspects, texts = shared["suspects"]
+    for index in suspects.filter(pyarrow.compute.match_substring_regex(texts, hint)).to_pylist():
         yield batch[index]
+
+
+def _get_json(batch: list[Any], shared: dict[str, Any]) -> Any:
+    import orjson
+    import pyarrow
+
+    known = shared.get("json")
+    return pyarrow.array(known or [orjson.dumps(sample.row, default=str, option=orjson.OPT_NON_STR_KEYS) for sample in batch], type=pyarrow.binary())
 
 
 def find_personal(text: str) -> list[Match]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,8 @@ class Spool:
     split itself goes there.
 
     Attributes:
-        folder: work folder; train.jsonl and valid.jsonl in it, each with a file of places and positions beside it.
+        folder: work folder; train.jsonl and valid.jsonl in it, each with two files beside it: the places of the rows, a line each,
+            and their positions, eight bytes each.
         counts: rows of each split; test is set by ``finish``.
         duplicates: rows left out because an equal one came before.
         dropped: test rows over max_test.
@@ -53,6 +55,7 @@ class Spool:
         self._lowest: list[float] = []
         self._files = {split: (self.folder / f"{split}.jsonl").open("wb") for split in ("train", "valid")}
         self._places = {split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n") for split in ("train", "valid")}
+        self._positions = {split: (self.folder / f"{split}.positions").open("wb") for split in ("train", "valid")}
 
     def add(self, rows: Converted) -> None:
         """Take up a converted chunk: leave exact duplicates out, send every other row to its split."""
@@ -85,9 +88,9 @@ class Spool:
 
     def _write(self, split: str, rows: Converted, chosen: list[int], positions: Any) -> None:
         lines, numbers, label = rows.lines, rows.numbers, rows.label
-        every = len(chosen) == len(lines)
-        self._files[split].write(b"".join(lines if every else [lines[index] for index in chosen]))
-        self._places[split].write("".join([f"{positions[index]:.17g}\t{label} {numbers[index]}\n" for index in chosen]))
+        self._files[split].write(b"".join([lines[index] for index in chosen]))
+        self._places[split].write("".join([f"{label} {numbers[index]}\n" for index in chosen]))
+        self._positions[split].write(positions[chosen].tobytes())
         self.counts[split] += len(chosen)
 
     def _cut(self) -> None:
@@ -97,7 +100,7 @@ class Spool:
 
     def finish(self) -> None:
         """Close the files, see to it that a small set is tested and validated too, and write the test rows."""
-        for handle in (*self._files.values(), *self._places.values()):
+        for handle in (*self._files.values(), *self._places.values(), *self._positions.values()):
             handle.close()
         if not self.by_column:
             self._fill()
@@ -108,7 +111,7 @@ class Spool:
         with (self.folder / "test.jsonl").open("wb") as lines, (self.folder / "test.places").open("w", encoding="utf-8", newline="\n") as places:
             for row in self._tests:
                 lines.write(row.line)
-                places.write(f"{row.position!r}\t{row.place}\n")
+                places.write(f"{row.place}\n")
 
     def _fill(self) -> None:
         """At least 5 test rows (a fifth of a tiny set) and one for validation: those with the next positions."""
@@ -122,28 +125,31 @@ class Spool:
 
     def _move(self, borders: list[float], target: str) -> None:
         """Rows of train (and, for test, valid) up to a position go to ``target``."""
+        import numpy
+
         for border in borders:
             for split in ("train", "valid") if target == "test" else ("train",):
+                positions = numpy.fromfile(self.folder / f"{split}.positions")
                 moved: list[tuple[bytes, str]] = []
                 kept = self.folder / "kept.jsonl", self.folder / "kept.places"
                 with kept[0].open("wb") as lines, kept[1].open("w", encoding="utf-8", newline="\n") as places:
-                    for line, place in self._read_lines(split):
-                        if float(place.split("\t", 1)[0]) <= border:
+                    for (line, place), position in zip(self._read_lines(split), positions, strict=True):
+                        if position <= border:
                             moved.append((line, place))
                         else:
                             lines.write(line)
                             places.write(place + "\n")
                 kept[0].replace(self.folder / f"{split}.jsonl")
                 kept[1].replace(self.folder / f"{split}.places")
+                positions[positions > border].tofile(self.folder / f"{split}.positions")
                 self.counts[split] -= len(moved)
                 self.counts[target] += len(moved)
-                for line, place in moved:
+                for (line, place), position in zip(moved, positions[positions <= border].tolist(), strict=True):
                     if target == "test":
-                        position, where = place.split("\t", 1)
                         self._order += 1
-                        self._tests.append(_Test(float(position), self._order, line, where))
+                        self._tests.append(_Test(position, self._order, line, place))
                     else:
-                        self._append(target, line, place)
+                        self._append(target, line, place, position)
             self._lowest = [position for position in self._lowest if position > border]
 
     def _read_lines(self, split: str) -> Iterator[tuple[bytes, str]]:
@@ -151,24 +157,30 @@ class Spool:
             for line, place in zip(lines, places, strict=True):
                 yield line, place.rstrip("\n")
 
-    def _append(self, split: str, line: bytes, place: str) -> None:
+    def _append(self, split: str, line: bytes, place: str, position: float) -> None:
         with (self.folder / f"{split}.jsonl").open("ab") as lines, (self.folder / f"{split}.places").open("a", encoding="utf-8", newline="\n") as places:
             lines.write(line)
             places.write(place + "\n")
+        with (self.folder / f"{split}.positions").open("ab") as positions:
+            positions.write(struct.pack("=d", position))
 
     def append(self, split: str, line: bytes, place: str) -> None:
         """One more row, after ``finish``."""
-        self._append(split, line, f"1\t{place}")
+        self._append(split, line, place, 1.0)
         self.counts[split] += 1
 
     def find_repeated(self) -> Iterator[tuple[str, str]]:
         """The first exact duplicates, each with what it repeats: one more pass over the rows, when there are any."""
         wanted = {identity.encode(): "" for _, identity in self._repeated}
+        missing = len(wanted)
         if wanted:
             for split in SPLITS:
                 for line, place in self._read_lines(split):
                     if line[7:23] in wanted:  # {"id":"<16 digits>"
-                        wanted[line[7:23]] = place.split("\t", 1)[1]
+                        wanted[line[7:23]] = place
+                        missing -= 1
+                    if not missing:
+                        break
         for place, identity in self._repeated:
             yield place, f"says exactly what {wanted[identity.encode()] or 'an earlier row'} says"
 
@@ -182,4 +194,4 @@ class Spool:
         import orjson
 
         for line, place in self._read_lines(split):
-            yield Sample(place.split("\t", 1)[1], orjson.loads(line), split)
+            yield Sample(place, orjson.loads(line), split)

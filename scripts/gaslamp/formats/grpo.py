@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, get_text, is_turns, parse_list, read_prompt, to_text
+from gaslamp.data.cells import drop_marks, find_column, first_value, get_optional, get_text, is_turns, parse_list, read_prompt, to_text
 from gaslamp.rows import Row
 
 KIND = "prompt"
@@ -35,7 +35,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     if row.get(mapping["prompt"]) is None:
         get_text(row, mapping["prompt"])
-    result: Row = {"prompt": read_prompt(row, mapping["prompt"], system)}
+    result: Row = {"prompt": drop_marks(read_prompt(row, mapping["prompt"], system))}
     value = row.get(mapping["answer"]) if "answer" in mapping else None
     value = parse_list(value) if isinstance(value, str) and '"ground_truth"' in value else value
     if isinstance(value, dict) and "ground_truth" in value:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, is_turns, read_answer, read_prompt
+from gaslamp.data.cells import drop_marks, find_column, first_value, get_optional, is_turns, parse_list, read_answer, read_prompt
 from gaslamp.rows import Row
 
 KIND = "rating"
@@ -16,9 +16,9 @@ EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
 OPTIONAL = ("prompt", "messages", "system", "input", "threshold")
 LABELS = ("label", "kto_tag", "thumbs", "thumbs_up", "feedback", "vote", "is_good", "liked", "rating", "score", "stars", "desirable", "user_feedback")
-PROMPTS = ("prompt", "instruction", "question", "query")
+PROMPTS = ("prompt", "instruction", "question", "query", "chosen")  # the last is Axolotl's, for the turns before the answer
 ANSWERS = ("completion", "response", "answer", "output", "generation")
-TALKS = ("messages", "conversations", "conversation")
+TALKS = ("messages", "conversations", "conversation", "completion")
 GOOD = {"true", "1", "1.0", "yes", "y", "good", "up", "thumbs_up", "thumbs up", "thumbsup", "like", "liked", "positive", "accept", "accepted", "desirable", "+1", "+", "👍"}
 BAD = {"false", "0", "0.0", "no", "n", "bad", "down", "thumbs_down", "thumbs down", "thumbsdown", "dislike", "disliked", "negative", "reject", "rejected", "undesirable", "-1", "-", "👎"}  # fmt: skip
 
@@ -29,7 +29,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     if not label:
         return None
     prompt, answer, talk = find_column(columns, PROMPTS), find_column(columns, ANSWERS), find_column(columns, TALKS)
-    if talk and is_turns(first_value(rows, talk)):
+    if talk and is_turns(first_value(rows, talk)) and len(parse_list(first_value(rows, talk))) > 1 and not (prompt and talk == answer):
         mapping = {"messages": talk, "label": label}
     elif prompt and answer:
         mapping = {"prompt": prompt, "completion": answer, "label": label}
@@ -97,9 +97,10 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
         turns = read_prompt(row, mapping["messages"], system)
         if len(turns) < 2 or turns[-1]["role"] != "assistant":
             raise ValueError(f"column '{mapping['messages']}' does not end with the answer that is rated")
-        return {"prompt": turns[:-1], "completion": turns[-1:], "label": label}
+        return {"prompt": drop_marks(turns[:-1]), "completion": drop_marks(turns[-1:], mapping["messages"]), "label": label}
     prompt = read_prompt(row, mapping["prompt"], system)
     extra = get_optional(row, mapping["input"]) if "input" in mapping else None
     if extra:
         prompt[-1] = {**prompt[-1], "content": f"{prompt[-1]['content']}\n\n{extra}"}
-    return {"prompt": prompt, "completion": read_answer(row.get(mapping["completion"]), mapping["completion"]), "label": label}
+    completion = read_answer(row.get(mapping["completion"]), mapping["completion"])
+    return {"prompt": drop_marks(prompt), "completion": drop_marks(completion, mapping["completion"]), "label": label}

@@ -14,7 +14,7 @@ KIND = "conversation"
 ORDER = 30
 EXAMPLE = '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}'
 REQUIRED = ("messages",)
-NAMES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "turns", "conversation_a")
+NAMES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "turns", "conversation_a", "completion")
 OPTIONAL = ("system", "tools")
 SYSTEM = ("system", "system_prompt", "system_message")
 TOOLS = ("tools", "functions")
@@ -24,7 +24,10 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     """The column that holds the turns, when the first rows have one."""
     for name in NAMES:
         column = find_column(columns, (name,))
-        if column and (is_turns(first_value(rows, column)) or _is_talk(first_value(rows, column))):
+        value = first_value(rows, column) if column else None
+        if name == "completion" and not (is_turns(value) and len(parse_list(value)) > 1 and not find_column(columns, ("prompt",))):
+            continue  # an answer beside its prompt
+        if column and (is_turns(value) or _is_talk(value)):
             mapping = {"messages": column}
             for role, names in (("system", SYSTEM), ("tools", TOOLS)):
                 if found := find_column(columns, names):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import (
+    drop_marks,
     find_column,
     first_value,
     get_optional,
@@ -23,8 +24,8 @@ ORDER = 10
 EXAMPLE = '{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}'
 REQUIRED = ("chosen", "rejected")
 OPTIONAL = ("prompt", "system", "input", "ranked", "ranks", "scores")
-CHOSEN = ("chosen", "chosen_response", "chosen_answer", "preferred", "better", "accepted", "response_chosen", "preferred_output")
-REJECTED = ("rejected", "rejected_response", "rejected_answer", "dispreferred", "worse", "response_rejected", "non_preferred_output")
+CHOSEN = ("chosen", "chosen_messages", "chosen_response", "chosen_answer", "preferred", "better", "accepted", "response_chosen", "preferred_output")
+REJECTED = ("rejected", "rejected_messages", "rejected_response", "rejected_answer", "dispreferred", "worse", "response_rejected", "non_preferred_output")
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "messages", "conversations", "conversation", "context")
 LISTS = ("answers", "responses", "completions", "candidates", "ranked_responses", "output", "generations")
 RANKS, SCORES = ("rank", "ranking", "position"), ("score", "overall_score", "rating", "reward")
@@ -73,7 +74,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     system = get_optional(row, mapping.get("system", "system"))
     if "ranked" in mapping:
         best, worst = _pick(row, mapping)
-        return {"prompt": _read_prompt(row, mapping, system), "chosen": read_answer(best, mapping["ranked"]), "rejected": read_answer(worst, mapping["ranked"])}
+        return _finish(_read_prompt(row, mapping, system), read_answer(best, mapping["ranked"]), read_answer(worst, mapping["ranked"]), mapping)
     chosen, rejected = row.get(mapping["chosen"]), row.get(mapping["rejected"])
     if "prompt" not in mapping and isinstance(chosen, str) and isinstance(rejected, str) and not is_turns(chosen):
         prompt, good, bad = _read_transcript(chosen, rejected, mapping)
@@ -87,7 +88,12 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
             prompt, good, bad = _join(prompt, good[:shared], system), good[shared:], bad[shared:]
     if not prompt:
         raise ValueError(f"column '{mapping.get('prompt', mapping['chosen'])}': there is no prompt, and the turns of chosen and rejected share no beginning")
-    return {"prompt": prompt, "chosen": good, "rejected": bad}
+    return _finish(prompt, good, bad, mapping)
+
+
+def _finish(prompt: list[Message], chosen: list[Message], rejected: list[Message], mapping: dict[str, str]) -> Row:
+    names = {side: mapping.get(side, mapping.get("ranked", side)) for side in ("chosen", "rejected")}
+    return {"prompt": drop_marks(prompt), "chosen": drop_marks(chosen, names["chosen"]), "rejected": drop_marks(rejected, names["rejected"])}
 
 
 def _join(prompt: list[Message], shared: list[Message], system: str | None) -> list[Message]:

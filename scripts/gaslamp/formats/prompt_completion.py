@@ -39,6 +39,8 @@ PAIRS = (
     ("text", "output"),
     ("text", "summary"),
     ("sentence", "label"),
+    ("content", "summary"),
+    ("prompt", "text"),
 )
 CONTEXTS = ("context", "article", "passage")
 

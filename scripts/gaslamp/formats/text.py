@@ -12,7 +12,7 @@ ORDER = 90
 EXAMPLE = '{"text": "The lamp stood in the window, and the street was quiet."}'
 REQUIRED = ("text",)
 OPTIONAL = ()
-NAMES = ("text", "content", "document", "body", "markdown", "raw_content", "story", "article")
+NAMES = ("text", "content", "document", "body", "markdown", "raw_content", "story", "article", "completion")
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:

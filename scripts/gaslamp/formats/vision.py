@@ -96,6 +96,8 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
         if extra:
             asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{extra}"}
         messages = [*asked, {"role": "assistant", "content": get_text({mapping["answer"]: answer}, mapping["answer"])}]
+    if marked := next((number for number, message in enumerate(messages, 1) if "train" in message), None):
+        raise ValueError(f"turn {marked} is marked (weight or train): vision_sft learns the last answer of a row whatever the marks say; remove them")
     return {"messages": place_images(messages, images, mapping.get("images", mapping.get("messages", "")))}
 
 

@@ -8,6 +8,7 @@ from gaslamp.method import Context
 from gaslamp.method import Settings as Settings
 from gaslamp.methods.sft import get_token_trainer
 from gaslamp.rows import Row
+from gaslamp.template import mark_text
 
 KINDS = ("text",)
 NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
@@ -30,8 +31,13 @@ def get_trainer(context: Context) -> Any:
     size = context.settings.train.max_length
 
     def encode(rows: list[Row]) -> list[dict[str, Any]]:
-        pieces = [piece for row in rows for piece in split(encode_text(context.tokenizer, row["text"]), size)]
-        return [{"input_ids": piece, "labels": piece} for piece in pieces]
+        plain = [row for row in rows if "train" not in row]
+        pieces = [piece for row in plain for piece in split(encode_text(context.tokenizer, row["text"]), size)]
+        marked = [context.renderer.encode_pieces([mark_text(row["text"], row, key="text")])[0] for row in rows if "train" in row]
+        cut = [pair for row in marked for pair in zip(split(row.ids, size), split(row.labels, size), strict=True)]
+        return [{"input_ids": piece, "labels": piece} for piece in pieces] + [
+            {"input_ids": ids, "labels": labels} for ids, labels in cut if any(label != -100 for label in labels[1:])
+        ]
 
     return get_token_trainer(context, encode(context.train), encode(context.valid))
 

@@ -7,7 +7,7 @@ from typing import Any
 from gaslamp.errors import GaslampError
 from gaslamp.method import Context
 from gaslamp.method import Settings as Settings
-from gaslamp.rows import Row, get_images, get_text
+from gaslamp.rows import Row, get_images, get_text, is_plain
 
 KINDS = ("conversation",)
 NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
@@ -30,10 +30,13 @@ DEFAULT_METRICS: tuple[str, ...] = ()  # the look of the answers decides alone: 
 ROLES = ("system", "user", "assistant", "tool")
 
 
+TAKES_PLAIN = True  # a row that is_plain needs no further look
+
+
 def validate(row: Row) -> list[str]:
     """What is wrong with one row, as short phrases; empty when nothing is."""
     messages = row["messages"]
-    if _is_plain(messages):  # nearly every row: a million of them wait
+    if is_plain(row):  # nearly every row: a million of them wait
         return []
     roles = [message["role"] for message in messages]
     problems = []
@@ -43,19 +46,6 @@ def validate(row: Row) -> list[str]:
         problems.append(f"turns must alternate user, assistant and end with assistant, found {', '.join(roles)}")
     empty = [m for m in messages if m["role"] not in ("system", "tool") and not m.get("tool_calls") and not get_text(m).strip() and not get_images([m])]
     return problems + [f"empty {m['role']} turn" for m in empty]
-
-
-def _is_plain(messages: list[dict[str, Any]]) -> bool:
-    """user and assistant in turns, all with words: surely right."""
-    expected = "user"
-    for index, message in enumerate(messages):
-        role, content = message["role"], message["content"]
-        if index == 0 and role == "system":
-            continue
-        if role != expected or type(content) is not str or not content or content.isspace():
-            return False
-        expected = "assistant" if role == "user" else "user"
-    return expected == "user" and len(messages) > 1
 
 
 def _alternates(messages: list[dict[str, Any]]) -> bool:

@@ -1,0 +1,33 @@
+"""Every example in docs/data.md is what it says: found as that format, and learnt by the methods named beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import tiny
+from gaslamp import registry, rows
+from gaslamp.data.detect import choose_kind, find_format
+
+LINE = re.compile(r"^\| (?:`(\w+)`|ShareGPT, the same format) \| `(\{.*?\})`(?:[;,] [^|]*)? \| (.+) \|$", re.MULTILINE)
+EXAMPLES = [(name or "messages", json.loads(text), re.findall(r"`(\w+)`", methods)) for name, text, methods in LINE.findall((tiny.ROOT / "docs/data.md").read_text(encoding="utf-8"))]
+
+
+def test_there_is_an_example_of_every_format() -> None:
+    assert {name for name, _, _ in EXAMPLES} == set(registry.names("formats"))
+
+
+def test_every_check_is_listed_with_its_severity() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| (block|warn)", (tiny.ROOT / "docs/data.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == {name: registry.get("checks", name).SEVERITY for name in registry.names("checks")}
+
+
+@pytest.mark.parametrize(("name", "row", "methods"), EXAMPLES, ids=[name for name, _, _ in EXAMPLES])
+def test_example(name: str, row: dict[str, Any], methods: list[str]) -> None:
+    for method in methods:
+        plugin = registry.get("methods", method)
+        found, module, mapping = find_format([row], "auto", {}, plugin.KINDS)
+        kind = choose_kind(module.KIND, method, plugin, [row], found, mapping)
+        assert found == name and plugin.validate(rows.adapt(module.convert(row, mapping), kind)) == []
