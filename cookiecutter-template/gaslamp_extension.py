@@ -35,6 +35,7 @@ DOMAINS = {
 _PROMPTS = {"prompt", "problem", "question", "query", "instruction"}
 _VERIFIERS = {"ground_truth", "final_answer", "expected_answer", "reward_model", "tests", "metadata"}
 METHODS: tuple[tuple[str, tuple[set[str], ...]], ...] = (
+    ("tts", ({"audio", "audio_path", "audio_file", "audio_filepath", "wav", "recording"}, {"text", "transcript", "transcription", "sentence", "normalized_text"})),
     ("vision_sft", ({"image", "images", "image_path", "image_paths", "img", "picture", "photo", "image_bytes"},)),
     ("dpo", ({"chosen", "chosen_response", "chosen_answer", "preferred", "accepted"}, {"rejected", "rejected_response", "rejected_answer", "dispreferred"})),
     ("kto", ({"completion", "response", "answer", "output"}, {"label", "kto_tag", "thumbs", "thumbs_up", "is_good", "liked", "vote", "desirable"})),

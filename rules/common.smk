@@ -1,6 +1,7 @@
 # Helpers of the rules: the checked config, slices of it for `params`, and the code each rule depends on.
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -83,8 +84,11 @@ def get_told():
 
 
 def get_settings(*keys):
-    """The named parts of the config as JSON: what a rule depends on, and nothing else."""
-    return get_slice(CONFIG, *keys)
+    """The named parts of the config as JSON: what a rule depends on, and nothing else.
+
+    A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is written as JSON can write it too.
+    """
+    return re.sub(r"\{(?=\s*\w)", r"\\u007b", get_slice(CONFIG, *keys))
 
 
 def get_data_input():

@@ -41,8 +41,9 @@ SETTINGS: dict[str, Any] = {
 
 
 def write_checkpoint(
-    folder: Path, template: str | None = CHATML, more_specials: tuple[str, ...] = (), bos: str = SPECIALS[1], eos: str = SPECIALS[2], seed: int = 1
-) -> Path:
+    folder: Path, template: str | None = CHATML, more_specials: tuple[str, ...] = (), bos: str = SPECIALS[1], eos: str = SPECIALS[2], seed: int = 1,
+    words: tuple[str, ...] = (),
+) -> Path:  # fmt: skip
     """A Llama of 0.1 M random weights (2 layers, 64 wide) in Hugging Face form; every byte is a token.
 
     Args:
@@ -51,13 +52,14 @@ def write_checkpoint(
         more_specials: further special tokens, for templates other than ChatML.
         bos, eos: which special tokens begin and end.
         seed: of the weights.
+        words: further tokens that are text, and always whole (audio tokens).
     """
     import numpy
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     specials = [*SPECIALS, *more_specials]
-    tokens = [*specials, *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581"]
+    tokens = [*specials, *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", *words]
     hidden, inner, layers = 64, 128, 2
     random = numpy.random.default_rng(seed)
 
@@ -81,18 +83,18 @@ def write_checkpoint(
     }  # fmt: skip
     write_json(folder / "config.json", config)
     write_json(folder / "generation_config.json", ids)
-    write_tokenizer(folder, tokens, specials, template, bos, eos)
+    write_tokenizer(folder, tokens, specials, template, bos, eos, words)
     return folder
 
 
-def write_tokenizer(folder: Path, tokens: list[str], specials: list[str], template: str | None, bos: str, eos: str) -> None:
+def write_tokenizer(folder: Path, tokens: list[str], specials: list[str], template: str | None, bos: str, eos: str, words: tuple[str, ...] = ()) -> None:
     """tokenizer.json and its config: bytes of the text, with the special tokens whole; no BOS is added by itself."""
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     tokenizer = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": n, "content": token, "special": True, **plain} for n, token in enumerate(specials)],
+        "added_tokens": [{"id": n, "content": token, "special": n < len(specials), **plain} for n, token in enumerate(tokens) if token in {*specials, *words}],
         "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
         "pre_tokenizer": None,
         "post_processor": None,
@@ -243,3 +245,41 @@ def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
     write_json(folder / "preprocessor_config.json", processor)
     shutil.rmtree(text)
     return folder
+
+
+# ---------------------------------------------------------------------------------------------------- a model that speaks
+
+SOUND_RATE, SOUND_CODES, SOUND_BOOKS = 8000, 16, 2
+
+
+def write_codec(folder: Path, seed: int = 1) -> Path:
+    """A DAC of random weights in Hugging Face form: 8 kHz, frames of 0.04 s, 2 code books of 16."""
+    import torch
+    from transformers import DacConfig, DacModel
+
+    torch.manual_seed(seed)
+    sizes = {"encoder_hidden_size": 4, "decoder_hidden_size": 32, "downsampling_ratios": [4, 8, 10], "codebook_dim": 4}
+    DacModel(DacConfig(**sizes, n_codebooks=SOUND_BOOKS, codebook_size=SOUND_CODES, sampling_rate=SOUND_RATE)).save_pretrained(folder)
+    return folder
+
+
+def write_speech_checkpoint(folder: Path, seed: int = 1) -> Path:
+    """The tiny chat model with a token for each code of the tiny codec."""
+    return write_checkpoint(folder, seed=seed, words=tuple(f"<|c{book + 1}_{code}|>" for book in range(SOUND_BOOKS) for code in range(SOUND_CODES)))
+
+
+def write_sounds(folder: Path) -> Path:
+    """60 recordings of a third of a second and speech.csv: each item is a tone of its own, each name a loudness."""
+    import numpy
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["audio,text,speaker"]
+    for i, item in enumerate(ITEMS):
+        for j, name in enumerate(NAMES):
+            time = numpy.arange(int(SOUND_RATE * 0.3)) / SOUND_RATE
+            sound = (0.2 + 0.1 * j) * numpy.sin(2 * numpy.pi * (150 + 120 * i) * time)
+            soundfile.write(folder / f"{item}_{name}.wav", sound, SOUND_RATE)
+            lines.append(f"{item}_{name}.wav,{item} please,{name}")
+    (folder / "speech.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "speech.csv"

@@ -99,6 +99,23 @@ class CheckSettings(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="What this check can be told besides; see its file.")
 
 
+class Speech(Section):
+    codec: str | None = Field(None, description="Turns recordings into tokens and back: a folder or hub id of a DAC or Mimi model, the one the base model was made with.")
+    tokens: str = Field(
+        "<|c{book}_{code}|>", description="The base model's token for a code: {book} from 1 and {code} from 0, or {number} = first + (book - 1) * size + code."
+    )
+    codebooks: int | None = Field(None, ge=1, le=64, description="How many of the codec's code books, the coarsest first; null: all.")
+    first: int = Field(0, ge=0, description="The number of the first code, where tokens has {number}.")
+
+    @field_validator("tokens")
+    @classmethod
+    def _tokens_tell_codes(cls, value: str) -> str:
+        names = set(re.findall(r"{(\w*)}", value))
+        if names not in ({"book", "code"}, {"number"}):
+            raise ValueError(f"'{value}' must hold {{book}} and {{code}}, or {{number}}: which token is meant could not be told")
+        return value
+
+
 class Data(Section):
     source: str = Field("embedded:orders_json", description="A file, a folder of files, a saved data set, a hub id (org/name), or embedded:NAME.", min_length=1)
     sql: str | None = Field(None, description="A DuckDB query over the table `source`, e.g. SELECT question, answer FROM source WHERE lang = 'en'.")
@@ -123,6 +140,7 @@ class Data(Section):
     checks: dict[str, CheckSettings] = Field(
         default_factory=dict, description="A name from scripts/gaslamp/checks -> severity, max_percentage, options."
     )
+    speech: Speech = Field(default_factory=Speech, description="Recordings, for the method tts.")  # type: ignore[arg-type]
 
     @field_validator("checks")
     @classmethod
@@ -380,7 +398,7 @@ class Config(Section):
         """
         from gaslamp.method import get_options, get_preset
 
-        preset = get_preset(self.method, self.train.adapter)
+        preset = get_preset(self.method, self.train.adapter, self.backend)
         filled: dict[str, Any] = {key: preset.get(key) for key, value in self.train if value is None}
         with contextlib.suppress(GaslampError):  # told by _find_conflicts, with the line
             filled["options"] = get_options(self.method, self.train.options).model_dump()

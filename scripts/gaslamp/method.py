@@ -34,6 +34,9 @@ COMMON_PRESET: dict[str, Any] = {
 }
 """Train settings for which neither the config nor the method's PRESET names a value."""
 
+GPU_BACKENDS = ("cuda", "colab")
+"""Where models of billions of weights are trained: a method's GPU_PRESET counts there."""
+
 ARTEFACTS = ("causal_lm", "classifier", "encoder")
 
 
@@ -69,17 +72,30 @@ class Context:
 
         return Dataset.from_list(rows) if rows else None
 
+    def make_trainer(self, trainer_class: Any, config: Any, train: list[dict[str, Any]], valid: list[dict[str, Any]], **more: Any) -> Any:
+        """A trainer with the model, adapter and callbacks of this run.
+
+        Args:
+            trainer_class: of TRL, or made from one.
+            config: its arguments.
+            train, valid: rows in its columns; ``valid`` may be empty.
+            more: what else it takes, or takes instead (``processing_class`` is the tokenizer otherwise).
+        """
+        parts = {"processing_class": self.tokenizer, "callbacks": self.callbacks, "peft_config": self.peft_config, **more}
+        return trainer_class(model=self.model, args=config, train_dataset=self.to_dataset(train), eval_dataset=self.to_dataset(valid), **parts)
+
 
 def get_method(name: str) -> ModuleType:
     """The plug-in. Raises GaslampError with the nearest names when there is none."""
     return registry.get("methods", name)
 
 
-def get_preset(name: str, adapter: str = "lora") -> dict[str, Any]:
-    """Value of each train setting that the config leaves null, for a method trained with or without an adapter."""
+def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> dict[str, Any]:
+    """Value of each train setting that the config leaves null, for a method trained with or without an adapter, on a backend."""
     method = get_method(name)
+    gpu = getattr(method, "GPU_PRESET", {}) if backend in GPU_BACKENDS else {}
     full = getattr(method, "FULL_PRESET", {}) if adapter == "none" else {}
-    return {**COMMON_PRESET, **method.PRESET, **full}
+    return {**COMMON_PRESET, **method.PRESET, **gpu, **full}
 
 
 def get_adapters(name: str) -> tuple[str, ...]:

@@ -6,6 +6,10 @@ from typing import Any
 
 from gaslamp.rows import Message, Row, get_images, get_text
 
+KINDS = ("preference",)
+NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
+SEQUENCES = 2  # a row is two answers
+
 
 def find_prompt_problems(prompt: list[Message]) -> list[str]:
     """What is wrong with the messages that a model shall answer, as short phrases."""
@@ -75,6 +79,19 @@ def encode_labelled_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[
             }  # fmt: skip
         result.append(row)
     return result
+
+
+def get_labelled_pair_trainer(context: Any, trainer_class: Any, config_class: Any, **own: Any) -> Any:
+    """TRL's (experimental) ORPOTrainer or CPOTrainer on our token ids: their own would add tokens around them.
+
+    Args:
+        context: of the run (gaslamp.method.Context).
+        trainer_class, config_class: of TRL.
+        own: arguments of that config alone.
+    """
+    config = config_class(**context.arguments, **own, max_length=context.settings.train.max_length, remove_unused_columns=False)
+    rows, valid = encode_labelled_pairs(context, context.train), encode_labelled_pairs(context, context.valid)
+    return context.make_trainer(take_as_is(trainer_class, "tokenize_row"), config, rows, valid)
 
 
 def take_as_is(trainer_class: Any, *steps: str) -> Any:

@@ -17,6 +17,8 @@ from gaslamp.rewards_run import Scorer, load_rewards
 from gaslamp.rows import Row
 from gaslamp.training_rules import Broken, Run
 
+KINDS = ("prompt",)
+NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
 METRICS = ("loss", "reward", "reward_std", "frac_reward_zero_std", "entropy", "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean", "grad_norm")
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 """8 completions of one prompt in a forward pass, 4 prompts in a step: what others write as batch 1, accumulation 4, generations 8."""
@@ -95,13 +97,13 @@ def get_samples(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
     return result
 
 
-def prepare(context: Context) -> tuple[Any, list[Any], list[float]]:
-    """Data set, reward functions and weights for a TRL trainer that generates; no validation."""
-    dataset = get_samples(context, context.train)
+def prepare(context: Context) -> tuple[list[dict[str, Any]], list[Any], list[float]]:
+    """Rows, reward functions and weights for a TRL trainer that generates; no validation."""
+    samples = get_samples(context, context.train)
     rewards = load_rewards(context.settings.dump()["train"]["rewards"])
     scorer = Scorer(rewards)
     context.arguments["eval_strategy"] = "no"  # a validation loss says nothing here, and would cost as much as training
-    return context.to_dataset(dataset), scorer.get_functions(), [reward.weight for reward in rewards]
+    return samples, scorer.get_functions(), [reward.weight for reward in rewards]
 
 
 def get_group_trainer(context: Context, trainer_class: Any, config_class: Any, **own: Any) -> Any:
@@ -113,20 +115,12 @@ def get_group_trainer(context: Context, trainer_class: Any, config_class: Any, *
         own: arguments of that config alone.
     """
     options = context.options
-    dataset, functions, weights = prepare(context)
+    samples, functions, weights = prepare(context)
     arguments = {
         **context.arguments, **own, "num_generations": options.num_generations, "max_completion_length": options.max_completion_length,
         "temperature": options.temperature, "top_p": options.top_p, "top_k": options.top_k, "reward_weights": weights, "remove_unused_columns": False,
     }  # fmt: skip
-    return add_samples(trainer_class, context)(
-        model=context.model,
-        reward_funcs=functions,
-        args=config_class(**arguments),
-        train_dataset=dataset,
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    return context.make_trainer(add_samples(trainer_class, context), config_class(**arguments), samples, [], reward_funcs=functions)
 
 
 def get_grpo_trainer(context: Context, **own: Any) -> Any:
@@ -142,9 +136,16 @@ def get_grpo_trainer(context: Context, **own: Any) -> Any:
 
 
 def add_samples(trainer_class: Any, context: Context) -> Any:
-    """A subclass of GRPOTrainer or RLOOTrainer: prompts as the recorded template renders them, and samples told as events."""
+    """A subclass of GRPOTrainer or RLOOTrainer: prompts as the recorded template renders them, in an order that depends on seed and
+    epoch alone (TRL's depends on the passes this process made, so that a resume met other prompts), and samples told as events.
+    """
 
     class Sampling(trainer_class):  # type: ignore[misc]
+        def _get_train_sampler(self, dataset: Any = None) -> Any:
+            sampler = super()._get_train_sampler(dataset)
+            sampler.set_epoch = lambda epoch: sampler.generator.manual_seed(self.args.seed + epoch)
+            return sampler
+
         def _generate_and_score_completions(self, inputs: Any) -> Any:
             self._row_tools = [json.loads(example["row"]).get("tools") for example in inputs]
             return super()._generate_and_score_completions(inputs)

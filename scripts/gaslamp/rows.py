@@ -8,6 +8,7 @@ A row is a dict with ``id`` and the keys of its kind; which kind it is shows in 
     rating         prompt, completion, label       two lists of messages and a bool: good or bad
     prompt         prompt [, answer]               messages to answer; rewards judge, ``answer`` is what they may compare with
     pair           anchor, positive [, negative]   texts that belong together, for embeddings
+    speech         audio, transcript [, speaker]   a recording; on disk it is a conversation whose answer is audio tokens, and ``audio``
 
 Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored apart), and ``columns`` (the user's other
 columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
@@ -33,6 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "preference": ("prompt", "chosen", "rejected"),
     "rating": ("prompt", "completion", "label"),
     "pair": ("anchor", "positive"),
+    "speech": ("audio", "transcript"),
     "text": ("text",),
     "prompt": ("prompt",),
 }

@@ -25,7 +25,7 @@ from gaslamp.rows import Row, adapt, get_kind
 from gaslamp.template import Renderer
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
-STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 @dataclass
@@ -196,7 +196,7 @@ def check_checkpoint(checkpoint: Path) -> str | None:
             missing += sorted(parts - {file.name for file in weights})
         if missing:
             return f"no {', '.join(missing)}"
-        cut = [name for name in STATE_FILES if name.endswith(".pt") and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
+        cut = [name for name in STATE_FILES if name.endswith((".pt", ".pth")) and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
         if cut:
             return f"cut off: {', '.join(cut)}"
         for file in weights:

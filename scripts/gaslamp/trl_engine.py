@@ -104,7 +104,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     watcher.begin(steps)
     check_rules(plan, steps)
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
-    restore_tokens(trainer, watcher, plan.resume)
+    restore_counters(trainer, watcher, plan.resume, resumed)
     try:
         probe = probe_longest(trainer, plan.lengths, getattr(method, "get_probe_batch", None))
         if probe:
@@ -173,8 +173,10 @@ def check_rules(plan: Plan, steps: int) -> None:
         raise GaslampError("; ".join(rule.text for rule in blocking), "; ".join(rule.fix for rule in blocking))
 
 
-def restore_tokens(trainer: Any, watcher: Watcher, resume: Path | None) -> None:
-    """TRL counts trained tokens from 0 after a resume: go on with the number that the checkpoint logged last."""
+def restore_counters(trainer: Any, watcher: Watcher, resume: Path | None, step: int) -> None:
+    """TRL counts trained tokens and passes from 0 after a resume: go on with the tokens that the checkpoint logged last, and where
+    completions serve several steps (num_iterations) at the place where they would have been drawn anew.
+    """
     if resume is None:
         return
     history = read_json(resume / "trainer_state.json")["log_history"]
@@ -182,6 +184,8 @@ def restore_tokens(trainer: Any, watcher: Watcher, resume: Path | None) -> None:
     watcher.tokens_before = float(tokens)
     if hasattr(trainer, "_total_train_tokens"):
         trainer._total_train_tokens = tokens
+    if hasattr(trainer, "_step"):
+        trainer._step = step * trainer.args.gradient_accumulation_steps
 
 
 @contextmanager

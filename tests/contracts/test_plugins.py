@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import json
 import math
 from pathlib import Path
@@ -18,6 +19,7 @@ from gaslamp.errors import GaslampError
 from gaslamp.evaluation.metric import MEASURES, Metric
 from gaslamp.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
+ROOT = Path(__file__).parents[2]
 KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
@@ -29,6 +31,7 @@ GOOD: dict[str, rows.Row] = {
     "preference": {"prompt": ASK, "chosen": ANSWER, "rejected": [{"role": "assistant", "content": "b"}]},
     "rating": {"prompt": ASK, "completion": ANSWER, "label": True},
     "pair": {"anchor": "a", "positive": "b"},
+    "speech": {"audio": "a.wav", "transcript": "a"},
     "text": {"text": "words"},
     "prompt": {"prompt": ASK, "answer": "a"},
 }
@@ -89,16 +92,34 @@ def test_method(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_preset_and_options_of_a_method(name: str) -> None:
     """The preset is a train section of the config that is in range; every option says why and is used by itself."""
-    for adapter in get_adapters(name):
-        preset = get_preset(name, adapter)
+    for adapter, backend in itertools.product(get_adapters(name), ("cpu", "cuda")):
+        preset = get_preset(name, adapter, backend)
         assert preset["learning_rate"] and set(preset) <= set(Train.model_fields)
         Train.model_validate(preset)
-        filled = Config.model_validate({"method": name, "train": {"adapter": adapter}}).train
+        filled = Config.model_validate({"method": name, "backend": backend, "train": {"adapter": adapter}}).train
         assert {key: getattr(filled, key) for key in preset} == preset
     settings = get("methods", name).Settings
     assert get_options(name, {}) == settings()
     assert all(field.description for field in settings.model_fields.values())
     assert [path for path, _ in find_option_problems(name, {"nothing_of_that_name": 1})] == [("nothing_of_that_name",)]
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_page_of_a_method(name: str) -> None:
+    """One screen: when to choose it, a row that a format reads, the preset as it is, every setting, what healthy values are, the cost."""
+    module, page = get("methods", name), (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}: ") and page.count("\n") <= 60
+    assert [part for part in ("## Data", "## Settings", "## Healthy values", "## Cost") if part not in page] == []
+    preset = get_preset(name)
+    mantissa, exponent = f"{preset['learning_rate']:e}".split("e")
+    assert f"learning rate {float(mantissa):g}e{int(exponent)}" in page and f"batch {preset['batch_size']}" in page
+    linked = [page, *((ROOT / "docs" / "methods" / f"{other}.md").read_text(encoding="utf-8") for other in ("sft", "grpo") if f"[{other}](" in page)]
+    absent = [option for option in module.Settings.model_fields if not any(f"`{option}`" in text for text in linked)]
+    assert absent == [], "every setting is told, here or on the page it names"
+    if "## Data\n\n```json\n" in page:
+        example = page.partition("```json\n")[2].partition("\n```")[0]
+        assert find_format([json.loads(example)], kinds=module.KINDS)[1].KIND in module.KINDS
+    assert f"(methods/{name}.md)" in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 
 def test_sft_knows_the_order_of_turns() -> None:

@@ -52,6 +52,12 @@ def refuse(project: Path, *targets: str, **variables: str) -> str:
     return text
 
 
+def test_words_in_braces_are_no_wildcards(project: Path) -> None:
+    """A system prompt may show a form; the tokens of a codec are one by default."""
+    tiny.set_config(project, **{"data.system": "Reply as {name}: { city }, {{x}} or \\{y,z}.", "data.speech.tokens": "<|s{book}_{code}|>"})
+    assert "prepare_data" in tiny.get_jobs(project)
+
+
 # ------------------------------------------------------------------------------------ before anything runs: the config
 
 

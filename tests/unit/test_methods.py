@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import judging
@@ -32,6 +33,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "online_dpo": {"max_steps": 24},
     "reward": {"learning_rate": 0.005},
     "vision_sft": {"learning_rate": 0.01},
+    "tts": {"max_length": 256},
     "embedding": {"learning_rate": 0.005, "batch_size": 8},
 }
 
@@ -48,6 +50,7 @@ ROWS: dict[str, Any] = {
     "prompt": lambda note, n: {"prompt": say("user", note), "answer": "ok"},
     "pair": lambda note, n: {"anchor": note, "positive": f"{tiny.ITEMS[n // len(tiny.NAMES)]} ordered"},
 }
+PLACES = {"vision_sft": "vision", "tts": "speech"}  # rows and base of a model of its own
 
 
 def write_base(folder: Path, model: Path, rows: dict[str, Any]) -> Path:
@@ -71,18 +74,30 @@ def ask_of_image(note: str, n: int) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": content}, *say("assistant", "ok" if n % 2 else "no")]}
 
 
+def get_speech(folder: Path) -> dict[str, Any]:
+    """data.speech for the tiny codec in ``folder``."""
+    return {"codec": str(folder / "codec"), "tokens": "<|c{book}_{code}|>", "codebooks": None, "first": 0}
+
+
 @pytest.fixture(scope="module")
 def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rows of every kind for the tiny model, and in ``vision`` rows with images for one that sees."""
     folder = write_base(tmp_path_factory.mktemp("methods"), tiny_model, ROWS)
     write_base(folder / "vision", tiny.write_vision_checkpoint(folder / "tiny-vision"), {"conversation": ask_of_image})
+    tiny.write_codec(folder / "codec"), tiny.write_sounds(folder / "sounds")
+    plan = SimpleNamespace(speech=get_speech(folder), folder=str(folder / "sounds"), facts=SimpleNamespace(folder=str(folder / "speech")))
+
+    def say_item(note: str, n: int) -> dict[str, Any]:
+        item, name = tiny.ITEMS[n // len(tiny.NAMES)], tiny.NAMES[n % len(tiny.NAMES)]
+        return dict(get_method("tts").prepare_row({"audio": f"{item}_{name}.wav", "transcript": f"{item} please", "speaker": name}, plan))
+
+    write_base(folder / "speech", tiny.write_speech_checkpoint(folder / "tiny-speech"), {"speech": say_item})
     return folder
 
 
 def get_place(name: str, base: Path) -> tuple[Path, str]:
     """The folder and the kind of the rows that a method takes."""
-    method = get_method(name)
-    return base / "vision" if "image" in method.NEEDS else base, method.KINDS[0]
+    return base / PLACES.get(name, ""), get_method(name).KINDS[0]
 
 
 def get_values(name: str, **changes: Any) -> dict[str, Any]:
@@ -159,16 +174,18 @@ def test_a_failing_reward_stops_the_training_with_its_row(base: Path, tmp_path: 
 
 
 def test_grpo_goes_on_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
-    train(base, tmp_path / "whole", "grpo", max_steps=4)
+    """In its second pass over the prompts: their order, what is drawn and what is rewarded are as in a run that nothing stopped."""
+    changes: dict[str, Any] = {"max_steps": 8, "batch_size": 96, "save_steps": 6}  # 12 prompts a step: 4 steps are a pass
+    train(base, tmp_path / "whole", "grpo", **changes)
     place = tmp_path / "cut"
-    train(base, place, "grpo", max_steps=4, save_steps=2)
+    train(base, place, "grpo", **changes)
     for file in ("adapters/adapter_model.safetensors", "train.json"):
         (place / file).unlink()
     folder = next((place / "checkpoints").glob("*/"))
-    for checkpoint in folder.glob("checkpoint-4"):
-        (checkpoint / "optimizer.pt").unlink()
-    facts, steps = train(base, place, "grpo", max_steps=4, save_steps=2)
-    assert facts.resumed_from == [2] and [step["step"] for step in steps] == [1, 2, 3, 4]
+    for checkpoint in folder.glob("checkpoint-8"):
+        (checkpoint / "rng_state.pth").unlink()
+    facts, steps = train(base, place, "grpo", **changes)
+    assert facts.resumed_from == [6] and [step["step"] for step in steps] == list(range(1, 9))
     whole = get_history(read_events(tmp_path / "whole" / "metrics.jsonl"))
     assert [step["reward"] for step in steps] == pytest.approx([step["reward"] for step in whole], abs=1e-4)
 

@@ -12,6 +12,7 @@ EXAMPLES = {
     "preference": {"prompt": ASK, "chosen": GOOD, "rejected": BAD},
     "rating": {"prompt": ASK, "completion": GOOD, "label": True},
     "pair": {"anchor": "a", "positive": "b"},
+    "speech": {"audio": "a.wav", "transcript": "words"},
     "text": {"text": "words"},
     "prompt": {"prompt": ASK, "answer": 4},
 }

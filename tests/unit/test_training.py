@@ -241,7 +241,7 @@ def test_the_newest_whole_checkpoint(saved: Path, tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path / "nothing") is None
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt", "trainer_state.json"])
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
 def test_a_broken_checkpoint_is_skipped_and_said(saved: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str) -> None:
     said: list[str] = []
@@ -381,7 +381,7 @@ def test_every_weight_is_trained_without_an_adapter(talks: Path, tmp_path: Path,
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_broken_checkpoint_of_a_whole_model(tmp_path: Path, damage: str) -> None:
     folder = tiny.write_checkpoint(tmp_path / "checkpoint-3")
-    for name in ("optimizer.pt", "scheduler.pt"):
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         with zipfile.ZipFile(folder / name, "w") as archive:
             archive.writestr("x", "")
     (folder / "trainer_state.json").write_text('{"global_step": 3}')

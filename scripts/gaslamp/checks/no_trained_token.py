@@ -10,7 +10,7 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "encoded"
 FIX = "give these rows an answer"
-LEARNS = ("conversation", "preference", "rating", "text")  # rewards judge what a prompt row leads to
+LEARNS = ("conversation", "preference", "rating", "text", "speech")  # rewards judge what a prompt row leads to
 
 
 def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:

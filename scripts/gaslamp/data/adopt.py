@@ -15,7 +15,7 @@ from gaslamp.data.sources import open_source
 from gaslamp.errors import GaslampError
 
 # Kind of row -> the method to start with.
-METHODS = {"conversation": "sft", "preference": "dpo", "rating": "kto", "prompt": "grpo", "pair": "embedding", "text": "cpt"}
+METHODS = {"conversation": "sft", "preference": "dpo", "rating": "kto", "prompt": "grpo", "pair": "embedding", "text": "cpt", "speech": "tts"}
 
 
 def adopt(project: Path) -> list[str]:

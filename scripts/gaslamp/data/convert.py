@@ -34,6 +34,7 @@ class Plan:
     obeys_split: bool  # every row says its split in a column of that name
     folder: str  # where relative image paths start
     images: str  # folder that pictures are written to
+    speech: dict[str, Any]  # data.speech, for recordings
     checks: dict[str, dict[str, Any]]  # settings as load_checks takes them
     facts: Facts
 
@@ -79,6 +80,7 @@ class Converter:
         self.redacts = any(check.mends for check in self.checks)
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
         self.adapts = plan.kind != self.format.KIND
+        self.prepare = getattr(self.method, "prepare_row", None)
 
     def convert(self, chunk: Chunk) -> Converted:
         """All rows of a chunk. A damaged file comes back as ``error``: exceptions of ours do not travel between processes."""
@@ -117,6 +119,9 @@ class Converter:
                 plain = is_plain(row)
                 if not plain and has_parts(row):
                     store_images(row, Path(plan.folder), Path(plan.images))
+                if self.prepare:
+                    row = self.prepare(row, plan)
+                    plain = is_plain(row)
                 core = dumps(row)
             except orjson.JSONEncodeError as error:
                 wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))

@@ -148,6 +148,7 @@ ROLES = {
     "prompt": ("prompt", "answer"),
     "pair": ("anchor", "positive"),
     "text": ("text",),
+    "speech": ("audio", "transcript"),
 }
 
 

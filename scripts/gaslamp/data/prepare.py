@@ -193,6 +193,7 @@ def divide_rows(
     """
     source = open_source(data)
     found = peek(data, method, source)
+    prepares = hasattr(registry.get("methods", method), "prepare_row")  # it has threads, and a model, of its own
     plan = Plan(
         format=found.format,
         mapping=found.mapping,
@@ -204,12 +205,13 @@ def divide_rows(
         obeys_split=found.obeys_split,
         folder=str(source.folder),
         images=str(work / "images"),
+        speech=_get_speech(data) if prepares else {},
         checks=wanted,
         facts=Facts(found.kind, method, max_length, folder=str(work)),
     )
     if processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        processes = min(cores, 8) if source.size > PARALLEL else 1
+        processes = min(cores, 8) if source.size > PARALLEL and not prepares else 1
     spool, read = None, 0
     for result in convert_all(source.chunks(), plan, processes):
         if result.error:
@@ -273,6 +275,12 @@ def encode_batch(renderer: Renderer, batch: list[Sample], refused: Check) -> tup
     return kept, encode_rows(renderer, pieces)
 
 
+def _get_speech(data: Any) -> dict[str, Any]:
+    """data.speech as plain values, of a config or of the slice that a rule passes."""
+    values: dict[str, Any] = data.speech.model_dump() if hasattr(data.speech, "model_dump") else data.speech.dump()
+    return values
+
+
 def _get_split_warnings(spool: Spool) -> list[str]:
     warnings = []
     if spool.dropped:
@@ -321,11 +329,12 @@ def _add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int
 
 def _publish(work: Path, outputs: dict[str, Path], template: Template, card: Card) -> None:
     """Put the finished files where they belong, each in one step; only now is anything of a former run replaced."""
-    images = outputs["train"].parent / "images"
-    if images.is_dir():
-        shutil.rmtree(images)
-    if (work / "images").is_dir():
-        os.replace(work / "images", images)
+    for name in ("images", "audio"):
+        folder = outputs["train"].parent / name
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        if (work / name).is_dir():
+            os.replace(work / name, folder)
     for split in SPLITS:
         os.replace(work / f"{split}.jsonl", outputs[split])
     template.write(outputs["template"])

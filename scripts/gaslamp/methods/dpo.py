@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from gaslamp import method
 from gaslamp.method import Context
+from gaslamp.preference import KINDS as KINDS
+from gaslamp.preference import NEEDS as NEEDS
+from gaslamp.preference import SEQUENCES as SEQUENCES
 from gaslamp.preference import encode_pairs, take_as_is
 from gaslamp.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
 from pydantic import Field
 
-KINDS = ("preference",)
-NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "causal_lm"
-SEQUENCES = 2  # a row is two answers
 REFERENCE = True
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
@@ -37,12 +37,6 @@ def get_trainer(context: Context) -> Any:
 
     options = context.options
     losses = {"loss_type": [options.loss, "sft"], "loss_weights": [1.0, options.sft_weight]} if options.sft_weight else {"loss_type": [options.loss]}
-    return take_as_is(DPOTrainer, "_prepare_dataset")(
-        model=context.model,
-        args=DPOConfig(**context.arguments, **losses, beta=options.beta, label_smoothing=options.label_smoothing, max_length=None),
-        train_dataset=context.to_dataset(encode_pairs(context, context.train)),
-        eval_dataset=context.to_dataset(encode_pairs(context, context.valid)),
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    config = DPOConfig(**context.arguments, **losses, beta=options.beta, label_smoothing=options.label_smoothing, max_length=None)
+    rows, valid = encode_pairs(context, context.train), encode_pairs(context, context.valid)
+    return context.make_trainer(take_as_is(DPOTrainer, "_prepare_dataset"), config, rows, valid)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.method import Context
+from gaslamp.reinforcement import KINDS as KINDS
 from gaslamp.reinforcement import METRICS as METRICS
+from gaslamp.reinforcement import NEEDS as NEEDS
 from gaslamp.reinforcement import PRESET as PRESET
 from gaslamp.reinforcement import GrpoSettings, get_grpo_trainer
 from gaslamp.reinforcement import find_broken_rules as find_broken_rules
@@ -13,8 +15,6 @@ from gaslamp.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.reinforcement import validate as validate
 
-KINDS = ("prompt",)
-NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
 ARTEFACT = "causal_lm"
 DEFAULT_METRICS = ("mean_reward", "length")
 

@@ -6,6 +6,8 @@ import json
 from typing import Any, Literal
 
 from gaslamp.method import Context
+from gaslamp.reinforcement import KINDS as KINDS
+from gaslamp.reinforcement import NEEDS as NEEDS
 from gaslamp.reinforcement import SamplingSettings, is_shown, prepare, tell_samples
 from gaslamp.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.reinforcement import find_setting_problems as find_setting_problems
@@ -13,8 +15,6 @@ from gaslamp.reinforcement import validate as validate
 from gaslamp.rewards_run import summarize
 from pydantic import Field
 
-KINDS = ("prompt",)
-NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
 ARTEFACT = "causal_lm"
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = ("loss", "objective/scores", "objective/scores_margin", "objective/kl", "rewards/accuracies", "rewards/margins", "val/contain_eos_token", "grad_norm")
@@ -32,7 +32,7 @@ def get_trainer(context: Context) -> Any:
     from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
 
     options = context.options
-    dataset, functions, weights = prepare(context)
+    samples, functions, weights = prepare(context)
 
     class Trainer(OnlineDPOTrainer):  # type: ignore[misc]
         def _calculate_rewards_from_functions(self, prompts: Any, completions: Any, completion_ids_list: Any, **columns: Any) -> Any:
@@ -55,15 +55,7 @@ def get_trainer(context: Context) -> Any:
         "max_new_tokens": options.max_completion_length, "max_length": context.settings.train.max_length, "temperature": options.temperature, "top_p": options.top_p,
         "top_k": options.top_k, "beta": [options.beta], "loss_type": options.loss, "missing_eos_penalty": options.missing_eos_penalty,
     }  # fmt: skip
-    return Trainer(
-        model=context.model,
-        reward_funcs=functions,
-        args=OnlineDPOConfig(**context.arguments, **own, remove_unused_columns=False),
-        train_dataset=dataset,
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    return context.make_trainer(Trainer, OnlineDPOConfig(**context.arguments, **own, remove_unused_columns=False), samples, [], reward_funcs=functions)
 
 
 def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 from gaslamp import method
 from gaslamp.method import Context
-from gaslamp.preference import encode_labelled_pairs, take_as_is
+from gaslamp.preference import KINDS as KINDS
+from gaslamp.preference import NEEDS as NEEDS
+from gaslamp.preference import SEQUENCES as SEQUENCES
+from gaslamp.preference import get_labelled_pair_trainer
 from gaslamp.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
 from pydantic import Field
 
-KINDS = ("preference",)
-NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "causal_lm"
-SEQUENCES = 2  # a row is two answers
 PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
 METRICS = ("loss", "nll_loss", "log_odds_ratio", "log_odds_chosen", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "grad_norm")
 DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
@@ -27,12 +27,4 @@ def get_trainer(context: Context) -> Any:
     """TRL's (experimental) ORPOTrainer on our token ids: its own would add tokens around them."""
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-    return take_as_is(ORPOTrainer, "tokenize_row")(
-        model=context.model,
-        args=ORPOConfig(**context.arguments, beta=context.options.beta, max_length=context.settings.train.max_length, remove_unused_columns=False),
-        train_dataset=context.to_dataset(encode_labelled_pairs(context, context.train)),
-        eval_dataset=context.to_dataset(encode_labelled_pairs(context, context.valid)),
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    return get_labelled_pair_trainer(context, ORPOTrainer, ORPOConfig, beta=context.options.beta)

@@ -7,14 +7,14 @@ from typing import Any
 
 from gaslamp import method
 from gaslamp.method import Context
+from gaslamp.preference import KINDS as KINDS
+from gaslamp.preference import NEEDS as NEEDS
+from gaslamp.preference import SEQUENCES as SEQUENCES
 from gaslamp.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
 from gaslamp.rows import Message, Row
 from pydantic import Field
 
-KINDS = ("preference",)
-NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "classifier"
-SEQUENCES = 2  # a row is two answers
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 1e-5}
@@ -40,15 +40,8 @@ def get_trainer(context: Context) -> Any:
 
     if context.peft_config is not None:
         context.peft_config.task_type = "SEQ_CLS"  # keeps the head with the adapter
-    return RewardTrainer(
-        model=context.model,
-        args=RewardConfig(**context.arguments, center_rewards_coefficient=context.options.center, max_length=context.settings.train.max_length),
-        train_dataset=context.to_dataset(encode(context, context.train)),
-        eval_dataset=context.to_dataset(encode(context, context.valid)),
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    config = RewardConfig(**context.arguments, center_rewards_coefficient=context.options.center, max_length=context.settings.train.max_length)
+    return context.make_trainer(RewardTrainer, config, encode(context, context.train), encode(context, context.valid))
 
 
 def encode(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:

@@ -23,6 +23,7 @@ PRESET = {
     "warmup_steps": 5,
     "adam_beta2": 0.95,
 }
+GPU_PRESET = {"learning_rate": 2e-4, "gradient_accumulation": 4, "warmup_steps": 10}  # what suits a few billion weights
 FULL_PRESET = {"learning_rate": 1e-4}  # every weight moves: a tenth of what an adapter takes
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS: tuple[str, ...] = ()  # the look of the answers decides alone: JSON, numbers, classes, short, long
@@ -89,12 +90,4 @@ def get_token_trainer(context: Context, train: list[dict[str, Any]], valid: list
         )
     # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
     own = {"packing": settings.packing, "eval_packing": False, "max_length": settings.max_length if settings.packing else None}
-    return SFTTrainer(
-        model=context.model,
-        args=SFTConfig(**context.arguments, **own),
-        train_dataset=context.to_dataset(train),
-        eval_dataset=context.to_dataset(valid),
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    return context.make_trainer(SFTTrainer, SFTConfig(**context.arguments, **own), train, valid)

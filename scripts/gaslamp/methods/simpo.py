@@ -6,14 +6,14 @@ from typing import Any
 
 from gaslamp import method
 from gaslamp.method import Context
-from gaslamp.preference import encode_labelled_pairs, take_as_is
+from gaslamp.preference import KINDS as KINDS
+from gaslamp.preference import NEEDS as NEEDS
+from gaslamp.preference import SEQUENCES as SEQUENCES
+from gaslamp.preference import get_labelled_pair_trainer
 from gaslamp.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
 from pydantic import Field
 
-KINDS = ("preference",)
-NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
 ARTEFACT = "causal_lm"
-SEQUENCES = 2  # a row is two answers
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = ("loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "nll_loss", "grad_norm")
 DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
@@ -31,12 +31,4 @@ def get_trainer(context: Context) -> Any:
 
     options = context.options
     own = {"loss_type": "simpo", "beta": options.beta, "simpo_gamma": options.gamma, "cpo_alpha": options.sft_weight}
-    return take_as_is(CPOTrainer, "tokenize_row")(
-        model=context.model,
-        args=CPOConfig(**context.arguments, **own, max_length=context.settings.train.max_length, remove_unused_columns=False),
-        train_dataset=context.to_dataset(encode_labelled_pairs(context, context.train)),
-        eval_dataset=context.to_dataset(encode_labelled_pairs(context, context.valid)),
-        processing_class=context.tokenizer,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    return get_labelled_pair_trainer(context, CPOTrainer, CPOConfig, **own)

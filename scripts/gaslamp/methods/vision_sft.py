@@ -78,16 +78,9 @@ def get_trainer(context: Context) -> Any:
         images = [[read_image(context.folder / name, options.shortest, options.longest) for name in row["images"]] for row in rows]
         return collate([{**row, "images": own} for row, own in zip(rows, images, strict=True)])
 
-    return SFTTrainer(
-        model=context.model,
-        args=SFTConfig(**context.arguments, max_length=None, remove_unused_columns=False, completion_only_loss=True),
-        train_dataset=context.to_dataset(render(context, context.train)),
-        eval_dataset=context.to_dataset(render(context, context.valid)),
-        processing_class=processor,
-        data_collator=read_and_collate,
-        callbacks=context.callbacks,
-        peft_config=context.peft_config,
-    )
+    config = SFTConfig(**context.arguments, max_length=None, remove_unused_columns=False, completion_only_loss=True)
+    rows, valid = render(context, context.train), render(context, context.valid)
+    return context.make_trainer(SFTTrainer, config, rows, valid, processing_class=processor, data_collator=read_and_collate)
 
 
 def render(context: Context, rows: list[Row]) -> list[dict[str, Any]]:

@@ -44,9 +44,9 @@ def _show(value: Any) -> str:
     return ", ".join(map(_show, value)) if isinstance(value, list) else str(value)
 
 
-def get_parameters(train: dict[str, Any], decisions: dict[str, str], method: str = "sft") -> list[tuple[str, str, str]]:
+def get_parameters(train: dict[str, Any], decisions: dict[str, str], method: str = "sft", backend: str = "cpu") -> list[tuple[str, str, str]]:
     """``(parameter, value, why)``: the reason a run recorded for a value, else the reason that the config or the method gives."""
-    fields, preset = Train.model_fields, get_preset(method, train.get("adapter", "lora"))
+    fields, preset = Train.model_fields, get_preset(method, train.get("adapter", "lora"), backend)
     rows = []
     for key, value in train.items():
         if key == "lora" and train.get("adapter") == "none":
@@ -113,7 +113,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         # the resolved config, so that this page alone is enough to do it again
         config=yaml.safe_dump(settings.dump(), sort_keys=False, allow_unicode=True, width=100),
         why_method=METHODS.get(settings.method, "set in config.yaml"),
-        parameters=get_parameters(settings.train.dump(), train.decisions, settings.method),
+        parameters=get_parameters(settings.train.dump(), train.decisions, settings.method, train.backend),
         environment=_get_environment(read_json(facts["system"]), read_json(facts["env"])),
         preflight=Preflight.read(facts["preflight"]),
         model=ModelFacts.read(facts["model"]),
