@@ -192,19 +192,39 @@ def restore_counters(trainer: Any, watcher: Watcher, resume: Path | None, step: 
 def trackers_beside(plan: Plan) -> Iterator[None]:
     """Where trackers keep their files unless the person said so: beside the metrics of this run, on this machine."""
     folder = (plan.metrics.parent / "trackers").absolute()
+    named = plan.settings.train.report_to
     places = {
         "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
-        "MLFLOW_TRACKING_URI": (folder / "mlflow").as_uri(),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",  # MLflow refuses its old store of plain files
+        "MLFLOW_EXPERIMENT_NAME": "gaslamp",
         "TRACKIO_DIR": str(folder / "trackio"),
         "WANDB_DIR": str(folder),
+        "WANDB_PROJECT": "gaslamp",
     }
-    ours = {name: place for name, place in places.items() if plan.settings.train.report_to and name not in os.environ}
+    if "wandb" in named and not has_wandb_key():
+        places["WANDB_MODE"] = "offline"
+        if "WANDB_MODE" not in os.environ:
+            say(f"wandb: no key, so the run stays on this machine; `wandb login`, then `wandb sync {folder / 'wandb'}/offline-run-*` sends it")
+    ours = {name: place for name, place in places.items() if named and name not in os.environ}
+    if ours:
+        folder.mkdir(parents=True, exist_ok=True)
     os.environ |= ours
     try:
         yield
     finally:
+        if "mlflow" in named:
+            import mlflow
+
+            mlflow.end_run()  # of a training that was stopped
         for name in ours:
             del os.environ[name]
+
+
+def has_wandb_key() -> bool:
+    """Whether Weights & Biases would find a key: in the environment, or where `wandb login` writes it."""
+    files = [Path(os.environ.get("NETRC", "~/.netrc")).expanduser(), Path("~/_netrc").expanduser()]
+    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").partition("//")[2].partition("/")[0]
+    return bool(os.environ.get("WANDB_API_KEY")) or any(host in file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 def save(trainer: Any, folder: Path) -> None:

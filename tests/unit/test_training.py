@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import sys
 import zipfile
 from collections.abc import Callable
@@ -495,6 +496,40 @@ def test_tensorboard_gets_the_metrics_beside_our_own(talks: Path, tmp_path: Path
     board = EventAccumulator(str(tmp_path / "one" / "trackers" / "tensorboard"))
     board.Reload()
     assert [scalar.value for scalar in board.Scalars("train/loss")] == pytest.approx(get_losses(tmp_path / "one"), rel=1e-5)
+
+
+@pytest.mark.parametrize("tracker", ["trackio", "mlflow", "wandb"])
+def test_other_trackers_keep_their_files_here(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracker: str) -> None:
+    """Each through the trainer, offline: nothing asks for a key, connects, or writes outside the run. (Where it is installed: pip install mlflow wandb.)"""
+    import sqlite3
+
+    pytest.importorskip(tracker)
+    left: list[Any] = []
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            left.append(address)
+            raise OSError("no network in this test")
+        real(self, address)
+
+    real = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    train_small(talks, tmp_path / "one", "sft", report_to=[tracker])
+    place = tmp_path / "one" / "trackers"
+    if tracker == "wandb":
+        assert [file.stat().st_size > 1000 for file in place.glob("wandb/offline-run-*/*.wandb")] == [True]
+    else:
+        database, query = {"trackio": ("trackio/gaslamp.db", "SELECT metrics FROM metrics"), "mlflow": ("mlflow.db", "SELECT value FROM metrics WHERE key = 'loss' ORDER BY step")}[tracker]
+        with sqlite3.connect(place / database) as base:
+            found = [row[0] for row in base.execute(query)]
+        losses = [json.loads(row)["train/loss"] for row in found if "train/loss" in json.loads(row)] if tracker == "trackio" else found
+        assert losses == pytest.approx(get_losses(tmp_path / "one"), rel=1e-5)
+    assert left == [] and not list(tmp_path.glob("*run*")) and not list(tmp_path.glob("wandb"))
+    assert not {"TRACKIO_DIR", "MLFLOW_TRACKING_URI", "WANDB_DIR", "WANDB_MODE"} & set(os.environ)
 
 
 def test_a_tracker_that_is_not_installed_stops_before_anything() -> None:
