@@ -87,8 +87,9 @@ def _refuse_unlearnable(rows: list[dict[str, Any]], names: list[str]) -> None:
     def first(name: str) -> Any:
         return next((row[name] for row in rows if row.get(name) not in (None, "", [])), None)
 
+    said = registry.get("formats", "speech").detect(names, rows)  # sounds with what is said in them: tts learns from these
     for name in ("audios", "audio", "videos", "video"):
-        if first(name) is not None:
+        if first(name) is not None and not said:
             raise GaslampError(
                 f"the rows have {'sounds' if name.startswith('audio') else 'films'} (column '{name}'): no method here learns from these",
                 f"leave these rows out, or delete the column '{name}' and its marks when the text alone teaches the task",
