@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,34 @@ def _repair_tokenizer(file: Path) -> None:
     write_text(file, json.dumps(value, ensure_ascii=False))
 
 
+def get_download_bar(every: float = 10.0) -> Any:
+    """A tqdm class for downloads: the bytes that came as a progress line at most every ``every`` seconds, no bars."""
+    from tqdm import tqdm
+
+    from gaslamp.console import get_duration, get_size, say
+
+    class DownloadBar(tqdm):  # type: ignore[misc]
+        told = 0.0
+
+        def display(self, *args: Any, **kwargs: Any) -> None:
+            now = time.monotonic()
+            if self.unit != "B" or not self.n or now - max(DownloadBar.told, self.started) < every:
+                return
+            DownloadBar.told = now
+            pace = self.n / (now - self.started)
+            of = f" of {get_size(self.total)}, {get_duration((self.total - self.n) / pace)} left" if self.total else ""
+            say(f"downloaded {get_size(self.n)}{of}")
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.started = time.monotonic()
+            super().__init__(*args, **{**kwargs, "disable": False})
+
+        def close(self) -> None:
+            self.disable = True
+
+    return DownloadBar
+
+
 def _download_from_hub(source: str, revision: str | None) -> Path:
     """The snapshot folder of a hub model in the Hugging Face cache: safetensors, config and tokenizer, no code."""
     from huggingface_hub import snapshot_download
@@ -133,7 +162,7 @@ def _download_from_hub(source: str, revision: str | None) -> Path:
 
     patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "LICENSE*"]
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns, tqdm_class=get_download_bar()))
     except RepositoryNotFoundError as error:
         raise GaslampError(
             f"the hub has no model '{source}' that you may read",

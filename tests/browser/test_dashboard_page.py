@@ -24,7 +24,7 @@ EXPECTED = {
     "sft": {"loss"},
     "dpo": {"loss", "preference", "margin", "accuracy"},
     "kto": {"loss", "preference", "margin", "kl"},
-    "grpo": {"loss", "reward", "length"},
+    "grpo": {"loss", "reward", "length", "kl"},
     "reward": {"loss", "rm_accuracy", "rm_margin", "rm_range"},
     "vision_sft": {"loss"},
 }
