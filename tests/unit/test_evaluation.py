@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from pathlib import Path
@@ -20,6 +21,7 @@ from gaslamp.evaluation.metric import choose_metrics
 from gaslamp.evaluation.questions import RETENTION, Question, get_questions, get_retention_scores
 from gaslamp.evaluation.stats import get_p_value, get_score
 from gaslamp.files import read_jsonl, write_jsonl
+from gaslamp.llamacpp.server import LlamaServer
 from gaslamp.models import fetch_model, load_model
 from gaslamp.template import Renderer, build_template
 
@@ -302,7 +304,7 @@ def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.Mo
             return list(text.encode())
 
         def generate_batch(self, talks: list[Any], limit: int, note: Any, **drawn: Any) -> None:
-            assert drawn == {"temperature": 0.0, "top_p": 1.0, "seed": 3407}
+            assert drawn == {"temperature": 0.0, "top_p": 1.0, "seed": 3407} and set(drawn) < set(inspect.signature(LlamaServer.chat).parameters)
             for number, talk in enumerate(talks):
                 asked.append(talk[-1]["content"])
                 if len(asked) == 4:
