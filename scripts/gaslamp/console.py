@@ -48,10 +48,13 @@ def get_size(size: float) -> str:
 
 
 class Progress:
-    """A progress line at most every ``every`` seconds, with the share done and an estimate of what is left."""
+    """A progress line at most every ``every`` seconds, with what is done and an estimate of what is left.
 
-    def __init__(self, what: str, total: int, every: float = 10.0) -> None:
-        self.what, self.total, self.every = what, total, every
+    ``in_percent``: the numbers are percentages, of a total of 100.
+    """
+
+    def __init__(self, what: str, total: int, every: float = 10.0, in_percent: bool = False) -> None:
+        self.what, self.total, self.every, self.in_percent = what, total, every, in_percent
         self.started = self.last = time.monotonic()
         self.first_done: int | None = None
 
@@ -65,7 +68,8 @@ class Progress:
         self.last = now
         pace = (done - self.first_done) / max(now - self.started, 1e-9)
         left = f", {get_duration((self.total - done) / pace)} left" if pace > 0 and done < self.total else ""
-        say(f"{self.what} {done} of {self.total}{left}{', ' + extra if extra else ''}")
+        how_far = f"{done} %" if self.in_percent else f"{done} of {self.total}"
+        say(f"{self.what} {how_far}{left}{', ' + extra if extra else ''}")
 
 
 @contextmanager

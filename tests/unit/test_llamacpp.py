@@ -440,3 +440,10 @@ def test_what_llama_server_is_told() -> None:
     both = server.get_command(tools, Path("m.gguf"), 8081, alias="m", lora=Path("a.gguf"), lora_scale=0.0, mmproj=Path("eye.gguf"))
     text = " ".join(both)
     assert "--lora-scaled a.gguf:0" in text and "--cache-ram 0 --no-cache-prompt" in text and "--mmproj eye.gguf" in text
+
+
+def test_how_far_a_program_is() -> None:
+    """What llama-quantize and the converter print; the last figure counts."""
+    assert convert.get_percentage(b"[   1/ 272] output.weight\n[ 136/ 272] blk.15.attn_k.weight - [576, 192]\n") == 50
+    assert convert.get_percentage(b"Writing:  12%|#   | 31M/271M\rWriting:  83%|###  | 225M/271M") == 83
+    assert convert.get_percentage(b"main: quantizing") is None

@@ -15,6 +15,7 @@ from gaslamp.chat.page import build_page, get_seeds, write_facts
 from gaslamp.console import get_size
 from gaslamp.contracts import Card, Ladder, Level, Parity
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.figures import format_value
 from gaslamp.files import read_json, write_json
 from gaslamp.llamacpp.server import get_free_port, make_key_file, start_detached, stop_detached
 
@@ -111,7 +112,7 @@ def get_facts(
         "base": ("Base", "the same file, adapter taken out", "the served file with the adapter subtracted while it computes (LoRA scale -1)"),
     }
     columns = []
-    about = [f"{rung.file} of run {run}: {get_size(rung.size_bytes)}, {100 * rung.score.value:.1f} % on {rung.score.n} test rows ({ladder.metric}). {parity.summary}."]
+    about = [f"{rung.file} of run {run}: {get_size(rung.size_bytes)}, {format_value(rung.score.value, ladder.unit)} on {rung.score.n} test rows ({ladder.metric}). {parity.summary}."]
     for name in ("base", "tuned"):
         title, short, note = texts[name]
         found = checked.get(name)

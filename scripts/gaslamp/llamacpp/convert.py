@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
+from gaslamp.console import Progress
 from gaslamp.errors import GaslampError
 from gaslamp.llamacpp.toolchain import get_tool
 
@@ -185,6 +187,35 @@ class Output(NamedTuple):
     peak_memory_gb: float
 
 
+_DONE = re.compile(rb"\[ *(\d+)/ *(\d+)\]|(\d+)%\|")  # llama-quantize's [  12/ 272], the converter's 45%|
+
+
+def get_percentage(text: bytes) -> int | None:
+    """How far a program says it is, at the end of what it printed; ``None`` when it says nothing of it."""
+    found = None
+    for match in _DONE.finditer(text):
+        done, total, share = match.groups()
+        found = int(share) if share else 100 * int(done) // max(1, int(total))
+    return found
+
+
+def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress) -> tuple[int, Any]:
+    """Wait for a child and tell how far it is; its status and resource usage."""
+    pause = 0.02
+    while True:
+        # wait4 tells the memory of this child alone; getrusage would tell the largest of all
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return status, usage
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.5)
+        for handle in printed if pause == 1.0 else ():
+            size = os.fstat(handle.fileno()).st_size
+            percentage = get_percentage(os.pread(handle.fileno(), 4096, max(0, size - 4096)))
+            if percentage is not None and 0 < percentage < 100:
+                progress.update(percentage)
+
+
 def run_tool(command: list[str], log: Path | None, what: str) -> Output:
     """Run a llama.cpp program and append all it prints to ``log``.
 
@@ -195,8 +226,7 @@ def run_tool(command: list[str], log: Path | None, what: str) -> Output:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, stdin=subprocess.DEVNULL)
         try:
-            # wait4 tells the memory of this child alone; getrusage would tell the largest of all
-            _, status, usage = os.wait4(process.pid, 0)
+            status, usage = _wait(process.pid, (out, err), Progress(f"{what}:", 100, in_percent=True))
         except BaseException:
             process.kill()
             process.wait()
