@@ -55,6 +55,10 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
         for name, pair in first.slices.items():
             table.add_row(Text(f"  {name}"[:24]), format_value(pair["tuned"].value, first.unit), format_interval(pair["tuned"], first.unit), "", "", *blank)
     unit = ladder.unit if ladder else "share"
+    if compare and ladder:  # fewer rows, and where answers are not compared (preferences) another metric
+        same, rows = ladder.metric == compare.metrics[0].name, ladder.levels[0].score.n
+        if not same or rows != compare.n:
+            table.add_row(Text(f"files, {rows} rows" + ("" if same else f", {ladder.metric.replace('_', ' ')}")), "", "", "", "", *blank, style="dim")
     for level in ladder.levels if ladder else []:
         chosen = ladder is not None and level.level == ladder.recommended
         speed = [f"{bench.levels[level.level]['gen_tps']:.1f}" if level.level in bench.levels else ""] if bench else []
