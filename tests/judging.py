@@ -22,7 +22,7 @@ BY_KIND: dict[str, tuple[str, ...]] = {
     "prompt": ("mean_reward", *SHORT, "length"),
     "pair": ("retrieval", "mean_reciprocal_rank"),
 }
-OTHERS = {"reward": ("preference_accuracy", "preference_margin"), "vision_sft": ("exact_match", "character_error_rate", "word_error_rate")}
+OTHERS = {"reward": ("preference_accuracy", "preference_margin"), "tts": ("completion_loss", "stop_rate"), "vision_sft": ("exact_match", "character_error_rate", "word_error_rate")}
 
 
 def judge_trained(name: str, base: Path, rows: Path, adapters: Path, train: dict[str, Any], place: Path, **evaluation: Any) -> Compare:

@@ -186,12 +186,12 @@ def choose_metrics(settings: Any, rows: list[Row]) -> list[Metric]:
 
 
 def _get_defaults(method: str, rows: list[Row], rewarded: bool) -> list[str]:
-    """The method's DEFAULT_METRICS, the first of which decides, then what the rows suggest."""
+    """The method's DEFAULT_METRICS, the first of which decides; where there are none, or rewards judge, also what the rows suggest."""
     module = registry.get("methods", method)
     named = [name for name in getattr(module, "DEFAULT_METRICS", ()) if name in registry.names("metrics")]
     if rewarded and "mean_reward" not in named:
         named = ["mean_reward", *named]
-    names = list(dict.fromkeys([*named, *get_default_metrics(rows)]))
+    names = list(dict.fromkeys([*named, *(get_default_metrics(rows) if rewarded or not named else ())]))
     if not rewarded:
         names = [name for name in names if name != "mean_reward"]
     if getattr(module, "ARTEFACT", "causal_lm") != "causal_lm":
