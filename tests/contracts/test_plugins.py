@@ -7,6 +7,7 @@ import inspect
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -112,14 +113,17 @@ def test_page_of_a_method(name: str) -> None:
     assert [part for part in ("## Data", "## Settings", "## Healthy values", "## Cost") if part not in page] == []
     preset = get_preset(name)
     mantissa, exponent = f"{preset['learning_rate']:e}".split("e")
-    assert f"learning rate {float(mantissa):g}e{int(exponent)}" in page and f"batch {preset['batch_size']}" in page
+    rate = f"{float(mantissa):g}e{int(exponent)}"
+    assert f"learning rate {rate}" in page and f"batch {preset['batch_size']}" in page
     linked = [page, *((ROOT / "docs" / "methods" / f"{other}.md").read_text(encoding="utf-8") for other in ("sft", "grpo") if f"[{other}](" in page)]
     absent = [option for option in module.Settings.model_fields if not any(f"`{option}`" in text for text in linked)]
     assert absent == [], "every setting is told, here or on the page it names"
     if "## Data\n\n```json\n" in page:
         example = page.partition("```json\n")[2].partition("\n```")[0]
         assert find_format([json.loads(example)], kinds=module.KINDS)[1].KIND in module.KINDS
-    assert f"(methods/{name}.md)" in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    overview = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    line = f"\\| `{name}` \\| {rate} \\| .* \\| {preset['batch_size']} x {preset['gradient_accumulation']} \\| .* \\| {preset['max_length']} \\| {preset['warmup_steps']} \\|"
+    assert f"(methods/{name}.md)" in overview and re.search(line, overview), "docs/methods.md has the preset"
 
 
 def test_sft_knows_the_order_of_turns() -> None:

@@ -62,7 +62,7 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
                     continue
                 soundfile.write(out / name, codec.decode(frames), codec.rate, subtype="PCM_16")
                 said[who] += 1
-            cells.append(f'<audio controls preload="none" src="{name}"></audio>')
+            cells.append(f'<audio controls preload="metadata" src="{name}"></audio>')
         lines.append("<tr>" + "".join(f"<td>{cell}" for cell in cells) + "</tr>")
     write_text(out / "index.html", PAGE.format(rows=len(rows), lines="\n".join(lines)))
     verify(out)
