@@ -23,6 +23,7 @@ SPLITS = ("train", "valid", "test")
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
 LONGEST_TEXT = 6000  # letters of a row that are shown
 PICTURE_BYTES = 200_000  # larger pictures are named, not shown
+SOUND_BYTES = 2_000_000  # 40 seconds at 24 kHz
 VERDICTS = {"blocked": "bad", "warning": "warn", "noted": "even", "mended": "even", "passed": "good", "off": "off"}
 TWINS = ("exact_duplicates", "near_duplicates", "exact_leaks", "near_leaks")
 KIND_NAMES = {
@@ -32,6 +33,7 @@ KIND_NAMES = {
     "prompt": "prompts for rewards to judge",
     "pair": "pairs of texts",
     "text": "running text",
+    "speech": "recordings and what is said in them",
 }
 
 
@@ -123,6 +125,7 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
     return {
         "sides": sides,
         "facts": {key: str(value)[:200] for key, value in facts.items()},
+        "sound": _get_sound(folder / str(row["audio"])) if "audio" in row else None,
         "images": [_get_picture(folder, path) for path in get_images(messages)],
         "tools": [tool.get("function", tool).get("name", "?") for tool in row.get("tools") or ()],
     }
@@ -136,6 +139,13 @@ def _join(tokens: list[Piece]) -> list[dict[str, Any]]:
             runs.append({"learnt": token.learnt, "tokens": []})
         runs[-1]["tokens"].append(token.text)
     return runs
+
+
+def _get_sound(file: Path) -> str | None:
+    """A recording as a data URL, so that the page stays one file; None for a long one."""
+    if not file.is_file() or file.stat().st_size > SOUND_BYTES:
+        return None
+    return "data:audio/wav;base64," + base64.b64encode(file.read_bytes()).decode()
 
 
 def _get_picture(folder: Path, path: str) -> dict[str, str]:
