@@ -63,7 +63,8 @@ def render_svg(ladder: Ladder) -> str:
             row -= 13
         taken.append((at, row))
         name = f"{level.level} (recommended)" if level.level == ladder.recommended else level.level
-        parts.append(_text(min(at + 6, WIDTH - RIGHT), max(row, 32), name, colour, "start" if at < WIDTH - 150 else "end"))
+        is_left = at >= WIDTH - 150  # no room on the right
+        parts.append(_text(at - 8 if is_left else at + 6, max(row, 32), name, colour, "end" if is_left else "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
