@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from gaslamp.config import Data
 
 END = {"write_roadbook": 1, "build_demo_files": 1, "write_progress": 1}  # they tell everything, so they follow everything
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
@@ -85,6 +86,29 @@ def restored(project: Path) -> Iterator[None]:
             os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
+DATA_KEYS: dict[str, object] = {  # every key of data but source, each edited alone
+    "sql": "SELECT * FROM source",
+    "subset": "main",
+    "hub_split": "train",
+    "revision": "v1",
+    "format": "prompt_completion",
+    "columns": {"prompt": "prompt", "completion": "completion"},
+    "system": "Be brief.",
+    "split": {"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200},
+    "rehearsal": 0.0,
+    "slice": "kind",
+    "max_truncated": 0.1,
+    "redact": True,
+    "group": "kind",
+    "checks": {"near_duplicates": {"max_percentage": 10.0}},
+}
+
+
+def other_file(project: Path) -> None:
+    tiny.write_rows(project / "data/raw/other.csv")
+    tiny.set_config(project, **{"data.source": "data/raw/other.csv"})
+
+
 CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("nothing edited", lambda project: None, {}),
     ("the data touched", touch("data/raw/notes.csv"), {}),
@@ -111,7 +135,6 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
     ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
     ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),
-    ("a check's threshold", config(data__checks={"near_duplicates": {"max_percentage": 10.0}}), {**DATA, "write_brief": 1}),
     ("the report", append("scripts/gaslamp/report/style.css", "/* x */\n"), {"build_report": 1}),
     ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
@@ -124,7 +147,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("code of this method", append("scripts/gaslamp/methods/sft.py", "# x\n"), DATA),
     ("a reward that the method does not use", config(train__rewards=[{"name": "length"}]), TRAIN),
     ("one row of the data", append("data/raw/notes.csv", '"9 pies for Zoe","ok"\n'), DATA),
-    ("the split", config(data__split={"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200}), {**DATA, "write_brief": 1}),
+    *((f"data.{key}", config(**{f"data__{key}": value}), {**DATA, "write_brief": 1}) for key, value in DATA_KEYS.items()),
+    ("data.source", lambda project: other_file(project), {**DATA, "write_brief": 1}),
     ("the model's chat template", replace("model:tokenizer_config.json", "assistant", "helper"), {**DATA, "fetch_model": 1}),
     ("the model's weights", lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None, {**DATA, "fetch_model": 1}),
     ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2}),
@@ -136,6 +160,10 @@ def test_edit_reruns_exactly_what_depends_on_it(finished: Path, edit: Edit, jobs
     with restored(finished):
         edit(finished)
         assert tiny.get_jobs(finished) == jobs
+
+
+def test_every_key_of_the_data_is_edited_once() -> None:
+    assert {"source", *DATA_KEYS} == set(Data.model_fields)
 
 
 def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ JSONL: list[tuple[str, Make, str]] = [
 TALKS: list[tuple[str, Make, str]] = [
     (name, talks(bad), f"rows.jsonl, line 13: {message}")
     for name, bad, message in [
+        ("nothing is to be learnt", [Q, {**A, "weight": 0}], "no token of it would be learnt"),
         ("turns are text", "q", "column 'messages' holds no list of turns"),
         ("turns are null", None, "column 'messages' holds no list of turns"),
         ("no turns", [], "column 'messages' holds no list of turns"),
@@ -208,6 +209,8 @@ SHAPES: list[tuple[str, str, Make, str]] = [
         ("prompt is null", "grpo", {"prompt": "q"}, {"prompt": None}, "column 'prompt' is empty or missing"),
         ("prompt is blank", "grpo", {"prompt": "q"}, {"prompt": " "}, "column 'prompt' is empty"),
         ("no positive", "embedding", {"anchor": "q", "positive": "a"}, {"anchor": "q"}, "column 'positive' is empty or missing"),
+        ("segment without a label", "cpt", {"segments": [{"label": True, "text": "words"}]}, {"segments": [{"text": "x"}]}, "column 'segments', segment 1 is no object of text and label"),
+        ("half a weight", "sft", {"messages": [Q, A]}, {"messages": [Q, {**A, "weight": 0.5}]}, "column 'messages', turn 2: weight is 0.5, but it can only be learnt or not"),
         ("score is text", "embedding", {"anchor": "q", "positive": "a", "score": 0.5}, {"anchor": "q", "positive": "a", "score": "high"}, "column 'score' holds no number"),
     ]
 ]

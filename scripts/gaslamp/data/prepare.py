@@ -286,9 +286,10 @@ def _get_split_warnings(spool: Spool) -> list[str]:
     if spool.dropped:
         warnings.append(f"{spool.dropped} test rows over data.split.max_test were left out; lower data.split.test to train on them")
     if spool.counts["test"] < 50:
-        warnings.append(f"only {spool.counts['test']} test rows: scores will have wide intervals")
+        count = spool.counts["test"]
+        warnings.append(f"only {count} test row{'' if count == 1 else 's'}: scores will have wide intervals")
     if spool.duplicates:
-        warnings.append(f"{spool.duplicates} exact duplicates were left out")
+        warnings.append(f"{spool.duplicates} exact duplicate{' was' if spool.duplicates == 1 else 's were'} left out")
     return warnings
 
 
