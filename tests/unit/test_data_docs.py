@@ -15,8 +15,17 @@ LINE = re.compile(r"^\| (?:`(\w+)`|ShareGPT, the same format) \| `(\{.*?\})`(?:[
 EXAMPLES = [(name or "messages", json.loads(text), re.findall(r"`(\w+)`", methods)) for name, text, methods in LINE.findall((tiny.ROOT / "docs/data.md").read_text(encoding="utf-8"))]
 
 
+README = [(name, json.loads(text)) for name, text in re.findall(r"^(\w+) +(\{.*\})$", (tiny.ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)]
+
+
 def test_there_is_an_example_of_every_format() -> None:
-    assert {name for name, _, _ in EXAMPLES} == set(registry.names("formats"))
+    assert {name for name, _, _ in EXAMPLES} == {name for name, _ in README} == set(registry.names("formats"))
+
+
+def test_the_examples_of_the_readme_are_found_as_what_they_are() -> None:
+    for name, row in README:
+        found, plugin, mapping = find_format([row], "auto", {}, () if name != "grpo" else ("prompt",))
+        assert found == name and rows.get_kind(plugin.convert(row, mapping)) == plugin.KIND
 
 
 def test_every_check_is_listed_with_its_severity() -> None:

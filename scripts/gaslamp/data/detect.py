@@ -228,7 +228,7 @@ def _refuse_bad_answers(method_name: str, method: ModuleType, rows: list[dict[st
         f"the method {method_name} would learn bad answers as good ones: {len(bad)} of the first {len(rows)} rows are rated bad"
         f"\n    found:  {', '.join(get_columns(rows))}, read as {format_name} ({', '.join(f'{role} = {name}' for role, name in mapping.items())})"
         f"\n    needed: {method.NEEDS}",
-        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, data.sql: \"SELECT * FROM source WHERE {where}\"",
+        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, data.sql: SELECT * FROM source WHERE {where}",
         f"to learn every answer whatever its rating, say which column is what: data.columns: {{{every}}}",
     )
 
