@@ -100,6 +100,7 @@ DATA_KEYS: dict[str, object] = {  # every key of data but source, each edited al
     "max_truncated": 0.1,
     "redact": True,
     "group": "kind",
+    "speech": {"codebooks": 1},
     "checks": {"near_duplicates": {"max_percentage": 10.0}},
 }
 
