@@ -118,7 +118,7 @@ rule evaluate_target_gguf:
     log:
         "logs/{run}/evaluate_target_{level}.log",
     wildcard_constraints:
-        level="(?!merged$|endpoint$)[a-z0-9_]+",
+        level="(?!merged|endpoint)[a-z0-9_]+",
     resources:
         model=1,
     params:

@@ -45,7 +45,7 @@ def judge_trained(name: str, base: Path, rows: Path, adapters: Path, train: dict
     outputs = {key: place / key for key in ("compare", "verdict", "report", "side_by_side", "page")}
     compare = compare_models(settings, place / "base.jsonl", place / "tuned.jsonl", rows, outputs)
     found = [metric.name for metric in compare.metrics]
-    assert found == list(OTHERS.get(name, BY_KIND[get_method(name).KINDS[0]]))
+    assert found == list(OTHERS[name] if name in OTHERS else BY_KIND[get_method(name).KINDS[0]])
     for metric in compare.metrics:
         for score in (metric.base, metric.tuned, metric.difference):
             assert score and score.n == compare.n and all(math.isfinite(value) for value in (score.low, score.value, score.high)), metric.name
