@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -212,10 +213,9 @@ def trackers_beside(plan: Plan) -> Iterator[None]:
     try:
         yield
     finally:
-        if "mlflow" in named:
-            import mlflow
-
-            mlflow.end_run()  # of a training that was stopped
+        for name, end in (("mlflow", "end_run"), ("wandb", "finish")):  # also of a training that was stopped
+            if name in named and name in sys.modules:
+                getattr(sys.modules[name], end)()
         for name in ours:
             del os.environ[name]
 
@@ -409,7 +409,6 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
 def get_memory_gb() -> float:
     """Peak memory of this process in GB: reserved on the GPU where it computes there, resident elsewhere."""
     import resource
-    import sys
 
     import torch
 
