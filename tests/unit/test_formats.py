@@ -176,6 +176,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "prompt": [{"prompt": "q"}],
     "pair": [{"anchor": "q", "positive": "a"}],
     "text": [{"text": "words"}],
+    "speech": [{"audio": "1.wav", "text": "words"}],
 }
 PROMPTS: list[tuple[str, dict[str, Any], Any]] = [
     ("a prompt alone", {"prompt": "q"}, None),
@@ -395,6 +396,10 @@ def test_a_method_that_needs_other_columns_says_which() -> None:
     assert "rejected" in suggest_mapping([plain], list(plain), "preference")
 
 
+def test_rows_of_every_kind_meet_every_method() -> None:
+    assert set(ROWS) == set(rows.KINDS)
+
+
 @pytest.mark.parametrize("method", registry.names("methods"))
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_method_and_a_kind_that_do_not_fit(method: str, kind: str) -> None:
@@ -452,6 +457,7 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "tool_calls": st.fixed_dictionaries({"query": WORDS, "city": WORDS}).map(
         lambda row: {"query": row["query"], "tools": [TOOL], "answers": [{"name": "weather", "arguments": {"city": row["city"]}}]}
     ),
+    "speech": st.fixed_dictionaries({"audio": st.just("1.wav"), "text": WORDS}, optional={"speaker": WORDS}),
     "vision": st.fixed_dictionaries({"image": st.just("1.png"), "question": WORDS, "answer": WORDS}, optional={"system": WORDS}),
 }
 

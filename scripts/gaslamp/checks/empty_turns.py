@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, get_unusual
 from gaslamp.rows import KINDS, Row, get_images, get_text
 
 TITLE = "empty turns"
@@ -16,9 +16,7 @@ FIX = "fill in the turn, or delete the row"
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """User and assistant turns without text, picture or tool call, and empty texts of rows that have no turns."""
-    for sample in samples:
-        if sample.is_plain:  # nearly every row
-            continue
+    for sample in get_unusual(samples):
         for place in find_empty(sample.row):
             yield Finding(sample.place, place)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, get_unusual
 from gaslamp.rows import get_images
 
 TITLE = "pictures outside 300 to 1000 pixels"
@@ -20,7 +20,7 @@ def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     if not (Path(facts.folder) / "images").is_dir():
         return  # no row has a picture
     smallest, largest = facts.options["smallest"], facts.options["largest"]
-    for sample in samples:
+    for sample in get_unusual(samples):
         messages = [message for key in ("messages", "prompt", "chosen", "rejected", "completion") for message in sample.row.get(key) or ()]
         for path in get_images([message for message in messages if isinstance(message, dict)]):
             width, height = get_size(Path(facts.folder) / path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, get_unusual
 
 TITLE = "recordings that are silent, clipped, very short or very long"
 SEVERITY = "warn"
@@ -18,7 +18,7 @@ OPTIONS = {"shortest": 0.5, "longest": 30.0, "quiet": 0.01, "clipped": 0.01}
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """Rows whose sound is shorter or longer (seconds), whose peak is below ``quiet``, or of which more than the share ``clipped`` is at the limit."""
-    for sample in samples:
+    for sample in get_unusual(samples):
         if not str(sample.row.get("audio", "")).startswith("audio/"):
             continue
         seconds, peak, full = look_at(Path(facts.folder) / sample.row["audio"])

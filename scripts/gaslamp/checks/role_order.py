@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, get_unusual
 from gaslamp.rows import Message, Row
 
 TITLE = "turns out of order"
@@ -17,9 +17,7 @@ ROLES = ("system", "user", "assistant", "tool")
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first turn that is out of order, of each row that has one."""
-    for sample in samples:
-        if sample.is_plain:  # nearly every row
-            continue
+    for sample in get_unusual(samples):
         if problem := find_problem(sample.row):
             yield Finding(sample.place, problem)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -34,6 +34,30 @@ class Sample:
     ids: list[int] | None = None
     trained: list[bool] | None = None
     is_plain: bool = False  # a talk of texts, user and assistant in turns: some row checks have nothing to look for
+
+
+class Samples(Sequence[Sample]):
+    """The samples of a chunk of rows, each made when it is asked for: most checks have nothing to look for in most rows."""
+
+    def __init__(self, label: str, rows: list[Any]) -> None:
+        """Rows are tuples of number, row, and whatever; the last is rows.is_plain."""
+        self._label, self._rows = label, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        number, row, *_, plain = self._rows[index]
+        return Sample(f"{self._label} {number}", row, is_plain=plain)
+
+    def get_unusual(self) -> Iterator[Sample]:
+        """Those that are not plain."""
+        return (self[index] for index, row in enumerate(self._rows) if not row[-1])
+
+
+def get_unusual(samples: Iterable[Any]) -> Iterable[Any]:
+    """The samples that are not plain talk (rows.is_plain): for checks that such talk surely passes."""
+    return samples.get_unusual() if isinstance(samples, Samples) else (sample for sample in samples if not sample.is_plain)
 
 
 @dataclass(frozen=True)

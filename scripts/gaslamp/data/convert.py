@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp import registry
-from gaslamp.data.checking import KEPT, Check, Facts, Finding, Sample, load_checks
+from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_checks
 from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
@@ -63,8 +63,8 @@ class Converted:
     error: tuple[str, str, str | None] | None = None
 
 
-Waiting = tuple[int, Row, dict[str, Any], bytes, bool]
-"""A converted row on its way: its number in the file, the row, what it was made from, its JSON, and rows.is_plain of it."""
+Waiting = tuple[int, Row, dict[str, Any], bytes, bytes, bool]
+"""A converted row on its way: its number in the file, the row, what it was made from, its JSON, what it asks, and rows.is_plain of it."""
 
 
 class Converter:
@@ -122,19 +122,20 @@ class Converter:
                 if self.prepare:
                     row = self.prepare(row, plan)
                     plain = is_plain(row)
-                core = dumps(row)
+                core, question = write_row(row, plain)
             except orjson.JSONEncodeError as error:
                 wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
                 continue
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 wrong_types.append(Finding(f"{label} {number}", _describe(error)))
                 continue
-            rows.append((number, row, source, core, plain))
+            rows.append((number, row, source, core, question, plain))
         result.read = count + len(problems)
         if self.checks and rows:
             rows = self._check(rows, label, result)
         lines, digests, questions, splits = result.lines, [], [], bytearray()
-        for number, row, source, core, plain in rows:
+        slice_column, group_column, seen_numbers = plan.slice, plan.group, result.numbers
+        for number, row, source, core, question, plain in rows:
             try:
                 wrong = validate(row) if not (plain and self.takes_plain) else ()
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -143,7 +144,6 @@ class Converter:
             if wrong:
                 wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
                 continue
-            question = get_question_bytes(row, dumps, b'"train":' in core)
             given = fixed_split
             if plan.obeys_split and not given:
                 name = SPLIT_NAMES.get(str(source.get("split")).strip().lower())
@@ -153,7 +153,7 @@ class Converter:
                 given = 1 + SPLITS.index(name)
             digest = digest_of(core)
             tail = b""
-            value = source.get(plan.slice)
+            value = source.get(slice_column)
             if type(value) is str or type(value) is int or type(value) is bool:
                 tail = b',"slice":' + dumps(str(value))
             names = tuple(source)
@@ -168,14 +168,14 @@ class Converter:
                         tail += b',"columns":' + dumps(rest)
                     except TypeError:
                         tail += b',"columns":' + dumps({name: item for name, item in rest.items() if _is_writable(item, dumps)})
-            group = source.get(plan.group)
+            group = source.get(group_column)
             if group is not None and type(group) in SCALARS:
                 question = f"group:{group}".encode("utf-8", "surrogatepass")
             lines.append(b'{"id":"' + digest[:8].hex().encode() + b'",' + core[1:-1] + tail + b"}\n")
             digests.append(digest)
             questions.append(hashlib.blake2b(question, digest_size=16).digest()[:8])
             splits.append(given)
-            result.numbers.append(number)
+            seen_numbers.append(number)
         result.digests, result.questions, result.splits = b"".join(digests), b"".join(questions), bytes(splits)
         self._report(result, "unreadable", [Finding(*problem) for problem in problems], result.read)
         self._report(result, "wrong_types", wrong_types, result.read)
@@ -189,27 +189,26 @@ class Converter:
 
     def _check(self, rows: list[Waiting], label: str, result: Converted) -> list[Waiting]:
         """Call the checks that look at rows as they stream; those that drop or mend change the list."""
-        import orjson
-
-        samples: list[Sample] = []
+        samples: Samples | None = None
         for check in self.checks:
-            if not samples:
-                samples = [Sample(f"{label} {number}", row, "", None, None, plain) for number, row, _, _, plain in rows]
-                facts = replace(self.plan.facts, shared={"json": [core for _, _, _, core, _ in rows]})
+            if samples is None:
+                samples = Samples(label, rows)
+                facts = replace(self.plan.facts, shared={"json": [item[3] for item in rows]})
             findings = list(check.plugin.check(samples, check.get_facts(facts)))
             self._report(result, check.name, findings, len(samples))
             if not findings:
                 continue
             places = {finding.place for finding in findings}
             if check.mends:
-                for index, (number, row, source, _, _) in enumerate(rows):
+                for index, (number, row, source, *_) in enumerate(rows):
                     if f"{label} {number}" in places:
                         mended = check.plugin.mend(row, check.options)
-                        rows[index] = number, mended, source, orjson.dumps(mended), is_plain(mended)
-                samples = []
+                        plain = is_plain(mended)
+                        rows[index] = (number, mended, source, *write_row(mended, plain), plain)
+                samples = None
             elif getattr(check.plugin, "DROPS", False):
                 rows = [item for item in rows if f"{label} {item[0]}" not in places]
-                samples = []
+                samples = None
         return rows
 
 
@@ -233,6 +232,20 @@ def _describe(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return f"its values have an unexpected shape ({type(error).__name__}: {error})"
+
+
+def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
+    """The JSON of a row, and of what it asks. Of a talk in order the second is the beginning of the first: written once."""
+    import orjson
+
+    dumps = orjson.dumps
+    if not plain or len(row) > 1:
+        core = dumps(row)
+        return core, get_question_bytes(row, dumps, b'"train":' in core)
+    turns = row["messages"]
+    asked = dumps(turns[:-1])
+    core = b'{"messages":' + asked[:-1] + b"," + dumps(turns[-1]) + b"]}"
+    return core, asked if b'"train":' not in core else get_question_bytes(row, dumps)
 
 
 def get_question_bytes(row: Row, dumps: Any, is_marked: bool = True) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> 
     """
     import pyarrow.compute
 
-    batch = list(samples)
+    batch = samples if isinstance(samples, Sequence) else list(samples)
     if not batch:
         return
     if "suspects" not in shared or shared["suspects"][0] is not samples:  # one look for both checks: few rows hold anything
@@ -113,7 +113,7 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> 
         yield batch[index]
 
 
-def _get_json(batch: list[Any], shared: dict[str, Any]) -> Any:
+def _get_json(batch: Sequence[Any], shared: dict[str, Any]) -> Any:
     """The JSON of every row as one Arrow array, put together without a copy of each."""
     import numpy
     import orjson

@@ -281,7 +281,8 @@ def _parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
             continue
         found.append((number, line, row))
     # one look at the whole chunk: a key that stands twice is one more in the text than in the rows
-    is_plain = not problems and data.count(b'":') + data.count(b'" :') == sum([count_keys(row) for _, _, row in found])
+    written = data.count(b'":') + data.count(b'" :')
+    is_plain = not problems and (written == sum([len(row) for _, _, row in found]) or written == sum([count_keys(row) for _, _, row in found]))
     for number, line, row in found:
         if not is_plain and line.count(b'":') + line.count(b'" :') != count_keys(row) and (twice := find_duplicate_key(line)):
             problems.append((f"{label} {number}", f"the key '{twice}' stands twice in this row", "keep one of them"))
