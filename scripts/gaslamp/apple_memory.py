@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gaslamp import registry
 from gaslamp.memory_need import GB, Shape, get_adapter_parameters
 
 MACS = (8, 16, 24, 32, 64, 128)
@@ -99,7 +100,7 @@ def describe_macs(train: Any, sequences: int = 1) -> str:
 
 
 def find_fit(shape: Shape, train: Any, total_gb: float, device: dict[str, Any] | None = None, sequences: int = 1) -> tuple[str, dict[str, float], str]:
-    """``fits``, ``tight`` or ``exceeds``; the parts in GB; and a sentence for people, with the way out when it does not fit."""
+    """``fits``, ``tight`` or ``exceeds``; the parts in GB; and sentences for people: the way out when it does not fit, and what fits which Mac."""
     parts = get_mlx_need(shape, train, sequences)
     need, (room, source) = sum(parts.values()), get_working_set(total_gb, device)
     fit = "fits" if need <= 0.8 * room else "tight" if need <= room else "exceeds"
@@ -109,5 +110,5 @@ def find_fit(shape: Shape, train: Any, total_gb: float, device: dict[str, Any] |
         ways += [] if train.gradient_checkpointing else ["train.gradient_checkpointing: true"]
         ways += [] if train.batch_size == 1 else ["train.batch_size: 1"]
         text += f"; set {', '.join(ways)}, take a shorter max_length or a smaller model" if ways else "; take a shorter max_length or a smaller model"
-        text += f", or a larger machine: snakemake --profile colab. With these settings fit {describe_macs(train, sequences)}"
-    return fit, parts, text
+    colab = "snakemake --profile colab" + ("" if registry.get("backends", "colab").BUILT else " (once it is built)")
+    return fit, parts, f"{text}. With these settings fit {describe_macs(train, sequences)}; above: {colab}"

@@ -220,9 +220,11 @@ class Run:
     def iterate_batches(self, dataset: Any, batch_size: int, *_: Any, **__: Any) -> Iterator[tuple[Any, ...]]:
         """The batches of the training from the step on at which it stands, without an end; every step has as many."""
         train, number = self.train_settings, self.step
+        order: list[int] = []
         while True:
-            order = self.objective.get_order(self.rows, number // self.steps_per_epoch)
-            start = number % self.steps_per_epoch * self.window
+            epoch, start = number // self.steps_per_epoch, number % self.steps_per_epoch * self.window
+            if not start or not order:
+                order = self.objective.get_order(self.rows, epoch)
             samples = [self.rows[n] for n in order[start : start + self.window]]
             batches = [samples[n : n + train.batch_size] for n in range(0, len(samples), train.batch_size)]
             counts = [self.objective.count(batch) for batch in batches]

@@ -238,8 +238,8 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
     problems += _find_disk_problems(disk, disk_free)
     memory = get_memory_need(shape, settings.train, builds_toolchain, get_method(settings.method)) if shape else {}
     need, free = round(sum(memory.values()), 1), system["memory_available_gb"]
-    fit = get_fit(need, free) if shape and settings.backend == "cpu" else "unknown"
-    if settings.backend == "cpu" and shape:
+    fit = get_fit(need, free) if shape and settings.backend in ("cpu", "mps") else "unknown"
+    if settings.backend in ("cpu", "mps") and shape:  # PyTorch in the main memory, which a Mac's GPU shares
         problem = _find_fit_problem(memory, system)
         problems += [problem] if problem else []
         if fit != "fits" and not problem:
@@ -253,8 +253,8 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
         need = round(sum(memory.values()), 1)
         if system["is_apple_silicon"] and memory["weights"] + memory["adapter"] + memory["runtime"] > system["memory_gb"]:
             problems.append((f"memory: {told}", "choose a smaller model (model.source), or snakemake --profile colab"))
-        elif fit != "fits" or system["is_apple_silicon"]:
-            warnings.append(f"memory: {told}")
+        else:
+            warnings.append(f"memory on a Mac: {told}")
     if shape is None:
         warnings.append(f"the size of {settings.model.source} is unknown before its download: disk and memory are not checked")
     elif shape.guessed:

@@ -6,6 +6,8 @@ A job is a dict with ``do`` (a function here) and its arguments; its result, or 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,8 @@ from gaslamp.files import read_json, write_json  # noqa: E402
 FIND = training.find_checkpoint
 
 
-def train(settings: str, base: str, kind: str, place: str, start: str | None = None, stop_at: int = 0, poison: int = 0) -> dict[str, Any]:
-    """One training. ``start``: a PEFT folder to begin from; ``stop_at``: fail after that step; ``poison``: weights are NaN after that one."""
+def train(settings: str, base: str, kind: str, place: str, start: str | None = None, stop_at: int = 0, poison: int = 0, ask_at: int = 0) -> dict[str, Any]:
+    """One training. ``start``: a PEFT folder to begin from. After a step: ``stop_at`` fails, ``ask_at`` sends SIGTERM, ``poison`` makes weights NaN."""
     import mlx.core as mx
 
     rows, folder = Path(base), Path(place)
@@ -38,6 +40,8 @@ def train(settings: str, base: str, kind: str, place: str, start: str | None = N
     decide = mlx_engine.Run.decide
 
     def decide_and_break(run: Any) -> None:
+        if run.step == ask_at:
+            os.kill(os.getpid(), signal.SIGTERM)
         decide(run)
         if run.step == stop_at:
             raise RuntimeError("pulled the plug")
@@ -84,6 +88,34 @@ def get_rates(settings: str, steps: int) -> list[float]:
 
     schedule = mlx_engine.get_schedule(parse_slice(settings).train, steps)
     return [float(schedule(mx.array(step, mx.uint64))) for step in range(steps)]
+
+
+def compare_with_mlx_tune(model: str) -> dict[str, list[float]]:
+    """Loss of one pair by our objective and by mlx-tune's function of the same name."""
+    import types
+
+    import mlx.core as mx
+    from gaslamp.mlx_objectives import Dpo, Simpo
+    from mlx_tune import losses
+
+    net = mlx_models.load_model(model, "float32")[0]
+    prompt, sides = [5, 9, 20, 31], [[40, 41, 2], [50, 51, 52, 53, 2]]
+    rows = [([*prompt, *side], [False] * len(prompt) + [True] * len(side)) for side in sides]
+    arrays = [mx.array([ids]) for ids, _ in rows]
+    lengths = [mx.array([len(ids)]) for ids, _ in rows]
+    train = types.SimpleNamespace(batch_size=1)
+    result = {}
+    for name, kind, options in (("dpo", Dpo, {"beta": 0.1}), ("simpo", Simpo, {"beta": 2.0, "gamma": 1.0})):
+        ours = types.SimpleNamespace(loss="sigmoid", label_smoothing=0.0, sft_weight=0.0, **options)
+        objective = kind(types.SimpleNamespace(options=ours, settings=types.SimpleNamespace(train=train)))
+        theirs = {"beta": options["beta"]} | ({"gamma": options["gamma"] / options["beta"]} if name == "simpo" else {})
+        if name == "dpo":
+            theirs |= {"reference_chosen_logprobs": mx.array([-9.0]), "reference_rejected_logprobs": mx.array([-11.0])}
+        before = float(losses.compute_log_probs_with_lengths(net, arrays[0][:, : len(prompt)], mx.array([len(prompt)])))
+        sample = {"rows": rows, "reference": [-9.0 - before, -11.0 - before]}  # theirs count the prompt, in both
+        value = objective.get_loss(net, *objective.collate([sample]))[0]
+        result[name] = [float(value), float(getattr(losses, f"{name}_loss")(net, *arrays, *lengths, **theirs)[0])]
+    return result
 
 
 def get_device() -> dict[str, Any]:
