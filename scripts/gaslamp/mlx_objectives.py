@@ -72,8 +72,7 @@ class Tokens(Objective):
     def encode(self, rows: list[Any]) -> list[dict[str, Any]]:
         longest = self.train.max_length
         if self.context.settings.method == "cpt":
-            pieces = [piece for row in rows for piece in cpt.split(cpt.encode_text(self.context.tokenizer, row["text"]), longest)]
-            return [{"rows": [(piece, [True] * len(piece))]} for piece in pieces]
+            return [{"rows": [(piece["input_ids"], [label != -100 for label in piece["labels"]])]} for piece in cpt.encode(self.context, rows)]
         encoded = (self.context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
         return [{"rows": [(row.ids, row.trained)]} for row in encoded if len(row.ids) <= longest]
 

@@ -52,3 +52,13 @@ def test_the_table_of_the_docs_is_what_the_formula_says(quantization: str) -> No
     rows = re.findall(r"^\| (\d+) GB \| (\S+) \| (\S+) \|$", (Path(__file__).parents[2] / "docs" / "mac.md").read_text(encoding="utf-8"), re.MULTILINE)
     column = {int(total): cells[quantization == "4bit"] for total, *cells in rows}
     assert column == {total: get_largest(total, get_train(quantization=quantization)) or "none" for total in MACS}
+
+
+def test_every_method_is_trained_by_mlx_or_refused_with_a_reason() -> None:
+    from gaslamp import registry
+    from gaslamp.backends import mac
+    from gaslamp.mlx_objectives import OBJECTIVES
+
+    assert set(mac.METHODS) == set(OBJECTIVES) and not set(mac.METHODS) & set(mac.REFUSED)
+    assert set(mac.METHODS) | set(mac.REFUSED) == set(registry.names("methods"))
+    assert set(registry.get("backends", "mps").METHODS) >= set(mac.REFUSED), "the alternative that is named has it"

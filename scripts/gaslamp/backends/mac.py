@@ -20,6 +20,7 @@ MPS = "use snakemake --profile mps: TRL and PEFT on PyTorch MPS"
 REFUSED = {
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo", "online_dpo"), "MLX has no trainer for rewards that keeps to the method: mlx-tune's GRPO has no KL term and no clipping"),
     "vision_sft": "mlx-vlm names the layers of a vision model otherwise than transformers: an adapter made there would fit no later phase",
+    "tts": "what it makes of recordings was never tried with MLX",
     "reward": "mlx-lm has no models with a head that scores",
     "embedding": "mlx-lm has no contrastive trainer",
 }

@@ -28,18 +28,19 @@ def validate(row: Row) -> list[str]:
 
 def get_trainer(context: Context) -> Any:
     """TRL's trainer on pieces of the documents: every token of them is learnt, and where a document ends."""
+    return get_token_trainer(context, encode(context, context.train), encode(context, context.valid))
+
+
+def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
+    """``input_ids`` and ``labels`` of the pieces of the documents; where a document is marked, only what is marked has labels."""
     size = context.settings.train.max_length
-
-    def encode(rows: list[Row]) -> list[dict[str, Any]]:
-        plain = [row for row in rows if "train" not in row]
-        pieces = [piece for row in plain for piece in split(encode_text(context.tokenizer, row["text"]), size)]
-        marked = [context.renderer.encode_pieces([mark_text(row["text"], row, key="text")])[0] for row in rows if "train" in row]
-        cut = [pair for row in marked for pair in zip(split(row.ids, size), split(row.labels, size), strict=True)]
-        return [{"input_ids": piece, "labels": piece} for piece in pieces] + [
-            {"input_ids": ids, "labels": labels} for ids, labels in cut if any(label != -100 for label in labels[1:])
-        ]
-
-    return get_token_trainer(context, encode(context.train), encode(context.valid))
+    plain = [row for row in rows if "train" not in row]
+    pieces = [piece for row in plain for piece in split(encode_text(context.tokenizer, row["text"]), size)]
+    marked = [context.renderer.encode_pieces([mark_text(row["text"], row, key="text")])[0] for row in rows if "train" in row]
+    cut = [pair for row in marked for pair in zip(split(row.ids, size), split(row.labels, size), strict=True)]
+    return [{"input_ids": piece, "labels": piece} for piece in pieces] + [
+        {"input_ids": ids, "labels": labels} for ids, labels in cut if any(label != -100 for label in labels[1:])
+    ]
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:
