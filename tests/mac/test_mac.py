@@ -156,7 +156,7 @@ def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
     facts, losses = results["qlora"]["facts"], [step["loss"] for step in results["qlora"]["steps"]]
     assert facts["dtype"] == "bfloat16" and 4 < float(facts["decisions"]["quantization"].split("; ")[1].split()[0]) < 5, facts["decisions"]
     plain = [step["loss"] for step in results["sft"]["steps"]]
-    assert losses != plain and losses == pytest.approx(plain, abs=0.4), "another model, hardly another loss"
+    assert 0.01 < abs(losses[0] - plain[0]) < 0.4 and losses[-1] == pytest.approx(plain[-1], abs=0.2), "another model, hardly another loss"
 
 
 def test_mps_is_the_code_of_cpu_on_another_device(base: Path, tmp_path: Path) -> None:
