@@ -86,7 +86,9 @@ def _explain(first: MetricResult) -> str:
         text = f"Of {n} test rows that it never learnt from, the model got {round(tuned * n)} right ({first.title}); before the training it was {round(base * n)}."
     else:
         which = {True: "Higher is better.", False: "Lower is better.", None: ""}[first.higher]
-        text = f"{first.title} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
+        text = f"{first.title[:1].upper()}{first.title[1:]} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
+    if first.p_value == 1:
+        return f"{text} Row by row the two are as often ahead of each other."
     return f"{text} Luck alone would make such a difference {_tell_luck(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
 
 
@@ -106,7 +108,7 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
     return {
         "title": metric.title[:1].upper() + metric.title[1:],
         "about": metric.about,
-        "reading": f"{direction} {metric.tuned.n} rows. By luck alone: {_tell_luck(metric.p_value)}.",
+        "reading": f"{direction} {metric.tuned.n} rows. " + ("No difference." if metric.p_value == 1 else f"By luck alone: {_tell_luck(metric.p_value)}."),
         "plot": _plot_bars({"base": metric.base, "tuned": metric.tuned}, metric.unit),
         "base": format_value(metric.base.value, metric.unit),
         "tuned": format_value(metric.tuned.value, metric.unit),
@@ -260,6 +262,9 @@ def _tell(name: str, value: Any) -> str:
 def _get_row(example: Example, compare: Compare, number: int, worst: set[str], images: Path) -> dict[str, Any]:
     wanted = lay_out(example.reference) or example.reference
     asked = example.prompt[-1]["content"] if example.prompt else ""
+    shown = [text for path in example.images if number < IMAGES and (text := _read_image(images / path))]
+    if shown:
+        asked = asked.replace("[image] ", "")
     unit = compare.metrics[0].unit
     more = [f"{metric.title} {_pair(example.scores.get(metric.name), metric.unit)}" for metric in compare.metrics[1:] if example.scores.get(metric.name)]
     more += [f"reward {label} {_pair(list(values), 'points')}" for label, values in example.rewards.items()]
@@ -276,7 +281,7 @@ def _get_row(example: Example, compare: Compare, number: int, worst: set[str], i
         "worst": example.id in worst,
         "earlier": [{"who": TURNS.get(turn["role"], turn["role"]), "content": turn["content"]} for turn in example.prompt[:-1]],
         "asked": asked,
-        "images": [text for path in example.images if number < IMAGES and (text := _read_image(images / path))],
+        "images": shown,
         "reference": wanted,
         "base": _mark(example.base, wanted),
         "tuned": _mark(example.tuned, wanted),
