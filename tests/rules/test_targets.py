@@ -70,7 +70,7 @@ def test_public_tasks_are_asked_before_and_after(judged: Path) -> None:
     pytest.importorskip("lm_eval")
     scores: dict[str, Any] = read_json(judged / "outputs/main/eval/compare.json")["lm_eval"]["tiny_sums, acc"]
     for who in ("base", "tuned"):
-        assert scores[who]["n"] == 4 and 0 <= scores[who]["low"] <= scores[who]["value"] <= scores[who]["high"] <= 1
+        assert scores[who]["n"] == 4 and 0 <= scores[who]["low"] <= scores[who]["value"] <= scores[who]["high"] <= 1 and scores[who]["low"] < scores[who]["high"]
     assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "outputs/main/eval/report.html").read_text(encoding="utf-8")
     assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "logs/main/eval.log").read_text(encoding="utf-8")
 

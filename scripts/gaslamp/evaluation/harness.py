@@ -9,6 +9,7 @@ from typing import Any
 from gaslamp.console import say
 from gaslamp.contracts import ModelFacts, Score, Template
 from gaslamp.errors import GaslampError
+from gaslamp.evaluation.stats import get_wilson
 from gaslamp.files import write_json
 from gaslamp.packages import require_package
 from gaslamp.template import Renderer
@@ -17,7 +18,7 @@ BATCH = 8
 
 
 def run_harness(settings: Any, model: Path, adapters: Path | None, template: Path, out: Path, tasks: Path) -> dict[str, Any]:
-    """Run the tasks and write ``scores``: ``task, metric`` -> value with an interval from the harness's standard error.
+    """Run the tasks and write ``scores``: ``task, metric`` -> value with its interval.
 
     Args:
         settings: slice with method, eval.lm_eval, eval.lm_eval_limit and eval.confidence.
@@ -81,5 +82,7 @@ def get_scores(found: dict[str, Any], confidence: float) -> dict[str, Score]:
             error = values.get(name.replace(metric, f"{metric}_stderr", 1))
             half = z * error if isinstance(error, float) else 0.0
             count = found["n-samples"][task]["effective"]
-            scores[f"{task}, {metric}"] = Score(value=round(value, 6), low=round(max(0.0, value - half), 6), high=round(min(1.0, value + half), 6), n=count)
+            # right or wrong: the harness's error is 0 where all are right, which four questions do not prove
+            low, high = (value - half, value + half) if metric in ("f1", "mcc") else get_wilson(value, count, confidence)
+            scores[f"{task}, {metric}"] = Score(value=round(value, 6), low=round(max(0.0, low), 6), high=round(min(1.0, high), 6), n=count)
     return scores

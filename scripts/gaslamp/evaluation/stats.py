@@ -29,7 +29,7 @@ def get_score(values: list[float], confidence: float, weights: list[float] | Non
     _require(values, weights)
     mean = _get_mean(values, weights)
     if not weights and not finish and set(values) <= {0.0, 1.0}:
-        low, high = _get_wilson(mean, len(values), confidence)
+        low, high = get_wilson(mean, len(values), confidence)
     else:
         low, high = _get_edges(_resample([values], weights)[0], confidence)
     told = finish or float
@@ -62,7 +62,7 @@ def _get_mean(values: list[float], weights: list[float] | None) -> float:
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
-def _get_wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
+def get_wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
     """Wilson score interval (Wilson, 1927): right even at 0 % and 100 %."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
