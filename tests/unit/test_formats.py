@@ -239,6 +239,16 @@ def test_marks_of_what_is_learnt_are_kept(more: dict[str, Any], user: Any, assis
         assert not {key for turn in messages for key in turn} - {"role", "content", "train"}
 
 
+def test_the_masked_talk_of_axolotls_page() -> None:
+    """Flags of every turn, a question that is learnt, and letters of an answer: loads as it is, and the method takes it."""
+    turns = [("system", "s s", {"train": False}), ("human", "Hello", {"train": False}), ("assistant", "Hello", {"train": True}), ("human", "How?", {"train": True})]
+    detail = [{"begin_offset": 0, "end_offset": 3, "train": False}, {"begin_offset": 4, "end_offset": 8, "train": True}, {"begin_offset": 9, "end_offset": 12, "train": False}]
+    turns += [("assistant", "I'm very well", {"train_detail": detail}), ("human", "I too", {"train": True}), ("assistant", "Hi!", {"train": True})]
+    found, result = convert({"conversations": [{"from": role, "value": text, **more} for role, text, more in turns]}, ("conversation",))
+    assert found == "messages" and registry.get("methods", "sft").validate(result) == []
+    assert [turn.get("train") for turn in result["messages"]] == [None, None, None, True, [[4, 9]], True, None]
+
+
 def test_a_question_can_be_marked_as_learnt() -> None:
     messages = convert({"conversations": [{**THREE[0], "train": True}, THREE[1]]})[1]["messages"]
     assert messages[0] == {"role": "user", "content": "q", "train": True} and "train" not in messages[1]
@@ -478,7 +488,7 @@ def test_convert_keeps_all_text(name: str) -> None:
     """Whatever a person writes comes out byte for byte, and survives the JSON on the disk."""
     import orjson
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(MADE[name])
     def check(row: dict[str, Any]) -> None:
         plugin = registry.get("formats", name)
