@@ -20,7 +20,7 @@ from gaslamp.config import Config, get_slice, parse_slice
 from gaslamp.contracts import ModelFacts, TrainFacts
 from gaslamp.errors import GaslampError
 from gaslamp.events import get_history, read_events
-from gaslamp.method import get_method
+from gaslamp.method import get_adapters, get_method
 from gaslamp.models import fetch_model
 from gaslamp.template import build_template
 
@@ -147,6 +147,18 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
     assert pinned["metric"] == key and found["values"] == pytest.approx(pinned["values"], rel=0.02, abs=0.005)
     folder, kind = get_place(name, base)
     judging.judge_trained(name, folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", get_values(name), tmp_path / "eval")
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("methods") if "none" in get_adapters(name) and name not in ("sft", "tts")])
+def test_every_weight_is_trained_by_this_method_too(name: str, base: Path, tmp_path: Path) -> None:
+    """``train.adapter: none``; sft in test_training.py, and tts trains as sft does. The reference of dpo and kto is then a second model."""
+    facts, steps = train(base, tmp_path, name, adapter="none", learning_rate=0.002, max_steps=6)
+    assert (tmp_path / "adapters" / "model.safetensors").is_file() and not list((tmp_path / "adapters").glob("adapter*"))
+    assert facts.trainable_parameters > 60_000 and facts.steps == 6
+    assert sum(step["loss"] for step in steps[-2:]) / 2 < steps[0]["loss"] - 0.05, [step["loss"] for step in steps]
+    if "rewards/margins" in steps[0]:
+        assert steps[0]["rewards/margins"] == pytest.approx(0, abs=0.01), "the reference is the model as it was"
+        assert steps[-1]["rewards/margins"] > 0.1
 
 
 def test_rewards_are_logged_alone_and_samples_are_told(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
