@@ -1,11 +1,15 @@
 """Train the adapter, or go on with an interrupted training of the same data and settings."""
 
 import argparse
+import os
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from gaslamp.config import parse_slice
 from gaslamp.console import step
 from gaslamp.errors import exit_with_help
+from gaslamp.processes import get_count, get_log, is_first, run_all
 from gaslamp.training import train_model
 
 PATHS = {
@@ -27,8 +31,15 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
-    with step("train", args.log):
-        train_model(parse_slice(args.settings), **{name: getattr(args, name) for name in PATHS})
+    settings = parse_slice(args.settings)
+    if settings.train.processes > 1 and get_count() == 1:
+        sys.exit(run_all(settings.train.processes, sys.argv))
+    if not is_first():  # whatever it says or prints
+        with get_log(args.log).open("a", encoding="utf-8") as handle:
+            os.dup2(handle.fileno(), 1)
+            os.dup2(handle.fileno(), 2)
+    with step("train", args.log) if is_first() else nullcontext():
+        train_model(settings, **{name: getattr(args, name) for name in PATHS})
 
 
 if __name__ == "__main__":

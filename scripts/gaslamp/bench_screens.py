@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaslamp.console import say
 from gaslamp.errors import GaslampError
-from gaslamp.llamacpp.server import get_private_port
+from gaslamp.ports import get_private_port
 
 if TYPE_CHECKING:
     import psutil

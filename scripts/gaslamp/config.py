@@ -206,6 +206,9 @@ class Train(Section):
     engine: Literal["unsloth", "trl"] = Field(
         "unsloth", description="What trains on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have one engine and ignore it."
     )
+    processes: int = Field(
+        1, ge=1, le=64, description="Processes of one training (cuda: one for each GPU of this machine); a step sees so many times the rows."
+    )
     quantization: Literal["none", "8bit", "4bit"] = Field(
         "none", description="How the frozen base weights are held while training (cuda, mac): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights."
     )
@@ -661,6 +664,8 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         problems.append((("model", "source"), f"{source}: no such folder (looked in {root.resolve()}, which has '{source.split('/')[0]}')"))
     elif source.count("/") != 1:
         problems.append((("model", "source"), f"'{source}' is neither embedded:NAME, a folder that exists, nor a hub id like org/name"))
+    if config.train.processes > 1 and config.backend not in ("cpu", "cuda"):
+        problems.append((("train", "processes"), f"{config.backend} trains in one process: set it to 1"))
     if config.data.split.valid + config.data.split.test > 0.9:
         problems.append((("data", "split"), "valid and test together take more than 0.9 of the rows: too few are left to train on"))
     if len(set(config.export.levels)) < len(config.export.levels):

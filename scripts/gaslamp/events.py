@@ -19,14 +19,19 @@ from gaslamp.files import read_jsonl
 class Events:
     """Appends to one metrics.jsonl; safe to read at any moment, survives kills and resumes."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        self.path, self.key = path, key
+    def __init__(self, path: Path, key: str, silent: bool = False) -> None:
+        """``silent``: write nothing, as in the further processes of a training on several GPUs."""
+        self.path, self.key, self.silent = path, key, silent
+        if silent:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
             path.write_bytes(data[: data.rfind(b"\n") + 1])  # a kill cut the last line
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event with the time (seconds since the epoch) and the key of what is trained."""
+        if self.silent:
+            return
         line: dict[str, Any] = {"time": round(time.time(), 3), "event": event, "key": self.key}
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):

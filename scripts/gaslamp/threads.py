@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from gaslamp.processes import get_count
+
 BUSY_PERCENT = 20.0
 
 
@@ -19,6 +21,7 @@ def prepare_process() -> str:
 
     # what this process may use: fewer than the machine has in a container or under taskset
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, cores // get_count())
     for library in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR"):  # Snakemake set each to the step's counted threads
         os.environ[f"{library}_NUM_THREADS"] = str(cores)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

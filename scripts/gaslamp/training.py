@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,18 @@ from gaslamp.events import Events, get_history, read_events
 from gaslamp.files import lock, read_jsonl, sha256_path, sha256_text, write_json
 from gaslamp.memory_ladder import OutOfMemory, get_rungs, refuse
 from gaslamp.method import get_method
+from gaslamp.processes import get_count, is_first
 from gaslamp.rows import Row, adapt, get_kind
 from gaslamp.template import Renderer
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
-STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
+
+
+def get_state_files() -> tuple[str, ...]:
+    """What a checkpoint holds beside weights: each process has its own random numbers."""
+    count = get_count()
+    return (*STATE_FILES, *(["rng_state.pth"] if count == 1 else [f"rng_state_{rank}.pth" for rank in range(count)]))
 
 
 @dataclass
@@ -89,8 +97,9 @@ def train_model(
     key = sha256_text("\n".join(parts))[:12]
     folder = checkpoints / key
     checkpoints.mkdir(parents=True, exist_ok=True)
-    with lock(checkpoints / "train.lock", "another process still trains this run; waiting for it to save and stop"):
-        events = Events(metrics, key)
+    waiting = "another process still trains this run; waiting for it to save and stop"
+    with lock(checkpoints / "train.lock", waiting) if is_first() else nullcontext():
+        events = Events(metrics, key, silent=not is_first())
         plan = Plan(
             model=model_facts,
             template=template_facts,
@@ -108,6 +117,8 @@ def train_model(
         )
         provenance = Provenance.start([model, train, valid, template], values)
         result = _train_within_memory(backend, plan, events)
+        if not is_first():
+            return
         if adapters.exists():
             shutil.rmtree(adapters)
         os.replace(plan.adapters, adapters)
@@ -140,7 +151,8 @@ def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
         except OutOfMemory as error:
             error.__traceback__ = error.__context__ = None  # both hold the tensors of the step that failed
             rungs = get_rungs(plan.settings.dump()["train"], plan.lengths, plan.settings.backend, bool(getattr(get_method(plan.settings.method), "BATCH_IS_LOSS", False)))
-            if asked.train.on_oom != "adapt" or not rungs[0].changes:
+            # several processes cannot go down together: the others wait for the one that ran out
+            if asked.train.on_oom != "adapt" or not rungs[0].changes or get_count() > 1:
                 raise refuse(error, rungs, [step["name"] for step in adapted]) from None
             rung = rungs[0]
         say(f"out of memory: trying {rung.text}")
@@ -187,7 +199,7 @@ def check_checkpoint(checkpoint: Path) -> str | None:
     from safetensors import SafetensorError, safe_open
 
     weights = sorted(checkpoint.glob("*.safetensors"))
-    names = (*(() if any(file.name.startswith("model") for file in weights) else ADAPTER_FILES), *STATE_FILES)
+    names = (*(() if any(file.name.startswith("model") for file in weights) else ADAPTER_FILES), *get_state_files())
     missing = [name for name in names if not (checkpoint / name).is_file()]
     index = checkpoint / "model.safetensors.index.json"
     try:
@@ -196,7 +208,7 @@ def check_checkpoint(checkpoint: Path) -> str | None:
             missing += sorted(parts - {file.name for file in weights})
         if missing:
             return f"no {', '.join(missing)}"
-        cut = [name for name in STATE_FILES if name.endswith((".pt", ".pth")) and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
+        cut = [name for name in get_state_files() if name.endswith((".pt", ".pth")) and not zipfile.is_zipfile(checkpoint / name)]  # the index is at the end
         if cut:
             return f"cut off: {', '.join(cut)}"
         for file in weights:

@@ -22,6 +22,7 @@ from gaslamp.files import read_json
 from gaslamp.memory_ladder import OutOfMemory, is_out_of_memory
 from gaslamp.memory_need import get_memory_need, read_shape
 from gaslamp.method import Context, get_method, get_options
+from gaslamp.processes import agree, get_count, is_first
 from gaslamp.sampling import LengthSampler
 from gaslamp.training import Plan, Result, refuse_nan
 from gaslamp.training_rules import Run, find_broken_rules
@@ -120,6 +121,8 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
             say(f"going on from checkpoint {resumed} of {steps}")
         elif trainer.eval_dataset is not None:
             trainer.evaluate()
+            forget_preparation(trainer)
+        name_processor(trainer)
         with watcher.signals():
             trainer.train(resume_from_checkpoint=str(plan.resume) if plan.resume else None)
     except BaseException as error:
@@ -146,9 +149,10 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
             "run the same command: it goes on from there",
         )
     events.write("end", status="completed", step=done, reason="")
-    plan.adapters.mkdir(parents=True, exist_ok=True)
-    getattr(method, "save", save)(trainer, plan.adapters)
-    (plan.adapters / "README.md").unlink(missing_ok=True)  # an empty model card
+    if is_first():
+        plan.adapters.mkdir(parents=True, exist_ok=True)
+        getattr(method, "save", save)(trainer, plan.adapters)
+        (plan.adapters / "README.md").unlink(missing_ok=True)  # an empty model card
     return Result(
         device=str(trainer.args.device.type),
         dtype=dtype,
@@ -172,6 +176,22 @@ def check_rules(plan: Plan, steps: int) -> None:
             say(f"warning: {rule.text}; {rule.fix}")
     if blocking := [rule for rule in broken if rule.blocking]:
         raise GaslampError("; ".join(rule.text for rule in blocking), "; ".join(rule.fix for rule in blocking))
+
+
+def forget_preparation(trainer: Any) -> None:
+    """With several processes: accelerate holds a model that was prepared for an evaluation as ready, and each process would then
+    train a model of its own, their gradients never added."""
+    if get_count() > 1:
+        trainer.accelerator._models.clear()
+        trainer.model._is_accelerate_prepared = False
+
+
+def name_processor(trainer: Any) -> None:
+    """With several processes on a processor accelerate calls it cpu:0, and torch restores no optimizer to a place of that name."""
+    import torch
+
+    if get_count() > 1 and trainer.args.device.type == "cpu":
+        trainer.args.__dict__["_setup_devices"] = torch.device("cpu")
 
 
 def restore_counters(trainer: Any, watcher: Watcher, resume: Path | None, step: int) -> None:
@@ -319,7 +339,7 @@ def use_length_sampler(trainer: Any, lengths: list[int], train: Any) -> None:
     from transformers import Trainer
 
     if type(trainer)._get_train_sampler is Trainer._get_train_sampler:
-        sampler = LengthSampler(lengths, train.batch_size * train.gradient_accumulation, train.seed)
+        sampler = LengthSampler(lengths, train.batch_size * train.gradient_accumulation * get_count(), train.seed)
         trainer._get_train_sampler = lambda dataset=None: sampler
 
 
@@ -488,8 +508,9 @@ class Watcher:
             self.stop_reason = self.stop_reason or "the Snakemake that started it is gone"
         due = time.monotonic() - self.last_save >= self.plan.settings.train.save_minutes * 60
         asked = self.plan.save_request.exists()
-        if asked:
+        if asked and is_first():
             self.plan.save_request.unlink(missing_ok=True)
+        self.stop_reason, due, asked = agree((self.stop_reason, due, asked))
         if self.stop_reason:
             control.should_training_stop = True
         if (due or asked or self.stop_reason) and state.global_step < self.steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gaslamp import registry, threads
+from gaslamp.processes import get_count
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
@@ -43,4 +44,6 @@ def train(plan: Plan, events: Events) -> Result:
 
     dtype, reason = choose_dtype(plan.settings.train.dtype)
     arguments: dict[str, Any] = {"use_cpu": True, "bf16": False, "fp16": False}
+    if get_count() > 1:
+        arguments["ddp_backend"] = "gloo"
     return train_with_trl(plan, events, arguments, dtype, {"dtype": f"{dtype}: {reason}"})

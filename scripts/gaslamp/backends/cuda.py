@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp import registry, threads
 from gaslamp.files import get_cache_dir
 from gaslamp.method import get_artefact, get_method, sees_images
+from gaslamp.processes import get_count, get_local_rank
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
@@ -70,7 +71,7 @@ def choose_dtype(wanted: str) -> tuple[str, str]:
 
 
 def train(plan: Plan, events: Events) -> Result:
-    """Train with the engine of the config on the first GPU."""
+    """Train with the engine of the config, on one GPU for each process."""
     import torch
 
     from gaslamp.trl_engine import train_with_trl
@@ -107,6 +108,8 @@ def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
     is_text = get_artefact(method) == "causal_lm" and not sees_images(method)
     fast = FastLanguageModel if is_text else FastVisionModel if sees_images(method) else FastModel
     own: dict[str, Any] = {"num_labels": 1} if get_artefact(method) == "classifier" else {}
+    if get_count() > 1 and torch.cuda.is_available():
+        own["device_map"] = {"": get_local_rank()}
     checkpointing: Any = "unsloth" if train.gradient_checkpointing else False
     model, _ = fast.from_pretrained(
         plan.model.path,
@@ -159,7 +162,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[Any, Any]:
     model = AutoModelForCausalLM.from_pretrained(
         plan.model.path,
         dtype=getattr(torch, dtype),
-        device_map={"": 0} if torch.cuda.is_available() else None,
+        device_map={"": get_local_rank()} if torch.cuda.is_available() else None,
         trust_remote_code=False,
         use_safetensors=True,
         attn_implementation="sdpa",

@@ -20,6 +20,7 @@ import psutil
 from gaslamp.errors import GaslampError
 from gaslamp.files import read_json, write_json
 from gaslamp.llamacpp import log_pump
+from gaslamp.ports import get_private_port
 
 SCHEMA_VERSION = 1
 FIRST_PORT = 8081
@@ -46,17 +47,6 @@ def get_free_port(first: int = FIRST_PORT, tries: int = 100) -> int:
         f"no free port from {first} to {first + tries - 1} on 127.0.0.1",
         "stop the servers you no longer need (make stop in their projects) and run the same command",
     )
-
-
-def get_private_port() -> int:
-    """A port that the system hands out: for a server that only this process talks to.
-
-    Not the next one from 8081: two runs that start at the same moment would both take it, and one would ask the model of
-    the other.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
