@@ -312,7 +312,7 @@ function frame(id, log) {
   return {
     margin: { l: 52, r: 10, t: 6, b: 30 }, height: 220, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: "inherit", color: color("ink") }, hovermode: "x unified", hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 } },
-    xaxis: { ...line, title: { text: "" } }, yaxis: { ...line, type: log ? "log" : "linear", exponentformat: "e", minexponent: 6, rangemode: ["memory", "speed"].includes(id) ? "tozero" : "normal" },
+    xaxis: { ...line, title: { text: "" } }, yaxis: { ...line, type: log ? "log" : "linear", exponentformat: "e", minexponent: 6, rangemode: ["memory", "speed", "learning_rate"].includes(id) ? "tozero" : "normal" },
   };
 }
 
