@@ -57,11 +57,12 @@ class Seen:
     def _grow(self) -> None:
         import numpy
 
-        held = numpy.flatnonzero(self._low)
-        low, high = self._low[held], self._high[held]
-        self._low = numpy.zeros(2 * len(self._low), dtype=numpy.uint64)
-        self._high = numpy.zeros(len(self._low), dtype=numpy.uint64)
-        self._insert(low, high, numpy.arange(len(low)), numpy.zeros(len(low), dtype=bool))
+        old_low, old_high = self._low, self._high
+        self._low = numpy.zeros(2 * len(old_low), dtype=numpy.uint64)
+        self._high = numpy.zeros(2 * len(old_low), dtype=numpy.uint64)
+        for start in range(0, len(old_low), 1 << 16):  # a piece at a time, or the copies would need more than the table
+            held = start + numpy.flatnonzero(old_low[start : start + (1 << 16)])
+            self._insert(old_low[held], old_high[held], numpy.arange(len(held)), numpy.zeros(len(held), dtype=bool))
 
     def _insert(self, low: Any, high: Any, pending: Any, new: Any) -> None:
         import numpy
