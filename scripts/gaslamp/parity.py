@@ -7,6 +7,7 @@ positions, the greedy answers, and the reason why they end.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -358,7 +359,7 @@ def check_endpoint(
             prompt_fault = prompt_fault or f"{name}: the endpoint reads {answer['prompt_tokens']} tokens, training {count}"
         own = renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
         stopped = answer["finish_reason"] == "stop"
-        if _drop_cut_character(answer["text"], stopped) == _drop_cut_character(own, wanted.stopped):
+        if is_same_text(_drop_cut_character(own, wanted.stopped), _drop_cut_character(answer["text"], stopped)):
             same += 1
             if stopped != wanted.stopped:
                 says = {True: "ends by itself", False: "runs to the limit"}
@@ -416,6 +417,15 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
 def _drop_cut_character(text: str, stopped: bool) -> str:
     """An answer without white space around it; where the limit cut a character of several tokens, a server sends nothing of it."""
     return (text if stopped else text.rstrip("\ufffd")).strip()
+
+
+def is_same_text(ours: str, served: str) -> bool:
+    """Whether two programs printed the same tokens. Bytes that are no text are printed differently: the tokenizer shows every byte of
+    such a run as a replacement character, also those that would be letters by themselves; llama.cpp only the bad ones."""
+    if ours == served or "\ufffd" not in ours:
+        return ours == served
+    pattern = "".join(f"[\\s\\S]{{1,{len(part)}}}" if part[0] == "\ufffd" else re.escape(part) for part in re.findall("\ufffd+|[^\ufffd]+", ours))
+    return re.fullmatch(pattern, served) is not None
 
 
 def _count_leading(ids: list[int], token: int) -> int:

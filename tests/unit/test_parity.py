@@ -228,3 +228,8 @@ def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
 def test_a_character_that_the_limit_cut_is_no_difference() -> None:
     assert parity._drop_cut_character("two \U0001f362\ufffd", stopped=False) == parity._drop_cut_character("two \U0001f362", stopped=False)
     assert parity._drop_cut_character("two \ufffd", stopped=True) != "two", "an answer that ended by itself is taken as it is"
+
+
+def test_bytes_that_are_no_text_are_no_difference() -> None:
+    assert parity.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and parity.is_same_text("ok", "ok")
+    assert not parity.is_same_text("ok \ufffd.", "ok \ufffd!") and not parity.is_same_text("ok", "no") and not parity.is_same_text("ok", "ok\ufffd")
