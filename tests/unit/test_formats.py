@@ -488,7 +488,7 @@ def test_convert_keeps_all_text(name: str) -> None:
     """Whatever a person writes comes out byte for byte, and survives the JSON on the disk."""
     import orjson
 
-    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(MADE[name])
     def check(row: dict[str, Any]) -> None:
         plugin = registry.get("formats", name)

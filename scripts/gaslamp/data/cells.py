@@ -279,6 +279,19 @@ def ask(text: str, system: str | None = None) -> list[Message]:
     return [{"role": "system", "content": system}, turn] if system else [turn]
 
 
+def put_system(messages: list[Message], system: str | None) -> list[Message]:
+    """Messages with the text of a system column in front: of their system turn when they have one that does not say it already."""
+    if not system:
+        return messages
+    first = messages[0]
+    if first["role"] != "system":
+        return [{"role": "system", "content": system}, *messages]
+    content = first["content"]
+    if not isinstance(content, str) or system in content:
+        return messages
+    return [{**first, "content": f"{system}\n\n{content}"}, *messages[1:]]
+
+
 def read_prompt(row: dict[str, Any], column: str, system: str | None = None) -> list[Message]:
     """What is asked: a column of text, or of turns."""
     value = row.get(column)
@@ -286,7 +299,7 @@ def read_prompt(row: dict[str, Any], column: str, system: str | None = None) -> 
         return ask(get_text(row, column), system)
     if is_turns(value):
         turns = read_turns(value, column)
-        return [{"role": "system", "content": system}, *turns] if system and turns[0]["role"] != "system" else turns
+        return put_system(turns, system)
     return ask(get_text(row, column), system)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, is_turns, parse_list, read_tools, read_turns
+from gaslamp.data.cells import find_column, first_value, get_optional, is_turns, parse_list, put_system, read_tools, read_turns
 from gaslamp.rows import Row
 
 KIND = "conversation"
@@ -52,9 +52,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     else:
         messages = read_turns(value, column)
     system = get_optional(row, mapping.get("system", "system"))
-    if system and messages[0]["role"] != "system":
-        messages.insert(0, {"role": "system", "content": system})
-    result: Row = {"messages": messages}
+    result: Row = {"messages": put_system(messages, system)}
     tools = mapping.get("tools", "tools")
     if row.get(tools) not in (None, "", [], "[]"):
         result["tools"] = read_tools(row[tools], tools)

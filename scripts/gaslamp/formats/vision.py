@@ -8,7 +8,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gaslamp.data.cells import IMAGE_MARK, find_column, first_value, get_optional, get_text, is_turns, parse_list, read_prompt, read_turns
+from gaslamp.data.cells import (
+    IMAGE_MARK,
+    find_column,
+    first_value,
+    get_optional,
+    get_text,
+    is_turns,
+    parse_list,
+    put_system,
+    read_prompt,
+    read_turns,
+)
 from gaslamp.rows import Message, Row
 
 KIND = "conversation"
@@ -84,9 +95,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
         if not messages:
             raise ValueError(f"column '{mapping['rounds']}' holds no list of turns")
     elif "messages" in mapping:
-        messages = read_turns(row.get(mapping["messages"]), mapping["messages"])
-        if system and messages[0]["role"] != "system":
-            messages.insert(0, {"role": "system", "content": system})
+        messages = put_system(read_turns(row.get(mapping["messages"]), mapping["messages"]), system)
     else:
         answer = parse_list(row.get(mapping["answer"]))
         if isinstance(answer, list) and answer and isinstance(answer[0], str):
