@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import tiny as tiny_chat
 from gaslamp import levels
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, sha256_path, write_json, write_jsonl
@@ -447,3 +448,21 @@ def test_how_far_a_program_is() -> None:
     assert convert.get_percentage(b"[   1/ 272] output.weight\n[ 136/ 272] blk.15.attn_k.weight - [576, 192]\n") == 50
     assert convert.get_percentage(b"Writing:  12%|#   | 31M/271M\rWriting:  83%|###  | 225M/271M") == 83
     assert convert.get_percentage(b"main: quantizing") is None
+
+
+def test_tools_are_in_the_prompt_of_a_file(tools: dict[str, Any], tmp_path: Path) -> None:
+    """A row with tools is asked with them, as in training, and its call comes back as text."""
+    from transformers import AutoTokenizer
+
+    template = "{% if tools %}<tools>{% for tool in tools %}{{ tool['function']['name'] }};{% endfor %}</tools>{% endif %}" + tiny_chat.CHATML
+    folder = tiny_chat.write_checkpoint(tmp_path / "caller", template)
+    convert.convert_to_gguf(tools, folder, tmp_path / "caller.gguf")
+    named = [{"type": "function", "function": {"name": "get_time", "description": "the time", "parameters": {"type": "object", "properties": {}}}}]
+    messages = [{"role": "user", "content": "what time is it"}]
+    ours = AutoTokenizer.from_pretrained(folder).apply_chat_template(messages, tools=named, add_generation_prompt=True, tokenize=False)
+    with server.LlamaServer(tools, tmp_path / "caller.gguf", log=tmp_path / "server.log") as served:
+        assert served.apply_template(messages, named) == ours and "get_time;" in ours
+        answer, plain = served.generate_batch([messages, messages], 6, tools=[named, None])
+        assert answer["text"] == served.complete(served.tokenize(ours), 6)["text"]
+        assert answer["prompt_tokens"] == len(served.tokenize(ours)) > plain["prompt_tokens"]
+

@@ -57,5 +57,6 @@ def evaluate_gguf(settings: Any, gguf: Path, toolchain: Path, test: Path, out: P
                     finished.add(("answer", asked[index].id), get_prediction(asked[index], answer["text"], stopped, answer["completion_tokens"], seconds))
                     progress.update(sum(("answer", question.id) in finished.known for question in questions))
 
-            server.generate_batch([question.messages for question in asked], limit, note, **drawn)
+            tools = [question.tools for question in asked]
+            server.generate_batch([question.messages for question in asked], limit, note, tools=tools if any(tools) else None, **drawn)
         write_jsonl(out, finished.merge(rows, questions))

@@ -304,12 +304,18 @@ class LlamaServer:
         stop: list[str] | None = None,
         lora: float | None = None,
         top_p: float = 1.0,
+        tools: Any = None,
     ) -> dict[str, Any]:
         """Answer one conversation; ``lora`` is the scale of the adapter for this request. Drawn answers (temperature above 0) are cut by ``top_p`` alone.
+
+        With ``tools`` the answer is the whole text as the model wrote it: the chat endpoint would take calls out of it.
 
         Returns text, finish_reason ("stop" or "length"), prompt_tokens, completion_tokens and timings (llama-server's,
         milliseconds and tokens/s).
         """
+        if tools:
+            ids = self.tokenize(self.apply_template(messages, tools))
+            return self.complete(ids, max_tokens, temperature, seed, stop, top_p)
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         body |= {"seed": seed, "cache_prompt": lora is not None or not self.options["lora"]} | ({"stop": stop} if stop else {})
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
@@ -332,9 +338,11 @@ class LlamaServer:
         temperature: float = 0.0,
         seed: int = 0,
         stop: list[str] | None = None,
+        top_p: float = 1.0,
     ) -> dict[str, Any]:
         """Continue a ready-made prompt (text or token ids), with no chat template; returns what ``chat`` returns."""
         body: dict[str, Any] = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
+        body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         value = self._post("/completion", body | {"cache_prompt": not self.options["lora"]} | ({"stop": stop} if stop else {}))
         return {
             "text": value["content"],
@@ -344,9 +352,10 @@ class LlamaServer:
             "timings": value.get("timings", {}),
         }
 
-    def apply_template(self, messages: Messages) -> str:
-        """The prompt text that the model's own chat template makes of ``messages``."""
-        text: str = self._post("/apply-template", {"messages": list(messages)})["prompt"]
+    def apply_template(self, messages: Messages, tools: Any = None) -> str:
+        """The prompt text that the model's own chat template makes of ``messages`` and ``tools``."""
+        body = {"messages": list(messages)} | ({"tools": tools} if tools else {})
+        text: str = self._post("/apply-template", body)["prompt"]
         return text
 
     def tokenize(self, text: str, add_special: bool = False, parse_special: bool = True) -> list[int]:
@@ -361,15 +370,16 @@ class LlamaServer:
         max_tokens: int,
         on_done: Callable[[int, dict[str, Any]], None] | None = None,
         workers: int | None = None,
+        tools: Sequence[Any] | None = None,
         **settings: Any,
     ) -> list[dict[str, Any]]:
-        """Answer many conversations, ``workers`` at a time (default: one per slot), in the order given.
+        """Answer many conversations, ``workers`` at a time (default: one per slot), in the order given; ``tools`` are those of each.
 
         ``on_done(index, answer)`` is called from worker threads as answers come in. The first error ends the batch.
         """
 
         def answer(item: tuple[int, Messages]) -> dict[str, Any]:
-            result = self.chat(item[1], max_tokens, **settings)
+            result = self.chat(item[1], max_tokens, **settings, **({"tools": tools[item[0]]} if tools else {}))
             if on_done:
                 on_done(item[0], result)
             return result
