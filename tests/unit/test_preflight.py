@@ -84,10 +84,10 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "find_build_programs", no_compiler)
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 0.5)
     text = get_error({"backend": "mps", "train": {"quantization": "4bit"}}, {"memory_gb": 0.4})
-    assert text.startswith("error: 4 problems stop this run; nothing was downloaded or trained")
-    for words in ("no kernels for MPS", "needs a Mac with Apple silicon", "no C++ compiler", "GB of disk"):
+    assert text.startswith("error: 5 problems stop this run; nothing was downloaded or trained")
+    for words in ("no kernels for MPS", "needs a Mac with Apple silicon", "no C++ compiler", "GB of disk", "GB of memory to train"):
         assert words in text
-    assert text.count("fix: ") >= 4
+    assert text.count("fix: ") >= 5
 
 
 def test_no_compiler_is_fine_when_the_tools_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
