@@ -304,7 +304,7 @@ def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.Mo
             return list(text.encode())
 
         def generate_batch(self, talks: list[Any], limit: int, note: Any, **drawn: Any) -> None:
-            assert drawn == {"temperature": 0.0, "top_p": 1.0, "seed": 3407} and set(drawn) < set(inspect.signature(LlamaServer.chat).parameters)
+            assert drawn == {"temperature": 0.0, "top_p": 1.0, "seed": 3407, "tools": None} and set(drawn) < set(inspect.signature(LlamaServer.chat).parameters)
             for number, talk in enumerate(talks):
                 asked.append(talk[-1]["content"])
                 if len(asked) == 4:
