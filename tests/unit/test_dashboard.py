@@ -383,8 +383,8 @@ def test_the_overview_survives_broken_files(project: Path) -> None:
 def test_the_bench_of_the_server_measures(tmp_path: Path) -> None:
     from gaslamp.bench_screens import bench_server
 
-    found = bench_server(tmp_path, steps=500, tabs=3, seconds=6.0)
-    assert found["delay_median_seconds"] > 0 and found["updates_fewest"] >= 1 and found["snapshot_bytes"] > 1000  # how fast is for the bench
+    found = bench_server(tmp_path, steps=500, tabs=3, seconds=10.0)
+    assert 0 < found["delay_median_seconds"] < 5 and found["updates_fewest"] >= 2 and found["snapshot_bytes"] > 1000
 
 
 def test_the_bench_of_a_tab_compares_the_same_steps(tmp_path: Path) -> None:
