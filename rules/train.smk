@@ -10,6 +10,7 @@ rule train_model:
         train="data/train.jsonl",
         valid="data/valid.jsonl",
         template="data/template.json",
+        card="data/card.json",
         code=get_code("train_model.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}", *get_reward_plugins()),
     output:
         adapters=directory("outputs/{run}/adapters"),
@@ -24,5 +25,5 @@ rule train_model:
         metrics="logs/{run}/train.metrics.jsonl",
     shell:
         "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-        " --template {input.template} --settings {TRAIN_SETTINGS:q} --checkpoints {params.checkpoints}"
+        " --template {input.template} --card {input.card} --settings {TRAIN_SETTINGS:q} --checkpoints {params.checkpoints}"
         " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"

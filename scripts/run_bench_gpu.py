@@ -1,9 +1,11 @@
-"""Measure training on this machine's NVIDIA GPU: our script with Unsloth and with plain TRL, against a bare TRL script."""
+"""Measure training on this machine's NVIDIA GPU, part by part: our script with Unsloth and with plain TRL against bare scripts,
+the longest context, the whole graph, GRPO, vision, a kill, and what is chosen against a search by hand. Call it again to go on."""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
+import os
+import shutil
 from pathlib import Path
 
 from gaslamp.console import step
@@ -12,32 +14,44 @@ from gaslamp.errors import exit_with_help
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="regular expression for the names of the parts, or numbers of items such as 2,5 (see --dry-run)")
+    parser.add_argument("--dry-run", action="store_true", help="list the parts, and which are done")
+    parser.add_argument("--seconds", type=float, default=6 * 3600, help="a part that would hardly end within them is left for the next call")
+    parser.add_argument("--tiny", action="store_true", help="a rehearsal on a processor: every part with a model of nearly nothing, no figure means anything")
     parser.add_argument("--tokenizer", type=Path, help="folder with a tokenizer and chat template; default: the embedded model's")
-    parser.add_argument("--shapes", nargs="+", default=["1b", "8b"], help="135m, 1b, 8b; default: 1b 8b (20 GB of disk)")
-    parser.add_argument("--steps", type=int, default=14, help="steps of each training; the first 4 are not timed")
-    parser.add_argument("--length", type=int, default=2048, help="tokens of a row")
+    parser.add_argument("--newest-trl", type=Path, help="folder with another TRL (pip install --no-deps --target FOLDER trl), for the bare script")
+    parser.add_argument("--shapes", nargs="+", help="135m, 1b, 8b; default: 1b 8b (20 GB of disk)")
+    parser.add_argument("--steps", type=int, help="steps of each training; the first 4 are not timed; default: 14")
+    parser.add_argument("--length", type=int, help="tokens of a row; default: 2048")
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--accumulation", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=3600, help="rows that would start later are left out")
-    parser.add_argument("--only", default="", help="regular expression for the names of the rows")
-    parser.add_argument("--folder", type=Path, help="where models and runs go; default: a temporary folder")
-    parser.add_argument("--out", type=Path, default=Path("bench_gpu.json"))
+    parser.add_argument("--folder", type=Path, default=Path(".bench-gpu"), help="where models, rows and runs stand, kept for the next call")
+    parser.add_argument("--out", type=Path, help="JSON that grows; default: bench_gpu.json in the folder; copied to $OUT when that is set")
     args = parser.parse_args()
-    from gaslamp.bench_gpu import run_bench_gpu
+    from gaslamp.bench_gpu import GpuBench
+    from gaslamp.bench_gpu_parts import get_parts, run_parts
     from gaslamp.config import Config
     from gaslamp.contracts import ModelFacts
     from gaslamp.models import fetch_model
 
-    with tempfile.TemporaryDirectory(prefix="gaslamp-gpu-") as temporary, step("run_bench_gpu"):
-        folder = (args.folder or Path(temporary)).resolve()
+    with step("run_bench_gpu"):
+        folder = (args.folder / "tiny" if args.tiny else args.folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer = args.tokenizer
         if tokenizer is None:
-            fetch_model(Config().model, folder / "embedded.json")
+            if not (folder / "embedded.json").is_file():
+                fetch_model(Config().model, folder / "embedded.json")
             tokenizer = Path(ModelFacts.read(folder / "embedded.json").path)
-        run_bench_gpu(
-            folder, tokenizer.resolve(), args.shapes, args.steps, args.length, args.batch_size, args.accumulation, args.seconds, args.only, args.out
-        )
+        length, steps = args.length or (192 if args.tiny else 2048), args.steps or (6 if args.tiny else 14)
+        shapes = args.shapes or (["tiny"] if args.tiny else ["1b", "8b"])
+        newest = args.newest_trl.resolve() if args.newest_trl else None
+        bench = GpuBench(folder, tokenizer.resolve(), length, args.batch_size, args.accumulation, args.tiny, newest)
+        out = args.out or folder / "bench_gpu.json"
+        run_parts(bench, get_parts(bench, shapes, steps), out, args.seconds, args.only, args.dry_run)
+        if (place := os.environ.get("OUT")) and not args.dry_run:
+            for file in (out, folder / "grpo_reward.svg", folder / "graph.tar.gz"):
+                if file.is_file():
+                    shutil.copy(file, place)
 
 
 if __name__ == "__main__":

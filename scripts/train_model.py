@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON with backend, method and train")
     for name, text in PATHS.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
+    parser.add_argument("--card", type=Path, help="card.json of the data phase: how long the rows are")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     settings = parse_slice(args.settings)
@@ -39,7 +40,7 @@ def main() -> None:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
     with step("train", args.log) if is_first() else nullcontext():
-        train_model(settings, **{name: getattr(args, name) for name in PATHS})
+        train_model(settings, **{name: getattr(args, name) for name in PATHS}, card=args.card)
 
 
 if __name__ == "__main__":

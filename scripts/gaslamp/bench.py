@@ -134,7 +134,7 @@ def bench_training(bench: Bench) -> dict[str, Any]:
         events = bench.run_training(f"training {number} of {PAIRS}: gaslamp", bench.folder / f"ours{number}" / "metrics.jsonl")
         ours.append(get_history(events))
         saves += _get_save_seconds(events)
-        disturbed |= _find_disturbed(events)
+        disturbed |= find_disturbed(events)
         bare.append(bench.run_bare(f"training {number} of {PAIRS}: bare TRL", "train", job)["steps"])
     return compare_trainings(ours, bare, disturbed, saves, train.save_minutes)
 
@@ -145,7 +145,7 @@ def _get_save_seconds(events: list[dict[str, Any]]) -> list[float]:
     return [after["time"] - before["time"] for before, after in pairs if after["event"] == "save" and before["event"] in ("step", "eval")]
 
 
-def _find_disturbed(events: list[dict[str, Any]]) -> set[int]:
+def find_disturbed(events: list[dict[str, Any]]) -> set[int]:
     """Steps before which something else than a step was logged: their period holds an evaluation or a checkpoint."""
     relevant = [event for event in events if event["event"] in ("step", "eval", "save")]
     return {after["step"] for before, after in zip(relevant, relevant[1:], strict=False) if after["event"] == "step" != before["event"]}

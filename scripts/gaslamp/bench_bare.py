@@ -17,15 +17,13 @@ from typing import Any
 def train(job: dict[str, Any]) -> dict[str, Any]:
     """TRL's SFTTrainer on rows that are tokens already; time, tokens and loss of every step, and the peak of device memory.
 
-    ``device`` cuda and ``quantization`` 4bit in the job: what a person would write for one NVIDIA GPU.
+    ``device`` cuda and ``quantization`` 4bit in the job: what a person would write for one NVIDIA GPU; ``engine`` unsloth: with Unsloth.
     """
+    if job.get("engine") == "unsloth":
+        import unsloth  # noqa: F401  # before all others, which it patches
     import torch
-    from datasets import load_dataset
     from peft import LoraConfig, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
-    from trl import SFTConfig, SFTTrainer
-
-    from gaslamp.sampling import LengthSampler
 
     steps: list[dict[str, float]] = []
 
@@ -52,10 +50,34 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16, bnb_4bit_use_double_quant=True
         )
     dtype = getattr(torch, job.get("dtype", "float32"))
+    if job.get("engine") == "unsloth":
+        return _train(job, *_load_with_unsloth(job, dtype), tokenizer, steps, Clock())
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=dtype, device_map={"": 0} if cuda else None, **own)
     model.config.use_cache = False
     if own:
         model = prepare_model_for_kbit_training(model)
+    return _train(job, model, LoraConfig(**job["lora"], bias="none", task_type="CAUSAL_LM"), tokenizer, steps, Clock())
+
+
+def _load_with_unsloth(job: dict[str, Any], dtype: Any) -> tuple[Any, None]:
+    from unsloth import FastLanguageModel
+
+    lora, again = job["lora"], "unsloth" if job["arguments"]["gradient_checkpointing"] else False
+    model, _ = FastLanguageModel.from_pretrained(job["model"], max_seq_length=job["max_length"], dtype=dtype, load_in_4bit=job.get("quantization") == "4bit")
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    model = FastLanguageModel.get_peft_model(
+        model, r=lora["r"], lora_alpha=lora["lora_alpha"], lora_dropout=0.0, bias="none", target_modules=names, use_gradient_checkpointing=again, random_state=job["seed"]
+    )
+    return model, None
+
+
+def _train(job: dict[str, Any], model: Any, adapter: Any, tokenizer: Any, steps: list[dict[str, float]], clock: Any) -> dict[str, Any]:
+    import torch
+    from datasets import load_dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from gaslamp.sampling import LengthSampler
+
     files = {name: job[name] for name in ("train", "valid") if job[name]}
     rows = load_dataset("json", data_files=files, cache_dir=job["cache"])
     trainer = SFTTrainer(
@@ -64,15 +86,15 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         train_dataset=rows["train"],
         eval_dataset=rows.get("valid"),
         processing_class=tokenizer,
-        peft_config=LoraConfig(**job["lora"], bias="none", task_type="CAUSAL_LM"),
-        callbacks=[Clock()],
+        peft_config=adapter,
+        callbacks=[clock],
     )
     # our order of the rows, so that the losses can be compared step by step
     step_rows = job["arguments"]["per_device_train_batch_size"] * job["arguments"].get("gradient_accumulation_steps", 1)
     sampler = LengthSampler([len(row["input_ids"]) for row in rows["train"]], step_rows, job["seed"])
     trainer._get_train_sampler = lambda dataset=None: sampler
     trainer.train()
-    return {"steps": steps, "peak_memory_gb": torch.cuda.max_memory_reserved() / 1e9 if cuda else None}
+    return {"steps": steps, "peak_memory_gb": torch.cuda.max_memory_reserved() / 1e9 if job.get("device") == "cuda" else None}
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,7 +24,7 @@ from typing import Any
 
 from gaslamp.config import Config, get_slice
 from gaslamp.console import say
-from gaslamp.contracts import ModelFacts, Template, get_versions, now
+from gaslamp.contracts import ModelFacts, Template
 from gaslamp.errors import GaslampError
 from gaslamp.events import get_history, read_events
 from gaslamp.files import read_json, sha256_text, write_json, write_jsonl
@@ -35,6 +37,8 @@ SHAPES = {  # hidden, layers, heads, key-value heads, inner, tied embeddings
     "8b": (4096, 32, 32, 8, 14336, False),
 }
 VOCABULARY = 128_256
+CONTEXT = 1_048_576  # positions: no bound to the longest context
+PART_SECONDS = 540.0  # no part takes longer: a lent machine gives ten minutes for a command
 PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L4": 121.0, "A10G": 70.0, "T4": 65.0}
 """Dense 16-bit matrix throughput by the vendor's data sheets, TFLOP/s."""
 SKIPPED = 4  # first steps: compilation and warm-up
@@ -46,30 +50,31 @@ WORDS = (
 
 
 @dataclass(frozen=True)
-class Part:
-    """One row of the table."""
+class Training:
+    """One training that is measured: through our script, or by a bare script."""
 
     name: str
     shape: str
     steps: int
     train: dict[str, Any] = field(default_factory=dict)
-    bare: bool = False
+    bare: str = ""  # engine of a bare script: trl, unsloth, or newest (another TRL, in the folder of --newest-trl)
     mixed: bool = False  # rows of 64 tokens up to the full length
 
 
-def get_parts(shape: str, steps: int) -> list[Part]:
-    """The rows for one shape: bare TRL, our script on plain TRL, Unsloth, each in 16 and 4 bit, and mixed lengths."""
+def get_trainings(shape: str, steps: int) -> list[Training]:
+    """For one shape: bare TRL, our script on plain TRL, Unsloth, each in 16 and 4 bit, and mixed lengths."""
     trl, unsloth = {"engine": "trl"}, {"engine": "unsloth"}
     four = {"quantization": "4bit"}
     return [
-        Part("bare TRL, 16 bit", shape, steps, bare=True),
-        Part("gaslamp with TRL, 16 bit", shape, steps, trl),
-        Part("gaslamp with Unsloth, 16 bit", shape, steps, unsloth),
-        Part("bare TRL, 4 bit", shape, steps, four, bare=True),
-        Part("gaslamp with Unsloth, 4 bit", shape, steps, {**unsloth, **four}),
-        Part("bare TRL, mixed lengths", shape, steps, bare=True, mixed=True),
-        Part("gaslamp with Unsloth, mixed lengths", shape, steps, unsloth, mixed=True),
-        Part("gaslamp with Unsloth, mixed lengths, packed", shape, steps, {**unsloth, "packing": True}, mixed=True),
+        Training(f"{shape} bare TRL, 16 bit", shape, steps, bare="trl"),
+        Training(f"{shape} bare newest TRL, 16 bit", shape, steps, bare="newest"),
+        Training(f"{shape} gaslamp with TRL, 16 bit", shape, steps, trl),
+        Training(f"{shape} gaslamp with Unsloth, 16 bit", shape, steps, unsloth),
+        Training(f"{shape} bare TRL, 4 bit", shape, steps, four, bare="trl"),
+        Training(f"{shape} gaslamp with Unsloth, 4 bit", shape, steps, {**unsloth, **four}),
+        Training(f"{shape} bare TRL, mixed lengths", shape, steps, bare="trl", mixed=True),
+        Training(f"{shape} gaslamp with Unsloth, mixed lengths", shape, steps, unsloth, mixed=True),
+        Training(f"{shape} gaslamp with Unsloth, mixed lengths, packed", shape, steps, {**unsloth, "packing": True}, mixed=True),
     ]
 
 
@@ -83,7 +88,7 @@ def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
     names = AutoTokenizer.from_pretrained(tokenizer)
     config = LlamaConfig(
         hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv, intermediate_size=inner,
-        vocab_size=VOCABULARY, head_dim=hidden // heads, max_position_embeddings=131_072, tie_word_embeddings=tied, rms_norm_eps=1e-5,
+        vocab_size=VOCABULARY, head_dim=hidden // heads, max_position_embeddings=CONTEXT, tie_word_embeddings=tied, rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": 500_000.0}, dtype="bfloat16",
         bos_token_id=names.bos_token_id, eos_token_id=names.eos_token_id, pad_token_id=names.pad_token_id,
     )  # fmt: skip
@@ -97,7 +102,7 @@ def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
     names.save_pretrained(folder)
     facts = ModelFacts(
         name=shape, source=f"random:{shape}", path=str(folder), sha256=sha256_text(shape), architecture="LlamaForCausalLM",
-        parameters=sum(p.numel() for p in model.parameters()), dtype="bfloat16", context=131_072,
+        parameters=sum(p.numel() for p in model.parameters()), dtype="bfloat16", context=CONTEXT,
         size_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
     )  # fmt: skip
     facts.write(folder / "model.json")
@@ -129,164 +134,166 @@ def write_rows(folder: Path, renderer: Any, rows: int, length: int, mixed: bool)
     write_jsonl(folder / "train.jsonl", found)
     write_jsonl(folder / "train.tokens.jsonl", tokens)
     write_jsonl(folder / "valid.jsonl", [])
+    lengths = Counter(len(row["input_ids"]) for row in tokens)  # what the data phase tells of the rows, for the choice of settings
+    histogram = [{"from": size, "to": size + 1, "rows": count} for size, count in sorted(lengths.items())]
+    write_json(folder / "card.json", {"rows": {"train": rows}, "tokens": {"total": {"max": max(lengths)}}, "histogram": histogram})
 
 
 class GpuBench:
-    """A folder with models and rows, and the processes that are measured in it."""
+    """A folder with models and rows, and the processes that are measured in it.
 
-    def __init__(self, folder: Path, tokenizer: Path, length: int, batch_size: int, accumulation: int, seconds: float) -> None:
+    Args:
+        folder: for models, rows and runs; kept between calls.
+        tokenizer: folder with a tokenizer and its chat template.
+        length, batch_size, accumulation: of the rows and the step.
+        tiny: a rehearsal on a processor: every part with a model of nearly nothing, whose figures say nothing.
+        newest_trl: folder of another TRL (pip install --no-deps --target), or None.
+    """
+
+    def __init__(self, folder: Path, tokenizer: Path, length: int, batch_size: int, accumulation: int, tiny: bool = False, newest_trl: Path | None = None) -> None:
         self.folder, self.tokenizer, self.length = folder, tokenizer, length
-        self.batch_size, self.accumulation = batch_size, accumulation
-        self.deadline = time.monotonic() + seconds
-        self.models: dict[str, ModelFacts] = {}
+        self.batch_size, self.accumulation, self.tiny, self.newest_trl = batch_size, accumulation, tiny, newest_trl
+        self.deadline = time.monotonic() + PART_SECONDS
+        self.device = "cpu" if tiny else "cuda"
 
-    def prepare(self, part: Part) -> Path:
-        """Model and rows of a part, made once; returns the folder of the rows."""
-        model = self.folder / f"model-{part.shape}"
-        if part.shape not in self.models:
+    def get_model(self, shape: str) -> ModelFacts:
+        """The model of a shape, made once for all calls."""
+        model = self.folder / f"model-{shape}"
+        if not (model / "model.json").is_file():
             started = time.monotonic()
             code = "import sys; from pathlib import Path; from gaslamp.bench_gpu import write_model; write_model(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))"
-            self._call("model", [sys.executable, "-c", code, str(model), part.shape, str(self.tokenizer)])
-            self.models[part.shape] = ModelFacts.read(model / "model.json")
-            say(f"{part.shape}: {self.models[part.shape].parameters / 1e9:.2f} B random parameters in {time.monotonic() - started:.0f} s")
-        rows = part.steps * self.batch_size * self.accumulation
-        place = self.folder / f"rows-{part.shape}-{rows}{'-mixed' if part.mixed else ''}"
-        if not (place / "train.jsonl").is_file():
+            self.call("model", [sys.executable, "-c", code, str(model), shape, str(self.tokenizer)])
+            say(f"{shape}: {ModelFacts.read(model / 'model.json').parameters / 1e9:.2f} B random parameters in {time.monotonic() - started:.0f} s")
+        return ModelFacts.read(model / "model.json")
+
+    def get_rows(self, training: Training) -> Path:
+        """The folder with the rows of a training, made once."""
+        model = self.get_model(training.shape).path
+        rows = training.steps * self.batch_size * self.accumulation
+        place = self.folder / f"rows-{training.shape}-{rows}-{self.length}{'-mixed' if training.mixed else ''}"
+        if not (place / "card.json").is_file():
             from gaslamp.template import Renderer, build_template
 
             example = [{"role": "user", "content": "Tell me what happens."}, {"role": "assistant", "content": "The cat paints seven stars."}]
-            template = build_template(str(model), example)
+            template = build_template(model, example)
             template.write(place / "template.json")
-            write_rows(place, Renderer.load(str(model), template), rows, self.length, part.mixed)
+            write_rows(place, Renderer.load(model, template), rows, self.length, training.mixed)
         return place
 
-    def _call(self, name: str, command: list[str]) -> Path:
-        log = self.folder / f"{''.join(c if c.isalnum() else '_' for c in name)}.log"
-        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONPATH": f"{SCRIPTS}:{os.environ.get('PYTHONPATH', '')}"}
+    def get_environment(self, first: Path | None = None) -> dict[str, str]:
+        """Of the processes: no network, this library, and ``first`` before all other packages."""
+        places = [str(place) for place in (first, SCRIPTS) if place] + [os.environ.get("PYTHONPATH", "")]
+        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "UNSLOTH_DISABLE_STATISTICS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        return {**os.environ, **offline, "PYTHONPATH": os.pathsep.join(place for place in places if place)}
+
+    def call(self, name: str, command: list[str], first: Path | None = None, cwd: Path | None = None) -> Path:
+        """Run a process to its end; its log. Raises GaslampError with the last lines when it fails or takes too long."""
+        log = self.folder / f"{get_slug(name)}.log"
         left = self.deadline - time.monotonic()
         with log.open("w", encoding="utf-8") as handle:
-            done = subprocess.run(
-                command, stdout=handle, stderr=subprocess.STDOUT, cwd=self.folder, env={**os.environ, **offline}, timeout=max(1.0, left), check=False
-            )
+            try:
+                done = subprocess.run(command, stdout=handle, stderr=subprocess.STDOUT, cwd=cwd or self.folder, env=self.get_environment(first), timeout=max(1.0, left), check=False)
+            except subprocess.TimeoutExpired:
+                raise GaslampError(f"{name} was not done after {left:.0f} s", "call it again: models and rows that were made are kept") from None
         if done.returncode:
             tail = " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-6:])
             raise GaslampError(f"{name} failed (exit {done.returncode}): {tail[-900:]}", "mend what it names and run make bench-gpu again")
         return log
 
-    def measure(self, part: Part) -> dict[str, Any]:
-        """Train one part and return its figures."""
-        rows = self.prepare(part)
-        place = self.folder / "runs" / "".join(c if c.isalnum() else "_" for c in f"{part.shape} {part.name}")
+    def get_place(self, name: str) -> Path:
+        """An empty folder for what a part writes."""
+        place = self.folder / "runs" / get_slug(name)
+        shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
+        return place
+
+    def get_config(self, train: dict[str, Any]) -> Config:
+        """The settings of every training, with those of one; ``None`` leaves one open."""
         values = {
-            "learning_rate": 1e-3, "max_steps": part.steps, "batch_size": self.batch_size, "gradient_accumulation": self.accumulation,
+            "learning_rate": 1e-3, "batch_size": self.batch_size, "gradient_accumulation": self.accumulation, "packing": False, "quantization": "none",
             "max_length": self.length, "scheduler": "constant", "warmup_steps": 0, "adam_beta2": 0.999, "gradient_checkpointing": True,
-            "lora": {"r": 16, "alpha": 16}, **part.train,
+            "lora": {"r": 16, "alpha": 16}, **train,
         }  # fmt: skip
-        config = Config.model_validate({"backend": "cuda", "train": values})
-        model = self.folder / f"model-{part.shape}" / "model.json"
-        started = time.monotonic()
-        if part.bare:
-            steps, peak = self._run_bare(part, config, rows, place)
+        return Config.model_validate({"backend": "cuda", "train": values})
+
+    def get_command(self, training: Training, place: Path, train: dict[str, Any] | None = None) -> list[str]:
+        """Our training script on the rows of a training, everything written to ``place``."""
+        rows = self.get_rows(training)
+        config = self.get_config({"max_steps": training.steps, **training.train, **(train or {})})
+        names = {"model": Path(self.get_model(training.shape).path) / "model.json", **{name: rows / f"{name}.jsonl" for name in ("train", "valid")}}
+        names |= {"template": rows / "template.json", "card": rows / "card.json"}
+        outs = {"checkpoints": place / "checkpoints", "metrics": place / "metrics.jsonl", "adapters": place / "adapters", "facts": place / "train.json"}
+        flags = [f"--{name}={path}" for name, path in {**names, **outs, "log": place / "train.log"}.items()]
+        return [sys.executable, str(SCRIPTS / "train_model.py"), f"--settings={get_slice(config, 'backend', 'method', 'train')}", *flags]
+
+    def measure(self, training: Training) -> dict[str, Any]:
+        """Run one training and return its figures."""
+        place, started = self.get_place(training.name), time.monotonic()
+        found: dict[str, Any] = {}
+        if training.bare:
+            steps, peak = self.run_bare(training, self.get_rows(training) / "train.tokens.jsonl", place)
         else:
-            names = {"model": model, "train": rows / "train.jsonl", "valid": rows / "valid.jsonl", "template": rows / "template.json"}
-            outs = {"checkpoints": place / "checkpoints", "metrics": place / "metrics.jsonl", "adapters": place / "adapters", "facts": place / "train.json"}
-            flags = [f"--{name}={path}" for name, path in {**names, **outs, "log": place / "train.log"}.items()]
-            settings = get_slice(config, "backend", "method", "train")
-            self._call(part.name, [sys.executable, str(SCRIPTS / "train_model.py"), f"--settings={settings}", *flags])
-            steps, peak = get_history(read_events(place / "metrics.jsonl")), read_json(place / "train.json")["peak_memory_gb"]
+            self.call(training.name, self.get_command(training, place))
+            events, facts = read_events(place / "metrics.jsonl"), read_json(place / "train.json")
+            steps, peak = get_history(events), facts["peak_memory_gb"]
+            taken = next(event for event in events if event["event"] == "start")["settings"]
+            found = {name: taken[name] for name in ("batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization")}
+            found["decisions"] = {name: facts["decisions"][name] for name in found if name in facts["decisions"]}
+            found["memory"] = next(event for event in events if event["event"] == "start")["memory"]
         timed = steps[SKIPPED:]
         per_second = sum(step["tokens"] for step in timed) / sum(step["seconds"] for step in timed)
         return {
-            "name": part.name, "shape": part.shape, "tokens_per_second": round(per_second), "step_seconds": round(median(s["seconds"] for s in timed), 4),
-            "peak_memory_gb": round(peak, 2), "losses": [round(step["loss"], 4) for step in steps], "wall": round(time.monotonic() - started, 1),
-            "mfu": self._get_mfu(part, per_second),
+            "shape": training.shape, "mixed": training.mixed, "tokens_per_second": round(per_second), "step_seconds": round(median(s["seconds"] for s in timed), 4),
+            "peak_memory_gb": round(peak or 0.0, 2), "losses": [round(step["loss"], 4) for step in steps], "wall": round(time.monotonic() - started, 1),
+            "mfu": self.get_mfu(training, per_second), **found,
         }  # fmt: skip
 
-    def _run_bare(self, part: Part, config: Config, rows: Path, place: Path) -> tuple[list[dict[str, Any]], float]:
-        train = config.train
+    def run_bare(self, training: Training, tokens: Path, place: Path, template: Path | None = None) -> tuple[list[dict[str, Any]], float | None]:
+        """A bare script on rows that are tokens already; its steps and peak memory."""
+        if training.bare == "newest" and self.newest_trl is None:
+            raise NotHere("no other TRL is here: --newest-trl FOLDER (pip install --no-deps --target FOLDER trl)")
+        train = self.get_config({"max_steps": training.steps, **training.train}).train
+        cuda = self.device == "cuda"
+        template = template or self.get_rows(training) / "template.json"
         job = {
-            "model": self.models[part.shape].path, "train": str(rows / "train.tokens.jsonl"), "valid": None, "seed": train.seed,
-            "pad_token": Template.read(rows / "template.json").pad_token, "device": "cuda", "dtype": "bfloat16", "quantization": train.quantization,
+            "model": self.get_model(training.shape).path, "train": str(tokens), "valid": None, "seed": train.seed, "pad_token": Template.read(template).pad_token,
+            "device": self.device, "dtype": "bfloat16" if cuda else "float32", "quantization": train.quantization, "engine": training.bare, "max_length": self.length,
             "lora": {"r": train.lora.r, "lora_alpha": train.lora.alpha, "lora_dropout": 0.0, "target_modules": train.lora.target_modules},
             "arguments": {
-                "output_dir": str(place / "bare"), "per_device_train_batch_size": self.batch_size, "gradient_accumulation_steps": self.accumulation,
-                "max_steps": part.steps, "learning_rate": train.learning_rate, "lr_scheduler_type": train.scheduler, "warmup_steps": 0,
-                "weight_decay": 0.0, "max_grad_norm": 1.0, "gradient_checkpointing": True, "optim": "adamw_torch", "seed": train.seed,
-                "data_seed": train.seed, "logging_steps": 1, "save_strategy": "no", "max_length": None, "report_to": "none", "disable_tqdm": True, "bf16": True,
+                "output_dir": str(place / "bare"), "per_device_train_batch_size": train.batch_size, "gradient_accumulation_steps": train.gradient_accumulation,
+                "max_steps": training.steps, "learning_rate": train.learning_rate, "lr_scheduler_type": train.scheduler, "warmup_steps": 0,
+                "weight_decay": 0.0, "max_grad_norm": 1.0, "gradient_checkpointing": train.gradient_checkpointing, "optim": "adamw_torch", "seed": train.seed,
+                "data_seed": train.seed, "logging_steps": 1, "save_strategy": "no", "max_length": None, "report_to": "none", "disable_tqdm": True,
+                "bf16": cuda, "use_cpu": not cuda,
             },
             "out": str(place / "result.json"), "cache": str(place / "cache"),
         }  # fmt: skip
         write_json(place / "job.json", job)
-        self._call(part.name, [sys.executable, "-P", str(SCRIPTS / "gaslamp" / "bench_bare.py"), "train", str(place / "job.json")])
+        first = self.newest_trl if training.bare == "newest" else None
+        self.call(f"{training.name} bare", [sys.executable, "-P", str(SCRIPTS / "gaslamp" / "bench_bare.py"), "train", str(place / "job.json")], first)
         result = read_json(place / "result.json")
         return result["steps"], result["peak_memory_gb"]
 
-    def _get_mfu(self, part: Part, tokens_per_second: float) -> float | None:
+    def get_mfu(self, training: Training, tokens_per_second: float) -> float | None:
+        """Share of the GPU's peak that the model's own FLOPs took; ``None`` for mixed lengths and unknown GPUs."""
         import torch
 
         name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
         peak = next((value for key, value in PEAK_TFLOPS.items() if key in name), None)
-        if peak is None or part.mixed:
+        if peak is None or training.mixed:
             return None
-        hidden, layers = SHAPES[part.shape][:2]
-        flops = 4 * self.models[part.shape].parameters + 6 * layers * hidden * self.length
+        hidden, layers = SHAPES[training.shape][:2]
+        flops = 4 * self.get_model(training.shape).parameters + 6 * layers * hidden * self.length
         return round(tokens_per_second * flops / (peak * 1e12), 3)
 
 
-def run_bench_gpu(
-    folder: Path, tokenizer: Path, shapes: list[str], steps: int, length: int, batch_size: int, accumulation: int, seconds: float, only: str, out: Path
-) -> dict[str, Any]:
-    """Measure every part, print the table and write it as JSON after each row, so that a stop loses nothing.
+class NotHere(GaslampError):
+    """What a part needs is not on this machine: it is left out, with this reason."""
 
-    Args:
-        folder: for models, rows and runs (20 GB for the 8b shape).
-        tokenizer: folder with a tokenizer and its chat template.
-        shapes: names of SHAPES.
-        steps: of each training; the first SKIPPED are not timed.
-        length, batch_size, accumulation: of the rows and the step.
-        seconds: rows that would start later than this are left out, and said.
-        only: regular expression for the names of the rows; empty: all.
-        out: JSON to write.
-    """
-    import torch
-
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    bench = GpuBench(folder, tokenizer, length, batch_size, accumulation, seconds)
-    result: dict[str, Any] = {
-        "started": now(), "device": device, "versions": get_versions(("torch", "transformers", "trl", "peft", "datasets", "unsloth", "bitsandbytes")),
-        "length": length, "batch_size": batch_size, "accumulation": accumulation, "rows": [], "left_out": [],
-    }  # fmt: skip
-    for part in [part for shape in shapes for part in get_parts(shape, steps) if re.search(only, part.name)]:
-        if time.monotonic() > bench.deadline - 40:
-            result["left_out"].append(f"{part.shape} {part.name}: no time left")
-            continue
-        try:
-            row = bench.measure(part)
-        except (GaslampError, subprocess.TimeoutExpired) as error:
-            result["left_out"].append(f"{part.shape} {part.name}: {str(error)[:900]}")
-            say(result["left_out"][-1])
-            continue
-        result["rows"].append(row)
-        utilisation = f", {row['mfu']:.0%} of the peak" if row["mfu"] else ""
-        say(f"{part.shape} {part.name}: {row['tokens_per_second']} tokens/s, {row['peak_memory_gb']} GB{utilisation}, loss {row['losses'][0]} -> {row['losses'][-1]}")
-        write_json(out, result)
-    print(render_table(result), flush=True)
-    write_json(out, result)
-    return result
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause, "see docs/hardware.md")
 
 
-def render_table(result: dict[str, Any]) -> str:
-    """Markdown: one line for each row, with its ratio to the first bare row of its shape and kind."""
-    lines = ["| model | training | tokens/s | against bare TRL | memory | model FLOPs | loss |", "|---|---|---|---|---|---|---|"]
-    for row in result["rows"]:
-        mixed = "mixed" in row["name"]
-        base = next((r for r in result["rows"] if r["shape"] == row["shape"] and r["name"].startswith("bare") and ("mixed" in r["name"]) == mixed), None)
-        ratio = f"{row['tokens_per_second'] / base['tokens_per_second']:.2f} times" if base else ""
-        mfu = f"{row['mfu']:.0%}".replace("%", " %") if row["mfu"] else ""
-        lines.append(
-            f"| {row['shape']} | {row['name']} | {row['tokens_per_second']:,} | {ratio} | {row['peak_memory_gb']:.1f} GB | {mfu} "
-            f"| {row['losses'][0]:.2f} → {row['losses'][-1]:.2f} |"
-        )
-    lines += [f"left out: {text}" for text in result["left_out"]]
-    return "\n".join(lines)
+def get_slug(name: str) -> str:
+    """A name for files."""
+    return re.sub(r"\W+", "_", name)

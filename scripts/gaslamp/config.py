@@ -209,8 +209,15 @@ class Train(Section):
     processes: int = Field(
         1, ge=1, le=64, description="Processes of one training (cuda: one for each GPU of this machine); a step sees so many times the rows."
     )
-    quantization: Literal["none", "8bit", "4bit"] = Field(
-        "none", description="How the frozen base weights are held while training (cuda, mac): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights."
+    quantization: Literal["auto", "none", "8bit", "4bit"] = Field(
+        "auto",
+        description="How the frozen base weights are held while training (cuda, mac): 4bit is QLoRA, a third of the memory; it is merged onto 16-bit weights. "
+        "auto: none, and on cuda 4bit where 16-bit weights do not fit.",
+    )
+    choose: list[Literal["batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization"]] | None = Field(
+        None,
+        description="cuda: what is chosen by GPU memory, model and lengths of the rows, keeping the rows of a step; null: of these all that you left null or auto; "
+        "[]: nothing, presets count.",
     )
     adapter: Literal["lora", "none"] = Field(
         "lora", description="lora: a small adapter beside frozen weights; none: every weight is trained (sft, cpt, dpo), about 16 bytes of memory for each."
@@ -228,6 +235,8 @@ class Train(Section):
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
 
 
+CHOSEN = ("batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization")
+SPLIT = ("batch_size", "gradient_accumulation")  # only together: their product, the rows of a step, is kept
 # How a training is watched and kept changes nothing of its result: no reason to repeat it.
 NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom")
 
@@ -403,6 +412,9 @@ class Config(Section):
 
         preset = get_preset(self.method, self.train.adapter, self.backend)
         filled: dict[str, Any] = {key: preset.get(key) for key, value in self.train if value is None}
+        filled |= {"quantization": "none"} if self.train.quantization == "auto" else {}
+        if self.train.choose is None:
+            filled["choose"] = [key for key in CHOSEN if key in filled and (key not in SPLIT or all(name in filled for name in SPLIT))] if self.backend == "cuda" else []
         with contextlib.suppress(GaslampError):  # told by _find_conflicts, with the line
             filled["options"] = get_options(self.method, self.train.options).model_dump()
         self.__dict__["train"] = Train.model_construct(_fields_set=self.train.model_fields_set, **{**dict(self.train), **filled})

@@ -1,7 +1,8 @@
 """Metrics on their way from a training process to every screen: one JSON object a line, appended, never parsed from prints.
 
 Kinds of events (key ``event``): ``start`` (settings, rows, steps), ``step`` (step, loss, learning_rate, grad_norm ...),
-``eval`` (step, valid_loss), ``save`` (step, path), ``end`` (status completed | interrupted | error, reason).
+``choice`` (what was left open: changes, reasons, need_gb by part, room_gb) and ``fit`` (the rows of a pass after the measured probes),
+``adapt`` (memory ran out: rung, changes), ``eval`` (step, valid_loss), ``save`` (step, path), ``end`` (status completed | interrupted | error, reason).
 NaN and infinity travel as null with ``<name>_flag`` beside them, because JSON has no word for them.
 """
 

@@ -65,8 +65,9 @@ def get_rungs(train: dict[str, Any], lengths: list[int], backend: str, batch_is_
         enough = train["packing"] or kept >= LEAST_ROWS
         text = f"train.max_length: {shorter}" + ("" if train["packing"] else f" ({kept:.0%} of the rows are that short; the others are left out)".replace("%", " %"))
         rungs.append(Rung("shorter rows", text, {"max_length": shorter} if enough else {}, keeps_result=False))
-    if backend in ("cuda", "colab", "mac"):
-        rungs.append(Rung("4-bit base", "a base model in 4 bit (QLoRA): a quarter of the memory of its weights"))
+    if backend in ("cuda", "colab", "mac") and train.get("quantization") != "4bit":
+        changes = {"quantization": "4bit"} if "quantization" in train.get("choose", ()) else {}  # left open in the config
+        rungs.append(Rung("4-bit base", "a base model in 4 bit (QLoRA): a quarter of the memory of its weights", changes, keeps_result=False))
     rungs.append(Rung("smaller model", "a smaller model (model.source)" + ("" if backend in ("cuda", "colab", "mac") else "; 4-bit weights need an NVIDIA GPU or MLX")))
     return rungs
 

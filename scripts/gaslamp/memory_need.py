@@ -22,6 +22,9 @@ class Shape:
     layers: int
     vocabulary: int
     guessed: bool = False
+    inner: int = 0  # width of the feed-forward layers; 0: unknown
+    kv_width: int = 0  # key-value heads x width of a head; 0: unknown
+    tied: bool = False  # one matrix is both embedding and output
 
 
 def read_shape(folder: Path) -> Shape:
@@ -31,12 +34,21 @@ def read_shape(folder: Path) -> Shape:
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
     hidden, layers = int(config.get("hidden_size") or 1024), int(config.get("num_hidden_layers") or 24)
-    return Shape(weights // size, hidden, layers, int(config.get("vocab_size") or 50_000), guessed="hidden_size" not in config)
+    heads = int(config.get("num_attention_heads") or 0)
+    head = int(config.get("head_dim") or (hidden // heads if heads else 0))
+    return Shape(
+        weights // size, hidden, layers, int(config.get("vocab_size") or 50_000), guessed="hidden_size" not in config,
+        inner=int(config.get("intermediate_size") or 0), kv_width=int(config.get("num_key_value_heads") or heads) * head,
+        tied=bool(config.get("tie_word_embeddings")),
+    )  # fmt: skip
 
 
 def get_adapter_parameters(shape: Shape, rank: int) -> int:
-    """Upper bound for an adapter on all linear layers: seven matrices a layer, three of them about 3 x hidden long."""
-    return rank * shape.layers * shape.hidden * 18
+    """Of an adapter on all linear layers: seven matrices a layer; where the model's widths are unknown, three of them about 3 x hidden long."""
+    if not (shape.inner and shape.kv_width):
+        return rank * shape.layers * shape.hidden * 18
+    attention = 4 * shape.hidden + 2 * (shape.hidden + shape.kv_width)  # q and o, k and v
+    return rank * shape.layers * (attention + 3 * (shape.hidden + shape.inner))
 
 
 def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool, method: Any = None) -> dict[str, float]:

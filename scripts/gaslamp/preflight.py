@@ -13,13 +13,16 @@ from typing import Any
 
 from gaslamp import levels, registry
 from gaslamp.apple_memory import find_fit
+from gaslamp.config import parse_slice
 from gaslamp.contracts import Preflight, Provenance
 from gaslamp.data.describe import find_method_problem
 from gaslamp.environment import GB, get_disk_free, get_hf_cache
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, read_json
+from gaslamp.gpu_choice import Gpu, Lengths, choose, get_open
+from gaslamp.gpu_memory import describe_parts
 from gaslamp.memory_need import Shape, get_adapter_parameters, get_memory_need, read_shape
-from gaslamp.method import get_artefact, get_method
+from gaslamp.method import get_artefact, get_method, sees_images
 from gaslamp.training_rules import Run, find_broken_rules
 
 CHECKPOINTS = 2  # kept at a time
@@ -31,7 +34,7 @@ TEMPORARY = ("checkpoints", "measuring")
 """Parts of the sum that are gone when the run is over."""
 
 
-EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152)}
+EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152, inner=1536, kv_width=192, tied=True)}
 
 
 def get_shape(source: str, revision: str | None = None) -> Shape | None:
@@ -189,6 +192,31 @@ def _find_fit_problem(parts: dict[str, float], system: dict[str, Any]) -> tuple[
     return cause, "choose a smaller model (model.source), or train.dtype: bfloat16, which halves the weights"
 
 
+def find_gpu_fit(shape: Shape, settings: Any, found: dict[str, Any]) -> tuple[str, dict[str, float], dict[str, str], tuple[str, str] | None]:
+    """How a training fits a GPU of system.json: ``fits`` (or tight, exceeds, impossible), GB by part, what is chosen of the open
+    settings with its reason, and a problem with its fix. The same calculation is made again when the training begins.
+    """
+    method, name = get_method(settings.method), settings.method
+    open_ = get_open(settings.train, method, sees_images(name))
+    train = parse_slice(json.dumps({"backend": "cuda", "method": name, "train": {**settings.dump()["train"], "choose": open_}})).train
+    total, free = found["vram_gb"], found["vram_free_gb"]
+    if free is None or total is None:  # a board whose GPU shares the main memory tells neither
+        return "unknown", {}, {}, None
+    card = Path("data/card.json")
+    lengths = Lengths.from_card(read_json(card), train.max_length) if card.is_file() else Lengths(1, [train.max_length])
+    choice = choose(train, shape, method, name, Gpu(found["name"], total, free), lengths)
+    fixed = sum(choice.parts.get(part, 0.0) for part in ("weights", "adapter", "all weights", "reference", "context"))
+    fit = "impossible" if fixed > total else "fits" if choice.need_gb <= choice.limit_gb else "tight" if choice.need_gb <= free else "exceeds"
+    told = None
+    if fit != "fits":
+        ways = [] if train.quantization != "none" or "quantization" in open_ else ["train.quantization: 4bit"]
+        ways += [] if train.gradient_checkpointing or "gradient_checkpointing" in open_ else ["train.gradient_checkpointing: true"]
+        ways += ["train.max_length: a smaller one", "model.source: a smaller model"]
+        cause = f"GPU memory: {choice.need_gb:.1f} GB needed ({describe_parts(choice.parts)}), {free:.1f} of {total:.1f} GB free on {found['name']}; calculated"
+        told = (cause, f"set {', or '.join(ways)}")
+    return fit, choice.parts, choice.reasons, told
+
+
 def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflight:
     """May this machine do the whole job?
 
@@ -248,6 +276,14 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
                 f"memory: up to {need} GB needed ({listed}), {free} GB free: if it runs out, set train.gradient_checkpointing, "
                 "then batch_size 1 with gradient_accumulation, then a shorter max_length"
             )
+    choice: dict[str, str] = {}
+    if settings.backend == "cuda" and shape and system["gpus"]:
+        fit, memory, choice, why = find_gpu_fit(shape, settings, system["gpus"][0])
+        need, free = round(sum(memory.values()), 1), system["gpus"][0]["vram_free_gb"]
+        if why and fit == "impossible":
+            problems.append(why)
+        elif why:
+            warnings.append(f"{why[0]}: {why[1]}")
     if settings.backend == "mac" and shape:
         fit, memory, told = find_fit(shape, settings.train, system["memory_gb"], env.get("device"), getattr(get_method(settings.method), "SEQUENCES", 1))
         need = round(sum(memory.values()), 1)
@@ -271,20 +307,21 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
         raise _get_error(problems)
     return Preflight(
         backend=settings.backend,
-        summary=describe(fit, need, free, disk, disk_free, builds_toolchain),
+        summary=describe(fit, need, free, disk, disk_free, builds_toolchain, "GPU memory" if settings.backend == "cuda" else "memory"),
         warnings=warnings,
         disk_needed_gb=disk,
         disk_free_gb=disk_free,
         memory_needed_gb=need,
         memory_free_gb=free,
         fit=fit,  # type: ignore[arg-type]
+        choice=choice,
         provenance=Provenance.start([system_file, env_file], json.loads(json.dumps(settings.dump()))),
     )
 
 
-def describe(fit: str, need: float, free: float, disk: dict[str, float], disk_free: float, builds_toolchain: bool) -> str:
+def describe(fit: str, need: float, free: float, disk: dict[str, float], disk_free: float, builds_toolchain: bool, kind: str = "memory") -> str:
     """One line for people, with the badge first."""
-    memory = f"memory up to {need} of {free} GB" if need else f"memory unknown, {free} GB free"
+    memory = f"{kind} up to {need} of {free} GB" if need else f"{kind} unknown, {free} GB free"
     tools = "llama.cpp will be built once" if builds_toolchain else "llama.cpp is ready"
     return f"{fit.upper()}: {memory}, disk {sum(disk.values()):.1f} of {disk_free} GB, {tools}"
 

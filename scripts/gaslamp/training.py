@@ -54,6 +54,8 @@ class Plan:
     resume: Path | None  # checkpoint to go on from
     decisions: dict[str, str]  # automatic choices before the backend took over, with their reasons
     lengths: list[int] = field(default_factory=list)  # tokens of each training row, once the backend knows them
+    card: Path | None = None  # card.json of the data phase
+    choice: Any = None  # gpu_choice.Choice, where the backend chose what the config left open
 
 
 @dataclass
@@ -73,8 +75,9 @@ class Result:
 
 
 def train_model(
-    settings: Any, model: Path, train: Path, valid: Path, template: Path, checkpoints: Path, metrics: Path, adapters: Path, facts: Path
-) -> None:
+    settings: Any, model: Path, train: Path, valid: Path, template: Path, checkpoints: Path, metrics: Path, adapters: Path, facts: Path,
+    card: Path | None = None,
+) -> None:  # fmt: skip
     """Train an adapter, or go on with an interrupted training of the same data and settings.
 
     Args:
@@ -84,6 +87,7 @@ def train_model(
         metrics: the metrics.jsonl to append to.
         adapters: folder for the finished adapter in PEFT layout, written at once at the end.
         facts: train.json to write.
+        card: card.json of the data phase, for the lengths of the rows; ``None``: they are taken as max_length.
 
     Raises:
         GaslampError: a loss that is not a number, an interrupt (after saving), or settings that cannot work.
@@ -114,6 +118,7 @@ def train_model(
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
             resume=None,
             decisions={"threads": threads},
+            card=card,
         )
         provenance = Provenance.start([model, train, valid, template], values)
         result = _train_within_memory(backend, plan, events)
@@ -131,18 +136,20 @@ def train_model(
 
 
 def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
-    """Train; where memory runs out, go down the ladder when train.on_oom is ``adapt``.
+    """Train; where memory runs out, go down the ladder when train.on_oom is ``adapt``, or when it was gaslamp that chose.
 
     What was changed is kept beside the checkpoints: after a kill the same command begins with it.
     """
     record = plan.checkpoints / "adapted.json"
     asked = plan.settings
     adapted: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+    open_ = set(asked.train.choose)
     if asked.train.on_oom != "adapt":
-        adapted = []
+        adapted = [step for step in adapted if set(step["changes"]) <= open_]
     while True:
         changes = {name: value for step in adapted for name, value in step["changes"].items()}
-        plan.settings = _change(asked, changes)
+        plan.settings = change_settings(asked, {**changes, "choose": [name for name in asked.train.choose if name not in changes]} if changes else {})
+        plan.choice = None
         plan.resume = find_checkpoint(plan.checkpoints, getattr(backend, "check_checkpoint", check_checkpoint))
         plan.decisions |= {"memory": "; ".join(step["text"] for step in adapted) + ": memory ran out before"} if adapted else {}
         try:
@@ -151,10 +158,11 @@ def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
         except OutOfMemory as error:
             error.__traceback__ = error.__context__ = None  # both hold the tensors of the step that failed
             rungs = get_rungs(plan.settings.dump()["train"], plan.lengths, plan.settings.backend, bool(getattr(get_method(plan.settings.method), "BATCH_IS_LOSS", False)))
+            ours = next((rung for rung in rungs if rung.changes and set(rung.changes) <= open_), None)
+            rung = rungs[0] if asked.train.on_oom == "adapt" and rungs[0].changes else ours
             # several processes cannot go down together: the others wait for the one that ran out
-            if asked.train.on_oom != "adapt" or not rungs[0].changes or get_count() > 1:
+            if rung is None or get_count() > 1:
                 raise refuse(error, rungs, [step["name"] for step in adapted]) from None
-            rung = rungs[0]
         say(f"out of memory: trying {rung.text}")
         events.write("adapt", reason="out of memory", rung=rung.name, changes=rung.changes)
         adapted.append({"name": rung.name, "text": rung.text, "changes": rung.changes})
@@ -165,7 +173,7 @@ def _train_within_memory(backend: Any, plan: Plan, events: Events) -> Result:
         gc.collect()
 
 
-def _change(settings: Slice, changes: dict[str, Any]) -> Slice:
+def change_settings(settings: Slice, changes: dict[str, Any]) -> Slice:
     """The settings with other values in ``train``."""
     values = settings.dump()
     return parse_slice(json.dumps({**values, "train": {**values["train"], **changes}})) if changes else settings

@@ -47,7 +47,7 @@ def find_broken_rules(run: Run) -> list[Broken]:
 
 def _find_common(run: Run) -> Iterator[Broken]:
     train, backend = run.settings.train, run.settings.backend
-    if backend in ("cuda", "colab") and train.adapter == "lora" and train.lora.dropout > 0:
+    if backend in ("cuda", "colab") and train.engine == "unsloth" and train.adapter == "lora" and train.lora.dropout > 0:
         yield Broken(False, f"train.lora.dropout is {train.lora.dropout:g}: Unsloth's fast kernels work with 0 only", "set train.lora.dropout: 0.0")
     if train.dtype == "float16" and train.adapter == "none":
         yield Broken(

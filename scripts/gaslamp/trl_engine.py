@@ -18,13 +18,15 @@ from typing import Any
 from gaslamp.console import Progress, say
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import Events
-from gaslamp.files import read_json
+from gaslamp.files import read_json, write_json
+from gaslamp.gpu_choice import fit_batch
+from gaslamp.gpu_memory import CONTEXT_GB, get_gpu_need
 from gaslamp.memory_ladder import OutOfMemory, is_out_of_memory
 from gaslamp.memory_need import get_memory_need, read_shape
 from gaslamp.method import Context, get_method, get_options
 from gaslamp.processes import agree, get_count, is_first
 from gaslamp.sampling import LengthSampler
-from gaslamp.training import Plan, Result, refuse_nan
+from gaslamp.training import Plan, Result, change_settings, refuse_nan
 from gaslamp.training_rules import Run, find_broken_rules
 from gaslamp.workflow_state import find_owner
 
@@ -108,9 +110,13 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     resumed = int(plan.resume.name.split("-")[1]) if plan.resume else 0
     restore_counters(trainer, watcher, plan.resume, resumed)
     try:
-        probe = probe_longest(trainer, plan.lengths, getattr(method, "get_probe_batch", None))
+        if plan.choice and plan.choice.sizes:
+            probe = fit_rows(plan, trainer, events, context.decisions)
+            train = plan.settings.train
+        else:
+            probe = probe_longest(trainer, plan.lengths, getattr(method, "get_probe_batch", None))
         if probe:
-            probe["estimated_gb"] = round(sum(get_memory_need(read_shape(Path(plan.model.path)), train, False, method).values()), 2)
+            probe["estimated_gb"] = get_estimate(plan, method, int(probe["tokens"]))
             memory = f"{probe['peak_memory_gb']:.1f} GB, estimated {probe['estimated_gb']:.1f} at most"
             say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {memory}")
         events.write(
@@ -162,7 +168,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         train_rows=sum(len(found) for found in trainer.train_dataset["seq_lengths"]) if "seq_lengths" in columns else len(trainer.train_dataset),
         trained_tokens=count_trained(trainer.train_dataset, columns),
-        decisions={**context.decisions, "attention": "sdpa: PyTorch's fused attention"},
+        decisions={"attention": "sdpa: PyTorch's fused attention", **context.decisions},
         probe=probe,
     )
 
@@ -376,7 +382,75 @@ def kept_counters(trainer: Any) -> Iterator[None]:
             trainer._total_train_tokens = tokens
 
 
-def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> dict[str, float]:
+def get_estimate(plan: Plan, method: Any, tokens: int) -> float:
+    """GB that the formulas say for a step: of the GPU where one computes, of the main memory elsewhere."""
+    import torch
+
+    train, shape = plan.settings.train, read_shape(Path(plan.model.path))
+    if plan.settings.backend == "cuda" and torch.cuda.is_initialized():
+        return round(sum(get_gpu_need(shape, train, tokens, method, plan.settings.method).values()), 2)
+    return round(sum(get_memory_need(shape, train, False, method).values()), 2)
+
+
+def fit_rows(plan: Plan, trainer: Any, events: Events, decisions: dict[str, str]) -> dict[str, float]:
+    """Correct the chosen rows of a pass by measured steps, the rows of a step kept; returns the probe of the size that was taken.
+
+    Raises:
+        MemoryError: not even one row fits.
+    """
+    probes: dict[int, dict[str, float]] = {}
+
+    def measure(size: int) -> float | None:
+        ran_out = False
+        begin_measuring()
+        try:
+            probes[size] = probe_longest(trainer, plan.lengths, size=size)
+        except BaseException as error:
+            if not is_out_of_memory(error):
+                raise
+            ran_out = True  # the next try begins outside of this block, whose error holds the tensors of the step
+        return None if ran_out else probes[size]["peak_memory_gb"]
+
+    args, choice = trainer.args, plan.choice
+    rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    room = choice.room_gb - CONTEXT_GB
+    fit = fit_batch(measure, choice.sizes, args.per_device_train_batch_size, begin_measuring(), room)
+    if fit is None:
+        raise MemoryError("not even one row fits")
+    changes = {"batch_size": fit.size, "gradient_accumulation": rows // fit.size}
+    set_batch(trainer, **changes)
+    plan.settings = change_settings(plan.settings, changes)
+    decisions["batch_size"] = f"{fit.size}: {fit.reason}; calculated: {decisions['batch_size']}"
+    decisions["gradient_accumulation"] = f"{rows // fit.size}: {rows} {'packed sequences' if plan.settings.train.packing else 'rows'} a step, as before"
+    say(f"rows of a pass: {decisions['batch_size']}")
+    record = plan.checkpoints / "chosen.json"  # what a resume goes on with
+    if record.is_file():
+        kept = read_json(record)
+        write_json(record, {**kept, "changes": {**kept["changes"], **changes}, "reasons": {**kept["reasons"], **{key: decisions[key] for key in changes}}})
+    events.write("fit", batch_size=fit.size, gradient_accumulation=rows // fit.size, probes=[list(probe) for probe in fit.probes], room_gb=room, reason=fit.reason)
+    return probes[fit.size]
+
+
+def set_batch(trainer: Any, batch_size: int, gradient_accumulation: int) -> None:
+    """Other rows in a pass for a trainer that did not begin yet. Accelerate's own count stays 1: transformers divides the loss itself."""
+    args = trainer.args
+    args.per_device_train_batch_size, args.gradient_accumulation_steps = batch_size, gradient_accumulation
+    args.per_device_eval_batch_size = batch_size  # twice as many, as elsewhere, was not probed
+    trainer._train_batch_size = args.train_batch_size
+
+
+def begin_measuring() -> float:
+    """Peaks count from now on; GB in use now."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return get_memory_gb()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return float(torch.cuda.memory_reserved()) / 1e9
+
+
+def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None, size: int = 0) -> dict[str, float]:
     """One whole step on the longest rows before anything else: too little memory shows now, not at step N.
 
     Forward, backward and an optimizer step of size 0, so that the optimizer's moments are in memory too; weights, random
@@ -387,6 +461,7 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
         lengths: tokens of each row of its data set.
         get_batch: the method's ``get_probe_batch(trainer, rows)``, for one whose collator does not make what compute_loss
             takes (it generates first); ``None`` from it: no probe.
+        size: rows in the pass; 0: as many as the trainer's batch has.
 
     Returns:
         tokens (in the batch, with padding), seconds, peak_memory_gb; empty when the method has no such batch.
@@ -397,7 +472,7 @@ def probe_longest(trainer: Any, lengths: list[int], get_batch: Any = None) -> di
     import torch
 
     model = trainer.model
-    size = trainer.args.per_device_train_batch_size
+    size = size or trainer.args.per_device_train_batch_size
     longest = sorted(range(len(lengths)), key=lambda row: lengths[row], reverse=True)[:size]
     rows = [trainer.train_dataset[row] for row in longest]
     started = time.monotonic()

@@ -115,6 +115,25 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert "cannot write in" in get_error()
 
 
+GPU = {"name": "NVIDIA H100 80GB HBM3", "vram_gb": 85.5, "vram_free_gb": 84.9}
+
+
+def test_the_memory_of_a_gpu_is_judged_by_its_own_formula_and_what_is_open_is_told() -> None:
+    """The GPU is a description; the same calculation is made again when the training begins."""
+    facts = check({"backend": "cuda", "model": {"source": "org/model-8B"}}, {"gpus": [GPU]})
+    assert facts.fit == "fits" and facts.summary.startswith("FITS: GPU memory up to") and facts.memory_free_gb == 84.9
+    assert facts.choice["quantization"].startswith("none: ") and facts.choice["batch_size"].split(":")[0].isdigit()
+    small = {**GPU, "name": "T4", "vram_gb": 16.1, "vram_free_gb": 15.8}
+    assert check({"backend": "cuda", "model": {"source": "org/model-8B"}}, {"gpus": [small]}).choice["quantization"].startswith("4bit: ")
+    facts = check({"backend": "cuda", "model": {"source": "org/model-8B"}, "train": {"quantization": "none", "gradient_checkpointing": False}}, {"gpus": [small | {"vram_gb": 20.0}]})
+    assert facts.fit == "exceeds" and any("GPU memory:" in text and "train.quantization: 4bit" in text and "train.gradient_checkpointing: true" in text for text in facts.warnings)
+    assert "GPU memory:" in get_error({"backend": "cuda", "model": {"source": "org/model-70B"}}, {"gpus": [small]})
+
+
+def test_a_processor_holds_no_4_bit_weights() -> None:
+    assert "a processor trains 16- or 32-bit weights" in get_error({"train": {"quantization": "4bit"}}) and check({"train": {"quantization": "auto"}}).fit == "fits"
+
+
 def test_too_big_for_the_machine_blocks_and_too_tight_warns() -> None:
     big = {"model": {"source": "org/model-7B"}}
     text = get_error(big)

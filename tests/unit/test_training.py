@@ -300,7 +300,7 @@ def prepare(folder: Path, kind: str) -> Path:
 
 def train_small(data: Path, place: Path, method: str, **settings: Any) -> TrainFacts:
     """Train ``method`` on the files of ``prepare`` in ``place``."""
-    config = Config.model_validate({"method": method, "train": {**SMALL, **settings}})
+    config = Config.model_validate({"method": method, "backend": settings.pop("backend", "cpu"), "train": {**SMALL, **settings}})
     training.train_model(
         parse_slice(get_slice(config, "backend", "method", "train")), data / "model.json", data / "train.jsonl", data / "valid.jsonl",
         data / "template.json", place / "checkpoints", place / "metrics.jsonl", place / "adapters", place / "train.json",
@@ -458,6 +458,56 @@ def test_memory_that_runs_out_later_costs_no_step(talks: Path, tmp_path: Path, m
     refuse_memory(monkeypatch, too_much)
     facts = train_small(talks, tmp_path, "sft", on_oom="adapt", save_steps=2)
     assert facts.steps == 10 and facts.resumed_from == [4]
+
+
+def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real trainings by the cuda backend on this processor; the GPU and its allocator are simulated: 1 GB, 0.5 more for each row."""
+    from gaslamp import gpu_choice
+
+    held = {"gb": 1.0}
+
+    def takes_memory(model: Any, ids: Any) -> bool:
+        held["gb"] = max(held["gb"], 1.0 + 0.5 * len(ids))
+        return held["gb"] > gpu["room"]
+
+    def begin_measuring() -> float:
+        held["gb"] = 1.0
+        return held["gb"]
+
+    def run(name: str, room: float, **settings: Any) -> list[dict[str, Any]]:
+        gpu["room"] = room
+        free = room + gpu_choice.CONTEXT_GB
+        monkeypatch.setattr(gpu_choice, "read_gpu", lambda: gpu_choice.Gpu("simulated", free, free))
+        open_ = {"batch_size": None, "gradient_accumulation": None}
+        train_small(talks, tmp_path / name, "sft", backend="cuda", engine="trl", max_steps=4, **{**open_, **settings})
+        return read_events(tmp_path / name / "metrics.jsonl")
+
+    gpu = {"room": 99.0}
+    passed = refuse_memory(monkeypatch, takes_memory)
+    monkeypatch.setattr(trl_engine, "get_memory_gb", lambda: held["gb"])
+    monkeypatch.setattr(trl_engine, "begin_measuring", begin_measuring)
+    found = {}
+    for name, room, size in (("plenty", 99.0, 8), ("over the margin", 5.2, 4), ("too little", 4.0, 4), ("one row", 1.6, 1)):
+        passed.clear()
+        events = run(name, room)
+        kinds = [event["event"] for event in events if event["event"] in ("choice", "fit", "start", "end")]
+        assert kinds == ["choice", "fit", "start", "end"], name
+        fit, start = events[1], next(event for event in events if event["event"] == "start")
+        assert (fit["batch_size"], fit["gradient_accumulation"]) == (size, 8 // size) and len(fit["probes"]) <= 5, (name, fit)
+        assert (start["settings"]["batch_size"], start["settings"]["quantization"]) == (size, "none")
+        assert {rows for rows, _ in passed[-4 * (8 // size) :]} == {size}, "what was chosen is what was trained with"
+        facts = TrainFacts.read(tmp_path / name / "train.json")
+        assert facts.decisions["batch_size"].startswith(f"{size}: measured") and facts.steps == 4
+        found[name] = [(step["loss"], step["grad_norm"]) for step in get_steps(tmp_path / name)]
+    for name in ("too little", "one row"):
+        for (loss, norm), same in zip(found[name], found["plenty"], strict=True):
+            assert (loss, norm) == pytest.approx(same, rel=5e-3), "the same rows in a step, however they are passed: the same loss and gradient"
+    kinds = [event["event"] for event in run("set by a person", 99.0, batch_size=2, gradient_accumulation=1, gradient_checkpointing=False, quantization="none")]
+    assert "fit" not in kinds
+    with pytest.raises(GaslampError, match="not enough memory"):  # and no way is left: the ladder was gone down by itself
+        run("nothing fits", 1.2, quantization="none")
+    adapted = [event["rung"] for event in read_events(tmp_path / "nothing fits" / "metrics.jsonl") if event["event"] == "adapt"]
+    assert adapted == ["checkpointing", "one row at a time"], "on_oom is propose, but these were ours to choose"
 
 
 def test_shorter_rows_only_while_most_of_them_stay() -> None:

@@ -26,6 +26,13 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
     return []
 
 
+def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
+    """Settings that this backend cannot follow, each with what to do."""
+    if settings.train.quantization == "none":
+        return []
+    return [(f"train.quantization is {settings.train.quantization}: a processor trains 16- or 32-bit weights", "set train.quantization: auto, or use snakemake --profile cuda or mac")]
+
+
 def prepare_process(settings: Any) -> str:
     """Set what must stand before torch is imported; returns the choice of threads with its reason."""
     return threads.prepare_process()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaslamp import registry, threads
-from gaslamp.files import get_cache_dir
+from gaslamp.console import say
+from gaslamp.dequantize import is_quantized
+from gaslamp.files import get_cache_dir, read_json, write_json
+from gaslamp.gpu_choice import Lengths, choose, get_open
+from gaslamp.memory_need import read_shape
 from gaslamp.method import get_artefact, get_method, sees_images
-from gaslamp.processes import get_count, get_local_rank
+from gaslamp.processes import get_count, get_local_rank, is_first
 
 if TYPE_CHECKING:
     from gaslamp.events import Events
+    from gaslamp.gpu_choice import Gpu
     from gaslamp.training import Plan, Result
 
 BUILT = True
@@ -74,8 +81,11 @@ def train(plan: Plan, events: Events) -> Result:
     """Train with the engine of the config, on one GPU for each process."""
     import torch
 
+    from gaslamp.gpu_choice import choose_attention, read_gpu
     from gaslamp.trl_engine import train_with_trl
 
+    gpu = read_gpu()
+    chosen = choose_open_settings(plan, events, gpu) if gpu else {}
     train = plan.settings.train
     dtype, reason = choose_dtype(train.dtype)
     cuda = torch.cuda.is_available()
@@ -87,11 +97,47 @@ def train(plan: Plan, events: Events) -> Result:
     decisions = {
         "dtype": f"{dtype}: {reason}",
         "engine": f"{train.engine}: set by train.engine",
-        "quantization": f"{train.quantization}: set by train.quantization",
+        "quantization": f"{train.quantization}: train.quantization",
         **({"optimizer": "adamw_8bit: every weight is trained"} if "optim" in arguments else {}),
+        **({"attention": ": ".join(choose_attention(gpu, train.engine, dtype))} if gpu else {}),
+        **chosen,
     }
     load = load_with_unsloth if train.engine == "unsloth" else load_with_transformers
     return train_with_trl(plan, events, arguments, dtype, decisions, load)
+
+
+def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> dict[str, str]:
+    """Fill what the config left open by GPU, model and lengths; returns each value with its reason.
+
+    A training that goes on keeps what its checkpoint was made with.
+    """
+    from gaslamp.training import change_settings
+
+    settings = plan.settings
+    method = get_method(settings.method)
+    open_ = get_open(settings.train, method, sees_images(settings.method), is_quantized(plan.model.path))
+    record = plan.checkpoints / "chosen.json"
+    if not open_:
+        return {}
+    if plan.resume and record.is_file():
+        kept = read_json(record)
+        plan.settings = change_settings(settings, {name: value for name, value in kept["changes"].items() if name in open_})
+        return {name: text for name, text in kept["reasons"].items() if name in open_}
+    longest = settings.train.max_length
+    lengths = Lengths.from_card(read_json(plan.card), longest) if plan.card else Lengths(len(plan.train), [longest])
+    if get_count() > 1:  # the same everywhere, whatever each GPU has free at this moment
+        gpu = replace(gpu, free_gb=0.97 * gpu.total_gb)
+    choice = choose(change_settings(settings, {"choose": open_}).train, read_shape(Path(plan.model.path)), method, settings.method, gpu, lengths)
+    plan.settings = change_settings(settings, choice.changes)
+    if get_count() == 1:  # several processes would have to agree on what each measured
+        plan.choice = choice
+    say(choice.describe(gpu))
+    values = {"changes": choice.changes, "reasons": choice.reasons, "need_gb": choice.parts, "room_gb": choice.room_gb}
+    events.write("choice", gpu=gpu.name, **values)
+    if is_first():
+        plan.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_json(record, values)
+    return choice.reasons
 
 
 def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
@@ -147,6 +193,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    from gaslamp.gpu_choice import choose_attention, read_gpu
     from gaslamp.trl_engine import get_peft_config
 
     train = plan.settings.train
@@ -165,7 +212,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[Any, Any]:
         device_map={"": get_local_rank()} if torch.cuda.is_available() else None,
         trust_remote_code=False,
         use_safetensors=True,
-        attn_implementation="sdpa",
+        attn_implementation=choose_attention(gpu, "trl", dtype)[0] if (gpu := read_gpu()) else "sdpa",
         **own,
     )
     if own:

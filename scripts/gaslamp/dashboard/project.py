@@ -233,7 +233,7 @@ def get_text(value: Any) -> str:
 def _get_settings(start: dict[str, Any]) -> dict[str, Any]:
     """The settings of a training, less those that its backend has no use for."""
     settings = start.get("settings")
-    useless = {"cuda": (), "mac": ("engine",)}.get(str(start.get("backend")), ("engine", "quantization"))
+    useless = {"cuda": (), "mac": ("engine", "choose")}.get(str(start.get("backend")), ("engine", "quantization", "choose"))
     return {name: value for name, value in settings.items() if name not in useless} if isinstance(settings, dict) else {}
 
 

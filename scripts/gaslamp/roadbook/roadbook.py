@@ -55,6 +55,10 @@ def get_parameters(train: dict[str, Any], decisions: dict[str, str], method: str
             inner = Lora.model_fields if key == "lora" else get_method(method).Settings.model_fields
             rows += [(f"{key}.{name}", _show(item), decisions.get(f"{key}.{name}") or inner[name].description or "") for name, item in value.items()]
         elif value != []:
+            if key in (train.get("choose") or ()) and key in decisions:  # left open: what was taken, and why
+                taken, _, why = decisions[key].partition(": ")
+                rows.append((key, taken, f"Chosen: {why}"))
+                continue
             why = (fields[key].description or "").partition(" null: the method's preset")[0]
             source = f"Preset of {method}. " if key in preset and value == preset[key] else ""
             rows.append((key, _show(value), decisions.get(key) or source + why))
