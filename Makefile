@@ -13,10 +13,11 @@ help: ## this list
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
+# --no-compile: of 23,000 files a run uses a fraction, and Python compiles those when they are used
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; echo "  usual fix:       make $(MAKECMDGOALS) PYTHON=/path/to/a/newer/python3"; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -e ".[cpu,dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e ".[cpu,dev]"
 	@touch $(READY)
 
 mlx: $(MLX) ## MLX for PROFILE=mac, into .venv-mlx (its packages clash with those of .venv); on Linux it computes on the processor

@@ -292,6 +292,7 @@ class Ladder(Artefact):
     """outputs/<run>/gguf/ladder.json: every quantization level, scored on the test set."""
 
     metric: str
+    title: str = ""  # of the metric, as a person reads it
     unit: str = "share"  # of its values, as in MetricResult
     tolerance: float
     tuned: Score | None  # the evaluated adapter by the same metric; null where the evaluation did not have it

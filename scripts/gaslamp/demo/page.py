@@ -262,7 +262,7 @@ def render_files_page(ladder: Ladder, parity: Parity, settings: Slice, digest: s
         root,
         t=t,
         digest=digest,
-        metric=ladder.metric.replace("_", " "),
+        metric=ladder.title or ladder.metric.replace("_", " "),
         recommended=ladder.recommended,
         size=get_size(best.size_bytes),
         tolerance=f"{100 * ladder.tolerance:g}\u202f%",

@@ -71,6 +71,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench
         reason += f"; {', '.join(smaller)} would be smaller but lose{'s' if len(smaller) == 1 else ''} more"
     ladder = Ladder(
         metric=metric.name,
+        title=metric.title,
         unit=metric.unit,
         tolerance=tolerance,
         tuned=next((result.tuned for result in Compare.read(compare).metrics if result.name == metric.name), None),

@@ -5,6 +5,7 @@ Both stand alone: no script, no style sheet, nothing from elsewhere. Colours are
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from gaslamp.console import get_size
@@ -38,19 +39,20 @@ def render_svg(ladder: Ladder) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Size against score of each level"'
         ' font-family="system-ui, sans-serif" font-size="12">',
         f"<title>Size against score of each level; recommended: {escape(ladder.recommended)}</title>",
-        _text(LEFT, 20, f"score ({ladder.metric}) with interval", INK, "start"),
+        _text(LEFT, 20, f"{ladder.title or ladder.metric}, with interval", INK, "start"),
         _text(WIDTH - RIGHT, HEIGHT - 10, "size of the file", INK, "end"),
         f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="{FAINT}"/>',
     ]
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        size = widest * (step + 0.5) / 5
-        parts.append(_text(LEFT - 8, y(value) + 4, format_value(value, ladder.unit), INK, "end"))
+    for value in get_round(low, high):
+        parts.append(_text(LEFT - 8, y(value) + 4, format_value(value, ladder.unit).replace(".0 %", " %"), INK, "end"))
         parts.append(f'<path d="M{LEFT} {y(value)}H{WIDTH - RIGHT}" stroke="{FAINT}" stroke-opacity=".25"/>')
-        parts.append(_text(x(size), HEIGHT - BOTTOM + 18, get_size(int(size)), INK, "middle"))
+    for size in get_round(0.0, widest):
+        parts.append(_text(x(size), HEIGHT - BOTTOM + 18, get_size(int(size)) if size else "0", INK, "middle"))
     if is_share and low <= floor <= high:
         parts.append(f'<path d="M{LEFT} {y(floor)}H{WIDTH - RIGHT}" stroke="{BAD}" stroke-dasharray="5 4"/>')
-        parts.append(_text(WIDTH - RIGHT, y(floor) - 5, f"good enough from here: f16 less {100 * ladder.tolerance:g} points", BAD, "end"))
+        # left of f16, whose file is far larger than the next
+        text = f"good enough from here: f16 less {100 * ladder.tolerance:g} points"
+        parts.append(_text(x(f16.size_bytes) - 10, y(floor) - 5, text, BAD, "end"))
     taken: list[tuple[float, float]] = []
     for level in rungs:
         at, mid = x(level.size_bytes), y(level.score.value)
@@ -66,6 +68,14 @@ def render_svg(ladder: Ladder) -> str:
         is_left = at >= WIDTH - 150  # no room on the right
         parts.append(_text(at - 8 if is_left else at + 6, max(row, 32), name, colour, "end" if is_left else "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def get_round(low: float, high: float) -> list[float]:
+    """Three to six round values (1, 2 or 5 times a power of ten apart) from ``low`` to ``high``: where an axis is marked."""
+    rough = max(high - low, 1e-9) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [step * place for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:
