@@ -42,7 +42,7 @@ def main() -> None:
             if not (folder / "embedded.json").is_file():
                 fetch_model(Config().model, folder / "embedded.json")
             tokenizer = Path(ModelFacts.read(folder / "embedded.json").path)
-        length, steps = args.length or (192 if args.tiny else 2048), args.steps or (6 if args.tiny else 14)
+        length, steps = args.length or (96 if args.tiny else 2048), args.steps or (5 if args.tiny else 14)
         shapes = args.shapes or (["tiny"] if args.tiny else ["1b", "8b"])
         newest = args.newest_trl.resolve() if args.newest_trl else None
         bench = GpuBench(folder, tokenizer.resolve(), length, args.batch_size, args.accumulation, args.tiny, newest)

@@ -88,7 +88,7 @@ def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
     names = AutoTokenizer.from_pretrained(tokenizer)
     config = LlamaConfig(
         hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv, intermediate_size=inner,
-        vocab_size=VOCABULARY, head_dim=hidden // heads, max_position_embeddings=CONTEXT, tie_word_embeddings=tied, rms_norm_eps=1e-5,
+        vocab_size=len(names) if shape == "tiny" else VOCABULARY, head_dim=hidden // heads, max_position_embeddings=CONTEXT, tie_word_embeddings=tied, rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": 500_000.0}, dtype="bfloat16",
         bos_token_id=names.bos_token_id, eos_token_id=names.eos_token_id, pad_token_id=names.pad_token_id,
     )  # fmt: skip

@@ -122,6 +122,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         events.write(
             "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train), epochs=epochs,
             resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters, memory=held, probe=probe,
+            chosen={name: context.decisions[name] for name in train.choose if name in context.decisions},
         )  # fmt: skip
         if resumed:
             say(f"going on from checkpoint {resumed} of {steps}")

@@ -339,10 +339,10 @@ def test_status(project: Path, events: Events) -> None:
 
     code, text = look()
     assert code == 1 and "nothing runs" in text and "make run" in text
-    start(events)
+    start(events, chosen={"batch_size": "4: fits"})
     step(events, 1)
     code, text = look()
-    assert code == 0 and "1 of 40" in text and "left" in text
+    assert code == 0 and "1 of 40" in text and "left" in text and "chosen, as config.yaml leaves it open: batch_size 4: fits" in text
     events.write("end", status="completed", step=1, reason="")
     code, text = look()
     assert code == 1 and "nothing runs. Last training: main, completed at step 1 of 40" in text

@@ -81,9 +81,13 @@ def get_speech(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows of every kind for the tiny model, and in ``vision`` rows with images for one that sees."""
-    folder = write_base(tmp_path_factory.mktemp("methods"), tiny_model, ROWS)
-    write_base(folder / "vision", tiny.write_vision_checkpoint(folder / "tiny-vision"), {"conversation": ask_of_image})
+    return write_bases(tmp_path_factory.mktemp("methods"), tiny_model)
+
+
+def write_bases(folder: Path, model: Path, write_seeing: Any = tiny.write_vision_checkpoint) -> Path:
+    """Rows of every kind for the tiny model, in ``vision`` rows with images for one that sees, in ``speech`` recordings."""
+    write_base(folder, model, ROWS)
+    write_base(folder / "vision", write_seeing(folder / "tiny-vision"), {"conversation": ask_of_image})
     tiny.write_codec(folder / "codec"), tiny.write_sounds(folder / "sounds")
     plan = SimpleNamespace(speech=get_speech(folder), folder=str(folder / "sounds"), facts=SimpleNamespace(folder=str(folder / "speech")))
 

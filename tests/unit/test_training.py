@@ -498,6 +498,7 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(talks: Path
         assert {rows for rows, _ in passed[-4 * (8 // size) :]} == {size}, "what was chosen is what was trained with"
         facts = TrainFacts.read(tmp_path / name / "train.json")
         assert facts.decisions["batch_size"].startswith(f"{size}: measured") and facts.steps == 4
+        assert start["chosen"]["batch_size"] == facts.decisions["batch_size"] and start["chosen"].keys() == set(start["settings"]["choose"]), "make status tells it"
         found[name] = [(step["loss"], step["grad_norm"]) for step in get_steps(tmp_path / name)]
     for name in ("too little", "one row"):
         for (loss, norm), same in zip(found[name], found["plenty"], strict=True):

@@ -19,26 +19,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("sft", "dpo", "kto", "grpo", "reward")
-LENGTH = {"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}
-VALUES: dict[str, Any] = {
-    "learning_rate": 0.02, "max_steps": 10, "batch_size": 4, "gradient_accumulation": 1, "warmup_steps": 0, "scheduler": "constant",
-    "adam_beta2": 0.95, "max_length": 128, "seed": 3407, "lora": {"r": 16, "alpha": 32},
-}  # fmt: skip
-OWN: dict[str, dict[str, Any]] = {
-    "grpo": {"batch_size": 16, "rewards": [LENGTH], "options": {"max_completion_length": 8, "num_generations": 8}},
-    "reward": {"learning_rate": 0.005},
-}
 
 
 def train(name: str, base: Path, place: Path) -> dict[str, Any]:
     """Ten steps of ``name``; what it minimizes or maximizes at the start and at the end."""
+    import test_methods
     from gaslamp import training
     from gaslamp.config import Config, get_slice, parse_slice
     from gaslamp.events import get_history, read_events
-    from gaslamp.method import get_method
 
-    kind = get_method(name).KINDS[0]
-    config = Config.model_validate({"method": name, "backend": "cuda", "train": VALUES | OWN.get(name, {})})
+    base, kind = test_methods.get_place(name, base)
+    config = Config.model_validate({"method": name, "backend": "cuda", "train": test_methods.get_values(name)})
     training.train_model(
         parse_slice(get_slice(config, "backend", "method", "train")), base / "model.json", base / f"{kind}.train.jsonl", base / f"{kind}.valid.jsonl",
         base / "template.json", place / "checkpoints", place / "metrics.jsonl", place / "adapters", place / "train.json",
@@ -70,7 +61,7 @@ def test_methods_train_through_unsloth(packages: Path, tiny_model: Path, tmp_pat
     import test_methods
 
     base = test_methods.write_base(tmp_path / "base", tiny_model, test_methods.ROWS)
-    place = os.pathsep.join([str(packages), str(ROOT / "scripts")])
+    place = os.pathsep.join([str(packages), str(ROOT / "scripts"), str(ROOT / "tests")])
     done = subprocess.run(
         [sys.executable, __file__, str(base), str(tmp_path / "out"), *METHODS], capture_output=True, text=True, check=False,
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": place, "UNSLOTH_COMPILE_LOCATION": str(tmp_path / "compiled")},

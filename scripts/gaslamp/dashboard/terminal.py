@@ -248,6 +248,8 @@ def show_status(root: Path, run: str | None, console: Console | None = None) -> 
     if training is not None and live:
         for line in get_lines(training, console.width):
             console.print(line)
+        for name, text in (training.start.get("chosen") or {}).items():
+            console.print(Text(f"chosen, as config.yaml leaves it open: {clean(name)} {clean(text)}"))
         for panel in get_panels(training):
             if panel.hint.get("level") in ("watch", "bad"):
                 console.print(Text(f"look at {panel.title.lower()}: {clean(panel.hint['text'])}", style="yellow"))
