@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gaslamp.data.checking import Facts, Finding
-from gaslamp.data.privacy import PERSONAL_HINT, find_personal, find_suspects, get_texts, mask, redact_row
+from gaslamp.data.privacy import PERSONAL_HINT, find_personal, redact_row, tell_first
 from gaslamp.rows import Row
 
 TITLE = "personal data"
@@ -17,12 +17,8 @@ FIX = "data.redact: true puts [EMAIL], [PHONE] ... in its place; or remove it fr
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first of each row, masked; see gaslamp.data.privacy for what is looked for."""
-    for sample in find_suspects(samples, PERSONAL_HINT, facts.shared):
-        for place, text in get_texts(sample.row):
-            if found := find_personal(text):
-                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-                yield Finding(sample.place, f"{found[0].name} {mask(text, found[0])} in {place}{more}")
-                break
+    for place, text in tell_first(samples, PERSONAL_HINT, find_personal, facts.shared):
+        yield Finding(place, text)
 
 
 def mend(row: Row, options: dict[str, Any]) -> Row:

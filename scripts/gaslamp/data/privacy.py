@@ -157,6 +157,23 @@ def mask(text: str, match: Match) -> str:
     return f"{value[:2]}… ({len(value)} characters)"
 
 
+def tell_first(samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(place of the row, what was found there, masked) of every row in which ``find`` sees something.
+
+    Args:
+        samples: have ``row`` and ``place``.
+        hint: PERSONAL_HINT or SECRETS_HINT.
+        find: find_personal or find_secrets.
+        shared: Facts.shared of the samples.
+    """
+    for sample in find_suspects(samples, hint, shared):
+        for place, text in get_texts(sample.row):
+            if found := find(text):
+                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                yield sample.place, f"{found[0].name} {mask(text, found[0])} in {place}{more}"
+                break
+
+
 def redact(text: str) -> str:
     """``text`` with everything found replaced by its name in brackets: ``[EMAIL]``, ``[API KEY]``; equal when nothing is found."""
     for find in (find_secrets, find_personal):
