@@ -270,13 +270,13 @@ def draw_reward(rewards: list[float], right: list[float], file: Path) -> None:
 
 
 def write_vision_model(folder: Path, tokenizer: Path, tiny: bool) -> None:
-    """An Idefics3 (as SmolVLM) of random weights that sees 64 x 64 points."""
+    """A LLaVA of random weights that sees 64 x 64 points, with its processor (by PIL: no torchvision is needed)."""
     import torch
-    from transformers import AutoTokenizer, Idefics3Config, Idefics3ForConditionalGeneration
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
 
     torch.manual_seed(0)
     names = AutoTokenizer.from_pretrained(tokenizer)
-    names.add_special_tokens({"additional_special_tokens": ["<image>", "<fake_token_around_image>", "<global-img>"]})
+    names.add_special_tokens({"additional_special_tokens": ["<image>"]})
     names.chat_template = VISION_CHATML
     hidden, layers = (64, 2) if tiny else (512, 8)
     text = {
@@ -284,18 +284,20 @@ def write_vision_model(folder: Path, tokenizer: Path, tiny: bool) -> None:
         "intermediate_size": 3 * hidden, "vocab_size": len(names), "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "tie_word_embeddings": False,
         "bos_token_id": names.bos_token_id, "eos_token_id": names.eos_token_id, "pad_token_id": names.pad_token_id, "dtype": "float32",
     }  # fmt: skip
-    sees = {"hidden_size": hidden // 2, "intermediate_size": hidden, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
-    image = names.convert_tokens_to_ids("<image>")
-    config = Idefics3Config(text_config=text, vision_config=sees, image_token_id=image, tie_word_embeddings=False, scale_factor=2, pad_token_id=names.pad_token_id)
-    Idefics3ForConditionalGeneration(config).save_pretrained(folder)
-    names.save_pretrained(folder)
-    write_json(folder / "preprocessor_config.json", {"image_processor_type": "Idefics3ImageProcessor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"longest_edge": 64}})
+    sees = {"model_type": "clip_vision_model", "hidden_size": hidden // 2, "intermediate_size": hidden, "num_hidden_layers": 4, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
+    model = LlavaForConditionalGeneration(LlavaConfig(text_config=text, vision_config=sees, image_token_index=names.convert_tokens_to_ids("<image>"), tie_word_embeddings=False))
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = names.eos_token_id, names.pad_token_id
+    model.save_pretrained(folder)
+    images = CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    LlavaProcessor(
+        images, names, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VISION_CHATML
+    ).save_pretrained(folder)
 
 
 def _run_vision(bench: GpuBench) -> dict[str, Any]:
     """vision_sft on pictures of digits through the rules, up to the comparison of base and tuned."""
     model = bench.folder / "model-vision"
-    if not (model / "preprocessor_config.json").is_file():
+    if not (model / "chat_template.jinja").is_file():
         code = "import sys; from pathlib import Path; from gaslamp.bench_gpu_parts import write_vision_model; write_vision_model(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == 'tiny')"
         bench.call("vision model", [sys.executable, "-c", code, str(model), str(bench.tokenizer), "tiny" if bench.tiny else "small"])
     settings = {
