@@ -257,7 +257,7 @@ class GpuBench:
         template = template or self.get_rows(training) / "template.json"
         job = {
             "model": self.get_model(training.shape).path, "train": str(tokens), "valid": None, "seed": train.seed, "pad_token": Template.read(template).pad_token,
-            "device": self.device, "dtype": "bfloat16" if cuda else "float32", "quantization": train.quantization, "engine": training.bare, "max_length": self.length,
+            "device": self.device, "dtype": "bfloat16" if cuda else "float32", "quantization": train.quantization, "engine": training.bare, "max_length": train.max_length,
             "lora": {"r": train.lora.r, "lora_alpha": train.lora.alpha, "lora_dropout": 0.0, "target_modules": train.lora.target_modules},
             "arguments": {
                 "output_dir": str(place / "bare"), "per_device_train_batch_size": train.batch_size, "gradient_accumulation_steps": train.gradient_accumulation,

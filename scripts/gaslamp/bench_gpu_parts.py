@@ -170,13 +170,16 @@ def _measure_overhead(shape: str) -> Callable[[GpuBench], dict[str, Any]]:
 
         steps = 8 if bench.tiny else 40
         engine = "trl" if bench.tiny else "unsloth"
-        training = Training("overhead", shape, steps, {"engine": engine, "choose": []}, bare=engine)
+        training = Training("overhead", shape, steps, {"engine": engine, "choose": [], "max_length": bench.length + 32}, bare=engine)
         rows = bench.get_rows(Training("overhead rows", shape, steps * 2, {}))
         place = bench.get_place("overhead")
+        # rows of one prompt stay in one split: each gets its own
+        told = (row["messages"][1:] for row in read_jsonl(rows / "train.jsonl"))
+        write_jsonl(place / "rows.jsonl", [{"messages": [{"role": "user", "content": f"Tell me story {number}."}, *answer]} for number, answer in enumerate(told)])
         train = bench.get_config({"max_steps": steps, **training.train}).train.model_dump()
         keys = ("learning_rate", "max_steps", "batch_size", "gradient_accumulation", "max_length", "scheduler", "warmup_steps", "adam_beta2", "gradient_checkpointing", "quantization", "packing", "choose", "engine")
         settings = {f"train.{key}": train[key] for key in keys} | {"train.lora.r": 16, "train.lora.alpha": 16}
-        source = {"model.source": bench.get_model(shape).path, "data.source": str(rows / "train.jsonl"), "data.rehearsal": 0.0, "data.checks": {name: {"severity": "off"} for name in ("near_duplicates", "exact_duplicates", "near_leaks", "exact_leaks")}}
+        source = {"model.source": bench.get_model(shape).path, "data.source": str(place / "rows.jsonl"), "data.rehearsal": 0.0, "data.checks": {name: {"severity": "off"} for name in ("near_duplicates", "exact_duplicates", "near_leaks", "exact_leaks")}}
         project = make_project(bench, "overhead", settings | source)
         run_rules(bench, "overhead rule, data", project, "data/train.jsonl")
         with dashboard(project, place / "dashboard.log") as (url, _, _), follow(url):
@@ -234,7 +237,7 @@ def _run_grpo(bench: GpuBench) -> dict[str, Any]:
     settings = {
         "method": "grpo", "model.source": get_embedded(bench), "data.source": "embedded:sums_prompts", "train.max_steps": steps, "train.options": options,
         "train.rewards": [{"name": "reasoning_gym", "weight": 1.0}, {"name": "length", "weight": 0.2, "options": {"max": 8, "unit": "words", "slack": 60}}],
-        "train.learning_rate": 2e-5, "train.batch_size": options["num_generations"], "train.gradient_accumulation": 1 if bench.tiny else 4,
+        "train.learning_rate": 5e-5, "train.batch_size": options["num_generations"], "train.gradient_accumulation": 1 if bench.tiny else 4,
     }  # fmt: skip
     project = make_project(bench, "grpo", settings)
     run_rules(bench, "grpo", project, "outputs/main/train.json")
