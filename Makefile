@@ -53,7 +53,8 @@ bench: setup ## step time against bare TRL, batched evaluation against one by on
 bench-data: setup ## a million rows through the data phase against `datasets`, the bare tokenizer, and itself on fewer rows
 	@$(BIN)/python scripts/run_bench_data.py $(ARGS)
 
-bench-gpu: setup ## training on an NVIDIA GPU, part by part, going on where it stopped (needs the cuda extra); ARGS="--dry-run" lists the parts
+bench-gpu: setup ## training on an NVIDIA GPU, part by part, going on where it stopped (installs the cuda extra); ARGS="--dry-run" lists the parts
+	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
 	@$(BIN)/python scripts/run_bench_gpu.py $(ARGS)
 
 schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def get_parts(bench: GpuBench, shapes: list[str], steps: int) -> list[Part]:
     """Every part, in the order in which they run: what was never measured comes before what was."""
     largest, smallest = shapes[-1], shapes[0]
     parts = [Part(one.name, 1, 2.5 if one.shape == "8b" else 1.2, _measure(one)) for shape in shapes for one in get_trainings(shape, steps)]
-    searches = [Part(one.name, 8, 2.0 if one.shape == "8b" else 1.0, _measure(one)) for shape in shapes for one in get_searches(shape, steps, bench)]
+    searches = [Part(one.name, 8, 2.0 if one.shape == "8b" else 1.0, _try(one)) for shape in shapes for one in get_searches(shape, steps, bench)]
     return [
         *searches,
         *(Part(f"longest context, {largest} 4 bit, {engine}", 2, 8.5, _find_context(largest, engine)) for engine in ("unsloth", "trl")),
@@ -88,9 +89,23 @@ def get_searches(shape: str, steps: int, bench: GpuBench) -> list[Training]:
     return [*found, Training(f"{shape} search: packed", shape, steps, {**engine, **packed}, mixed=True)]
 
 
+def _try(training: Training) -> Callable[[GpuBench], dict[str, Any]]:
+    """A training of the search: that memory ran out is its result, not a failure."""
+
+    def run(bench: GpuBench) -> dict[str, Any]:
+        try:
+            return bench.measure(training)
+        except GaslampError as error:
+            if "not enough memory" not in error.cause and "out of memory" not in error.cause.lower():
+                raise
+        return {"shape": training.shape, "ran_out": True}
+
+    return run
+
+
 def judge_search(parts: dict[str, Any], shape: str) -> str | None:
     """What was chosen against the best that was found by hand, once both were measured."""
-    rates = {name: one["tokens_per_second"] for name, one in parts.items() if name.startswith(f"{shape} search: ")}
+    rates = {name: one["tokens_per_second"] for name, one in parts.items() if name.startswith(f"{shape} search: ") and "ran_out" not in one}
     chosen = rates.pop(f"{shape} search: what is chosen", None)
     if not chosen or not rates:
         return None
@@ -190,7 +205,8 @@ def _measure_overhead(shape: str) -> Callable[[GpuBench], dict[str, Any]]:
         encoded = [renderer.encode(row["messages"]) for row in read_jsonl(project / "data" / "train.jsonl")]
         write_jsonl(place / "train.tokens.jsonl", [{"input_ids": row.ids, "labels": row.labels} for row in encoded])
         bare, _ = bench.run_bare(training, place / "train.tokens.jsonl", place, template)
-        found = compare_trainings([get_history(events)[SKIPPED:]], [bare[SKIPPED:]], find_disturbed(events), [], 1.0)
+        warming = set(range(1, SKIPPED + 1))
+        found = compare_trainings([get_history(events)], [bare], find_disturbed(events) | warming, [], 1.0)
         return {"shape": shape, "engine": engine, **found}
 
     return run
@@ -425,6 +441,9 @@ def run_parts(bench: GpuBench, parts: list[Part], out: Path, seconds: float, onl
             result["left_out"][part.name] = error.cause
         except GaslampError as error:
             result["failed"][part.name] = f"{error.cause[:900]}"
+        except (ArithmeticError, LookupError, OSError, StopIteration, TypeError, ValueError) as error:  # a slip in one part must not cost the others their turn
+            result["failed"][part.name] = f"{type(error).__name__}: {error}"[:900]
+            traceback.print_exc()
         what = "done" if part.name in result["parts"] else result["left_out"].get(part.name) or f"failed: {result['failed'][part.name]}"
         say(f"{part.name}: {what}, {time.monotonic() - started:.0f} s")
         write_json(out, result)

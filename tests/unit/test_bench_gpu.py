@@ -54,20 +54,20 @@ def test_a_call_goes_on_where_the_last_one_stopped(tmp_path: Path, capsys: pytes
     row = {"shape": "1b", "mixed": False, "tokens_per_second": 100, "peak_memory_gb": 4.0, "losses": [3.0, 2.0], "mfu": 0.31}
     parts = [
         make("1b bare TRL, 16 bit", row), make("1b gaslamp with Unsloth, 16 bit", {**row, "tokens_per_second": 250}), make("other", {"longest": 9}),
-        make("absent", NotHere("no such card")), make("broken", GaslampError("it broke", "mend it")), make("long", {}, minutes=9.0),
+        make("absent", NotHere("no such card")), make("slip", KeyError(2)), make("broken", GaslampError("it broke", "mend it")), make("long", {}, minutes=9.0),
     ]  # fmt: skip
     bench, out = get_bench(tmp_path), tmp_path / "b.json"
     bench.tiny = False
     result = run_parts(bench, parts, out, seconds=60.0, only="")
-    assert ran == [part.name for part in parts[:5]], "the long one would not have ended in time"
-    assert result == json.loads(out.read_text()) and result["failed"] == {"broken": "it broke"} and result["left_out"]["absent"] == "no such card"
+    assert ran == [part.name for part in parts[:6]], "the long one would not have ended in time"
+    assert result == json.loads(out.read_text()) and result["failed"] == {"slip": "KeyError: 2", "broken": "it broke"} and result["left_out"]["absent"] == "no such card"
     table = capsys.readouterr().out
     assert "| 1b gaslamp with Unsloth, 16 bit | 250 | 2.50 times | 4.0 GB | 31 % | 3.00 → 2.00 |" in table
     for line in ("other: longest 9", "left out: absent: no such card", "failed: broken: it broke", "left out: long: no time left"):
         assert line in table
     ran.clear()
     run_parts(bench, parts, out, seconds=3600.0, only="")
-    assert ran == ["absent", "broken", "long"], "what is done is not done again, what failed is"
+    assert ran == ["absent", "slip", "broken", "long"], "what is done is not done again, what failed is"
     ran.clear()
     run_parts(bench, parts, tmp_path / "new.json", seconds=3600.0, only="", dry_run=True)
     assert ran == [] and not (tmp_path / "new.json").exists()
@@ -79,6 +79,9 @@ def test_a_call_goes_on_where_the_last_one_stopped(tmp_path: Path, capsys: pytes
 def test_what_is_chosen_is_judged_by_the_best_that_was_found_by_hand() -> None:
     parts = {f"1b search: {name}": {"tokens_per_second": rate, "shape": "1b", "mixed": True} for name, rate in (("what is chosen", 97), ("1 x 8", 50), ("8 x 1", 100))}
     assert "97 % of the tokens/s of the best by hand (8 x 1, 2 tried)" in str(judge_search(parts, "1b")) and judge_search(parts, "8b") is None
+    parts["1b search: 16 x 1"] = {"shape": "1b", "ran_out": True}
+    assert "2 tried" in str(judge_search(parts, "1b")), "what ran out of memory has no speed"
+    del parts["1b search: 16 x 1"]
     full = {name: {**row, "peak_memory_gb": 1.0, "losses": [1.0], "mfu": None} for name, row in parts.items()}
     assert "1b: what is chosen has 97 %" in render_table({"parts": full, "left_out": {}, "failed": {}})
 
