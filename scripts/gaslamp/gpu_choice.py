@@ -196,8 +196,8 @@ def _add_reasons(choice: Choice, train: Any, gpu: Gpu, lengths: Lengths, step_ro
         reasons["quantization"] = f"{changes['quantization']}: {four}"
     if "gradient_checkpointing" in changes:
         on = changes["gradient_checkpointing"]
-        more = round((AGAIN[train.adapter] - 1) * 100)
-        why = f"without it the activations do not fit; {more} % more is computed" if on else f"the activations fit, and {more} % less is computed"
+        more = AGAIN[train.adapter]
+        why = f"without it the activations do not fit; {(more - 1) * 100:.0f} % more is computed" if on else f"the activations fit, and {(1 - 1 / more) * 100:.0f} % less is computed"
         reasons["gradient_checkpointing"] = f"{_show(on)}: {why}"
     if "batch_size" in changes:
         size, accumulation = changes["batch_size"], changes["gradient_accumulation"]

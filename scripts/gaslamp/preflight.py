@@ -214,7 +214,8 @@ def find_gpu_fit(shape: Shape, settings: Any, found: dict[str, Any]) -> tuple[st
         ways += ["train.max_length: a smaller one", "model.source: a smaller model"]
         cause = f"GPU memory: {choice.need_gb:.1f} GB needed ({describe_parts(choice.parts)}), {free:.1f} of {total:.1f} GB free on {found['name']}; calculated"
         told = (cause, f"set {', or '.join(ways)}")
-    return fit, choice.parts, choice.reasons, told
+    # what is installed in the interpreter that trains, packing depends on
+    return fit, choice.parts, {name: text for name, text in choice.reasons.items() if name != "packing"}, told
 
 
 def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflight:

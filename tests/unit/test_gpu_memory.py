@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -172,3 +174,38 @@ def test_the_correction_says_what_it_did() -> None:
     assert fit_batch(lambda size: None, [1, 2, 4], 4, 1.0, 40.0) is None
     fit = fit_batch(lambda size: 10.0 + size, [1, 2, 4], 4, 10.0, 80.0)
     assert fit and fit.size == 4 and "the whole step in one pass: more memory would change nothing" in fit.reason
+
+
+# ----------------------------------------------------------------------------------------------------------- the backend
+
+
+def test_lengths_come_from_the_card_of_the_data() -> None:
+    histogram = [{"from": 0, "to": 50, "rows": 6000}, {"from": 50, "to": 100, "rows": 3000}, {"from": 600, "to": 650, "rows": 20}]
+    lengths = Lengths.from_card({"rows": {"train": 9000}, "tokens": {"total": {"max": 612.0}}, "histogram": histogram}, 512)
+    assert lengths.rows == 9000 and lengths.longest == 99 and lengths.mean == pytest.approx(66, abs=1), "rows over max_length are not trained on"
+    assert len(lengths.tokens) < 4100, "a sample is enough"
+    assert Lengths.from_card({"rows": {"train": 5}, "tokens": {"total": {"max": 900.0}}, "histogram": []}, 512).tokens == [512]
+
+
+def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
+    from gaslamp.backends.cuda import choose_open_settings
+
+    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100, "intermediate_size": 128, "num_attention_heads": 4}))
+    (tmp_path / "model.safetensors").write_bytes(b"0" * 200_000)
+    settings = parse_slice(get_slice(Config.model_validate({"backend": "cuda"}), "backend", "method", "train"))
+    told: list[dict[str, Any]] = []
+    events: Any = SimpleNamespace(write=lambda kind, **values: told.append({"event": kind, **values}))
+
+    def get_plan(resume: Path | None) -> Any:
+        model = SimpleNamespace(path=str(tmp_path))
+        return SimpleNamespace(settings=settings, model=model, checkpoints=tmp_path / "c", resume=resume, card=None, train=[0] * 20, choice=None)
+
+    first = get_plan(None)
+    reasons = choose_open_settings(first, events, Gpu("one", 80.0, 80.0))
+    assert first.settings.train.batch_size == 8 and first.choice.sizes == [1, 2, 4, 8] and reasons["batch_size"].startswith("8: the whole step in one pass")
+    assert told[0]["event"] == "choice" and told[0]["changes"] == first.choice.changes and "context" in told[0]["need_gb"]
+    again = get_plan(tmp_path / "c" / "checkpoint-3")
+    assert choose_open_settings(again, events, Gpu("another", 0.7, 0.7)) == reasons and len(told) == 1
+    assert again.settings.train.batch_size == 8 and again.choice is None, "nothing is measured anew: the checkpoint was made with it"
+    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100, "quantization_config": {"load_in_4bit": True}}))
+    assert "quantization" not in choose_open_settings(get_plan(None), events, Gpu("one", 80.0, 80.0)), "the files hold 4-bit weights already"
