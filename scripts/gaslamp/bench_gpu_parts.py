@@ -241,7 +241,7 @@ def _run_graph(bench: GpuBench) -> dict[str, Any]:
     facts = read_json(project / "outputs" / "main" / "train.json")
     archive = shutil.make_archive(str(bench.folder / "graph"), "gztar", project.parent, project.name)
     kept = ("device", "steps", "loss_first", "loss_last", "valid_loss_last", "tokens_per_second", "peak_memory_gb", "decisions")
-    return {"wall": round(time.monotonic() - started, 1), "archive": Path(archive).name, "next": "unpack it, then: snakemake --profile cpu", **{key: facts[key] for key in kept}}
+    return {"wall": round(time.monotonic() - started, 1), "archive": Path(archive).name, "next": "unpack it, then: snakemake --profile cpu --rerun-triggers mtime", **{key: facts[key] for key in kept}}
 
 
 def _run_grpo(bench: GpuBench) -> dict[str, Any]:
