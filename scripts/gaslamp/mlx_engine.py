@@ -13,19 +13,20 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaslamp import mlx_models
-from gaslamp.console import say
+from gaslamp import mlx_models, mlx_vision
 from gaslamp.errors import GaslampError, Interrupted
 from gaslamp.events import Events
 from gaslamp.files import read_json, write_json
 from gaslamp.memory_ladder import OutOfMemory, is_out_of_memory
-from gaslamp.method import Context, get_options
+from gaslamp.method import Context, get_options, sees_images
+from gaslamp.methods import vision_sft
 from gaslamp.mlx_objectives import Objective, count_tokens, get_objective
 from gaslamp.training import Plan, Result, refuse_nan
-from gaslamp.trl_engine import ROWS_SEEN, Watcher, check_rules
+from gaslamp.trl_engine import Watcher, check_rules, get_epochs
 
 KEPT = 2  # checkpoints
 STATE_FILES = ("adapters.safetensors", "optimizer.safetensors", "state.json")
@@ -54,15 +55,10 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: dict[str, 
     train = plan.settings.train
     mx.random.seed(train.seed)
     mx.reset_peak_memory()
-    model, _ = mlx_models.load_model(plan.model.path, dtype, train.quantization)
-    if train.quantization != "none":
-        decisions["quantization"] = f"{train.quantization}: set by train.quantization; {mlx_models.get_bits(model)} bits a weight in memory, scales included"
-    base_gb = get_memory_gb()
-    modules = mlx_models.add_adapter(model, train.lora, mlx_models.read_module_names(plan.model.path))
-    epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
-    reason = f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most"
+    model, modules, held = load_adapted(plan, dtype, decisions)
+    epochs, reason = get_epochs(plan)
     watcher = Watcher(plan, events)
-    context = get_context(plan, model, watcher, decisions, epochs, reason)
+    context = get_context(plan, model, watcher, {**decisions, "epochs": reason})
     objective = get_objective(context)
     rows = objective.encode(plan.train)
     if not rows:
@@ -77,14 +73,7 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: dict[str, 
         run.restore(plan.resume)
     try:
         probe = run.probe()
-        say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {probe['peak_memory_gb']:.1f} GB")
-        events.write(
-            "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train), epochs=epochs,
-            resumed_from=run.step, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters,
-            memory={"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}, probe=probe,
-        )  # fmt: skip
-        if run.step:
-            say(f"going on from checkpoint {run.step} of {steps}")
+        watcher.tell_start(epochs, run.step, held, probe)
         run.train()
     except BaseException as error:
         events.write("end", status="error", step=run.step, reason=f"{type(error).__name__}: {error}"[:500])
@@ -108,7 +97,27 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: dict[str, 
     )
 
 
-def get_context(plan: Plan, model: Any, watcher: Watcher, decisions: dict[str, str], epochs: float, reason: str) -> Context:
+def load_adapted(plan: Plan, dtype: str, decisions: dict[str, str]) -> tuple[Any, dict[str, str], dict[str, float]]:
+    """The base model of the plan with a fresh adapter, the adapted layers with their names in the checkpoint, and the GB of both."""
+    import mlx.core as mx
+
+    train, path, choose = plan.settings.train, plan.model.path, None
+    if sees_images(plan.settings.method):
+        model, names = mlx_vision.load_model(path, dtype, train.quantization)
+        options, quantized = get_options(plan.settings.method, train.options), model.language_model
+        choose = partial(vision_sft.pick_modules, options=options, wanted=train.lora.target_modules)
+    else:
+        model, _ = mlx_models.load_model(path, dtype, train.quantization)
+        names, quantized = mlx_models.read_module_names(path), model
+    if train.quantization != "none":
+        decisions["quantization"] = f"{train.quantization}: set by train.quantization; {mlx_models.get_bits(quantized)} bits a weight in memory, scales included"
+    base = mx.get_active_memory()
+    modules = mlx_models.add_adapter(model, train.lora, names, choose)
+    mx.eval(model.parameters())
+    return model, modules, {"base_gb": round(base / 1e9, 3), "adapters_gb": round((mx.get_active_memory() - base) / 1e9, 3)}
+
+
+def get_context(plan: Plan, model: Any, watcher: Watcher, decisions: dict[str, str]) -> Context:
     """What the methods' own functions ask for, without what belongs to TRL."""
     train = plan.settings.train
     return Context(
@@ -126,7 +135,7 @@ def get_context(plan: Plan, model: Any, watcher: Watcher, decisions: dict[str, s
         callbacks=[],
         peft_config=None,
         tell=watcher.tell,
-        decisions={**plan.decisions, **decisions, "epochs": "as many as max_steps takes" if train.max_steps else f"{epochs:g}: {reason}"},
+        decisions={**plan.decisions, **decisions},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,14 @@ def get_bits(model: Any) -> float:
     return round(float(compute_bits_per_weight(model)), 2)
 
 
-def add_adapter(model: Any, lora: Any, names: set[str]) -> list[str]:
-    """Freeze the model and put LoRA on its linear layers; returns their full names.
+def add_adapter(model: Any, lora: Any, names: dict[str, str], choose: Callable[[list[str]], list[str]] | None = None) -> dict[str, str]:
+    """Freeze the model and put LoRA on its linear layers; returns those layers with their names in the checkpoint.
 
     Args:
         model: from load_model.
         lora: settings r, alpha, dropout, target_modules.
-        names: modules of the base checkpoint that have a weight, to which the adapter must fit.
+        names: of each module of the model that has a counterpart in the base checkpoint, to which the adapter must fit, its name there.
+        choose: picks of names of linear layers (those of the checkpoint) the ones to adapt, where ``target_modules`` is not all that decides.
 
     Raises:
         GaslampError: nothing to adapt, or layers that have no counterpart in the checkpoint.
@@ -89,11 +91,15 @@ def add_adapter(model: Any, lora: Any, names: set[str]) -> list[str]:
     from mlx_lm.tuner.utils import linear_to_lora_layers
 
     wanted = lora.target_modules
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.QuantizedLinear)}
-    picked = [name for name in linear if (name.rpartition(".")[2] != "lm_head" if wanted == "all-linear" else name.rpartition(".")[2] in wanted)]
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.QuantizedLinear)]
+    chosen = set(choose([names.get(name, name) for name in linear])) if choose else None
+    if chosen is not None:
+        picked = [name for name in linear if names.get(name, name) in chosen]
+    else:
+        picked = [name for name in linear if (name.rpartition(".")[2] != "lm_head" if wanted == "all-linear" else name.rpartition(".")[2] in wanted)]
     if not picked:
         raise GaslampError(f"no linear layer of this model is called {wanted}", "set train.lora.target_modules: all-linear", f"its layers: {', '.join(sorted({n.rpartition('.')[2] for n in linear}))}")
-    strange = sorted(set(picked) - names)
+    strange = sorted(set(picked) - set(names))
     if strange:
         raise GaslampError(
             f"MLX splits or joins layers of this model ({strange[0]} is not in its checkpoint): an adapter made here would fit no other program",
@@ -101,25 +107,25 @@ def add_adapter(model: Any, lora: Any, names: set[str]) -> list[str]:
         )
     model.freeze()
     linear_to_lora_layers(model, 0, {"rank": lora.r, "scale": lora.alpha / lora.r, "dropout": lora.dropout, "keys": set(picked)})
-    return picked
+    return {name: names[name] for name in picked}
 
 
-def read_module_names(folder: str | Path) -> set[str]:
-    """Modules of a checkpoint that have a weight, from the headers of its safetensors files."""
+def read_module_names(folder: str | Path) -> dict[str, str]:
+    """Modules of a checkpoint that have a weight, from the headers of its safetensors files: mlx-lm has them by the same names."""
     found: set[str] = set()
     for file in Path(folder).glob("*.safetensors"):
         with file.open("rb") as handle:
             header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
         found |= {name.removesuffix(".weight") for name in header if name.endswith(".weight")}
-    return found
+    return {name: name for name in found}
 
 
-def save_peft(weights: dict[str, Any], modules: list[str], lora: Any, source: str, out: Path) -> None:
+def save_peft(weights: dict[str, Any], modules: dict[str, str], lora: Any, source: str, out: Path) -> None:
     """Write an adapter in PEFT layout: what evaluation, merge and every exporter read.
 
     Args:
         weights: MLX's names -> arrays: ``<module>.lora_a`` [inputs, rank] and ``<module>.lora_b`` [rank, outputs].
-        modules: full names of the adapted modules.
+        modules: full names of the adapted modules, in MLX -> in the checkpoint.
         lora: settings r, alpha, dropout.
         source: the base model as the user named it.
         out: folder to write.
@@ -128,27 +134,29 @@ def save_peft(weights: dict[str, Any], modules: list[str], lora: Any, source: st
     from safetensors.numpy import save_file
 
     tensors = {}
-    for module in modules:
+    for module, name in modules.items():
         for ours, theirs in (("lora_a", "lora_A"), ("lora_b", "lora_B")):
             value = numpy.array(weights[f"{module}.{ours}"], dtype=numpy.float32)
-            tensors[f"base_model.model.{module}.{theirs}.weight"] = numpy.ascontiguousarray(value.T)
+            tensors[f"base_model.model.{name}.{theirs}.weight"] = numpy.ascontiguousarray(value.T)
+    # a vision model has layers of the same last name that are not adapted
+    targets = set(modules.values()) if any(ours != theirs for ours, theirs in modules.items()) else {module.rpartition(".")[2] for module in modules}
     out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": source, "r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-        "target_modules": sorted({module.rpartition(".")[2] for module in modules}), "bias": "none", "fan_in_fan_out": False, "inference_mode": True,
+        "target_modules": sorted(targets), "bias": "none", "fan_in_fan_out": False, "inference_mode": True,
     }  # fmt: skip
     write_json(out / "adapter_config.json", config)
 
 
-def read_peft(folder: Path) -> dict[str, Any]:
-    """The way back: an adapter in PEFT layout as MLX's names -> arrays in MLX's shapes."""
+def read_peft(folder: Path, modules: dict[str, str] | None = None) -> dict[str, Any]:
+    """The way back: an adapter in PEFT layout as MLX's names -> arrays in MLX's shapes; ``modules`` where the names are not the same."""
     import mlx.core as mx
 
-    found = {}
+    found, ours = {}, {theirs: module for module, theirs in (modules or {}).items()}
     for name, value in mx.load(str(folder / "adapter_model.safetensors")).items():
         module, _, kind = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
-        found[f"{module}.{kind.lower()}"] = value.T
+        found[f"{ours.get(module, module)}.{kind.lower()}"] = value.T
     return found
 
 

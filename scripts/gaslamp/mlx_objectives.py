@@ -11,7 +11,8 @@ import random
 from typing import Any
 
 from gaslamp.errors import GaslampError
-from gaslamp.methods import cpt, kto
+from gaslamp.methods import cpt, kto, vision_sft
+from gaslamp.mlx_vision import Eyes
 from gaslamp.preference import encode_pairs
 from gaslamp.sampling import LengthSampler
 
@@ -82,11 +83,35 @@ class Tokens(Objective):
     def get_loss(self, model: Any, *batch: Any) -> tuple[Any, list[Any]]:
         import mlx.core as mx
 
-        ids, mask = batch
-        logps, logits = get_logps(model, ids, mask)
+        ids, mask, *pixels = batch
+        logps, logits = get_logps(model, ids, mask, *pixels)
         count = mx.maximum(mask[:, 1:].sum(), 1)
         right = ((logits.argmax(-1) == ids[:, 1:]) * mask[:, 1:]).sum() / count
         return -logps.sum() / count, [right]
+
+
+class Seen(Tokens):
+    """vision_sft: the same over the answers of rows with images, the arrays made by the model's own processor as TRL's collator makes them."""
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self.eyes = Eyes(context)
+
+    def encode(self, rows: list[Any]) -> list[dict[str, Any]]:
+        return [{"rows": [self.eyes.encode(row)], "images": row["images"]} for row in vision_sft.render(self.context, rows)]
+
+    def get_order(self, samples: list[dict[str, Any]], epoch: int) -> list[int]:
+        """As with TRL, whose collator makes the tokens: to its sampler all rows are of the same length."""
+        return super().get_order([{"rows": []}] * len(samples), epoch)
+
+    def collate(self, samples: list[dict[str, Any]]) -> tuple[Any, ...]:
+        """Ids and mask, and the images of all rows one after the other, or None: the model finds their places by the token of images."""
+        import mlx.core as mx
+        import numpy
+
+        images = [self.eyes.get_pixels(sample["images"]) for sample in samples if sample["images"]]
+        pixels = mx.array(numpy.concatenate(images)[None]).astype(self.context.model.vision_model.post_layernorm.weight.dtype) if images else None
+        return (*super().collate(samples), pixels)
 
 
 class Pairs(Objective):
@@ -247,7 +272,7 @@ class Kto(Objective):
         return {name: value for name, value in values.items() if value == value}
 
 
-OBJECTIVES: dict[str, type[Objective]] = {"sft": Tokens, "cpt": Tokens, "dpo": Dpo, "orpo": Orpo, "simpo": Simpo, "kto": Kto}
+OBJECTIVES: dict[str, type[Objective]] = {"sft": Tokens, "cpt": Tokens, "vision_sft": Seen, "dpo": Dpo, "orpo": Orpo, "simpo": Simpo, "kto": Kto}
 
 
 def pad(rows: list[tuple[list[int], list[bool]]]) -> tuple[Any, Any]:
@@ -261,12 +286,13 @@ def pad(rows: list[tuple[list[int], list[bool]]]) -> tuple[Any, Any]:
     return ids, mask
 
 
-def get_logps(model: Any, ids: Any, mask: Any) -> tuple[Any, Any]:
-    """Log likelihood of each next token [rows, length - 1], 0 where the mask is; and the logits in float32."""
+def get_logps(model: Any, ids: Any, mask: Any, *more: Any) -> tuple[Any, Any]:
+    """Log likelihood of each next token [rows, length - 1], 0 where the mask is; and the logits in float32. ``more``: what the model takes beside ids."""
     import mlx.core as mx
     import mlx.nn as nn
 
-    logits = model(ids[:, :-1]).astype(mx.float32)
+    found = model(ids[:, :-1], *more)
+    logits = getattr(found, "logits", found).astype(mx.float32)  # mlx-vlm's models wrap theirs
     return -nn.losses.cross_entropy(logits, ids[:, 1:], reduction="none") * mask[:, 1:], logits
 
 

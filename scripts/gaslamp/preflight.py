@@ -39,13 +39,9 @@ EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152, 
 
 def get_shape(source: str, revision: str | None = None) -> Shape | None:
     """The shape of a base model without downloading it; ``None`` for a hub id that tells no size and is not cached."""
-    from gaslamp.config import is_local
-
     if source.startswith("embedded:"):
         return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
-    if is_local(source):
-        return read_shape(Path(source).expanduser())
-    if folder := _find_cached(source, revision):
+    if folder := find_model_folder(source, revision):
         return read_shape(folder)
     match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
     if not match:
@@ -54,6 +50,15 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
     # 12 x layers x hidden^2 parameters, and about one layer for 64 of width
     hidden = round((parameters * 64 / 12) ** (1 / 3))
     return Shape(parameters, hidden, max(1, hidden // 64), 150_000, guessed=True)
+
+
+def find_model_folder(source: str, revision: str | None = None) -> Path | None:
+    """Where a base model that is no embedded one stands on this machine; ``None``: it is not here yet."""
+    from gaslamp.config import is_local
+
+    if source.startswith("embedded:"):
+        return None
+    return Path(source).expanduser() if is_local(source) else _find_cached(source, revision)
 
 
 def _find_cached(source: str, revision: str | None) -> Path | None:
@@ -245,6 +250,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path) -> Preflig
         fix = f"{backend.MPS}, or {fix}" if why else fix
         problems.append((f"the backend '{settings.backend}' does not train with the method '{settings.method}'{f': {why}' if why else ''}", fix))
     problems += getattr(backend, "find_setting_problems", lambda settings: [])(settings)
+    problems += getattr(backend, "find_model_problems", lambda *_: [])(settings, find_model_folder(settings.model.source, settings.model.revision))
     warnings += getattr(backend, "find_machine_warnings", lambda system: [])(system)
     if wrong := find_method_problem(settings.data, settings.method):
         problems.append((wrong.cause, f"{wrong.fix}{f'; or: {wrong.less_likely}' if wrong.less_likely else ''}"))

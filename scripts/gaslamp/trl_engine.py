@@ -76,8 +76,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
     base_gb = get_memory_gb()
     if hasattr(model, "config"):
         model.config.use_cache = False
-    epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
-    reason = f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most"
+    epochs, reason = get_epochs(plan)
     watcher = Watcher(plan, events)
     context = Context(
         model=model,
@@ -94,7 +93,7 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         callbacks=[watcher.get_callback()],
         peft_config=peft_config,
         tell=watcher.tell,
-        decisions={**plan.decisions, **decisions, "epochs": "as many as max_steps takes" if train.max_steps else f"{epochs:g}: {reason}"},
+        decisions={**plan.decisions, **decisions, "epochs": reason},
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
@@ -117,16 +116,8 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
             probe = probe_longest(trainer, plan.lengths, getattr(method, "get_probe_batch", None))
         if probe:
             probe["estimated_gb"] = get_estimate(plan, method, int(probe["tokens"]))
-            memory = f"{probe['peak_memory_gb']:.1f} GB, estimated {probe['estimated_gb']:.1f} at most"
-            say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {memory}")
-        events.write(
-            "start", backend=plan.settings.backend, method=plan.settings.method, max_steps=steps, rows=len(plan.train), epochs=epochs,
-            resumed_from=resumed, pid=os.getpid(), settings=plan.settings.dump()["train"], parameters=plan.model.parameters, memory=held, probe=probe,
-            chosen={name: context.decisions[name] for name in train.choose if name in context.decisions},
-        )  # fmt: skip
-        if resumed:
-            say(f"going on from checkpoint {resumed} of {steps}")
-        elif trainer.eval_dataset is not None:
+        watcher.tell_start(epochs, resumed, held, probe, {name: context.decisions[name] for name in train.choose if name in context.decisions})
+        if not resumed and trainer.eval_dataset is not None:
             trainer.evaluate()
             forget_preparation(trainer)
         name_processor(trainer)
@@ -172,6 +163,14 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         decisions={"attention": "sdpa: PyTorch's fused attention", **context.decisions},
         probe=probe,
     )
+
+
+def get_epochs(plan: Plan) -> tuple[float, str]:
+    """Passes over the rows, and what decided it, for train.json."""
+    train = plan.settings.train
+    epochs = train.epochs or min(5, max(1, math.ceil(ROWS_SEEN / len(plan.train))))
+    reason = f"config or preset of {plan.settings.method}" if train.epochs else f"until {ROWS_SEEN} rows were seen, 5 at most"
+    return epochs, "as many as max_steps takes" if train.max_steps else f"{epochs:g}: {reason}"
 
 
 def check_rules(plan: Plan, steps: int) -> None:
@@ -532,6 +531,28 @@ class Watcher:
     def begin(self, steps: int) -> None:
         """The number of steps is known."""
         self.steps, self.progress = steps, Progress("step", steps)
+
+    def tell_start(self, epochs: float, resumed: int, held: dict[str, float], probe: dict[str, float], chosen: dict[str, str] | None = None) -> None:
+        """What is trained, and what the probe step took.
+
+        Args:
+            epochs: passes over the rows.
+            resumed: step of the checkpoint that it goes on from, or 0.
+            held: base_gb and adapters_gb, for the gauge of the dashboard.
+            probe: tokens, seconds, peak_memory_gb, and estimated_gb where it was; empty: there was no probe.
+            chosen: of the settings that the backend chose, the value with its reason.
+        """
+        settings = self.plan.settings
+        if probe:
+            estimated = f", estimated {probe['estimated_gb']:.1f} at most" if "estimated_gb" in probe else ""
+            say(f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, {probe['peak_memory_gb']:.1f} GB{estimated}")
+        self.events.write(
+            "start", backend=settings.backend, method=settings.method, max_steps=self.steps, rows=len(self.plan.train), epochs=epochs,
+            resumed_from=resumed, pid=os.getpid(), settings=settings.dump()["train"], parameters=self.plan.model.parameters, memory=held, probe=probe,
+            **({"chosen": chosen} if chosen is not None else {}),
+        )  # fmt: skip
+        if resumed:
+            say(f"going on from checkpoint {resumed} of {self.steps}")
 
     def tell(self, event: str, **values: Any) -> None:
         """An event of the method itself, with the step: ``sample`` with prompt, completion and scores."""

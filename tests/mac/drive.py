@@ -14,12 +14,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from gaslamp import mlx_engine, mlx_models, training  # noqa: E402
+from gaslamp import mlx_engine, mlx_models, mlx_vision, training  # noqa: E402
 from gaslamp.config import parse_slice  # noqa: E402
-from gaslamp.contracts import TrainFacts  # noqa: E402
+from gaslamp.contracts import Template, TrainFacts  # noqa: E402
 from gaslamp.errors import GaslampError  # noqa: E402
 from gaslamp.events import get_history, read_events  # noqa: E402
 from gaslamp.files import read_json, write_json  # noqa: E402
+from gaslamp.template import Renderer  # noqa: E402
 
 FIND = training.find_checkpoint
 
@@ -33,7 +34,8 @@ def train(settings: str, base: str, kind: str, place: str, start: str | None = N
     if start:
         first = folder / "start" / "checkpoint-0"
         first.mkdir(parents=True)
-        mx.save_safetensors(str(first / "adapters.safetensors"), mlx_models.read_peft(Path(start)))
+        names = mlx_vision.load_model(read_json(rows / "model.json")["path"], "float32")[1] if "vision_sft" in settings else None
+        mx.save_safetensors(str(first / "adapters.safetensors"), mlx_models.read_peft(Path(start), names))
         mx.save_safetensors(str(first / "optimizer.safetensors"), {"step": mx.array(0, mx.uint64)})
         write_json(first / "state.json", {"global_step": 0, "random": 1})
         training.find_checkpoint = lambda folder, check: first
@@ -82,6 +84,40 @@ def get_logits(model: str, ids: list[int], adapters: str | None = None, quantiza
     return {"logits": net(mx.array([ids]))[0].astype(mx.float32).tolist(), "bits": mlx_models.get_bits(net), "kinds": kinds}
 
 
+def get_vision_logits(settings: str, base: str, row: str, pixels: str, adapters: str | None = None, raw: bool = False, quantization: str = "none") -> dict[str, Any]:
+    """Logits of a row with images whose arrays were made in the other environment, and how far the arrays made here are from them."""
+    import types
+
+    import mlx.core as mx
+    import numpy
+    from gaslamp.method import get_options
+    from gaslamp.methods import vision_sft
+    from gaslamp.mlx_objectives import Seen, get_logps
+    from mlx_vlm.utils import load_model
+
+    folder = Path(base)
+    path = read_json(folder / "model.json")["path"]
+    net, names = mlx_vision.load_model(path, "float32", quantization)
+    train = parse_slice(settings).train
+    options = get_options("vision_sft", train.options)
+    if adapters:
+        choose = vision_sft.pick_modules(list(names.values()), options, "all-linear")
+        modules = mlx_models.add_adapter(net, train.lora, names, lambda found: choose)
+        net.load_weights(list(mlx_models.read_peft(Path(adapters), modules).items()), strict=False)
+    (net := load_model(Path(path)) if raw else net).eval()
+    renderer = Renderer.load(path, Template.read(folder / "template.json"))
+    context = types.SimpleNamespace(model=net, model_path=path, folder=folder, tokenizer=renderer.tokenizer, renderer=renderer, options=options, settings=parse_slice(settings))
+    objective = Seen(context)
+    sample = objective.encode([json.loads(row)])[0]
+    ids, mask, made = objective.collate([sample])
+    given = mx.array(numpy.load(pixels))
+    logits = get_logps(net, ids, mask, given[None])[1][0, : len(sample["rows"][0][0]) - 1]
+    return {
+        "ids": sample["rows"][0][0], "trained": sample["rows"][0][1], "pixels": float(mx.abs(made[0] - given).max()) if made[0].shape == given.shape else None,
+        "logits": logits.tolist(), "names": names, "bits": mlx_models.get_bits(net.language_model),
+    }  # fmt: skip
+
+
 def get_rates(settings: str, steps: int) -> list[float]:
     """The learning rate of each step."""
     import mlx.core as mx
@@ -116,6 +152,26 @@ def compare_with_mlx_tune(model: str) -> dict[str, list[float]]:
         value = objective.get_loss(net, *objective.collate([sample]))[0]
         result[name] = [float(value), float(getattr(losses, f"{name}_loss")(net, *arrays, *lengths, **theirs)[0])]
     return result
+
+
+def fuse(model: str, adapters: str, exported: str, place: str) -> dict[str, Any]:
+    """How far the exporter's 16-bit folder is from what ``mlx_lm.fuse`` makes of the base and the adapter: largest difference of a weight."""
+    import mlx.core as mx
+    import mlx_lm.fuse
+
+    weights, config = mlx_models.read_peft(Path(adapters)), read_json(Path(adapters) / "adapter_config.json")
+    (folder := Path(place) / "adapter").mkdir(parents=True)
+    mx.save_safetensors(str(folder / "adapters.safetensors"), weights)
+    keys = sorted({name.rpartition(".")[0] for name in weights})
+    lora = {"rank": config["r"], "scale": config["lora_alpha"] / config["r"], "dropout": 0.0, "keys": keys}
+    write_json(folder / "adapter_config.json", {"fine_tune_type": "lora", "num_layers": 0, "lora_parameters": lora})
+    sys.argv = ["fuse", "--model", model, "--adapter-path", str(folder), "--save-path", f"{place}/fused"]
+    mlx_lm.fuse.main()
+    fused, ours, base = (mx.load(str(Path(place) / "model.safetensors")) for place in (f"{place}/fused", exported, model))
+    return {
+        "same_names": fused.keys() == ours.keys(), "difference": max(float(mx.abs(fused[name] - ours[name]).max()) for name in ours),
+        "learnt": max(float(mx.abs(fused[name] - base[name]).max()) for name in ours),
+    }  # fmt: skip
 
 
 def get_device() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gaslamp.config import Config, get_slice
 from gaslamp.contracts import ModelFacts, Template
 from gaslamp.events import get_history, read_events
 from gaslamp.files import read_json, write_json
-from unit.test_methods import ROWS, write_base
+from unit.test_methods import ROWS, ask_of_image, write_base
 from unit.test_methods import train as train_with_trl
 
 KINDS = {"sft": "conversation", "dpo": "preference", "orpo": "preference", "simpo": "preference", "kto": "rating"}
@@ -30,6 +30,7 @@ PLAIN: dict[str, Any] = {
 HALF = {**PLAIN, "max_steps": 6, "batch_size": 2, "gradient_accumulation": 2}
 WARM = {**PLAIN, "learning_rate": 1.0, "scheduler": "cosine", "warmup_steps": 2}
 AS_ON_A_MAC = {**PLAIN, "dtype": "bfloat16", "quantization": "4bit", "gradient_checkpointing": True}
+SEEN = {**PLAIN, "learning_rate": 0.01}
 DROP = {**PLAIN, "lora": {"r": 8, "alpha": 16, "dropout": 0.2}, "save_steps": 2}
 
 
@@ -37,22 +38,29 @@ def get_settings(method: str, train: dict[str, Any]) -> str:
     return get_slice(Config.model_validate({"backend": "mac", "method": method, "train": train}), "backend", "method", "train")
 
 
+def drive(python: Path, folder: Path, *jobs: dict[str, Any]) -> list[Any]:
+    """The results of some jobs, computed in .venv-mlx in one process."""
+    write_json(folder / "jobs.json", list(jobs))
+    done = tiny.run(python, Path(__file__).with_name("drive.py"), folder / "jobs.json", folder / "results.json", cwd=folder)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    return list(json.loads((folder / "results.json").read_text()))
+
+
 @pytest.fixture(scope="module")
 def mlx_python() -> Path:
     """The interpreter of .venv-mlx, made by the Makefile's own target when it is not there: less mlx-tune, whose packages take as long again."""
-    done = subprocess.run(["make", "mlx", "WITHOUT=mlx-tune"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(["make", "mlx", "LIGHT=1"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return tiny.ROOT / ".venv-mlx" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
 def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows of every kind, the adapter that TRL begins with for each method, and a model as transformers 5 saves it, RoPE base 100000."""
+    """Rows of every kind, the adapter that TRL begins with, and a model as transformers 5 saves it, RoPE base 100000."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = write_base(tmp_path_factory.mktemp("mac"), tiny_model, ROWS)
-    for method in KINDS:
-        train_with_trl(folder, folder / "first" / method, method, max_steps=1, learning_rate=1e-12)
+    train_with_trl(folder, folder / "first", "sft", max_steps=1, learning_rate=1e-12)  # seed and layers decide it, not the method
     config = AutoConfig.from_pretrained(tiny_model)
     config.rope_parameters = {"rope_type": "default", "rope_theta": 100_000.0}
     AutoModelForCausalLM.from_pretrained(tiny_model, config=config).save_pretrained(folder / "theta")
@@ -62,41 +70,79 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for a model that sees, whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
+    folder = tmp_path_factory.mktemp("mac_eyes")
+    model = tiny.write_idefics_checkpoint(folder / "tiny-idefics")
+    sizes = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}
+    write_json(model / "preprocessor_config.json", {"image_processor_type": "Idefics3ImageProcessor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3, **sizes})
+    write_json(model / "processor_config.json", {"processor_class": "Idefics3Processor", "image_seq_len": 16})
+    write_base(folder / "vision", model, {"conversation": ask_of_image})
+    train_with_trl(folder, folder / "first", "vision_sft", max_steps=1, learning_rate=1e-12)
+    write_json(folder / "losses.json", [step["loss"] for step in train_with_trl(folder, folder / "trl", "vision_sft")[1]])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seen(eyes: Path) -> Any:
+    """One row with an image as TRL's collator makes it; its pixels are in a file too."""
+    import numpy
+    from gaslamp.data.images import read_image
+    from gaslamp.processor import load_processor
+    from gaslamp.template import Renderer
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+    path = ModelFacts.read(eyes / "vision" / "model.json").path
+    renderer = Renderer.load(path, Template.read(eyes / "vision" / "template.json"))
+    processor = load_processor(path)
+    processor.tokenizer = renderer.tokenizer
+    row = ask_of_image("", 1)
+    prompt, whole = renderer.render(row["messages"][:1], generate=True), renderer.render(row["messages"], generate=False)
+    example = {"prompt": prompt, "completion": "ok<|im_end|>", "images": [read_image(eyes / "vision" / "1.png", 300, 1000)]}
+    assert whole.startswith(prompt + example["completion"])
+    batch = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)([example])
+    numpy.save(eyes / "pixels.npy", batch["pixel_values"][0].numpy())
+    return batch
+
+
+@pytest.fixture(scope="module")
 def ids(base: Path) -> list[int]:
     return Template.read(base / "template.json").example_ids * 6  # far enough for the position to tell
 
 
 @pytest.fixture(scope="module")
-def results(mlx_python: Path, base: Path, ids: list[int]) -> dict[str, Any]:
+def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any) -> dict[str, Any]:
     """What MLX made of all jobs, by name."""
 
     def get_job(name: str, method: str, train: dict[str, Any], **more: Any) -> dict[str, Any]:
         place = base / "mlx" / more.pop("place", name)
         return {"do": "train", "settings": get_settings(method, train), "base": str(base), "kind": KINDS.get(method, "text"), "place": str(place), **more}
 
+    sight = {"do": "get_vision_logits", "settings": get_settings("vision_sft", SEEN), "base": str(eyes / "vision"), "row": json.dumps(ask_of_image("", 1)), "pixels": str(eyes / "pixels.npy")}
     theta, adapters = str(base / "theta"), str(base / "mlx" / "sft" / "adapters")
     jobs = {
-        **{method: get_job(method, method, PLAIN, start=str(base / "first" / method / "adapters")) for method in KINDS},
-        "accumulated": get_job("accumulated", "sft", HALF, start=str(base / "first" / "sft" / "adapters")),
+        **{method: get_job(method, method, PLAIN, start=str(base / "first" / "adapters")) for method in KINDS},
+        "accumulated": get_job("accumulated", "sft", HALF, start=str(base / "first" / "adapters")),
         "whole": get_job("whole", "sft", DROP),
         "stopped": get_job("stopped", "sft", DROP, stop_at=6, place="cut"),
         "asked": get_job("asked", "sft", DROP, ask_at=3, place="asked"),
         "resumed": get_job("resumed", "sft", DROP, place="cut"),
         "nan": get_job("nan", "sft", PLAIN, poison=3),
-        "qlora": get_job("qlora", "sft", AS_ON_A_MAC, start=str(base / "first" / "sft" / "adapters")),
+        "qlora": get_job("qlora", "sft", AS_ON_A_MAC, start=str(base / "first" / "adapters")),
         "cpt": get_job("cpt", "cpt", {**PLAIN, "packing": False}),
         "logits": {"do": "get_logits", "model": theta, "ids": ids},
         "raw": {"do": "get_logits", "model": theta, "ids": ids, "raw": True},
         "adapted": {"do": "get_logits", "model": theta, "ids": ids, "adapters": adapters},
         "four": {"do": "get_logits", "model": theta, "ids": ids, "quantization": "4bit"},
+        "vision_sft": get_job("vision_sft", "vision_sft", SEEN, base=str(eyes / "vision"), kind="conversation", start=str(eyes / "first" / "adapters")),
+        "seen": sight,
+        "seen_raw": {**sight, "raw": True},
+        "seen_adapted": {**sight, "adapters": str(base / "mlx" / "vision_sft" / "adapters")},
+        "seen_four": {**sight, "quantization": "4bit"},
         "rates": {"do": "get_rates", "settings": get_settings("sft", WARM), "steps": 10},
         "device": {"do": "get_device"},
     }
-    write_json(base / "jobs.json", list(jobs.values()))
-    command = [mlx_python, Path(__file__).with_name("drive.py"), base / "jobs.json", base / "results.json"]
-    done = tiny.run(*command, cwd=base)
-    assert done.returncode == 0, tiny.get_rules_error(done)
-    return dict(zip(jobs, json.loads((base / "results.json").read_text()), strict=True))
+    return dict(zip(jobs, drive(mlx_python, base, *jobs.values()), strict=True))
 
 
 # ------------------------------------------------------------------------------------------------------ against TRL
@@ -150,6 +196,35 @@ def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[st
     assert get_distance("logits") < 1e-3 < 0.1 < get_distance("raw")
     adapters = base / "mlx" / "sft" / "adapters"
     assert get_distance("adapted", adapters) < 1e-3 < 0.1 < get_distance("adapted"), "and with the adapter that MLX trained, in PEFT's form"
+
+
+def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], eyes: Path) -> None:
+    found = results["vision_sft"]
+    assert found["error"] is None
+    assert [step["loss"] for step in found["steps"]] == pytest.approx(read_json(eyes / "losses.json"), abs=0.0012)
+    assert [event["step"] for event in found["evals"]] == [0, 5, 10] and {"token_accuracy", "grad_norm"} <= set(found["steps"][0])
+    assert found["facts"]["decisions"]["compile"].startswith("off")
+
+
+def test_mlx_and_transformers_see_the_same(base: Path, eyes: Path, seen: Any, results: dict[str, Any]) -> None:
+    """Tokens and pixels of a row are made alike, and the logits agree, also with the adapter that MLX trained, as the evaluation loads it."""
+    import torch
+    from gaslamp.evaluation.loading import load_evaluated
+
+    arrays, facts = dict(seen), ModelFacts.read(eyes / "vision" / "model.json")
+    labels = arrays.pop("labels")[0]
+    assert results["seen"]["ids"] == arrays["input_ids"][0].tolist() and results["seen"]["trained"] == (labels != -100).tolist() and sum(results["seen"]["trained"]) == 3
+    assert results["seen"]["pixels"] < 1e-6 and arrays["pixel_values"].shape[1] == 5, "four tiles and the whole"
+
+    def get_distance(name: str, adapters: Path | None = None) -> float:
+        net = load_evaluated(facts, adapters)
+        with torch.inference_mode():
+            return float((net(**arrays).logits[0, :-1] - torch.tensor(results[name]["logits"])).abs().max())
+
+    assert get_distance("seen") < 1e-3 < 0.1 < get_distance("seen_raw")
+    adapters = base / "mlx" / "vision_sft" / "adapters"
+    assert get_distance("seen_adapted", adapters) < 1e-3 < 0.1 < get_distance("seen_adapted")
+    assert 4 < results["seen_four"]["bits"] < 6
 
 
 def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
@@ -253,11 +328,16 @@ def test_the_graph_goes_on_as_with_every_other_backend(project: Path) -> None:
     assert any("not measured on a Mac" in text for text in warnings) and (sys.platform == "darwin" or any("no Mac" in text for text in warnings))
 
 
-def test_the_exporter_leaves_what_mlx_lm_loads(project: Path) -> None:
+def test_the_exporter_leaves_what_mlx_lm_fuses(project: Path, mlx_python: Path, tmp_path: Path) -> None:
+    """The merged folder as mlx_lm.fuse makes it of base and adapter; and what is made of it by 8 and 4 bits, each loaded with mlx_lm."""
     facts = read_json(project / "outputs" / "main" / "export" / "mlx" / "mlx.json")
     assert facts["16bit"]["difference"] < 0.01 and 8 < facts["8bit"]["bits_per_weight"] < 10 and 4 < facts["4bit"]["bits_per_weight"] < 6
     assert facts["8bit"]["same_next"] > 0.9
     assert read_json(project / "outputs" / "main" / "export" / "mlx" / "4bit" / "config.json")["rope_theta"] == 10000.0
+    run, base = project / "outputs" / "main", ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).path
+    job = {"do": "fuse", "model": base, "adapters": str(run / "adapters"), "exported": str(run / "export" / "mlx" / "16bit"), "place": str(tmp_path)}
+    found = drive(mlx_python, tmp_path, job)[0]
+    assert found["same_names"] and found["difference"] < 1e-5 < 0.01 < found["learnt"], found
 
 
 # ------------------------------------------------------------------------------------------------------------- by hand
@@ -267,10 +347,7 @@ def test_the_exporter_leaves_what_mlx_lm_loads(project: Path) -> None:
 def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> None:
     """Its DPO is ours; its SimPO counts the prompt as answer. It wants the whole extra (make mlx), half a minute to import."""
     assert subprocess.run(["make", "mlx"], cwd=tiny.ROOT, capture_output=True, timeout=900, check=False).returncode == 0
-    write_json(tmp_path / "jobs.json", [{"do": "compare_with_mlx_tune", "model": str(tiny_model)}])
-    done = tiny.run(tiny.ROOT / ".venv-mlx/bin/python", Path(__file__).with_name("drive.py"), tmp_path / "jobs.json", tmp_path / "results.json", cwd=tmp_path)
-    assert done.returncode == 0, tiny.get_rules_error(done)
-    found = read_json(tmp_path / "results.json")[0]
+    found = drive(tiny.ROOT / ".venv-mlx/bin/python", tmp_path, {"do": "compare_with_mlx_tune", "model": str(tiny_model)})[0]
     assert found["dpo"][0] == pytest.approx(found["dpo"][1], abs=1e-4) and abs(found["simpo"][0] - found["simpo"][1]) > 0.1
 
 

@@ -14,12 +14,11 @@ REASON = ""
 EXTRA = "mlx"
 VENV = ".venv-mlx"  # mlx-tune wants datasets<4, the other extras datasets 4: they cannot stand in one environment
 REQUIRES = ("mlx", "mlx_lm", "transformers", "pydantic", "psutil")
-METHODS = ("sft", "cpt", "dpo", "orpo", "simpo", "kto")
+METHODS = ("sft", "cpt", "dpo", "orpo", "simpo", "kto", "vision_sft")
 MPS = "use snakemake --profile mps: TRL and PEFT on PyTorch MPS"
 # What MLX does not train honestly here, and what does.
 REFUSED = {
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo", "online_dpo"), "MLX has no trainer for rewards that keeps to the method: mlx-tune's GRPO has no KL term and no clipping"),
-    "vision_sft": "mlx-vlm names the layers of a vision model otherwise than transformers: an adapter made there would fit no later phase",
     "tts": "what it makes of recordings was never tried with MLX",
     "reward": "mlx-lm has no models with a head that scores",
     "embedding": "mlx-lm has no contrastive trainer",
@@ -48,6 +47,8 @@ def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
         problems.append(("train.adapter is none: the mac backend trains adapters only", f"set train.adapter: lora, or {MPS}"))
     if train.packing:
         problems.append(("train.packing: MLX would let packed rows see each other", f"set train.packing: false, or {MPS}"))
+    if train.options.get("modules_to_save"):
+        problems.append(("train.options.modules_to_save: the mac backend trains adapters only", f"take it out, or {MPS}"))
     if train.report_to:
         problems.append((f"train.report_to names {', '.join(train.report_to)}: the mac backend writes to no tracker", f"take it out (make dashboard shows the curves), or {MPS}"))
     return problems
@@ -60,12 +61,38 @@ def read_device() -> dict[str, Any]:
     return read_device()
 
 
+def find_model_problems(settings: Any, folder: Path | None) -> list[tuple[str, str]]:
+    """What of a base model that is on this machine already MLX does not train: (problem, fix); else the training says it."""
+    from gaslamp.files import read_json
+    from gaslamp.method import sees_images
+    from gaslamp.mlx_vision import find_problem
+
+    problem = find_problem(read_json(folder / "config.json")) if folder and sees_images(settings.method) else None
+    return [(problem, MPS)] if problem else []
+
+
 def prepare_process(settings: Any) -> str:
-    """Nothing must stand before MLX is imported but quiet tokenizers; MLX starts its threads itself."""
+    """Before MLX is imported: quiet tokenizers, and on Linux a better BLAS. MLX starts its threads itself."""
     import os
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return "MLX's own"
+    return f"MLX's own{load_openblas()}"
+
+
+def load_openblas() -> str:
+    """On Linux the system's OpenBLAS goes before the reference BLAS that mlx-cpu brings (30 times slower); what was done, for train.json.
+
+    The dynamic linker looks a symbol up in what was loaded for all first: the same as LD_PRELOAD, without starting anew.
+    """
+    import ctypes
+    import ctypes.util
+    import sys
+
+    name = ctypes.util.find_library("openblas") if sys.platform == "linux" else None
+    if not name:
+        return ""
+    ctypes.CDLL(name, ctypes.RTLD_GLOBAL)
+    return f"; matrices by this system's {name}"
 
 
 def check_checkpoint(checkpoint: Path) -> str | None:
@@ -89,10 +116,14 @@ def train(plan: Plan, events: Events) -> Result:
     import mlx.core as mx
 
     from gaslamp.apple_memory import raise_wired_limit
+    from gaslamp.method import sees_images
     from gaslamp.mlx_engine import train_with_mlx
 
     has_metal = mx.metal.is_available()
-    if not has_metal:  # each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s without
+    compiled = "on" if has_metal else "off: no Metal here"  # each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s without
+    if sees_images(plan.settings.method):
+        compiled = "off: mlx-vlm's networks look at values while they compute"
+    if compiled != "on":
         mx.disable_compile()
     dtype, reason = choose_dtype(plan.settings.train.dtype, has_metal)
-    return train_with_mlx(plan, events, dtype, {"dtype": f"{dtype}: {reason}", "wired_memory": raise_wired_limit(), "compile": "on" if has_metal else "off: no Metal here"})
+    return train_with_mlx(plan, events, dtype, {"dtype": f"{dtype}: {reason}", "wired_memory": raise_wired_limit(), "compile": compiled})

@@ -10,6 +10,7 @@ from gaslamp.data.images import read_image
 from gaslamp.evaluation.decode import cut, get_generate_settings
 from gaslamp.evaluation.probe import run_growing
 from gaslamp.evaluation.questions import Question, get_prediction
+from gaslamp.processor import load_processor
 from gaslamp.rows import get_images
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str,
         asker: the loaded model, its renderer, the folder that image paths are relative to and the sizes of images.
         questions: with or without images.
     """
-    from transformers import AutoProcessor
-
-    processor = AutoProcessor.from_pretrained(asker.model_path, trust_remote_code=False)
+    processor = load_processor(asker.model_path)
     processor.tokenizer.padding_side = "left"
     processor.tokenizer.pad_token = asker.renderer.tokenizer.pad_token
     stops, pad = asker.template.stop_ids, asker.template.pad_id

@@ -11,6 +11,7 @@ from gaslamp.errors import GaslampError
 from gaslamp.method import Context
 from gaslamp.methods.sft import validate as validate_talk
 from gaslamp.preference import encode_answer
+from gaslamp.processor import load_processor
 from gaslamp.rows import Row, get_images
 from pydantic import Field
 
@@ -60,11 +61,10 @@ def get_trainer(context: Context) -> Any:
     Raises:
         GaslampError: a model without an image processor, or switches that leave nothing to adapt.
     """
-    from transformers import AutoProcessor
     from trl import SFTConfig, SFTTrainer
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    processor = AutoProcessor.from_pretrained(context.model_path, trust_remote_code=False)
+    processor = load_processor(context.model_path)
     if not hasattr(processor, "image_processor"):
         raise GaslampError(f"{context.model_path} has no image processor: it cannot see", "set model.source to a vision model", "preprocessor_config.json is missing in its folder")
     processor.tokenizer = context.tokenizer
@@ -105,10 +105,15 @@ def find_modules(model: Any, options: Any, wanted: str | list[str]) -> list[str]
     """
     import torch
 
+    return pick_modules([name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)], options, wanted)
+
+
+def pick_modules(names: list[str], options: Any, wanted: str | list[str]) -> list[str]:
+    """Of the names of all linear layers those to adapt."""
     found = []
-    for name, module in model.named_modules():
+    for name in names:
         last = name.rpartition(".")[2]
-        if not isinstance(module, torch.nn.Linear) or last == "lm_head" or (isinstance(wanted, list) and last not in wanted):
+        if last == "lm_head" or (isinstance(wanted, list) and last not in wanted):
             continue
         part = options.vision_layers if any(word in name for word in VISION) else options.language_layers
         kind = options.attention_layers if any(word in name for word in ATTENTION) else options.mlp_layers
