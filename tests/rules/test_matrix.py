@@ -119,6 +119,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
     ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
+    ("what is chosen on a GPU only", config(train__choose=[], train__quantization="none"), {}),
     ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),
     ("the port", config(deploy__port=9000), END),
     ("base beside tuned on the chat page", config(deploy__compare=False), END),
