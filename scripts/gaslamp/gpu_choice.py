@@ -16,6 +16,7 @@ from typing import Any
 
 from gaslamp.gpu_memory import CONTEXT_GB, describe_parts, get_gpu_need
 from gaslamp.memory_need import Shape
+from gaslamp.processes import get_local_rank
 from gaslamp.sampling import LengthSampler
 
 LEAST, MOST = 0.85, 0.92
@@ -316,10 +317,11 @@ def read_gpu() -> Gpu | None:
 
     if not torch.cuda.is_available():
         return None
-    free, total = torch.cuda.mem_get_info()
-    free += torch.cuda.memory_reserved()
+    device = get_local_rank()
+    free, total = torch.cuda.mem_get_info(device)
+    free += torch.cuda.memory_reserved(device)
     varlen = next((name for name in ("flash_attn", "xformers") if importlib.util.find_spec(name)), None)
-    return Gpu(torch.cuda.get_device_name(), round(total / 1e9, 2), round(free / 1e9 + CONTEXT_GB, 2), torch.cuda.get_device_capability(), varlen)
+    return Gpu(torch.cuda.get_device_name(device), round(total / 1e9, 2), round(free / 1e9 + CONTEXT_GB, 2), torch.cuda.get_device_capability(device), varlen)
 
 
 def _as_dict(train: Any) -> dict[str, Any]:

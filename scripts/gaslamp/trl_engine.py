@@ -415,6 +415,7 @@ def fit_rows(plan: Plan, trainer: Any, events: Events, decisions: dict[str, str]
     rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
     room = choice.room_gb - CONTEXT_GB
     fit = fit_batch(measure, choice.sizes, args.per_device_train_batch_size, begin_measuring(), room)
+    begin_measuring()  # the last try may have been a larger one
     if fit is None:
         raise MemoryError("not even one row fits")
     changes = {"batch_size": fit.size, "gradient_accumulation": rows // fit.size}
