@@ -50,6 +50,7 @@ class GrpoSettings(GroupSettings):
     num_iterations: int = Field(1, ge=1, le=64, description="Updates from the same completions; more than 1 saves drawing and goes off policy.")
     scale_rewards: bool = Field(True, description="Divide by the spread of the group; false: easy and hard prompts weigh as they are.")
     mask_truncated: bool = Field(False, description="Learn nothing from completions that were cut at max_completion_length.")
+    fast_inference: bool = Field(False, description="Draw completions with vLLM on the GPU that trains: profile cuda with Unsloth, and vllm installed.")
 
 
 def validate(row: Row) -> list[str]:
@@ -72,6 +73,8 @@ def find_setting_problems(train: Any) -> list[tuple[tuple[str, ...], str]]:
 
 def find_broken_rules(run: Run) -> Iterator[Broken]:
     """What makes learning from rewards unlikely to work; too few prompts stop it. Asked by the preflight and before the first step."""
+    if run.settings is not None and run.settings.backend != "cuda" and getattr(run.options, "fast_inference", False):
+        yield Broken(True, f"train.options.fast_inference draws with vLLM, which the backend {run.settings.backend} does not have", "set it to false, or use snakemake --profile cuda")
     if run.parameters is not None and run.parameters < LEAST_PARAMETERS:
         size = f"{run.parameters / 1e9:.2f} billion parameters, below {LEAST_PARAMETERS / 1e9:g}"
         yield Broken(False, f"the model has {size}: rewards teach it format and short answers, hardly reasoning", "take a larger model, or sft first on worked examples")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -177,6 +178,34 @@ def test_the_correction_says_what_it_did() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- the backend
+
+
+def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gaslamp.backends import cuda
+    from gaslamp.errors import GaslampError
+    from gaslamp.reinforcement import find_broken_rules
+    from gaslamp.training_rules import Run
+
+    def get_settings(backend: str, **train: Any) -> Any:
+        values = {"rewards": [{"name": "length", "options": {"max": 5}}], "options": {"fast_inference": True}, **train}
+        return parse_slice(get_slice(Config.model_validate({"backend": backend, "method": "grpo", "train": values}), "backend", "method", "train"))
+
+    assert any(rule.blocking and "draws with vLLM" in rule.text for rule in find_broken_rules(Run(get_settings("cpu"))))
+    assert list(find_broken_rules(Run(get_settings("cuda")))) == []
+    problems = cuda.find_setting_problems(get_settings("cuda", engine="trl"))
+    assert [problem for problem, _ in problems] == ["train.options.fast_inference is Unsloth's", "train.options.fast_inference needs vLLM, which is not installed"]
+    asked: list[dict[str, Any]] = []
+
+    def load(path: str, **arguments: Any) -> Any:
+        asked.append(arguments)
+        return SimpleNamespace(), None
+
+    fast = SimpleNamespace(from_pretrained=load, get_peft_model=lambda model, **arguments: model)
+    monkeypatch.setitem(sys.modules, "unsloth", SimpleNamespace(FastLanguageModel=fast, FastModel=fast, FastVisionModel=fast))
+    plan: Any = SimpleNamespace(settings=get_settings("cuda"), model=SimpleNamespace(path="x"))
+    with pytest.raises(GaslampError, match="could not draw completions with vLLM"):
+        cuda.load_with_unsloth(plan, "bfloat16")
+    assert asked[0]["fast_inference"] is True and asked[0]["max_lora_rank"] == 16 and asked[0]["gpu_memory_utilization"] == 0.5
 
 
 def test_lengths_come_from_the_card_of_the_data() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp import registry, threads
 from gaslamp.console import say
 from gaslamp.dequantize import is_quantized
+from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, read_json, write_json
 from gaslamp.gpu_choice import Lengths, choose, get_open
 from gaslamp.memory_need import read_shape
@@ -48,6 +50,11 @@ def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
         problems.append((f"Unsloth does not train {settings.method}", "set train.engine: trl"))
     if train.quantization != "none" and get_artefact(settings.method) != "causal_lm":
         problems.append((f"train.quantization: {train.quantization} is for models that write; {settings.method} makes another", "set train.quantization: none"))
+    if train.options.get("fast_inference"):
+        if train.engine != "unsloth":
+            problems.append(("train.options.fast_inference is Unsloth's", "set train.engine: unsloth, or fast_inference: false"))
+        if importlib.util.find_spec("vllm") is None:
+            problems.append(("train.options.fast_inference needs vLLM, which is not installed", f'"{sys.executable}" -m pip install vllm, or set it to false'))
     return problems
 
 
@@ -154,6 +161,8 @@ def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
     is_text = get_artefact(method) == "causal_lm" and not sees_images(method)
     fast = FastLanguageModel if is_text else FastVisionModel if sees_images(method) else FastModel
     own: dict[str, Any] = {"num_labels": 1} if get_artefact(method) == "classifier" else {}
+    if draws := train.options.get("fast_inference"):
+        own |= {"fast_inference": True, "max_lora_rank": train.lora.r, "gpu_memory_utilization": 0.5}  # half for drawing, half for training
     if get_count() > 1 and torch.cuda.is_available():
         own["device_map"] = {"": get_local_rank()}
     checkpointing: Any = "unsloth" if train.gradient_checkpointing else False
@@ -169,6 +178,8 @@ def load_with_unsloth(plan: Plan, dtype: str) -> tuple[Any, Any]:
         random_state=train.seed,
         **own,
     )
+    if draws and not hasattr(model, "vllm_engine"):  # it would go on without, and only print that it does
+        raise GaslampError("Unsloth could not draw completions with vLLM for this model or GPU", "set train.options.fast_inference: false")
     if train.adapter == "none":
         return model, None
     if not is_text:
