@@ -183,14 +183,14 @@ def get_device() -> dict[str, Any]:
 
 
 def main() -> None:
-    results = []
-    for job in read_json(sys.argv[1]):
+    results, (jobs, out) = [], sys.argv[1:]
+    for job in read_json(jobs):
         function = globals()[job.pop("do")]
         try:
             results.append(function(**job))
         except GaslampError as error:
             results.append({"error": str(error)})
-    Path(sys.argv[2]).write_text(json.dumps(results), encoding="utf-8")
+    Path(out).write_text(json.dumps(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

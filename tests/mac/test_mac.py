@@ -337,7 +337,7 @@ def test_the_exporter_leaves_what_mlx_lm_fuses(project: Path, mlx_python: Path, 
     run, base = project / "outputs" / "main", ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).path
     job = {"do": "fuse", "model": base, "adapters": str(run / "adapters"), "exported": str(run / "export" / "mlx" / "16bit"), "place": str(tmp_path)}
     found = drive(mlx_python, tmp_path, job)[0]
-    assert found["same_names"] and found["difference"] < 1e-5 < 0.01 < found["learnt"], found
+    assert found["same_names"] and found["difference"] < 1e-3 < 0.01 < found["learnt"], found
 
 
 # ------------------------------------------------------------------------------------------------------------- by hand
@@ -352,8 +352,9 @@ def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.by_hand
+@pytest.mark.timeout(3600)
 def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) -> None:
-    """135M parameters, few steps: minutes on a processor whose BLAS is mlx-cpu's own, so only when asked for."""
+    """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS, so only when asked for."""
     data = tiny.write_rows(tmp_path / "notes.csv")
     settings = {
         **tiny.SETTINGS, "train.max_steps": 6, "train.batch_size": 2, "train.learning_rate": 0.001, "data.rehearsal": 0.0, "data.split.valid": 0.0, "eval.retention": False, "eval.gate": "block",

@@ -250,10 +250,26 @@ def test_mlx_on_a_mac_is_told_what_fits_and_elsewhere_what_it_is() -> None:
     assert "MLX needs a Mac" in get_error({"backend": "mac"}, {**mac, "arch": "x86_64", "is_apple_silicon": False})
 
 
-@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("vision_sft", "would fit no later phase"), ("reward", "no models with a head")])
+@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("reward", "no models with a head")])
 def test_what_mlx_does_not_do_honestly_is_refused_with_the_alternative(method: str, why: str) -> None:
     text = get_error({"backend": "mac", "method": method})
     assert why in text and "snakemake --profile mps" in text and "kto" in text
+
+
+def test_mlx_trains_one_kind_of_model_that_sees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Known before the training when the model is here; the others are told by mlx_vision.find_problem alone."""
+    from gaslamp.mlx_vision import find_problem
+
+    monkeypatch.setattr(preflight, "get_shape", lambda *_: None)
+    monkeypatch.setattr(preflight, "find_model_folder", lambda *_: tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "llava", "vision_config": {}}', encoding="utf-8")
+    text = get_error({"backend": "mac", "method": "vision_sft", "model": {"source": "org/sees"}})
+    assert "this is llava" in text and "snakemake --profile mps" in text
+    good: dict[str, Any] = {"model_type": "idefics3", "text_config": {"model_type": "llama"}, "vision_config": {}}
+    assert find_problem(good) is None
+    assert "rope_scaling" in str(find_problem({**good, "text_config": {"rope_parameters": {"rope_type": "llama3"}}}))
+    assert "computes a Llama" in str(find_problem({**good, "text_config": {"model_type": "mistral"}}))
+    assert "gelu" in str(find_problem({**good, "vision_config": {"hidden_act": "gelu"}}))
 
 
 def test_settings_that_mlx_would_ignore_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
