@@ -36,6 +36,7 @@ MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, registry.get("backends", CONFIG.backend)))
 LEVELS = ["f16", *CONFIG.export.levels]
+CHAT_FORMATS = ("ollama", "lora_gguf", "mlx", "speech")  # formats that are nothing for a model that gives scores or vectors
 
 
 def is_remote():
@@ -43,10 +44,9 @@ def is_remote():
     return CONFIG.backend == "colab"
 
 
-def is_chat_model():
-    """Whether the method makes a text model that answers; a classifier, an encoder and a model that sees (its eyes would need
-    a second GGUF file) go no further than a merged folder."""
-    return get_artefact(CONFIG.method) == "causal_lm" and not sees_images(CONFIG.method)
+def is_language_model():
+    """Whether the method makes a model that writes; a classifier gives scores, an encoder vectors."""
+    return get_artefact(CONFIG.method) == "causal_lm"
 
 
 def is_asked():
@@ -54,33 +54,55 @@ def is_asked():
     return get_method(CONFIG.method).KINDS != ("text",)
 
 
+def is_converted():
+    """Whether the run ends with GGUF files. Those of text models always; llama.cpp does not know every model that sees, nor every
+    one that is trained without its last layer, and without gguf in export.formats these end with the merged folder."""
+    return "gguf" in CONFIG.export.formats or (is_language_model() and not sees_images(CONFIG.method))
+
+
+def is_chat_model():
+    """Whether the run ends with files that answer in words."""
+    return is_language_model() and is_converted()
+
+
+def get_beside(wildcards):
+    """The second file that a GGUF file needs: the eyes of a model that sees, the head of a reward model."""
+    names = {"mmproj-f16.gguf": sees_images(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
+    return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed]
+
+
 def get_files():
-    """The last files of a run whose answers are not compared: every level of a language model, or the merged folder of another model."""
-    return [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_chat_model() else [f"outputs/{RUN}/merged"]
+    """The last files of a run whose answers are not compared: every level, or the merged folder of a model that is not converted."""
+    return [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else [f"outputs/{RUN}/merged"]
+
+
+def get_proof():
+    """What says that the files are those that were evaluated."""
+    return [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] if is_converted() and is_asked() else []
 
 
 def get_targets():
-    """What a whole run leaves: up to the quantized, proven model, or up to the merged one that is no chat model."""
-    if not is_chat_model():
-        demo = [f"demos/{RUN}/index.html"] if sees_images(CONFIG.method) else []
-        outputs = [f"outputs/{RUN}/{name}" for name in ("eval/verdict.json", "merged", "report.html")]
-        return ["project_brief.md", "data/report.html", *demo, *outputs, "progress_log.md"]
-    if not is_asked():
-        return ["project_brief.md", "data/report.html", f"outputs/{RUN}/eval/verdict.json", *get_files(), "progress_log.md"]
-    gguf = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] + get_exports()
-    page = ["data/report.html", f"demos/{RUN}/index.html", f"demos/{RUN}/files.html", f"outputs/{RUN}/report.html"]
-    return ["project_brief.md", *page, *gguf, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
+    """What a whole run leaves: up to the quantized, proven files, or to the merged model that llama.cpp does not know."""
+    page, verdict = ["project_brief.md", "data/report.html"], f"outputs/{RUN}/eval/verdict.json"
+    demo = [f"demos/{RUN}/index.html"] if is_language_model() and is_asked() else []
+    if not get_proof():
+        closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
+        return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
+    files = [*([f"demos/{RUN}/files.html"] if demo else []), f"outputs/{RUN}/report.html"]
+    told = [f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
+    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *told]
 
 
 def get_deploy_targets():
-    """The speed of every level and the adapter for the server, before a chat model is served; other models are not served."""
-    lora = [f"outputs/{RUN}/lora"] if CONFIG.train.adapter == "lora" else []
-    return [f"outputs/{RUN}/gguf/bench.json", *lora] if is_chat_model() else []
+    """The speed of every level and the adapter for the server, before the files are served."""
+    lora = [f"outputs/{RUN}/lora"] if CONFIG.train.adapter == "lora" and is_chat_model() else []
+    return [f"outputs/{RUN}/gguf/bench.json", *lora] if is_converted() else []
 
 
 def get_told():
     """What must be there before the progress log is written."""
-    return ["data/report.html", *(["gaslamp.md", f"demos/{RUN}/index.html"] if is_chat_model() and is_asked() else get_files())]
+    demo = [f"demos/{RUN}/index.html"] if is_language_model() and is_asked() else []
+    return ["data/report.html", *demo, *(["gaslamp.md"] if get_proof() else get_files())]
 
 
 def get_settings(*keys):
@@ -146,7 +168,8 @@ def get_exports():
         "lora_gguf": "outputs/{run}/lora",
         "ollama": "outputs/{run}/gguf/Modelfile",
     }
-    return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in CONFIG.export.formats]
+    wanted = [name for name in CONFIG.export.formats if is_language_model() or name not in CHAT_FORMATS]
+    return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in wanted]
 
 
 def get_hub_input(wildcards):
@@ -218,6 +241,11 @@ ASK_SETTINGS = get_settings("method", "eval", "train.rewards", "train.options", 
 ASK_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 ASK_REASONS = get_settings(*ASK_KEYS)
 SCORE_KEYS = ["method", "data.slice", "train.rewards", *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices"))]
+# Whether the eyes of the base model must be some that llama.cpp knows: looked at when it comes, and no reason to fetch it again.
+EYES = "--eyes" if sees_images(CONFIG.method) and is_converted() else ""
+# How a GGUF file is asked: sizes of images and length of texts are those of the training.
+SIZE_KEYS = ["method", "train.options", "train.max_length"]
+FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
 JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
 JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
 JUDGE_REASONS = get_settings(

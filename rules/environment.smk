@@ -63,7 +63,7 @@ rule fetch_model:
     params:
         settings=get_settings("model"),
     shell:
-        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} {EYES} --out {output} --log {log}"
 
 
 # High priority and one counted thread: it starts first and builds beside the data and training phases.

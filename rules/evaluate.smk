@@ -108,6 +108,7 @@ rule evaluate_target:
 rule evaluate_target_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
+        beside=get_beside,
         known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
@@ -122,9 +123,10 @@ rule evaluate_target_gguf:
     resources:
         model=1,
     params:
-        settings=get_settings("eval.max_new_tokens", "eval.sampling", "eval.retention", "eval.retention_file", "export.ladder_rows"),
+        settings=get_settings(*FILE_KEYS, "eval.retention", "eval.retention_file", "export.ladder_rows"),
+        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --known {input.known} --toolchain {input.toolchain}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.beside} --known {input.known} --toolchain {input.toolchain}"
         " --test {input.test} --settings {params.settings:q} --out {output} --log {log}"
 
 

@@ -35,6 +35,22 @@ rule convert_gguf:
         " --level {wildcards.level} --out {output} --log {log}"
 
 
+# What a file of some kinds of models needs beside it: the eyes of one that sees, the head of a reward model.
+rule convert_beside:
+    input:
+        merged="outputs/{run}/merged",
+        toolchain=TOOLCHAIN,
+        code=get_code("convert_beside.py", "exporters/gguf"),
+    output:
+        "outputs/{run}/gguf/{beside}",
+    log:
+        "logs/{run}/convert_{beside}.log",
+    wildcard_constraints:
+        beside=r"mmproj-f16\.gguf|head\.json",
+    shell:
+        "{PYTHON} scripts/convert_beside.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
+
+
 rule build_imatrix:
     input:
         f16="outputs/{run}/gguf/model-f16.gguf",
@@ -88,14 +104,17 @@ rule measure_gguf:
         "logs/{run}/measure_gguf.log",
     resources:
         model=1,
+    params:
+        vectors="" if is_language_model() else "--vectors",
     shell:
         "{PYTHON} scripts/measure_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --rows {input.rows}"
-        " --out {output} --log {log}"
+        " {params.vectors} --out {output} --log {log}"
 
 
 rule evaluate_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
+        beside=get_beside,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         code=get_code("evaluate_gguf.py"),
@@ -106,9 +125,10 @@ rule evaluate_gguf:
     resources:
         model=1,
     params:
-        settings=get_settings("eval.max_new_tokens", "eval.sampling", "export.ladder_rows"),
+        settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
+        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.beside} --toolchain {input.toolchain} --test {input.test}"
         " --settings {params.settings:q} --out {output} --log {log}"
 
 
@@ -140,6 +160,7 @@ rule check_parity:
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        beside=get_beside,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         template="data/template.json",
@@ -153,10 +174,11 @@ rule check_parity:
     resources:
         model=1,
     params:
-        settings=get_settings("export.tolerance", "export.parity", "export.parity_prompts"),
+        settings=get_settings(*SIZE_KEYS, "export.tolerance", "export.parity", "export.parity_prompts"),
+        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
-        " --gguf {input.gguf} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
+        " --gguf {input.gguf} {params.beside} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
         " --ladder {input.ladder} --predictions {input.predictions} --settings {params.settings:q} --out {output} --log {log}"
 
 
@@ -165,6 +187,7 @@ rule write_modelfile:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        beside=get_beside,
         template="data/template.json",
         card="data/card.json",
         code=get_code("write_modelfile.py", "exporters/ollama"),
@@ -174,8 +197,9 @@ rule write_modelfile:
         "logs/{run}/write_modelfile.log",
     params:
         settings=get_settings("deploy.context", "deploy.level"),
+        beside=lambda wildcards, input: f"--eyes {input.beside}" if input.beside else "",
     shell:
-        "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder}"
+        "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder} {params.beside}"
         " --template {input.template} --card {input.card} --settings {params.settings:q} --out {output} --log {log}"
 
 
@@ -192,6 +216,7 @@ rule export_model:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        beside=get_beside,
         more=get_hub_input,
         code=lambda wildcards: get_code("export_model.py", f"exporters/{wildcards.format}"),
     output:

@@ -79,7 +79,7 @@ rule build_report:
         train="outputs/{run}/train.json",
         compare="outputs/{run}/eval/compare.json",
         verdict="outputs/{run}/eval/verdict.json",
-        shipped=expand("outputs/{{run}}/gguf/{name}.json", name=["ladder", "parity"] if is_chat_model() else []),
+        shipped=expand("outputs/{{run}}/gguf/{name}.json", name=["ladder", "parity"] if get_proof() else []),
         code=get_code("build_report.py"),
         page=expand("scripts/gaslamp/report/{file}", file=["report.html.j2", "style.css"]),
     output:

@@ -16,7 +16,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level")
-    parser.add_argument("--settings", required=True, help="JSON with export")
+    parser.add_argument("--beside", type=Path, help="what the files need to be asked: mmproj-f16.gguf or head.json")
+    parser.add_argument("--settings", required=True, help="JSON with method, train and export")
     args = parser.parse_args()
     with step("parity", args.log):
         from gaslamp.threads import prepare_process
@@ -27,9 +28,8 @@ def main() -> None:
         names = [path.name.removesuffix(".predictions.jsonl").removeprefix("gguf-") for path in args.predictions]
         paths = {name: getattr(args, name) for name in PATHS}
         paths["log"] = args.log.with_name("check_parity_server.log")
-        check_parity(
-            parse_slice(args.settings), gguf=args.gguf, predictions=dict(zip(names, args.predictions, strict=True)), **paths
-        )
+        predictions = dict(zip(names, args.predictions, strict=True))
+        check_parity(parse_slice(args.settings), gguf=args.gguf, predictions=predictions, beside=args.beside, **paths)
 
 
 if __name__ == "__main__":

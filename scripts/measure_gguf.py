@@ -13,11 +13,12 @@ def main() -> None:
     parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
     parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
     parser.add_argument("--rows", type=Path, nargs="+", required=True, help="rows whose words are the text for perplexity, the test rows first")
+    parser.add_argument("--vectors", action="store_true", help="the model gives vectors or scores: it is only timed while it reads")
     parser.add_argument("--out", type=Path, required=True, help="bench.json to write")
     parser.add_argument("--log", type=Path, required=True, help="everything llama.cpp says")
     args = parser.parse_args()
     with step("measure"):
-        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log)
+        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, answers=not args.vectors)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,17 @@ def main() -> None:
     actions.add_parser("chat", help="talk to it in the terminal")
     args = parser.parse_args()
     if args.action == "start":
-        from gaslamp.chat.serve import start as start_server
+        from gaslamp.chat import serve
         from gaslamp.config import read_config
+        from gaslamp.method import get_pooling
 
         config = read_config("config.yaml")
         deploy = config.deploy
-        start_server(
-            args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name, args.open,
-            compare=deploy.compare and not args.tuned_alone, domain=config.project.domain,
-        )  # fmt: skip
+        what = (args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name)
+        if get_pooling(config.method):
+            serve.start_vectors(*what, method=config.method)
+        else:
+            serve.start(*what, args.open, compare=deploy.compare and not args.tuned_alone, domain=config.project.domain)
     elif args.action == "stop":
         from gaslamp.chat.serve import stop
 

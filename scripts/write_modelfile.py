@@ -17,6 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass")
     parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
+    parser.add_argument("--eyes", type=Path, help="the second file of a model that sees")
     parser.add_argument("--template", type=Path, required=True, help="data/template.json")
     parser.add_argument("--card", type=Path, required=True, help="data/card.json, for the system prompt of the rows")
     parser.add_argument("--settings", required=True, help="JSON with deploy.context and deploy.level")
@@ -27,7 +28,7 @@ def main() -> None:
     with step("write_modelfile", args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
-        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system))
+        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system, args.eyes))
         if problems := ollama.verify(args.out):
             args.out.unlink()
             raise GaslampError(f"the Modelfile does not fit the model: {'; '.join(problems)}", "delete outputs/*/gguf and run again")

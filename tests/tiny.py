@@ -226,23 +226,36 @@ def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
 
 
 def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
-    """An Idefics3 (as SmolVLM) of 0.1 M random weights that sees 64 x 64 points: a kind of model that llama.cpp serves."""
+    """An Idefics3 (as SmolVLM) of 0.1 M random weights, with its processor: a kind of model that llama.cpp serves.
+
+    A picture is brought to 64 points, cut into 2 x 2 tiles of 32 and shown whole once more: 5 times 4 tokens.
+    """
     import torch
     from transformers import AutoTokenizer, Idefics3Config, Idefics3ForConditionalGeneration
 
-    # llama-server writes these three around a picture
-    text = write_checkpoint(folder / "text", VISION_CHATML, ("<image>", "<fake_token_around_image>", "<global-img>", "\n\n"), seed=seed)
+    tile, patch, merged = 32, 8, 2
+    tiles = tuple(f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2))
+    # these stand around the tiles; llama-server writes them too
+    specials = ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *tiles)
+    text = write_checkpoint(folder / "text", VISION_CHATML, specials, seed=seed, words=("\n\n",))
     config = json.loads((text / "config.json").read_text(encoding="utf-8")) | {"initializer_range": 0.15}
     tokenizer = AutoTokenizer.from_pretrained(text)
     torch.manual_seed(seed)
-    sees = {"initializer_range": 0.15, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
+    # not less than 3 layers: llama.cpp looks for one of the last ones
+    sees = {"initializer_range": 0.15, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": tile, "patch_size": patch}
     image = tokenizer.convert_tokens_to_ids("<image>")
-    Idefics3ForConditionalGeneration(
-        Idefics3Config(text_config=config, vision_config=sees, image_token_id=image, tie_word_embeddings=False, scale_factor=2, pad_token_id=0)
-    ).save_pretrained(folder)
+    model = Idefics3ForConditionalGeneration(
+        Idefics3Config(text_config=config, vision_config=sees, image_token_id=image, tie_word_embeddings=False, scale_factor=merged, pad_token_id=0)
+    )
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = config["eos_token_id"], 0
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    processor = {"image_processor_type": "Idefics3ImageProcessor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"longest_edge": 64}}
+    processor = {
+        "image_processor_type": "Idefics3ImageProcessor", "processor_class": "Idefics3Processor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+        "size": {"longest_edge": 2 * tile}, "max_image_size": {"longest_edge": tile}, "do_image_splitting": True,
+    }  # fmt: skip
     write_json(folder / "preprocessor_config.json", processor)
+    write_json(folder / "processor_config.json", {"processor_class": "Idefics3Processor", "image_seq_len": (tile // patch // merged) ** 2})
     shutil.rmtree(text)
     return folder
 

@@ -316,7 +316,7 @@ class Hub(Section):
 
 class Export(Section):
     formats: list[str] = Field(
-        default=["gguf", "ollama"], description="Names from scripts/gaslamp/exporters: what is made beside the merged model.", min_length=1
+        default=["gguf", "ollama"], description="Names from scripts/gaslamp/exporters: what is made beside the merged model; without gguf a model that sees, scores or embeds ends as the merged folder.", min_length=1
     )
     levels: list[Level] = Field(
         default=["q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m"],
@@ -639,6 +639,7 @@ def _is_hub_set(source: str, root: Path) -> bool:
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp import registry
+    from gaslamp.llamacpp.eyes import FIX, find_eyes_problem
     from gaslamp.method import find_option_problems, get_adapters, is_packing_allowed, sees_images
 
     problems: list[tuple[tuple[str, ...], str]] = []
@@ -661,7 +662,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         from gaslamp.models import EMBEDDED
 
         if sees:
-            problems.append((("model", "source"), f"{source} cannot see, and {config.method} needs a model that can: a folder or hub id, for instance of a LLaVA, Gemma 3 or InternVL"))
+            problems.append((("model", "source"), f"{source} cannot see, and {config.method} needs a model that can: a folder or hub id, for instance of a SmolVLM, Gemma 3 or Qwen-VL"))
 
         if source.removeprefix("embedded:") not in EMBEDDED:
             problems.append((("model", "source"), f"there is no embedded model {source}; there is: {', '.join(EMBEDDED)}"))
@@ -671,6 +672,8 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
             problems.append((("model", "source"), f"{source} is not a model folder: {folder / 'config.json'} is missing"))
         elif sees and '"vision_config"' not in (folder / "config.json").read_text(encoding="utf-8"):
             problems.append((("model", "source"), f"{source} cannot see (its config.json has no vision_config), and {config.method} needs a model that can"))
+        elif sees and "gguf" in config.export.formats and (reason := find_eyes_problem(json.loads((folder / "config.json").read_text(encoding="utf-8")))):
+            problems.append((("model", "source"), f"{source}: {reason}; {FIX}"))
     elif source.count("/") == 1 and (root / source).parent.is_dir():
         # a folder that was meant, not a hub id: asking the hub for it would end in a riddle
         problems.append((("model", "source"), f"{source}: no such folder (looked in {root.resolve()}, which has '{source.split('/')[0]}')"))

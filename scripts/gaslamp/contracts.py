@@ -272,7 +272,7 @@ class Level(BaseModel):
     bits_per_weight: float
     score: Score
     slices: dict[str, Score] = Field(default_factory=dict)
-    same_as_f16: float  # share of answers equal to those of f16
+    same_as_f16: float  # share of rows with the outcome of f16: the answer, the rank of the right text, which answer is scored higher
     stop_rate: float
     seconds: float
     within_tolerance: bool

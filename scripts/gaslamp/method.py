@@ -109,8 +109,14 @@ def is_packing_allowed(name: str) -> bool:
 
 
 def get_artefact(name: str) -> str:
-    """What comes out: ``causal_lm`` goes on to GGUF, ladder and parity; ``classifier`` and ``encoder`` end as a merged folder."""
+    """What comes out: a ``causal_lm`` answers, a ``classifier`` gives a text one number, an ``encoder`` a vector."""
     return str(get_method(name).ARTEFACT)
+
+
+def get_pooling(name: str) -> str | None:
+    """How the vectors of a text's tokens become one, in llama.cpp's words (``POOLING``); ``None`` for what answers."""
+    default = {"causal_lm": None, "classifier": "last", "encoder": "mean"}[get_artefact(name)]
+    return getattr(get_method(name), "POOLING", default)
 
 
 def get_asked_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def get_asked_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def sees_images(name: str) -> bool:
-    """Whether the method trains a model that reads images (``SEES``): its base must be one, and it ends as a merged folder."""
+    """Whether the method trains a model that reads images (``SEES``): its base must be one, and its eyes are a second GGUF file."""
     return bool(getattr(get_method(name), "SEES", False))
 
 

@@ -34,18 +34,21 @@ def get_model_name(model: Any) -> str:
     return re.sub(r"[^A-Za-z0-9.@-]+", "_", text).strip("_.") or "model"
 
 
-def fetch_model(model: Any, out: Path) -> None:
+def fetch_model(model: Any, out: Path, eyes: bool = False) -> None:
     """Make the base model ready on this machine and write its facts.
 
     Args:
         model: the ``model`` section of the config (source, revision).
         out: resources/models/<name>/model.json; the weights stay in a cache that all projects share.
+        eyes: the run shall end with GGUF files that see.
 
     Raises:
-        GaslampError: no network, no such model, no tokenizer, or weights that are not safetensors.
+        GaslampError: no network, no such model, no tokenizer, weights that are not safetensors, or eyes that llama.cpp does not know.
     """
     from gaslamp.config import is_local
     from gaslamp.console import say
+    from gaslamp.files import read_json
+    from gaslamp.llamacpp.eyes import FIX, find_eyes_problem
 
     revision, license_name = model.revision, None
     if model.source.startswith("embedded:"):
@@ -57,6 +60,8 @@ def fetch_model(model: Any, out: Path) -> None:
         folder = _download_from_hub(model.source, model.revision)
         revision = folder.name  # snapshots/<commit>
     facts = read_model_folder(folder)
+    if eyes and (reason := find_eyes_problem(read_json(folder / "config.json"))):
+        raise GaslampError(f"{model.source}: {reason}", FIX)
     facts.name, facts.source, facts.revision = get_model_name(model), model.source, revision
     facts.license = license_name or facts.license
     facts.write(out)

@@ -1,4 +1,4 @@
-"""``method: NAME`` and rows that suit it through the whole graph of a generated project: to GGUF, or to the merged folder.
+"""``method: NAME`` and rows that suit it through the whole graph of a generated project, to quantized and proven GGUF files.
 
 One method of each way through the rules runs always (``sft`` in nearly every other test); the others, two minutes each, with
 ``make test ARGS="-m graphs"``. That each method learns, and its numbers, are in tests/unit/test_methods.py.
@@ -14,7 +14,7 @@ import pytest
 import tiny
 from gaslamp import registry
 from gaslamp.files import read_json
-from gaslamp.method import get_artefact, sees_images
+from gaslamp.method import get_artefact
 
 NOTES = [f"{1 + (i + j) % 9} {item} for {name}" for i, item in enumerate(tiny.ITEMS) for j, name in enumerate(tiny.NAMES)]
 PAIRS: list[dict[str, Any]] = [{"prompt": note, "chosen": "ok", "rejected": "no"} for note in NOTES]
@@ -36,7 +36,7 @@ CASES: dict[str, Case] = {
     "simpo": (PAIRS, {"train.options": {"sft_weight": 1.0}}),
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo"), (PROMPTS, REWARDED)),
 }
-ALWAYS = ("reward", "dpo", "grpo")
+ALWAYS = ("reward", "vision_sft", "grpo")
 
 
 @pytest.mark.parametrize("method", [pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.graphs) for name in CASES])
@@ -50,7 +50,7 @@ def test_a_method_goes_through_the_whole_graph(method: str, tmp_path: Path) -> N
         model, data = tiny.write_speech_checkpoint(tmp_path / "tiny-speech"), str(tiny.write_sounds(tmp_path / "sounds").parent)
         settings |= {"data.speech.codec": str(tiny.write_codec(tmp_path / "codec"))}
     else:
-        model, data = tiny.write_vision_checkpoint(tmp_path / "tiny-vision"), "embedded:digits_vision"
+        model, data = tiny.write_idefics_checkpoint(tmp_path / "tiny-vision"), "embedded:digits_vision"
     project = tiny.bake(tmp_path / "projects", data, model, settings)
     done = tiny.snakemake(project)
     assert done.returncode == 0, tiny.get_rules_error(done)
@@ -58,9 +58,13 @@ def test_a_method_goes_through_the_whole_graph(method: str, tmp_path: Path) -> N
     facts = read_json(run / "train.json")
     assert facts["method"] == method and facts["steps"] == 12 and read_json(run / "eval" / "verdict.json")["summary"]
     assert list((run / "merged").glob("*.safetensors"))
-    if get_artefact(method) == "causal_lm" and not sees_images(method):
-        assert (run / "gguf" / "model-q4_k_m.gguf").stat().st_size > 10_000
-        assert method == "cpt" or (read_json(run / "gguf" / "parity.json")["passed"] and (project / "gaslamp.md").is_file())
+    assert (run / "gguf" / "model-q4_k_m.gguf").stat().st_size > 10_000
+    assert method == "cpt" or (read_json(run / "gguf" / "parity.json")["passed"] and (project / "gaslamp.md").is_file())
+    assert (run / "gguf" / "Modelfile").is_file() == (method != "cpt" and get_artefact(method) == "causal_lm")
+    if method == "vision_sft":
+        assert "\nFROM ./mmproj-f16.gguf\n" in (run / "gguf" / "Modelfile").read_text(encoding="utf-8")
+        checks = {check["name"]: check["detail"] for check in read_json(run / "gguf" / "parity.json")["checks"] if check["artefact"] == "q4_k_m"}
+        assert "those of pictures included" in checks["endpoint prompt"]
     if method == "tts":
         assert list((run / "export" / "speech").glob("*-recording.wav")) and (run / "export" / "speech" / "index.html").is_file()
     if method == "reward":  # what came out judges in another project

@@ -74,9 +74,6 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for a model that sees, whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
     folder = tmp_path_factory.mktemp("mac_eyes")
     model = tiny.write_idefics_checkpoint(folder / "tiny-idefics")
-    sizes = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}
-    write_json(model / "preprocessor_config.json", {"image_processor_type": "Idefics3ImageProcessor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3, **sizes})
-    write_json(model / "processor_config.json", {"processor_class": "Idefics3Processor", "image_seq_len": 16})
     write_base(folder / "vision", model, {"conversation": ask_of_image})
     train_with_trl(folder, folder / "first", "vision_sft", max_steps=1, learning_rate=1e-12)
     write_json(folder / "losses.json", [step["loss"] for step in train_with_trl(folder, folder / "trl", "vision_sft")[1]])

@@ -11,6 +11,7 @@ import yaml
 from gaslamp.config import Config, get_schema, get_slice, load_config, parse_slice
 from gaslamp.config_page import render_config_page
 from gaslamp.errors import GaslampError
+from gaslamp.llamacpp.eyes import find_eyes_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +102,20 @@ def test_one_problem(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "folder").mkdir()
     problems = get_problems(tmp_path, text)
     assert len(problems) == 1 and problems[0].startswith(problem), problems
+
+
+def test_eyes_that_no_gguf_file_can_have(tmp_path: Path) -> None:
+    """Refused by name before anything is trained, unless the run shall end with the merged model."""
+    (tmp_path / "llava").mkdir()
+    config = {"architectures": ["LlavaForConditionalGeneration"], "vision_config": {"model_type": "clip_vision_model"}}
+    (tmp_path / "llava" / "config.json").write_text(json.dumps(config))
+    text = "method: vision_sft\nmodel:\n  source: ./llava\n"
+    problems = get_problems(tmp_path, text)
+    assert len(problems) == 1 and "a LLaVA with the eyes of Pixtral only, and this one has those of clip_vision_model" in problems[0]
+    assert "set export.formats to [merged]" in problems[0]
+    assert load(tmp_path, f"{text}export:\n  formats: [merged]\n").method == "vision_sft"
+    assert find_eyes_problem({**config, "vision_config": {"model_type": "pixtral"}}) is None
+    assert "eyes of InternVLForConditionalGeneration" in (find_eyes_problem({"architectures": ["InternVLForConditionalGeneration"]}) or "")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

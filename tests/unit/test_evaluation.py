@@ -317,7 +317,7 @@ def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "toolchain.json").write_text("{}")
     gguf.write_bytes(b"GGUF")
     config = Config.model_validate({"export": {"ladder_rows": 10}})
-    arguments = (parse_slice(get_slice(config, "eval", "export.ladder_rows")), gguf, tmp_path / "toolchain.json", tmp_path / "test.jsonl")
+    arguments = (parse_slice(get_slice(config, "method", "train", "eval", "export.ladder_rows")), gguf, tmp_path / "toolchain.json", tmp_path / "test.jsonl")
     with pytest.raises(KeyboardInterrupt):
         serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
     serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")

@@ -23,6 +23,7 @@ from gaslamp import levels
 from gaslamp.errors import GaslampError
 from gaslamp.files import get_cache_dir, sha256_path, write_json, write_jsonl
 from gaslamp.llamacpp import convert, log_pump, measure, proof, server, toolchain
+from gaslamp.llamacpp.eyes import EYES
 
 
 @pytest.fixture(scope="session")
@@ -293,6 +294,12 @@ def test_levels_are_those_of_llama_quantize(tools: dict[str, Any]) -> None:
     found = dict(re.findall(r"^ +\d+ +or +(\w+) +: +(.*)$", done.stdout + done.stderr, re.MULTILINE))
     real = {name.lower() for name, what in found.items() if not what.startswith("alias")} - {"copy", "mxfp4_moe"}
     assert real | {"f32"} == set(levels.ALL)
+
+
+def test_eyes_are_those_that_the_converter_knows(tools: dict[str, Any]) -> None:
+    code = (Path(tools["converter"]).parent / "conversion" / "__init__.py").read_text(encoding="utf-8")
+    known = code.partition("MMPROJ_MODEL_MAP")[2].partition("\n}")[0]
+    assert [name for name in EYES if f'"{name}":' not in known] == []
 
 
 def test_an_importance_matrix_makes_a_level_possible(tools: dict[str, Any], tmp_path: Path) -> None:

@@ -266,19 +266,24 @@ def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monke
 
     seen: dict[str, list[dict[str, Any]]] = {"trained": [], "asked": []}
     sizes: list[tuple[int, int]] = []
-    collate, get_inputs = DataCollatorForVisionLanguageModeling.torch_call, vision.get_inputs
+    collate, encode, read = DataCollatorForVisionLanguageModeling.torch_call, vision.Sight.encode, vision.read_image
 
     def note_training(self: Any, rows: list[dict[str, Any]]) -> Any:
         seen["trained"].append(collate(self, rows))
         return seen["trained"][-1]
 
-    def note_asking(processor: Any, texts: list[str], pictures: list[list[Any]]) -> Any:
-        sizes.extend(picture.size for own in pictures for picture in own)
-        seen["asked"].append(get_inputs(processor, texts, pictures))
+    def note_asking(*arguments: Any) -> Any:
+        seen["asked"].append(encode(*arguments))
         return seen["asked"][-1]
 
+    def note_size(*arguments: Any, **options: Any) -> Any:
+        picture = read(*arguments, **options)
+        sizes.append(picture.size)
+        return picture
+
     monkeypatch.setattr(DataCollatorForVisionLanguageModeling, "torch_call", note_training)
-    monkeypatch.setattr(vision, "get_inputs", note_asking)
+    monkeypatch.setattr(vision.Sight, "encode", note_asking)
+    monkeypatch.setattr(vision, "read_image", note_size)
     options = {"shortest": 80, "longest": 90}
     train(base, tmp_path, "vision_sft", max_steps=1, batch_size=1, options=options)
     folder, kind = get_place("vision_sft", base)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 from gaslamp import parity
-from gaslamp.config import parse_slice
+from gaslamp.config import Config, parse_slice
 from gaslamp.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.exporters.merged import export
-from gaslamp.files import read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
 from gaslamp.llamacpp.convert import convert_to_gguf
+from gaslamp.llamacpp.toolchain import ensure_toolchain
 from gaslamp.models import load_model
 from gaslamp.parity import (
     SPECIAL,
@@ -97,7 +99,7 @@ def test_the_shipped_model_is_the_evaluated_model(finished: Path, run: Run, tmp_
     """The gate as the rule runs it, with the f16 file."""
     folder = run.folder
     predictions = {"tuned": folder / "eval/tuned.predictions.jsonl", **{level: folder / f"eval/gguf-{level}.predictions.jsonl" for level in LEVELS}}
-    settings = parse_slice(json.dumps({"export": {"levels": ["q8_0", "q4_k_m"], "tolerance": 0.05, "parity": "block", "parity_prompts": COUNT}}))
+    settings = parse_slice(json.dumps({"method": "sft", "train": {"options": {}, "max_length": 128}, "export": {"levels": ["q8_0", "q4_k_m"], "tolerance": 0.05, "parity": "block", "parity_prompts": COUNT}}))
     parity = check_parity(
         settings, model=run.model, adapters=folder / "adapters", merged=folder / "merged", gguf=[folder / "gguf/model-f16.gguf"],
         toolchain=finished / "resources/llama.cpp/toolchain.json", test=finished / "data/test.jsonl", template=finished / "data/template.json",
@@ -181,16 +183,17 @@ def test_a_server_that_answers_otherwise(run: Run) -> None:
         wanted = run.references[name]
         count = len(run.renderer.tokenize(text))
         said = run.renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
-        return {"text": said, "finish_reason": "stop" if wanted.stopped else "length", "prompt_tokens": count}
+        return {"text": said, "ids": wanted.ids, "finish_reason": "stop" if wanted.stopped else "length", "prompt_tokens": count}
 
+    other = run.renderer.tokenize("no")
     good = [answer(name, text) for name, text, _ in asked]
     assert get_failed(check_endpoint("f16", asked, good, run.references, run.renderer)) == {}
-    for change, broken in {"text": "endpoint answers", "finish_reason": "stop reason", "prompt_tokens": "endpoint prompt"}.items():
-        first = good[0] | {change: {"text": "no", "finish_reason": "length" if good[0]["finish_reason"] == "stop" else "stop", "prompt_tokens": 999}[change]}
+    for change, broken in {"text": "endpoint answers", "ids": "endpoint answers", "finish_reason": "stop reason", "prompt_tokens": "endpoint prompt"}.items():
+        first = good[0] | {change: {"text": "no", "ids": other, "finish_reason": "length" if good[0]["finish_reason"] == "stop" else "stop", "prompt_tokens": 999}[change]}
         failed = get_failed(check_endpoint("f16", asked, [first, *good[1:]], run.references, run.renderer))
         assert set(failed) == {("f16", broken)} and asked[0][0] in failed["f16", broken].detail
-    other = check_endpoint("q4_k_m", asked, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
-    assert get_failed(other) == {} and f"{len(asked) - 1} of {len(asked)} greedy answers" in other[1].detail
+    four = check_endpoint("q4_k_m", asked, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
+    assert get_failed(four) == {} and f"{len(asked) - 1} of {len(asked)} greedy answers" in four[1].detail
 
 
 def test_a_tie_may_fall_either_way(run: Run) -> None:
@@ -212,6 +215,47 @@ def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
     parity = conclude(checks, COUNT, "warn", None)
     assert not parity.passed and parity.override == "export.parity: warn" and "failed; first: f16, answers" in parity.summary
     assert conclude(checks, COUNT, "block", None).override is None
+
+
+def test_a_file_that_sees(tmp_path: Path) -> None:
+    """Pictures through transformers and through llama.cpp: as many tokens, the same answers; other eyes are noticed."""
+    from gaslamp.evaluation.loading import load_folder
+    from gaslamp.models import fetch_model
+    from gaslamp.template import build_template
+    from PIL import Image
+
+    checkpoint = tiny.write_idefics_checkpoint(tmp_path / "model")
+    fetch_model(Config.model_validate({"model": {"source": str(checkpoint)}}).model, tmp_path / "model.json", eyes=True)
+    facts, folder = ModelFacts.read(tmp_path / "model.json"), tmp_path
+    template = build_template(facts.path, [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])
+    renderer = Renderer.load(facts.path, template)
+    rows = []
+    for name, colour in {"red": (200, 10, 10), "green": (10, 200, 10)}.items():
+        Image.new("RGB", (90, 60), colour).save(folder / f"{name}.png")
+        rows.append((name, [{"role": "user", "content": [{"type": "image", "image": f"{name}.png"}, {"type": "text", "text": "which colour?"}]}]))
+    prompts = [*rows, ("no picture", [{"role": "user", "content": "which colour?"}])]
+    seen = parity.look(facts, renderer, folder, {"shortest": 40, "longest": 60}, prompts)
+    assert set(seen) == {"red", "green"} and len(seen["red"].ids) > 20 + len(renderer.encode_prompt(prompts[0][1]))
+    ids = {name: seen[name].ids if name in seen else renderer.encode_prompt(messages) for name, messages in prompts}
+    references = parity.answer_greedily(load_folder(checkpoint), ids, template, seen=seen)
+    assert references["red"].ids != references["green"].ids
+    tools = ensure_toolchain(get_cache_dir(), tmp_path / "build.log")
+    file, eyes = tmp_path / "model-f16.gguf", tmp_path / "mmproj-f16.gguf"
+    convert_to_gguf(tools, checkpoint, file)
+    convert_to_gguf(tools, checkpoint, eyes, eyes=True)
+    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
+
+    def serve(seen: dict[str, parity.Seen] = seen) -> list[ParityCheck]:
+        return check_served(file, tools, renderer, template, expected, references, tmp_path / "server.log", seen, eyes)
+
+    checks = serve()
+    assert get_failed(checks) == {}
+    assert "those of pictures included (2 of them have some)" in next(check.detail for check in checks if check.name == "endpoint prompt")
+    fewer = {name: own._replace(ids=[*own.ids[:20], *own.ids[21:]]) for name, own in seen.items()}
+    failed = get_failed(serve(fewer))
+    assert set(failed) == {("f16", "endpoint prompt")} and "llama.cpp cuts or writes pictures otherwise" in (failed["f16", "endpoint prompt"].cause or "")
+    swapped = {"red": seen["red"]._replace(messages=seen["green"].messages), "green": seen["green"]}
+    assert set(get_failed(serve(swapped))) == {("f16", "endpoint answers")}, "another picture"
 
 
 def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:

@@ -16,8 +16,11 @@ from gaslamp.console import get_size
 from gaslamp.contracts import Card, Ladder, Level, Parity
 from gaslamp.errors import GaslampError
 from gaslamp.evaluation.figures import format_value
+from gaslamp.evaluation.vectors import get_limit
+from gaslamp.exporters.gguf import EYES, HEAD
 from gaslamp.files import read_json, write_json
 from gaslamp.llamacpp.server import get_free_port, make_key_file, start_detached, stop_detached
+from gaslamp.method import get_pooling
 
 PAGE = Path("outputs") / ".chat"
 STATE = Path("outputs") / "serve.json"
@@ -44,6 +47,84 @@ def start(
         GaslampError: the parity gate failed, or the level was not made.
     """
     folder = Path("outputs") / run / "gguf"
+    parity, ladder, rung = choose_level(folder, level)
+    level = rung.level
+    adapter = find_adapter(Path("outputs") / run / "lora") if compare else Adapter(None, reason="started without it")
+    free = make_room(port)
+    build_page(PAGE, domain)
+    key = make_key_file(KEY_FILE)
+    state = start_detached(
+        read_json("resources/llama.cpp/toolchain.json"),
+        folder / rung.file,
+        state_file=STATE,
+        log=Path("logs") / run / "serve.log",
+        alias=alias,
+        context=context,
+        parallel=2 if adapter.file else 1,
+        lora=adapter.file,
+        lora_scale=0.0,
+        mmproj=folder / EYES if (folder / EYES).is_file() else None,
+        port=free,
+        page=PAGE,
+        api_key_file=KEY_FILE,
+    )
+    requests = get_requests(adapter)
+    evaluated = {"tuned": Path("outputs") / run / "eval" / f"gguf-{level}.predictions.jsonl", "base": Path("outputs") / run / "eval" / "base.predictions.jsonl"}
+    with httpx.Client(base_url=state["url"], headers={"Authorization": f"Bearer {key}"}, timeout=600.0, trust_env=False) as client:
+        checked = check_columns(client, requests, Path("data") / "test.jsonl", evaluated)
+    system = Card.read("data/card.json").system
+    facts = get_facts(alias, run, rung, ladder, parity, requests, checked, adapter.reason)
+    write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
+    state |= {"run": run, "level": level, "requests": requests, "checked": checked}
+    write_json(STATE, state)
+    # the key travels in the fragment, which browsers never send to a server
+    page = f"{state['url']}/#{urlencode({'key': key})}"
+    print(f"serving {rung.file} ({alias}) at {state['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
+    for line in facts["about"][1:]:
+        print(line)
+    if system:
+        print(f"the model was trained with this system prompt, send it too: {system}")
+    print(f"chat: {page}")
+    print("stop it with: make stop")
+    if open_page and sys.stdout.isatty():
+        webbrowser.open(page)
+    return state
+
+
+def start_vectors(run: str, level: str, port: int, context: int, alias: str, method: str) -> dict[str, Any]:
+    """Start the server of a run whose model gives vectors or scores, and say how to ask it; there is nothing to chat with.
+
+    Args:
+        run, level, port, context, alias: as for ``start``.
+        method: of the run; it decides how the vectors of a text's tokens become one.
+
+    Raises:
+        GaslampError: the parity gate failed, or the level was not made.
+    """
+    folder = Path("outputs") / run / "gguf"
+    parity, ladder, rung = choose_level(folder, level)
+    free = make_room(port)
+    make_key_file(KEY_FILE)
+    state = start_detached(
+        read_json("resources/llama.cpp/toolchain.json"), folder / rung.file, state_file=STATE, log=Path("logs") / run / "serve.log",
+        alias=alias, context=min(context, get_limit(folder / rung.file)), pooling=get_pooling(method), port=free, api_key_file=KEY_FILE,
+    )  # fmt: skip
+    write_json(STATE, state | {"run": run, "level": rung.level})
+    score = f"{format_value(rung.score.value, ladder.unit)} on {rung.score.n} test rows ({ladder.metric})"
+    print(f"serving {rung.file} ({alias}) at {state['url']}/v1/embeddings for any OpenAI client; key in {KEY_FILE}")
+    print(f"{rung.file} of run {run}: {get_size(rung.size_bytes)}, {score}. {parity.summary}.")
+    if (folder / HEAD).is_file():
+        print(f"a score is the product of {folder / HEAD} with the vector that /embedding gives for the rendered conversation (docs/deploy.md)")
+    print("stop it with: make stop")
+    return state
+
+
+def choose_level(folder: Path, level: str) -> tuple[Parity, Ladder, Level]:
+    """What of a run's GGUF files is served: ``recommended`` or a level of the ladder.
+
+    Raises:
+        GaslampError: the parity gate failed, or the level was not made.
+    """
     parity, ladder = Parity.read(folder / "parity.json"), Ladder.read(folder / "ladder.json")
     if not parity.passed and not parity.override:
         raise GaslampError(
@@ -55,50 +136,17 @@ def start(
     known = {rung.level: rung for rung in ladder.levels}
     if level not in known:
         raise GaslampError(f"there is no level {level}", f"choose one of {', '.join(known)}, or add it to export.levels and run again")
-    adapter = find_adapter(Path("outputs") / run / "lora") if compare else Adapter(None, reason="started without it")
+    return parity, ladder, known[level]
+
+
+def make_room(port: int) -> int:
+    """Stop this project's earlier server and find a port, from ``port`` on; says what it did."""
     if stop_detached(STATE):
         print("stopped the server that this project ran before")
     free = get_free_port(port)
     if free != port:
         print(f"port {port} is taken, using {free}")
-    build_page(PAGE, domain)
-    key = make_key_file(KEY_FILE)
-    state = start_detached(
-        read_json("resources/llama.cpp/toolchain.json"),
-        folder / known[level].file,
-        state_file=STATE,
-        log=Path("logs") / run / "serve.log",
-        alias=alias,
-        context=context,
-        parallel=2 if adapter.file else 1,
-        lora=adapter.file,
-        lora_scale=0.0,
-        mmproj=next(iter(sorted(folder.glob("mmproj*.gguf"))), None),
-        port=free,
-        page=PAGE,
-        api_key_file=KEY_FILE,
-    )
-    requests = get_requests(adapter)
-    evaluated = {"tuned": Path("outputs") / run / "eval" / f"gguf-{level}.predictions.jsonl", "base": Path("outputs") / run / "eval" / "base.predictions.jsonl"}
-    with httpx.Client(base_url=state["url"], headers={"Authorization": f"Bearer {key}"}, timeout=600.0, trust_env=False) as client:
-        checked = check_columns(client, requests, Path("data") / "test.jsonl", evaluated)
-    system = Card.read("data/card.json").system
-    facts = get_facts(alias, run, known[level], ladder, parity, requests, checked, adapter.reason)
-    write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
-    state |= {"run": run, "level": level, "requests": requests, "checked": checked}
-    write_json(STATE, state)
-    # the key travels in the fragment, which browsers never send to a server
-    page = f"{state['url']}/#{urlencode({'key': key})}"
-    print(f"serving {known[level].file} ({alias}) at {state['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
-    for line in facts["about"][1:]:
-        print(line)
-    if system:
-        print(f"the model was trained with this system prompt, send it too: {system}")
-    print(f"chat: {page}")
-    print("stop it with: make stop")
-    if open_page and sys.stdout.isatty():
-        webbrowser.open(page)
-    return state
+    return free
 
 
 def get_facts(

@@ -1,6 +1,6 @@
 """Pictures of rows as files: whatever tells an image (path, base64, bytes) becomes images/<sha16>.png, checked that it is one.
 
-``read_image`` reads them back, for training and evaluation alike.
+``read_image`` reads them back, for training and evaluation alike; ``to_served`` puts them into the messages for a server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gaslamp.rows import Row
+from gaslamp.rows import Message, Row
 
 MAX_BYTES = 50 << 20
 MAX_PIXELS = 40_000_000  # a photo of today; a picture that unpacks to more is refused before it is unpacked
@@ -136,3 +136,16 @@ def read_image(file: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> Any:
     if wanted == side:
         return image
     return image.resize([max(1, round(size * wanted / side)) for size in image.size], Image.Resampling.LANCZOS)
+
+
+def to_served(messages: list[Message], folder: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> list[Message]:
+    """Messages as the OpenAI interface takes them: pictures as data URLs (PNG, so without loss), sized as ``read_image`` does."""
+
+    def get_part(part: dict[str, Any]) -> dict[str, Any]:
+        if part.get("type") != "image":
+            return part
+        data = io.BytesIO()
+        read_image(folder / part["image"], shortest, longest).save(data, "PNG")
+        return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"}}
+
+    return [{**turn, "content": [get_part(part) for part in turn["content"]]} if isinstance(turn.get("content"), list) else turn for turn in messages]

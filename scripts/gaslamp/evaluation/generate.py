@@ -124,7 +124,7 @@ def get_texts(rows: list[Row], measures: Measures, renderer: Renderer, template:
             for choice in get_choices(row, rows, measures["choices"]):
                 continuations[f"choice:{choice}"] = [{"role": "assistant", "content": choice}]
         for name, messages in continuations.items():
-            sequence = _encode(renderer, row, messages, context)
+            sequence = _encode_scored(renderer, row, messages, context) if artefact == "classifier" else _encode(renderer, row, messages, context)
             texts.append(Text(("score" if artefact == "classifier" else "likelihood", row["id"], name), sequence))
     return texts
 
@@ -135,6 +135,13 @@ def _encode(renderer: Renderer, row: Row, completion: list[dict[str, Any]], cont
     encoded = renderer.encode([*get_prompt(row), *completion], **tools)
     start = max((n for n, trained in enumerate(encoded.trained) if not trained), default=-1) + 1
     return get_continuation(encoded.ids[:start], encoded.ids[start:], None, context)
+
+
+def _encode_scored(renderer: Renderer, row: Row, completion: list[dict[str, Any]], context: int | None) -> Sequence:
+    """The whole conversation as a reward model was trained on it: it is scored at the very last token of the template, which may
+    stand behind the end of the answer."""
+    ids = renderer.tokenize(renderer.render([*get_prompt(row), *completion], generate=False, tools=row.get("tools")))
+    return Sequence(ids[-context:] if context else ids, 1)
 
 
 def get_choices(row: Row, rows: list[Row], options: dict[str, Any]) -> list[str]:

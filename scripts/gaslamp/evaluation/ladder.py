@@ -10,6 +10,7 @@ from gaslamp.contracts import Bench, Compare, Ladder, Level, Provenance
 from gaslamp.evaluation.compare import read_predictions
 from gaslamp.evaluation.figures import format_value
 from gaslamp.evaluation.metric import choose_file_metric, choose_metrics
+from gaslamp.evaluation.questions import get_outcome
 from gaslamp.evaluation.slices import get_slices
 from gaslamp.evaluation.stats import get_score
 from gaslamp.files import read_jsonl
@@ -56,7 +57,7 @@ def build_ladder(settings: Any, gguf: list[Path], predictions: list[Path], bench
                 bits_per_weight=facts["bits_per_weight"],
                 score=score,
                 slices={name: get_score([scores[level][n] for n in members], confidence) for name, members in slices.items()},
-                same_as_f16=sum(found[row["id"]]["text"] == answers["f16"][row["id"]]["text"] for row in rows) / len(rows),
+                same_as_f16=sum(get_outcome(found[row["id"]]) == get_outcome(answers["f16"][row["id"]]) for row in rows) / len(rows),
                 stop_rate=sum(found[row["id"]]["stopped"] for row in rows) / len(rows),
                 seconds=round(sum(found[row["id"]]["seconds"] for row in rows), 1),
                 within_tolerance=sign * score.value >= floor - 1e-9,

@@ -11,13 +11,14 @@ from gaslamp.files import read_json
 from gaslamp.models import load_model, put_on
 
 
-def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "causal_lm") -> Any:
+def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "causal_lm", merge: bool = True) -> Any:
     """A model in evaluation mode, in float32 on the CPU.
 
     Args:
         facts: of the base model.
         adapters: what training left (PEFT adapter, or a whole model); ``None``: the base.
         artefact: of the method: causal_lm, classifier (one number a text) or encoder.
+        merge: fold the adapter into the weights, in memory.
 
     Raises:
         GaslampError: an adapter that does not fit the model, or is not there.
@@ -26,11 +27,29 @@ def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "ca
         raise GaslampError(f"{adapters} holds neither an adapter nor a model", "delete the folder and run the same command: it is trained again")
     if adapters is not None and not _is_whole(adapters):
         _require_trained(adapters)
+    return load_folder(Path(facts.path), adapters, artefact, merge)
+
+
+def load_folder(folder: Path, adapters: Path | None = None, artefact: str = "causal_lm", merge: bool = True) -> Any:
+    """The same from a model folder, such as the merged one."""
+    if artefact != "classifier" and not is_vision(folder):
+        return load_model(folder, "float32", adapters, merge)
+    from transformers import AutoModelForImageTextToText, AutoModelForSequenceClassification
+
+    whole = _is_whole(adapters)
+    source = str(adapters if whole else folder)
+    options: dict[str, Any] = {"trust_remote_code": False, "use_safetensors": True}
+    import torch
+
     if artefact == "classifier":
-        return _load_classifier(facts, adapters)
-    if is_vision(Path(facts.path)):
-        return _load_vision(facts, adapters)
-    return load_model(facts.path, "float32", adapters, merge=True)
+        torch.manual_seed(0)  # the base has a fresh head: what it says is chance, the same each time, and that is what training starts from
+        model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=torch.float32, **options)
+    else:
+        model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, **options)
+    if adapters is not None and not whole:
+        model = put_on(model, adapters)
+        model = model.merge_and_unload() if merge else model
+    return model.eval()
 
 
 def _require_trained(adapters: Path) -> None:
@@ -54,27 +73,3 @@ def is_vision(folder: Path) -> bool:
 
 def _is_whole(adapters: Path | None) -> bool:
     return adapters is not None and not (adapters / "adapter_config.json").is_file()
-
-
-def _load_classifier(facts: ModelFacts, adapters: Path | None) -> Any:
-    """One number a text. The base has a fresh head, seeded: what it says is chance, and that is what training starts from."""
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    torch.manual_seed(0)
-    source = str(adapters) if _is_whole(adapters) else facts.path
-    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
-    if adapters is not None and not _is_whole(adapters):
-        model = put_on(model, adapters).merge_and_unload()
-    return model.eval()
-
-
-def _load_vision(facts: ModelFacts, adapters: Path | None) -> Any:
-    import torch
-    from transformers import AutoModelForImageTextToText
-
-    source = str(adapters) if _is_whole(adapters) else facts.path
-    model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
-    if adapters is not None and not _is_whole(adapters):
-        model = put_on(model, adapters).merge_and_unload()
-    return model.eval()

@@ -269,7 +269,7 @@ def choose_file_metrics(metrics: list[Metric], rows: list[Row], predictions: lis
         GaslampError: the rows hold no good answer either.
     """
     measured = {"answer"}
-    if all("likelihood" in prediction or "scores" in prediction for prediction in predictions):
+    if all({"likelihood", "scores", "retrieval"} & set(prediction) for prediction in predictions):
         measured |= set(MEASURES)
     able = [metric for metric in metrics if set(metric.needs) <= measured]
     if any(metric.higher is not None for metric in able):

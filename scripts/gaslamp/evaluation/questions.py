@@ -122,3 +122,13 @@ def get_prediction(
     """
     line = {"id": question.id, "kind": question.kind, "text": text, "stopped": stopped, "tokens": tokens, "seconds": round(seconds, 4)}
     return line if ids is None else {**line, "ids": ids}
+
+
+def get_outcome(prediction: dict[str, Any]) -> Any:
+    """What a model made of a row, to be compared with what another one made of it: its answer, the rank of the right text, or which
+    of two answers it scores higher."""
+    if "retrieval" in prediction:
+        return prediction["retrieval"]["rank"]
+    if {"chosen", "rejected"} <= set(prediction.get("scores", ())):
+        return "chosen" if prediction["scores"]["chosen"] > prediction["scores"]["rejected"] else "rejected"
+    return prediction["text"]

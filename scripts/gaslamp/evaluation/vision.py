@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.data.images import read_image
@@ -11,12 +13,35 @@ from gaslamp.evaluation.decode import cut, get_generate_settings
 from gaslamp.evaluation.probe import run_growing
 from gaslamp.evaluation.questions import Question, get_prediction
 from gaslamp.processor import load_processor
-from gaslamp.rows import get_images
+from gaslamp.rows import Message, get_images
 
 if TYPE_CHECKING:
     from gaslamp.evaluation.generate import Asker
 
 MOST = 32  # rows together
+
+
+@dataclass
+class Sight:
+    """How a model is shown pictures: sized as in training, through its own processor."""
+
+    processor: Any
+    folder: Path  # image paths in rows are relative to it
+    sizes: dict[str, int] = field(default_factory=dict)  # shortest and longest, in pixels; empty: as they are
+
+    @classmethod
+    def load(cls, model_path: str | Path, pad_token: str | None, folder: Path, sizes: dict[str, int]) -> Sight:
+        """With the processor of a model folder."""
+        processor = load_processor(model_path)
+        processor.tokenizer.padding_side = "left"
+        processor.tokenizer.pad_token = pad_token
+        return cls(processor, folder, sizes)
+
+    def encode(self, texts: list[str], talks: list[list[Message]]) -> Any:
+        """Tensors of some rendered prompts with the pictures of their conversations, padded on the left."""
+        pictures = [[read_image(self.folder / path, **self.sizes) for path in get_images(messages)] for messages in talks]
+        images = pictures if any(pictures) else None
+        return self.processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt", add_special_tokens=False)
 
 
 def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str, Any]]:
@@ -28,9 +53,7 @@ def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str,
         asker: the loaded model, its renderer, the folder that image paths are relative to and the sizes of images.
         questions: with or without images.
     """
-    processor = load_processor(asker.model_path)
-    processor.tokenizer.padding_side = "left"
-    processor.tokenizer.pad_token = asker.renderer.tokenizer.pad_token
+    sight = Sight.load(asker.model_path, asker.renderer.tokenizer.pad_token, asker.folder, asker.sizes)
     stops, pad = asker.template.stop_ids, asker.template.pad_id
     progress = asker.get_progress("answer", len(questions))
     progress.update(0)
@@ -38,17 +61,16 @@ def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str,
     def run(numbers: list[int]) -> list[dict[str, Any]]:
         batch = [questions[n] for n in numbers]
         texts = [asker.renderer.render(question.messages, generate=True) for question in batch]
-        pictures = [[read_image(asker.folder / path, **asker.sizes) for path in get_images(question.messages)] for question in batch]
         started = time.monotonic()
-        inputs = get_inputs(processor, texts, pictures)
+        inputs = sight.encode(texts, [question.messages for question in batch])
         settings = get_generate_settings(max(question.max_tokens for question in batch), stops, pad, asker.sampling, numbers[0])
         output = asker.model.generate(**inputs.to(asker.model.device), **settings)
         seconds = (time.monotonic() - started) / len(batch)
         found = []
         for question, row in zip(batch, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
             answer = cut(0, row[: question.max_tokens], stops, seconds)
-            text = processor.tokenizer.decode(answer.tokens, skip_special_tokens=True)
-            found.append(get_prediction(question, text, answer.stopped, len(answer.tokens), seconds))
+            text = asker.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
+            found.append(get_prediction(question, text, answer.stopped, len(answer.tokens), seconds, list(answer.tokens)))
         return found
 
     # the longest first: what they take is enough for all
@@ -57,9 +79,3 @@ def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str,
     for done, prediction in enumerate(found, 1):
         yield prediction
         progress.update(done)
-
-
-def get_inputs(processor: Any, texts: list[str], pictures: list[list[Any]]) -> Any:
-    """Tensors of some prompts with their pictures, padded on the left."""
-    images = pictures if any(pictures) else None
-    return processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt", add_special_tokens=False)

@@ -1,23 +1,117 @@
-"""GGUF for llama.cpp, Ollama, LM Studio: 16 bit first, then any level that llama-quantize knows."""
+"""GGUF for llama.cpp, Ollama, LM Studio: 16 bit first, then any level that llama-quantize knows.
+
+Two kinds of models need a second file beside it: the eyes of one that sees (``mmproj-f16.gguf``), and the head of a reward
+model (``head.json``).
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from gaslamp.console import get_size, say
 from gaslamp.errors import GaslampError
-from gaslamp.files import read_json, read_jsonl
+from gaslamp.files import read_json, read_jsonl, write_json
 from gaslamp.llamacpp import convert
 
 REQUIRES = ("gguf",)
 CALIBRATION_CONTEXT = 256
 CALIBRATION_CHUNKS = 24
+EYES, HEAD = "mmproj-f16.gguf", "head.json"
+HEADS = ("score.weight",)
 
 
 def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "f16") -> None:
-    """Convert the merged folder to ``out`` with unquantized weights (f16, bf16 or f32)."""
-    convert.convert_to_gguf(read_json(toolchain), merged, out, outtype, log)
+    """Convert the merged folder to ``out`` with unquantized weights (f16, bf16 or f32); of a model that sees, the part that talks."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".body-") as name:
+        convert.convert_to_gguf(read_json(toolchain), write_body(merged, Path(name)), out, outtype, log)
     verify(out)
+
+
+def export_eyes(merged: Path, toolchain: Path, out: Path, log: Path) -> None:
+    """Convert the part of a merged model that reads images. It stays in 16 bit: it is small, and what it loses no later layer finds again."""
+    convert.convert_to_gguf(read_json(toolchain), merged, out, "f16", log, eyes=True)
+    verify(out)
+
+
+def export_beside(merged: Path, toolchain: Path, out: Path, log: Path) -> None:
+    """The second file, by its name: ``head.json`` or the eyes."""
+    if out.name == HEAD:
+        export_head(merged, out)
+    else:
+        export_eyes(merged, toolchain, out, log)
+
+
+def export_head(merged: Path, out: Path) -> None:
+    """Write the head of a merged reward model: one weight for each number of the vector of the last token.
+
+    Raises:
+        GaslampError: a head that is more than that.
+    """
+    tensors = _read_tensors(merged, lambda key: key in HEADS or key.rpartition(".")[0] in ("score", "classifier"))
+    weight = tensors.get("score.weight")
+    if weight is None or len(tensors) > 1 or weight.shape[0] != 1:
+        raise GaslampError(
+            f"the head of {merged} is no single row of weights ({', '.join(sorted(tensors)) or 'none was found'}): it cannot be put beside a GGUF file",
+            "take a base model of another family, or take gguf out of export.formats: the run then ends with the merged model",
+        )
+    write_json(out, {"schema_version": 1, "pooling": "last", "weight": weight[0].float().tolist()})
+    say(f"{out.name}: {weight.shape[1]} weights, applied to the vector of the last token")
+
+
+def write_body(merged: Path, place: Path) -> Path:
+    """A folder that llama.cpp converts: ``merged`` itself, or for a model without a next token (a reward model, an encoder) the same
+    weights under the names of the language model that it was, in ``place``."""
+    config = read_json(merged / "config.json")
+    name = (config.get("architectures") or [""])[0]
+    ending = next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
+    if ending is None or name.endswith("LMHeadModel"):
+        return merged
+    from safetensors.torch import save_file
+
+    for file in merged.iterdir():
+        if file.is_file() and file.suffix != ".safetensors" and file.name != "model.safetensors.index.json":
+            shutil.copy(file, place / file.name)
+    bare = ending == "Model"  # an encoder is saved without the name of the part it was
+    tensors = _read_tensors(merged, lambda key: key not in HEADS)
+    save_file({f"model.{key}" if bare else key: value.contiguous() for key, value in tensors.items()}, place / "model.safetensors", metadata={"format": "pt"})
+    # without a last layer of its own, llama.cpp takes the embeddings for one: nobody asks for its next tokens
+    family = name.removesuffix(ending).removesuffix("Text")  # Gemma3TextModel is the body of Gemma3ForCausalLM
+    write_json(place / "config.json", {**config, "architectures": [f"{family}ForCausalLM"], "tie_word_embeddings": True})
+    settings = place / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), **_get_added(merged, plain=bare)})
+    return place
+
+
+def _get_added(folder: Path, plain: bool) -> dict[str, bool]:
+    """Whether llama.cpp shall put BOS and EOS around a text, which it otherwise decides by the kind of vocabulary.
+
+    Args:
+        folder: of the tokenizer.
+        plain: texts are read as they are, and the tokenizer adds what it adds; a rendered conversation holds all its tokens already.
+    """
+    from gaslamp.models import load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    ids = tokenizer("a")["input_ids"] if plain else []
+    return {
+        "add_bos_token": tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id],
+        "add_eos_token": tokenizer.eos_token_id is not None and ids[-1:] == [tokenizer.eos_token_id],
+    }
+
+
+def _read_tensors(folder: Path, wanted: Any) -> dict[str, Any]:
+    """The tensors of a checkpoint whose names ``wanted`` takes."""
+    from safetensors import safe_open
+
+    found: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as handle:
+            found |= {key: handle.get_tensor(key) for key in handle.keys() if wanted(key)}  # noqa: SIM118 - no dict
+    return found
 
 
 def quantize(source: Path, toolchain: Path, level: str, out: Path, log: Path, imatrix: Path | None = None) -> None:

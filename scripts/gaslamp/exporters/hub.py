@@ -13,6 +13,7 @@ from gaslamp.errors import GaslampError
 from gaslamp.evaluation.ladder_page import COLUMNS, get_cells, render_svg, show_score
 from gaslamp.export import Sources, get_recommended, put, require_parity
 from gaslamp.exporters import adapter
+from gaslamp.exporters.gguf import EYES, HEAD
 from gaslamp.files import read_json, write_json, write_text
 from gaslamp.roadbook.text import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 
@@ -37,7 +38,8 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
             if file.is_file() and not file.name.startswith((".", "gaslamp.json")):
                 put(file, out / file.name)
     if "gguf" in wanted:
-        put(get_recommended(sources.gguf), out / "gguf" / get_recommended(sources.gguf).name)
+        for file in (get_recommended(sources.gguf), *(sources.gguf / name for name in (EYES, HEAD) if (sources.gguf / name).is_file())):
+            put(file, out / "gguf" / file.name)
         if (sources.gguf / "Modelfile").is_file():
             shutil.copyfile(sources.gguf / "Modelfile", out / "gguf" / "Modelfile")
     if "lora_gguf" in wanted:

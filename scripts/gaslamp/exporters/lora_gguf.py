@@ -30,10 +30,13 @@ def export(model: Path, adapters: Path, toolchain: Path, out: Path, log: Path) -
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
+    base = Path(ModelFacts.read(model).path)
     obstacle = find_obstacle(adapters)
+    if obstacle is None and "vision_config" in read_json(base / "config.json"):
+        obstacle = "the adapter of a model that sees is laid over two files, and llama.cpp lays one over the part that talks only"
     size = 0
     if obstacle is None:
-        convert.convert_lora_to_gguf(read_json(toolchain), adapters, Path(ModelFacts.read(model).path), unfinished / NAME, log)
+        convert.convert_lora_to_gguf(read_json(toolchain), adapters, base, unfinished / NAME, log)
         verify(unfinished / NAME)
         size = (unfinished / NAME).stat().st_size
     facts = LoraFile(

@@ -218,7 +218,7 @@ def _quote(text: str) -> str:
     return f'"""{text}"""'
 
 
-def export(parity: Parity, ladder: Ladder, template: Template, level: str, context: int, system: str | None) -> str:
+def export(parity: Parity, ladder: Ladder, template: Template, level: str, context: int, system: str | None, eyes: Path | None = None) -> str:
     """The Modelfile's text.
 
     Args:
@@ -228,6 +228,7 @@ def export(parity: Parity, ladder: Ladder, template: Template, level: str, conte
         level: ``recommended`` or the name of a level.
         context: tokens, for num_ctx.
         system: system prompt of every row, or ``None`` for the template's own.
+        eyes: the second file of a model that sees, in the same folder.
     """
     if not parity.passed and not parity.override:
         failed = next((check for check in parity.checks if not check.passed), None)
@@ -244,7 +245,8 @@ def export(parity: Parity, ladder: Ladder, template: Template, level: str, conte
         raise GaslampError(
             "the model's chat template refuses system prompts, but data.system is set", "put it into the prompts of your rows"
         )
-    lines = [f"# {family.name} prompts, checked against the template with sha256 {template.sha256}", f"FROM ./model-{chosen}.gguf", ""]
+    lines = [f"# {family.name} prompts, checked against the template with sha256 {template.sha256}", f"FROM ./model-{chosen}.gguf"]
+    lines += [f"FROM ./{eyes.name}", ""] if eyes else [""]
     lines.append(f"TEMPLATE {_quote(family.get_template())}")
     if spoken := system or default:
         lines.append(f"SYSTEM {_quote(spoken)}")
@@ -256,16 +258,16 @@ def export(parity: Parity, ladder: Ladder, template: Template, level: str, conte
 def verify(modelfile: Path) -> list[str]:
     """What is wrong with a Modelfile on disk, read back: no such GGUF file, a stop token that is no token of the model."""
     text = modelfile.read_text(encoding="utf-8")
-    source = re.search(r"^FROM (\S+)$", text, re.MULTILINE)
+    sources = [modelfile.parent / name for name in re.findall(r"^FROM (\S+)$", text, re.MULTILINE)]
     problems = [
         f"{word} is missing" for word in ("FROM", "TEMPLATE", "PARAMETER num_ctx") if not re.search(rf"^{word} ", text, re.MULTILINE)
     ]
-    gguf = modelfile.parent / source[1] if source else None
-    if not gguf or not gguf.is_file():
-        return [*problems, f"{gguf} does not exist"]
+    missing = [f"{file} does not exist" for file in sources if not file.is_file()]
+    if missing or not sources:
+        return [*problems, *missing]
     from gguf import GGUFReader
 
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.tokens")
+    field = GGUFReader(sources[0]).get_field("tokenizer.ggml.tokens")
     known = set(field.contents()) if field else set()
     stops = re.findall(r'^PARAMETER stop "(.*)"$', text, re.MULTILINE)
-    return problems + [f"stop token {token} is not in the vocabulary of {gguf.name}" for token in stops if token not in known]
+    return problems + [f"stop token {token} is not in the vocabulary of {sources[0].name}" for token in stops if token not in known]

@@ -23,7 +23,7 @@ CONTEXTS = (256, 128, 64)
 SERVED_CONTEXT = 4096
 
 
-def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path) -> Bench:
+def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, answers: bool = True) -> Bench:
     """Measure each level after the other, under the same conditions, and write bench.json.
 
     Args:
@@ -32,6 +32,7 @@ def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Pa
         rows: files of rows; the words of their prompts and answers are the text for perplexity.
         out: bench.json to write.
         log: all that llama.cpp prints.
+        answers: the model writes; one that gives vectors is only timed while it reads, and has no next token to lose.
     """
     tools = read_json(toolchain)
     provenance = Provenance.start([*files, *rows])
@@ -47,13 +48,13 @@ def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Pa
             started = time.monotonic()
             with LlamaServer(tools, file, context=SERVED_CONTEXT, log=log.with_name(f"{log.stem}_server.log")) as server:
                 loaded = time.monotonic() - started
-                if file == first:
+                if file == first and answers:
                     context, chunks = choose_pieces(len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False)))
             facts = bench(tools, file, log=log)
             levels[level] = {
                 "load_seconds": round(loaded, 2),
                 "peak_memory_gb": facts["peak_memory_gb"],
-                **{key: round(facts[key], 2) for key in ("prompt_tps", "prompt_stddev", "gen_tps", "gen_stddev")},
+                **{key: round(facts[key], 2) for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if answers else ()))},
             }
             if chunks:
                 levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
@@ -68,7 +69,8 @@ def measure_levels(files: list[Path], toolchain: Path, rows: list[Path], out: Pa
 
 def get_line(level: dict[str, float]) -> str:
     """The figures of one level in a line."""
-    line = f"reads {level['prompt_tps']:.0f} tokens/s, writes {level['gen_tps']:.0f}, loads in {level['load_seconds']:.1f} s"
+    writes = f" writes {level['gen_tps']:.0f}," if "gen_tps" in level else ""
+    line = f"reads {level['prompt_tps']:.0f} tokens/s,{writes} loads in {level['load_seconds']:.1f} s"
     return line + (f", KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "")
 
 

@@ -83,10 +83,13 @@ def get_command(
     lora: Path | None = None,
     lora_scale: float = 1.0,
     mmproj: Path | None = None,
+    pooling: str | None = None,
     page: Path | None = None,
     api_key_file: Path | None = None,
 ) -> list[str]:
     """The command line of llama-server; ``context`` is tokens a conversation, ``context * parallel`` in all.
+
+    With ``pooling`` it gives vectors instead of answers, and reads each text at once, so a batch is as long as the context.
 
     With ``lora`` each request may name its own scale, and llama-server's memory of earlier prompts does not know with which
     scale they were read: its cache of prompts in memory is keyed by tokens alone, and a request that names no scale takes over
@@ -104,6 +107,9 @@ def get_command(
         command += ["--lora-scaled", f"{lora}:{lora_scale:g}", "--cache-ram", "0", "--no-cache-prompt"]
     if mmproj:
         command += ["--mmproj", str(mmproj)]
+    if pooling:  # a conversation is read to its end: the server would else take an answer at its end for one to go on with
+        command += ["--no-prefill-assistant"]
+        command += ["--embeddings", "--pooling", pooling, "--batch-size", str(context), "--ubatch-size", str(context)]
     command += ["--path", str(page)] if page else ["--no-ui"]
     if api_key_file:
         command += ["--api-key-file", str(api_key_file)]
@@ -123,6 +129,7 @@ class LlamaServer:
         lora: adapter GGUF laid over the model.
         lora_scale: how strongly, for requests that do not say; 1 as trained, 0 not at all.
         mmproj: the part of a vision model that reads images.
+        pooling: how the vectors of a text's tokens become one (mean, last): it then gives vectors and answers nothing.
         page: folder of a chat page to serve at ``/``.
         api_key_file: file with the key that clients must send; its mode is set to 600.
         log: receives everything llama-server prints.
@@ -141,6 +148,7 @@ class LlamaServer:
         lora: Path | None = None,
         lora_scale: float = 1.0,
         mmproj: Path | None = None,
+        pooling: str | None = None,
         page: Path | None = None,
         api_key_file: Path | None = None,
         log: Path,
@@ -154,6 +162,7 @@ class LlamaServer:
             "lora": lora,
             "lora_scale": lora_scale,
             "mmproj": mmproj,
+            "pooling": pooling,
             "page": page,
             "api_key_file": api_key_file,
         }
@@ -305,13 +314,14 @@ class LlamaServer:
         lora: float | None = None,
         top_p: float = 1.0,
         tools: Any = None,
+        ids: bool = False,
     ) -> dict[str, Any]:
         """Answer one conversation; ``lora`` is the scale of the adapter for this request. Drawn answers (temperature above 0) are cut by ``top_p`` alone.
 
         With ``tools`` the answer is the whole text as the model wrote it: the chat endpoint would take calls out of it.
 
         Returns text, finish_reason ("stop" or "length"), prompt_tokens, completion_tokens and timings (llama-server's,
-        milliseconds and tokens/s).
+        milliseconds and tokens/s); with ``ids`` also the tokens that end a character: text does not tell bytes that are no text.
         """
         if tools:
             ids = self.tokenize(self.apply_template(messages, tools))
@@ -319,11 +329,14 @@ class LlamaServer:
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         body |= {"seed": seed, "cache_prompt": lora is not None or not self.options["lora"]} | ({"stop": stop} if stop else {})
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
+        if ids:  # they come with their probabilities, of which one is asked for
+            body |= {"logprobs": True, "top_logprobs": 1}
         if lora is not None:
             body["lora"] = [{"id": 0, "scale": lora}]
         value = self._post("/v1/chat/completions", body)
         choice, usage = value["choices"][0], value["usage"]
-        return {
+        written = {"ids": [token["id"] for token in (choice.get("logprobs") or {}).get("content", ())]} if ids else {}
+        return written | {
             "text": choice["message"].get("content") or "",
             "finish_reason": choice["finish_reason"],
             "prompt_tokens": usage["prompt_tokens"],
@@ -352,9 +365,25 @@ class LlamaServer:
             "timings": value.get("timings", {}),
         }
 
-    def apply_template(self, messages: Messages, tools: Any = None) -> str:
-        """The prompt text that the model's own chat template makes of ``messages`` and ``tools``."""
-        body = {"messages": list(messages)} | ({"tools": tools} if tools else {})
+    def embed(self, texts: Sequence[list[int]], together: int = 64) -> list[list[float]]:
+        """One vector a text (token ids), as the model gives it: not brought to length 1. Needs ``pooling``."""
+        found: list[list[float]] = []
+        for start in range(0, len(texts), together):
+            part = list(texts[start : start + together])
+            # the answer of this endpoint is a list, and not necessarily in the order of the texts
+            answers: Any = self._post("/embedding", {"content": part, "embd_normalize": -1})
+            vectors = {answer["index"]: answer["embedding"] for answer in answers}
+            found += [vectors[n][0] for n in range(len(part))]
+        return found
+
+    def get_media_marker(self) -> str:
+        """What stands in a rendered prompt where a picture is; another word at each start."""
+        marker: str = self.client.get("/props").raise_for_status().json()["media_marker"]
+        return marker
+
+    def apply_template(self, messages: Messages, tools: Any = None, generate: bool = True) -> str:
+        """The text that the model's own chat template makes of ``messages`` and ``tools``; ``generate``: up to where an answer begins."""
+        body = {"messages": list(messages)} | ({"tools": tools} if tools else {}) | ({} if generate else {"add_generation_prompt": False})
         text: str = self._post("/apply-template", body)["prompt"]
         return text
 

@@ -13,6 +13,7 @@ from pydantic import Field
 KINDS = ("pair",)
 NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
 ARTEFACT = "encoder"
+POOLING = "mean"
 SEQUENCES = 2  # a row is two texts
 BATCH_IS_LOSS = True
 PRESET = {"learning_rate": 2e-4, "batch_size": 16, "gradient_accumulation": 1, "epochs": 3, "max_length": 256, "warmup_steps": 10}
@@ -48,7 +49,7 @@ def build(path: str | Path, dtype: Any) -> Any:
     # plain text: of a model with a chat template it would else make a user turn of every text
     text = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
     backbone = Transformer(str(path), model_kwargs={"dtype": dtype, "use_safetensors": True}, modality_config=text, module_output_name="token_embeddings")
-    return SentenceTransformer(modules=[backbone, Pooling(backbone.get_embedding_dimension(), pooling_mode="mean")], device="cpu")
+    return SentenceTransformer(modules=[backbone, Pooling(backbone.get_embedding_dimension(), pooling_mode=POOLING)], device="cpu")
 
 
 def get_trainer(context: Context) -> Any:
@@ -103,7 +104,7 @@ def save(trainer: Any, folder: Path) -> None:
     tensors = {key.replace(start, f"{start}{backbone.base_model_prefix}.", 1): value for key, value in load_file(weights).items()}
     save_file(tensors, weights, metadata={"format": "pt"})
     write_json(config, {**read_json(config), "task_type": "CAUSAL_LM", "base_model_name_or_path": None})
-    write_json(folder / "embedding.json", {"pooling": "mean", "normalize": True, "max_length": trainer.model[0].max_seq_length})
+    write_json(folder / "embedding.json", {"pooling": POOLING, "normalize": True, "max_length": trainer.model[0].max_seq_length})
 
 
 def finish(folder: Path) -> None:
@@ -117,6 +118,7 @@ def finish(folder: Path) -> None:
     whole = folder.with_name(f"{folder.name}.whole")
     folder.rename(whole)
     model = build(whole, getattr(torch, read_json(whole / "gaslamp.json")["dtype"]))
+    model[0].max_seq_length = read_json(whole / "embedding.json")["max_length"]
     model.append(Normalize())
     model.save_pretrained(str(folder), create_model_card=False)
     for name in ("gaslamp.json", "embedding.json"):

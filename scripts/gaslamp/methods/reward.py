@@ -15,6 +15,7 @@ from gaslamp.rows import Message, Row
 from pydantic import Field
 
 ARTEFACT = "classifier"
+POOLING = "last"  # the head reads the vector of the last token
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
 FULL_PRESET = {"learning_rate": 1e-5}

@@ -49,7 +49,11 @@ ROLES = {
     "progress_log.md": "Every phase with its time, failures too",
 }
 
-OPTIONAL = ("resources/llama.cpp/bin", "outputs/{run}/gguf/imatrix.gguf", "outputs/{run}/lora", "outputs/{run}/export/", "outputs/{run}/eval/{who}.lm_eval", "outputs/{run}/eval/target", "logs/{run}/eval_target")
+BESIDE = {"mmproj-f16.gguf": "The eyes, for every level", "head.json": "The head, for every level"}
+OPTIONAL = (
+    "resources/llama.cpp/bin", "demos/{run}", "outputs/{run}/gguf/Modelfile", "outputs/{run}/gguf/{beside}", "outputs/{run}/gguf/imatrix.gguf",
+    "outputs/{run}/lora", "outputs/{run}/export/", "outputs/{run}/eval/{who}.lm_eval", "outputs/{run}/eval/target", "logs/{run}/eval_target",
+)  # fmt: skip
 """Starts of what only some configs or commands make: listed when it is there."""
 
 
@@ -88,12 +92,13 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
         names = [path.replace("{level}", level) for level in values] if "{level}" in path else [path]
         if "{format}" in path:
             names = [folder.relative_to(rules.parent).as_posix() for folder in sorted((rules.parent / f"outputs/{run}/export").glob("[a-z]*"))]
+        names = [path.replace("{beside}", name) for name in BESIDE] if "{beside}" in path else names
         names = [name.replace("{who}", who) for name in names for who in (("base", "tuned") if "{who}" in name else ("",))]
         for name in names:
             if path.startswith(OPTIONAL) and not (rules.parent / name.replace("{run}", run)).exists():
                 continue
             file = model.as_posix() if name == "resources/models" else name.replace("{run}", run)
-            rows.append((file, f"rule {rule}", ROLES.get(path, f"Output of {rule}")))
+            rows.append((file, f"rule {rule}", ROLES.get(path) or BESIDE.get(Path(name).name, f"Output of {rule}")))
     train = f"rule train_{'mlx' if backend == 'mac' else backend}"
     rows.append((f"checkpoints/{run}", train, "Where an interrupted training goes on"))
     rows.append((f"logs/{run}/train.metrics.jsonl", train, "Loss, learning rate and memory of each step"))

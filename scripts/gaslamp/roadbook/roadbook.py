@@ -16,7 +16,7 @@ from gaslamp.evaluation.ladder_page import COLUMNS, get_cells
 from gaslamp.files import read_json, write_text
 from gaslamp.memory.candidates import get_hardware
 from gaslamp.memory.hints import read_hints
-from gaslamp.method import get_method, get_preset
+from gaslamp.method import get_method, get_pooling, get_preset
 from gaslamp.roadbook.inventory import get_inventory
 from gaslamp.roadbook.text import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 
@@ -128,6 +128,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
         examples=choose(compare.examples, settings.demo.examples),
         ladder=ladder,
+        pooling=get_pooling(settings.method),
         ladder_columns=COLUMNS,
         ladder_cells=get_cells,
         recommended=next(level for level in ladder.levels if level.level == ladder.recommended),

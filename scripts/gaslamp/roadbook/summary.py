@@ -61,7 +61,9 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
             table.add_row(Text(f"files, {rows} rows" + ("" if same else f", {ladder.metric.replace('_', ' ')}")), "", "", "", "", *blank, style="dim")
     for level in ladder.levels if ladder else []:
         chosen = ladder is not None and level.level == ladder.recommended
-        speed = [f"{bench.levels[level.level]['gen_tps']:.1f}" if level.level in bench.levels else ""] if bench else []
+        paces = bench.levels.get(level.level, {}) if bench else {}  # one that gives vectors only reads
+        pace = paces.get("gen_tps", paces.get("prompt_tps"))
+        speed = ["" if pace is None else f"{pace:.1f}"] if bench else []
         cells = (format_value(level.score.value, unit), format_interval(level.score, unit), get_size(level.size_bytes), _percent(level.same_as_f16))
         table.add_row(f"{level.level}{' *' if chosen else ''}", *cells, *speed, style="green" if chosen else "")
     if compare and {"base", "tuned"} <= set(compare.retention):
@@ -119,7 +121,7 @@ def show_summary(run: str, console: Console) -> None:
         )
     _print_times(console, read_attempts(Path("logs/phases.jsonl")))
     _print_paths(console, run, ladder)
-    if (outputs / "gguf" / "Modelfile").is_file():
+    if ladder and parity:
         console.print()
         console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
