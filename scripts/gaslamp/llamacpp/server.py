@@ -324,8 +324,7 @@ class LlamaServer:
         milliseconds and tokens/s); with ``ids`` also the tokens that end a character: text does not tell bytes that are no text.
         """
         if tools:
-            ids = self.tokenize(self.apply_template(messages, tools))
-            return self.complete(ids, max_tokens, temperature, seed, stop, top_p)
+            return self.complete(self.tokenize(self.apply_template(messages, tools)), max_tokens, temperature, seed, stop, top_p)
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         body |= {"seed": seed, "cache_prompt": lora is not None or not self.options["lora"]} | ({"stop": stop} if stop else {})
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
