@@ -639,7 +639,7 @@ def _is_hub_set(source: str, root: Path) -> bool:
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp import registry
-    from gaslamp.llamacpp.eyes import FIX, find_eyes_problem
+    from gaslamp.eyes import FIX, find_eyes_problem
     from gaslamp.method import find_option_problems, get_adapters, is_packing_allowed, sees_images
 
     problems: list[tuple[tuple[str, ...], str]] = []

@@ -47,8 +47,8 @@ def fetch_model(model: Any, out: Path, eyes: bool = False) -> None:
     """
     from gaslamp.config import is_local
     from gaslamp.console import say
+    from gaslamp.eyes import FIX, find_eyes_problem
     from gaslamp.files import read_json
-    from gaslamp.llamacpp.eyes import FIX, find_eyes_problem
 
     revision, license_name = model.revision, None
     if model.source.startswith("embedded:"):

@@ -11,7 +11,7 @@ import yaml
 from gaslamp.config import Config, get_schema, get_slice, load_config, parse_slice
 from gaslamp.config_page import render_config_page
 from gaslamp.errors import GaslampError
-from gaslamp.llamacpp.eyes import find_eyes_problem
+from gaslamp.eyes import find_eyes_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 

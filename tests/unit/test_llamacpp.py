@@ -21,9 +21,9 @@ import pytest
 import tiny as tiny_chat
 from gaslamp import levels
 from gaslamp.errors import GaslampError
+from gaslamp.eyes import EYES
 from gaslamp.files import get_cache_dir, sha256_path, write_json, write_jsonl
 from gaslamp.llamacpp import convert, log_pump, measure, proof, server, toolchain
-from gaslamp.llamacpp.eyes import EYES
 
 
 @pytest.fixture(scope="session")
