@@ -92,8 +92,10 @@ def get_disk_parts(shape: Shape | None, settings: Any, downloads_model: bool, bu
         parts["checkpoints"] = adapter * 12 * CHECKPOINTS
         parts["adapters"] = adapter * 4
         parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit
-        if get_artefact(settings.method) == "causal_lm":
+        writes = get_artefact(settings.method) == "causal_lm"
+        if writes:
             parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2
+        if writes or "gguf" in settings.export.formats:  # of a model that sees the eyes are counted as a part of it, in 16 bit or less
             for level in ("f16", *settings.export.levels):
                 parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
             if "mlx" in settings.export.formats:
