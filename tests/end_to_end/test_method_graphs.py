@@ -36,7 +36,7 @@ CASES: dict[str, Case] = {
     "simpo": (PAIRS, {"train.options": {"sft_weight": 1.0}}),
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo"), (PROMPTS, REWARDED)),
 }
-ALWAYS = ("reward", "vision_sft", "grpo")
+ALWAYS = ("reward", "vision_sft")
 
 
 @pytest.mark.parametrize("method", [pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.graphs) for name in CASES])
