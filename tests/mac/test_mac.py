@@ -340,6 +340,19 @@ def test_the_exporter_leaves_what_mlx_lm_fuses(project: Path, mlx_python: Path, 
     assert found["same_names"] and found["difference"] < 1e-3 < 0.01 < found["learnt"], found
 
 
+@pytest.mark.graphs
+def test_a_model_that_sees_goes_through_the_graph(mlx_python: Path, tmp_path: Path) -> None:
+    model = tiny.write_idefics_checkpoint(tmp_path / "tiny-vision")
+    settings = {**tiny.SETTINGS, "method": "vision_sft", "train.max_steps": 12, "export.levels": ["q8_0"]}
+    project = tiny.bake(tmp_path / "projects", "embedded:digits_vision", model, settings)
+    (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
+    done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    run = project / "outputs" / "main"
+    assert read_json(run / "train.json")["device"].startswith("mlx") and read_json(run / "gguf" / "parity.json")["passed"]
+    assert (run / "gguf" / "mmproj-f16.gguf").is_file()
+
+
 # ------------------------------------------------------------------------------------------------------------- by hand
 
 
