@@ -12,6 +12,7 @@ ACCEPTED = {
     "Shell command directly uses variable TRAIN_SETTINGS from outside of the rule": "how often a checkpoint is saved, likewise",
     "Shell command directly uses variable ASK_SETTINGS from outside of the rule": "how many rows are asked together, likewise",
     "Shell command directly uses variable JUDGE_SETTINGS from outside of the rule": "the same settings, for the comparison",
+    "Shell command directly uses variable EYES from outside of the rule": "looked at when the model comes, no reason to fetch it again",
     "Shell command directly uses variable PREFLIGHT_SETTINGS from outside of the rule": "the gate is asked again at every start",
 }
 

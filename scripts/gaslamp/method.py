@@ -66,6 +66,25 @@ class Context:
     tell: Callable[..., None]  # tell("sample", prompt=..., completion=..., scores=...): an event for every screen
     decisions: dict[str, str] = field(default_factory=dict)  # "name": "value: reason", for train.json
 
+    @classmethod
+    def from_plan(cls, plan: Any, model: Any, tell: Callable[..., None], decisions: dict[str, str], **more: Any) -> Context:
+        """Of a training's plan (gaslamp.training.Plan); ``more``: arguments, callbacks and peft_config, for engines whose trainer takes them."""
+        return cls(
+            model=model,
+            tokenizer=plan.renderer.tokenizer,
+            renderer=plan.renderer,
+            template=plan.template,
+            train=plan.train,
+            valid=plan.valid,
+            folder=plan.folder,
+            model_path=plan.model.path,
+            settings=plan.settings,
+            options=get_options(plan.settings.method, plan.settings.train.options),
+            tell=tell,
+            decisions={**plan.decisions, **decisions},
+            **{"arguments": {}, "callbacks": [], "peft_config": None, **more},
+        )
+
     def to_dataset(self, rows: list[dict[str, Any]]) -> Any:
         """A ``datasets.Dataset`` of ``rows``, or ``None`` when there are none (no validation rows)."""
         from datasets import Dataset

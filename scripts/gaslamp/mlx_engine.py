@@ -58,7 +58,7 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: dict[str, 
     model, modules, held = load_adapted(plan, dtype, decisions)
     epochs, reason = get_epochs(plan)
     watcher = Watcher(plan, events)
-    context = get_context(plan, model, watcher, {**decisions, "epochs": reason})
+    context = Context.from_plan(plan, model, watcher.tell, {**decisions, "epochs": reason})
     objective = get_objective(context)
     rows = objective.encode(plan.train)
     if not rows:
@@ -115,28 +115,6 @@ def load_adapted(plan: Plan, dtype: str, decisions: dict[str, str]) -> tuple[Any
     modules = mlx_models.add_adapter(model, train.lora, names, choose)
     mx.eval(model.parameters())
     return model, modules, {"base_gb": round(base / 1e9, 3), "adapters_gb": round((mx.get_active_memory() - base) / 1e9, 3)}
-
-
-def get_context(plan: Plan, model: Any, watcher: Watcher, decisions: dict[str, str]) -> Context:
-    """What the methods' own functions ask for, without what belongs to TRL."""
-    train = plan.settings.train
-    return Context(
-        model=model,
-        tokenizer=plan.renderer.tokenizer,
-        renderer=plan.renderer,
-        template=plan.template,
-        train=plan.train,
-        valid=plan.valid,
-        folder=plan.folder,
-        model_path=plan.model.path,
-        settings=plan.settings,
-        options=get_options(plan.settings.method, train.options),
-        arguments={},
-        callbacks=[],
-        peft_config=None,
-        tell=watcher.tell,
-        decisions={**plan.decisions, **decisions},
-    )
 
 
 def get_schedule(train: Any, steps: int) -> Any:

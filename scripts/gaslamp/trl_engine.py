@@ -23,7 +23,7 @@ from gaslamp.gpu_choice import fit_batch
 from gaslamp.gpu_memory import CONTEXT_GB, get_gpu_need
 from gaslamp.memory_ladder import OutOfMemory, is_out_of_memory
 from gaslamp.memory_need import get_memory_need, read_shape
-from gaslamp.method import Context, get_method, get_options
+from gaslamp.method import Context, get_method
 from gaslamp.processes import agree, get_count, is_first
 from gaslamp.sampling import LengthSampler
 from gaslamp.training import Plan, Result, change_settings, refuse_nan
@@ -78,23 +78,10 @@ def _train(plan: Plan, events: Events, device_arguments: dict[str, Any], dtype: 
         model.config.use_cache = False
     epochs, reason = get_epochs(plan)
     watcher = Watcher(plan, events)
-    context = Context(
-        model=model,
-        tokenizer=plan.renderer.tokenizer,
-        renderer=plan.renderer,
-        template=plan.template,
-        train=plan.train,
-        valid=plan.valid,
-        folder=plan.folder,
-        model_path=plan.model.path,
-        settings=plan.settings,
-        options=get_options(plan.settings.method, train.options),
-        arguments=get_arguments(plan, epochs) | device_arguments,
-        callbacks=[watcher.get_callback()],
-        peft_config=peft_config,
-        tell=watcher.tell,
-        decisions={**plan.decisions, **decisions, "epochs": reason},
-    )
+    context = Context.from_plan(
+        plan, model, watcher.tell, {**decisions, "epochs": reason},
+        arguments=get_arguments(plan, epochs) | device_arguments, callbacks=[watcher.get_callback()], peft_config=peft_config,
+    )  # fmt: skip
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
     held = {"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}  # for the gauge of the dashboard
