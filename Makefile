@@ -13,11 +13,14 @@ help: ## this list
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
-# --no-compile: of 23,000 files a run uses a fraction, and Python compiles those when they are used
+# compiled on all cores, where pip takes one; left uncompiled, every process would compile again where PYTHONDONTWRITEBYTECODE is set
+COMPILE := -m compileall -qq -j 0
+
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; echo "  usual fix:       make $(MAKECMDGOALS) PYTHON=/path/to/a/newer/python3"; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e ".[cpu,dev]"
+	@$(BIN)/python $(COMPILE) .venv/lib || true # templates of some packages are no Python
 	@touch $(READY)
 
 mlx: $(MLX) ## MLX for PROFILE=mac, into .venv-mlx (its packages clash with those of .venv); on Linux it computes on the processor
@@ -29,6 +32,7 @@ $(MLX): pyproject.toml
 	@grep -v '$(if $(LIGHT),^mlx-tune\|^mlx-vlm,nothing)' .venv-mlx/extra.txt > .venv-mlx/requirements.txt
 	.venv-mlx/bin/python -m pip install --disable-pip-version-check --no-compile -r .venv-mlx/requirements.txt
 	@$(if $(LIGHT),.venv-mlx/bin/python -m pip install --disable-pip-version-check --no-compile --no-deps $$(grep '^mlx-vlm' .venv-mlx/extra.txt),touch $(MLX)) # LIGHT=1: what the training loads, in a third of the time
+	@.venv-mlx/bin/python $(COMPILE) .venv-mlx/lib || true
 
 run: setup $(if $(filter mac,$(PROFILE)),mlx) ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
 	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" run PROFILE=$(PROFILE)
