@@ -47,20 +47,20 @@ test: setup ## every test, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) # the long files stand early: a short one ends it
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
-	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/lint_workflow.py
+	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/dev/lint_workflow.py
 
 golden: setup ## train every method for ten steps and pin its losses anew (tests/golden)
-	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/test_methods.py -k pinned -q
+	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/train/test_methods.py -k pinned -q
 
 bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest
-	@$(BIN)/python scripts/run_bench.py $(ARGS)
+	@$(BIN)/python scripts/dev/run_bench.py $(ARGS)
 
 bench-data: setup ## a million rows through the data phase against `datasets`, the bare tokenizer, and itself on fewer rows
-	@$(BIN)/python scripts/run_bench_data.py $(ARGS)
+	@$(BIN)/python scripts/dev/run_bench_data.py $(ARGS)
 
 bench-gpu: setup ## training on an NVIDIA GPU, part by part, going on where it stopped (installs the cuda extra); ARGS="--dry-run" lists the parts
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
-	@$(BIN)/python scripts/run_bench_gpu.py $(ARGS)
+	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
 
 schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model
-	@$(BIN)/python scripts/write_schema.py
+	@$(BIN)/python scripts/dev/write_schema.py

@@ -35,19 +35,41 @@ DOMAINS = {
 _PROMPTS = {"prompt", "problem", "question", "query", "instruction"}
 _VERIFIERS = {"ground_truth", "final_answer", "expected_answer", "reward_model", "tests", "metadata"}
 METHODS: tuple[tuple[str, tuple[set[str], ...]], ...] = (
-    ("tts", ({"audio", "audio_path", "audio_file", "audio_filepath", "wav", "recording"}, {"text", "transcript", "transcription", "sentence", "normalized_text"})),
+    (
+        "tts",
+        (
+            {"audio", "audio_path", "audio_file", "audio_filepath", "wav", "recording"},
+            {"text", "transcript", "transcription", "sentence", "normalized_text"},
+        ),
+    ),
     ("vision_sft", ({"image", "images", "image_path", "image_paths", "img", "picture", "photo", "image_bytes"},)),
-    ("dpo", ({"chosen", "chosen_response", "chosen_answer", "preferred", "accepted"}, {"rejected", "rejected_response", "rejected_answer", "dispreferred"})),
-    ("kto", ({"completion", "response", "answer", "output"}, {"label", "kto_tag", "thumbs", "thumbs_up", "is_good", "liked", "vote", "desirable"})),
+    (
+        "dpo",
+        (
+            {"chosen", "chosen_response", "chosen_answer", "preferred", "accepted"},
+            {"rejected", "rejected_response", "rejected_answer", "dispreferred"},
+        ),
+    ),
+    (
+        "kto",
+        (
+            {"completion", "response", "answer", "output"},
+            {"label", "kto_tag", "thumbs", "thumbs_up", "is_good", "liked", "vote", "desirable"},
+        ),
+    ),
     ("embedding", ({"anchor", "query"}, {"positive", "pos", "positives"})),
     ("grpo", (_PROMPTS, _VERIFIERS)),
 )
 
 # The columns of the embedded sets, whose files are not there yet when this is asked.
 EMBEDDED = {
-    "replies_preference": "prompt,chosen,rejected", "replies_rating": "prompt,completion,label", "sums_prompts": "prompt,answer,task,metadata",
-    "digits_vision": "messages,image", "help_pairs": "anchor,positive", "islands_text": "text",
-}  # fmt: skip
+    "replies_preference": "prompt,chosen,rejected",
+    "replies_rating": "prompt,completion,label",
+    "sums_prompts": "prompt,answer,task,metadata",
+    "digits_vision": "messages,image",
+    "help_pairs": "anchor,positive",
+    "islands_text": "text",
+}
 
 
 def get_cwd() -> str:
@@ -138,7 +160,9 @@ def get_rewards(columns: str) -> str:
     present = set(columns.split(","))
     if get_method(columns) != "grpo":
         return "[]"
-    name = "code_tests" if "tests" in present else "reasoning_gym" if {"task", "metadata"} <= present else "exact_answer"
+    name = (
+        "code_tests" if "tests" in present else "reasoning_gym" if {"task", "metadata"} <= present else "exact_answer"
+    )
     return f"[{{name: {name}}}]"
 
 
@@ -172,7 +196,14 @@ def get_requirements(cwd: str, repo_dir: str) -> str:
 
     root = (Path(cwd) / repo_dir).parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = ["taken over from the repository", f"requires-python = {quote(project['requires-python'])}", "dependencies = [", *_list(project["dependencies"]), "]", ""]
+    lines = [
+        "taken over from the repository",
+        f"requires-python = {quote(project['requires-python'])}",
+        "dependencies = [",
+        *_list(project["dependencies"]),
+        "]",
+        "",
+    ]
     lines.append("[project.optional-dependencies]")
     for extra, names in project.get("optional-dependencies", {}).items():
         if extra != "dev":
@@ -186,7 +217,11 @@ def _list(names: list[str]) -> list[str]:
 
 def find_built_method(method: str, cwd: str, repo_dir: str) -> str:
     """``method`` when this version has it, ``sft`` otherwise."""
-    return method if ((Path(cwd) / repo_dir).parent / "scripts" / "gaslamp" / "methods" / f"{method}.py").is_file() else "sft"
+    return (
+        method
+        if ((Path(cwd) / repo_dir).parent / "scripts" / "gaslamp" / "train" / "methods" / f"{method}.py").is_file()
+        else "sft"
+    )
 
 
 class GaslampExtension(Extension):

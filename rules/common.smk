@@ -10,17 +10,17 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaslamp import registry
-from gaslamp.code_graph import get_code
-from gaslamp.config import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
-from gaslamp.environment import get_train_python
-from gaslamp.errors import GaslampError
-from gaslamp.evaluation.metric import Metric, get_measures
-from gaslamp.evaluation.questions import KEPT
-from gaslamp.levels import is_with_imatrix
-from gaslamp.method import get_artefact, get_asked_options, get_method, sees_images
-from gaslamp.models import get_model_name
-from gaslamp.workflow_state import release_stale_lock
+from gaslamp.core import registry
+from gaslamp.core.code_graph import get_code
+from gaslamp.config.schema import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
+from gaslamp.environment.system import get_train_python
+from gaslamp.core.errors import GaslampError
+from gaslamp.evaluate.metric import Metric, get_measures
+from gaslamp.evaluate.questions import KEPT
+from gaslamp.config.levels import is_with_imatrix
+from gaslamp.train.method import get_artefact, get_evaluation_options, get_method, is_multimodal
+from gaslamp.models.base import get_model_name
+from gaslamp.core.workflow_state import release_stale_lock
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the backend's VENV).
 PYTHON = shlex.quote(sys.executable)
@@ -36,7 +36,12 @@ MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, registry.get("backends", CONFIG.backend)))
 LEVELS = ["f16", *CONFIG.export.levels]
-CHAT_FORMATS = ("ollama", "lora_gguf", "mlx", "speech")  # formats that are nothing for a model that gives scores or vectors
+CHAT_FORMATS = (
+    "ollama",
+    "lora_gguf",
+    "mlx",
+    "speech",
+)  # formats that are nothing for a model that gives scores or vectors
 
 
 def is_remote():
@@ -49,7 +54,7 @@ def is_language_model():
     return get_artefact(CONFIG.method) == "causal_lm"
 
 
-def is_asked():
+def has_test_prompts():
     """Whether the test rows ask something: files of a model that only read running text are made, but have no answers to compare."""
     return get_method(CONFIG.method).KINDS != ("text",)
 
@@ -57,7 +62,7 @@ def is_asked():
 def is_converted():
     """Whether the run ends with GGUF files. Those of text models always; llama.cpp does not know every model that sees, nor every
     one that is trained without its last layer, and without gguf in export.formats these end with the merged folder."""
-    return "gguf" in CONFIG.export.formats or (is_language_model() and not sees_images(CONFIG.method))
+    return "gguf" in CONFIG.export.formats or (is_language_model() and not is_multimodal(CONFIG.method))
 
 
 def is_chat_model():
@@ -65,26 +70,32 @@ def is_chat_model():
     return is_language_model() and is_converted()
 
 
-def get_beside(wildcards):
+def get_companions(wildcards):
     """The second file that a GGUF file needs: the eyes of a model that sees, the head of a reward model."""
-    names = {"mmproj-f16.gguf": sees_images(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
+    names = {"mmproj-f16.gguf": is_multimodal(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
     return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed]
 
 
 def get_files():
     """The last files of a run whose answers are not compared: every level, or the merged folder of a model that is not converted."""
-    return [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else [f"outputs/{RUN}/merged"]
+    return (
+        [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else [f"outputs/{RUN}/merged"]
+    )
 
 
 def get_proof():
     """What says that the files are those that were evaluated."""
-    return [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")] if is_converted() and is_asked() else []
+    return (
+        [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")]
+        if is_converted() and has_test_prompts()
+        else []
+    )
 
 
 def get_targets():
     """What a whole run leaves: up to the quantized, proven files, or to the merged model that llama.cpp does not know."""
     page, verdict = ["project_brief.md", "data/report.html"], f"outputs/{RUN}/eval/verdict.json"
-    demo = [f"demos/{RUN}/index.html"] if is_language_model() and is_asked() else []
+    demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
     if not get_proof():
         closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
         return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
@@ -99,9 +110,9 @@ def get_deploy_targets():
     return [f"outputs/{RUN}/gguf/bench.json", *lora] if is_converted() else []
 
 
-def get_told():
+def get_progress_inputs():
     """What must be there before the progress log is written."""
-    demo = [f"demos/{RUN}/index.html"] if is_language_model() and is_asked() else []
+    demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
     return ["data/report.html", *demo, *(["gaslamp.md"] if get_proof() else get_files())]
 
 
@@ -137,7 +148,9 @@ def get_model_input():
     if not is_local(source):
         return []
     folder = Path(source).expanduser()
-    return sorted(str(file) for kind in ("json", "jinja", "model", "txt", "safetensors") for file in folder.glob(f"*.{kind}"))
+    return sorted(
+        str(file) for kind in ("json", "jinja", "model", "txt", "safetensors") for file in folder.glob(f"*.{kind}")
+    )
 
 
 def get_data_plugins():
@@ -146,7 +159,12 @@ def get_data_plugins():
     sets = [source.replace("embedded:", "embedded/")] if source.startswith("embedded:") else []
     formats = registry.names("formats") if CONFIG.data.format == "auto" else [CONFIG.data.format]
     checks = [f"checks/{name}" for name in registry.names("checks")]
-    return [*sets, *(f"formats/{name}" for name in formats), *checks, *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else [])]
+    return [
+        *sets,
+        *(f"formats/{name}" for name in formats),
+        *checks,
+        *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else []),
+    ]
 
 
 def get_adapters(wildcards):
@@ -199,7 +217,9 @@ def get_retention_input():
 
 def get_lm_eval(wildcards):
     """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
-    return [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")] if CONFIG.eval.lm_eval else []
+    return (
+        [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")] if CONFIG.eval.lm_eval else []
+    )
 
 
 def get_task_files():
@@ -217,13 +237,15 @@ def get_target_reports():
     return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
-def get_asked():
+def get_evaluation_reasons():
     """What the named metrics need of a model beside answers, and what of the training decides how it is asked (the size of
     images, the length of embedded texts), as JSON: a reason to ask again; metrics of answers are none."""
     metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
     asked = {name: options for name, options in get_measures(metrics).items() if name != "answer"}
-    asked |= get_asked_options(CONFIG.method, CONFIG.train.options)
-    return json.dumps(asked | ({"max_length": CONFIG.train.max_length} if get_artefact(CONFIG.method) == "encoder" else {}))
+    asked |= get_evaluation_options(CONFIG.method, CONFIG.train.options)
+    return json.dumps(
+        asked | ({"max_length": CONFIG.train.max_length} if get_artefact(CONFIG.method) == "encoder" else {})
+    )
 
 
 def get_reward_plugins():
@@ -233,23 +255,33 @@ def get_reward_plugins():
 
 # How a training is watched and kept changes nothing of the result: it reaches the training, but is no reason to repeat it.
 TRAIN_SETTINGS = get_settings("backend", "method", "train")
-TRAIN_REASONS = get_settings("backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN))
+TRAIN_REASONS = get_settings(
+    "backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN)
+)
 # The same of the evaluation: how many rows are asked together reaches it and is no reason; another metric asks nothing again
 # unless it needs something else of the model.
-EVALUATION_PAGE = [f"evaluation/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
+EVALUATION_PAGE = [f"evaluate/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 ASK_SETTINGS = get_settings("method", "eval", "train.rewards", "train.options", "train.max_length")
 ASK_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 ASK_REASONS = get_settings(*ASK_KEYS)
-SCORE_KEYS = ["method", "data.slice", "train.rewards", *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices"))]
+SCORE_KEYS = [
+    "method",
+    "data.slice",
+    "train.rewards",
+    *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices")),
+]
 # Whether the eyes of the base model must be some that llama.cpp knows: looked at when it comes, and no reason to fetch it again.
-EYES = "--eyes" if sees_images(CONFIG.method) and is_converted() else ""
+VISION_TOWERS = "--eyes" if is_multimodal(CONFIG.method) and is_converted() else ""
 # How a GGUF file is asked: sizes of images and length of texts are those of the training.
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
 FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
 JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
 JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
 JUDGE_REASONS = get_settings(
-    "method", "data.slice", "train.rewards", *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED)
+    "method",
+    "data.slice",
+    "train.rewards",
+    *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED),
 )
 PREFLIGHT_SETTINGS = get_settings(
     "backend",
@@ -268,16 +300,25 @@ PREFLIGHT_SETTINGS = get_settings(
 
 def get_started():
     """Remember which process owns the run, and ask the gate again when it was passed with another config."""
-    from gaslamp.workflow_state import claim, hush_snakemake
+    from gaslamp.core.workflow_state import claim, silence_snakemake
 
-    hush_snakemake()
+    silence_snakemake()
     claim(Path.cwd())
     facts = Path("outputs/env/preflight.json")
     if facts.is_file():
-        command = [sys.executable, "scripts/check_preflight.py", "--system", "outputs/env/system.json", "--env", "outputs/env/env.json"]
-        if subprocess.run([*command, "--settings", PREFLIGHT_SETTINGS, "--log", "logs/preflight.log"], check=False).returncode:
+        command = [
+            sys.executable,
+            "scripts/check_preflight.py",
+            "--system",
+            "outputs/env/system.json",
+            "--env",
+            "outputs/env/env.json",
+        ]
+        if subprocess.run(
+            [*command, "--settings", PREFLIGHT_SETTINGS, "--log", "logs/preflight.log"], check=False
+        ).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
-    from gaslamp.dashboard.launch import open_at_start
+    from gaslamp.report.dashboard.launch import open_at_start
 
     open_at_start(Path.cwd(), CONFIG.dashboard)
 

@@ -1,19 +1,6 @@
 # Phase 0 and 3: the brief, the machine, the packages, the gate before anything is downloaded, the two big resources.
 
 
-rule write_brief:
-    input:
-        code=get_code("write_brief.py"),
-    output:
-        "project_brief.md",
-    log:
-        "logs/write_brief.log",
-    params:
-        settings=get_settings("project", "method", "model", "data", "backend"),
-    shell:
-        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output} --log {log}"
-
-
 # The three probes below run once for a project: their scripts are no input and the settings of the gate are no param,
 # because a probe that runs again would rerun all that stands behind it. The gate is asked again at every start
 # (get_started in common.smk), with the config of that moment. Not `ancient`: Snakemake 9.27 then overlooks missing
@@ -63,7 +50,7 @@ rule fetch_model:
     params:
         settings=get_settings("model"),
     shell:
-        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} {EYES} --out {output} --log {log}"
+        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} {VISION_TOWERS} --out {output} --log {log}"
 
 
 # High priority and one counted thread: it starts first and builds beside the data and training phases.

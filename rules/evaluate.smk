@@ -20,7 +20,7 @@ rule evaluate_model:
     params:
         settings=ASK_REASONS,
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        asked=get_asked(),
+        asked=get_evaluation_reasons(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
         " --template {input.template} --settings {ASK_SETTINGS:q} --out {output.predictions} --log {log}"
@@ -98,7 +98,7 @@ rule evaluate_target:
         model=1,
     params:
         settings=get_settings(*ASK_KEYS, "eval.endpoint"),
-        asked=get_asked(),
+        asked=get_evaluation_reasons(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
@@ -108,7 +108,7 @@ rule evaluate_target:
 rule evaluate_target_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
-        beside=get_beside,
+        beside=get_companions,
         known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",

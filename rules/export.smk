@@ -36,11 +36,11 @@ rule convert_gguf:
 
 
 # What a file of some kinds of models needs beside it: the eyes of one that sees, the head of a reward model.
-rule convert_beside:
+rule convert_companion:
     input:
         merged="outputs/{run}/merged",
         toolchain=TOOLCHAIN,
-        code=get_code("convert_beside.py", "exporters/gguf"),
+        code=get_code("convert_companion.py", "exporters/gguf"),
     output:
         "outputs/{run}/gguf/{beside}",
     log:
@@ -48,7 +48,7 @@ rule convert_beside:
     wildcard_constraints:
         beside=r"mmproj-f16\.gguf|head\.json",
     shell:
-        "{PYTHON} scripts/convert_beside.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
+        "{PYTHON} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
 
 
 rule build_imatrix:
@@ -114,7 +114,7 @@ rule measure_gguf:
 rule evaluate_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
-        beside=get_beside,
+        beside=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         code=get_code("evaluate_gguf.py"),
@@ -160,12 +160,14 @@ rule check_parity:
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_beside,
+        beside=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         template="data/template.json",
         ladder="outputs/{run}/gguf/ladder.json",
-        predictions=expand("outputs/{{run}}/eval/{who}.predictions.jsonl", who=["tuned", *(f"gguf-{level}" for level in LEVELS)]),
+        predictions=expand(
+            "outputs/{{run}}/eval/{who}.predictions.jsonl", who=["tuned", *(f"gguf-{level}" for level in LEVELS)]
+        ),
         code=get_code("check_parity.py"),
     output:
         "outputs/{run}/gguf/parity.json",
@@ -187,7 +189,7 @@ rule write_modelfile:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_beside,
+        beside=get_companions,
         template="data/template.json",
         card="data/card.json",
         code=get_code("write_modelfile.py", "exporters/ollama"),
@@ -216,7 +218,7 @@ rule export_model:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_beside,
+        beside=get_companions,
         more=get_hub_input,
         code=lambda wildcards: get_code("export_model.py", f"exporters/{wildcards.format}"),
     output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.errors import GaslampError, exit_with_help
+from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.memory.hints import add_hint, read_hints
 
 
@@ -24,7 +24,11 @@ def main() -> None:
             print(f"phase {hint.phase}  {hint.type_hint or 'lesson'}  {hint.timestamp}  {hint.hint}")
         return
     if args.phase is None or args.hint is None:
-        raise GaslampError("--phase and --hint are both needed", 'add_reflect_hint.py . --phase 4 --hint "..."', "--list shows the hints")
+        raise GaslampError(
+            "--phase and --hint are both needed",
+            'add_reflect_hint.py . --phase 4 --hint "..."',
+            "--list shows the hints",
+        )
     hint = add_hint(args.project, args.phase, args.hint, args.type)
     print(f"noted for phase {hint.phase}: {hint.hint}")
 

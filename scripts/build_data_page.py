@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 from gaslamp.data.page import build_data_page
-from gaslamp.errors import exit_with_help
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--card", type=Path, required=True, help="card.json of the data; rows and pictures stand beside it")
+    parser.add_argument(
+        "--card", type=Path, required=True, help="card.json of the data; rows and pictures stand beside it"
+    )
     parser.add_argument("--template", type=Path, required=True, help="template.json of the data")
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model, whose tokens are shown")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="model.json of the base model, whose tokens are shown"
+    )
     parser.add_argument("--settings", required=True, help="JSON with project and method")
     parser.add_argument("--out", type=Path, required=True, help="the page, one HTML file")
     parser.add_argument("--log", type=Path, help="everything else that is printed")

@@ -3,25 +3,32 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.exporters.gguf import build_imatrix
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.export.exporters.gguf import build_imatrix
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, help_ in {
-        "source": "the f16 GGUF file", "toolchain": "toolchain.json of llama.cpp", "train": "training rows",
-        "template": "template.json", "model": "model.json of the base model", "out": "matrix to write", "log": "everything llama-imatrix says",
-    }.items():  # fmt: skip
+        "source": "the f16 GGUF file",
+        "toolchain": "toolchain.json of llama.cpp",
+        "train": "training rows",
+        "template": "template.json",
+        "model": "model.json of the base model",
+        "out": "matrix to write",
+        "log": "everything llama-imatrix says",
+    }.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=help_)
     parser.add_argument("--settings", required=True, help="JSON with export.calibration")
     args = parser.parse_args()
     with step("imatrix", args.log):
         text = parse_slice(args.settings).export.calibration
         calibration = Path(text).expanduser() if text else None
-        build_imatrix(args.source, args.toolchain, args.train, args.template, args.model, calibration, args.out, args.log)
+        build_imatrix(
+            args.source, args.toolchain, args.train, args.template, args.model, calibration, args.out, args.log
+        )
 
 
 if __name__ == "__main__":

@@ -3,25 +3,29 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.evaluation.ladder import build_ladder
-from gaslamp.evaluation.ladder_page import render_fragment, render_svg
-from gaslamp.files import write_text
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.files import write_text
+from gaslamp.export.ladder import build_ladder
+from gaslamp.export.ladder_page import render_fragment, render_svg
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="their predictions, in the same order")
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", required=True, help="their predictions, in the same order"
+    )
     parser.add_argument("--bench", type=Path, required=True, help="bench.json")
     parser.add_argument("--compare", type=Path, required=True, help="compare.json")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--settings", required=True, help="JSON with export.tolerance, export.imatrix and eval")
     parser.add_argument("--out", type=Path, required=True, help="ladder.json to write")
     parser.add_argument("--plot", type=Path, required=True, help="picture to write: size against score (SVG)")
-    parser.add_argument("--page", type=Path, required=True, help="the same as a piece of a page: picture and table (HTML)")
+    parser.add_argument(
+        "--page", type=Path, required=True, help="the same as a piece of a page: picture and table (HTML)"
+    )
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     with step("ladder", args.log):

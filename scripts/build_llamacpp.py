@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.console import say, step
-from gaslamp.errors import exit_with_help
-from gaslamp.files import get_cache_dir, read_json, write_json
-from gaslamp.llamacpp.proof import prove_more_tools, prove_toolchain
-from gaslamp.llamacpp.toolchain import MORE_TOOLS, TOOLS, ensure_toolchain, link_tools
+from gaslamp.core.console import say, step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.files import get_cache_dir, read_json, write_json
+from gaslamp.export.llamacpp.proof import prove_more_tools, prove_toolchain
+from gaslamp.export.llamacpp.toolchain import MORE_TOOLS, TOOLS, ensure_toolchain, link_tools
 
 
 def main() -> None:
@@ -31,7 +31,9 @@ def main() -> None:
         toolchain["tools"] |= ensure_toolchain(get_cache_dir(), args.log, (*TOOLS, *MORE_TOOLS))["tools"]
         proven = prove_more_tools(toolchain, args.log)
         link_tools(toolchain["tools"], [toolchain["converter"], toolchain["lora_converter"]], args.links)
-        say(f"{args.links}: {', '.join(sorted(toolchain['tools']))} and the converters; {', '.join(proven)} tried on a tiny model")
+        say(
+            f"{args.links}: {', '.join(sorted(toolchain['tools']))} and the converters; {', '.join(proven)} tried on a tiny model"
+        )
 
 
 if __name__ == "__main__":

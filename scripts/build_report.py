@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 FACTS = ("system", "env", "model", "card", "train", "compare", "verdict")
 SHIPPED = ("ladder", "parity")
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     with step("build_report", args.log):
-        from gaslamp.report.report import build_report
+        from gaslamp.report.run_report.page import build_report
 
         files = {name: path for name in (*FACTS, *SHIPPED) if (path := getattr(args, name))}
         build_report(files, args.metrics, parse_slice(args.settings), args.out)

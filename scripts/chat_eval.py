@@ -3,42 +3,58 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import get_slice, parse_slice, read_config
-from gaslamp.console import redirected
-from gaslamp.errors import GaslampError, exit_with_help
-from gaslamp.evaluation.questions import KEPT
-from gaslamp.method import get_artefact, get_method
-from gaslamp.models import get_model_name
-from gaslamp.rows import can_adapt
+from gaslamp.config.schema import get_slice, parse_slice, read_config
+from gaslamp.core.console import redirected
+from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.data.rows import can_adapt
+from gaslamp.evaluate.questions import KEPT
+from gaslamp.models.base import get_model_name
+from gaslamp.train.method import get_artefact, get_method
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", help="name of the run; default: run of config.yaml")
-    parser.add_argument("--keep", type=Path, default=KEPT, help=f"file that kept rows are appended to; the data phase reads {KEPT}")
+    parser.add_argument(
+        "--keep", type=Path, default=KEPT, help=f"file that kept rows are appended to; the data phase reads {KEPT}"
+    )
     parser.add_argument("--max-tokens", type=int, default=256, help="most tokens of an answer, default 256")
     args = parser.parse_args()
     config = read_config("config.yaml")
     run = args.run or config.run
     if get_artefact(config.method) != "causal_lm":
-        raise GaslampError(f"a model of method {config.method} answers nothing: it rates or compares texts", "read outputs/<run>/eval/report.html instead")
-    model, adapters = Path("resources/models") / get_model_name(config.model) / "model.json", Path("outputs") / run / "adapters"
+        raise GaslampError(
+            f"a model of method {config.method} answers nothing: it rates or compares texts",
+            "read outputs/<run>/eval/report.html instead",
+        )
+    model, adapters = (
+        Path("resources/models") / get_model_name(config.model) / "model.json",
+        Path("outputs") / run / "adapters",
+    )
     if not adapters.is_dir() or not model.is_file():
-        raise GaslampError(f"{adapters} is not there: nothing has been trained", "make run trains and evaluates first", "another run: RUN=name")
+        raise GaslampError(
+            f"{adapters} is not there: nothing has been trained",
+            "make run trains and evaluates first",
+            "another run: RUN=name",
+        )
     keep = args.keep if can_adapt("conversation", get_method(config.method).KINDS[0]) else None
     print("loading base and tuned ...", flush=True)
-    from gaslamp.threads import prepare_process
+    from gaslamp.core.threads import prepare_process
 
     prepare_process()
-    from gaslamp.evaluation.chat_eval import get_asker, run_chat
+    from gaslamp.evaluate.chat_eval import get_asker, run_chat
 
     settings, template = parse_slice(get_slice(config, "eval")), Path("data/template.json")
     with redirected("chat-eval", Path("logs") / run / "chat_eval.log"):
-        askers = {who: get_asker(model, folder, template, settings) for who, folder in (("base", None), ("tuned", adapters))}
+        askers = {
+            who: get_asker(model, folder, template, settings) for who, folder in (("base", None), ("tuned", adapters))
+        }
     count = run_chat(askers, Path("data/card.json"), keep, args.max_tokens)
     if count:
         where = "make run takes them up" if args.keep == KEPT else f"the data phase reads {KEPT}"
-        print(f"\n{count} {'row' if count == 1 else 'rows'} kept in {args.keep}: test rows from the next run on ({where})")
+        print(
+            f"\n{count} {'row' if count == 1 else 'rows'} kept in {args.keep}: test rows from the next run on ({where})"
+        )
 
 
 if __name__ == "__main__":

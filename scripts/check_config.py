@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import read_config
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import read_config
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 PATHS = ("model", "adapters", "merged", "toolchain", "test", "template", "ladder", "out", "log")
 
@@ -15,15 +15,17 @@ def main() -> None:
     for name in PATHS:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level")
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level"
+    )
     parser.add_argument("--beside", type=Path, help="what the files need to be asked: mmproj-f16.gguf or head.json")
     parser.add_argument("--settings", required=True, help="JSON with method, train and export")
     args = parser.parse_args()
     with step("parity", args.log):
-        from gaslamp.threads import prepare_process
+        from gaslamp.core.threads import prepare_process
 
         prepare_process()
-        from gaslamp.parity import check_parity
+        from gaslamp.export.parity.gate import check_parity
 
         names = [path.name.removesuffix(".predictions.jsonl").removeprefix("gguf-") for path in args.predictions]
         paths = {name: getattr(args, name) for name in PATHS}

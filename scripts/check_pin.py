@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.errors import exit_with_help
-from gaslamp.scaffold import check_pin
+from gaslamp.config.scaffold import check_pin
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import say, step
-from gaslamp.errors import exit_with_help
-from gaslamp.preflight import check_preflight
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import say, step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.environment.preflight import check_preflight
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", type=Path, required=True, help="system.json of this machine")
     parser.add_argument("--env", type=Path, required=True, help="env.json of the training interpreter")
-    parser.add_argument("--settings", required=True, help="JSON: backend, method, model, data, train, eval.gate, export.levels")
-    parser.add_argument("--out", type=Path, help="preflight.json to write when nothing blocks; without it the gate is only asked")
+    parser.add_argument(
+        "--settings", required=True, help="JSON: backend, method, model, data, train, eval.gate, export.levels"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="preflight.json to write when nothing blocks; without it the gate is only asked"
+    )
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("preflight", args.log):

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.evaluation.compare import compare_models
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.evaluate.compare import compare_models
 
 OUTPUTS = ("compare", "verdict", "report", "side_by_side", "page")
 
@@ -28,7 +28,17 @@ def main() -> None:
     with step("compare", args.log):
         lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
-        compare_models(parse_slice(args.settings), args.base, args.tuned, args.test, outputs, args.train, args.facts, args.target, lm_eval)
+        compare_models(
+            parse_slice(args.settings),
+            args.base,
+            args.tuned,
+            args.test,
+            outputs,
+            args.train,
+            args.facts,
+            args.target,
+            lm_eval,
+        )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.exporters.lora_gguf import export
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.export.exporters.lora_gguf import export
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.contracts import Template
-from gaslamp.errors import exit_with_help
-from gaslamp.files import write_json
-from gaslamp.mlx_models import convert
+from gaslamp.core.contracts import Template
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.files import write_json
+from gaslamp.train.mlx.checkpoints import convert
 
 
 def main() -> None:
@@ -17,7 +17,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for 16bit, 8bit, 4bit and mlx.json")
     args = parser.parse_args()
     ids = Template.read(args.template).example_ids
-    write_json(args.out / "mlx.json", {f"{bits}bit": convert(args.merged, args.out / f"{bits}bit", bits, ids) for bits in args.bits})
+    write_json(
+        args.out / "mlx.json",
+        {f"{bits}bit": convert(args.merged, args.out / f"{bits}bit", bits, ids) for bits in args.bits},
+    )
 
 
 if __name__ == "__main__":

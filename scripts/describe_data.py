@@ -6,18 +6,28 @@ import argparse
 import sys
 from pathlib import Path
 
-from gaslamp.config import Config, read_config
+from gaslamp.config.schema import Config, read_config
+from gaslamp.core.errors import exit_with_help
 from gaslamp.data.describe import describe, print_description
-from gaslamp.errors import exit_with_help
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", nargs="?", help="a file, a folder, embedded:NAME or a hub id; default: data.source of config.yaml")
+    parser.add_argument(
+        "source", nargs="?", help="a file, a folder, embedded:NAME or a hub id; default: data.source of config.yaml"
+    )
     parser.add_argument("--method", help="which method shall learn from it; default: that of config.yaml, else sft")
-    parser.add_argument("--format", help="a name from scripts/gaslamp/formats; default: found by itself")
-    parser.add_argument("--column", action="append", default=[], metavar="ROLE=NAME", help="your column for a role, as data.columns; several times")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="default: config.yaml, when it is there")
+    parser.add_argument("--format", help="a name from scripts/gaslamp/data/formats; default: found by itself")
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="your column for a role, as data.columns; several times",
+    )
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml, when it is there"
+    )
     args = parser.parse_args()
     config = read_config(args.config) if args.config.is_file() else Config()
     columns = dict(pair.split("=", 1) for pair in args.column if "=" in pair)

@@ -7,17 +7,21 @@ import json
 import sys
 from pathlib import Path
 
-from gaslamp import registry
-from gaslamp.console import say, step
-from gaslamp.environment import describe_env, detect_env, get_env_error
-from gaslamp.errors import exit_with_help
-from gaslamp.files import write_json
+from gaslamp.core import registry
+from gaslamp.core.console import say, step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.files import write_json
+from gaslamp.environment.system import describe_env, detect_env, get_env_error
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", default='{"backend":"cpu"}', help='JSON with the backend, default {"backend":"cpu"}')
-    parser.add_argument("--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed")
+    parser.add_argument(
+        "--settings", default='{"backend":"cpu"}', help='JSON with the backend, default {"backend":"cpu"}'
+    )
+    parser.add_argument(
+        "--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed"
+    )
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
     name = json.loads(args.settings)["backend"]

@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from gaslamp.console import say, step
-from gaslamp.environment import describe_system, detect_system
-from gaslamp.errors import exit_with_help
-from gaslamp.files import write_json
+from gaslamp.core.console import say, step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.files import write_json
+from gaslamp.environment.system import describe_system, detect_system
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--adapters", type=Path, help="adapter folder (or a whole model); without it the base model is asked")
+    parser.add_argument(
+        "--adapters", type=Path, help="adapter folder (or a whole model); without it the base model is asked"
+    )
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
     parser.add_argument("--settings", required=True, help="JSON with method, train.rewards and eval")
@@ -19,10 +21,10 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("evaluate tuned" if args.adapters else "evaluate base", args.log):
-        from gaslamp.threads import prepare_process
+        from gaslamp.core.threads import prepare_process
 
         prepare_process()
-        from gaslamp.evaluation.generate import evaluate_model
+        from gaslamp.evaluate.generate import evaluate_model
 
         evaluate_model(parse_slice(args.settings), args.model, args.adapters, args.test, args.template, args.out)
 

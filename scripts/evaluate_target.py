@@ -3,15 +3,17 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--merged", type=Path, help="folder of the merged model; without it the endpoint of the settings is asked")
+    parser.add_argument(
+        "--merged", type=Path, help="folder of the merged model; without it the endpoint of the settings is asked"
+    )
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
     parser.add_argument("--settings", required=True, help="JSON with method, train.rewards and eval")
@@ -21,14 +23,14 @@ def main() -> None:
     with step("evaluate merged" if args.merged else "evaluate endpoint", args.log):
         settings = parse_slice(args.settings)
         if args.merged:
-            from gaslamp.threads import prepare_process
+            from gaslamp.core.threads import prepare_process
 
             prepare_process()
-            from gaslamp.evaluation.generate import evaluate_model
+            from gaslamp.evaluate.generate import evaluate_model
 
             evaluate_model(settings, args.model, args.merged, args.test, args.template, args.out)
         else:
-            from gaslamp.evaluation.endpoint import evaluate_endpoint
+            from gaslamp.evaluate.endpoint import evaluate_endpoint
 
             evaluate_endpoint(settings, args.model, args.test, args.template, args.out)
 

@@ -6,19 +6,23 @@ import shutil
 from dataclasses import fields
 from pathlib import Path
 
-from gaslamp import registry
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.export import Sources
+from gaslamp.config.schema import parse_slice
+from gaslamp.core import registry
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.export.sources import Sources
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--format", required=True, help="a name from scripts/gaslamp/exporters")
+    parser.add_argument("--format", required=True, help="a name from scripts/gaslamp/export/exporters")
     for field in fields(Sources):
-        parser.add_argument(f"--{field.name}", type=Path, required=True, help=f"see gaslamp.export.Sources.{field.name}")
-    parser.add_argument("--settings", required=True, help="JSON with project, method, model, train, eval, export, deploy")
+        parser.add_argument(
+            f"--{field.name}", type=Path, required=True, help=f"see gaslamp.export.sources.Sources.{field.name}"
+        )
+    parser.add_argument(
+        "--settings", required=True, help="JSON with project, method, model, train, eval, export, deploy"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write; it appears complete or not at all")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.models import fetch_model
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.models.base import fetch_model
 
 
 def main() -> None:

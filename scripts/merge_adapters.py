@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.evaluation.compare import require
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.evaluate.compare import require
 
 
 def main() -> None:
@@ -19,10 +19,10 @@ def main() -> None:
     args = parser.parse_args()
     with step("merge", args.log):
         require(args.verdict)
-        from gaslamp.threads import prepare_process
+        from gaslamp.core.threads import prepare_process
 
         prepare_process()
-        from gaslamp.exporters.merged import export
+        from gaslamp.export.exporters.merged import export
 
         export(args.model, args.adapters, args.template, args.out)
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 from gaslamp.data.prepare import prepare_data
-from gaslamp.errors import exit_with_help
 
 OUTPUTS = ("train", "valid", "test", "template", "card", "strategy")
 

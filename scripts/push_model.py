@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.errors import exit_with_help
-from gaslamp.exporters.hub import push
+from gaslamp.core.errors import exit_with_help
+from gaslamp.export.exporters.hub import push
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 from gaslamp.memory.reflect import fill_memory, get_candidates, read_payload, reflect
 
 

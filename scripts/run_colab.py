@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
-    from gaslamp.backends import colab
+    from gaslamp.train.backends import colab
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", choices=colab.STEPS, required=True, help="which part of the round trip")

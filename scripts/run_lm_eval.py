@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
@@ -13,15 +13,17 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
     parser.add_argument("--adapters", type=Path, help="adapter folder; without it the base model is asked")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
-    parser.add_argument("--settings", required=True, help="JSON with method, eval.lm_eval, eval.lm_eval_limit, eval.confidence")
+    parser.add_argument(
+        "--settings", required=True, help="JSON with method, eval.lm_eval, eval.lm_eval_limit, eval.confidence"
+    )
     parser.add_argument("--out", type=Path, required=True, help="results to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the harness says")
     args = parser.parse_args()
     with step("lm-eval tuned" if args.adapters else "lm-eval base", args.log):
-        from gaslamp.threads import prepare_process
+        from gaslamp.core.threads import prepare_process
 
         prepare_process()
-        from gaslamp.evaluation.harness import run_harness
+        from gaslamp.evaluate.harness import run_harness
 
         run_harness(parse_slice(args.settings), args.model, args.adapters, args.template, args.out, Path("tasks"))
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gaslamp.errors import exit_with_help
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
@@ -13,28 +13,38 @@ def main() -> None:
     start.add_argument("--level", help="recommended, f16, q8_0 ... (default: deploy.level)")
     start.add_argument("--port", type=int, help="first port to try (default: deploy.port)")
     start.add_argument("--open", action="store_true", help="open the chat page when a person is at the terminal")
-    start.add_argument("--tuned-alone", action="store_true", help="without the base beside it: for programs, keeps prompts that were read")
+    start.add_argument(
+        "--tuned-alone",
+        action="store_true",
+        help="without the base beside it: for programs, keeps prompts that were read",
+    )
     actions.add_parser("stop", help="stop exactly that server")
     actions.add_parser("chat", help="talk to it in the terminal")
     args = parser.parse_args()
     if args.action == "start":
-        from gaslamp.chat import serve
-        from gaslamp.config import read_config
-        from gaslamp.method import get_pooling
+        from gaslamp.config.schema import read_config
+        from gaslamp.serve.chat import serve
+        from gaslamp.train.method import get_pooling
 
         config = read_config("config.yaml")
         deploy = config.deploy
-        what = (args.run or config.run, args.level or deploy.level, args.port or deploy.port, deploy.context, config.project.name)
+        what = (
+            args.run or config.run,
+            args.level or deploy.level,
+            args.port or deploy.port,
+            deploy.context,
+            config.project.name,
+        )
         if get_pooling(config.method):
             serve.start_vectors(*what, method=config.method)
         else:
             serve.start(*what, args.open, compare=deploy.compare and not args.tuned_alone, domain=config.project.domain)
     elif args.action == "stop":
-        from gaslamp.chat.serve import stop
+        from gaslamp.serve.chat.serve import stop
 
         stop()
     else:
-        from gaslamp.chat.terminal import chat
+        from gaslamp.serve.chat.terminal import chat
 
         chat()
 

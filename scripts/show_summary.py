@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from gaslamp.errors import exit_with_help
-from gaslamp.roadbook.summary import get_console, show_failure, show_summary
+from gaslamp.core.errors import exit_with_help
+from gaslamp.report.summary import get_console, show_failure, show_summary
 
 
 def main() -> None:

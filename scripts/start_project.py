@@ -6,15 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from gaslamp.errors import exit_with_help
-from gaslamp.scaffold import ensure_current, is_behind
+from gaslamp.config.scaffold import ensure_current, is_behind
+from gaslamp.core.errors import exit_with_help
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects stand, default: projects/")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "projects", help="where projects stand, default: projects/"
+    )
     args = parser.parse_args()
     project, is_new = ensure_current(args.folder, ROOT)
     print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)

@@ -6,11 +6,11 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.processes import get_count, get_log, is_first, run_all
-from gaslamp.training import train_model
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.core.processes import get_count, get_log, is_first, run_all
+from gaslamp.train.run import train_model
 
 PATHS = {
     "model": "model.json of the base model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.errors import exit_with_help
+from gaslamp.core.errors import exit_with_help
 
 
 def main() -> int:
@@ -18,7 +18,10 @@ def main() -> int:
     terminal = screens.add_parser("terminal", help="live curves in the terminal")
     status = screens.add_parser("status", help="one look; exit code 1 when nothing runs")
     replay = screens.add_parser("replay", help="play a recorded run to both screens")
-    replay.add_argument("recorded", help="a metrics.jsonl file, the name of a run of this project, or of a shipped sample (sft, dpo ...)")
+    replay.add_argument(
+        "recorded",
+        help="a metrics.jsonl file, the name of a run of this project, or of a shipped sample (sft, dpo ...)",
+    )
     replay.add_argument("--speed", type=float, default=50.0, help="times faster than it was (default 50)")
     replay.add_argument("--only", choices=["web", "terminal"], help="one screen instead of both")
     replay.add_argument("--port", type=int, help="first port to try (default: dashboard.port)")
@@ -28,19 +31,19 @@ def main() -> int:
         one.add_argument("--root", type=Path, default=Path("."), help="the project folder (default: here)")
     args = parser.parse_args()
     if args.screen == "status":
-        from gaslamp.dashboard.terminal import show_status
+        from gaslamp.report.dashboard.terminal import show_status
 
         return show_status(args.root, args.run)
     if args.screen == "terminal":
-        from gaslamp.dashboard.terminal import watch
+        from gaslamp.report.dashboard.terminal import watch
 
         return watch(args.root, args.run)
     port = args.port or get_port(args.root)
     if args.screen == "replay":
-        from gaslamp.dashboard.replay import play
+        from gaslamp.report.dashboard.replay import play
 
         return play(args.root, args.recorded, args.speed, port, args.only)
-    from gaslamp.dashboard.launch import run_server
+    from gaslamp.report.dashboard.launch import run_server
 
     run_server(args.root, port, args.open, args.idle)
     return 0
@@ -48,7 +51,7 @@ def main() -> int:
 
 def get_port(root: Path) -> int:
     """``dashboard.port`` of the config, or its default outside a project."""
-    from gaslamp.config import Dashboard, read_config
+    from gaslamp.config.schema import Dashboard, read_config
 
     return (read_config(root / "config.yaml").dashboard if (root / "config.yaml").is_file() else Dashboard()).port  # type: ignore[call-arg]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.contracts import Card, Ladder, Parity, Template
-from gaslamp.errors import GaslampError, exit_with_help
-from gaslamp.exporters import ollama
-from gaslamp.files import write_text
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.contracts import Card, Ladder, Parity, Template
+from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.core.files import write_text
+from gaslamp.export.exporters import ollama
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass")
+    parser.add_argument(
+        "--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass"
+    )
     parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
     parser.add_argument("--eyes", type=Path, help="the second file of a model that sees")
     parser.add_argument("--template", type=Path, required=True, help="data/template.json")
@@ -28,10 +30,14 @@ def main() -> None:
     with step("write_modelfile", args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
-        write_text(args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system, args.eyes))
+        write_text(
+            args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system, args.eyes)
+        )
         if problems := ollama.verify(args.out):
             args.out.unlink()
-            raise GaslampError(f"the Modelfile does not fit the model: {'; '.join(problems)}", "delete outputs/*/gguf and run again")
+            raise GaslampError(
+                f"the Modelfile does not fit the model: {'; '.join(problems)}", "delete outputs/*/gguf and run again"
+            )
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.console import redirected
-from gaslamp.errors import exit_with_help
-from gaslamp.roadbook.progress import write_progress
+from gaslamp.core.console import redirected
+from gaslamp.core.errors import exit_with_help
+from gaslamp.report.roadbook.progress import write_progress
 
 
 def main() -> None:

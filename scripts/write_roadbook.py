@@ -5,12 +5,25 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config import parse_slice
-from gaslamp.console import step
-from gaslamp.errors import exit_with_help
-from gaslamp.roadbook.roadbook import write_roadbook
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.report.roadbook.roadbook import write_roadbook
 
-FACTS = ("system", "env", "preflight", "model", "card", "template", "train", "compare", "verdict", "ladder", "parity", "payload")
+FACTS = (
+    "system",
+    "env",
+    "preflight",
+    "model",
+    "card",
+    "template",
+    "train",
+    "compare",
+    "verdict",
+    "ladder",
+    "parity",
+    "payload",
+)
 
 
 def main() -> None:

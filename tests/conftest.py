@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from gaslamp.threads import prepare_process
+from gaslamp.core.threads import prepare_process
 
 
 def pin_worker() -> None:
@@ -25,7 +25,9 @@ prepare_process()  # before any test imports torch, as every script does
 @pytest.fixture(autouse=True)
 def own_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes to the memory of the person who runs it."""
-    if "GASLAMP_HOME" not in os.environ or not Path(os.environ["GASLAMP_HOME"]).is_relative_to(tmp_path_factory.getbasetemp()):
+    if "GASLAMP_HOME" not in os.environ or not Path(os.environ["GASLAMP_HOME"]).is_relative_to(
+        tmp_path_factory.getbasetemp()
+    ):
         monkeypatch.setenv("GASLAMP_HOME", str(tmp_path_factory.getbasetemp() / "gaslamp_home"))
 
 

@@ -47,12 +47,37 @@ class Hub(BaseHTTPRequestHandler):
                 return self.answer(404, b"{}", X_Error_Code="RepoNotFound", Content_Type="application/json")
             files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
             if what == ["tree"]:
-                return self.tell([{"type": "file", "path": str(file.relative_to(folder)), "size": file.stat().st_size, "oid": get_etag(file)} for file in files])
-            return self.tell(
-                {"_id": "1", "id": "/".join(parts[2:4]), "sha": COMMIT, "private": False, "tags": [], "downloads": 0, "likes": 0,
-                 "siblings": [{"rfilename": str(file.relative_to(folder)), "size": file.stat().st_size, "blobId": get_etag(file)} for file in files],
-                 **({"gated": False, "disabled": False} if kind == "datasets" else {})}
-            )  # fmt: skip
+                return self.emit(
+                    [
+                        {
+                            "type": "file",
+                            "path": str(file.relative_to(folder)),
+                            "size": file.stat().st_size,
+                            "oid": get_etag(file),
+                        }
+                        for file in files
+                    ]
+                )
+            return self.emit(
+                {
+                    "_id": "1",
+                    "id": "/".join(parts[2:4]),
+                    "sha": COMMIT,
+                    "private": False,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                    "siblings": [
+                        {
+                            "rfilename": str(file.relative_to(folder)),
+                            "size": file.stat().st_size,
+                            "blobId": get_etag(file),
+                        }
+                        for file in files
+                    ],
+                    **({"gated": False, "disabled": False} if kind == "datasets" else {}),
+                }
+            )
         kind, parts = ("datasets", parts[1:]) if parts[0] == "datasets" else ("models", parts)
         file = self.root / kind / "/".join(parts[:2]) / "/".join(parts[4:])  # owner/name/resolve/revision/path
         if not file.is_file():
@@ -73,7 +98,17 @@ class Hub(BaseHTTPRequestHandler):
         folder = self.root / parts[1] / "/".join(parts[2:4])
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         found = [folder / name for name in body.get("paths", []) if (folder / name).is_file()]
-        self.tell([{"type": "file", "path": str(file.relative_to(folder)), "size": file.stat().st_size, "oid": get_etag(file)} for file in found])
+        self.emit(
+            [
+                {
+                    "type": "file",
+                    "path": str(file.relative_to(folder)),
+                    "size": file.stat().st_size,
+                    "oid": get_etag(file),
+                }
+                for file in found
+            ]
+        )
 
     def log_message(self, *args: Any) -> None:
         """Nothing on the terminal of the tests."""

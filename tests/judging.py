@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config import Config, get_slice, parse_slice
-from gaslamp.contracts import Compare
-from gaslamp.evaluation.compare import compare_models
-from gaslamp.evaluation.generate import evaluate_model
-from gaslamp.files import read_json
-from gaslamp.method import get_method
+from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.core.contracts import Compare
+from gaslamp.core.files import read_json
+from gaslamp.evaluate.compare import compare_models
+from gaslamp.evaluate.generate import evaluate_model
+from gaslamp.train.method import get_method
 
 SHORT = ("exact_match", "normalized_match", "token_f1")  # what one-word answers suggest
 BY_KIND: dict[str, tuple[str, ...]] = {
@@ -22,10 +22,16 @@ BY_KIND: dict[str, tuple[str, ...]] = {
     "prompt": ("mean_reward", *SHORT, "length"),
     "pair": ("retrieval", "mean_reciprocal_rank"),
 }
-OTHERS = {"reward": ("preference_accuracy", "preference_margin"), "tts": ("completion_loss", "stop_rate"), "vision_sft": ("exact_match", "character_error_rate", "word_error_rate")}
+OTHERS = {
+    "reward": ("preference_accuracy", "preference_margin"),
+    "tts": ("completion_loss", "stop_rate"),
+    "vision_sft": ("exact_match", "character_error_rate", "word_error_rate"),
+}
 
 
-def judge_trained(name: str, base: Path, rows: Path, adapters: Path, train: dict[str, Any], place: Path, **evaluation: Any) -> Compare:
+def judge_trained(
+    name: str, base: Path, rows: Path, adapters: Path, train: dict[str, Any], place: Path, **evaluation: Any
+) -> Compare:
     """Ask base and the model in ``adapters`` the rows and compare them; the figures are those that suit the method.
 
     Args:
@@ -48,9 +54,15 @@ def judge_trained(name: str, base: Path, rows: Path, adapters: Path, train: dict
     assert found == list(OTHERS[name] if name in OTHERS else BY_KIND[get_method(name).KINDS[0]])
     for metric in compare.metrics:
         for score in (metric.base, metric.tuned, metric.difference):
-            assert score and score.n == compare.n and all(math.isfinite(value) for value in (score.low, score.value, score.high)), metric.name
+            assert (
+                score
+                and score.n == compare.n
+                and all(math.isfinite(value) for value in (score.low, score.value, score.high))
+            ), metric.name
     if name not in OTHERS and "mean_reward" in found:
-        assert set(compare.metrics[0].details["tuned"]) == {reward["name"] for reward in train["rewards"]}, "each part apart"
+        assert set(compare.metrics[0].details["tuned"]) == {reward["name"] for reward in train["rewards"]}, (
+            "each part apart"
+        )
     assert compare.identical < compare.n, "what was trained is what was asked"
     assert read_json(outputs["verdict"])["summary"] and outputs["page"].stat().st_size > 1000
     return compare

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from gaslamp.files import write_json
+from gaslamp.core.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -41,9 +41,14 @@ SETTINGS: dict[str, Any] = {
 
 
 def write_checkpoint(
-    folder: Path, template: str | None = CHATML, more_specials: tuple[str, ...] = (), bos: str = SPECIALS[1], eos: str = SPECIALS[2], seed: int = 1,
+    folder: Path,
+    template: str | None = CHATML,
+    more_specials: tuple[str, ...] = (),
+    bos: str = SPECIALS[1],
+    eos: str = SPECIALS[2],
+    seed: int = 1,
     words: tuple[str, ...] = (),
-) -> Path:  # fmt: skip
+) -> Path:
     """A Llama of 0.1 M random weights (2 layers, 64 wide) in Hugging Face form; every byte is a token.
 
     Args:
@@ -67,7 +72,11 @@ def write_checkpoint(
         return (random.standard_normal((rows, columns)) / columns**0.5).astype(numpy.float32)
 
     ones = numpy.ones(hidden, dtype=numpy.float32)
-    tensors = {"model.embed_tokens.weight": weight(len(tokens), hidden), "lm_head.weight": weight(len(tokens), hidden), "model.norm.weight": ones}
+    tensors = {
+        "model.embed_tokens.weight": weight(len(tokens), hidden),
+        "lm_head.weight": weight(len(tokens), hidden),
+        "model.norm.weight": ones,
+    }
     for layer in range(layers):
         start = f"model.layers.{layer}"
         tensors |= {f"{start}.self_attn.{part}_proj.weight": weight(hidden, hidden) for part in "qkvo"}
@@ -77,41 +86,79 @@ def write_checkpoint(
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     ids = {"bos_token_id": tokens.index(bos), "eos_token_id": tokens.index(eos), "pad_token_id": 0}
     config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32", "tie_word_embeddings": False,
-        "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 2, "num_key_value_heads": 2,
-        "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "vocab_size": len(tokens), **ids,
-    }  # fmt: skip
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "float32",
+        "tie_word_embeddings": False,
+        "hidden_size": hidden,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "vocab_size": len(tokens),
+        **ids,
+    }
     write_json(folder / "config.json", config)
     write_json(folder / "generation_config.json", ids)
     write_tokenizer(folder, tokens, specials, template, bos, eos, words)
     return folder
 
 
-def write_tokenizer(folder: Path, tokens: list[str], specials: list[str], template: str | None, bos: str, eos: str, words: tuple[str, ...] = ()) -> None:
+def write_tokenizer(
+    folder: Path,
+    tokens: list[str],
+    specials: list[str],
+    template: str | None,
+    bos: str,
+    eos: str,
+    words: tuple[str, ...] = (),
+) -> None:
     """tokenizer.json and its config: bytes of the text, with the special tokens whole; no BOS is added by itself."""
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     tokenizer = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": n, "content": token, "special": n < len(specials), **plain} for n, token in enumerate(tokens) if token in {*specials, *words}],
+        "added_tokens": [
+            {"id": n, "content": token, "special": n < len(specials), **plain}
+            for n, token in enumerate(tokens)
+            if token in {*specials, *words}
+        ],
         "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
         "pre_tokenizer": None,
         "post_processor": None,
         "decoder": {
             "type": "Sequence",
-            "decoders": [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}],
+            "decoders": [
+                {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+            ],
         },
         "model": {
-            "type": "BPE", "unk_token": specials[0], "fuse_unk": True, "byte_fallback": True,
-            "vocab": {token: n for n, token in enumerate(tokens)}, "merges": [],
+            "type": "BPE",
+            "unk_token": specials[0],
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": {token: n for n, token in enumerate(tokens)},
+            "merges": [],
         },
-    }  # fmt: skip
+    }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     settings: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": specials[0], "pad_token": specials[0], "bos_token": bos, "eos_token": eos,
-        "additional_special_tokens": specials, "add_bos_token": False, "add_prefix_space": False, "clean_up_tokenization_spaces": False,
-    }  # fmt: skip
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": specials[0],
+        "pad_token": specials[0],
+        "bos_token": bos,
+        "eos_token": eos,
+        "additional_special_tokens": specials,
+        "add_bos_token": False,
+        "add_prefix_space": False,
+        "clean_up_tokenization_spaces": False,
+    }
     if template is not None:
         settings["chat_template"] = template
     write_json(folder / "tokenizer_config.json", settings)
@@ -119,7 +166,9 @@ def write_tokenizer(folder: Path, tokens: list[str], specials: list[str], templa
 
 def write_rows(file: Path) -> Path:
     """60 rows, prompt and completion, as CSV: notes that are all confirmed with the same word, which a tiny model can learn."""
-    lines = [f'"{1 + (i + j) % 9} {item} for {name}","ok"' for i, item in enumerate(ITEMS) for j, name in enumerate(NAMES)]
+    lines = [
+        f'"{1 + (i + j) % 9} {item} for {name}","ok"' for i, item in enumerate(ITEMS) for j, name in enumerate(NAMES)
+    ]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("prompt,completion\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return file
@@ -130,20 +179,39 @@ def write_rows(file: Path) -> Path:
 
 def get_environ(home: Path, **variables: str) -> dict[str, str]:
     """This machine's caches (the toolchain is built once), but a memory of its own and no network."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GASLAMP_HOME", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))}
-    own = {"GASLAMP_HOME": str(home), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("GASLAMP_HOME", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))
+    }
+    own = {
+        "GASLAMP_HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return {**kept, **own, **variables}
 
 
 def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in ``cwd``; stdout and stderr apart."""
     return subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=get_environ(cwd.parent / "gaslamp_home", **variables),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
-    )  # fmt: skip
+        [str(part) for part in command],
+        cwd=cwd,
+        env=get_environ(cwd.parent / "gaslamp_home", **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
 
 
-def snakemake(project: Path, *arguments: str, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    project: Path, *arguments: str, timeout: float = 600, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """``snakemake --profile cpu`` in a project."""
     return run(SNAKEMAKE, "--profile", "cpu", *arguments, cwd=project, timeout=timeout, **variables)
 
@@ -161,7 +229,17 @@ def get_jobs(project: Path, *arguments: str) -> dict[str, int]:
 def bake(folder: Path, data: Path | str, model: Path | str | None, settings: dict[str, Any]) -> Path:
     """A project generated by the real cookiecutter command, with ``settings`` put into its config."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--directory", "cookiecutter-template", "--no-input", "--output-dir", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        str(ROOT),
+        "--directory",
+        "cookiecutter-template",
+        "--no-input",
+        "--output-dir",
+        ".",
+    ]
     done = run(*command, f"data={data}", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     project = next(path for path in folder.iterdir() if (path / ".gaslamp.json").is_file())
@@ -205,7 +283,13 @@ VISION_CHATML = CHATML.replace(
 def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
     """A LLaVA of 0.1 M random weights that sees 32 x 32 points, in Hugging Face form with its processor (PIL: no torchvision)."""
     import torch
-    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+    from transformers import (
+        AutoTokenizer,
+        CLIPImageProcessorPil,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
 
     text = write_checkpoint(folder / "text", VISION_CHATML, ("<image>",), seed=seed)
     config = json.loads((text / "config.json").read_text(encoding="utf-8"))
@@ -213,13 +297,29 @@ def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
     image = tokenizer.convert_tokens_to_ids("<image>")
     torch.manual_seed(seed)
     config["initializer_range"] = 0.15
-    sees = {"initializer_range": 0.15, "model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
-    model = LlavaForConditionalGeneration(LlavaConfig(text_config=config, vision_config=sees, image_token_index=image, tie_word_embeddings=False))
+    sees = {
+        "initializer_range": 0.15,
+        "model_type": "clip_vision_model",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(text_config=config, vision_config=sees, image_token_index=image, tie_word_embeddings=False)
+    )
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = config["eos_token_id"], 0
     model.save_pretrained(folder)
     images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     LlavaProcessor(
-        images, tokenizer, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VISION_CHATML
+        images,
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=VISION_CHATML,
     ).save_pretrained(folder)
     shutil.rmtree(text)
     return folder
@@ -242,20 +342,43 @@ def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(text)
     torch.manual_seed(seed)
     # not less than 3 layers: llama.cpp looks for one of the last ones
-    sees = {"initializer_range": 0.15, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": tile, "patch_size": patch}
+    sees = {
+        "initializer_range": 0.15,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "image_size": tile,
+        "patch_size": patch,
+    }
     image = tokenizer.convert_tokens_to_ids("<image>")
     model = Idefics3ForConditionalGeneration(
-        Idefics3Config(text_config=config, vision_config=sees, image_token_id=image, tie_word_embeddings=False, scale_factor=merged, pad_token_id=0)
+        Idefics3Config(
+            text_config=config,
+            vision_config=sees,
+            image_token_id=image,
+            tie_word_embeddings=False,
+            scale_factor=merged,
+            pad_token_id=0,
+        )
     )
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = config["eos_token_id"], 0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     processor = {
-        "image_processor_type": "Idefics3ImageProcessor", "processor_class": "Idefics3Processor", "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-        "size": {"longest_edge": 2 * tile}, "max_image_size": {"longest_edge": tile}, "do_image_splitting": True,
-    }  # fmt: skip
+        "image_processor_type": "Idefics3ImageProcessor",
+        "processor_class": "Idefics3Processor",
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "size": {"longest_edge": 2 * tile},
+        "max_image_size": {"longest_edge": tile},
+        "do_image_splitting": True,
+    }
     write_json(folder / "preprocessor_config.json", processor)
-    write_json(folder / "processor_config.json", {"processor_class": "Idefics3Processor", "image_seq_len": (tile // patch // merged) ** 2})
+    write_json(
+        folder / "processor_config.json",
+        {"processor_class": "Idefics3Processor", "image_seq_len": (tile // patch // merged) ** 2},
+    )
     shutil.rmtree(text)
     return folder
 
@@ -272,13 +395,19 @@ def write_codec(folder: Path, seed: int = 1) -> Path:
 
     torch.manual_seed(seed)
     sizes = {"encoder_hidden_size": 4, "decoder_hidden_size": 32, "downsampling_ratios": [4, 8, 10], "codebook_dim": 4}
-    DacModel(DacConfig(**sizes, n_codebooks=SOUND_BOOKS, codebook_size=SOUND_CODES, sampling_rate=SOUND_RATE)).save_pretrained(folder)
+    DacModel(
+        DacConfig(**sizes, n_codebooks=SOUND_BOOKS, codebook_size=SOUND_CODES, sampling_rate=SOUND_RATE)
+    ).save_pretrained(folder)
     return folder
 
 
 def write_speech_checkpoint(folder: Path, seed: int = 1) -> Path:
     """The tiny chat model with a token for each code of the tiny codec."""
-    return write_checkpoint(folder, seed=seed, words=tuple(f"<|c{book + 1}_{code}|>" for book in range(SOUND_BOOKS) for code in range(SOUND_CODES)))
+    return write_checkpoint(
+        folder,
+        seed=seed,
+        words=tuple(f"<|c{book + 1}_{code}|>" for book in range(SOUND_BOOKS) for code in range(SOUND_CODES)),
+    )
 
 
 def write_sounds(folder: Path) -> Path:

@@ -1,23 +1,23 @@
-"""Finish the new project: pinned code, the user's data, profile links, the record. See scripts/gaslamp/scaffold.py."""
+"""Finish the new project: pinned code, the user's data, profile links, the record. See scripts/gaslamp/config/scaffold.py."""
 
 # ruff: noqa: F821 - cookiecutter fills in the braces
 import sys
 from pathlib import Path
 
-CWD = Path({{ cookiecutter.__cwd | quote }})
-ROOT = (CWD / {{ cookiecutter._repo_dir | quote }}).resolve().parent
-GIVEN = {{ cookiecutter._template | quote }}
-ANSWERS = {"task": {{ cookiecutter.task | quote }}, "data": {{ cookiecutter.data | quote }}}
+CWD = Path({{cookiecutter.__cwd | quote}})
+ROOT = (CWD / {{cookiecutter._repo_dir | quote}}).resolve().parent
+GIVEN = {{cookiecutter._template | quote}}
+ANSWERS = {"task": {{cookiecutter.task | quote}}, "data": {{cookiecutter.data | quote}}}
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaslamp.errors import GaslampError  # noqa: E402
-from gaslamp.scaffold import finish_project  # noqa: E402
+from gaslamp.config.scaffold import finish_project  # noqa: E402
+from gaslamp.core.errors import GaslampError  # noqa: E402
 
 source = str((CWD / GIVEN).resolve()) if (CWD / GIVEN).exists() else GIVEN
 try:
-    finish_project(Path.cwd(), ROOT, source, ANSWERS, {{ cookiecutter.__data_path | quote }})
+    finish_project(Path.cwd(), ROOT, source, ANSWERS, {{cookiecutter.__data_path | quote}})
 except GaslampError as error:
     sys.exit(str(error))
 

@@ -28,23 +28,54 @@ class Baked:
 
 def get_environ(home: Path) -> dict[str, str]:
     """An environment whose caches and memory are those of a new user; git and make find their programs."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GASLAMP_", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("GASLAMP_", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))
+    }
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "NO_COLOR": "1", "COLUMNS": "200"}
 
 
-def run(*command: str | Path, cwd: Path, home: Path, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, cwd: Path, home: Path, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command with stdout and stderr together."""
     return subprocess.run(
         [str(part) for part in command],
-        cwd=cwd, env={**get_environ(home), **variables}, input=stdin, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=cwd,
+        env={**get_environ(home), **variables},
+        input=stdin,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
 
 
-def bake_in(folder: Path, home: Path, *options: str, source: str | Path = ROOT, cwd: Path | None = None, stdin: str = "", **variables: str) -> Baked:
+def bake_in(
+    folder: Path,
+    home: Path,
+    *options: str,
+    source: str | Path = ROOT,
+    cwd: Path | None = None,
+    stdin: str = "",
+    **variables: str,
+) -> Baked:
     """Call cookiecutter as a person would; without ``stdin`` it asks nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     quiet = [] if stdin else ["--no-input"]
-    command = [sys.executable, "-m", "cookiecutter", str(source), "--directory", TEMPLATE, *quiet, "--output-dir", str(folder), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        str(source),
+        "--directory",
+        TEMPLATE,
+        *quiet,
+        "--output-dir",
+        str(folder),
+        *options,
+    ]
     return Baked(run(*command, cwd=cwd or folder, home=home, stdin=stdin, **variables), folder)

@@ -14,13 +14,21 @@ from pathlib import Path
 import pytest
 import yaml
 from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ, run
-from gaslamp.config import Config, Train, load_config
-from gaslamp.files import sha256_path
+from gaslamp.config.schema import Config, Train, load_config
+from gaslamp.core.files import sha256_path
 
 OWN_FILES = {
-    ".gaslamp.json", ".gitignore", "Makefile", "README.md", "config.yaml", "memory.md", "pyproject.toml",
-    "data/raw/.gitkeep", "logs/.gitkeep", "outputs/.gitkeep",
-}  # fmt: skip
+    ".gaslamp.json",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "config.yaml",
+    "memory.md",
+    "pyproject.toml",
+    "data/raw/.gitkeep",
+    "logs/.gitkeep",
+    "outputs/.gitkeep",
+}
 PROFILES = ("cpu", "cuda", "mac", "mps", "colab")
 TODAY = datetime.now().astimezone().strftime("%Y_%m_%d")
 
@@ -34,13 +42,21 @@ def list_files(folder: Path) -> set[str]:
 def list_repository(*folders: str) -> set[str]:
     """What git would carry of ``folders``: tracked files and new ones that it does not ignore."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *folders], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *folders],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     ).stdout.split("\0")
     return {name for name in listed if name and (ROOT / name).is_file()}
 
 
 def test_exact_file_set(default_project: Path) -> None:
-    pinned = {name for name in list_repository("workflow", "rules", "scripts", "profiles") if not Path(name).name.startswith(".")}
+    pinned = {
+        name
+        for name in list_repository("workflow", "rules", "scripts", "profiles")
+        if not Path(name).name.startswith(".") and not name.startswith("scripts/dev/")
+    }
     links = {*PROFILES} | ({".venv"} if (default_project / ".venv").is_symlink() else set())
     assert list_files(default_project) == pinned | OWN_FILES | links
 
@@ -57,7 +73,7 @@ def test_record_has_answers_and_hashes(default_project: Path) -> None:
     record = json.loads((default_project / ".gaslamp.json").read_text())
     assert record["answers"].keys() == {"task", "data"}
     assert record["version"] and record["created"] and Path(record["source"]) == ROOT
-    assert "workflow/Snakefile" in record["files"] and "scripts/gaslamp/config.py" in record["files"]
+    assert "workflow/Snakefile" in record["files"] and "scripts/gaslamp/config/schema.py" in record["files"]
     for name, digest in record["files"].items():
         assert sha256_path(default_project / name) == digest, name
 
@@ -80,7 +96,11 @@ def test_config_has_every_key_with_its_default(default_project: Path) -> None:
     assert own.keys() == expected.pop("project").keys()
     values.pop("project")
     assert values == expected
-    assert own["name"] == "order_extraction" and own["audience"] == "the people at the counter" and own["domain"] == "general"
+    assert (
+        own["name"] == "order_extraction"
+        and own["audience"] == "the people at the counter"
+        and own["domain"] == "general"
+    )
 
 
 def test_config_is_commented_for_people_and_editors(default_project: Path) -> None:
@@ -93,7 +113,11 @@ def test_config_is_commented_for_people_and_editors(default_project: Path) -> No
 
 def test_memory_has_its_marks(default_project: Path) -> None:
     text = (default_project / "memory.md").read_text()
-    assert text.index("<!-- gaslamp:facts:start -->") < text.index("<!-- gaslamp:facts:end -->") < text.index("## Discoveries & Notes")
+    assert (
+        text.index("<!-- gaslamp:facts:start -->")
+        < text.index("<!-- gaslamp:facts:end -->")
+        < text.index("## Discoveries & Notes")
+    )
 
 
 # ---------------------------------------------------------------------------------------------- ways to the template
@@ -161,7 +185,7 @@ def test_symbols_land_as_they_are(bake: Bake, task: str) -> None:
 
 
 def test_newlines_and_control_characters(bake: Bake) -> None:
-    from gaslamp.scaffold import quote_for_jinja
+    from gaslamp.config.scaffold import quote_for_jinja
 
     task = "first line\nsecond: \t\x7f\x1b[31m\u2028 end\x85"
     baked = bake(f"task={quote_for_jinja(task)}")
@@ -213,13 +237,26 @@ def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("columns", "method"),
-    [("prompt,chosen,rejected", "dpo"), ("prompt,completion,label", "kto"), ("image,question,answer", "vision_sft"), ("anchor,positive,negative", "embedding"),
-     ("problem,ground_truth", "grpo"), ("prompt,answer,task,metadata", "grpo"), ("text", "cpt"), ("question,answer", "sft"), ("text,label", "sft"), ("messages", "sft"), ("", "sft")],
-)  # fmt: skip
+    [
+        ("prompt,chosen,rejected", "dpo"),
+        ("prompt,completion,label", "kto"),
+        ("image,question,answer", "vision_sft"),
+        ("anchor,positive,negative", "embedding"),
+        ("problem,ground_truth", "grpo"),
+        ("prompt,answer,task,metadata", "grpo"),
+        ("text", "cpt"),
+        ("question,answer", "sft"),
+        ("text,label", "sft"),
+        ("messages", "sft"),
+        ("", "sft"),
+    ],
+)
 def test_recommended_method(columns: str, method: str) -> None:
     import importlib.util
 
-    spec = importlib.util.spec_from_file_location("gaslamp_extension", ROOT / "cookiecutter-template" / "gaslamp_extension.py")
+    spec = importlib.util.spec_from_file_location(
+        "gaslamp_extension", ROOT / "cookiecutter-template" / "gaslamp_extension.py"
+    )
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -229,9 +266,13 @@ def test_recommended_method(columns: str, method: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [("nowhere.csv", "no such file or folder: 'nowhere.csv' (looked for {cwd}/nowhere.csv)"), ("embedded:nope", "no embedded data set 'embedded:nope'"),
-     ("empty.csv", "{cwd}/empty.csv is empty (0 bytes)"), (".", "contains the new project itself")],
-)  # fmt: skip
+    [
+        ("nowhere.csv", "no such file or folder: 'nowhere.csv' (looked for {cwd}/nowhere.csv)"),
+        ("embedded:nope", "no embedded data set 'embedded:nope'"),
+        ("empty.csv", "{cwd}/empty.csv is empty (0 bytes)"),
+        (".", "contains the new project itself"),
+    ],
+)
 def test_wrong_data_is_refused_and_nothing_stays(tmp_path: Path, home: Path, data: str, message: str) -> None:
     place = tmp_path / "place"
     place.mkdir()
@@ -270,7 +311,21 @@ def make(project: Path, *arguments: str, home: Path, stdin: str = "") -> subproc
 def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None:
     done = make(default_project, home=home)
     assert done.returncode == 0
-    for target in ("run", "deploy", "serve", "stop", "chat", "dashboard", "watch", "status", "replay", "check-pin", "upgrade", "clean-run", "setup"):
+    for target in (
+        "run",
+        "deploy",
+        "serve",
+        "stop",
+        "chat",
+        "dashboard",
+        "watch",
+        "status",
+        "replay",
+        "check-pin",
+        "upgrade",
+        "clean-run",
+        "setup",
+    ):
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
 
 
@@ -281,9 +336,15 @@ def test_status_of_a_fresh_project(default_project: Path, home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("train: [\n", "config.yaml is not valid YAML"), ("nope: 1\n", "config.yaml, line 1: unknown key 'nope'"), (None, "config.yaml is not here")],
+    [
+        ("train: [\n", "config.yaml is not valid YAML"),
+        ("nope: 1\n", "config.yaml, line 1: unknown key 'nope'"),
+        (None, "config.yaml is not here"),
+    ],
 )
-def test_make_run_tells_what_is_wrong_with_the_config(default_project: Path, tmp_path: Path, home: Path, text: str | None, message: str) -> None:
+def test_make_run_tells_what_is_wrong_with_the_config(
+    default_project: Path, tmp_path: Path, home: Path, text: str | None, message: str
+) -> None:
     project = tmp_path / "project"
     shutil.copytree(default_project, project, symlinks=True)
     (project / "config.yaml").unlink()
@@ -299,18 +360,24 @@ def test_clean_run(default_project: Path, tmp_path: Path, home: Path) -> None:
     shutil.copytree(default_project, project, symlinks=True)
     for name in ("main", "env"):
         (project / "outputs" / name).mkdir(parents=True)
-    assert make(project, "clean-run", home=home, stdin="n\n").returncode != 0 and (project / "outputs" / "main").is_dir()
+    assert (
+        make(project, "clean-run", home=home, stdin="n\n").returncode != 0 and (project / "outputs" / "main").is_dir()
+    )
     for name in ("env", "../data", ".", "a b"):
         assert make(project, "clean-run", f"RUN={name}", "YES=1", home=home).returncode != 0
     assert make(project, "clean-run", "YES=1", home=home).returncode == 0
-    assert not (project / "outputs" / "main").exists() and (project / "outputs" / "env").is_dir() and (project / "data").is_dir()
+    assert (
+        not (project / "outputs" / "main").exists()
+        and (project / "outputs" / "env").is_dir()
+        and (project / "data").is_dir()
+    )
 
 
 def test_pin_and_upgrade(default_project: Path, tmp_path: Path, home: Path) -> None:
     project = tmp_path / "my project"
     shutil.copytree(default_project, project, symlinks=True)
     assert make(project, "check-pin", home=home).returncode == 0
-    own = project / "scripts" / "gaslamp" / "formats" / "mine.py"
+    own = project / "scripts" / "gaslamp" / "data" / "formats" / "mine.py"
     own.write_text('"""My own format."""\n')
     assert make(project, "check-pin", home=home).returncode == 0, "an added plug-in is no edit"
 
@@ -319,13 +386,22 @@ def test_pin_and_upgrade(default_project: Path, tmp_path: Path, home: Path) -> N
     snakefile.write_bytes(before + b"# edited\n")
     script.unlink()
     done = make(project, "check-pin", home=home)
-    assert done.returncode != 0 and "edited: workflow/Snakefile" in done.stdout and "missing: scripts/detect_env.py" in done.stdout
+    assert (
+        done.returncode != 0
+        and "edited: workflow/Snakefile" in done.stdout
+        and "missing: scripts/detect_env.py" in done.stdout
+    )
     done = make(project, "upgrade", home=home)
     assert done.returncode != 0 and "2 pinned files were edited" in done.stdout and snakefile.read_bytes() != before
     config = (project / "config.yaml").read_bytes()
     done = make(project, "upgrade", "FORCE=1", home=home)
     assert done.returncode == 0, done.stdout
-    assert snakefile.read_bytes() == before and script.is_file() and own.is_file() and (project / "config.yaml").read_bytes() == config
+    assert (
+        snakefile.read_bytes() == before
+        and script.is_file()
+        and own.is_file()
+        and (project / "config.yaml").read_bytes() == config
+    )
     assert make(project, "check-pin", home=home).returncode == 0
 
 
@@ -335,20 +411,20 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
         (newer / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, newer / name)
     (newer / "rules" / "new.smk").write_text("# a new phase\n")
-    (newer / "rules" / "demo.smk").unlink()
+    (newer / "rules" / "memory.smk").unlink()
     shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "slurm")
     shutil.copytree(default_project, project, symlinks=True)
     done = make(project, "upgrade", f"FROM={newer}", home=home)
     assert done.returncode == 0, done.stdout
-    assert "new: rules/new.smk" in done.stdout and "removed: rules/demo.smk" in done.stdout
-    assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "demo.smk").exists()
+    assert "new: rules/new.smk" in done.stdout and "removed: rules/memory.smk" in done.stdout
+    assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "memory.smk").exists()
     assert (project / "slurm" / "config.yaml").is_file()
     record = json.loads((project / ".gaslamp.json").read_text())
     assert record["source"] == str(newer) and record["upgraded"] and record["created"]
 
 
 def test_current_project_is_kept(tmp_path: Path) -> None:
-    from gaslamp.scaffold import ensure_current, is_behind
+    from gaslamp.config.scaffold import ensure_current, is_behind
 
     first, is_new = ensure_current(tmp_path / "projects", ROOT)
     assert is_new and first.name == f"order_extraction_{TODAY}"
@@ -371,11 +447,26 @@ def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("profile", "jobs", "absent"),
-    [("cpu", {"train_cpu"}, {"push_colab"}), ("mac", {"train_mlx"}, {"train_cpu"}), ("cuda", {"train_cuda"}, {"train_cpu"}),
-     ("colab", {"push_colab", "train_colab", "poll_colab", "pull_colab"}, {"train_cpu", "train_model"})],
-)  # fmt: skip
-def test_dry_run_lists_the_jobs_of_the_profile(default_project: Path, home: Path, profile: str, jobs: set[str], absent: set[str]) -> None:
-    done = run(Path(sys.executable).with_name("snakemake"), "-n", "--profile", profile, "--quiet", "rules", cwd=default_project, home=home)
+    [
+        ("cpu", {"train_cpu"}, {"push_colab"}),
+        ("mac", {"train_mlx"}, {"train_cpu"}),
+        ("cuda", {"train_cuda"}, {"train_cpu"}),
+        ("colab", {"push_colab", "train_colab", "poll_colab", "pull_colab"}, {"train_cpu", "train_model"}),
+    ],
+)
+def test_dry_run_lists_the_jobs_of_the_profile(
+    default_project: Path, home: Path, profile: str, jobs: set[str], absent: set[str]
+) -> None:
+    done = run(
+        Path(sys.executable).with_name("snakemake"),
+        "-n",
+        "--profile",
+        profile,
+        "--quiet",
+        "rules",
+        cwd=default_project,
+        home=home,
+    )
     assert done.returncode == 0, done.stdout
     listed = {line.split()[0] for line in done.stdout.splitlines() if re.fullmatch(r"\w+\s+\d+", line.strip())}
     assert jobs <= listed and not absent & listed, done.stdout
@@ -387,8 +478,14 @@ def test_wrong_machine_is_refused_before_anything(default_project: Path, tmp_pat
     shutil.copytree(default_project, project, symlinks=True)
     done = subprocess.run(
         [str(Path(sys.executable).with_name("snakemake")), "--profile", "cuda", "outputs/env/preflight.json"],
-        cwd=project, env=get_environ(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=project,
+        env=get_environ(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode != 0
     assert "no NVIDIA GPU here" in done.stdout and "use snakemake --profile cpu" in done.stdout
     assert not (project / "outputs" / "env" / "preflight.json").exists() and not (project / "resources").exists()

@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 import tiny
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 
 
 @dataclass
@@ -81,7 +86,12 @@ def evaluate(page: Any, expression: str) -> Any:
     """Run a script in the page through the debugger: the page's own policy forbids evaluating strings, also to Playwright."""
     session = page.context.new_cdp_session(page)
     try:
-        options = {"expression": expression, "returnByValue": True, "awaitPromise": True, "allowUnsafeEvalBlockedByCSP": True}
+        options = {
+            "expression": expression,
+            "returnByValue": True,
+            "awaitPromise": True,
+            "allowUnsafeEvalBlockedByCSP": True,
+        }
         answer = session.send("Runtime.evaluate", options)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")

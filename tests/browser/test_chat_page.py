@@ -12,17 +12,47 @@ from browser.conftest import Served, evaluate, wait_ready
 from browser.injections import INJECTIONS
 
 TAGS = {
-    "p", "strong", "em", "del", "code", "pre", "figure", "figcaption", "span", "button", "h3", "hr", "blockquote", "ul", "ol", "li",
-    "div", "table", "thead", "tbody", "tr", "th", "td",
-}  # fmt: skip
+    "p",
+    "strong",
+    "em",
+    "del",
+    "code",
+    "pre",
+    "figure",
+    "figcaption",
+    "span",
+    "button",
+    "h3",
+    "hr",
+    "blockquote",
+    "ul",
+    "ol",
+    "li",
+    "div",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 ATTRIBUTES = {"class", "type", "aria-label", "tabindex", "role", "start"}
 
 
 def answer_with(text: str, pieces: int = 7) -> str:
     """``text`` as llama-server streams it, cut at odd places."""
     step = max(1, len(text) // pieces)
-    parts: list[dict[str, Any]] = [{"choices": [{"delta": {"content": text[at : at + step]}, "finish_reason": None}]} for at in range(0, len(text), step)]
-    parts.append({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}, "timings": {"predicted_n": 7, "predicted_per_second": 70.0}})
+    parts: list[dict[str, Any]] = [
+        {"choices": [{"delta": {"content": text[at : at + step]}, "finish_reason": None}]}
+        for at in range(0, len(text), step)
+    ]
+    parts.append(
+        {
+            "choices": [],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 7},
+            "timings": {"predicted_n": 7, "predicted_per_second": 70.0},
+        }
+    )
     return "".join(f"data: {json.dumps(part)}\n\n" for part in parts) + "data: [DONE]\n\n"
 
 
@@ -63,10 +93,14 @@ def test_base_and_tuned_answer_the_same_prompt(page: Any, served: Served) -> Non
     assert page.inner_text(".card.tuned .body").strip() == "ok"
     base = page.inner_text(".card.base .body")
     assert base.strip() not in ("", "ok", "…")
-    assert "12 tokens" in page.inner_text(".card.base .facts") and "max tokens reached" in page.inner_text(".card.base .facts")
+    assert "12 tokens" in page.inner_text(".card.base .facts") and "max tokens reached" in page.inner_text(
+        ".card.base .facts"
+    )
     assert "tokens/s" in page.inner_text(".card.tuned .facts")
     scales = {body["lora"][0]["scale"] for body in asked}
-    assert scales == {0, -1} and all(body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for body in asked)
+    assert scales == {0, -1} and all(
+        body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for body in asked
+    )
     page.click(".reference summary")
     assert page.inner_text(".reference p") == "ok"
     # the second turn remembers the first, each column its own answer
@@ -93,7 +127,10 @@ def test_edit_regenerate_stop_and_new(page: Any) -> None:
     wait_ready(page)
     assert page.locator("article").count() == 1 and page.inner_text(".card.tuned .body").strip() == "ok"
     # Shift+Enter is a new line; Esc ends a long answer (made long: the server is told to go on after the end) and keeps what came
-    page.route("**/v1/chat/completions", lambda route: route.continue_(post_data=json.dumps({**route.request.post_data_json, "ignore_eos": True})))
+    page.route(
+        "**/v1/chat/completions",
+        lambda route: route.continue_(post_data=json.dumps({**route.request.post_data_json, "ignore_eos": True})),
+    )
     set_max_tokens(page, 1500)
     page.press("#prompt", "Shift+Enter")
     page.locator("#prompt").press_sequentially("x")
@@ -119,7 +156,9 @@ def test_injections_stay_text(page: Any, served: Served) -> None:
     page.uncheck("#compare")
     for text in INJECTIONS:
         ask(page, text)
-    found = evaluate(page, """(() => {
+    found = evaluate(
+        page,
+        """(() => {
         const bodies = [...document.querySelectorAll(".card .body")];
         const nodes = bodies.flatMap((body) => [...body.querySelectorAll("*")]);
         return {
@@ -130,7 +169,8 @@ def test_injections_stay_text(page: Any, served: Served) -> None:
             labels: nodes.filter((node) => node.hasAttribute("aria-label")).map((node) => node.getAttribute("aria-label")),
             users: [...document.querySelectorAll(".bubble")].map((bubble) => [bubble.textContent, bubble.childElementCount]),
         };
-    })()""")  # fmt: skip
+    })()""",
+    )
     assert found["count"] == len(INJECTIONS) and found["pwned"] is None
     assert set(found["tags"]) <= TAGS and set(found["attributes"]) <= ATTRIBUTES, found
     assert set(found["classes"]) <= {"code", "wrap", "url", "table"}
@@ -139,7 +179,9 @@ def test_injections_stay_text(page: Any, served: Served) -> None:
     page.click("#open-settings")
     page.select_option("#view", "plain")
     page.click("#close-settings")
-    shown = evaluate(page, "[...document.querySelectorAll('.card .body')].map((body) => [body.textContent, body.childElementCount])")
+    shown = evaluate(
+        page, "[...document.querySelectorAll('.card .body')].map((body) => [body.textContent, body.childElementCount])"
+    )
     assert shown == [[text, 0] for text in INJECTIONS]
     assert not surprises and all(url.startswith(served.state["url"]) for url in requests), (surprises, requests)
     assert {url.removeprefix(served.state["url"]) for url in requests} <= {"/v1/chat/completions", "/health"}
@@ -156,11 +198,20 @@ def test_markdown(page: Any) -> None:
     ask(page, text)
     html = evaluate(page, "document.querySelector('.card .body').innerHTML")
     for part in (
-        "<h3>Title</h3>", "<em>soft</em>", "<strong>strong <code>code</code></strong>", "<del>gone</del>", "snake_case_name 2 * 3 * 4\nsecond line",
-        "<ul><li>one</li><li>two<ul><li>inner<ul><li>deep</li></ul></li></ul></li></ul>", '<ol start="3"><li>three</li><li>four</li></ol>',
-        "<blockquote><p>quoted</p><blockquote><p>twice</p></blockquote></blockquote>", "<th>a</th><th>b</th>", "<td>1</td><td>2|3</td>", "<hr>",
-        "<code>if a &lt; b:\n    print('*')</code>", '<p>link <span class="url">(https://example.org/x)</span> *stars*</p>',
-    ):  # fmt: skip
+        "<h3>Title</h3>",
+        "<em>soft</em>",
+        "<strong>strong <code>code</code></strong>",
+        "<del>gone</del>",
+        "snake_case_name 2 * 3 * 4\nsecond line",
+        "<ul><li>one</li><li>two<ul><li>inner<ul><li>deep</li></ul></li></ul></li></ul>",
+        '<ol start="3"><li>three</li><li>four</li></ol>',
+        "<blockquote><p>quoted</p><blockquote><p>twice</p></blockquote></blockquote>",
+        "<th>a</th><th>b</th>",
+        "<td>1</td><td>2|3</td>",
+        "<hr>",
+        "<code>if a &lt; b:\n    print('*')</code>",
+        '<p>link <span class="url">(https://example.org/x)</span> *stars*</p>',
+    ):
         assert part in html, (part, html)
     page.get_by_label("Copy code").click()
     page.get_by_text("Copied").first.wait_for()
@@ -182,7 +233,10 @@ def test_export(page: Any, served: Served, tmp_path: Path) -> None:
         download.value.save_as(tmp_path / name)
     value = json.loads((tmp_path / "talk.json").read_text())
     assert value["turns"][0]["user"] == "say ```` four" and set(value["turns"][0]["answers"]) == {"base", "tuned"}
-    assert value["turns"][0]["answers"]["tuned"]["text"] == "say ```` four" and value["turns"][0]["settings"]["temperature"] == 0.7
+    assert (
+        value["turns"][0]["answers"]["tuned"]["text"] == "say ```` four"
+        and value["turns"][0]["settings"]["temperature"] == 0.7
+    )
     text = (tmp_path / "talk.md").read_text()
     assert "`````\nsay ```` four\n`````" in text and "## Tuned" in text
     assert served.key not in text + json.dumps(value)
@@ -193,7 +247,12 @@ def test_images_for_a_model_that_sees(page: Any, served: Served, tmp_path: Path)
 
     Image.new("RGB", (2400, 1200), "teal").save(tmp_path / "wide.png")
     assert not page.locator("#attach").is_visible()
-    page.route("**/props", lambda route: route.fulfill(json={"modalities": {"vision": True}, "default_generation_settings": {"n_ctx": 2048}}))
+    page.route(
+        "**/props",
+        lambda route: route.fulfill(
+            json={"modalities": {"vision": True}, "default_generation_settings": {"n_ctx": 2048}}
+        ),
+    )
     page.route("**/v1/chat/completions", echo)
     asked: list[dict[str, Any]] = []
     page.on("request", lambda request: asked.append(request.post_data_json) if request.method == "POST" else None)
@@ -203,12 +262,19 @@ def test_images_for_a_model_that_sees(page: Any, served: Served, tmp_path: Path)
     page.get_by_label("Remove image 1").wait_for()
     ask(page, "What colour?")
     picture, words = asked[0]["messages"][-1]["content"]
-    assert words == {"type": "text", "text": "What colour?"} and picture["image_url"]["url"].startswith("data:image/png;base64,")
-    assert evaluate(page, "document.querySelector('.bubble img').naturalWidth") == 1000, "made smaller before it is sent"
+    assert words == {"type": "text", "text": "What colour?"} and picture["image_url"]["url"].startswith(
+        "data:image/png;base64,"
+    )
+    assert evaluate(page, "document.querySelector('.bubble img').naturalWidth") == 1000, (
+        "made smaller before it is sent"
+    )
 
 
 def test_what_goes_wrong_is_said(browser: Any, page: Any, served: Served) -> None:
-    page.route("**/v1/chat/completions", lambda route: route.fulfill(status=400, json={"error": {"message": "the request exceeds the context"}}))
+    page.route(
+        "**/v1/chat/completions",
+        lambda route: route.fulfill(status=400, json={"error": {"message": "the request exceeds the context"}}),
+    )
     ask(page, "hello")
     assert "No answer: the request exceeds the context" in page.inner_text(".card.tuned .body")
     page.unroute("**/v1/chat/completions")
@@ -227,7 +293,9 @@ def test_what_goes_wrong_is_said(browser: Any, page: Any, served: Served) -> Non
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible_and_fits_every_width(browser: Any, served: Served, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed: pip install -e .[dev]")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed: pip install -e .[dev]"
+    )
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1440, "height": 900}, bypass_csp=True)
     page = context.new_page()
     page.route("**/v1/chat/completions", echo)
@@ -240,11 +308,17 @@ def test_accessible_and_fits_every_width(browser: Any, served: Served, scheme: s
         assert not found, [(item["id"], [node["html"][:120] for node in item["nodes"]][:3]) for item in found]
 
     check()
-    for text in ("a *b* `c`\n\n> quoted\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[x](https://example.org)\n\n```js\nlet a = 1;\n```", '{"a": 1}'):
+    for text in (
+        "a *b* `c`\n\n> quoted\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[x](https://example.org)\n\n```js\nlet a = 1;\n```",
+        '{"a": 1}',
+    ):
         ask(page, text)
     for width in (1440, 768, 390, 320):
         page.set_viewport_size({"width": width, "height": 844})
-        assert evaluate(page, "document.documentElement.scrollWidth <= innerWidth && document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth"), width
+        assert evaluate(
+            page,
+            "document.documentElement.scrollWidth <= innerWidth && document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth",
+        ), width
     check()
     page.click("#open-settings")
     check()

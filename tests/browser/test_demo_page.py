@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import facts
 import pytest
-from gaslamp.config import parse_slice
-from gaslamp.demo.page import render_files_page, render_page
-from gaslamp.demo.words import get_languages
-from gaslamp.evaluation.ladder_page import render_svg
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-import facts  # noqa: E402 - the made-up run of the unit tests
+from gaslamp.config.schema import parse_slice
+from gaslamp.export.ladder_page import render_svg
+from gaslamp.report.demo.page import render_files_page, render_page
+from gaslamp.report.demo.words import get_languages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-def write_page(folder: Path, theme: str = "auto", language: str = "en", hostile: bool = False, domain: str = "support", files: bool = True) -> str:
+def write_page(
+    folder: Path,
+    theme: str = "auto",
+    language: str = "en",
+    hostile: bool = False,
+    domain: str = "support",
+    files: bool = True,
+) -> str:
     name = facts.HOSTILE if hostile else "cafe"
     settings = {
-        "method": "sft", "demo": {"theme": theme, "title": None, "examples": 6, "language": language, "style": None},
+        "method": "sft",
+        "demo": {"theme": theme, "title": None, "examples": 6, "language": language, "style": None},
         "project": {"name": name, "task": name, "audience": name, "domain": domain},
-    }  # fmt: skip
+    }
     file = folder / "index.html"
     asked = parse_slice(json.dumps(settings))
-    file.write_text(render_page(facts.compare(hostile), facts.train(), facts.model(), asked, "ab" * 32), encoding="utf-8")
+    file.write_text(
+        render_page(facts.compare(hostile), facts.train(), facts.model(), asked, "ab" * 32), encoding="utf-8"
+    )
     if files:
-        (folder / "files.html").write_text(render_files_page(facts.ladder(), facts.parity(), asked, "cd" * 32), encoding="utf-8")
+        (folder / "files.html").write_text(
+            render_files_page(facts.ladder(), facts.parity(), asked, "cd" * 32), encoding="utf-8"
+        )
         (folder / "ladder.svg").write_text(render_svg(facts.ladder()), encoding="utf-8")
     return file.as_uri()
 
@@ -42,7 +51,9 @@ def visit(browser: Browser, url: str, width: int = 1440, scheme: Any = "light") 
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
     page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
+    page.on(
+        "request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url)
+    )
     page.goto(url)
     return page, problems
 
@@ -58,7 +69,11 @@ def test_every_language_fits_every_width(browser: Browser, tmp_path: Path, langu
     for width in (1440, 768, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width
-    assert page.locator("tbody tr").count() == 3 and "q8_0" in page.inner_text("h1") and not re.search(r"\{\w+\}", page.inner_text("body"))
+    assert (
+        page.locator("tbody tr").count() == 3
+        and "q8_0" in page.inner_text("h1")
+        and not re.search(r"\{\w+\}", page.inner_text("body"))
+    )
     page.close()
     assert problems == []
 
@@ -70,21 +85,34 @@ def test_without_files_no_link_leads_to_them(browser: Browser, tmp_path: Path) -
     page.close()
 
 
-@pytest.mark.parametrize(("theme", "domain", "scheme"), [("auto", "support", "light"), ("auto", "support", "dark"), ("dark", "code", "light"), ("crisp", "education", "light")])
+@pytest.mark.parametrize(
+    ("theme", "domain", "scheme"),
+    [
+        ("auto", "support", "light"),
+        ("auto", "support", "dark"),
+        ("dark", "code", "light"),
+        ("crisp", "education", "light"),
+    ],
+)
 def test_no_barrier(browser: Browser, tmp_path: Path, theme: str, domain: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page, problems = visit(browser, write_page(tmp_path, theme, domain=domain), scheme=scheme)
     found = axe.Axe().run(page).response["violations"]
     page.locator("#files a").first.click()
     found += axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert [
+        (one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")
+    ] == []
     page.close()
 
 
 def test_the_keyboard_changes_the_example(browser: Browser, tmp_path: Path) -> None:
     page, problems = visit(browser, write_page(tmp_path))
     page.keyboard.press("ArrowRight")
-    assert page.inner_text("#position").startswith("2 of") and page.locator("#tab-1").get_attribute("aria-selected") == "true"
+    assert (
+        page.inner_text("#position").startswith("2 of")
+        and page.locator("#tab-1").get_attribute("aria-selected") == "true"
+    )
     page.locator("#tab-1").focus()
     page.keyboard.press("End")
     last = page.locator("[role=tab]").count() - 1
@@ -104,5 +132,8 @@ def test_it_prints_every_example(browser: Browser, tmp_path: Path) -> None:
     page, _ = visit(browser, write_page(tmp_path))
     page.emulate_media(media="print")
     panels = page.locator(".panel")
-    assert all(panels.nth(place).is_visible() for place in range(panels.count())) and not page.locator(".picker").is_visible()
+    assert (
+        all(panels.nth(place).is_visible() for place in range(panels.count()))
+        and not page.locator(".picker").is_visible()
+    )
     page.close()

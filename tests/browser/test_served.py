@@ -12,19 +12,21 @@ import httpx
 import psutil
 import pytest
 import tiny
-from gaslamp.chat.columns import begins_alike
-from gaslamp.contracts import ModelFacts
-from gaslamp.files import read_json, read_jsonl
-from gaslamp.llamacpp import convert
-from gaslamp.llamacpp.server import LlamaServer
-from gaslamp.rows import get_prompt, get_text
+from gaslamp.core.contracts import ModelFacts
+from gaslamp.core.files import read_json, read_jsonl
+from gaslamp.data.rows import get_prompt, get_text
+from gaslamp.export.llamacpp import convert
+from gaslamp.export.llamacpp.server import LlamaServer
+from gaslamp.serve.chat.columns import begins_alike
 
 from browser.conftest import Served
 
 
 def ask(client: Any, served: Served, prompt: str, **options: Any) -> Any:
     messages = [{"role": "user", "content": prompt}]
-    return client.chat.completions.create(model=served.state["alias"], messages=messages, temperature=0, max_tokens=8, **options)
+    return client.chat.completions.create(
+        model=served.state["alias"], messages=messages, temperature=0, max_tokens=8, **options
+    )
 
 
 def test_the_openai_client(served: Served) -> None:
@@ -33,9 +35,16 @@ def test_the_openai_client(served: Served) -> None:
     client = OpenAI(base_url=f"{served.state['url']}/v1", api_key=served.key)
     assert [model.id for model in client.models.list()] == [served.state["alias"]]
     answer = ask(client, served, "5 scone for Ana")
-    assert answer.choices[0].message.content == "ok" and answer.choices[0].finish_reason == "stop" and answer.usage.completion_tokens == 3
+    assert (
+        answer.choices[0].message.content == "ok"
+        and answer.choices[0].finish_reason == "stop"
+        and answer.usage.completion_tokens == 3
+    )
     parts = list(ask(client, served, "5 scone for Ana", stream=True, stream_options={"include_usage": True}))
-    assert "".join(part.choices[0].delta.content or "" for part in parts if part.choices) == "ok" and parts[-1].usage.completion_tokens == 3
+    assert (
+        "".join(part.choices[0].delta.content or "" for part in parts if part.choices) == "ok"
+        and parts[-1].usage.completion_tokens == 3
+    )
     with pytest.raises(AuthenticationError):
         ask(OpenAI(base_url=f"{served.state['url']}/v1", api_key="wrong"), served, "x")
 
@@ -66,8 +75,16 @@ def test_the_adapter_taken_out_is_the_base(served: Served, tmp_path: Path) -> No
     body: dict[str, Any] = {"prompt": "5 scone for Ana", "n_predict": 1, "n_probs": 1000, "temperature": 0}
 
     def get_probabilities(model: Path, lora: float | None) -> dict[int, float]:
-        with LlamaServer(tools, model, lora=project / "outputs/main/lora/adapter.gguf" if lora is not None else None, lora_scale=0.0, log=tmp_path / "s.log") as server:
-            answer = server._post("/completion", body | ({"lora": [{"id": 0, "scale": lora}]} if lora is not None else {}))
+        with LlamaServer(
+            tools,
+            model,
+            lora=project / "outputs/main/lora/adapter.gguf" if lora is not None else None,
+            lora_scale=0.0,
+            log=tmp_path / "s.log",
+        ) as server:
+            answer = server._post(
+                "/completion", body | ({"lora": [{"id": 0, "scale": lora}]} if lora is not None else {})
+            )
         return {item["id"]: item["logprob"] for item in answer["completion_probabilities"][0]["top_logprobs"]}
 
     base = get_probabilities(tmp_path / "base.gguf", None)
@@ -92,14 +109,21 @@ def test_who_is_kept_out(served: Served) -> None:
     for headers in ({"Origin": "https://elsewhere.example"}, {"Host": "elsewhere.example"}, {"Origin": "null"}):
         answer = client.get("/v1/models", headers=headers)
         assert answer.status_code == 401 and answer.headers["Access-Control-Allow-Origin"] == url
-        assert client.options("/v1/chat/completions", headers=headers).headers["Access-Control-Allow-Credentials"] == "false"
+        assert (
+            client.options("/v1/chat/completions", headers=headers).headers["Access-Control-Allow-Credentials"]
+            == "false"
+        )
     page = client.get("/").text
     row = get_text(get_prompt(next(read_jsonl(project / "data/test.jsonl")))[-1])
     assert served.key not in page and row not in page, "rows of the test set are not for everybody on this machine"
     assert row in client.get("/chat.json", headers={"Authorization": f"Bearer {served.key}"}).text
     for name in ("outputs/.serve.key", "outputs/.chat/chat.json"):
         assert stat.S_IMODE((project / name).stat().st_mode) == 0o600
-    listening = {item.laddr for item in psutil.Process(served.state["pid"]).net_connections("inet") if item.status == psutil.CONN_LISTEN}
+    listening = {
+        item.laddr
+        for item in psutil.Process(served.state["pid"]).net_connections("inet")
+        if item.status == psutil.CONN_LISTEN
+    }
     assert {(address.ip, address.port) for address in listening} == {("127.0.0.1", served.state["port"])}
     assert served.key not in " ".join(served.state["command"])
 
@@ -108,13 +132,23 @@ def test_what_is_said_of_the_columns(served: Served) -> None:
     facts = json.loads((served.project / "outputs/.chat/chat.json").read_text())
     assert [column["id"] for column in facts["columns"]] == ["base", "tuned"]
     assert served.state["checked"]["tuned"] == {"asked": 4, "same": 4}
-    assert any("adapter subtracted" in line for line in facts["about"]) and any("4 of 4 test rows" in line for line in facts["about"])
+    assert any("adapter subtracted" in line for line in facts["about"]) and any(
+        "4 of 4 test rows" in line for line in facts["about"]
+    )
     assert len(facts["seeds"]) == 6 and all(seed["reference"] == "ok" for seed in facts["seeds"])
 
 
 @pytest.mark.parametrize(
     ("answer", "wanted", "whole", "alike"),
-    [("ok", "ok", True, True), ("ok", "okay", True, False), ("ok", "okay", False, True), ("okay", "ok", False, True), ("no", "ok", False, False), ("", "ok", False, False), ("o\ufffd", "okay", False, True)],
+    [
+        ("ok", "ok", True, True),
+        ("ok", "okay", True, False),
+        ("ok", "okay", False, True),
+        ("okay", "ok", False, True),
+        ("no", "ok", False, False),
+        ("", "ok", False, False),
+        ("o\ufffd", "okay", False, True),
+    ],
 )
 def test_how_answers_begin(answer: str, wanted: str, whole: bool, alike: bool) -> None:
     assert begins_alike(answer, wanted, whole) is alike
@@ -122,10 +156,29 @@ def test_how_answers_begin(answer: str, wanted: str, whole: bool, alike: bool) -
 
 def test_talk_in_the_terminal(served: Served, tmp_path: Path) -> None:
     lines = f"5 scone for Ana\n/base\n7 mocha for Eve\n/retry\n/temperature 9\n/temperature 0\n/system be brief\n/save {tmp_path / 'talk.json'}\n/help\n/new\n/quit\n"
-    done = tiny.run("bash", "-c", f"printf '%s' '{lines}' | '{sys.executable}' scripts/serve_model.py chat".replace("printf '%s' '", "printf '%b' '").replace("\n", "\\n"), cwd=served.project)
+    done = tiny.run(
+        "bash",
+        "-c",
+        f"printf '%s' '{lines}' | '{sys.executable}' scripts/serve_model.py chat".replace(
+            "printf '%s' '", "printf '%b' '"
+        ).replace("\n", "\\n"),
+        cwd=served.project,
+    )
     assert done.returncode == 0, tiny.get_rules_error(done)
-    assert "you> ok" in done.stdout and "tokens/s" in done.stdout and "base answers too" in done.stdout and "tuned> ok" in done.stdout
+    assert (
+        "you> ok" in done.stdout
+        and "tokens/s" in done.stdout
+        and "base answers too" in done.stdout
+        and "tuned> ok" in done.stdout
+    )
     assert "a temperature is a number from 0 to 2" in done.stdout and "/retry" in done.stdout
-    assert not [letter for letter in done.stdout if not (letter.isprintable() or letter == "\n")], "nothing steers the terminal"
+    assert not [letter for letter in done.stdout if not (letter.isprintable() or letter == "\n")], (
+        "nothing steers the terminal"
+    )
     talk = json.loads((tmp_path / "talk.json").read_text())
-    assert [turn["content"] for turn in talk["messages"]] == ["5 scone for Ana", "ok", "7 mocha for Eve", "ok"] and talk["system"] == "be brief"
+    assert [turn["content"] for turn in talk["messages"]] == [
+        "5 scone for Ana",
+        "ok",
+        "7 mocha for Eve",
+        "ok",
+    ] and talk["system"] == "be brief"

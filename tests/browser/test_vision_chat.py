@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import tiny
-from gaslamp.chat.page import build_page, write_facts
-from gaslamp.files import read_json
-from gaslamp.llamacpp.convert import convert_to_gguf
-from gaslamp.llamacpp.server import LlamaServer
+from gaslamp.core.files import read_json
+from gaslamp.export.llamacpp.convert import convert_to_gguf
+from gaslamp.export.llamacpp.server import LlamaServer
+from gaslamp.serve.chat.page import build_page, write_facts
 
 from browser.conftest import wait_ready
 
 FACTS = {
-    "name": "digits", "served": "model.gguf", "about": ["a tiny model"], "welcome": "Send a picture.", "system": "", "seeds": [],
+    "name": "digits",
+    "served": "model.gguf",
+    "about": ["a tiny model"],
+    "welcome": "Send a picture.",
+    "system": "",
+    "seeds": [],
     "columns": [{"id": "tuned", "title": "Tuned", "file": "model.gguf", "note": "", "request": {}}],
-}  # fmt: skip
+}
 
 
 def draw(color: tuple[int, int, int]) -> dict[str, Any]:
@@ -36,7 +41,13 @@ def test_pictures_reach_a_model_that_sees(browser: Any, finished: Path, tmp_path
     build_page(folder, "general")
     write_facts(folder, FACTS)
     server = LlamaServer(
-        toolchain, tmp_path / "model.gguf", log=tmp_path / "server.log", mmproj=tmp_path / "mmproj.gguf", page=folder, context=1024, alias="digits"
+        toolchain,
+        tmp_path / "model.gguf",
+        log=tmp_path / "server.log",
+        mmproj=tmp_path / "mmproj.gguf",
+        page=folder,
+        context=1024,
+        alias="digits",
     )
     with server:
         page = browser.new_page()

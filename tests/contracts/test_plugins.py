@@ -12,13 +12,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from gaslamp import registry, rows
-from gaslamp.config import Config, Train
+from gaslamp.config.schema import Config, Train
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data import rows
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.data.detect import find_format
-from gaslamp.errors import GaslampError
-from gaslamp.evaluation.metric import MEASURES, Metric
-from gaslamp.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
+from gaslamp.evaluate.metric import MEASURES, Metric
+from gaslamp.train.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
@@ -65,7 +66,11 @@ def test_says_what_it_is_and_loads_light(kind: str, name: str) -> None:
     assert (module.__doc__ or "").strip(), "a docstring tells what it is"
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {(alias.name if isinstance(node, ast.Import) else node.module or "").split(".")[0] for node in top for alias in node.names}
+    names = {
+        (alias.name if isinstance(node, ast.Import) else node.module or "").split(".")[0]
+        for node in top
+        for alias in node.names
+    }
     assert not names & HEAVY, "heavy imports belong inside functions"
 
 
@@ -76,7 +81,9 @@ def test_backend(name: str) -> None:
     assert module.EXTRA and module.REQUIRES and set(module.METHODS) <= set(registry.names("methods"))
     assert get_parameters(module, "find_machine_problems") == ["system"]
     if module.BUILT:
-        assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == ["settings"]
+        assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == [
+            "settings"
+        ]
 
 
 @pytest.mark.parametrize("name", registry.names("methods"))
@@ -115,7 +122,14 @@ def test_page_of_a_method(name: str) -> None:
     mantissa, exponent = f"{preset['learning_rate']:e}".split("e")
     rate = f"{float(mantissa):g}e{int(exponent)}"
     assert f"learning rate {rate}" in page and f"batch {preset['batch_size']}" in page
-    linked = [page, *((ROOT / "docs" / "methods" / f"{other}.md").read_text(encoding="utf-8") for other in ("sft", "grpo") if f"[{other}](" in page)]
+    linked = [
+        page,
+        *(
+            (ROOT / "docs" / "methods" / f"{other}.md").read_text(encoding="utf-8")
+            for other in ("sft", "grpo")
+            if f"[{other}](" in page
+        ),
+    ]
     absent = [option for option in module.Settings.model_fields if not any(f"`{option}`" in text for text in linked)]
     assert absent == [], "every setting is told, here or on the page it names"
     if "## Data\n\n```json\n" in page:
@@ -130,13 +144,23 @@ def test_sft_knows_the_order_of_turns() -> None:
     good = GOOD["conversation"]["messages"]
     validate = get("methods", "sft").validate
     assert validate({"messages": [{"role": "system", "content": ""}, *good]}) == []
-    assert all(validate({"messages": bad}) for bad in (good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]]))
+    assert all(
+        validate({"messages": bad})
+        for bad in (good[:1], good[1:], [*good, good[0]], [{"role": "judge", "content": "x"}, good[1]])
+    )
 
 
 def test_sft_takes_calls_of_tools() -> None:
-    call = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
+    call = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}],
+    }
     validate = get("methods", "sft").validate
-    assert validate({"messages": [*ASK, call, {"role": "tool", "content": "3"}, {"role": "tool", "content": ""}, *ANSWER]}) == []
+    assert (
+        validate({"messages": [*ASK, call, {"role": "tool", "content": "3"}, {"role": "tool", "content": ""}, *ANSWER]})
+        == []
+    )
     assert validate({"messages": [*ASK, call]}) == [], "to call is an answer too"
     assert validate({"messages": [*ASK, {"role": "tool", "content": "3"}, *ANSWER]}), "nobody called"
     assert validate({"messages": [*ASK, call, *ANSWER]}), "a call without an answer of the tool"
@@ -179,7 +203,12 @@ def test_the_right_format_is_found_by_itself(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("checks"))
 def test_check(name: str) -> None:
     module = get("checks", name)
-    assert module.TITLE and module.FIX and module.SEVERITY in ("block", "warn", "off") and 0 <= module.MAX_PERCENTAGE <= 100
+    assert (
+        module.TITLE
+        and module.FIX
+        and module.SEVERITY in ("block", "warn", "off")
+        and 0 <= module.MAX_PERCENTAGE <= 100
+    )
     assert module.STAGE in STAGES
     if module.STAGE != "read":  # what the pipeline itself finds has no function
         assert get_parameters(module, "check") == ["samples", "facts"]
@@ -187,10 +216,15 @@ def test_check(name: str) -> None:
 
 
 METRIC_ROW = {
-    "id": "a", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": '{"a": [1, "two"]}'}], "columns": {"must": "two", "choices": "x|y"},
-}  # fmt: skip
+    "id": "a",
+    "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": '{"a": [1, "two"]}'}],
+    "columns": {"must": "two", "choices": "x|y"},
+}
 MEASURED = {
-    "likelihood": {name: {"logp": -3.0, "tokens": 4} for name in ("reference", "text", "completion", "chosen", "choice:x", 'choice:{"a": [1, "two"]}')}
+    "likelihood": {
+        name: {"logp": -3.0, "tokens": 4}
+        for name in ("reference", "text", "completion", "chosen", "choice:x", 'choice:{"a": [1, "two"]}')
+    }
     | {"rejected": {"logp": -9.0, "tokens": 4}},
     "retrieval": {"rank": 2, "of": 9},
 }
@@ -205,25 +239,45 @@ def test_metric(name: str) -> None:
     """A metric says what it is; one that judges texts gives a finite number for any text, and the best one for the right text."""
     metric = Metric.get(name)
     assert metric.title and isinstance(metric.module.BINARY, bool) and metric.higher in (True, False, None)
-    assert set(metric.needs) <= set(MEASURES) and metric.unit in ("share", "number", "points", "seconds", "tokens", "nats")
+    assert set(metric.needs) <= set(MEASURES) and metric.unit in (
+        "share",
+        "number",
+        "points",
+        "seconds",
+        "tokens",
+        "nats",
+    )
     with pytest.raises(GaslampError, match="has no option nonsense"):
         Metric.get(name, {"nonsense": 1})
     if not hasattr(metric.module, "score"):
         assert callable(getattr(metric.module, "score_set", None) or getattr(metric.module, "score_pairs", None))
         return
-    right = [{**METRIC_ROW, "messages": [METRIC_ROW["messages"][0], {"role": "assistant", "content": text}]} for text in ('{"a": 1}', '["x", 2]', "12")]
-    found = [value for row in right if (value := metric.score(row, make_prediction(row["messages"][-1]["content"]))) is not None]
+    right = [
+        {**METRIC_ROW, "messages": [METRIC_ROW["messages"][0], {"role": "assistant", "content": text}]}
+        for text in ('{"a": 1}', '["x", 2]', "12")
+    ]
+    found = [
+        value
+        for row in right
+        if (value := metric.score(row, make_prediction(row["messages"][-1]["content"]))) is not None
+    ]
     assert all(math.isfinite(value) for value in found)
     texts = ("", " ", "{", "no", "\x00", "é" * 5000, "[" * 100_000, "NaN", '{"a": [1, "two"]}')
     values = [metric.score(METRIC_ROW, make_prediction(text)) for text in texts]
     assert all(value is None or math.isfinite(value) for value in values), "any text may come out of a model"
-    if metric.needs == ("answer",) and getattr(metric.module, "REFERENCE", True) and "row" not in inspect.signature(metric.module.score).parameters:
+    if (
+        metric.needs == ("answer",)
+        and getattr(metric.module, "REFERENCE", True)
+        and "row" not in inspect.signature(metric.module.score).parameters
+    ):
         best = 1.0 if metric.higher else 0.0
         assert found and all(value == best for value in found)
         assert all(value is None or value != best for value in values[:-1]), "only the right text is right"
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names("metrics") if hasattr(get("metrics", name), "report")])
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names("metrics") if hasattr(get("metrics", name), "report")]
+)
 def test_report_of_a_metric_is_json(name: str) -> None:
     module = get("metrics", name)
     predictions = [{**make_prediction(text), "rewards": {"short": 1.0}} for text in ("", '{"a": [1, "two"]}', "no")]

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 import tiny
-from gaslamp.chat.columns import begins_alike
-from gaslamp.embedded import orders_json
+from gaslamp.data.embedded import orders_json
+from gaslamp.serve.chat.columns import begins_alike
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_whole_graph(served: Path) -> None:
     run = served / "outputs" / "main"
     card = json.loads((served / "data" / "card.json").read_text())
-    assert {key: card["rows"][key] for key in ROWS} == ROWS and card["mapping"]["prompt"] == "order" and card["answers"] == "json"
+    assert (
+        {key: card["rows"][key] for key in ROWS} == ROWS
+        and card["mapping"]["prompt"] == "order"
+        and card["answers"] == "json"
+    )
     facts = json.loads((run / "train.json").read_text())
     assert facts["steps"] == 8 and facts["loss_last"] < facts["loss_first"]
     assert facts["total_parameters"] == 134_515_008
@@ -70,7 +74,13 @@ def test_the_whole_graph(served: Path) -> None:
     assert compare["n"] == 12 and compare["metrics"][0]["name"] == "json_match"
     parity = json.loads((run / "gguf" / "parity.json").read_text())
     assert parity["passed"] and not parity["override"], parity["summary"]
-    for name in ("project_brief.md", "gaslamp.md", "progress_log.md", "demos/main/index.html", "outputs/main/gguf/Modelfile"):
+    for name in (
+        "project_brief.md",
+        "gaslamp.md",
+        "progress_log.md",
+        "demos/main/index.html",
+        "outputs/main/gguf/Modelfile",
+    ):
         assert (served / name).is_file(), name
 
 
@@ -96,9 +106,17 @@ def test_base_beside_tuned_from_one_server(served: Path) -> None:
             same = 0
             for row in rows:
                 reply = client.chat.completions.create(
-                    model=state["alias"], messages=row["messages"][:-1], temperature=0, max_tokens=12, extra_body=state["requests"][column]
+                    model=state["alias"],
+                    messages=row["messages"][:-1],
+                    temperature=0,
+                    max_tokens=12,
+                    extra_body=state["requests"][column],
                 )
-                same += begins_alike(reply.choices[0].message.content or "", wanted[row["id"]], whole=reply.choices[0].finish_reason == "stop")
+                same += begins_alike(
+                    reply.choices[0].message.content or "",
+                    wanted[row["id"]],
+                    whole=reply.choices[0].finish_reason == "stop",
+                )
             assert same >= 3, (column, same)
     finally:
         tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=served)
@@ -119,11 +137,21 @@ def test_a_real_client_gets_the_evaluated_answer(served: Path) -> None:
         same = 0
         for row in rows[:4]:
             wanted = answers[row["id"]]
-            reply = client.chat.completions.create(model=state["alias"], messages=row["messages"][:-1], temperature=0, max_tokens=wanted["tokens"] + 1)
-            same += reply.choices[0].message.content == wanted["text"] or not wanted["stopped"] and wanted["text"].startswith(str(reply.choices[0].message.content)[:20])
-        assert same >= 3, "rounding differs with the number of answers computed together: one of four may fall otherwise"
+            reply = client.chat.completions.create(
+                model=state["alias"], messages=row["messages"][:-1], temperature=0, max_tokens=wanted["tokens"] + 1
+            )
+            same += (
+                reply.choices[0].message.content == wanted["text"]
+                or not wanted["stopped"]
+                and wanted["text"].startswith(str(reply.choices[0].message.content)[:20])
+            )
+        assert same >= 3, (
+            "rounding differs with the number of answers computed together: one of four may fall otherwise"
+        )
         with pytest.raises(AuthenticationError):
-            OpenAI(base_url=f"{state['url']}/v1", api_key="wrong").chat.completions.create(model="x", messages=rows[0]["messages"][:-1])
+            OpenAI(base_url=f"{state['url']}/v1", api_key="wrong").chat.completions.create(
+                model="x", messages=rows[0]["messages"][:-1]
+            )
     finally:
         stopped = tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=served)
     assert "server stopped" in stopped.stdout and not psutil.pid_exists(state["pid"])

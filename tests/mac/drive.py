@@ -14,18 +14,30 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from gaslamp import mlx_engine, mlx_models, mlx_vision, training  # noqa: E402
-from gaslamp.config import parse_slice  # noqa: E402
-from gaslamp.contracts import Template, TrainFacts  # noqa: E402
-from gaslamp.errors import GaslampError  # noqa: E402
-from gaslamp.events import get_history, read_events  # noqa: E402
-from gaslamp.files import read_json, write_json  # noqa: E402
-from gaslamp.template import Renderer  # noqa: E402
+from gaslamp.config.schema import parse_slice  # noqa: E402
+from gaslamp.core.contracts import Template, TrainFacts  # noqa: E402
+from gaslamp.core.errors import GaslampError  # noqa: E402
+from gaslamp.core.events import get_history, read_events  # noqa: E402
+from gaslamp.core.files import read_json, write_json  # noqa: E402
+from gaslamp.models.template import Renderer  # noqa: E402
+from gaslamp.train import run as training  # noqa: E402
+from gaslamp.train.mlx import checkpoints as mlx_models
+from gaslamp.train.mlx import engine as mlx_engine  # noqa: E402
+from gaslamp.train.mlx import vision as mlx_vision
 
 FIND = training.find_checkpoint
 
 
-def train(settings: str, base: str, kind: str, place: str, start: str | None = None, stop_at: int = 0, poison: int = 0, ask_at: int = 0) -> dict[str, Any]:
+def train(
+    settings: str,
+    base: str,
+    kind: str,
+    place: str,
+    start: str | None = None,
+    stop_at: int = 0,
+    poison: int = 0,
+    ask_at: int = 0,
+) -> dict[str, Any]:
     """One training. ``start``: a PEFT folder to begin from. After a step: ``stop_at`` fails, ``ask_at`` sends SIGTERM, ``poison`` makes weights NaN."""
     import mlx.core as mx
 
@@ -34,7 +46,11 @@ def train(settings: str, base: str, kind: str, place: str, start: str | None = N
     if start:
         first = folder / "start" / "checkpoint-0"
         first.mkdir(parents=True)
-        names = mlx_vision.load_model(read_json(rows / "model.json")["path"], "float32")[1] if "vision_sft" in settings else None
+        names = (
+            mlx_vision.load_model(read_json(rows / "model.json")["path"], "float32")[1]
+            if "vision_sft" in settings
+            else None
+        )
         mx.save_safetensors(str(first / "adapters.safetensors"), mlx_models.read_peft(Path(start), names))
         mx.save_safetensors(str(first / "optimizer.safetensors"), {"step": mx.array(0, mx.uint64)})
         write_json(first / "state.json", {"global_step": 0, "random": 1})
@@ -54,19 +70,34 @@ def train(settings: str, base: str, kind: str, place: str, start: str | None = N
     error = None
     try:
         training.train_model(
-            parse_slice(settings), rows / "model.json", rows / f"{kind}.train.jsonl", rows / f"{kind}.valid.jsonl", rows / "template.json",
-            folder / "checkpoints", folder / "metrics.jsonl", folder / "adapters", folder / "train.json",
-        )  # fmt: skip
+            parse_slice(settings),
+            rows / "model.json",
+            rows / f"{kind}.train.jsonl",
+            rows / f"{kind}.valid.jsonl",
+            rows / "template.json",
+            folder / "checkpoints",
+            folder / "metrics.jsonl",
+            folder / "adapters",
+            folder / "train.json",
+        )
     except (GaslampError, RuntimeError) as failure:
         error = str(failure)
     finally:
         mlx_engine.Run.decide = decide
     events = read_events(folder / "metrics.jsonl")
     facts = TrainFacts.read(folder / "train.json").model_dump() if error is None else {}
-    return {"error": error, "steps": get_history(events), "evals": get_history(events, "eval"), "events": events, "facts": facts}
+    return {
+        "error": error,
+        "steps": get_history(events),
+        "evals": get_history(events, "eval"),
+        "events": events,
+        "facts": facts,
+    }
 
 
-def get_logits(model: str, ids: list[int], adapters: str | None = None, quantization: str = "none", raw: bool = False) -> dict[str, Any]:
+def get_logits(
+    model: str, ids: list[int], adapters: str | None = None, quantization: str = "none", raw: bool = False
+) -> dict[str, Any]:
     """Logits [length, vocabulary] of some tokens, with an adapter in PEFT layout; ``raw``: as mlx-lm loads it by itself."""
     import types
 
@@ -76,23 +107,37 @@ def get_logits(model: str, ids: list[int], adapters: str | None = None, quantiza
     net = mlx_lm.utils.load_model(Path(model))[0] if raw else mlx_models.load_model(model, "float32", quantization)[0]
     if adapters:
         config = read_json(Path(adapters) / "adapter_config.json")
-        lora = types.SimpleNamespace(r=config["r"], alpha=config["lora_alpha"], dropout=0.0, target_modules="all-linear")
+        lora = types.SimpleNamespace(
+            r=config["r"], alpha=config["lora_alpha"], dropout=0.0, target_modules="all-linear"
+        )
         mlx_models.add_adapter(net, lora, mlx_models.read_module_names(model))
         net.load_weights(list(mlx_models.read_peft(Path(adapters)).items()), strict=False)
         net.eval()
     kinds = sorted({type(module).__name__ for _, module in net.named_modules()})
-    return {"logits": net(mx.array([ids]))[0].astype(mx.float32).tolist(), "bits": mlx_models.get_bits(net), "kinds": kinds}
+    return {
+        "logits": net(mx.array([ids]))[0].astype(mx.float32).tolist(),
+        "bits": mlx_models.get_bits(net),
+        "kinds": kinds,
+    }
 
 
-def get_vision_logits(settings: str, base: str, row: str, pixels: str, adapters: str | None = None, raw: bool = False, quantization: str = "none") -> dict[str, Any]:
+def get_vision_logits(
+    settings: str,
+    base: str,
+    row: str,
+    pixels: str,
+    adapters: str | None = None,
+    raw: bool = False,
+    quantization: str = "none",
+) -> dict[str, Any]:
     """Logits of a row with images whose arrays were made in the other environment, and how far the arrays made here are from them."""
     import types
 
     import mlx.core as mx
     import numpy
-    from gaslamp.method import get_options
-    from gaslamp.methods import vision_sft
-    from gaslamp.mlx_objectives import Seen, get_logps
+    from gaslamp.train.method import get_options
+    from gaslamp.train.methods import vision_sft
+    from gaslamp.train.mlx.objectives import Seen, get_logps
     from mlx_vlm.utils import load_model
 
     folder = Path(base)
@@ -106,16 +151,28 @@ def get_vision_logits(settings: str, base: str, row: str, pixels: str, adapters:
         net.load_weights(list(mlx_models.read_peft(Path(adapters), modules).items()), strict=False)
     (net := load_model(Path(path)) if raw else net).eval()
     renderer = Renderer.load(path, Template.read(folder / "template.json"))
-    context = types.SimpleNamespace(model=net, model_path=path, folder=folder, tokenizer=renderer.tokenizer, renderer=renderer, options=options, settings=parse_slice(settings))
+    context = types.SimpleNamespace(
+        model=net,
+        model_path=path,
+        folder=folder,
+        tokenizer=renderer.tokenizer,
+        renderer=renderer,
+        options=options,
+        settings=parse_slice(settings),
+    )
     objective = Seen(context)
     sample = objective.encode([json.loads(row)])[0]
     ids, mask, made = objective.collate([sample])
     given = mx.array(numpy.load(pixels))
     logits = get_logps(net, ids, mask, given[None])[1][0, : len(sample["rows"][0][0]) - 1]
     return {
-        "ids": sample["rows"][0][0], "trained": sample["rows"][0][1], "pixels": float(mx.abs(made[0] - given).max()) if made[0].shape == given.shape else None,
-        "logits": logits.tolist(), "names": names, "bits": mlx_models.get_bits(net.language_model),
-    }  # fmt: skip
+        "ids": sample["rows"][0][0],
+        "trained": sample["rows"][0][1],
+        "pixels": float(mx.abs(made[0] - given).max()) if made[0].shape == given.shape else None,
+        "logits": logits.tolist(),
+        "names": names,
+        "bits": mlx_models.get_bits(net.language_model),
+    }
 
 
 def get_rates(settings: str, steps: int) -> list[float]:
@@ -131,7 +188,7 @@ def compare_with_mlx_tune(model: str) -> dict[str, list[float]]:
     import types
 
     import mlx.core as mx
-    from gaslamp.mlx_objectives import Dpo, Simpo
+    from gaslamp.train.mlx.objectives import Dpo, Simpo
     from mlx_tune import losses
 
     net = mlx_models.load_model(model, "float32")[0]
@@ -167,19 +224,27 @@ def fuse(model: str, adapters: str, exported: str, place: str) -> dict[str, Any]
     write_json(folder / "adapter_config.json", {"fine_tune_type": "lora", "num_layers": 0, "lora_parameters": lora})
     sys.argv = ["fuse", "--model", model, "--adapter-path", str(folder), "--save-path", f"{place}/fused"]
     mlx_lm.fuse.main()
-    fused, ours, base = (mx.load(str(Path(place) / "model.safetensors")) for place in (f"{place}/fused", exported, model))
+    fused, ours, base = (
+        mx.load(str(Path(place) / "model.safetensors")) for place in (f"{place}/fused", exported, model)
+    )
     return {
-        "same_names": fused.keys() == ours.keys(), "difference": max(float(mx.abs(fused[name] - ours[name]).max()) for name in ours),
+        "same_names": fused.keys() == ours.keys(),
+        "difference": max(float(mx.abs(fused[name] - ours[name]).max()) for name in ours),
         "learnt": max(float(mx.abs(fused[name] - base[name]).max()) for name in ours),
-    }  # fmt: skip
+    }
 
 
 def get_device() -> dict[str, Any]:
     """What the memory functions say on this machine."""
     import mlx.core as mx
-    from gaslamp.apple_memory import raise_wired_limit, read_device
+    from gaslamp.environment.apple_memory import raise_wired_limit, read_device
 
-    return {"metal": mx.metal.is_available(), "device": read_device(), "wired": raise_wired_limit(), "random": mlx_engine.get_random_state() >= 0}
+    return {
+        "metal": mx.metal.is_available(),
+        "device": read_device(),
+        "wired": raise_wired_limit(),
+        "random": mlx_engine.get_random_state() >= 0,
+    }
 
 
 def main() -> None:

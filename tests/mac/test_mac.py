@@ -15,33 +15,52 @@ from typing import Any
 import psutil
 import pytest
 import tiny
-from gaslamp.config import Config, get_slice
-from gaslamp.contracts import ModelFacts, Template
-from gaslamp.events import get_history, read_events
-from gaslamp.files import read_json, write_json
-from unit.test_methods import ROWS, ask_of_image, write_base
-from unit.test_methods import train as train_with_trl
+from gaslamp.config.schema import Config, get_slice
+from gaslamp.core.contracts import ModelFacts, Template
+from gaslamp.core.events import get_history, read_events
+from gaslamp.core.files import read_json, write_json
+from test_methods import ROWS, ask_of_image, write_base
+from test_methods import train as train_with_trl
 
 KINDS = {"sft": "conversation", "dpo": "preference", "orpo": "preference", "simpo": "preference", "kto": "rating"}
 PLAIN: dict[str, Any] = {
-    "learning_rate": 0.02, "max_steps": 10, "batch_size": 4, "gradient_accumulation": 1, "warmup_steps": 0, "scheduler": "constant",
-    "adam_beta2": 0.95, "max_length": 128, "seed": 3407, "lora": {"r": 16, "alpha": 32}, "dtype": "float32",
-}  # fmt: skip
+    "learning_rate": 0.02,
+    "max_steps": 10,
+    "batch_size": 4,
+    "gradient_accumulation": 1,
+    "warmup_steps": 0,
+    "scheduler": "constant",
+    "adam_beta2": 0.95,
+    "max_length": 128,
+    "seed": 3407,
+    "lora": {"r": 16, "alpha": 32},
+    "dtype": "float32",
+}
 HALF = {**PLAIN, "max_steps": 6, "batch_size": 2, "gradient_accumulation": 2}
 WARM = {**PLAIN, "learning_rate": 1.0, "scheduler": "cosine", "warmup_steps": 2}
 AS_ON_A_MAC = {**PLAIN, "max_steps": 5, "dtype": "bfloat16", "quantization": "4bit", "gradient_checkpointing": True}
 SEEN = {**PLAIN, "learning_rate": 0.01}
-DROP = {**PLAIN, "lora": {"r": 8, "alpha": 16, "dropout": 0.2}, "save_steps": 2, "scheduler": "cosine", "warmup_steps": 2}
+DROP = {
+    **PLAIN,
+    "lora": {"r": 8, "alpha": 16, "dropout": 0.2},
+    "save_steps": 2,
+    "scheduler": "cosine",
+    "warmup_steps": 2,
+}
 
 
 def get_settings(method: str, train: dict[str, Any]) -> str:
-    return get_slice(Config.model_validate({"backend": "mac", "method": method, "train": train}), "backend", "method", "train")
+    return get_slice(
+        Config.model_validate({"backend": "mac", "method": method, "train": train}), "backend", "method", "train"
+    )
 
 
 def drive(python: Path, folder: Path, *jobs: dict[str, Any]) -> list[Any]:
     """The results of some jobs, computed in .venv-mlx in one process."""
     write_json(folder / "jobs.json", list(jobs))
-    done = tiny.run(python, Path(__file__).with_name("drive.py"), folder / "jobs.json", folder / "results.json", cwd=folder)
+    done = tiny.run(
+        python, Path(__file__).with_name("drive.py"), folder / "jobs.json", folder / "results.json", cwd=folder
+    )
     assert done.returncode == 0, tiny.get_rules_error(done)
     return list(json.loads((folder / "results.json").read_text()))
 
@@ -49,7 +68,9 @@ def drive(python: Path, folder: Path, *jobs: dict[str, Any]) -> list[Any]:
 @pytest.fixture(scope="module")
 def mlx_python() -> Path:
     """The interpreter of .venv-mlx, made by the Makefile's own target when it is not there: less mlx-tune, whose packages take as long again."""
-    done = subprocess.run(["make", "mlx", "LIGHT=1"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(
+        ["make", "mlx", "LIGHT=1"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return tiny.ROOT / ".venv-mlx" / "bin" / "python"
 
@@ -60,12 +81,17 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = write_base(tmp_path_factory.mktemp("mac"), tiny_model, ROWS)
-    train_with_trl(folder, folder / "first", "sft", max_steps=1, learning_rate=1e-12)  # seed and layers decide it, not the method
+    train_with_trl(
+        folder, folder / "first", "sft", max_steps=1, learning_rate=1e-12
+    )  # seed and layers decide it, not the method
     config = AutoConfig.from_pretrained(tiny_model)
     config.rope_parameters = {"rope_type": "default", "rope_theta": 100_000.0}
     AutoModelForCausalLM.from_pretrained(tiny_model, config=config).save_pretrained(folder / "theta")
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder / "theta")
-    assert "rope_theta" not in read_json(folder / "theta" / "config.json") and read_json(folder / "theta" / "config.json")["rope_parameters"]
+    assert (
+        "rope_theta" not in read_json(folder / "theta" / "config.json")
+        and read_json(folder / "theta" / "config.json")["rope_parameters"]
+    )
     return folder
 
 
@@ -85,8 +111,8 @@ def seen(eyes: Path) -> Any:
     """One row with an image as TRL's collator makes it; its pixels are in a file too."""
     import numpy
     from gaslamp.data.images import read_image
-    from gaslamp.processor import load_processor
-    from gaslamp.template import Renderer
+    from gaslamp.models.processor import load_processor
+    from gaslamp.models.template import Renderer
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
     path = ModelFacts.read(eyes / "vision" / "model.json").path
@@ -94,8 +120,15 @@ def seen(eyes: Path) -> Any:
     processor = load_processor(path)
     processor.tokenizer = renderer.tokenizer
     row = ask_of_image("", 1)
-    prompt, whole = renderer.render(row["messages"][:1], generate=True), renderer.render(row["messages"], generate=False)
-    example = {"prompt": prompt, "completion": "ok<|im_end|>", "images": [read_image(eyes / "vision" / "1.png", 300, 1000)]}
+    prompt, whole = (
+        renderer.render(row["messages"][:1], generate=True),
+        renderer.render(row["messages"], generate=False),
+    )
+    example = {
+        "prompt": prompt,
+        "completion": "ok<|im_end|>",
+        "images": [read_image(eyes / "vision" / "1.png", 300, 1000)],
+    }
     assert whole.startswith(prompt + example["completion"])
     batch = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)([example])
     numpy.save(eyes / "pixels.npy", batch["pixel_values"][0].numpy())
@@ -113,9 +146,22 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
 
     def get_job(name: str, method: str, train: dict[str, Any], **more: Any) -> dict[str, Any]:
         place = base / "mlx" / more.pop("place", name)
-        return {"do": "train", "settings": get_settings(method, train), "base": str(base), "kind": KINDS.get(method, "text"), "place": str(place), **more}
+        return {
+            "do": "train",
+            "settings": get_settings(method, train),
+            "base": str(base),
+            "kind": KINDS.get(method, "text"),
+            "place": str(place),
+            **more,
+        }
 
-    sight = {"do": "get_vision_logits", "settings": get_settings("vision_sft", SEEN), "base": str(eyes / "vision"), "row": json.dumps(ask_of_image("", 1)), "pixels": str(eyes / "pixels.npy")}
+    sight = {
+        "do": "get_vision_logits",
+        "settings": get_settings("vision_sft", SEEN),
+        "base": str(eyes / "vision"),
+        "row": json.dumps(ask_of_image("", 1)),
+        "pixels": str(eyes / "pixels.npy"),
+    }
     theta, adapters = str(base / "theta"), str(base / "mlx" / "sft" / "adapters")
     jobs = {
         **{method: get_job(method, method, PLAIN, start=str(base / "first" / "adapters")) for method in KINDS},
@@ -131,7 +177,14 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
         "raw": {"do": "get_logits", "model": theta, "ids": ids, "raw": True},
         "adapted": {"do": "get_logits", "model": theta, "ids": ids, "adapters": adapters},
         "four": {"do": "get_logits", "model": theta, "ids": ids, "quantization": "4bit"},
-        "vision_sft": get_job("vision_sft", "vision_sft", SEEN, base=str(eyes / "vision"), kind="conversation", start=str(eyes / "first" / "adapters")),
+        "vision_sft": get_job(
+            "vision_sft",
+            "vision_sft",
+            SEEN,
+            base=str(eyes / "vision"),
+            kind="conversation",
+            start=str(eyes / "first" / "adapters"),
+        ),
         "seen": sight,
         "seen_raw": {**sight, "raw": True},
         "seen_adapted": {**sight, "adapters": str(base / "mlx" / "vision_sft" / "adapters")},
@@ -152,18 +205,27 @@ def test_losses_are_those_of_trl(results: dict[str, Any], method: str) -> None:
     assert results[method]["error"] is None
     assert [step["loss"] for step in results[method]["steps"]] == pytest.approx(pinned, rel=0.005, abs=0.003)
     told = set().union(*results[method]["steps"])
-    from gaslamp.method import get_method
+    from gaslamp.train.method import get_method
 
-    assert told >= set(get_method(method).METRICS) - {"entropy", "token_accuracy"} and told >= {"learning_rate", "tokens", "seconds", "memory_gb"}
+    assert told >= set(get_method(method).METRICS) - {"entropy", "token_accuracy"} and told >= {
+        "learning_rate",
+        "tokens",
+        "seconds",
+        "memory_gb",
+    }
     assert [event["step"] for event in results[method]["evals"]] == [0, 5, 10]
-    assert results[method]["events"][-1]["status"] == "completed" and results[method]["facts"]["device"].startswith("mlx")
+    assert results[method]["events"][-1]["status"] == "completed" and results[method]["facts"]["device"].startswith(
+        "mlx"
+    )
 
 
 def test_accumulated_batches_are_one_batch(results: dict[str, Any]) -> None:
     """Rows of unlike length: the mean is over the tokens of the step, not over the means of its batches."""
     losses = [[step["loss"] for step in results[name]["steps"]][:6] for name in ("sft", "accumulated")]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
-    assert [step["tokens"] for step in results["accumulated"]["steps"]] == [step["tokens"] for step in results["sft"]["steps"]][:6]
+    assert [step["tokens"] for step in results["accumulated"]["steps"]] == [
+        step["tokens"] for step in results["sft"]["steps"]
+    ][:6]
 
 
 def test_the_rate_warms_up_and_falls(results: dict[str, Any]) -> None:
@@ -185,7 +247,7 @@ def test_the_rate_warms_up_and_falls(results: dict[str, Any]) -> None:
 def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[str, Any], ids: list[int]) -> None:
     """Its RoPE base stands only where mlx-lm does not look: read by itself, it computes another model."""
     import torch
-    from gaslamp.models import load_model
+    from gaslamp.models.base import load_model
 
     def get_distance(name: str, adapters: Path | None = None) -> float:
         net = load_model(base / "theta", "float32", adapters, merge=False)
@@ -194,26 +256,39 @@ def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[st
 
     assert get_distance("logits") < 1e-3 < 0.1 < get_distance("raw")
     adapters = base / "mlx" / "sft" / "adapters"
-    assert get_distance("adapted", adapters) < 1e-3 < 0.1 < get_distance("adapted"), "and with the adapter that MLX trained, in PEFT's form"
+    assert get_distance("adapted", adapters) < 1e-3 < 0.1 < get_distance("adapted"), (
+        "and with the adapter that MLX trained, in PEFT's form"
+    )
 
 
 def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], eyes: Path) -> None:
     found, events = results["vision_sft"], read_events(eyes / "trl" / "metrics.jsonl")
     assert found["error"] is None and [event["step"] for event in found["evals"]] == [0, 5, 10]
-    for name, own, theirs in (("loss", "steps", "step"), ("valid_loss", "evals", "eval"), ("token_accuracy", "steps", "step"), ("grad_norm", "steps", "step")):
+    for name, own, theirs in (
+        ("loss", "steps", "step"),
+        ("valid_loss", "evals", "eval"),
+        ("token_accuracy", "steps", "step"),
+        ("grad_norm", "steps", "step"),
+    ):
         values = [event[name] for event in get_history(events, theirs)]
-        assert [event[name] for event in found[own]] == pytest.approx(values, rel=0.01 if name == "grad_norm" else 0, abs=0.0012), name
+        assert [event[name] for event in found[own]] == pytest.approx(
+            values, rel=0.01 if name == "grad_norm" else 0, abs=0.0012
+        ), name
     assert found["facts"]["decisions"]["compile"].startswith("off")
 
 
 def test_mlx_and_transformers_see_the_same(base: Path, eyes: Path, seen: Any, results: dict[str, Any]) -> None:
     """Tokens and pixels of a row are made alike, and the logits agree, also with the adapter that MLX trained, as the evaluation loads it."""
     import torch
-    from gaslamp.evaluation.loading import load_evaluated
+    from gaslamp.evaluate.loading import load_evaluated
 
     arrays, facts = dict(seen), ModelFacts.read(eyes / "vision" / "model.json")
     labels = arrays.pop("labels")[0]
-    assert results["seen"]["ids"] == arrays["input_ids"][0].tolist() and results["seen"]["trained"] == (labels != -100).tolist() and sum(results["seen"]["trained"]) == 3
+    assert (
+        results["seen"]["ids"] == arrays["input_ids"][0].tolist()
+        and results["seen"]["trained"] == (labels != -100).tolist()
+        and sum(results["seen"]["trained"]) == 3
+    )
     assert results["seen"]["pixels"] < 1e-6 and arrays["pixel_values"].shape[1] == 5, "four tiles and the whole"
 
     def get_distance(name: str, adapters: Path | None = None) -> float:
@@ -228,25 +303,45 @@ def test_mlx_and_transformers_see_the_same(base: Path, eyes: Path, seen: Any, re
 
 
 def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
-    assert 4 < results["four"]["bits"] < 6 < 31 < results["logits"]["bits"] and "QuantizedLinear" in results["four"]["kinds"]
+    assert (
+        4 < results["four"]["bits"] < 6 < 31 < results["logits"]["bits"]
+        and "QuantizedLinear" in results["four"]["kinds"]
+    )
     facts, losses = results["qlora"]["facts"], [step["loss"] for step in results["qlora"]["steps"]]
-    assert facts["dtype"] == "bfloat16" and 4 < float(facts["decisions"]["quantization"].split("; ")[1].split()[0]) < 5, facts["decisions"]
+    assert (
+        facts["dtype"] == "bfloat16" and 4 < float(facts["decisions"]["quantization"].split("; ")[1].split()[0]) < 5
+    ), facts["decisions"]
     plain = [step["loss"] for step in results["sft"]["steps"]]
-    assert 0.01 < abs(losses[0] - plain[0]) < 0.4 and losses[-1] == pytest.approx(plain[4], abs=0.2), "another model, hardly another loss"
+    assert 0.01 < abs(losses[0] - plain[0]) < 0.4 and losses[-1] == pytest.approx(plain[4], abs=0.2), (
+        "another model, hardly another loss"
+    )
 
 
 def test_mps_is_the_code_of_cpu_on_another_device(base: Path, tmp_path: Path) -> None:
     """What the profile mac refuses trains here; on a processor in place of MPS, with the losses that are pinned for cpu."""
-    from gaslamp import training
-    from gaslamp.config import parse_slice
+    from gaslamp.config.schema import parse_slice
+    from gaslamp.train import run as training
 
     options = {"max_completion_length": 8, "num_generations": 8}
-    values = {**PLAIN, "max_steps": 3, "batch_size": 16, "options": options, "rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}]}
+    values = {
+        **PLAIN,
+        "max_steps": 3,
+        "batch_size": 16,
+        "options": options,
+        "rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}],
+    }
     config = Config.model_validate({"backend": "mps", "method": "grpo", "train": values})
     training.train_model(
-        parse_slice(get_slice(config, "backend", "method", "train")), base / "model.json", base / "prompt.train.jsonl", base / "prompt.valid.jsonl",
-        base / "template.json", tmp_path / "checkpoints", tmp_path / "metrics.jsonl", tmp_path / "adapters", tmp_path / "train.json",
-    )  # fmt: skip
+        parse_slice(get_slice(config, "backend", "method", "train")),
+        base / "model.json",
+        base / "prompt.train.jsonl",
+        base / "prompt.valid.jsonl",
+        base / "template.json",
+        tmp_path / "checkpoints",
+        tmp_path / "metrics.jsonl",
+        tmp_path / "adapters",
+        tmp_path / "train.json",
+    )
     steps = get_history(read_events(tmp_path / "metrics.jsonl"))
     pinned = read_json(tiny.ROOT / "tests" / "golden" / "grpo.json")
     assert [step[pinned["metric"]] for step in steps] == pytest.approx(pinned["values"][:3], rel=0.02, abs=0.005)
@@ -267,7 +362,9 @@ def test_a_training_that_broke_goes_on_as_if_nothing_had_been(results: dict[str,
 
 def test_a_signal_saves_and_is_no_error(results: dict[str, Any]) -> None:
     assert "training stopped at step 3 of 10 (SIGTERM); checkpoint-3 is saved" in results["asked"]["error"]
-    assert [event["event"] for event in results["asked"]["events"][-2:]] == ["save", "end"] and results["asked"]["events"][-1]["status"] == "interrupted"
+    assert [event["event"] for event in results["asked"]["events"][-2:]] == ["save", "end"] and results["asked"][
+        "events"
+    ][-1]["status"] == "interrupted"
 
 
 def test_running_text_is_learnt_too(results: dict[str, Any]) -> None:
@@ -276,7 +373,10 @@ def test_running_text_is_learnt_too(results: dict[str, Any]) -> None:
 
 
 def test_a_loss_that_is_no_number_is_an_error(results: dict[str, Any]) -> None:
-    assert "the loss became nan at step 4" in results["nan"]["error"] and "lower train.learning_rate" in results["nan"]["error"]
+    assert (
+        "the loss became nan at step 4" in results["nan"]["error"]
+        and "lower train.learning_rate" in results["nan"]["error"]
+    )
     assert results["nan"]["events"][-1]["status"] == "error"
 
 
@@ -294,14 +394,23 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [tiny.SNAKEMAKE, "--profile", "mac", "outputs/main/gguf/parity.json", "outputs/main/export/mlx"]
     folder = tmp_path_factory.mktemp("graph")
     model, data = tiny.write_checkpoint(folder / "tiny-chat"), tiny.write_rows(folder / "notes.csv")
-    more = {"train.max_steps": 60, "train.learning_rate": 0.005, "train.save_steps": 5, "export.levels": ["q8_0"], "export.formats": ["gguf", "mlx"]}
+    more = {
+        "train.max_steps": 60,
+        "train.learning_rate": 0.005,
+        "train.save_steps": 5,
+        "export.levels": ["q8_0"],
+        "export.formats": ["gguf", "mlx"],
+    }
     project = tiny.bake(folder / "projects", data, model, {**tiny.SETTINGS, **more})
     (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
     environ = tiny.get_environ(project.parent / "gaslamp_home")
     with (folder / "killed.log").open("w") as log:
         process = subprocess.Popen(command, cwd=project, env=environ, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 300
-        while not any(event["event"] == "save" and event["step"] >= 10 for event in read_events(project / "logs" / "main" / "train.metrics.jsonl")):
+        while not any(
+            event["event"] == "save" and event["step"] >= 10
+            for event in read_events(project / "logs" / "main" / "train.metrics.jsonl")
+        ):
             assert time.monotonic() < deadline and process.poll() is None, (folder / "killed.log").read_text()
             time.sleep(0.02)
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -317,25 +426,51 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_graph_goes_on_as_with_every_other_backend(project: Path) -> None:
     run = project / "outputs" / "main"
     facts = read_json(run / "train.json")
-    assert facts["backend"] == "mac" and facts["steps"] == 60 and facts["attempts"] == 2 and facts["resumed_from"][0] >= 10
-    assert "mlx-lm" in facts["provenance"]["versions"] and "torch" not in facts["provenance"]["versions"], "it trained in .venv-mlx"
-    assert [step["step"] for step in get_history(read_events(project / "logs" / "main" / "train.metrics.jsonl"))] == list(range(1, 61))
-    assert read_json(run / "gguf" / "parity.json")["passed"] and (run / "gguf" / "model-q8_0.gguf").stat().st_size > 10_000
-    assert read_json(run / "eval" / "verdict.json")["passed"] and read_json(run / "eval" / "compare.json")["metrics"][0]["tuned"]["value"] > 0.9
+    assert (
+        facts["backend"] == "mac" and facts["steps"] == 60 and facts["attempts"] == 2 and facts["resumed_from"][0] >= 10
+    )
+    assert "mlx-lm" in facts["provenance"]["versions"] and "torch" not in facts["provenance"]["versions"], (
+        "it trained in .venv-mlx"
+    )
+    assert [
+        step["step"] for step in get_history(read_events(project / "logs" / "main" / "train.metrics.jsonl"))
+    ] == list(range(1, 61))
+    assert (
+        read_json(run / "gguf" / "parity.json")["passed"] and (run / "gguf" / "model-q8_0.gguf").stat().st_size > 10_000
+    )
+    assert (
+        read_json(run / "eval" / "verdict.json")["passed"]
+        and read_json(run / "eval" / "compare.json")["metrics"][0]["tuned"]["value"] > 0.9
+    )
     env = read_json(project / "outputs" / "env" / "env.json")
     assert env["ready"] and ".venv-mlx" in env["python"]
     warnings = read_json(project / "outputs" / "env" / "preflight.json")["warnings"]
-    assert any("not measured on a Mac" in text for text in warnings) and (sys.platform == "darwin" or any("no Mac" in text for text in warnings))
+    assert any("not measured on a Mac" in text for text in warnings) and (
+        sys.platform == "darwin" or any("no Mac" in text for text in warnings)
+    )
 
 
 def test_the_exporter_leaves_what_mlx_lm_fuses(project: Path, mlx_python: Path, tmp_path: Path) -> None:
     """The merged folder as mlx_lm.fuse makes it of base and adapter; and what is made of it by 8 and 4 bits, each loaded with mlx_lm."""
     facts = read_json(project / "outputs" / "main" / "export" / "mlx" / "mlx.json")
-    assert facts["16bit"]["difference"] < 0.01 and 8 < facts["8bit"]["bits_per_weight"] < 10 and 4 < facts["4bit"]["bits_per_weight"] < 6
+    assert (
+        facts["16bit"]["difference"] < 0.01
+        and 8 < facts["8bit"]["bits_per_weight"] < 10
+        and 4 < facts["4bit"]["bits_per_weight"] < 6
+    )
     assert facts["8bit"]["same_next"] > 0.9
     assert read_json(project / "outputs" / "main" / "export" / "mlx" / "4bit" / "config.json")["rope_theta"] == 10000.0
-    run, base = project / "outputs" / "main", ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).path
-    job = {"do": "fuse", "model": base, "adapters": str(run / "adapters"), "exported": str(run / "export" / "mlx" / "16bit"), "place": str(tmp_path)}
+    run, base = (
+        project / "outputs" / "main",
+        ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).path,
+    )
+    job = {
+        "do": "fuse",
+        "model": base,
+        "adapters": str(run / "adapters"),
+        "exported": str(run / "export" / "mlx" / "16bit"),
+        "place": str(tmp_path),
+    }
     found = drive(mlx_python, tmp_path, job)[0]
     assert found["same_names"] and found["difference"] < 1e-3 < 0.01 < found["learnt"], found
 
@@ -349,7 +484,9 @@ def test_a_model_that_sees_goes_through_the_graph(mlx_python: Path, tmp_path: Pa
     done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project)
     assert done.returncode == 0, tiny.get_rules_error(done)
     run = project / "outputs" / "main"
-    assert read_json(run / "train.json")["device"].startswith("mlx") and read_json(run / "gguf" / "parity.json")["passed"]
+    assert (
+        read_json(run / "train.json")["device"].startswith("mlx") and read_json(run / "gguf" / "parity.json")["passed"]
+    )
     assert (run / "gguf" / "mmproj-f16.gguf").is_file()
 
 
@@ -360,8 +497,12 @@ def test_a_model_that_sees_goes_through_the_graph(mlx_python: Path, tmp_path: Pa
 def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> None:
     """Its DPO is ours; its SimPO counts the prompt as answer. It wants the whole extra (make mlx), half a minute to import."""
     assert subprocess.run(["make", "mlx"], cwd=tiny.ROOT, capture_output=True, timeout=900, check=False).returncode == 0
-    found = drive(tiny.ROOT / ".venv-mlx/bin/python", tmp_path, {"do": "compare_with_mlx_tune", "model": str(tiny_model)})[0]
-    assert found["dpo"][0] == pytest.approx(found["dpo"][1], abs=1e-4) and abs(found["simpo"][0] - found["simpo"][1]) > 0.1
+    found = drive(
+        tiny.ROOT / ".venv-mlx/bin/python", tmp_path, {"do": "compare_with_mlx_tune", "model": str(tiny_model)}
+    )[0]
+    assert (
+        found["dpo"][0] == pytest.approx(found["dpo"][1], abs=1e-4) and abs(found["simpo"][0] - found["simpo"][1]) > 0.1
+    )
 
 
 @pytest.mark.by_hand
@@ -370,9 +511,17 @@ def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) ->
     """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS, so only when asked for."""
     data = tiny.write_rows(tmp_path / "notes.csv")
     settings = {
-        **tiny.SETTINGS, "train.max_steps": 6, "train.batch_size": 2, "train.learning_rate": 0.001, "data.rehearsal": 0.0, "data.split.valid": 0.0, "eval.retention": False, "eval.gate": "block",
-        "export.levels": ["q8_0"], "export.parity_prompts": 4,
-    }  # fmt: skip
+        **tiny.SETTINGS,
+        "train.max_steps": 6,
+        "train.batch_size": 2,
+        "train.learning_rate": 0.001,
+        "data.rehearsal": 0.0,
+        "data.split.valid": 0.0,
+        "eval.retention": False,
+        "eval.gate": "block",
+        "export.levels": ["q8_0"],
+        "export.parity_prompts": 4,
+    }
     project = tiny.bake(tmp_path / "projects", data, None, settings)
     (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
     done = tiny.run(tiny.SNAKEMAKE, "--profile", "mac", cwd=project, timeout=3000, HF_HUB_OFFLINE="0")
@@ -380,5 +529,7 @@ def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) ->
     metric = read_json(project / "outputs" / "main" / "eval" / "compare.json")["metrics"][0]
     assert metric["name"] == "exact_match" and metric["tuned"]["value"] > metric["base"]["value"]
     assert read_json(project / "outputs" / "main" / "gguf" / "parity.json")["passed"]
-    assert (project / "demos" / "main" / "index.html").is_file() and (project / "gaslamp.md").is_file(), "the whole graph, as make run does it"
+    assert (project / "demos" / "main" / "index.html").is_file() and (project / "gaslamp.md").is_file(), (
+        "the whole graph, as make run does it"
+    )
     assert ModelFacts.read(next((project / "resources" / "models").glob("*/model.json"))).parameters > 1e8

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import tiny
 import yaml
-from gaslamp import preflight
-from gaslamp.config import parse_slice
-from gaslamp.contracts import Parity, Template
-from gaslamp.errors import GaslampError
-from gaslamp.export import require_parity
-from gaslamp.exporters import adapter, hub, merged, mlx, vllm
-from gaslamp.files import read_json, write_json
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.contracts import Parity, Template
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json
+from gaslamp.environment import preflight
+from gaslamp.export.exporters import adapter, hub, merged, mlx, vllm
+from gaslamp.export.sources import require_parity
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,14 @@ def exported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished project whose config asks for every format that is a folder of its own."""
     project = tiny.copy_project(finished, tmp_path_factory.mktemp("exported"))
     formats = ["gguf", "ollama", "adapter", "vllm", "sglang", "hub"]
-    tiny.set_config(project, **{"export.formats": formats, "export.hub.repo": "somebody/orders", "export.hub.files": ["adapter", "gguf", "merged"]})
+    tiny.set_config(
+        project,
+        **{
+            "export.formats": formats,
+            "export.hub.repo": "somebody/orders",
+            "export.hub.files": ["adapter", "gguf", "merged"],
+        },
+    )
     targets = [f"outputs/main/export/{name}" for name in formats[2:]]
     jobs = tiny.get_jobs(project, *targets)
     assert jobs == {"export_model": 4}, "a format more makes that format, and nothing else again"
@@ -37,7 +44,9 @@ def exported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_adapter_is_whole(exported: Path) -> None:
     config = read_json(exported / "adapter" / "adapter_config.json")
     assert config["r"] == 16 and config["base_model_name_or_path"].endswith("tiny-chat")
-    assert (exported / "adapter" / "adapter_model.safetensors").stat().st_ino == (exported.parent / "adapters" / "adapter_model.safetensors").stat().st_ino
+    assert (exported / "adapter" / "adapter_model.safetensors").stat().st_ino == (
+        exported.parent / "adapters" / "adapter_model.safetensors"
+    ).stat().st_ino
     write_json(exported / "adapter" / "adapter_config.json", {**config, "r": 8})
     with pytest.raises(GaslampError, match="not of rank 8"):
         adapter.verify(exported / "adapter")
@@ -50,8 +59,12 @@ def test_start_scripts(exported: Path, name: str) -> None:
     script = exported / name / "start.sh"
     words = read_json(exported / name / "arguments.json")["start"]
     assert "127.0.0.1" in words and "../../merged" in words
-    assert words[words.index("--max-model-len" if name == "vllm" else "--context-length") + 1] == "2048", "no more than the model was made for"
-    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False)
+    assert words[words.index("--max-model-len" if name == "vllm" else "--context-length") + 1] == "2048", (
+        "no more than the model was made for"
+    )
+    done = subprocess.run(
+        ["sh", str(script)], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False
+    )
     assert done.returncode != 0 and "whoever has it may use the model" in done.stderr
     # with a stand-in of the program: which arguments arrive, and from where
     place = exported / name / "bin"
@@ -60,7 +73,13 @@ def test_start_scripts(exported: Path, name: str) -> None:
         (place / program).write_text('#!/bin/sh\npwd; printf "%s\\n" "$@"\n')
         (place / program).chmod(0o755)
     key = {"vllm": "VLLM_API_KEY", "sglang": "SGLANG_API_KEY"}[name]
-    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, env={"PATH": f"{place}:/usr/bin:/bin", key: "secret", "PORT": "9000"}, check=True)
+    done = subprocess.run(
+        ["sh", str(script)],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{place}:/usr/bin:/bin", key: "secret", "PORT": "9000"},
+        check=True,
+    )
     folder, *arguments = done.stdout.splitlines()
     assert folder == str(exported / name) and arguments[: len(words) - 1] == words[1:] and "9000" in arguments
     assert (name == "vllm") != ("secret" in arguments)
@@ -68,7 +87,9 @@ def test_start_scripts(exported: Path, name: str) -> None:
 
 def test_vllm_serves_the_adapter_too(exported: Path) -> None:
     words = read_json(exported / "vllm" / "arguments.json")["start_adapter"]
-    assert words[words.index("--max-lora-rank") + 1] == "16" and words[words.index("--lora-modules") + 1].endswith("=../../adapters")
+    assert words[words.index("--max-lora-rank") + 1] == "16" and words[words.index("--lora-modules") + 1].endswith(
+        "=../../adapters"
+    )
     (exported / "vllm" / "broken.sh").write_text("if true\nexec x ../../nowhere\n")
     with pytest.raises(GaslampError, match="nowhere does not exist"):
         vllm.verify(exported / "vllm")
@@ -82,27 +103,79 @@ def test_the_model_card_is_made_from_the_facts(exported: Path) -> None:
     assert {"gaslamp", "sft", "lora", "gguf"} == set(head["tags"])
     card = read_json(exported.parents[2] / "data" / "card.json")
     ladder = read_json(exported.parent / "gguf" / "ladder.json")
-    for fact in (card["sha256"]["train"], "exact match", "learning_rate: 0.02", f"Recommended: {ladder['recommended']}", "the shipped model is the evaluated model", "Licence"):
+    for fact in (
+        card["sha256"]["train"],
+        "exact match",
+        "learning_rate: 0.02",
+        f"Recommended: {ladder['recommended']}",
+        "the shipped model is the evaluated model",
+        "Licence",
+    ):
         assert fact in text, fact
     names = {file.relative_to(exported / "hub").as_posix() for file in (exported / "hub").rglob("*") if file.is_file()}
-    assert {"README.md", "ladder.svg", "model.safetensors", "adapter/adapter_model.safetensors", f"gguf/model-{ladder['recommended']}.gguf", "gguf/Modelfile"} <= names
+    assert {
+        "README.md",
+        "ladder.svg",
+        "model.safetensors",
+        "adapter/adapter_model.safetensors",
+        f"gguf/model-{ladder['recommended']}.gguf",
+        "gguf/Modelfile",
+    } <= names
     assert not any("gaslamp.json" in name for name in names)
 
 
 def test_dry_run_touches_no_network(exported: Path) -> None:
     place = exported.parents[2]
     token = "hf_secretsecretsecret"
-    done = tiny.run(sys.executable, "scripts/push_model.py", "--folder", str(exported / "hub"), "--dry-run", cwd=place, HF_TOKEN=token, HF_ENDPOINT="http://127.0.0.1:9")
-    assert done.returncode == 0 and "would push to somebody/orders, private" in done.stdout and "nothing was uploaded" in done.stdout
+    done = tiny.run(
+        sys.executable,
+        "scripts/push_model.py",
+        "--folder",
+        str(exported / "hub"),
+        "--dry-run",
+        cwd=place,
+        HF_TOKEN=token,
+        HF_ENDPOINT="http://127.0.0.1:9",
+    )
+    assert (
+        done.returncode == 0
+        and "would push to somebody/orders, private" in done.stdout
+        and "nothing was uploaded" in done.stdout
+    )
     assert "README.md" in done.stdout and token not in done.stdout + done.stderr
     # the real push needs the hub: none can be reached here, and the token stays unsaid
-    done = tiny.run(sys.executable, "scripts/push_model.py", "--folder", str(exported / "hub"), cwd=place, HF_TOKEN=token, HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0")
-    assert done.returncode != 0 and "hub" in done.stderr and "Traceback" not in done.stderr and token not in done.stdout + done.stderr
-    done = tiny.run(sys.executable, "scripts/push_model.py", "--folder", str(exported / "hub"), cwd=place, HF_TOKEN="", HF_HOME=str(place / "nobody"), HF_HUB_OFFLINE="0")
+    done = tiny.run(
+        sys.executable,
+        "scripts/push_model.py",
+        "--folder",
+        str(exported / "hub"),
+        cwd=place,
+        HF_TOKEN=token,
+        HF_ENDPOINT="http://127.0.0.1:9",
+        HF_HUB_OFFLINE="0",
+    )
+    assert (
+        done.returncode != 0
+        and "hub" in done.stderr
+        and "Traceback" not in done.stderr
+        and token not in done.stdout + done.stderr
+    )
+    done = tiny.run(
+        sys.executable,
+        "scripts/push_model.py",
+        "--folder",
+        str(exported / "hub"),
+        cwd=place,
+        HF_TOKEN="",
+        HF_HOME=str(place / "nobody"),
+        HF_HUB_OFFLINE="0",
+    )
     assert done.returncode != 0 and "hf auth login" in done.stderr
 
 
-def test_push_goes_where_the_config_says(exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_push_goes_where_the_config_says(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import huggingface_hub
 
     calls: list[tuple[str, dict[str, Any]]] = []
@@ -127,7 +200,10 @@ def test_push_goes_where_the_config_says(exported: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     hub.push(exported / "hub", dry_run=False)
     assert [name for name, _ in calls] == ["token", "create", "upload"]
-    assert calls[1][1] == {"repo": "somebody/orders", "private": True, "exist_ok": True} and "push.json" in calls[2][1]["ignore_patterns"]
+    assert (
+        calls[1][1] == {"repo": "somebody/orders", "private": True, "exist_ok": True}
+        and "push.json" in calls[2][1]["ignore_patterns"]
+    )
     assert "hf_secret" not in capsys.readouterr().out
     is_private = False
     with pytest.raises(GaslampError, match="exists already and is public"):
@@ -138,10 +214,14 @@ def test_push_goes_where_the_config_says(exported: Path, monkeypatch: pytest.Mon
 def test_a_failed_gate_stops_push_and_servers() -> None:
     with pytest.raises(GaslampError, match="nothing to push"):
         require_parity(Parity(passed=False, summary="1 check failed", prompts=1, checks=[]), "push")
-    require_parity(Parity(passed=False, summary="1 check failed", prompts=1, checks=[], override="export.parity: warn"), "push")
+    require_parity(
+        Parity(passed=False, summary="1 check failed", prompts=1, checks=[], override="export.parity: warn"), "push"
+    )
 
 
-def test_mlx_is_refused_before_anything_runs_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlx_is_refused_before_anything_runs_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That it converts is in tests/mac."""
     monkeypatch.setattr(mlx, "find_python", lambda: None)
     assert "make mlx" in mlx.find_problems()[0][1]
@@ -158,7 +238,26 @@ def quantize_nf4(folder: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    codes = torch.tensor([-1.0, -0.6962, -0.5251, -0.3949, -0.2844, -0.1848, -0.0911, 0.0, 0.0796, 0.1609, 0.2461, 0.3379, 0.4407, 0.5626, 0.7230, 1.0])
+    codes = torch.tensor(
+        [
+            -1.0,
+            -0.6962,
+            -0.5251,
+            -0.3949,
+            -0.2844,
+            -0.1848,
+            -0.0911,
+            0.0,
+            0.0796,
+            0.1609,
+            0.2461,
+            0.3379,
+            0.4407,
+            0.5626,
+            0.7230,
+            1.0,
+        ]
+    )
     tensors = {}
     for name, value in load_file(folder / "model.safetensors").items():
         if "_proj" not in name:
@@ -172,18 +271,33 @@ def quantize_nf4(folder: Path) -> None:
         levels = torch.linspace(-1, 1, 256)
         tensors[name] = ((index[::2] << 4) | index[1::2]).reshape(-1, 1)
         tensors[f"{name}.absmax"] = ((absmax - offset) / outer)[:, None].sub(levels).abs().argmin(-1).to(torch.uint8)
-        tensors[f"{name}.nested_absmax"], tensors[f"{name}.nested_quant_map"], tensors[f"{name}.quant_map"] = outer, levels.clone(), codes.clone()
-        state = {"quant_type": "nf4", "blocksize": 64, "shape": list(value.shape), "nested_blocksize": 256, "nested_offset": offset}
-        tensors[f"{name}.quant_state.bitsandbytes__nf4"] = torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)
+        tensors[f"{name}.nested_absmax"], tensors[f"{name}.nested_quant_map"], tensors[f"{name}.quant_map"] = (
+            outer,
+            levels.clone(),
+            codes.clone(),
+        )
+        state = {
+            "quant_type": "nf4",
+            "blocksize": 64,
+            "shape": list(value.shape),
+            "nested_blocksize": 256,
+            "nested_offset": offset,
+        }
+        tensors[f"{name}.quant_state.bitsandbytes__nf4"] = torch.tensor(
+            list(json.dumps(state).encode()), dtype=torch.uint8
+        )
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {**read_json(folder / "config.json"), "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}}
+    config = {
+        **read_json(folder / "config.json"),
+        "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    }
     write_json(folder / "config.json", config)
 
 
 def test_a_4_bit_base_is_merged_onto_16_bit_weights(finished: Path, tmp_path: Path) -> None:
     """Merged = the values that the 4 bits stand for + the adapter, not rounded to 4 bits again."""
     import torch
-    from gaslamp.dequantize import read_state
+    from gaslamp.models.dequantize import read_state
     from safetensors.torch import load_file
 
     base = tiny.write_checkpoint(tmp_path / "base")
@@ -191,19 +305,27 @@ def test_a_4_bit_base_is_merged_onto_16_bit_weights(finished: Path, tmp_path: Pa
     quantize_nf4(base)
     state = read_state(base, torch.float32)
     name = "model.layers.0.mlp.up_proj.weight"
-    assert state.keys() == exact.keys() and 0 < float((state[name] - exact[name]).abs().max()) < 0.15 * float(exact[name].abs().max()) + 0.05
+    assert (
+        state.keys() == exact.keys()
+        and 0 < float((state[name] - exact[name]).abs().max()) < 0.15 * float(exact[name].abs().max()) + 0.05
+    )
     adapters = finished / "outputs" / "main" / "adapters"
     facts_file = tmp_path / "model.json"
     write_json(facts_file, {**read_json(next(finished.glob("resources/models/*/model.json"))), "path": str(base)})
     merged.export(facts_file, adapters, finished / "data" / "template.json", tmp_path / "merged")
     lora, config = load_file(adapters / "adapter_model.safetensors"), read_json(adapters / "adapter_config.json")
     key = f"base_model.model.{name.removesuffix('.weight')}"
-    wanted = state[name] + config["lora_alpha"] / config["r"] * lora[f"{key}.lora_B.weight"] @ lora[f"{key}.lora_A.weight"]
+    wanted = (
+        state[name] + config["lora_alpha"] / config["r"] * lora[f"{key}.lora_B.weight"] @ lora[f"{key}.lora_A.weight"]
+    )
     found = load_file(tmp_path / "merged" / "model.safetensors")[name]
     assert found.dtype == torch.float16 and torch.allclose(found.float(), wanted, atol=2e-3)
     assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
     merged.verify(tmp_path / "merged", Template.read(finished / "data" / "template.json"))
-    write_json(base / "config.json", {**read_json(base / "config.json"), "quantization_config": {"quant_method": "gptq", "bits": 4}})
+    write_json(
+        base / "config.json",
+        {**read_json(base / "config.json"), "quantization_config": {"quant_method": "gptq", "bits": 4}},
+    )
     with pytest.raises(GaslampError, match="gptq"):
         read_state(base, torch.float32)
 
@@ -217,12 +339,24 @@ def test_the_disk_sum_is_what_a_run_used(finished: Path) -> None:
     shape = preflight.get_shape(settings.model.source)
     parts = preflight.get_disk_parts(shape, settings, downloads_model=False, builds_toolchain=False)
     run = finished / "outputs" / "main"
-    used = {"adapters": run / "adapters", "merged": run / "merged", **{f"gguf {level}": run / "gguf" / f"model-{level}.gguf" for level in ("f16", *settings.export.levels)}}
-    sizes = {name: sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir())) for name, path in used.items()}
+    used = {
+        "adapters": run / "adapters",
+        "merged": run / "merged",
+        **{f"gguf {level}": run / "gguf" / f"model-{level}.gguf" for level in ("f16", *settings.export.levels)},
+    }
+    sizes = {
+        name: sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir()))
+        for name, path in used.items()
+    }
     for name, size in sizes.items():
         assert parts[name] == pytest.approx(size, rel=0.1), name
     assert sum(parts[name] for name in sizes) == pytest.approx(sum(sizes.values()), rel=0.1)
-    rest = sum(file.stat().st_size for place in ("outputs", "logs", "demos") for file in (finished / place).rglob("*") if file.is_file()) - sum(sizes.values())
+    rest = sum(
+        file.stat().st_size
+        for place in ("outputs", "logs", "demos")
+        for file in (finished / place).rglob("*")
+        if file.is_file()
+    ) - sum(sizes.values())
     assert rest < parts["reports"], "logs, answers and pages"
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 import tiny
-from gaslamp import files
-from gaslamp.errors import GaslampError
-from gaslamp.files import write_json, write_text
+from gaslamp.core import files
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import write_json, write_text
 
 SCRIPTS = sorted(path.name for path in (tiny.ROOT / "scripts").glob("*.py"))
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "numpy", "matplotlib")
@@ -39,8 +39,17 @@ def project(fresh: Path, tmp_path: Path) -> Path:
 def list_results(project: Path) -> set[str]:
     """What runs write: everything that is neither the generated project nor Snakemake's own records."""
     places = ("outputs", "data", "resources", "checkpoints", "demos", "logs")
-    found = {path.relative_to(project).as_posix() for place in places for path in (project / place).rglob("*") if path.is_file()}
-    return {name for name in found if not name.startswith("data/raw/") and not name.endswith((".gitkeep", ".log")) and name != "logs/phases.jsonl"}
+    found = {
+        path.relative_to(project).as_posix()
+        for place in places
+        for path in (project / place).rglob("*")
+        if path.is_file()
+    }
+    return {
+        name
+        for name in found
+        if not name.startswith("data/raw/") and not name.endswith((".gitkeep", ".log")) and name != "logs/phases.jsonl"
+    }
 
 
 def refuse(project: Path, *targets: str, **variables: str) -> str:
@@ -54,7 +63,10 @@ def refuse(project: Path, *targets: str, **variables: str) -> str:
 
 def test_words_in_braces_are_no_wildcards(project: Path) -> None:
     """A system prompt may show a form; the tokens of a codec are one by default."""
-    tiny.set_config(project, **{"data.system": "Reply as {name}: { city }, {{x}} or \\{y,z}.", "data.speech.tokens": "<|s{book}_{code}|>"})
+    tiny.set_config(
+        project,
+        **{"data.system": "Reply as {name}: { city }, {{x}} or \\{y,z}.", "data.speech.tokens": "<|s{book}_{code}|>"},
+    )
     assert "prepare_data" in tiny.get_jobs(project)
 
 
@@ -64,8 +76,14 @@ def test_words_in_braces_are_no_wildcards(project: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "messages"),
     [
-        ({"train.learning_rte": 0.1}, [r"config.yaml, line \d+: unknown key 'train.learning_rte'; did you mean 'learning_rate'\?"]),
-        ({"train.batch_size": 0, "export.levels": ["q9"]}, ["2 problems in the config", "train.batch_size = 0", "export.levels"]),
+        (
+            {"train.learning_rte": 0.1},
+            [r"config.yaml, line \d+: unknown key 'train.learning_rte'; did you mean 'learning_rate'\?"],
+        ),
+        (
+            {"train.batch_size": 0, "export.levels": ["q9"]},
+            ["2 problems in the config", "train.batch_size = 0", "export.levels"],
+        ),
         ({"data.source": "data/raw/absent.csv"}, [r"data/raw/absent.csv: no such file or folder \(looked in "]),
         ({"data.source": "data/raw/empty.csv"}, [r"data/raw/empty.csv is empty \(0 bytes\)"]),
         ({"model.source": "../no-model"}, [r"\.\./no-model is not a model folder: .*config.json is missing"]),
@@ -106,21 +124,33 @@ def test_a_config_that_is_no_yaml(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "messages"),
     [
-        ("broken.csv", "prompt,completion\n" + "a,b\n" * 12 + "one\n" + "c,d,e\n", ["broken.csv, line 14: 1 cells", "broken.csv, line 15: 3 cells"]),
+        (
+            "broken.csv",
+            "prompt,completion\n" + "a,b\n" * 12 + "one\n" + "c,d,e\n",
+            ["broken.csv, line 14: 1 cells", "broken.csv, line 15: 3 cells"],
+        ),
         ("latin.csv", b"prompt,completion\ncaf\xe9,ok\n", ["latin.csv, line 2: byte 0xe9 is not UTF-8", "iconv"]),
         ("blank.csv", "\n\n", ["blank.csv is empty"]),
         ("few.csv", "prompt,completion\na,b\n", ["has 1 rows"]),
-        ("odd.csv", "foo,bar\n" + "".join(f"a{n},b\n" for n in range(20)), ["no format fits the columns foo, bar", "data.columns"]),
+        (
+            "odd.csv",
+            "foo,bar\n" + "".join(f"a{n},b\n" for n in range(20)),
+            ["no format fits the columns foo, bar", "data.columns"],
+        ),
         ("image.png", b"\x89PNG", ["files that end in '.png' cannot be read"]),
         (
             "bad.jsonl",
-            "".join(json.dumps({"prompt": f"p{n}", "completion": "" if n in (3, 7) else "x"}) + "\n" for n in range(20)),
+            "".join(
+                json.dumps({"prompt": f"p{n}", "completion": "" if n in (3, 7) else "x"}) + "\n" for n in range(20)
+            ),
             ["2 problems in the data", "bad.jsonl, line 4: column 'completion' is empty", "bad.jsonl, line 8"],
         ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 12 else "",
 )
-def test_wrong_data_is_told_row_by_row(finished: Path, tmp_path: Path, name: str, data: str | bytes, messages: list[str]) -> None:
+def test_wrong_data_is_told_row_by_row(
+    finished: Path, tmp_path: Path, name: str, data: str | bytes, messages: list[str]
+) -> None:
     project = tiny.copy_project(finished, tmp_path)
     before = list_results(project)
     phase = [project / file for file in ("data/train.jsonl", "data/card.json", "data/template.json")]
@@ -146,7 +176,9 @@ def test_a_model_folder_without_a_template(project: Path, tmp_path: Path) -> Non
 def test_a_hub_id_without_a_network(project: Path, tmp_path: Path) -> None:
     tiny.set_config(project, **{"model.source": "tiny-org/absent-1B"})
     text = refuse(project, "data/train.jsonl", HF_HUB_CACHE=str(tmp_path / "hub"))
-    assert "cannot download tiny-org/absent-1B" in text and not [name for name in list_results(project) if name.startswith("resources")]
+    assert "cannot download tiny-org/absent-1B" in text and not [
+        name for name in list_results(project) if name.startswith("resources")
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------ serving
@@ -163,7 +195,11 @@ def test_a_taken_port_is_passed_over_and_said(finished: Path, tmp_path: Path) ->
             assert done.returncode == 0, tiny.get_rules_error(done)
             state = json.loads((project / "outputs/serve.json").read_text())
             assert f"port {port} is taken, using {state['port']}" in done.stdout and state["port"] > port
-            listening = [item.laddr.ip for item in psutil.Process(state["pid"]).net_connections("inet") if item.status == psutil.CONN_LISTEN]
+            listening = [
+                item.laddr.ip
+                for item in psutil.Process(state["pid"]).net_connections("inet")
+                if item.status == psutil.CONN_LISTEN
+            ]
             assert listening and set(listening) == {"127.0.0.1"}
         finally:
             stopped = tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=project)
@@ -179,8 +215,19 @@ def test_serving_before_a_run_or_of_a_failed_gate(project: Path, finished: Path,
     file = copy / "outputs/main/gguf/parity.json"
     write_json(file, {**json.loads(file.read_text()), "passed": False, "summary": "it bites"})
     done = tiny.run(sys.executable, "scripts/serve_model.py", "start", cwd=copy)
-    assert done.returncode == 1 and "the parity gate failed: it bites" in done.stderr and not (copy / "outputs/serve.json").exists()
-    done = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--level", "q2_k", cwd=tiny.copy_project(finished, tmp_path / "other"))
+    assert (
+        done.returncode == 1
+        and "the parity gate failed: it bites" in done.stderr
+        and not (copy / "outputs/serve.json").exists()
+    )
+    done = tiny.run(
+        sys.executable,
+        "scripts/serve_model.py",
+        "start",
+        "--level",
+        "q2_k",
+        cwd=tiny.copy_project(finished, tmp_path / "other"),
+    )
     assert done.returncode == 1 and "there is no level q2_k" in done.stderr
 
 
@@ -220,10 +267,24 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("task", ["!!!", "***///", "\U0001f999"])
 def test_a_project_name_of_symbols(tmp_path: Path, task: str) -> None:
-    command = [sys.executable, "-m", "cookiecutter", tiny.ROOT, "--directory", "cookiecutter-template", "--no-input", "--output-dir", tmp_path / "out"]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        tiny.ROOT,
+        "--directory",
+        "cookiecutter-template",
+        "--no-input",
+        "--output-dir",
+        tmp_path / "out",
+    ]
     (tmp_path / "out").mkdir()
     done = tiny.run(*command, f"task={task}", cwd=tmp_path)
-    assert done.returncode != 0 and "no project name can be made from the task" in tiny.get_rules_error(done) and not list((tmp_path / "out").iterdir())
+    assert (
+        done.returncode != 0
+        and "no project name can be made from the task" in tiny.get_rules_error(done)
+        and not list((tmp_path / "out").iterdir())
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- light start
@@ -240,9 +301,18 @@ sys.meta_path.insert(0, Blocker())
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_needs_nothing_heavy(script: str, tmp_path: Path) -> None:
-    code = BLOCKER % (HEAVY,) + "import runpy; sys.path.insert(0, 'scripts'); sys.argv = [sys.argv[1], '--help']; runpy.run_path('scripts/' + sys.argv[0], run_name='__main__')"
+    code = (
+        BLOCKER % (HEAVY,)
+        + "import runpy; sys.path.insert(0, 'scripts'); sys.argv = [sys.argv[1], '--help']; runpy.run_path('scripts/' + sys.argv[0], run_name='__main__')"
+    )
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code, script], cwd=tiny.ROOT, env=tiny.get_environ(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-B", "-c", code, script],
+        cwd=tiny.ROOT,
+        env=tiny.get_environ(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0 and "usage:" in done.stdout and not done.stderr, done.stderr
 
@@ -250,11 +320,17 @@ def test_help_needs_nothing_heavy(script: str, tmp_path: Path) -> None:
 def test_the_dry_run_imports_no_torch(finished: Path, tmp_path: Path) -> None:
     """A site folder in front of the path blocks the heavy packages for Snakemake and all it starts."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(BLOCKER % (tuple(name for name in HEAVY if name not in ("pandas", "numpy", "matplotlib")),))
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        BLOCKER % (tuple(name for name in HEAVY if name not in ("pandas", "numpy", "matplotlib")),)
+    )
     done = tiny.snakemake(finished, "--dry-run", PYTHONPATH=str(tmp_path / "site"))
     assert done.returncode == 0 and "Nothing to be done" in tiny.get_rules_error(done), tiny.get_rules_error(done)
     proof = subprocess.run(
-        [sys.executable, "-c", "import torch"], env=tiny.get_environ(tmp_path, PYTHONPATH=str(tmp_path / "site")), capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import torch"],
+        env=tiny.get_environ(tmp_path, PYTHONPATH=str(tmp_path / "site")),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert proof.returncode != 0 and "torch was imported" in proof.stderr, "the blocker blocks"
 

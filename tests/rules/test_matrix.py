@@ -14,16 +14,26 @@ from pathlib import Path
 
 import pytest
 import tiny
-from gaslamp.config import Data
+from gaslamp.config.schema import Data
 
-END = {"write_roadbook": 1, "build_demo_files": 1, "write_progress": 1}  # they tell everything, so they follow everything
+END = {
+    "write_roadbook": 1,
+    "build_demo_files": 1,
+    "write_progress": 1,
+}  # they tell everything, so they follow everything
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
 DATA = {**TRAIN, "prepare_data": 1, "build_data_page": 1, "evaluate_model": 2}
 EVERYTHING = {
-    **DATA, "write_brief": 1, "detect_system": 1, "detect_env": 1, "check_preflight": 1, "fetch_model": 1, "build_llamacpp": 1,
-}  # fmt: skip
+    **DATA,
+    "write_brief": 1,
+    "detect_system": 1,
+    "detect_env": 1,
+    "check_preflight": 1,
+    "fetch_model": 1,
+    "build_llamacpp": 1,
+}
 
 Edit = Callable[[Path], None]
 
@@ -58,7 +68,9 @@ def replace(name: str, old: str, new: str) -> Edit:
 
 
 def config(**settings: object) -> Edit:
-    return lambda project: tiny.set_config(project, **{key.replace("__", "."): value for key, value in settings.items()})
+    return lambda project: tiny.set_config(
+        project, **{key.replace("__", "."): value for key, value in settings.items()}
+    )
 
 
 def find(project: Path, name: str) -> Path:
@@ -71,13 +83,19 @@ def find(project: Path, name: str) -> Path:
 def restored(project: Path) -> Iterator[None]:
     """Put every file that a test may edit back, with its times."""
     folder = find(project, "model:config.json").parent
-    places = [*(project / name for name in ("config.yaml", "data/raw", "data/kept.jsonl")), *(project / name for name in ("scripts", "rules", "workflow", "profiles")), folder]
+    places = [
+        *(project / name for name in ("config.yaml", "data/raw", "data/kept.jsonl")),
+        *(project / name for name in ("scripts", "rules", "workflow", "profiles")),
+        folder,
+    ]
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
     kept = {file: (file.read_bytes(), file.stat()) for file in files}
     try:
         yield
     finally:
-        now = {file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()}
+        now = {
+            file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()
+        }
         for file in now - kept.keys():
             file.unlink()
         for file, (data, stat) in kept.items():
@@ -113,10 +131,18 @@ def other_file(project: Path) -> None:
 CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("nothing edited", lambda project: None, {}),
     ("the data touched", touch("data/raw/notes.csv"), {}),
-    ("code, config and model touched", touch("scripts/gaslamp/training.py", "scripts/train_model.py", "config.yaml", "model:config.json"), {}),
+    (
+        "code, config and model touched",
+        touch("scripts/gaslamp/train/run.py", "scripts/train_model.py", "config.yaml", "model:config.json"),
+        {},
+    ),
     ("a rule file edited in a comment", append("rules/train.smk", "# a comment\n"), {}),
-    ("code of another backend", append("scripts/gaslamp/backends/cuda.py", "X = 1\n"), {}),
-    ("code of another method or format", lambda project: (project / "scripts/gaslamp/methods/mine.py").write_text("X = 1\n") and None, {}),
+    ("code of another backend", append("scripts/gaslamp/train/backends/cuda.py", "X = 1\n"), {}),
+    (
+        "code of another method or format",
+        lambda project: (project / "scripts/gaslamp/train/methods/mine.py").write_text("X = 1\n") and None,
+        {},
+    ),
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
     ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
     ("what is chosen on a GPU only", config(train__choose=[], train__quantization="none"), {}),
@@ -124,37 +150,84 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("the port", config(deploy__port=9000), END),
     ("base beside tuned on the chat page", config(deploy__compare=False), END),
     ("how long a prompt may be when served", config(deploy__context=1024), {"write_modelfile": 1, **END}),
-    ("the chat page", append("scripts/gaslamp/chat/page/chat.css", "/* x */\n"), {}),
+    ("the chat page", append("scripts/gaslamp/serve/chat/page/chat.css", "/* x */\n"), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
-    ("dashboard code", append("scripts/gaslamp/dashboard/server.py", "# x\n"), {}),
+    ("dashboard code", append("scripts/gaslamp/report/dashboard/server.py", "# x\n"), {}),
     ("rows asked together", config(eval__batch_size=4), END),
     ("another metric of answers", config(eval__metrics=["token_f1"]), {"compare_models": 1, "build_demo": 1, **EXPORT}),
-    ("a metric of likelihoods", config(eval__metrics=["perplexity", "exact_match"]), {"evaluate_model": 2, "compare_models": 1, "build_demo": 1, **EXPORT}),
-    ("the evaluation page", append("scripts/gaslamp/evaluation/report/page.js", "// x\n"), {"compare_models": 1, "build_demo": 1, **EXPORT}),
+    (
+        "a metric of likelihoods",
+        config(eval__metrics=["perplexity", "exact_match"]),
+        {"evaluate_model": 2, "compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
+    (
+        "the evaluation page",
+        append("scripts/gaslamp/evaluate/report/page.js", "// x\n"),
+        {"compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
     ("a target beside the adapter", config(eval__target="merged"), {"evaluate_target": 1, "compare_target": 1, **END}),
-    ("a level beside the adapter", config(eval__target="q8_0"), {"evaluate_target_gguf": 1, "compare_target": 1, **END}),
+    (
+        "a level beside the adapter",
+        config(eval__target="q8_0"),
+        {"evaluate_target_gguf": 1, "compare_target": 1, **END},
+    ),
     ("an answer kept by hand", lambda project: (project / "data/kept.jsonl").write_text("{}\n") and None, DATA),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),
-    ("demo page", append("scripts/gaslamp/demo/style.css", "/* x */\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
-    ("the data page", append("scripts/gaslamp/data/page.css", "/* x */\n"), {"build_data_page": 1, "write_progress": 1}),
-    ("the report", append("scripts/gaslamp/report/style.css", "/* x */\n"), {"build_report": 1}),
-    ("demo code", append("scripts/gaslamp/demo/page.py", "# x\n"), {"build_demo": 1, "build_demo_files": 1, "write_progress": 1}),
+    (
+        "demo page",
+        append("scripts/gaslamp/report/demo/style.css", "/* x */\n"),
+        {"build_demo": 1, "build_demo_files": 1, "write_progress": 1},
+    ),
+    (
+        "the data page",
+        append("scripts/gaslamp/data/page.css", "/* x */\n"),
+        {"build_data_page": 1, "write_progress": 1},
+    ),
+    ("the report", append("scripts/gaslamp/report/run_report/style.css", "/* x */\n"), {"build_report": 1}),
+    (
+        "demo code",
+        append("scripts/gaslamp/report/demo/page.py", "# x\n"),
+        {"build_demo": 1, "build_demo_files": 1, "write_progress": 1},
+    ),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
     ("one more format", config(export__formats=["gguf", "ollama", "vllm"]), {"export_model": 1, **END}),
-    ("one more level", config(export__levels=["q8_0", "q4_k_m", "q5_0"]), {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
-    ("a level that wants an importance matrix", config(export__levels=["q8_0", "q4_k_m", "iq3_xxs"]), {"build_imatrix": 1, "quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP}),
-    ("parity code", append("scripts/gaslamp/parity.py", "# x\n"), {"check_parity": 1, "write_modelfile": 1, "build_report": 1, **END}),
+    (
+        "one more level",
+        config(export__levels=["q8_0", "q4_k_m", "q5_0"]),
+        {"quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP},
+    ),
+    (
+        "a level that wants an importance matrix",
+        config(export__levels=["q8_0", "q4_k_m", "iq3_xxs"]),
+        {"build_imatrix": 1, "quantize_gguf": 1, "evaluate_gguf": 1, "measure_gguf": 1, **SHIP},
+    ),
+    (
+        "parity code",
+        append("scripts/gaslamp/export/parity/gate.py", "# x\n"),
+        {"check_parity": 1, "write_modelfile": 1, "build_report": 1, **END},
+    ),
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
-    ("training code", append("scripts/gaslamp/trl_engine.py", "# x\n"), TRAIN),
-    ("code of this method", append("scripts/gaslamp/methods/sft.py", "# x\n"), DATA),
+    ("training code", append("scripts/gaslamp/train/trl/engine.py", "# x\n"), TRAIN),
+    ("code of this method", append("scripts/gaslamp/train/methods/sft.py", "# x\n"), DATA),
     ("a reward that the method does not use", config(train__rewards=[{"name": "length"}]), TRAIN),
     ("one row of the data", append("data/raw/notes.csv", '"9 pies for Zoe","ok"\n'), DATA),
-    *((f"data.{key}", config(**{f"data__{key}": value}), {**DATA, "write_brief": 1}) for key, value in DATA_KEYS.items()),
+    *(
+        (f"data.{key}", config(**{f"data__{key}": value}), {**DATA, "write_brief": 1})
+        for key, value in DATA_KEYS.items()
+    ),
     ("data.source", lambda project: other_file(project), {**DATA, "write_brief": 1}),
-    ("the model's chat template", replace("model:tokenizer_config.json", "assistant", "helper"), {**DATA, "fetch_model": 1}),
-    ("the model's weights", lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None, {**DATA, "fetch_model": 1}),
+    (
+        "the model's chat template",
+        replace("model:tokenizer_config.json", "assistant", "helper"),
+        {**DATA, "fetch_model": 1},
+    ),
+    (
+        "the model's weights",
+        lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None,
+        {**DATA, "fetch_model": 1},
+    ),
     ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("edit", "jobs"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
@@ -176,7 +249,15 @@ def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None
 
 def test_the_first_run_left_what_it_promised(finished: Path) -> None:
     """All that rule all names, a model that learnt its task, and the same answers from every file."""
-    for name in ("project_brief.md", "data/report.html", "demos/main/index.html", "outputs/main/gguf/Modelfile", "gaslamp.md", "progress_log.md", "data_strategy.md"):
+    for name in (
+        "project_brief.md",
+        "data/report.html",
+        "demos/main/index.html",
+        "outputs/main/gguf/Modelfile",
+        "gaslamp.md",
+        "progress_log.md",
+        "data_strategy.md",
+    ):
         assert (finished / name).stat().st_size > 100, name
     compare = json.loads((finished / "outputs/main/eval/compare.json").read_text())
     assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0
@@ -186,10 +267,18 @@ def test_the_first_run_left_what_it_promised(finished: Path) -> None:
 
 
 def test_every_file_of_facts_says_where_it_comes_from(finished: Path) -> None:
-    for name in ("data/card.json", "outputs/main/train.json", "outputs/main/eval/compare.json", "outputs/main/gguf/ladder.json", "outputs/main/gguf/parity.json"):
+    for name in (
+        "data/card.json",
+        "outputs/main/train.json",
+        "outputs/main/eval/compare.json",
+        "outputs/main/gguf/ladder.json",
+        "outputs/main/gguf/parity.json",
+    ):
         provenance = json.loads((finished / name).read_text())["provenance"]
         assert provenance["inputs"] and all(len(digest) == 64 for digest in provenance["inputs"].values()), name
-        assert provenance["started"] <= provenance["ended"] and provenance["command"] and provenance["versions"]["gaslamp"]
+        assert (
+            provenance["started"] <= provenance["ended"] and provenance["command"] and provenance["versions"]["gaslamp"]
+        )
 
 
 def test_progress_was_visible(finished: Path) -> None:
@@ -201,7 +290,11 @@ def test_progress_was_visible(finished: Path) -> None:
 
 
 def test_a_second_real_run_has_nothing_to_do(finished: Path) -> None:
-    before = {file: file.stat().st_mtime_ns for file in finished.rglob("*") if file.is_file() and ".snakemake" not in file.parts and "logs" not in file.parts}
+    before = {
+        file: file.stat().st_mtime_ns
+        for file in finished.rglob("*")
+        if file.is_file() and ".snakemake" not in file.parts and "logs" not in file.parts
+    }
     done = tiny.snakemake(finished)
     assert done.returncode == 0 and "Nothing to be done" in tiny.get_rules_error(done), tiny.get_rules_error(done)
     assert {file: file.stat().st_mtime_ns for file in before} == before

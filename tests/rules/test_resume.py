@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 import tiny
-from gaslamp.events import get_history, read_events
-from gaslamp.training import find_checkpoint
-from gaslamp.workflow_state import OWNER, _is_alive
+from gaslamp.core.events import get_history, read_events
+from gaslamp.core.workflow_state import OWNER, _is_alive
+from gaslamp.train.run import find_checkpoint
 
 STEPS = 60
 TARGET = "outputs/main/train.json"
@@ -33,7 +33,10 @@ def prepared(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("outputs/main/adapters", "outputs/main/train.json", "checkpoints/main", "logs/main"):
         path = project / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    tiny.set_config(project, **{"train.max_steps": STEPS, "train.save_steps": 1, "train.learning_rate": 0.002, "train.lora.dropout": 0.1})
+    tiny.set_config(
+        project,
+        **{"train.max_steps": STEPS, "train.save_steps": 1, "train.learning_rate": 0.002, "train.lora.dropout": 0.1},
+    )
     return project
 
 
@@ -60,9 +63,14 @@ def get_step(project: Path) -> int:
 def start(project: Path) -> subprocess.Popen[str]:
     """Snakemake in a session of its own, as a terminal would start it."""
     return subprocess.Popen(
-        [str(tiny.SNAKEMAKE), "--profile", "cpu", TARGET], cwd=project, env=tiny.get_environ(project.parent / "home"),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+        [str(tiny.SNAKEMAKE), "--profile", "cpu", TARGET],
+        cwd=project,
+        env=tiny.get_environ(project.parent / "home"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 120) -> None:
@@ -99,7 +107,9 @@ def assert_as_undisturbed(project: Path, undisturbed: list[float], attempts: int
     assert facts["steps"] == STEPS and facts["attempts"] == attempts
     assert get_losses(project) == pytest.approx(undisturbed, rel=1e-3)
     assert facts["loss_last"] == pytest.approx(sum(undisturbed[-STEPS // 10 :]) / (STEPS // 10), rel=1e-3)
-    assert (project / "outputs/main/adapters/adapter_model.safetensors").is_file() and not list((project / "outputs/main").glob(".*"))
+    assert (project / "outputs/main/adapters/adapter_model.safetensors").is_file() and not list(
+        (project / "outputs/main").glob(".*")
+    )
     return facts
 
 
@@ -116,16 +126,22 @@ def test_kill_of_everything_at_any_step(prepared: Path, undisturbed: list[float]
     reached = get_step(project)
     go_on(project)
     facts = assert_as_undisturbed(project, undisturbed, attempts=2)
-    assert len(facts["resumed_from"]) == 1 and reached - 2 <= facts["resumed_from"][0] <= reached + 1, "the newest whole checkpoint"
+    assert len(facts["resumed_from"]) == 1 and reached - 2 <= facts["resumed_from"][0] <= reached + 1, (
+        "the newest whole checkpoint"
+    )
 
 
 def test_kill_of_a_training_that_learns_from_rewards(prepared: Path, tmp_path: Path) -> None:
     """GRPO, killed at two random moments: all steps are made, no more, and step by step it meets the prompts and draws the completions of an undisturbed run."""
     settings = {
-        "method": "grpo", "train.max_steps": 16, "train.batch_size": 8, "train.learning_rate": 0.02, "eval.gate": "warn",
+        "method": "grpo",
+        "train.max_steps": 16,
+        "train.batch_size": 8,
+        "train.learning_rate": 0.02,
+        "eval.gate": "warn",
         "train.rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}],
         "train.options": {"num_generations": 4, "max_completion_length": 8},
-    }  # fmt: skip
+    }
     whole, killed = (tiny.copy_project(prepared, tmp_path / name) for name in ("whole", "killed"))
     for project in (whole, killed):
         tiny.set_config(project, **settings)
@@ -142,7 +158,9 @@ def test_kill_of_a_training_that_learns_from_rewards(prepared: Path, tmp_path: P
     assert rewards[1] == pytest.approx(rewards[0], abs=0.02), facts["resumed_from"]
 
 
-def test_kill_before_the_first_checkpoint_and_then_again(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
+def test_kill_before_the_first_checkpoint_and_then_again(
+    prepared: Path, undisturbed: list[float], tmp_path: Path
+) -> None:
     project = tiny.copy_project(prepared, tmp_path)
     process = start(project)
     wait_for(lambda: any(event["event"] == "start" for event in read_events(project / METRICS)), process)
@@ -203,7 +221,9 @@ def test_snakemake_alone_is_killed(prepared: Path, undisturbed: list[float], tmp
     assert not training.is_running() or training.status() == psutil.STATUS_ZOMBIE
     ends = [event for event in read_events(project / METRICS) if event["event"] == "end"]
     assert ends[0]["status"] == "interrupted" and "Snakemake that started it is gone" in ends[0]["reason"]
-    assert ends[-1]["status"] == "completed" and f"going on from checkpoint {ends[0]['step']}" in tiny.get_rules_error(done)
+    assert ends[-1]["status"] == "completed" and f"going on from checkpoint {ends[0]['step']}" in tiny.get_rules_error(
+        done
+    )
     assert_as_undisturbed(project, undisturbed, attempts=2)
 
 
@@ -232,7 +252,13 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
     command = find_training(project).cmdline()
     kill_all(process)
     alone = subprocess.Popen(
-        command, cwd=project, env=tiny.get_environ(project.parent / "home"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=project,
+        env=tiny.get_environ(project.parent / "home"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     wait_for(lambda: len([event for event in read_events(project / METRICS) if event["event"] == "start"]) == 2, alone)
     reached = get_step(project)
@@ -246,7 +272,9 @@ def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
     """A second command beside a running one is refused; the first goes on."""
     project = tiny.copy_project(prepared, tmp_path)
     process = start(project)
-    wait_for(lambda: (project / OWNER).is_file() and json.loads((project / OWNER).read_text())["pid"] == process.pid, process)
+    wait_for(
+        lambda: (project / OWNER).is_file() and json.loads((project / OWNER).read_text())["pid"] == process.pid, process
+    )
     wait_for(lambda: bool(list((project / ".snakemake" / "locks").glob("*.lock"))), process)
     second = tiny.snakemake(project, TARGET)
     assert second.returncode != 0 and "lock" in tiny.get_rules_error(second).lower()

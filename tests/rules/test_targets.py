@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tiny
-from gaslamp.files import read_json, read_jsonl, write_jsonl
+from gaslamp.core.files import read_json, read_jsonl, write_jsonl
 
 TARGETS = ("merged", "q8_0", "endpoint")
 TASK = """task: tiny_sums
@@ -32,17 +32,35 @@ def judged(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tiny.copy_project(finished, tmp_path_factory.mktemp("targets"))
     (project / "tasks").mkdir()
     (project / "tasks" / "sums.yaml").write_text(TASK, encoding="utf-8")
-    write_jsonl(project / "tasks" / "sums.jsonl", [{"question": f"{n} plus 1 is", "choices": [f" {n + 1}", " none"], "answer": 0} for n in range(6)])
+    write_jsonl(
+        project / "tasks" / "sums.jsonl",
+        [{"question": f"{n} plus 1 is", "choices": [f" {n + 1}", " none"], "answer": 0} for n in range(6)],
+    )
     started = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--level", "q8_0", cwd=project)
     assert started.returncode == 0, tiny.get_rules_error(started)
     try:
         state = read_json(project / "outputs/serve.json")
         endpoint = {"url": f"{state['url']}/v1", "model": state["alias"], "key_env": "TINY_KEY"}
-        tiny.set_config(project, **{"eval.target": "endpoint", "eval.endpoint": endpoint, "eval.lm_eval": ["tiny_sums"], "eval.lm_eval_limit": 4})
+        tiny.set_config(
+            project,
+            **{
+                "eval.target": "endpoint",
+                "eval.endpoint": endpoint,
+                "eval.lm_eval": ["tiny_sums"],
+                "eval.lm_eval_limit": 4,
+            },
+        )
         key = (project / "outputs/.serve.key").read_text().strip()
         wanted = [f"outputs/main/eval/target/{name}.verdict.json" for name in TARGETS]
         offline = dict.fromkeys(("HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE"), "1")
-        done = tiny.snakemake(project, *wanted, "outputs/main/eval/verdict.json", TINY_KEY=key, HF_DATASETS_CACHE=str(project / "cache"), **offline)
+        done = tiny.snakemake(
+            project,
+            *wanted,
+            "outputs/main/eval/verdict.json",
+            TINY_KEY=key,
+            HF_DATASETS_CACHE=str(project / "cache"),
+            **offline,
+        )
         assert done.returncode == 0, tiny.get_rules_error(done)
     finally:
         tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=project)
@@ -55,7 +73,9 @@ def test_a_target_answers_the_same_rows_as_the_adapter(judged: Path, target: str
     adapter, found = read_json(folder / "compare.json"), read_json(folder / f"target/{target}.compare.json")
     assert found["target"] == target and found["n"] == adapter["n"] and found["sampling"] == adapter["sampling"]
     assert [example["id"] for example in found["examples"]] == [example["id"] for example in adapter["examples"]]
-    assert found["metrics"][0]["name"] == adapter["metrics"][0]["name"] and found["metrics"][0]["tuned"]["value"] == 1.0, "it ships what was trained"
+    assert (
+        found["metrics"][0]["name"] == adapter["metrics"][0]["name"] and found["metrics"][0]["tuned"]["value"] == 1.0
+    ), "it ships what was trained"
     assert found["retention"]["tuned"]["n"] == adapter["retention"]["tuned"]["n"] == 40
     asked = list(read_jsonl(folder / f"target-{target}.predictions.jsonl"))
     assert len(asked) == found["n"] + 40 and all(row["tokens"] for row in asked if row["kind"] == "test")
@@ -70,8 +90,14 @@ def test_public_tasks_are_asked_before_and_after(judged: Path) -> None:
     pytest.importorskip("lm_eval")
     scores: dict[str, Any] = read_json(judged / "outputs/main/eval/compare.json")["lm_eval"]["tiny_sums, acc"]
     for who in ("base", "tuned"):
-        assert scores[who]["n"] == 4 and 0 <= scores[who]["low"] <= scores[who]["value"] <= scores[who]["high"] <= 1 and scores[who]["low"] < scores[who]["high"]
-    assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "outputs/main/eval/report.html").read_text(encoding="utf-8")
+        assert (
+            scores[who]["n"] == 4
+            and 0 <= scores[who]["low"] <= scores[who]["value"] <= scores[who]["high"] <= 1
+            and scores[who]["low"] < scores[who]["high"]
+        )
+    assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "outputs/main/eval/report.html").read_text(
+        encoding="utf-8"
+    )
     assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "logs/main/eval.log").read_text(encoding="utf-8")
 
 
@@ -80,13 +106,24 @@ def test_answers_kept_in_a_talk_are_test_rows_of_the_next_run(finished: Path, tm
     project = tiny.copy_project(finished, tmp_path)
     before = (project / "data/train.jsonl").read_bytes()
     done = subprocess.run(
-        [sys.executable, "scripts/chat_eval.py", "--max-tokens", "8"], input="2 pies for Zoe\nw\nok\n\n", cwd=project, env=tiny.get_environ(tmp_path),
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0 and "tuned> ok" in done.stdout and "1 row kept in data/kept.jsonl" in done.stdout, tiny.get_rules_error(done)
+        [sys.executable, "scripts/chat_eval.py", "--max-tokens", "8"],
+        input="2 pies for Zoe\nw\nok\n\n",
+        cwd=project,
+        env=tiny.get_environ(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0 and "tuned> ok" in done.stdout and "1 row kept in data/kept.jsonl" in done.stdout, (
+        tiny.get_rules_error(done)
+    )
     again = tiny.snakemake(project, "data/test.jsonl")
     assert again.returncode == 0, tiny.get_rules_error(again)
     rows = list(read_jsonl(project / "data/test.jsonl"))
     assert rows[-1]["messages"][-1] == {"role": "assistant", "content": "ok"} and rows[-1]["slice"] == "kept by hand"
-    assert "2 pies for Zoe" in json.dumps(rows[-1]["messages"][:-1]) and read_json(project / "data/card.json")["rows"]["kept"] == 1
+    assert (
+        "2 pies for Zoe" in json.dumps(rows[-1]["messages"][:-1])
+        and read_json(project / "data/card.json")["rows"]["kept"] == 1
+    )
     assert (project / "data/train.jsonl").read_bytes() == before

@@ -7,15 +7,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
-from gaslamp.config import read_config
+from gaslamp.config.schema import read_config
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.detect import LOOKED_AT, find_format, get_columns
 from gaslamp.data.readers import Problem, find_files
 from gaslamp.data.sources import open_source
-from gaslamp.errors import GaslampError
 
 # Kind of row -> the method to start with.
-METHODS = {"conversation": "sft", "preference": "dpo", "rating": "kto", "prompt": "grpo", "pair": "embedding", "text": "cpt", "speech": "tts"}
+METHODS = {
+    "conversation": "sft",
+    "preference": "dpo",
+    "rating": "kto",
+    "prompt": "grpo",
+    "pair": "embedding",
+    "text": "cpt",
+    "speech": "tts",
+}
 
 
 def adopt(project: Path) -> list[str]:
@@ -32,7 +40,11 @@ def adopt(project: Path) -> list[str]:
     raw = project / "data" / "raw"
     source = config.data.source
     own = not source.startswith("embedded:") and (not Path(source).suffix or (project / source).exists())
-    dropped = [file for file in sorted(raw.rglob("*")) if file.is_file() and not file.name.startswith(".")] if raw.is_dir() else []
+    dropped = (
+        [file for file in sorted(raw.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+        if raw.is_dir()
+        else []
+    )
     if own or not dropped:
         return []
     find_files(raw)  # says which kinds of files can be read, when none of these can
@@ -42,13 +54,17 @@ def adopt(project: Path) -> list[str]:
     method = recommend(config.data.model_copy(update={"source": str(project / new)}))
     if method != config.method and method in registry.names("methods"):
         text = set_value(text, ("method",), method)
-        said.append(f"method is now {method}, which its columns are made for (it was {config.method}); another one: method in config.yaml")
+        said.append(
+            f"method is now {method}, which its columns are made for (it was {config.method}); another one: method in config.yaml"
+        )
         if method == "grpo" and not config.train.rewards:
             reward = get_reward(config.data.model_copy(update={"source": str(project / new)}))
             text = set_value(text, ("train", "rewards"), [{"name": reward}])
             said.append(f"train.rewards is now {reward}: it judges the answers; docs/rewards.md has others")
     elif method != config.method:
-        said.append(f"its columns are made for the method {method}, which this version does not have: {config.method} stays")
+        said.append(
+            f"its columns are made for the method {method}, which this version does not have: {config.method} stays"
+        )
     config_file.write_text(text, encoding="utf-8")
     return said
 
@@ -66,7 +82,9 @@ def _read_first(data: Any) -> list[dict[str, Any]]:
 def get_reward(data: Any) -> str:
     """The reward to start with for prompts of data.source, by their columns."""
     columns = set(get_columns(_read_first(data)))
-    return "code_tests" if "tests" in columns else "reasoning_gym" if {"task", "metadata"} <= columns else "exact_answer"
+    return (
+        "code_tests" if "tests" in columns else "reasoning_gym" if {"task", "metadata"} <= columns else "exact_answer"
+    )
 
 
 def recommend(data: Any) -> str:

@@ -6,15 +6,32 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gaslamp.rows import Message
+from gaslamp.data.rows import Message
 
 ROLES = {
-    "human": "user", "prompter": "user", "customer": "user", "input": "user",
-    "gpt": "assistant", "model": "assistant", "bot": "assistant", "ai": "assistant", "chatgpt": "assistant", "bing": "assistant", "bard": "assistant",
-    "output": "assistant", "agent": "assistant",
-    "observation": "tool", "function": "tool", "function_response": "tool", "function-response": "tool", "tool_response": "tool", "ipython": "tool",
-    "function_call": "call", "function-call": "call", "tool_call": "call",
-}  # fmt: skip
+    "human": "user",
+    "prompter": "user",
+    "customer": "user",
+    "input": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "output": "assistant",
+    "agent": "assistant",
+    "observation": "tool",
+    "function": "tool",
+    "function_response": "tool",
+    "function-response": "tool",
+    "tool_response": "tool",
+    "ipython": "tool",
+    "function_call": "call",
+    "function-call": "call",
+    "tool_call": "call",
+}
 """Other words for system, user, assistant and tool; ``call`` is an assistant turn that holds calls as JSON."""
 
 ROLE_KEYS = ("role", "from")
@@ -81,7 +98,12 @@ def parse_list(value: Any) -> Any:
 def is_turns(value: Any) -> bool:
     """Whether a value is a list of turns, or the JSON of one."""
     value = parse_list(value)
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and any(key in value[0] for key in ROLE_KEYS)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], dict)
+        and any(key in value[0] for key in ROLE_KEYS)
+    )
 
 
 def read_turns(value: Any, column: str) -> list[Message]:
@@ -100,7 +122,13 @@ def read_turn(turn: Any, column: str, number: int = 1) -> Message:
     """
     if type(turn) is not dict:
         raise ValueError(f"column '{column}', turn {number} is not an object with role and content")
-    if len(turn) == 2 and "role" in turn and "content" in turn and type(turn["content"]) is str and turn["role"] in PLAIN:  # nearly all
+    if (
+        len(turn) == 2
+        and "role" in turn
+        and "content" in turn
+        and type(turn["content"]) is str
+        and turn["role"] in PLAIN
+    ):  # nearly all
         return {"role": turn["role"], "content": turn["content"]}
     role_key = next((key for key in ROLE_KEYS if key in turn), "role")
     content_key = next((key for key in CONTENT_KEYS if key in turn), "content")
@@ -130,7 +158,9 @@ def read_turn(turn: Any, column: str, number: int = 1) -> Message:
         calls = [*(calls or ()), *(call for value in made for call in read_calls(value, column, number))]
         parts = [part for part in parts if part.call is None]
     if role == "assistant" and (thought := next((turn[key] for key in REASONING_KEYS if turn.get(key)), None)):
-        parts = _think(_read_parts(thought, False, place) if isinstance(thought, list) else [_Part(to_text(thought))], parts)
+        parts = _think(
+            _read_parts(thought, False, place) if isinstance(thought, list) else [_Part(to_text(thought))], parts
+        )
     message: Message = {"role": role, "content": _join(parts)}
     if calls:
         message["tool_calls"] = calls
@@ -162,7 +192,9 @@ def _read_mark(value: dict[str, Any], place: str) -> bool | None:
     found = {key: value[key] for key in MARKS if value.get(key) is not None}
     for key, mark in found.items():
         if not isinstance(mark, bool | int | float) or mark not in (0, 1):
-            raise ValueError(f"{place}: {key} is {to_text(mark)}, but it can only be learnt or not (1 or 0, true or false)")
+            raise ValueError(
+                f"{place}: {key} is {to_text(mark)}, but it can only be learnt or not (1 or 0, true or false)"
+            )
     if len(set(map(bool, found.values()))) > 1:
         raise ValueError(f"{place}: {' and '.join(found)} contradict each other")
     return bool(next(iter(found.values()))) if found else None
@@ -198,18 +230,29 @@ def _read_part(part: Any, place: str) -> list[_Part]:
     if kind in ("image", "image_url", "input_image"):
         image = part.get("image")
         if image is None:
-            image = part.get("image_url") if part.get("image_url") is not None else part.get("url") or part.get("path") or part.get("value")
+            image = (
+                part.get("image_url")
+                if part.get("image_url") is not None
+                else part.get("url") or part.get("path") or part.get("value")
+            )
         if isinstance(image, dict) and "url" in image:
             image = image["url"]
         return [_Part(image={"type": "image", "image": image}, learnt=learnt)]
-    raise ValueError(f"{place}: a part of type '{kind}' cannot be learnt from (known: text, image, reasoning, tool_call)")
+    raise ValueError(
+        f"{place}: a part of type '{kind}' cannot be learnt from (known: text, image, reasoning, tool_call)"
+    )
 
 
 def _think(thought: list[_Part], answer: list[_Part]) -> list[_Part]:
     """What a model thinks before it answers, as text in front of the answer: so it is learnt whatever the chat template knows."""
     if "".join(part.text for part in answer).lstrip().startswith("<think>"):
         return answer  # the column repeats what the answer has
-    return [_Part("<think>\n", learnt=thought[0].learnt), *thought, _Part("\n</think>\n\n", learnt=thought[-1].learnt), *answer]
+    return [
+        _Part("<think>\n", learnt=thought[0].learnt),
+        *thought,
+        _Part("\n</think>\n\n", learnt=thought[-1].learnt),
+        *answer,
+    ]
 
 
 def _join(parts: list[_Part]) -> Any:
@@ -218,7 +261,9 @@ def _join(parts: list[_Part]) -> Any:
     return "".join(part.text for part in parts)
 
 
-def _get_ranges(message: Message, parts: list[_Part], detail: Any, learnt: bool | None, place: str) -> bool | list[list[int]]:
+def _get_ranges(
+    message: Message, parts: list[_Part], detail: Any, learnt: bool | None, place: str
+) -> bool | list[list[int]]:
     """Which letters of a turn are learnt: all, none, or [begin, end] of each stretch."""
     if not isinstance(message["content"], str):
         raise ValueError(f"{place}: parts of a turn with pictures cannot be marked")
@@ -226,9 +271,14 @@ def _get_ranges(message: Message, parts: list[_Part], detail: Any, learnt: bool 
     ranges: list[list[int]] = []
     size = len(message["content"])
     if detail is not None:
-        if not isinstance(detail, list) or not all(isinstance(item, dict) and type(item.get("begin_offset")) is type(item.get("end_offset")) is int for item in detail):
+        if not isinstance(detail, list) or not all(
+            isinstance(item, dict) and type(item.get("begin_offset")) is type(item.get("end_offset")) is int
+            for item in detail
+        ):
             raise ValueError(f"{place}: train_detail is no list of {{begin_offset, end_offset, train}}")
-        ranges = [[max(0, item["begin_offset"]), min(size, item["end_offset"] + 1)] for item in detail if item.get("train")]
+        ranges = [
+            [max(0, item["begin_offset"]), min(size, item["end_offset"] + 1)] for item in detail if item.get("train")
+        ]
     else:
         at = 0
         for part in parts:
@@ -259,7 +309,13 @@ def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
         arguments = inner.get("arguments", inner.get("parameters", {}))
         parsed = parse_list(arguments)
         known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
-        result.append({**known, "type": "function", "function": {"name": inner["name"], "arguments": {} if parsed is None else parsed}})
+        result.append(
+            {
+                **known,
+                "type": "function",
+                "function": {"name": inner["name"], "arguments": {} if parsed is None else parsed},
+            }
+        )
     return result
 
 
@@ -320,7 +376,9 @@ def read_answer(value: Any, column: str) -> list[Message]:
 
 
 def _is_turn(value: Any) -> bool:
-    return isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)
+    return (
+        isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)
+    )
 
 
 def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
@@ -332,5 +390,7 @@ def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
     """
     for message in messages:
         if message.pop("train", None) in (False,) and column and message["role"] == "assistant":
-            raise ValueError(f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is nothing to judge")
+            raise ValueError(
+                f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is nothing to judge"
+            )
     return messages

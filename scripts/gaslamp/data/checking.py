@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
-from gaslamp import registry
-from gaslamp.errors import GaslampError
-from gaslamp.rows import Row
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row
 
 STAGES = ("read", "row", "encoded", "set")
 KEPT = 20  # findings of one check that are kept with their place; the rest is counted
@@ -57,7 +57,9 @@ class Samples(Sequence[Sample]):
 
 def get_unusual(samples: Iterable[Any]) -> Iterable[Any]:
     """The samples that are not plain talk (rows.is_plain): for checks that such talk surely passes."""
-    return samples.get_unusual() if isinstance(samples, Samples) else (sample for sample in samples if not sample.is_plain)
+    return (
+        samples.get_unusual() if isinstance(samples, Samples) else (sample for sample in samples if not sample.is_plain)
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ class Facts:
     stop_ids: tuple[int, ...] = ()
     bos_id: int | None = None
     folder: str = ""  # where the image paths of rows start
-    shared: dict[str, Any] = field(default_factory=dict)  # what several checks of one stage need; row checks find the JSON of the rows in "json"
+    shared: dict[str, Any] = field(
+        default_factory=dict
+    )  # what several checks of one stage need; row checks find the JSON of the rows in "json"
 
 
 @dataclass

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_checks
 from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
-from gaslamp.errors import GaslampError
-from gaslamp.rows import Row, adapt, get_prompt, is_plain
+from gaslamp.data.rows import Row, adapt, get_prompt, is_plain
 
 SPLITS = ("train", "valid", "test")
 
@@ -74,9 +74,16 @@ class Converter:
         self.plan = plan
         self.format = registry.get("formats", plan.format)
         self.method = registry.get("methods", plan.method)
-        self.checks = [check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"]
+        self.checks = [
+            check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"
+        ]
         optional = getattr(self.format, "OPTIONAL", ())
-        self.used = {*plan.mapping.values(), *(name for name in optional if name not in plan.mapping), plan.slice, "split"}
+        self.used = {
+            *plan.mapping.values(),
+            *(name for name in optional if name not in plan.mapping),
+            plan.slice,
+            "split",
+        }
         self.redacts = any(check.mends for check in self.checks)
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
         self.adapts = plan.kind != self.format.KIND
@@ -148,7 +155,12 @@ class Converter:
             if plan.obeys_split and not given:
                 name = SPLIT_NAMES.get(str(source.get("split")).strip().lower())
                 if name is None:
-                    wrong_types.append(Finding(f"{label} {number}", f"column 'split' holds {source.get('split')!r}, not train, valid or test"))
+                    wrong_types.append(
+                        Finding(
+                            f"{label} {number}",
+                            f"column 'split' holds {source.get('split')!r}, not train, valid or test",
+                        )
+                    )
                     continue
                 given = 1 + SPLITS.index(name)
             digest = digest_of(core)
@@ -167,7 +179,9 @@ class Converter:
                     try:
                         tail += b',"columns":' + dumps(rest)
                     except TypeError:
-                        tail += b',"columns":' + dumps({name: item for name, item in rest.items() if _is_writable(item, dumps)})
+                        tail += b',"columns":' + dumps(
+                            {name: item for name, item in rest.items() if _is_writable(item, dumps)}
+                        )
             group = source.get(group_column)
             if group is not None and type(group) in SCALARS:
                 question = f"group:{group}".encode("utf-8", "surrogatepass")
@@ -306,7 +320,9 @@ def convert_all(chunks: Iterator[Chunk], plan: Plan, processes: int) -> Iterator
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            raise GaslampError("a process that converts rows was ended from outside", "free memory and run the same command") from error
+            raise GaslampError(
+                "a process that converts rows was ended from outside", "free memory and run the same command"
+            ) from error
         finally:
             for future in waiting:
                 future.cancel()

@@ -8,18 +8,27 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from gaslamp import registry
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format, get_columns, suggest_mapping
 from gaslamp.data.readers import Problem
+from gaslamp.data.rows import Row, adapt, get_images, get_text
 from gaslamp.data.sources import is_hub_id, open_preview, open_source
-from gaslamp.errors import GaslampError
-from gaslamp.rows import Row, adapt, get_images, get_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 2  # rows
-TYPES = {"str": "text", "int": "whole number", "float": "number", "bool": "true/false", "NoneType": "empty", "list": "list", "dict": "object", "bytes": "bytes"}
+TYPES = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true/false",
+    "NoneType": "empty",
+    "list": "list",
+    "dict": "object",
+    "bytes": "bytes",
+}
 
 
 @dataclass
@@ -72,7 +81,9 @@ def describe(data: Any, method: str) -> Description:
     result = Description(source.name, len(rows), [_look_at(name, rows) for name in get_columns(rows)], problems)
     if not rows:
         first = ": ".join(problems[0][:2]) if problems else "it is empty"
-        result.error = GaslampError(f"{source.name} has no row that can be read ({first})", "mend the file, or name another one in data.source")
+        result.error = GaslampError(
+            f"{source.name} has no row that can be read ({first})", "mend the file, or name another one in data.source"
+        )
         return result
     result.methods = [name for name in registry.names("methods") if _try(rows, data, name)]
     kinds = registry.get("methods", method).KINDS
@@ -80,7 +91,9 @@ def describe(data: Any, method: str) -> Description:
     try:
         result.format, plugin, result.mapping = find_format(rows, data.format, data.columns, kinds)
         result.found = plugin.KIND
-        result.kind = choose_kind(plugin.KIND, method, registry.get("methods", method), rows, result.format, result.mapping)
+        result.kind = choose_kind(
+            plugin.KIND, method, registry.get("methods", method), rows, result.format, result.mapping
+        )
     except GaslampError as error:
         result.error = error
         return result
@@ -104,7 +117,9 @@ def find_method_problem(data: Any, method: str) -> GaslampError | None:
     rows: list[dict[str, Any]] = []
     try:
         if data.source.startswith("embedded:"):
-            rows += islice(registry.get("embedded", data.source.removeprefix("embedded:")).generate(), 8)  # pictures take time to draw
+            rows += islice(
+                registry.get("embedded", data.source.removeprefix("embedded:")).generate(), 8
+            )  # pictures take time to draw
         else:
             for chunk in open_preview(data).chunks():
                 rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
@@ -144,7 +159,13 @@ def _look_at(name: str, rows: list[dict[str, Any]]) -> Column:
 
 def shorten(value: Any, width: int = 160) -> str:
     """A cell in one line: text as it is, anything else as JSON, cut at ``width`` letters."""
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False, default=lambda item: f"<{type(item).__name__}>")
+    text = (
+        value
+        if isinstance(value, str)
+        else ""
+        if value is None
+        else json.dumps(value, ensure_ascii=False, default=lambda item: f"<{type(item).__name__}>")
+    )
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -155,13 +176,25 @@ def print_description(result: Description, method: str, console: Console | None 
     from rich.table import Table
     from rich.text import Text
 
-    console = console or Console(width=min(120, shutil.get_terminal_size((100, 24)).columns), highlight=False, markup=False, emoji=False)
+    console = console or Console(
+        width=min(120, shutil.get_terminal_size((100, 24)).columns), highlight=False, markup=False, emoji=False
+    )
     console.print(Text(f"{result.source}: the first {result.looked_at} rows"), style="bold")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("column", "type", "filled", *(f"row {number}" for number in range(1, min(SHOWN, result.looked_at) + 1))):
+    for title in (
+        "column",
+        "type",
+        "filled",
+        *(f"row {number}" for number in range(1, min(SHOWN, result.looked_at) + 1)),
+    ):
         table.add_column(title, overflow="fold", no_wrap=title == "filled")
     for column in result.columns:
-        table.add_row(Text(column.name), Text(" or ".join(column.types)), f"{100 * column.filled:.0f} %", *(Text(value) for value in column.values))
+        table.add_row(
+            Text(column.name),
+            Text(" or ".join(column.types)),
+            f"{100 * column.filled:.0f} %",
+            *(Text(value) for value in column.values),
+        )
     console.print(table)
     for place, text, *_ in result.problems[:5]:
         console.print(Text(f"cannot be read: {place}: {text}"), style="red")
@@ -169,17 +202,32 @@ def print_description(result: Description, method: str, console: Console | None 
         console.print(Text(f"... and {len(result.problems) - 5} more"), style="red")
     console.print()
     if result.format:
-        console.print(Text(f"format   {result.format}, which gives {result.found} rows" + (f"; the method gets {result.kind} rows" if result.kind not in ("", result.found) else "")))
+        console.print(
+            Text(
+                f"format   {result.format}, which gives {result.found} rows"
+                + (f"; the method gets {result.kind} rows" if result.kind not in ("", result.found) else "")
+            )
+        )
         console.print(Text("mapping  " + ", ".join(f"{role} = {column}" for role, column in result.mapping.items())))
-    unused = [column.name for column in result.columns if column.name not in {*result.mapping.values(), "split", "slice", "group", "system"}]
+    unused = [
+        column.name
+        for column in result.columns
+        if column.name not in {*result.mapping.values(), "split", "slice", "group", "system"}
+    ]
     if result.format and unused:
         console.print(Text(f"besides  {', '.join(unused)} (kept beside each row, not learnt)"))
     made = [name for name in result.methods if registry.get("methods", name).KINDS[0] == result.found]
     others = [name for name in result.methods if name not in made]
-    console.print(Text(f"methods  {', '.join(made or others) or 'none can learn from it as the columns are named now'}"))
+    console.print(
+        Text(f"methods  {', '.join(made or others) or 'none can learn from it as the columns are named now'}")
+    )
     if made and others:
         console.print(Text(f"         possible too, with a part of each row: {', '.join(others)}"))
-    own = "{" + ", ".join(f"{role}: {json.dumps(column, ensure_ascii=False)}" for role, column in result.mapping.items()) + "}"
+    own = (
+        "{"
+        + ", ".join(f"{role}: {json.dumps(column, ensure_ascii=False)}" for role, column in result.mapping.items())
+        + "}"
+    )
     change = result.suggestion if result.error and result.suggestion else own
     console.print(Text(f"change   in config.yaml, data.columns: {change}"))
     for number, row in enumerate(result.samples, 1):

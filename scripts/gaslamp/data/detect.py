@@ -6,9 +6,9 @@ import json
 from types import ModuleType
 from typing import Any
 
-from gaslamp import registry
-from gaslamp.errors import GaslampError
-from gaslamp.rows import can_adapt
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import can_adapt
 
 LOOKED_AT = 50  # rows
 STRICT = 40  # formats below this ORDER are told by columns that mean nothing else
@@ -30,12 +30,18 @@ def _get_candidates(wanted: str, kinds: tuple[str, ...]) -> list[tuple[str, Modu
     def get_key(item: tuple[str, ModuleType]) -> tuple[int, int, str]:
         name, plugin = item
         order = getattr(plugin, "ORDER", 45)
-        return (0 if order <= STRICT else 1 if plugin.KIND in kinds[:1] else 2 if plugin.KIND in kinds else 3), order, name
+        return (
+            (0 if order <= STRICT else 1 if plugin.KIND in kinds[:1] else 2 if plugin.KIND in kinds else 3),
+            order,
+            name,
+        )
 
     return sorted(found, key=get_key)
 
 
-def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mapping | None = None, kinds: tuple[str, ...] = ()) -> tuple[str, ModuleType, Mapping]:
+def find_format(
+    rows: list[dict[str, Any]], wanted: str = "auto", columns: Mapping | None = None, kinds: tuple[str, ...] = ()
+) -> tuple[str, ModuleType, Mapping]:
     """The format of some rows and which column has which role.
 
     Args:
@@ -53,12 +59,22 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
         _refuse_unlearnable(rows, names)
     missing = sorted({column for role, column in columns.items() if role not in NO_COLUMNS} - set(names))
     if missing:
-        raise GaslampError(f"data.columns names {', '.join(missing)}, but the columns are: {', '.join(names)}", "correct data.columns in config.yaml")
+        raise GaslampError(
+            f"data.columns names {', '.join(missing)}, but the columns are: {', '.join(names)}",
+            "correct data.columns in config.yaml",
+        )
     candidates = _get_candidates(wanted, kinds)
     fitting: list[tuple[int, str, ModuleType, Mapping]] = []
     for name, plugin in candidates:
         found = plugin.detect(names, rows)
-        if wanted == "auto" and found and plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds:
+        if (
+            wanted == "auto"
+            and found
+            and plugin.KIND == "rating"
+            and "threshold" in found
+            and kinds
+            and "rating" not in kinds
+        ):
             continue  # a score beside an answer is no verdict for a method that learns answers
         required = tuple(getattr(plugin, "REQUIRED", ()))
         known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {})}
@@ -76,7 +92,8 @@ def find_format(rows: list[dict[str, Any]], wanted: str = "auto", columns: Mappi
     if columns:
         raise GaslampError(
             f"data.columns has the roles {', '.join(columns)}: no format has all of them",
-            "roles that belong together: " + "; ".join(_get_roles(plugin) for _, plugin in candidates if hasattr(plugin, "REQUIRED")),
+            "roles that belong together: "
+            + "; ".join(_get_roles(plugin) for _, plugin in candidates if hasattr(plugin, "REQUIRED")),
         )
     raise _get_no_format(rows, names, kinds)
 
@@ -87,7 +104,9 @@ def _refuse_unlearnable(rows: list[dict[str, Any]], names: list[str]) -> None:
     def first(name: str) -> Any:
         return next((row[name] for row in rows if row.get(name) not in (None, "", [])), None)
 
-    said = registry.get("formats", "speech").detect(names, rows)  # sounds with what is said in them: tts learns from these
+    said = registry.get("formats", "speech").detect(
+        names, rows
+    )  # sounds with what is said in them: tts learns from these
     for name in ("audios", "audio", "videos", "video"):
         if first(name) is not None and not said:
             raise GaslampError(
@@ -102,12 +121,15 @@ def _refuse_unlearnable(rows: list[dict[str, Any]], names: list[str]) -> None:
             "for sft join the good steps of a row to one column completion; for kto give each row one completion and one label",
         )
     if "input_ids" in names:
-        raise GaslampError("the data is already tokenized (column input_ids)", "take the text it was made from: masks and template are made and checked here")
+        raise GaslampError(
+            "the data is already tokenized (column input_ids)",
+            "take the text it was made from: masks and template are made and checked here",
+        )
 
 
 def _refuse_lost_pictures(kind: str, rows: list[dict[str, Any]], name: str) -> None:
     """Raise when a format of text would leave the pictures of a set out without a word."""
-    from gaslamp.formats.vision import is_image_value
+    from gaslamp.data.formats.vision import is_image_value
 
     for column in ("images", "image"):
         value = next((row[column] for row in rows if row.get(column) not in (None, "", [])), None)
@@ -125,11 +147,17 @@ def _get_roles(plugin: ModuleType) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows[0], ensure_ascii=False, default=lambda value: f"<{type(value).__name__}>")[:300] if rows else "(none)"
+    return (
+        json.dumps(rows[0], ensure_ascii=False, default=lambda value: f"<{type(value).__name__}>")[:300]
+        if rows
+        else "(none)"
+    )
 
 
 def _get_no_format(rows: list[dict[str, Any]], names: list[str], kinds: tuple[str, ...]) -> GaslampError:
-    usable = [name for name in registry.names("formats") if not kinds or _serves(registry.get("formats", name).KIND, kinds)]
+    usable = [
+        name for name in registry.names("formats") if not kinds or _serves(registry.get("formats", name).KIND, kinds)
+    ]
     known = "\n".join(f"      {name}: {registry.get('formats', name).EXAMPLE}" for name in usable)
     return GaslampError(
         f"no format fits the columns {', '.join(names) or '(none)'}\n    first row: {_show(rows)}\n    formats that are found by themselves:\n{known}",
@@ -162,7 +190,11 @@ def suggest_mapping(rows: list[dict[str, Any]], names: list[str], kind: str) -> 
     def get_size(name: str) -> int:
         return max((len(row[name]) for row in rows if isinstance(row.get(name), str)), default=0)
 
-    texts = [name for name in names if is_text(name) and not name.lower().endswith(("id", "split", "date", "url", "slice", "group"))]
+    texts = [
+        name
+        for name in names
+        if is_text(name) and not name.lower().endswith(("id", "split", "date", "url", "slice", "group"))
+    ]
     if len(texts) > len(ROLES[kind]):  # the longest hold what is learnt
         kept = sorted(texts, key=get_size, reverse=True)[: len(ROLES[kind])]
         texts = [name for name in texts if name in kept]
@@ -181,7 +213,9 @@ def suggest_mapping(rows: list[dict[str, Any]], names: list[str], kind: str) -> 
     return f"say which column is what in config.yaml: data.columns: {{{', '.join(filled)}}}"
 
 
-def choose_kind(found: str, method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping) -> str:
+def choose_kind(
+    found: str, method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+) -> str:
     """The kind of row that is written: what the format gives when the method takes it, else what it can honestly be made into.
 
     Raises:
@@ -202,11 +236,15 @@ def choose_kind(found: str, method_name: str, method: ModuleType, rows: list[dic
         f"\n    needed: {method.NEEDS}"
         f"\n    example: {next((plugin.EXAMPLE for _, plugin in _get_candidates('auto', method.KINDS) if method.KINDS[0] == plugin.KIND), '')}",
         suggest_mapping(rows, names, method.KINDS[0]),
-        f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml" if methods else None,
+        f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml"
+        if methods
+        else None,
     )
 
 
-def _refuse_bad_answers(method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping) -> None:
+def _refuse_bad_answers(
+    method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+) -> None:
     """Raise when some of the rated answers are bad: a method that learns every answer would learn them as good ones."""
     column = mapping["label"]
     plugin = registry.get("formats", format_name)
@@ -220,7 +258,13 @@ def _refuse_bad_answers(method_name: str, method: ModuleType, rows: list[dict[st
     if not bad:
         return
     good = next((row[column] for row in rows if row.get(column) is not None and row[column] not in bad), None)
-    where = f'"{column}" >= {mapping["threshold"]}' if "threshold" in mapping else f'"{column}"' if good is True else f'"{column}" = {_quote(good)}'
+    where = (
+        f'"{column}" >= {mapping["threshold"]}'
+        if "threshold" in mapping
+        else f'"{column}"'
+        if good is True
+        else f'"{column}" = {_quote(good)}'
+    )
     learnt = {role: name for role, name in mapping.items() if role in ("prompt", "completion", "messages", "system")}
     every = ", ".join(f"{role}: {json.dumps(name, ensure_ascii=False)}" for role, name in learnt.items())
     methods = [name for name in registry.names("methods") if "rating" in registry.get("methods", name).KINDS]

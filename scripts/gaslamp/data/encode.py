@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gaslamp.rows import Message, Row, get_images, get_kind, get_text
-from gaslamp.template import Encoded, Renderer, mark_text
+from gaslamp.data.rows import Message, Row, get_images, get_kind, get_text
+from gaslamp.models.template import Encoded, Renderer, mark_text
 
 Pieces = list[tuple[str, bool]]
 

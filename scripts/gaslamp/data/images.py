@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gaslamp.rows import Message, Row
+from gaslamp.data.rows import Message, Row
 
 MAX_BYTES = 50 << 20
 MAX_PIXELS = 40_000_000  # a photo of today; a picture that unpacks to more is refused before it is unpacked
@@ -114,7 +114,9 @@ def _write(data: bytes, target: Path, name: str) -> None:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
-                raise ValueError(f"an image has {width} x {height} pixels, at most {MAX_PIXELS // 1_000_000} million are taken")
+                raise ValueError(
+                    f"an image has {width} x {height} pixels, at most {MAX_PIXELS // 1_000_000} million are taken"
+                )
             upright = ImageOps.exif_transpose(image)
             ready = upright if upright.mode in ("L", "RGB", "RGBA") else upright.convert("RGB")
             target.mkdir(parents=True, exist_ok=True)
@@ -146,6 +148,14 @@ def to_served(messages: list[Message], folder: Path, shortest: int = 1, longest:
             return part
         data = io.BytesIO()
         read_image(folder / part["image"], shortest, longest).save(data, "PNG")
-        return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"}}
+        return {
+            "type": "image_url",
+            "image_url": {"url": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"},
+        }
 
-    return [{**turn, "content": [get_part(part) for part in turn["content"]]} if isinstance(turn.get("content"), list) else turn for turn in messages]
+    return [
+        {**turn, "content": [get_part(part) for part in turn["content"]]}
+        if isinstance(turn.get("content"), list)
+        else turn
+        for turn in messages
+    ]

@@ -15,15 +15,21 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from gaslamp.files import sha256_text
-from gaslamp.rows import KINDS, Row, get_images, get_kind, get_text
+from gaslamp.core.files import sha256_text
+from gaslamp.data.rows import KINDS, Row, get_images, get_kind, get_text
 
 PIECE = 5  # bytes; a changed word of a 20-word sentence leaves about 0.85
 HASHES, BANDS = 64, 8
 BATCH = 512  # rows whose pieces fit into the processor's cache: three times as fast as 4096
 SEED = 3407
-COMMON, ENOUGH, LOOKED_AT = 0.5, 200, 4096  # share of rows from which a piece is the task's wording; rows that it takes to know, that tell
-QUIET = str.maketrans("", "", ".,;:!?\"'`\u2018\u2019\u201c\u201d\u2026")  # what two writers of one sentence set differently
+COMMON, ENOUGH, LOOKED_AT = (
+    0.5,
+    200,
+    4096,
+)  # share of rows from which a piece is the task's wording; rows that it takes to know, that tell
+QUIET = str.maketrans(
+    "", "", ".,;:!?\"'`\u2018\u2019\u201c\u201d\u2026"
+)  # what two writers of one sentence set differently
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ def _cut(texts: list[str]) -> tuple[Any, Any]:
     letters = np.frombuffer(b"".join(encoded) + bytes(8 - PIECE), dtype=np.uint8)
     lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
     # every window of eight bytes as one number, cut to five; then the windows that lie inside one text
-    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(letters, 8)).view("<u8").ravel() & np.uint64(2 ** (8 * PIECE) - 1)
+    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(letters, 8)).view(
+        "<u8"
+    ).ravel() & np.uint64(2 ** (8 * PIECE) - 1)
     counts = lengths - PIECE + 1
     ends = np.cumsum(counts)
     starts = np.cumsum(lengths) - lengths

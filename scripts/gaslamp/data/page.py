@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config import Slice
-from gaslamp.console import say
-from gaslamp.contracts import Card, ModelFacts, Template
-from gaslamp.files import get_csp_hash, sha256_path, write_text
-from gaslamp.rows import KINDS, Row, get_images, get_kind
+from gaslamp.config.schema import Slice
+from gaslamp.core.console import say
+from gaslamp.core.contracts import Card, ModelFacts, Template
+from gaslamp.core.files import get_csp_hash, sha256_path, write_text
+from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 
 HERE = Path(__file__).parent
 NOT_LEARNT = {
@@ -49,7 +49,7 @@ def cut_tokens(renderer: Any, pieces: list[tuple[str, bool]]) -> list[Piece]:
     """The tokens of rendered text as pieces of that text.
 
     Args:
-        renderer: a gaslamp.template.Renderer.
+        renderer: a gaslamp.models.template.Renderer.
         pieces: text and whether it is learnt, as Renderer.split gives them.
 
     Tokens that are parts of one letter (bytes of an emoji) are joined: a page can show them in no other way.
@@ -118,10 +118,16 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
             }
         )
     own = {key for keys in KINDS.values() for key in keys} | {"id", "tools", "columns", "negative", "train"}
-    facts = {key: value for key, value in {**row, **row.get("columns", {})}.items() if key not in own - {"label", "answer"} or key == "answer"}
+    facts = {
+        key: value
+        for key, value in {**row, **row.get("columns", {})}.items()
+        if key not in own - {"label", "answer"} or key == "answer"
+    }
     if kind == "rating":
         facts["label"] = "good" if row["label"] else "bad"
-    messages = [message for key in ("messages", "prompt") for message in row.get(key) or () if isinstance(message, dict)]
+    messages = [
+        message for key in ("messages", "prompt") for message in row.get(key) or () if isinstance(message, dict)
+    ]
     return {
         "sides": sides,
         "facts": {key: str(value)[:200] for key, value in facts.items()},
@@ -179,7 +185,14 @@ def get_bars(card: Card, width: int = 720, height: int = 180) -> dict[str, Any]:
     ]
     step = _get_step(end)
     ticks = [{"x": round(value * scale, 2), "text": f"{value:,}"} for value in range(0, end + 1, step)]
-    return {"bars": bars, "ticks": ticks, "limit": None if limit is None else round(limit * scale, 2), "most": most, "width": width, "height": height}
+    return {
+        "bars": bars,
+        "ticks": ticks,
+        "limit": None if limit is None else round(limit * scale, 2),
+        "most": most,
+        "width": width,
+        "height": height,
+    }
 
 
 def _get_step(end: int) -> int:
@@ -190,7 +203,9 @@ def _get_step(end: int) -> int:
     return step
 
 
-def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any, folder: Path, settings: Slice, digest: str) -> str:
+def render_page(
+    card: Card, template: Template, model: ModelFacts, renderer: Any, folder: Path, settings: Slice, digest: str
+) -> str:
     """The HTML text.
 
     Args:
@@ -202,7 +217,7 @@ def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any
     import jinja2
     from markupsafe import Markup
 
-    from gaslamp.demo.themes import get_theme_css
+    from gaslamp.pages.themes import get_theme_css
 
     style = get_theme_css("auto", settings.project.domain) + (HERE / "page.css").read_text(encoding="utf-8")
     rows = []
@@ -219,7 +234,11 @@ def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any
     checks.sort(key=lambda check: (order.index(check["verdict"]), check["name"]))
     counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in VERDICTS}
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
         style=Markup(style),
@@ -244,9 +263,11 @@ def render_page(card: Card, template: Template, model: ModelFacts, renderer: Any
 
 def build_data_page(card: Path, template: Path, model: Path, settings: Slice, out: Path) -> None:
     """Write the data page of a project to ``out``; rows and pictures stand beside ``card``."""
-    from gaslamp.template import Renderer
+    from gaslamp.models.template import Renderer
 
     facts, recorded, base = Card.read(card), Template.read(template), ModelFacts.read(model)
-    page = render_page(facts, recorded, base, Renderer.load(base.path, recorded), card.parent, settings, sha256_path(card))
+    page = render_page(
+        facts, recorded, base, Renderer.load(base.path, recorded), card.parent, settings, sha256_path(card)
+    )
     write_text(out, page)
     say(f"{out}: what will be learnt from, with every check; open it in a browser")

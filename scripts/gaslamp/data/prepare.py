@@ -16,24 +16,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
-from gaslamp.console import say
-from gaslamp.contracts import Card, ModelFacts, Provenance, Template
+from gaslamp.core import registry
+from gaslamp.core.console import say
+from gaslamp.core.contracts import Card, ModelFacts, Provenance, Template
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_text
 from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.convert import SPLITS, Plan, convert_all, merge
 from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format
 from gaslamp.data.encode import encode_rows, get_example, split_row
 from gaslamp.data.readers import SPLIT_NAMES, Problem
+from gaslamp.data.rows import adapt, get_prompt, get_reference
 from gaslamp.data.sources import Source, open_source
 from gaslamp.data.spool import Spool
 from gaslamp.data.strategy import render_strategy
-from gaslamp.errors import GaslampError
-from gaslamp.files import read_jsonl, sha256_path, sha256_text, write_text
-from gaslamp.rows import adapt, get_prompt, get_reference
-from gaslamp.template import Encoded, Renderer, build_template
+from gaslamp.models.template import Encoded, Renderer, build_template
 
 MINIMUM_ROWS = 10
-REHEARSAL = Path(__file__).parent.parent / "embedded" / "rehearsal.jsonl"
+REHEARSAL = Path(__file__).parent / "embedded" / "rehearsal.jsonl"
 PARALLEL = 8 << 20  # bytes of source from which further processes pay
 ENCODED = 256  # rows tokenized together
 
@@ -129,20 +129,34 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
         example = next(spool.read("train"))
         template = build_template(model.path, get_example(example.row))
         renderer = Renderer.load(model.path, template)
-        rehearsal = _add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), max_length) if found.kind == "conversation" else 0
+        rehearsal = (
+            _add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), max_length)
+            if found.kind == "conversation"
+            else 0
+        )
         facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id)
         lengths = encode_splits(spool, renderer, checks, facts)
         stop_on_blocks(checks)
         truncated = checks["too_long"].count
         if truncated:
-            warnings.append(f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training")
-        warnings += get_messages({name: check for name, check in checks.items() if name not in ("too_long", "exact_duplicates")})
+            warnings.append(
+                f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training"
+            )
+        warnings += get_messages(
+            {name: check for name, check in checks.items() if name not in ("too_long", "exact_duplicates")}
+        )
         card = Card(
             source=source.name,
             format=found.format,
             kind=found.kind,
             mapping=found.mapping,
-            rows={**spool.counts, "read": read, "dropped_duplicates": spool.duplicates, "rehearsal": rehearsal, **({"kept": by_hand} if kept else {})},
+            rows={
+                **spool.counts,
+                "read": read,
+                "dropped_duplicates": spool.duplicates,
+                "rehearsal": rehearsal,
+                **({"kept": by_hand} if kept else {}),
+            },
             sha256={split: sha256_path(Path(work) / f"{split}.jsonl") for split in SPLITS},
             tokens={name: get_spread(getattr(lengths, name)) for name in ("total", "prompt", "completion")},
             histogram=get_histogram(lengths.total),
@@ -160,7 +174,10 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
     for warning in warnings:
         say(f"warning: {warning}")
     total = card.tokens["total"]
-    say(", ".join(f"{card.rows[split]} {split}" for split in SPLITS) + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
+    say(
+        ", ".join(f"{card.rows[split]} {split}" for split in SPLITS)
+        + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}"
+    )
     return card
 
 
@@ -171,12 +188,22 @@ def get_check_settings(data: Any) -> dict[str, dict[str, Any]]:
         wanted |= {name: {"options": {"redact": True}} for name in ("personal_data", "secrets")}
     for name, own in data.checks.items():
         values = own.model_dump()
-        wanted[name] = {**wanted.get(name, {}), **values, "options": {**wanted.get(name, {}).get("options", {}), **values["options"]}}
+        wanted[name] = {
+            **wanted.get(name, {}),
+            **values,
+            "options": {**wanted.get(name, {}).get("options", {}), **values["options"]},
+        }
     return wanted
 
 
 def divide_rows(
-    data: Any, method: str, max_length: int, checks: dict[str, Check], wanted: dict[str, Any], work: Path, processes: int | None = None
+    data: Any,
+    method: str,
+    max_length: int,
+    checks: dict[str, Check],
+    wanted: dict[str, Any],
+    work: Path,
+    processes: int | None = None,
 ) -> tuple[Spool, Peek, int, Source]:
     """Read, detect, convert, check each row, leave exact duplicates out, split, and write to ``work``.
 
@@ -247,7 +274,14 @@ def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], fa
     return lengths
 
 
-def encode_samples(samples: Iterator[Sample], split: str, renderer: Renderer, checks: dict[str, Check], facts: Facts, lengths: Lengths | None = None) -> Lengths:
+def encode_samples(
+    samples: Iterator[Sample],
+    split: str,
+    renderer: Renderer,
+    checks: dict[str, Check],
+    facts: Facts,
+    lengths: Lengths | None = None,
+) -> Lengths:
     """The rows of one split, a batch at a time; returns ``lengths`` with theirs added."""
     lengths = Lengths() if lengths is None else lengths
     while batch := list(islice(samples, ENCODED)):
@@ -284,7 +318,9 @@ def _get_speech(data: Any) -> dict[str, Any]:
 def _get_split_warnings(spool: Spool) -> list[str]:
     warnings = []
     if spool.dropped:
-        warnings.append(f"{spool.dropped} test rows over data.split.max_test were left out; lower data.split.test to train on them")
+        warnings.append(
+            f"{spool.dropped} test rows over data.split.max_test were left out; lower data.split.test to train on them"
+        )
     if spool.counts["test"] < 50:
         count = spool.counts["test"]
         warnings.append(f"only {count} test row{'' if count == 1 else 's'}: scores will have wide intervals")
@@ -303,11 +339,17 @@ def _add_kept(spool: Spool, file: Path, kind: str) -> int:
 
     count = 0
     for number, row in enumerate(read_jsonl(file), 1):
-        line = {"id": f"kept-{sha256_text(str(row['messages']))[:12]}", "messages": row["messages"], "slice": row.get("slice", "kept by hand")}
+        line = {
+            "id": f"kept-{sha256_text(str(row['messages']))[:12]}",
+            "messages": row["messages"],
+            "slice": row.get("slice", "kept by hand"),
+        }
         try:
             spool.append("test", orjson.dumps(adapt(line, kind)) + b"\n", f"{file}, line {number}")
         except ValueError as error:
-            raise GaslampError(f"{file}, line {number}: {error}", f"move {file} away: what was kept by hand serves another method") from error
+            raise GaslampError(
+                f"{file}, line {number}: {error}", f"move {file} away: what was kept by hand serves another method"
+            ) from error
         count += 1
     return count
 
@@ -323,7 +365,11 @@ def _add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int
     added = 0
     for number, row in enumerate(islice(read_jsonl(REHEARSAL), count), 1):
         if len(renderer.encode(row["messages"]).ids) <= max_length:
-            spool.append("train", orjson.dumps({"id": f"rehearsal-{number}", "messages": row["messages"]}) + b"\n", f"rehearsal, row {number}")
+            spool.append(
+                "train",
+                orjson.dumps({"id": f"rehearsal-{number}", "messages": row["messages"]}) + b"\n",
+                f"rehearsal, row {number}",
+            )
             added += 1
     return added
 
@@ -368,7 +414,11 @@ def get_histogram(counts: Counter[int], bins: int = 40) -> list[dict[str, int]]:
 def _get_shared_system(spool: Spool) -> str | None:
     def get_system(sample: Sample) -> Any:
         turns = get_prompt(sample.row)
-        return turns[0]["content"] if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str) else None
+        return (
+            turns[0]["content"]
+            if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str)
+            else None
+        )
 
     prompts = {get_system(sample) for sample in spool.read("test")}
     return prompts.pop() if len(prompts) == 1 else None

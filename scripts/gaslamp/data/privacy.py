@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gaslamp.rows import Row
+from gaslamp.data.rows import Row
 
 
 @dataclass(frozen=True)
@@ -66,22 +66,63 @@ PERSONAL: tuple[Pattern, ...] = (
     ("iban", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), _is_iban),
     ("card", re.compile(r"(?<![\d.-])\d{4}[ -]?\d{4,6}[ -]?\d{4,5}(?:[ -]?\d{1,4})?(?![\d-])"), _has_luhn_digit),
     ("ssn", re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _is_any),
-    ("phone", re.compile(r"(?<![\w+])\+\d{1,3}[ .()-]{0,2}\d[\d .()/-]{5,16}\d(?!\w)|(?<![\w+.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"), _is_phone),
+    (
+        "phone",
+        re.compile(
+            r"(?<![\w+])\+\d{1,3}[ .()-]{0,2}\d[\d .()/-]{5,16}\d(?!\w)|(?<![\w+.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"
+        ),
+        _is_phone,
+    ),
     ("ip", re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"), _is_public),
 )
 SECRETS: tuple[Pattern, ...] = (
-    ("private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"), _is_any),
+    (
+        "private key",
+        re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"),
+        _is_any,
+    ),
     ("AWS key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), _is_any),
     ("GitHub token", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_\w{22,}\b"), _is_any),
     ("GitLab token", re.compile(r"\bglpat-[\w-]{20,}"), _is_any),
     ("Slack token", re.compile(r"\bxox[abeprs]-[\w-]{10,}"), _is_any),
-    ("API key", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}\b|\bhf_[A-Za-z0-9]{30,}\b|\b[rs]k_live_\w{20,}\b|\bnpm_[A-Za-z0-9]{36}\b"), _is_any),
+    (
+        "API key",
+        re.compile(
+            r"\bsk-[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}\b|\bhf_[A-Za-z0-9]{30,}\b|\b[rs]k_live_\w{20,}\b|\bnpm_[A-Za-z0-9]{36}\b"
+        ),
+        _is_any,
+    ),
     ("web token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), _is_any),
     ("password in an address", re.compile(r"(?<=://)[^\s:/@]{1,64}:[^\s:/@]{3,64}(?=@)"), _is_any),
-    ("password", re.compile(r"(?i)\b(?:password|passwd|api[_-]?key|secret[_-]?key|access[_-]?token)\b[\"']?\s*[:=]\s*[\"']?(?=\S*\d)[^\s\"'<>{}]{8,}"), _is_any),
-)  # fmt: skip
+    (
+        "password",
+        re.compile(
+            r"(?i)\b(?:password|passwd|api[_-]?key|secret[_-]?key|access[_-]?token)\b[\"']?\s*[:=]\s*[\"']?(?=\S*\d)[^\s\"'<>{}]{8,}"
+        ),
+        _is_any,
+    ),
+)
 # One of these stands in every text that SECRETS can match: looked for first, because most texts have none.
-HINTS = ("PRIVATE KEY", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk-", "AIza", "hf_", "k_live_", "npm_", "eyJ", "://")
+HINTS = (
+    "PRIVATE KEY",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "sk-",
+    "AIza",
+    "hf_",
+    "k_live_",
+    "npm_",
+    "eyJ",
+    "://",
+)
 _WORDS = re.compile(r"(?i)passw|api[_-]?key|secret[_-]?key|access[_-]?token")
 _DIGITS = re.compile(r"\d[\d .()/-]{6}|\d[.-]\d")
 
@@ -104,9 +145,13 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> 
     batch = samples if isinstance(samples, Sequence) else list(samples)
     if not batch:
         return
-    if "suspects" not in shared or shared["suspects"][0] is not samples:  # one look for both checks: few rows hold anything
+    if (
+        "suspects" not in shared or shared["suspects"][0] is not samples
+    ):  # one look for both checks: few rows hold anything
         texts = _get_json(batch, shared)
-        suspects = pyarrow.compute.indices_nonzero(pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}"))
+        suspects = pyarrow.compute.indices_nonzero(
+            pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}")
+        )
         shared["suspects"] = samples, suspects, texts.take(suspects)
     _, suspects, texts = shared["suspects"]
     for index in suspects.filter(pyarrow.compute.match_substring_regex(texts, hint)).to_pylist():
@@ -119,10 +164,14 @@ def _get_json(batch: Sequence[Any], shared: dict[str, Any]) -> Any:
     import orjson
     import pyarrow
 
-    texts = shared.get("json") or [orjson.dumps(sample.row, default=str, option=orjson.OPT_NON_STR_KEYS) for sample in batch]
+    texts = shared.get("json") or [
+        orjson.dumps(sample.row, default=str, option=orjson.OPT_NON_STR_KEYS) for sample in batch
+    ]
     offsets = numpy.zeros(len(texts) + 1, dtype=numpy.int64)
     numpy.cumsum(numpy.fromiter(map(len, texts), numpy.int64, len(texts)), out=offsets[1:])
-    return pyarrow.LargeBinaryArray.from_buffers(pyarrow.large_binary(), len(texts), [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(texts))])
+    return pyarrow.LargeBinaryArray.from_buffers(
+        pyarrow.large_binary(), len(texts), [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(texts))]
+    )
 
 
 def find_personal(text: str) -> list[Match]:
@@ -157,7 +206,9 @@ def mask(text: str, match: Match) -> str:
     return f"{value[:2]}… ({len(value)} characters)"
 
 
-def tell_first(samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def tell_first(
+    samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
     """(place of the row, what was found there, masked) of every row in which ``find`` sees something.
 
     Args:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gaslamp.errors import GaslampError
+from gaslamp.core.errors import GaslampError
 
 CHUNK = 1 << 20  # bytes of text in one chunk
 BATCH = 2000  # rows of a table in one chunk
@@ -64,14 +64,20 @@ def find_files(source: Path) -> list[Path]:
         GaslampError: a folder without data files, or a file of a kind that is not read.
     """
     if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.is_file() and not _is_hidden(file, source) and get_suffix(file) in READERS)
+        files = sorted(
+            file
+            for file in source.rglob("*")
+            if file.is_file() and not _is_hidden(file, source) and get_suffix(file) in READERS
+        )
         if not files:
             raise GaslampError(f"{source} has no data files", f"put a file there that ends in {', '.join(READERS)}")
         return files
     if get_suffix(source) not in READERS:
         raise GaslampError(
             f"{source}: files that end in '{source.suffix}' cannot be read",
-            ADVICE.get(source.suffix.lower(), f"save it as one of {', '.join(READERS)} (text ones also as .gz or .zst)"),
+            ADVICE.get(
+                source.suffix.lower(), f"save it as one of {', '.join(READERS)} (text ones also as .gz or .zst)"
+            ),
             "it is one of these under another name: rename it",
         )
     return [source]
@@ -113,8 +119,15 @@ def get_file_split(file: Path) -> str | None:
 
 
 SPLIT_NAMES = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "eval": "valid", "test": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "eval": "valid",
+    "test": "test",
+}
 
 ADVICE = {
     ".zip": "unpack the archive and set data.source to the folder or file in it",
@@ -152,8 +165,14 @@ def _look(file: Path, head: bytes) -> None:
     """Refuse what the first bytes show to be something else than text."""
     for magic, suffixes, what in MAGIC:
         if head.startswith(magic):
-            fix = f"rename it so that it ends in {suffixes[0]}" if suffixes else "unpack or convert it: text, CSV, JSON or parquet can be read"
-            raise GaslampError(f"{file} is {what} under another name", fix, "the download was cut or is another file: look with `file`")
+            fix = (
+                f"rename it so that it ends in {suffixes[0]}"
+                if suffixes
+                else "unpack or convert it: text, CSV, JSON or parquet can be read"
+            )
+            raise GaslampError(
+                f"{file} is {what} under another name", fix, "the download was cut or is another file: look with `file`"
+            )
     for mark, encoding in ENCODINGS:
         if head.startswith(mark):
             fix = f"save it as UTF-8 (iconv -f {encoding.lower()} -t utf-8 {file.name} > new{file.suffix})"
@@ -175,7 +194,9 @@ def _open_bytes(file: Path) -> BinaryIO:
 def _open_text(file: Path, newline: str) -> io.TextIOWrapper:
     """The characters of a text file; a byte-order mark in front is left out."""
     raw: Any = _open_bytes(file)
-    return io.TextIOWrapper(raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw), encoding="utf-8-sig", newline=newline)
+    return io.TextIOWrapper(
+        raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw), encoding="utf-8-sig", newline=newline
+    )
 
 
 class _Guarded(io.RawIOBase):
@@ -193,13 +214,19 @@ class _Guarded(io.RawIOBase):
         try:
             data = self._inner.read(len(buffer))
         except EOFError as error:
-            raise GaslampError(f"{self._file} is cut off: its compressed data ends too early", "download or compress it again") from error
+            raise GaslampError(
+                f"{self._file} is cut off: its compressed data ends too early", "download or compress it again"
+            ) from error
         except (OSError, zlib.error) as error:
-            raise GaslampError(f"{self._file} is damaged or no {self._file.suffix} file: {error}", "download or compress it again") from error
+            raise GaslampError(
+                f"{self._file} is damaged or no {self._file.suffix} file: {error}", "download or compress it again"
+            ) from error
         except Exception as error:  # zstandard.ZstdError, without importing it for gzip
             if type(error).__name__ != "ZstdError":
                 raise
-            raise GaslampError(f"{self._file} is damaged or no {self._file.suffix} file: {error}", "download or compress it again") from error
+            raise GaslampError(
+                f"{self._file} is damaged or no {self._file.suffix} file: {error}", "download or compress it again"
+            ) from error
         self._done += len(data)
         if self._done > 100e6 and self._done > MAX_RATIO * self._size:
             raise GaslampError(
@@ -246,7 +273,11 @@ def _read_lines(file: Path) -> Iterator[tuple[int | None, bytes]]:
             if not cut:
                 rest += data
                 if len(rest) > MAX_LINE:
-                    raise GaslampError(f"{file}: a line is longer than {MAX_LINE >> 20} MB", "one row a line: break it up", "it is no text file")
+                    raise GaslampError(
+                        f"{file}: a line is longer than {MAX_LINE >> 20} MB",
+                        "one row a line: break it up",
+                        "it is no text file",
+                    )
                 continue
             whole = rest + data[:cut]
             yield (offset if plain else None), whole
@@ -282,9 +313,15 @@ def _parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
         found.append((number, line, row))
     # one look at the whole chunk: a key that stands twice is one more in the text than in the rows
     written = data.count(b'":') + data.count(b'" :')
-    is_plain = not problems and (written == sum([len(row) for _, _, row in found]) or written == sum([count_keys(row) for _, _, row in found]))
+    is_plain = not problems and (
+        written == sum([len(row) for _, _, row in found]) or written == sum([count_keys(row) for _, _, row in found])
+    )
     for number, line, row in found:
-        if not is_plain and line.count(b'":') + line.count(b'" :') != count_keys(row) and (twice := find_duplicate_key(line)):
+        if (
+            not is_plain
+            and line.count(b'":') + line.count(b'" :') != count_keys(row)
+            and (twice := find_duplicate_key(line))
+        ):
             problems.append((f"{label} {number}", f"the key '{twice}' stands twice in this row", "keep one of them"))
             continue
         yield number, row
@@ -321,19 +358,38 @@ def find_duplicate_key(line: bytes) -> str | None:
 
 def get_type_name(value: Any) -> str:
     """The type of a JSON value, as JSON calls it."""
-    return {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}.get(type(value), type(value).__name__)
+    return {
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }.get(type(value), type(value).__name__)
 
 
 def _explain_line(place: str, line: bytes, error: Any) -> Problem:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as wrong:
-        return place, f"byte 0x{line[wrong.start]:02x} is not UTF-8", "save the file as UTF-8 (iconv -f latin1 -t utf-8 old > new)"
+        return (
+            place,
+            f"byte 0x{line[wrong.start]:02x} is not UTF-8",
+            "save the file as UTF-8 (iconv -f latin1 -t utf-8 old > new)",
+        )
     message = str(error.msg).split(": line")[0]
     if re.search(r"(?<![\w\"])(NaN|-?Infinity)(?![\w\"])", text):
-        return place, f"not valid JSON ({message} at column {error.colno}): JSON has no NaN or Infinity", "write null, or leave the row out"
+        return (
+            place,
+            f"not valid JSON ({message} at column {error.colno}): JSON has no NaN or Infinity",
+            "write null, or leave the row out",
+        )
     if "\x00" in text:
-        return place, f"not valid JSON (a NUL byte at column {text.index(chr(0)) + 1})", "remove the NUL bytes (tr -d '\\000')"
+        return (
+            place,
+            f"not valid JSON (a NUL byte at column {text.index(chr(0)) + 1})",
+            "remove the NUL bytes (tr -d '\\000')",
+        )
     if text.lstrip().startswith(("<!DOCTYPE", "<html", "<?xml")):
         return place, "this is a web page, no JSON", "download the raw file, not the page that shows it"
     return place, f"not valid JSON ({message} at column {error.colno})", ""
@@ -376,7 +432,9 @@ def _get_decoder() -> json.JSONDecoder:
         row = dict(pairs)
         if len(row) != len(pairs):
             names = [key for key, _ in pairs]
-            raise ValueError(f"the key '{next(key for key in names if names.count(key) > 1)}' stands twice in one object")
+            raise ValueError(
+                f"the key '{next(key for key in names if names.count(key) > 1)}' stands twice in one object"
+            )
         return row
 
     return json.JSONDecoder(object_pairs_hook=refuse_twice, parse_constant=refuse_constant)
@@ -413,11 +471,16 @@ def _read_array(file: Path, name: str, split: str | None) -> Iterator[Chunk]:
 
         def fail(message: str, position: int) -> GaslampError:
             line = lines + text.count("\n", 0, position)
-            return GaslampError(f"{file}, line {line}: not valid JSON ({message})", "mend that line, or save one object a line as .jsonl")
+            return GaslampError(
+                f"{file}, line {line}: not valid JSON ({message})",
+                "mend that line, or save one object a line as .jsonl",
+            )
 
         look("[")
         if look("") == "]":
-            raise GaslampError(f"{file} is empty: its list has no items", "put rows into it, or set data.source to another file")
+            raise GaslampError(
+                f"{file} is empty: its list has no items", "put rows into it, or set data.source to another file"
+            )
         while True:
             look("")
             while True:
@@ -440,7 +503,9 @@ def _read_array(file: Path, name: str, split: str | None) -> Iterator[Chunk]:
             if isinstance(value, dict):
                 rows.append((number, value))
             else:
-                problems.append((f"{label} {number}", f"a row must be an object {{...}}, found {get_type_name(value)}", ""))
+                problems.append(
+                    (f"{label} {number}", f"a row must be an object {{...}}, found {get_type_name(value)}", "")
+                )
             if len(rows) + len(problems) >= BATCH:
                 yield Chunk("rows", label, number, rows, split, tuple(problems))
                 rows, problems = [], []
@@ -460,12 +525,20 @@ def _read_object(file: Path, name: str, split: str | None) -> Iterator[Chunk]:
         value = _get_decoder().decode(text)
     except json.JSONDecodeError as error:
         raise GaslampError(
-            f"{file}, line {error.lineno}: not valid JSON ({error.msg})", "mend that line, or save one object a line as .jsonl"
+            f"{file}, line {error.lineno}: not valid JSON ({error.msg})",
+            "mend that line, or save one object a line as .jsonl",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise GaslampError(f"{file}: not valid JSON ({error or 'nested too deeply'})", "mend it, or save one object a line as .jsonl") from error
+        raise GaslampError(
+            f"{file}: not valid JSON ({error or 'nested too deeply'})", "mend it, or save one object a line as .jsonl"
+        ) from error
     lists = [item for item in value.values() if isinstance(item, list)] if isinstance(value, dict) else []
-    is_wrapper = isinstance(value, dict) and len(lists) == 1 and (not lists[0] or isinstance(lists[0][0], dict)) and not _is_row(value)
+    is_wrapper = (
+        isinstance(value, dict)
+        and len(lists) == 1
+        and (not lists[0] or isinstance(lists[0][0], dict))
+        and not _is_row(value)
+    )
     items = lists[0] if is_wrapper else [value]  # {"version": 1, "data": [...]}
     rows = [(number, item) for number, item in enumerate(items, 1) if isinstance(item, dict)]
     problems = [
@@ -501,7 +574,9 @@ def _explain_encoding(file: Path, error: UnicodeDecodeError) -> GaslampError:
             try:
                 lines += decoder.decode(data).count("\n")
             except UnicodeDecodeError as found:
-                return _get_encoding_error(file, lines + found.object[: found.start].count(b"\n"), found.object[found.start])
+                return _get_encoding_error(
+                    file, lines + found.object[: found.start].count(b"\n"), found.object[found.start]
+                )
     return _get_encoding_error(file, lines, error.object[error.start])
 
 
@@ -531,7 +606,11 @@ def _read_csv(file: Path, name: str, split: str | None, delimiter: str = ",") ->
         raise GaslampError(f"{file} holds JSON, no table", "rename it to .jsonl (one object a line) or .json")
     if b"\0" in head:
         line = head[: head.index(b"\0")].count(b"\n") + 1
-        raise GaslampError(f"{file}, line {line}: a NUL byte: this is no text", "export the table again as CSV UTF-8", "remove them: tr -d '\\000'")
+        raise GaslampError(
+            f"{file}, line {line}: a NUL byte: this is no text",
+            "export the table again as CSV UTF-8",
+            "remove them: tr -d '\\000'",
+        )
     first = stripped.split(b"\n", 1)[0]
     if delimiter == "," and b"," not in first:  # what spreadsheets write in half of Europe
         delimiter = ";" if b";" in first else "\t" if b"\t" in first else ","
@@ -550,7 +629,13 @@ def _read_csv(file: Path, name: str, split: str | None, delimiter: str = ",") ->
             except StopIteration:
                 break
             except csv.Error as error:
-                problems.append((f"{label} {before + 1 if header else 1}", f"{error} (a quote that is opened must be closed, one inside is doubled)", ""))
+                problems.append(
+                    (
+                        f"{label} {before + 1 if header else 1}",
+                        f"{error} (a quote that is opened must be closed, one inside is doubled)",
+                        "",
+                    )
+                )
                 continue
             except UnicodeDecodeError as error:
                 raise _explain_encoding(file, error) from error
@@ -560,8 +645,14 @@ def _read_csv(file: Path, name: str, split: str | None, delimiter: str = ",") ->
             if not any(map(str.strip, cells)):
                 continue
             if len(cells) != len(header):
-                hint = "put quotes around a cell that holds the separator or a line end" if len(cells) > len(header) else ""
-                problems.append((f"{label} {reader.line_num}", f"{len(cells)} cells, but the header has {len(header)}", hint))
+                hint = (
+                    "put quotes around a cell that holds the separator or a line end"
+                    if len(cells) > len(header)
+                    else ""
+                )
+                problems.append(
+                    (f"{label} {reader.line_num}", f"{len(cells)} cells, but the header has {len(header)}", hint)
+                )
             else:
                 rows.append((reader.line_num, cells))
                 size += sum(map(len, cells))
@@ -618,7 +709,9 @@ def _read_parquet(file: Path, name: str, split: str | None) -> Iterator[Chunk]:
             yield from get_arrow_chunks(table.iter_batches(BATCH), f"{name}, row", split)
             rows = table.metadata.num_rows
     except (pyarrow.ArrowException, OSError) as error:
-        raise GaslampError(f"{file} is not a readable parquet file: {str(error)[:200]}", "write it again; it may have been cut off") from error
+        raise GaslampError(
+            f"{file} is not a readable parquet file: {str(error)[:200]}", "write it again; it may have been cut off"
+        ) from error
     if not rows:
         raise GaslampError(f"{file} is empty", "put rows into it, or set data.source to another file")
 
@@ -641,7 +734,9 @@ def _read_arrow(file: Path, name: str, split: str | None) -> Iterator[Chunk]:
             empty = False
             yield chunk
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise GaslampError(f"{file} is not a readable Arrow file: {str(error)[:200]}", "write it again; it may have been cut off") from error
+        raise GaslampError(
+            f"{file} is not a readable Arrow file: {str(error)[:200]}", "write it again; it may have been cut off"
+        ) from error
     if empty:
         raise GaslampError(f"{file} is empty", "put rows into it, or set data.source to another file")
 
@@ -660,7 +755,13 @@ def _parse_arrow(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
     try:
         return enumerate(chunk.payload.to_pylist(), chunk.first)
     except (ValueError, OverflowError) as error:  # bytes that are no UTF-8 in a text column
-        problems.append((f"{chunk.label} {chunk.first}", f"these {chunk.payload.num_rows} rows cannot be decoded: {str(error)[:120]}", ""))
+        problems.append(
+            (
+                f"{chunk.label} {chunk.first}",
+                f"these {chunk.payload.num_rows} rows cannot be decoded: {str(error)[:120]}",
+                "",
+            )
+        )
         return iter(())
 
 
@@ -676,4 +777,9 @@ READERS: dict[str, Reader] = {
     ".arrow": _read_arrow,
 }
 TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
-PARSERS: dict[str, Callable[[Chunk, list[Problem]], Any]] = {"jsonl": _parse_jsonl, "csv": _parse_csv, "rows": _parse_rows, "arrow": _parse_arrow}
+PARSERS: dict[str, Callable[[Chunk, list[Problem]], Any]] = {
+    "jsonl": _parse_jsonl,
+    "csv": _parse_csv,
+    "rows": _parse_rows,
+    "arrow": _parse_arrow,
+}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gaslamp import registry
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import BATCH, SPLIT_NAMES, Chunk, find_files, get_arrow_chunks, get_suffix, read_chunks
-from gaslamp.errors import GaslampError
 
 LOOKED_AT = 50  # rows of a preview
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -37,7 +37,9 @@ class Source:
 
 def is_hub_id(source: str) -> bool:
     """Whether ``data.source`` names a set on the hub: written like org/name, and nothing here is called so."""
-    return bool(HUB_ID.fullmatch(source)) and "/" in source and not Path(source).exists() and not get_suffix(Path(source))
+    return (
+        bool(HUB_ID.fullmatch(source)) and "/" in source and not Path(source).exists() and not get_suffix(Path(source))
+    )
 
 
 def open_source(data: Any) -> Source:
@@ -54,7 +56,9 @@ def open_source(data: Any) -> Source:
         return _open_hub(data.source.removeprefix("hf://datasets/"), data.subset, data.hub_split, data.revision)
     path = Path(data.source).expanduser()
     if not path.exists():
-        raise GaslampError(f"{data.source}: no such file or folder", "correct data.source", "the command was started in another folder")
+        raise GaslampError(
+            f"{data.source}: no such file or folder", "correct data.source", "the command was started in another folder"
+        )
     if path.is_dir() and ((path / "dataset_dict.json").is_file() or (path / "state.json").is_file()):
         return _open_saved(path)
     files = find_files(path)
@@ -87,7 +91,9 @@ def _open_saved(path: Path) -> Source:
     try:
         loaded = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GaslampError(f"{path} is not a readable saved data set: {str(error)[:300]}", "save it again with save_to_disk") from error
+        raise GaslampError(
+            f"{path} is not a readable saved data set: {str(error)[:300]}", "save it again with save_to_disk"
+        ) from error
     return _wrap(loaded, str(path), path.name, path)
 
 
@@ -104,7 +110,9 @@ def _wrap(loaded: Any, name: str, label: str, folder: Path, revision: str | None
             names = _get_label_names(part.features)
             place = f"{label} {split}, row" if split else f"{label}, row"
             tables = part.with_format("arrow").iter(BATCH)
-            for chunk in get_arrow_chunks((batch for table in tables for batch in table.to_batches()), place, target if obeyed else None):
+            for chunk in get_arrow_chunks(
+                (batch for table in tables for batch in table.to_batches()), place, target if obeyed else None
+            ):
                 yield _name_labels(chunk, names) if names else chunk
 
     return Source(name, chunks, folder, sum(part.data.nbytes for part in parts.values()), revision)
@@ -163,7 +171,9 @@ def pin_revision(source: str, revision: str | None) -> str:
     try:
         return str(HfApi().dataset_info(source, revision=revision).sha)
     except RevisionNotFoundError as error:
-        raise GaslampError(f"the data set {source} has no revision '{revision}'", "correct data.revision: a branch, a tag or a commit") from error
+        raise GaslampError(
+            f"the data set {source} has no revision '{revision}'", "correct data.revision: a branch, a tag or a commit"
+        ) from error
     except (GatedRepoError, RepositoryNotFoundError) as error:
         raise GaslampError(
             f"the hub has no data set '{source}' that you may read",
@@ -201,12 +211,19 @@ def load_hub(source: str, subset: str | None, split: str | None, revision: str |
         text = str(error)
         if "Config name is missing" in text or "BuilderConfig" in text:
             found = re.search(r"\[[^\]]*\]", text)
-            raise GaslampError(f"{source} has several subsets: {found[0] if found else text[:300]}", "set data.subset to one of them") from error
+            raise GaslampError(
+                f"{source} has several subsets: {found[0] if found else text[:300]}", "set data.subset to one of them"
+            ) from error
         if "Unknown split" in text or "Bad split" in text:
             raise GaslampError(f"{source}: {text[:300]}", "correct data.hub_split") from error
-        raise GaslampError(f"{source} cannot be loaded: {text[:300]}", "look at its page on the hub; data.sql can read single files of it") from error
+        raise GaslampError(
+            f"{source} cannot be loaded: {text[:300]}",
+            "look at its page on the hub; data.sql can read single files of it",
+        ) from error
     except (OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise GaslampError(f"{source} cannot be loaded: {str(error)[:300]}", "connect to the network and try again") from error
+        raise GaslampError(
+            f"{source} cannot be loaded: {str(error)[:300]}", "connect to the network and try again"
+        ) from error
 
 
 # ------------------------------------------------------------------------------------------------------------ SQL
@@ -236,15 +253,27 @@ def connect(data: Any) -> Any:
         found = find_files(path)
         suffix = get_suffix(found[0])
         files = [str(file) for file in found if get_suffix(file) == suffix]
-    function = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json", ".ndjson": "read_json"}.get(suffix)
+    function = {
+        ".parquet": "read_parquet",
+        ".csv": "read_csv",
+        ".tsv": "read_csv",
+        ".json": "read_json",
+        ".jsonl": "read_json",
+        ".ndjson": "read_json",
+    }.get(suffix)
     if function is None:
-        raise GaslampError(f"data.sql cannot read files that end in '{suffix}'", "take .parquet, .csv, .tsv, .json or .jsonl")
+        raise GaslampError(
+            f"data.sql cannot read files that end in '{suffix}'", "take .parquet, .csv, .tsv, .json or .jsonl"
+        )
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     options = ", maximum_object_size = 67108864" if function == "read_json" else ""
     try:
         connection.execute(f"CREATE VIEW source AS SELECT * FROM {function}([{listed}]{options})")
     except (duckdb.Error, OSError) as error:
-        raise GaslampError(f"{data.source} cannot be read by DuckDB: {_get_first_lines(error)}", "mend the file, or leave data.sql away") from error
+        raise GaslampError(
+            f"{data.source} cannot be read by DuckDB: {_get_first_lines(error)}",
+            "mend the file, or leave data.sql away",
+        ) from error
     return connection
 
 
@@ -278,7 +307,8 @@ def query(connection: Any, sql: str) -> Iterator[Any]:
     except (duckdb.Error, OSError) as error:
         columns = ", ".join(name for name, _ in describe(connection))
         raise GaslampError(
-            f"data.sql: {_get_first_lines(error)}", f"correct the query; the table is called source, its columns are: {columns}"
+            f"data.sql: {_get_first_lines(error)}",
+            f"correct the query; the table is called source, its columns are: {columns}",
         ) from error
 
 

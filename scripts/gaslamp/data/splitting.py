@@ -48,7 +48,9 @@ class Seen:
         alone[first] = True
         new = numpy.zeros(len(low), dtype=bool)
         self._insert(low, high, first, new)
-        if len(first) < len(low):  # equal low words: nearly always equal digests; asked after the others, so they are found
+        if len(first) < len(
+            low
+        ):  # equal low words: nearly always equal digests; asked after the others, so they are found
             for index in numpy.flatnonzero(~alone):
                 self._insert(low, high, numpy.array([index]), new)
         self._used += int(new.sum())

@@ -54,7 +54,10 @@ class Spool:
         self._repeated: list[tuple[str, str]] = []  # place and id of the first exact duplicates
         self._lowest: list[float] = []
         self._files = {split: (self.folder / f"{split}.jsonl").open("wb") for split in ("train", "valid")}
-        self._places = {split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n") for split in ("train", "valid")}
+        self._places = {
+            split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n")
+            for split in ("train", "valid")
+        }
         self._positions = {split: (self.folder / f"{split}.positions").open("wb") for split in ("train", "valid")}
 
     def add(self, rows: Converted) -> None:
@@ -67,17 +70,28 @@ class Spool:
         repeated = numpy.flatnonzero(~new).tolist()
         self.duplicates += len(repeated)
         for index in repeated[: KEPT - len(self._repeated)]:
-            self._repeated.append((f"{rows.label} {rows.numbers[index]}", rows.digests[16 * index : 16 * index + 8].hex()))
+            self._repeated.append(
+                (f"{rows.label} {rows.numbers[index]}", rows.digests[16 * index : 16 * index + 8].hex())
+            )
         positions = get_positions(rows.questions, self.settings.seed)
         given = numpy.frombuffer(rows.splits, dtype=numpy.uint8)
         test, valid = self.settings.test, self.settings.test + self.settings.valid
-        codes = numpy.where(given > 0, given - 1, numpy.where(positions < test, 2, numpy.where(positions < valid, 1, 0)))
+        codes = numpy.where(
+            given > 0, given - 1, numpy.where(positions < test, 2, numpy.where(positions < valid, 1, 0))
+        )
         for code, split in ((0, "train"), (1, "valid")):
             chosen = numpy.flatnonzero(new & (codes == code)).tolist()
             if chosen:
                 self._write(split, rows, chosen, positions)
         for index in numpy.flatnonzero(new & (codes == 2) & (positions < self._limit)).tolist():
-            self._tests.append(_Test(float(positions[index]), self._order + index, rows.lines[index], f"{rows.label} {rows.numbers[index]}"))
+            self._tests.append(
+                _Test(
+                    float(positions[index]),
+                    self._order + index,
+                    rows.lines[index],
+                    f"{rows.label} {rows.numbers[index]}",
+                )
+            )
         self.counts["test"] += int((new & (codes == 2)).sum())
         self._order += len(new)
         if len(self._tests) > 2 * self.settings.max_test + 1000:
@@ -108,7 +122,10 @@ class Spool:
         self.dropped = self.counts["test"] - len(self._tests)
         self.counts["test"] = len(self._tests)
         self._tests.sort(key=lambda row: row.order if self.by_column else (row.position, row.order))  # type: ignore[arg-type, return-value]
-        with (self.folder / "test.jsonl").open("wb") as lines, (self.folder / "test.places").open("w", encoding="utf-8", newline="\n") as places:
+        with (
+            (self.folder / "test.jsonl").open("wb") as lines,
+            (self.folder / "test.places").open("w", encoding="utf-8", newline="\n") as places,
+        ):
             for row in self._tests:
                 lines.write(row.line)
                 places.write(f"{row.place}\n")
@@ -153,12 +170,18 @@ class Spool:
             self._lowest = [position for position in self._lowest if position > border]
 
     def _read_lines(self, split: str) -> Iterator[tuple[bytes, str]]:
-        with (self.folder / f"{split}.jsonl").open("rb") as lines, (self.folder / f"{split}.places").open(encoding="utf-8", newline="\n") as places:
+        with (
+            (self.folder / f"{split}.jsonl").open("rb") as lines,
+            (self.folder / f"{split}.places").open(encoding="utf-8", newline="\n") as places,
+        ):
             for line, place in zip(lines, places, strict=True):
                 yield line, place.rstrip("\n")
 
     def _append(self, split: str, line: bytes, place: str, position: float) -> None:
-        with (self.folder / f"{split}.jsonl").open("ab") as lines, (self.folder / f"{split}.places").open("a", encoding="utf-8", newline="\n") as places:
+        with (
+            (self.folder / f"{split}.jsonl").open("ab") as lines,
+            (self.folder / f"{split}.places").open("a", encoding="utf-8", newline="\n") as places,
+        ):
             lines.write(line)
             places.write(place + "\n")
         with (self.folder / f"{split}.positions").open("ab") as positions:

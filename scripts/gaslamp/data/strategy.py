@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gaslamp.contracts import Card
+from gaslamp.core.contracts import Card
 
 SPLITS = ("train", "valid", "test")
 LEARNT = {
@@ -25,16 +25,24 @@ def render_strategy(card: Card, example: str) -> str:
         example: one training row as the model sees it (template.json's example_text).
     """
     fence = "~" * (1 + max(3, *(len(run) for run in re.findall("~+", example)), 3))  # longer than any in the row
-    rows = "\n".join(f"| {split} | {card.rows[split]:,} | `data/{split}.jsonl` | `{card.sha256[split][:12]}` |" for split in SPLITS)
+    rows = "\n".join(
+        f"| {split} | {card.rows[split]:,} | `data/{split}.jsonl` | `{card.sha256[split][:12]}` |" for split in SPLITS
+    )
     mapping = "\n".join(f"| {role} | `{column}` |" for role, column in card.mapping.items())
-    lengths = "\n".join(f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items())
+    lengths = "\n".join(
+        f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items()
+    )
     warnings = "\n".join(f"- {_escape(text)}" for text in card.warnings) or "- nothing"
     checks = "\n".join(
         f"| {check['verdict']} | {check['title']} (`{check['name']}`) | {check['count']:,} | {check['severity']} above {check['max_percentage']:g} % |"
         for check in card.checks
     )
     rehearsal = card.rows.get("rehearsal", 0)
-    kept = f"\n\n{rehearsal} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before." if rehearsal else ""
+    kept = (
+        f"\n\n{rehearsal} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before."
+        if rehearsal
+        else ""
+    )
     return f"""# Data strategy
 
 {card.rows["read"]:,} rows of `{card.source}` were read as **{card.format}** and became {card.kind} rows;

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gaslamp.console import get_size
-from gaslamp.contracts import Compare, Ladder, TrainFacts
-from gaslamp.errors import GaslampError
-from gaslamp.evaluation.figures import format_value
-from gaslamp.files import sha256_text
+from gaslamp.core.console import get_size
+from gaslamp.core.contracts import Compare, Ladder, TrainFacts
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import sha256_text
 from gaslamp.memory.hints import read_hints
 from gaslamp.memory.store import BODY, TITLE, Entry
+from gaslamp.pages.numbers import format_value
 
 NOTES = "Discoveries & Notes"
 
@@ -30,7 +30,10 @@ def shorten(text: str, limit: int) -> str:
 def get_hardware(system: dict[str, Any]) -> str:
     """The machine in a few words, from what detection recorded."""
     gpus = [gpu for gpu in system.get("gpus") or [] if gpu.get("name")]
-    parts = [f"{system.get('os') or ''} {system.get('arch') or ''}".strip(), system.get("apple_chip") or system.get("cpu") or ""]
+    parts = [
+        f"{system.get('os') or ''} {system.get('arch') or ''}".strip(),
+        system.get("apple_chip") or system.get("cpu") or "",
+    ]
     if memory := system.get("unified_memory_gb") or system.get("memory_gb"):
         parts.append(f"{memory:g} GB memory")
     parts += [f"{gpu['name']} {gpu['vram_gb']:g} GB" if gpu.get("vram_gb") else gpu["name"] for gpu in gpus]
@@ -41,7 +44,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dict[str, Any], TrainFacts, Compare, Ladder]) -> list[Entry]:
+def extract(
+    project: Path, name: str, domain: str, source: str, facts: tuple[dict[str, Any], TrainFacts, Compare, Ladder]
+) -> list[Entry]:
     """The candidates of one run, in a fixed order; which of them leave the project is the gate's decision.
 
     Args:
@@ -56,16 +61,26 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
     model = source.removeprefix("embedded:")
     slug = re.sub(r"\W+", "_", name).strip("_") or "project"
 
-    def make(kind: str, section: int, title: str, body: str = "", judged: str = "high durable promote", **more: Any) -> Entry:
+    def make(
+        kind: str, section: int, title: str, body: str = "", judged: str = "high durable promote", **more: Any
+    ) -> Entry:
         priority, durability, decision = judged.split()
         # the id names what the entry is about, so that a rerun of the project replaces its own entry
         identity = f"{slug}:section_{section}:{sha256_text(kind + more.pop('about', title))[:8]}"
         return Entry.model_validate(
             {
-                "kind": kind, "candidate_id": identity, "title": shorten(title, TITLE), "body": shorten(body, BODY), "date": today,
-                "priority": priority, "durability": durability, "decision": decision, "source_candidates": [identity], **more,
+                "kind": kind,
+                "candidate_id": identity,
+                "title": shorten(title, TITLE),
+                "body": shorten(body, BODY),
+                "date": today,
+                "priority": priority,
+                "durability": durability,
+                "decision": decision,
+                "source_candidates": [identity],
+                **more,
             }
-        )  # fmt: skip
+        )
 
     first = compare.metrics[0]
     scores = f"{format_value(first.base.value, first.unit)} to {format_value(first.tuned.value, first.unit)} ({first.title}, n = {compare.n})"
@@ -82,28 +97,63 @@ def extract(project: Path, name: str, domain: str, source: str, facts: tuple[dic
         ]
         when = f"task={train.method} AND hardware={train.backend} AND model_size<={size}B"
         entries.append(
-            make("skills", 6, f"{train.method} that worked: {name}", when=when, steps=steps, about=f"recipe {train.method} {model}")
+            make(
+                "skills",
+                6,
+                f"{train.method} that worked: {name}",
+                when=when,
+                steps=steps,
+                about=f"recipe {train.method} {model}",
+            )
         )
     else:
         entries.append(
-            make("lessons", 8, f"{train.method} of {model}: {compare.verdict}", f"{scores}; {train.train_rows} rows, {train.steps} steps",
-                 "high recurring promote", about=f"result {train.method} {model}")
-        )  # fmt: skip
+            make(
+                "lessons",
+                8,
+                f"{train.method} of {model}: {compare.verdict}",
+                f"{scores}; {train.train_rows} rows, {train.steps} steps",
+                "high recurring promote",
+                about=f"result {train.method} {model}",
+            )
+        )
     chosen = next((level for level in ladder.levels if level.level == ladder.recommended), None)
     if chosen:
         body = f"{format_value(chosen.score.value, ladder.unit)}, {get_size(chosen.size_bytes)}, {_percent(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
         entries.append(
-            make("lessons", 10, f"{model}: {chosen.level} is the level to ship", body, "high recurring promote", about=f"level {model}")
+            make(
+                "lessons",
+                10,
+                f"{model}: {chosen.level} is the level to ship",
+                body,
+                "high recurring promote",
+                about=f"level {model}",
+            )
         )
     if {"base", "tuned"} <= set(compare.retention):
         base, tuned = compare.retention["base"], compare.retention["tuned"]
         body = f"general questions {_percent(base.value)} to {_percent(tuned.value)} (n = {tuned.n}) after {train.steps} steps"
         clear = tuned.high < base.low  # intervals that do not touch
-        entries.append(make("lessons", 8, f"{train.method} of {model}: what it forgot", body,
-                            f"{'high' if clear else 'medium'} recurring {'promote' if clear else 'keep_project_only'}", about=f"retention {model}"))  # fmt: skip
+        entries.append(
+            make(
+                "lessons",
+                8,
+                f"{train.method} of {model}: what it forgot",
+                body,
+                f"{'high' if clear else 'medium'} recurring {'promote' if clear else 'keep_project_only'}",
+                about=f"retention {model}",
+            )
+        )
     if train.attempts > 1:
-        entries.append(make("lessons", 7, "Training was interrupted", f"{train.attempts} attempts, resumed at {train.resumed_from}",
-                            "medium transient keep_project_only"))  # fmt: skip
+        entries.append(
+            make(
+                "lessons",
+                7,
+                "Training was interrupted",
+                f"{train.attempts} attempts, resumed at {train.resumed_from}",
+                "medium transient keep_project_only",
+            )
+        )
     kinds = {"lesson": "lessons", "skill": "skills", "user": "user"}
     for hint in read_hints(project):
         more: dict[str, Any] = {"about": hint.hint}
@@ -126,7 +176,9 @@ def read_notes(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise GaslampError(f"{path} is not UTF-8 text (byte {error.start})", f"save {path} as UTF-8") from error
     found = re.search(
-        rf"^##\s*{re.escape(NOTES)}\s*$(.*?)(?=^##\s|\Z)", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL), re.MULTILINE | re.DOTALL
+        rf"^##\s*{re.escape(NOTES)}\s*$(.*?)(?=^##\s|\Z)",
+        re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL),
+        re.MULTILINE | re.DOTALL,
     )
     lines = found[1].splitlines() if found else []
     return [line.strip()[2:].strip() for line in lines if re.match(r"\s*[-*] \S", line)]

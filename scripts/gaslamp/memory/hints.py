@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gaslamp.contracts import now
-from gaslamp.errors import GaslampError
-from gaslamp.files import read_json, write_json
+from gaslamp.core.contracts import now
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json
 
 FILE = ".reflect_hints.json"
 PHASES = (2, 6)  # first and last phase in which hints are taken
@@ -45,7 +45,9 @@ def read_hints(project: Path) -> list[Hint]:
 def add_hint(project: Path, phase: int, text: str, kind: str | None = None) -> Hint:
     """Append one hint, atomically. Raises GaslampError for an empty text, a phase that takes none, a malformed file."""
     if not PHASES[0] <= phase <= PHASES[1]:
-        raise GaslampError(f"phase {phase} takes no hints", f"give a phase from {PHASES[0]} (data) to {PHASES[1]} (export)")
+        raise GaslampError(
+            f"phase {phase} takes no hints", f"give a phase from {PHASES[0]} (data) to {PHASES[1]} (export)"
+        )
     if not text.strip():
         raise GaslampError("the hint is empty", 'say what was found: --hint "..."')
     hints = read_hints(project)

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gaslamp.contracts import Card, ModelFacts, TrainFacts
-from gaslamp.files import write_text
+from gaslamp.core.contracts import Card, ModelFacts, TrainFacts
+from gaslamp.core.files import write_text
 from gaslamp.memory.candidates import NOTES
 
 START, END = "<!-- gaslamp:facts:start -->", "<!-- gaslamp:facts:end -->"
@@ -21,13 +21,21 @@ def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[
         **{f"lora.{k}": v for k, v in settings.get("lora", {}).items()},
     }
     lines = {
-        "Model": [f"{model.name} ({model.source})", f"{model.architecture}, {model.parameters / 1e6:,.1f} million parameters",
-                  f"adapter sha256 {train.adapter_sha256}"],
-        "Dataset": [f"{card.source}, read as {card.format}", rows, f"{card.trained_tokens:,} trained tokens, {card.truncated} rows truncated"],
+        "Model": [
+            f"{model.name} ({model.source})",
+            f"{model.architecture}, {model.parameters / 1e6:,.1f} million parameters",
+            f"adapter sha256 {train.adapter_sha256}",
+        ],
+        "Dataset": [
+            f"{card.source}, read as {card.format}",
+            rows,
+            f"{card.trained_tokens:,} trained tokens, {card.truncated} rows truncated",
+        ],
         "Hyperparameters": [f"{key}: {value}" for key, value in flat.items() if value is not None],
-    }  # fmt: skip
+    }
     return {
-        block: "\n".join("- " + " ".join(str(line).split()).replace("<!--", "<! --") for line in items) for block, items in lines.items()
+        block: "\n".join("- " + " ".join(str(line).split()).replace("<!--", "<! --") for line in items)
+        for block, items in lines.items()
     }
 
 

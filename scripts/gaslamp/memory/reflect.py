@@ -9,15 +9,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gaslamp.config import Slice
-from gaslamp.console import say
-from gaslamp.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
-from gaslamp.errors import GaslampError
-from gaslamp.files import lock, read_json, write_json, write_text
+from gaslamp.config.schema import Slice
+from gaslamp.core.console import say
+from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import lock, read_json, write_json, write_text
 from gaslamp.memory.candidates import extract
 from gaslamp.memory.notes import get_blocks, update_memory
 from gaslamp.memory.store import LIMITS, Entry, Outcome, get_home, remember
-from gaslamp.roadbook.text import escape_cell
+from gaslamp.pages.markdown import escape_cell
 
 _ENTRIES = TypeAdapter(list[Entry])
 
@@ -28,18 +28,26 @@ def read_payload(path: Path) -> list[Entry]:
     try:
         return _ENTRIES.validate_python([entry for kind in LIMITS for entry in value.get(kind, [])])
     except (ValidationError, AttributeError, TypeError) as error:
-        raise GaslampError(f"{path} is not a payload: {error}", "start from outputs/<run>/reflection/payload.json") from error
+        raise GaslampError(
+            f"{path} is not a payload: {error}", "start from outputs/<run>/reflection/payload.json"
+        ) from error
 
 
 def get_candidates(facts: dict[str, Path], settings: Slice) -> list[Entry]:
     """What this run teaches; ``facts`` holds the paths of system, train, compare and ladder."""
-    loaded = (read_json(facts["system"]), TrainFacts.read(facts["train"]), Compare.read(facts["compare"]), Ladder.read(facts["ladder"]))
+    loaded = (
+        read_json(facts["system"]),
+        TrainFacts.read(facts["train"]),
+        Compare.read(facts["compare"]),
+        Ladder.read(facts["ladder"]),
+    )
     return extract(Path("."), settings.project.name, settings.project.domain, settings.model.source, loaded)
 
 
 def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
     counts = {
-        name: sum(item.outcome == name for item in outcomes) for name in ("promoted", "gate_blocked", "dup_skipped", "evicted_to_archive")
+        name: sum(item.outcome == name for item in outcomes)
+        for name in ("promoted", "gate_blocked", "dup_skipped", "evicted_to_archive")
     }
     lines = ["# What was remembered", ""]
     lines.append(
@@ -55,14 +63,23 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [
-        "| " + " | ".join(escape_cell(cell) for cell in (item.title, item.kind, item.outcome, item.reason, item.candidate_id)) + " |"
+        "| "
+        + " | ".join(
+            escape_cell(cell) for cell in (item.title, item.kind, item.outcome, item.reason, item.candidate_id)
+        )
+        + " |"
         for item in outcomes
     ]
-    lines += ["", 'To keep something else: `python scripts/add_reflect_hint.py . --phase 4 --hint "..."`, then run the same command again.']
+    lines += [
+        "",
+        'To keep something else: `python scripts/add_reflect_hint.py . --phase 4 --hint "..."`, then run the same command again.',
+    ]
     return "\n".join(lines) + "\n"
 
 
-def reflect(entries: list[Entry], settings: Slice, payload: Path, decisions: Path, dry_run: bool = False) -> list[Outcome]:
+def reflect(
+    entries: list[Entry], settings: Slice, payload: Path, decisions: Path, dry_run: bool = False
+) -> list[Outcome]:
     """Put the entries through the gate and remember them when ``reflect.write`` says so; write payload and decisions."""
     home = get_home()
     shown = "$GASLAMP_HOME" if os.environ.get("GASLAMP_HOME") else "~/.gaslamp"
@@ -72,12 +89,18 @@ def reflect(entries: list[Entry], settings: Slice, payload: Path, decisions: Pat
             with lock(home / ".lock", "another project is writing its memory, waiting"):
                 outcomes = remember(entries, home)
         except OSError as error:
-            raise GaslampError(f"cannot write {home}: {error.strerror}", "make it writable, or set reflect: {write: false}") from error
+            raise GaslampError(
+                f"cannot write {home}: {error.strerror}", "make it writable, or set reflect: {write: false}"
+            ) from error
     else:
         outcomes = remember(entries, home, dry_run=True)
     known = [item for item in outcomes if item.outcome in ("promoted", "dup_skipped")]
     today = datetime.date.today().isoformat()
-    value: dict[str, Any] = {"schema_version": 1, "date": today, "reflected": {"home": shown, "date": today} if write and known else None}
+    value: dict[str, Any] = {
+        "schema_version": 1,
+        "date": today,
+        "reflected": {"home": shown, "date": today} if write and known else None,
+    }
     value |= {kind: [entry.model_dump() for entry in entries if entry.kind == kind] for kind in LIMITS}
     value["outcomes"] = [item.model_dump() for item in outcomes]
     write_json(payload, value)
@@ -89,5 +112,10 @@ def reflect(entries: list[Entry], settings: Slice, payload: Path, decisions: Pat
 
 def fill_memory(facts: dict[str, Path], settings: Slice) -> None:
     """Bring the automatic blocks of memory.md up to date, when the project has that file."""
-    blocks = get_blocks(ModelFacts.read(facts["model"]), Card.read(facts["card"]), TrainFacts.read(facts["train"]), settings.train.dump())
+    blocks = get_blocks(
+        ModelFacts.read(facts["model"]),
+        Card.read(facts["card"]),
+        TrainFacts.read(facts["train"]),
+        settings.train.dump(),
+    )
     update_memory(Path("memory.md"), blocks)

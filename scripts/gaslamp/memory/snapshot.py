@@ -34,14 +34,26 @@ def take_snapshot(project: Path, home: Path) -> dict[str, Any] | None:
     # made aside and renamed, so that a snapshot is there as a whole or not at all
     temporary = Path(tempfile.mkdtemp(dir=project, prefix=".gaslamp_context."))
     try:
-        manifest: dict[str, Any] = {"schema_version": 1, "taken": datetime.now().astimezone().isoformat(timespec="seconds"), "files": {}}
+        manifest: dict[str, Any] = {
+            "schema_version": 1,
+            "taken": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "files": {},
+        }
         for name in found:
             data = (home / name).read_bytes()
             (temporary / name).write_bytes(data)
             (temporary / name).chmod(0o444)
-            titles = [line[3:].strip() for line in data.decode("utf-8", "replace").splitlines() if line.startswith("## ")]
-            manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "entries": titles}
-        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            titles = [
+                line[3:].strip() for line in data.decode("utf-8", "replace").splitlines() if line.startswith("## ")
+            ]
+            manifest["files"][name] = {
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "bytes": len(data),
+                "entries": titles,
+            }
+        (temporary / "manifest.json").write_text(
+            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         (temporary / "manifest.json").chmod(0o444)
         temporary.chmod(0o755)
         os.replace(temporary, folder)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gaslamp.files import sha256_text, write_text
+from gaslamp.core.files import sha256_text, write_text
 
 LIMITS = {"user": 2000, "lessons": 3000, "skills": 3000}  # characters of the whole file
 TITLE, BODY = 60, 120  # characters
@@ -87,7 +87,9 @@ def _read(path: Path) -> tuple[str, list[_Stored]]:
         title, _, text = section.partition("\n")
         meta = _META.search(text)
         text = _META.sub("", text).strip()
-        stored.append(_Stored(title=title.strip(), text=text, date=meta[1] if meta else "", source=meta[2] if meta else ""))
+        stored.append(
+            _Stored(title=title.strip(), text=text, date=meta[1] if meta else "", source=meta[2] if meta else "")
+        )
     return head.rstrip() + "\n", stored
 
 
@@ -127,7 +129,9 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
                 else:
                     reason += ", replaces its older version"
                     stored[old] = new
-            outcomes.append(Outcome(candidate_id=entry.candidate_id, kind=kind, title=entry.title, outcome=outcome, reason=reason))
+            outcomes.append(
+                Outcome(candidate_id=entry.candidate_id, kind=kind, title=entry.title, outcome=outcome, reason=reason)
+            )
         if stored == before:
             continue
         evicted: list[_Stored] = []
@@ -137,7 +141,13 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
         for item in evicted:
             reason = f"{kind}.md is full ({limit} characters), this was the oldest"
             outcomes.append(
-                Outcome(candidate_id=item.source or "unknown", kind=kind, title=item.title, outcome="evicted_to_archive", reason=reason)
+                Outcome(
+                    candidate_id=item.source or "unknown",
+                    kind=kind,
+                    title=item.title,
+                    outcome="evicted_to_archive",
+                    reason=reason,
+                )
             )
         if not dry_run:
             # the archive first: a crash in between leaves an entry twice, never nowhere
@@ -157,7 +167,11 @@ def _render(head: str, stored: list[_Stored]) -> str:
 
 def _archive(evicted: list[_Stored], kind: str, home: Path) -> None:
     for item in evicted:
-        day = datetime.date.fromisoformat(item.date) if re.fullmatch(r"\d{4}-\d\d-\d\d", item.date) else datetime.date.today()
+        day = (
+            datetime.date.fromisoformat(item.date)
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", item.date)
+            else datetime.date.today()
+        )
         path = home / "archive" / f"{kind}_{day.year}_Q{(day.month + 2) // 3}.md"
         head, there = _read(path)
         write_text(path, _render(head, [*there, item]))

@@ -1,1 +1,1 @@
-"""The report of a run: everything that was measured, in one file."""
+"""Pages and texts about a run: demo, dashboard, roadbook, report, summary."""

@@ -1,0 +1,24 @@
+# Phase 8: what the next project should know.
+
+
+rule reflect:
+    input:
+        system="outputs/env/system.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        ladder="outputs/{run}/gguf/ladder.json",
+        model=MODEL_FACTS,
+        card="data/card.json",
+        hints=branch(Path(".reflect_hints.json").is_file(), then=".reflect_hints.json", otherwise=[]),
+        code=get_code("reflect.py"),
+    output:
+        payload="outputs/{run}/reflection/payload.json",
+        decisions="outputs/{run}/reflection/decisions.md",
+    log:
+        "logs/{run}/reflect.log",
+    params:
+        settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
+    shell:
+        "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
+        " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q}"
+        " --payload {output.payload} --decisions {output.decisions} --log {log}"

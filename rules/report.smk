@@ -1,0 +1,153 @@
+# Phase 5.5: one folder that opens from disk. Its first page is made from the comparison and nothing else; when the gates were
+# passed, a second one shows the files. (The first stands also where the gate stopped: it says that nothing improved.)
+
+
+rule write_brief:
+    input:
+        code=get_code("write_brief.py"),
+    output:
+        "project_brief.md",
+    log:
+        "logs/write_brief.log",
+    params:
+        settings=get_settings("project", "method", "model", "data", "backend"),
+    shell:
+        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule build_demo:
+    input:
+        compare="outputs/{run}/eval/compare.json",
+        train="outputs/{run}/train.json",
+        model=MODEL_FACTS,
+        code=get_code("build_demo.py"),
+        words=expand("scripts/gaslamp/report/demo/languages/{code}.yaml", code=sorted({"en", CONFIG.demo.language})),
+        style=CONFIG.demo.style or [],
+        page=expand("scripts/gaslamp/report/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
+    output:
+        report("demos/{run}/index.html", caption="../workflow/report/demo.rst", category="Demo"),
+    log:
+        "logs/{run}/build_demo.log",
+    params:
+        settings=get_settings("project", "demo", "method"),
+    shell:
+        "{PYTHON} scripts/build_demo.py --compare {input.compare} --train {input.train} --model {input.model}"
+        " --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule build_demo_files:
+    input:
+        ladder="outputs/{run}/gguf/ladder.json",
+        plot="outputs/{run}/gguf/ladder.svg",
+        parity="outputs/{run}/gguf/parity.json",
+        roadbook="gaslamp.md",
+        code=get_code("build_demo_files.py"),
+        words=rules.build_demo.input.words,
+        style=rules.build_demo.input.style,
+        page=expand("scripts/gaslamp/report/demo/{file}", file=["files.html.j2", "style.css"]),
+    output:
+        page="demos/{run}/files.html",
+        plot="demos/{run}/ladder.svg",
+        roadbook="demos/{run}/gaslamp.md",
+    log:
+        "logs/{run}/build_demo_files.log",
+    params:
+        settings=get_settings("project", "demo"),
+    shell:
+        "{PYTHON} scripts/build_demo_files.py --ladder {input.ladder} --plot {input.plot} --parity {input.parity}"
+        " --roadbook {input.roadbook} --settings {params.settings:q} --out {output.page} --log {log}"
+
+
+rule write_roadbook:
+    input:
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
+        preflight="outputs/env/preflight.json",
+        model=MODEL_FACTS,
+        card="data/card.json",
+        template="data/template.json",
+        train=f"outputs/{RUN}/train.json",
+        compare=f"outputs/{RUN}/eval/compare.json",
+        verdict=f"outputs/{RUN}/eval/verdict.json",
+        ladder=f"outputs/{RUN}/gguf/ladder.json",
+        parity=f"outputs/{RUN}/gguf/parity.json",
+        exports=get_exports(),
+        payload=f"outputs/{RUN}/reflection/payload.json",
+        code=get_code("write_roadbook.py"),
+        page="scripts/gaslamp/report/roadbook/gaslamp.md.j2",
+    output:
+        "gaslamp.md",
+    log:
+        "logs/write_roadbook.log",
+    params:
+        settings=get_settings(
+            "run",
+            "backend",
+            "method",
+            "project",
+            "model",
+            "data",
+            "train",
+            "eval",
+            "demo",
+            "export",
+            "deploy",
+            "reflect",
+        ),
+        facts=lambda wildcards, input: " ".join(
+            f"--{key} {input[key]}"
+            for key in (
+                "system",
+                "env",
+                "preflight",
+                "model",
+                "card",
+                "template",
+                "train",
+                "compare",
+                "verdict",
+                "ladder",
+                "parity",
+                "payload",
+            )
+        ),
+    shell:
+        "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule build_report:
+    input:
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
+        model=MODEL_FACTS,
+        card="data/card.json",
+        train="outputs/{run}/train.json",
+        compare="outputs/{run}/eval/compare.json",
+        verdict="outputs/{run}/eval/verdict.json",
+        shipped=expand("outputs/{{run}}/gguf/{name}.json", name=["ladder", "parity"] if get_proof() else []),
+        code=get_code("build_report.py"),
+        page=expand("scripts/gaslamp/report/run_report/{file}", file=["report.html.j2", "style.css"]),
+    output:
+        report("outputs/{run}/report.html", caption="../workflow/report/report.rst", category="Report"),
+    log:
+        "logs/{run}/build_report.log",
+    params:
+        settings=get_settings("project"),
+        metrics="logs/{run}/train.metrics.jsonl",
+        shipped=lambda wildcards, input: " ".join(f"--{Path(file).stem} {file}" for file in input.shipped),
+    shell:
+        "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model} --card {input.card}"
+        " --train {input.train} --compare {input.compare} --verdict {input.verdict} {params.shipped}"
+        " --metrics {params.metrics} --settings {params.settings:q} --out {output} --log {log}"
+
+
+rule write_progress:
+    input:
+        get_progress_inputs(),
+        code=get_code("write_progress.py"),
+    output:
+        "progress_log.md",
+    log:
+        "logs/write_progress.log",
+    shell:
+        "{PYTHON} scripts/write_progress.py --phases logs/phases.jsonl --out {output} --log {log}"

@@ -1,0 +1,1 @@
+"""Benchmarks: each figure against a baseline in the same run."""

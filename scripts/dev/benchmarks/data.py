@@ -1,0 +1,331 @@
+"""``make bench-data``: the data phase against `datasets`, tokenization against the bare tokenizer, and how near-duplicate search grows.
+
+Every measurement is a process of its own, so that its peak memory is its own: ``python -P bench_data.py PART JOB.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+WORDS = [
+    "order",
+    "coffee",
+    "morning",
+    "window",
+    "paper",
+    "river",
+    "stone",
+    "market",
+    "letter",
+    "number",
+    "garden",
+    "winter",
+    "answer",
+    "question",
+    "travel",
+    "kitchen",
+    "table",
+    "music",
+    "light",
+    "silver",
+    "doctor",
+    "number",
+    "train",
+    "ticket",
+    "price",
+    "house",
+    "small",
+    "large",
+    "green",
+    "early",
+    "later",
+    "write",
+    "speak",
+    "listen",
+    "carry",
+    "build",
+    "finish",
+]
+
+
+def write_rows(path: Path, count: int) -> None:
+    """``count`` JSONL rows of a question and an answer, about 250 bytes each; one in fifty is an exact duplicate."""
+    size = len(WORDS)
+    with path.open("w", encoding="utf-8") as handle:
+        for number in range(count):
+            n = number if number % 50 else number // 2
+            picked = [WORDS[(n * (step + 3) + n // size**step) % size] for step in range(18)]
+            question = f"Question {n}: what about the {' '.join(picked[:9])} in the {picked[9]}?"
+            answer = f"The {' '.join(picked[9:])} is number {n * 7919 % 1_000_003}, as the {picked[3]} \u2014 \u00fc \u4f60\u597d \U0001f642 says."
+            handle.write(
+                json.dumps({"question": question, "answer": answer, "topic": picked[0]}, ensure_ascii=False) + "\n"
+            )
+
+
+class Watch:
+    """Seconds, seconds of processor, and the highest sum of resident memory, of this process and its children while the block runs.
+
+    Ratios are made of processor seconds: what else the machine does at that moment is not in them.
+    """
+
+    def __enter__(self) -> Watch:
+        import psutil
+
+        self._me, self._stop, self.peak = psutil.Process(), threading.Event(), 0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        self._started, self._cpu = time.perf_counter(), self._get_cpu()
+        return self
+
+    def _get_cpu(self) -> float:
+        return sum(os.times()[:4])
+
+    def _look(self) -> None:
+        import psutil
+
+        while not self._stop.wait(0.05):
+            total = 0
+            for process in (self._me, *self._me.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.peak = max(self.peak, total)
+
+    def __exit__(self, *problem: object) -> None:
+        self.seconds, self.cpu = time.perf_counter() - self._started, self._get_cpu() - self._cpu
+        self._stop.set()
+        self._thread.join()
+
+    def get_figures(self) -> dict[str, float]:
+        """What was measured: seconds, cpu (seconds), peak (bytes)."""
+        return {"seconds": round(self.seconds, 3), "cpu": round(self.cpu, 3), "peak": self.peak}
+
+
+def run_ours(job: dict[str, Any]) -> dict[str, Any]:
+    """Read, detect, convert, leave exact duplicates out, split, write."""
+    from gaslamp.config.schema import Config
+    from gaslamp.data.checking import load_checks
+    from gaslamp.data.prepare import divide_rows
+
+    data = Config.model_validate({"data": {"source": job["source"]}}).data
+    wanted = {name: {"severity": "off"} for name in job["off"]}
+    work = Path(job["work"])
+    work.mkdir()
+    with Watch() as watch:
+        spool, *_ = divide_rows(data, "sft", 512, load_checks(wanted), wanted, work)
+    return {**watch.get_figures(), "rows": spool.counts, "duplicates": spool.duplicates}
+
+
+def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
+    """What a script with `datasets` does in one process: load_dataset, map, to_json. No duplicates are found, nothing is split."""
+    import datasets
+
+    datasets.disable_progress_bars()
+
+    def convert(row: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "messages": [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
+        }
+
+    work = Path(job["work"])
+    work.mkdir()
+    with Watch() as watch:
+        rows = datasets.load_dataset("json", data_files=job["source"], split="train", cache_dir=str(work / "cache"))
+        rows.map(convert, remove_columns=rows.column_names).to_json(work / "train.jsonl")
+    return {**watch.get_figures(), "rows": len(rows)}
+
+
+def _load_spool(job: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The first rows of a divided set, a renderer of the model, and its template."""
+    from gaslamp.models.template import Renderer, build_template
+
+    rows = []
+    with Path(job["rows"]).open(encoding="utf-8") as handle:
+        for line in handle:
+            rows.append(json.loads(line))
+            if len(rows) == job["count"]:
+                break
+    template = build_template(job["model"], rows[0]["messages"])
+    return rows, Renderer.load(job["model"], template), template
+
+
+def run_tokenizer(job: dict[str, Any]) -> dict[str, Any]:
+    """The tokenizer's own batch encoding of the same text, rendered before the clock starts."""
+    rows, renderer, _ = _load_spool(job)
+    texts = ["".join(text for text, _ in renderer.split(row["messages"])) for row in rows]
+    with Watch() as watch:
+        total = 0
+        for start in range(0, len(texts), 1000):
+            total += sum(
+                map(len, renderer.tokenizer(texts[start : start + 1000], add_special_tokens=False)["input_ids"])
+            )
+    return {**watch.get_figures(), "tokens": total}
+
+
+def run_encode(job: dict[str, Any]) -> dict[str, Any]:
+    """Ours: tokenize, mask, count lengths, and every check that looks at tokens; from the same text, and from rows (rendering too)."""
+    from gaslamp.data import prepare
+    from gaslamp.data.checking import Facts, Sample, load_checks
+    from gaslamp.data.encode import split_row
+
+    rows, renderer, template = _load_spool(job)
+    samples = [Sample(f"row {number}", row, "train") for number, row in enumerate(rows, 1)]
+    facts = Facts("conversation", "sft", 512, {}, tuple(template.stop_ids), template.bos_id)
+    with Watch() as whole:
+        lengths = prepare.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
+    pieces = iter([split_row(renderer, row) for row in rows])
+    with patch.object(prepare, "split_row", lambda renderer, row: next(pieces)), Watch() as watch:
+        prepare.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
+    tokens = sum(size * count for size, count in lengths.total.items())
+    return {**watch.get_figures(), "peak": whole.peak, "cpu_from_rows": whole.cpu, "tokens": tokens}
+
+
+def run_near(job: dict[str, Any]) -> dict[str, Any]:
+    """The near-duplicate check over so many rows."""
+    from itertools import islice
+
+    from gaslamp.core import registry
+    from gaslamp.data.checking import Facts, Sample
+
+    class Rows:
+        """Read from the disk as often as the check wants, as the pipeline does."""
+
+        def __iter__(self) -> Any:
+            import orjson
+
+            with Path(job["rows"]).open("rb") as handle:
+                for number, line in enumerate(islice(handle, job["count"]), 1):
+                    yield Sample(f"row {number}", orjson.loads(line), "train")
+
+    plugin = registry.get("checks", "near_duplicates")
+    with Watch() as watch:
+        found = sum(
+            1 for _ in plugin.check(Rows(), Facts("conversation", "sft", 512, dict(getattr(plugin, "OPTIONS", {}))))
+        )
+    return {**watch.get_figures(), "found": found}
+
+
+PARTS = {"ours": run_ours, "datasets": run_datasets, "tokenizer": run_tokenizer, "encode": run_encode, "near": run_near}
+
+
+def measure(folder: Path, part: str, **job: Any) -> dict[str, Any]:
+    """Run one part in a process of its own."""
+    from gaslamp.core.errors import GaslampError
+
+    name = f"{part}-{len(list(folder.glob('*.job')))}"
+    file, out, log = folder / f"{name}.job", folder / f"{name}.result", folder / f"{name}.log"
+    file.write_text(json.dumps({**job, "work": str(folder / name), "out": str(out)}))
+    scripts = Path(__file__).resolve().parents[2]
+    with log.open("w") as handle:
+        code = subprocess.call(
+            [sys.executable, "-P", str(Path(__file__)), part, str(file)],
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(scripts), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"},
+        )
+    if code:
+        raise GaslampError(
+            f"bench part '{part}' failed (exit {code}): {' | '.join(log.read_text().splitlines()[-3:])}",
+            "mend what it names and run it again",
+        )
+    return json.loads(out.read_text())  # type: ignore[no-any-return]
+
+
+def measure_in_turns(folder: Path, *jobs: dict[str, Any], rounds: int = 2, **shared: Any) -> list[dict[str, Any]]:
+    """Each job once a round, and of each the run that took least: what else the machine does slows one side as much as the other."""
+    import shutil
+
+    best: list[dict[str, Any]] = []
+    for _ in range(rounds):
+        found = [measure(folder, **job, **shared) for job in jobs]
+        best = [min(pair, key=lambda run: run["cpu"]) for pair in zip(found, best or found, strict=True)]
+        for work in sorted(folder.glob("datasets-*/")):
+            shutil.rmtree(work)
+    return best
+
+
+def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
+    """All three comparisons, printed and written to ``out``."""
+    from gaslamp.config.schema import Config
+    from gaslamp.core import registry
+    from gaslamp.core.console import say
+    from gaslamp.core.files import read_json, write_json
+    from gaslamp.models.base import fetch_model
+
+    source = folder / "rows.jsonl"
+    write_rows(source, count)
+    small = folder / "small.jsonl"
+    write_rows(small, count // 10)
+    say(f"{count} rows of {source.stat().st_size // count} bytes")
+    row_checks = [name for name in registry.names("checks") if registry.get("checks", name).STAGE == "row"]
+    theirs, checked, ours = measure_in_turns(
+        folder,
+        {"part": "datasets"},
+        {"part": "ours", "off": []},
+        {"part": "ours", "off": row_checks},
+        source=str(source),
+    )
+    tenth = measure(folder, "ours", source=str(small), off=[])
+    rows = folder / next(folder.glob("ours-*/train.jsonl")).relative_to(folder)
+    say(
+        "(1) read, detect, convert, exact dedup, split, write; rows per second of processor, which the ratios are made of"
+    )
+    for name, result, size in (
+        ("datasets, one process", theirs, count),
+        ("ours, every row check", checked, count),
+        ("ours, no row check", ours, count),
+        ("ours, a tenth", tenth, count // 10),
+    ):
+        say(
+            f"    {name:24}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   ({result['seconds']:7.1f} s by the clock)   peak {result['peak'] / 1e6:6.0f} MB"
+        )
+    say(f"    ratio {theirs['cpu'] / checked['cpu']:.1f} ({theirs['cpu'] / ours['cpu']:.1f} without row checks)")
+
+    fetch_model(Config().model, folder / "model.json")
+    job = {"model": read_json(folder / "model.json")["path"], "rows": str(rows), "count": min(count, 20_000)}
+    bare, own = measure(folder, "tokenizer", **job), measure(folder, "encode", **job)
+    say("(2) tokenization and mask checks against the tokenizer's own batch encoding of the same text")
+    for name, seconds, result in (
+        ("tokenizer alone", bare["cpu"], bare),
+        ("ours", own["cpu"], own),
+        ("ours, rendering too", own["cpu_from_rows"], own),
+    ):
+        say(
+            f"    {name:24}{result['tokens'] / seconds:10,.0f} tokens/s   {seconds:7.1f} s   peak {result['peak'] / 1e6:6.0f} MB"
+        )
+    say(f"    ratio {own['cpu'] / bare['cpu']:.2f} ({own['cpu_from_rows'] / bare['cpu']:.2f} with the rendering)")
+    result = {
+        "rows": count,
+        "datasets": theirs,
+        "ours": ours,
+        "ours_checked": checked,
+        "ours_tenth": tenth,
+        "tokenizer": bare,
+        "encode": own,
+        "near": {},
+    }
+    if "near_duplicates" in registry.names("checks"):
+        say("(3) near-duplicate search")
+        for size in sorted({count // 10, count * 3 // 10, count}):
+            near = measure(folder, "near", rows=str(rows), count=size)
+            result["near"][str(size)] = near
+            say(
+                f"    {size:>9,} rows {size / near['cpu']:10,.0f} rows/s   {near['cpu']:7.1f} s   peak {near['peak'] / 1e6:6.0f} MB, {near['found']} found"
+            )
+    write_json(out, result)
+    return result
+
+
+if __name__ == "__main__":
+    part, file = sys.argv[1:]
+    job = json.loads(Path(file).read_text())
+    Path(job["out"]).write_text(json.dumps(PARTS[part](job)))

@@ -1,0 +1,1 @@
+"""The config of a project: schema, loading, slices, scaffold."""

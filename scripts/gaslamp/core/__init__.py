@@ -1,0 +1,1 @@
+"""Shared basics that know no phase: errors, files, console, events, contracts, registry."""

@@ -1,0 +1,58 @@
+"""Which files a script depends on: so that editing a module reruns exactly the rules that use it.
+
+Standard library only and no imports of the code itself: the Snakefile asks this at every parse.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from gaslamp.core.registry import OWN, ROOMS
+
+SCRIPTS = Path(__file__).parents[2]
+
+
+@cache
+def _get_imports(file: Path) -> tuple[Path, ...]:
+    """The files of this library that ``file`` imports, at the top or inside functions."""
+    found: list[Path] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in modules:
+            base = SCRIPTS.joinpath(*module.split("."))
+            if base.with_suffix(".py").is_file():
+                found.append(base.with_suffix(".py"))
+            elif module != "gaslamp" and (base / "__init__.py").is_file():
+                found.append(base / "__init__.py")
+    return tuple(found)
+
+
+def get_code(script: str, *plugins: str) -> list[str]:
+    """The project-relative files whose bytes decide what ``scripts/<script>`` does.
+
+    Args:
+        script: file name in scripts/.
+        plugins: what no import shows: plug-ins that are found by name at run time, such as ``methods/sft``, and data
+            files, with their ending. A file of that name in the project itself (``metrics/mine``) wins, as in the registry.
+    """
+    waiting = [SCRIPTS / script]
+    for name in plugins:
+        place = name if Path(name).suffix else f"{name}.py"
+        own = SCRIPTS.parent / place
+        kind = name.split("/")[0]
+        library = SCRIPTS / "gaslamp" / ROOMS[kind] / place if kind in ROOMS else SCRIPTS / "gaslamp" / place
+        waiting.append(own if kind in OWN and own.is_file() else library)
+    seen: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            if file.suffix == ".py" and file.is_file():
+                waiting.extend(_get_imports(file))
+    return sorted(file.relative_to(SCRIPTS.parent).as_posix() for file in seen)

@@ -1,0 +1,172 @@
+"""What a person at the terminal sees: one short line for each piece of progress, everything else in the log file."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from gaslamp.core.errors import GaslampError, Interrupted
+
+PHASES = Path("logs") / "phases.jsonl"
+
+_terminal: TextIO = sys.stdout
+_step = "gaslamp"
+
+
+def say(text: str) -> None:
+    """Print one progress line, marked with the step it belongs to."""
+    print(f"[{_step}] {text}", file=_terminal, flush=True)
+
+
+def get_duration(seconds: float) -> str:
+    """``75.2`` -> ``1 min 15 s``; below ten seconds one decimal."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def get_size(size: float) -> str:
+    """Bytes as ``105 MB`` (decimal units, as file managers and model hubs show them)."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+class Progress:
+    """A progress line at most every ``every`` seconds, with what is done and an estimate of what is left.
+
+    ``in_percent``: the numbers are percentages, of a total of 100.
+    """
+
+    def __init__(self, what: str, total: int, every: float = 10.0, in_percent: bool = False) -> None:
+        self.what, self.total, self.every, self.in_percent = what, total, every, in_percent
+        self.started = self.last = time.monotonic()
+        self.first_done: int | None = None
+
+    def update(self, done: int, extra: str = "") -> None:
+        """Report that ``done`` of ``total`` are finished; prints only when it is time or the work is complete."""
+        now = time.monotonic()
+        if (
+            self.first_done is None
+        ):  # the pace counts from here: neither start-up nor work before a resume belongs to it
+            self.first_done, self.started = done, now
+        if done < self.total and now - self.last < self.every:
+            return
+        self.last = now
+        pace = (done - self.first_done) / max(now - self.started, 1e-9)
+        left = f", {get_duration((self.total - done) / pace)} left" if pace > 0 and done < self.total else ""
+        how_far = f"{done} %" if self.in_percent else f"{done} of {self.total}"
+        say(f"{self.what} {how_far}{left}{', ' + extra if extra else ''}")
+
+
+@contextmanager
+def step(name: str, log: str | Path | None = None) -> Iterator[None]:
+    """Run one step: ``say`` reaches the terminal, all other output (library chatter, warnings) goes to ``log``.
+
+    The redirection is done on the file descriptors, so that native code and child processes are caught too.
+    An unexpected exception leaves its traceback in the log and one readable error on the terminal.
+    """
+    global _step
+    _step = name
+    with _recorded(name):
+        if log is None:
+            yield
+        else:
+            with redirected(name, log):
+                yield
+
+
+@contextmanager
+def _recorded(name: str) -> Iterator[None]:
+    """Note the step's start and end in logs/phases.jsonl: what progress_log.md and the dashboards are made from.
+
+    A start without an end whose process is gone is a kill.
+    """
+    started = time.monotonic()
+    _record({"step": name, "event": "start"})
+    status, problem = "ok", None
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        status = "interrupted"
+        raise
+    except BaseException as error:
+        status, problem = (
+            "failed",
+            (error.cause if isinstance(error, GaslampError) else f"{type(error).__name__}: {error}"),
+        )
+        raise
+    finally:
+        usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
+        seconds = round(time.monotonic() - started, 2)
+        memory = round(max(usage) * unit / 1e9, 3)
+        _record(
+            {
+                "step": name,
+                "event": "end",
+                "status": status,
+                "seconds": seconds,
+                "error": problem,
+                "peak_memory_gb": memory,
+            }
+        )
+
+
+def _record(event: dict[str, object]) -> None:
+    if PHASES.parent.is_dir():  # a project; not a test or a call by hand
+        line = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "pid": os.getpid(), **event}
+        with PHASES.open("a", encoding="utf-8") as handle:  # one write of one line: parallel steps do not mix
+            handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def redirected(name: str, log: str | Path) -> Iterator[None]:
+    """The output half of ``step``, without an entry in logs/phases.jsonl."""
+    global _terminal
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal_out, terminal_err = os.dup(1), os.dup(2)
+    _terminal = os.fdopen(os.dup(terminal_out), "w", buffering=1, encoding="utf-8", errors="replace")
+    descriptor = os.open(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    try:
+        yield
+    except GaslampError as error:
+        print(error, file=sys.stderr)
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        traceback.print_exc()
+        raise GaslampError(
+            f"step {name} stopped: {type(error).__name__}: {str(error).strip()[:500]}",
+            f"read the end of {log}: it has the whole story",
+            "a bug in gaslamp: please report it with that log",
+        ) from error
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(terminal_out, 1)
+        os.dup2(terminal_err, 2)
+        os.close(terminal_out)
+        os.close(terminal_err)
+        _terminal = sys.stdout

@@ -1,0 +1,356 @@
+"""Every JSON file that one phase writes and another reads: versioned, checked on reading, written atomically.
+
+Facts are JSON; prose is rendered from them. Nothing reads Markdown back to learn a fact.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gaslamp import __version__
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, sha256_path, write_json
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+    "gguf",
+    "snakemake",
+    "mlx",
+    "mlx-lm",
+)
+
+
+def now() -> str:
+    """Local time with offset, to the second, as ISO 8601."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def get_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Installed versions of the packages that matter; absent ones are left out. Imports none of them."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Provenance(BaseModel):
+    """Where a file came from: inputs by content, the settings, the versions, the command, the time."""
+
+    inputs: dict[str, str] = Field(default_factory=dict)  # path -> sha256
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    command: str = ""
+    started: str = ""
+    ended: str = ""
+
+    @classmethod
+    def start(cls, inputs: list[str | Path], settings: dict[str, Any] | None = None) -> Provenance:
+        """Begin a record: hashes ``inputs`` and notes command, versions and time."""
+        return cls(
+            inputs={str(path): sha256_path(path) for path in inputs},
+            settings=settings or {},
+            versions={"gaslamp": __version__, "python": sys.version.split()[0], **get_versions()},
+            command=shlex.join(sys.argv),
+            started=now(),
+        )
+
+
+class Artefact(BaseModel):
+    """Base of all files: ``read`` checks, ``write`` is atomic and stamps the end time."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int = 1
+    provenance: Provenance | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check a file; one of another version or shape names the fix."""
+        value = read_json(path)
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise GaslampError(
+                f"{path} is not a {cls.__name__} file of this version: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}",
+                f"delete {path} and run snakemake again",
+            ) from error
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically; NaN is refused."""
+        if self.provenance:
+            self.provenance.ended = now()
+        write_json(path, self.model_dump())
+
+
+class Score(BaseModel):
+    """A share with its interval: ``value`` = mean over ``n`` rows, ``low``..``high`` the confidence interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class ModelFacts(Artefact):
+    """resources/models/<name>/model.json: where the base model stands and what it is."""
+
+    name: str
+    source: str
+    path: str  # folder with a Hugging Face checkpoint
+    revision: str | None = None
+    sha256: str  # of the weights
+    license: str | None = None
+    architecture: str
+    parameters: int
+    dtype: str
+    context: int | None = None
+    size_bytes: int
+
+
+class Template(Artefact):
+    """data/template.json: the one place that knows how a prompt becomes tokens."""
+
+    chat_template: str
+    sha256: str  # of chat_template
+    bos_token: str | None
+    eos_token: str
+    pad_token: str
+    bos_id: int | None
+    eos_id: int
+    pad_id: int
+    stop_ids: list[int]  # generation ends at any of these
+    stop_tokens: list[str]
+    example_text: str  # one training row, rendered
+    example_ids: list[int]
+    example_trained: list[bool]  # which of example_ids carry loss
+
+
+class Card(Artefact):
+    """data/card.json: what the training data is."""
+
+    source: str
+    format: str
+    kind: str = "conversation"  # of rows.KINDS: what data/*.jsonl hold
+    mapping: dict[str, str]  # role -> column that was read
+    rows: dict[str, int]  # train, valid, test, read, dropped_duplicates
+    sha256: dict[str, str]  # train, valid, test
+    tokens: dict[str, dict[str, float]]  # total | prompt | completion -> p50, p95, max
+    histogram: list[dict[str, int]] = Field(default_factory=list)  # all rows by length in tokens: from, to, rows
+    trained_tokens: int
+    max_length: int
+    truncated: int  # rows over max_length
+    slices: dict[str, int]  # value -> test rows
+    warnings: list[str]
+    checks: list[dict[str, Any]] = Field(
+        default_factory=list
+    )  # data.checking.Check.dump(): name, severity, count, findings ...
+    answers: Literal["json", "text"]  # what the reference answers look like
+    system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
+
+
+class TrainFacts(Artefact):
+    """outputs/<run>/train.json: what training did."""
+
+    backend: str
+    method: str
+    device: str
+    dtype: str
+    decisions: dict[str, str]  # automatic choice -> its value and reason
+    steps: int
+    epochs: float
+    train_rows: int
+    trained_tokens: int
+    loss_first: float
+    loss_last: float  # mean of the last tenth of the logged losses
+    valid_loss_first: float | None = None
+    valid_loss_last: float | None = None
+    seconds: float  # over all attempts
+    seconds_per_step: float
+    tokens_per_second: float
+    peak_memory_gb: float  # resident (cpu, mac) or device memory (cuda)
+    probe: dict[str, float] = Field(
+        default_factory=dict
+    )  # probe step on the longest batch: tokens, seconds, peak_memory_gb
+    attempts: int = 1  # 1 = never interrupted
+    resumed_from: list[int] = Field(default_factory=list)
+    trainable_parameters: int
+    total_parameters: int
+    adapter_sha256: str
+
+
+class Example(BaseModel):
+    """One test row with both answers."""
+
+    id: str
+    prompt: list[dict[str, Any]]  # turns with role and content; content is text, what is no text stands in brackets
+    reference: str
+    base: str
+    tuned: str
+    base_score: float | None  # of the first metric; None: it cannot judge this row
+    tuned_score: float | None
+    change: Literal["improved", "comparable", "regressed"]
+    slice: str | None = None
+    scores: dict[str, list[float | None]] = Field(default_factory=dict)  # metric -> [base, tuned]
+    columns: dict[str, str | int | float | bool | None] = Field(default_factory=dict)  # the user's
+    images: list[str] = Field(default_factory=list)  # paths relative to data/
+    near: str | None = None  # the training row that asks nearly the same, and how alike they are
+    rewards: dict[str, list[float]] = Field(default_factory=dict)  # part of the reward -> [base, tuned]
+
+
+class MetricResult(BaseModel):
+    name: str
+    title: str
+    base: Score
+    tuned: Score
+    p_value: float  # paired test, base against tuned
+    difference: Score | None = None  # tuned minus base, with a paired bootstrap interval
+    higher: bool | None = True  # more is better; False: less is; None: neither
+    unit: str = "share"  # share | number | points | seconds | tokens | nats: how values are shown
+    test: str = ""  # which paired test
+    about: str = ""  # what it measures, in a sentence
+    slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
+    details: dict[str, Any] = Field(default_factory=dict)  # base | tuned -> the metric's own report
+
+
+class Compare(Artefact):
+    """outputs/<run>/eval/compare.json: base against tuned."""
+
+    n: int
+    kind: str = "conversation"  # of the rows, as in gaslamp.data.rows
+    target: str = "adapter"  # what was judged against base
+    confidence: float
+    sampling: dict[str, Any] = Field(default_factory=dict)  # how answers were made
+    metrics: list[MetricResult]  # the first decides
+    stop_rate: dict[str, float]  # base | tuned -> share of answers that ended by themselves
+    retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned
+    retention_lost: list[str] = Field(default_factory=list)  # questions base knew and tuned does not
+    lm_eval: dict[str, dict[str, Score]] = Field(default_factory=dict)  # task, metric -> base | tuned
+    near_duplicates: int = 0  # test rows that ask nearly what a training row asks
+    identical: int = 0  # rows to which both gave the very same answer
+    gained: int
+    lost: int
+    worst: list[str] = Field(default_factory=list)  # ids of the rows with the lowest tuned scores
+    examples: list[Example]
+    verdict: Literal["better", "no clear difference", "worse"]
+    headline: str
+    seconds: dict[str, float]  # base | tuned -> generation time
+
+
+class Verdict(BaseModel):
+    """outputs/<run>/eval/verdict.json and other gates: no clock inside, so that an equal verdict reruns nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int = 1
+    passed: bool
+    verdict: str
+    summary: str  # one line
+    blocking: list[str]
+    warnings: list[str]
+    advice: list[str] = Field(default_factory=list)  # what to try, first things first
+    override: str | None = None  # the config key that lets a failed gate pass
+
+
+class Preflight(Artefact):
+    """outputs/env/preflight.json: may this machine start? Written only when it may."""
+
+    backend: str
+    summary: str
+    warnings: list[str]
+    disk_needed_gb: dict[str, float]  # part -> GB
+    disk_free_gb: float
+    memory_needed_gb: float
+    memory_free_gb: float
+    fit: Literal["fits", "tight", "exceeds", "unknown"]
+    choice: dict[str, str] = Field(default_factory=dict)  # cuda: setting left open -> what would be taken, and why
+
+
+class Level(BaseModel):
+    """One rung of the ladder."""
+
+    level: str
+    file: str
+    size_bytes: int
+    bits_per_weight: float
+    score: Score
+    slices: dict[str, Score] = Field(default_factory=dict)
+    same_as_f16: float  # share of rows with the outcome of f16: the answer, the rank of the right text, which answer is scored higher
+    stop_rate: float
+    seconds: float
+    within_tolerance: bool
+    load_seconds: float | None = None  # until the server answers
+    prompt_tps: float | None = None  # tokens read a second
+    gen_tps: float | None = None  # tokens written a second
+    peak_memory_gb: float | None = None  # with 512 tokens read and 128 written
+    perplexity: float | None = None  # on the words of the test rows; None: too little text
+    perplexity_error: float | None = None
+    kl_divergence: float | None = None  # mean, nats a token, against f16
+    kl_error: float | None = None
+    same_top: float | None = None  # share of positions with the same most likely token as f16
+    imatrix: bool = False  # quantized with an importance matrix
+
+
+class Ladder(Artefact):
+    """outputs/<run>/gguf/ladder.json: every quantization level, scored on the test set."""
+
+    metric: str
+    title: str = ""  # of the metric, as a person reads it
+    unit: str = "share"  # of its values, as in MetricResult
+    tolerance: float
+    tuned: Score | None  # the evaluated adapter by the same metric; null where the evaluation did not have it
+    levels: list[Level]
+    recommended: str
+    reason: str
+
+
+class ParityCheck(BaseModel):
+    name: str
+    artefact: str
+    passed: bool
+    detail: str  # figures, or the first difference
+    cause: str | None = None  # what usually causes it
+
+
+class Parity(Artefact):
+    """outputs/<run>/gguf/parity.json: is the model that ships the model that was evaluated?"""
+
+    passed: bool
+    summary: str
+    prompts: int
+    checks: list[ParityCheck]
+    override: str | None = None
+
+
+class Bench(Artefact):
+    """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
+
+    levels: dict[str, dict[str, float]]
+    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s), and where there is
+    text enough perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)"""
+    n_prompt: int
+    n_gen: int
+    threads: int
+    perplexity_tokens: int = 0  # predicted for perplexity and KL divergence
+
+
+class LoraFile(Artefact):
+    """outputs/<run>/lora/lora.json: the adapter as GGUF beside it, or why there is none."""
+
+    file: str | None
+    scale: float  # at which it is exactly what was trained
+    size_bytes: int
+    reason: str = ""

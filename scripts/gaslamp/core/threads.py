@@ -1,0 +1,35 @@
+"""Threads and noise of a process that will import torch: set before the import. Apart from the backends, because evaluation uses it too."""
+
+from __future__ import annotations
+
+import os
+
+from gaslamp.core.processes import get_count
+
+BUSY_PERCENT = 20.0
+
+
+def prepare_process() -> str:
+    """Set what must stand before torch is imported, and return the choice with its reason.
+
+    PyTorch's waiting threads spin. On a quiet machine that is fastest: 1.75 s a step against 2.2 s when they sleep.
+    Beside another process on the same cores (llama.cpp being built, say) it is far slower: the same steps took 55 s
+    against 16 s. So the processor is looked at for half a second first.
+    Snakemake counts one thread for the step, so all cores are named here.
+    """
+    import psutil
+
+    # what this process may use: fewer than the machine has in a container or under taskset
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, cores // get_count())
+    for library in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR"):  # Snakemake set each to the step's counted threads
+        os.environ[f"{library}_NUM_THREADS"] = str(cores)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    load = psutil.cpu_percent(interval=0.5)
+    if "OMP_WAIT_POLICY" in os.environ:
+        return f"{cores} threads, {os.environ['OMP_WAIT_POLICY']} while they wait: as the environment says"
+    if load > BUSY_PERCENT:
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        return f"{cores} threads that sleep while they wait: others use {load:.0f} % of the processor"
+    return f"{cores} threads that spin while they wait: the machine is quiet ({load:.0f} % used by others)"

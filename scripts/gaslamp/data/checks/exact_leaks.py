@@ -1,0 +1,26 @@
+"""Test rows that ask what a training row asks too: their score would say how well the model remembers."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.rows import get_question
+
+TITLE = "test rows that stand in training too"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "set"
+FIX = "remove one of each pair, or the split column"
+
+
+def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+    """Only a split column can cause it: the split by hash puts equal questions on one side."""
+    asked = {get_question(sample.row): sample.place for sample in samples if sample.split == "test"}
+    found: dict[bytes, str] = {}
+    for sample in samples:
+        if sample.split != "test":
+            key = get_question(sample.row)
+            if key in asked and key not in found:
+                found[key] = sample.place
+    for key, place in found.items():
+        yield Finding(asked[key], f"test row stands in training too: it asks the same as {place}")

@@ -1,0 +1,47 @@
+"""Answers that are nearly all the same: a model that always says the most frequent one would look good and have learnt nothing."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.rows import get_reference
+
+TITLE = "unbalanced labels"
+SEVERITY = "warn"
+MAX_PERCENTAGE = 0.0
+STAGE = "set"
+FIX = "add rows of the rare answers, or leave out some of the frequent ones"
+OPTIONS = {"max_share": 0.9, "max_classes": 50}
+SHORT = 60  # letters; longer answers are no classes
+ENOUGH = 50  # rows that it takes to speak of balance
+
+
+def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+    """One label above ``max_share`` of the rows, or a label that only test rows have: of ratings, and of answers that come from a few."""
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}  # test rows, the others
+    for sample in samples:
+        if facts.kind == "rating":
+            label = "good" if sample.row["label"] else "bad"
+        else:
+            reference = get_reference(sample.row) if facts.kind in ("conversation", "prompt") else None
+            if reference is None or len(reference) > SHORT:
+                return
+            label = reference.strip()
+        counts[sample.split == "test"][label] += 1
+        if len(counts[False]) > facts.options["max_classes"]:
+            return
+    known = counts[False]
+    total = known.total()
+    if total < ENOUGH or len(known) > total / 4:  # every answer its own: no classes
+        return
+    label, most = known.most_common(1)[0]
+    if most > facts.options["max_share"] * total:
+        yield Finding("training and validation rows", f"{most} of {total} are '{label}' ({100 * most / total:.0f} %)")
+    for label in sorted(set(counts[True]) - set(known)):
+        if facts.kind == "rating" or len(counts[True]) <= len(known):
+            yield Finding(
+                "test rows",
+                f"'{label}' ({counts[True][label]} rows) never occurs in training",
+                "add rows of this answer to the training data",
+            )

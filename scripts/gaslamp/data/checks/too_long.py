@@ -1,0 +1,23 @@
+"""Rows longer than train.max_length: they are left out of training, never cut without a word."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gaslamp.data.checking import Facts, Finding
+
+TITLE = "rows longer than train.max_length"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0  # data.max_truncated
+STAGE = "encoded"
+FIX = "set train.max_length to the longest row in config.yaml (more memory and time), or shorten these rows"
+
+
+def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+    """Training and validation rows over the limit."""
+    for sample in samples:
+        if sample.split != "test" and len(sample.ids) > facts.max_length:
+            yield Finding(
+                sample.place,
+                f"{len(sample.ids)} tokens",
+                f"set train.max_length to at least {len(sample.ids)} in config.yaml (more memory and time), or shorten these rows",
+            )

@@ -1,0 +1,54 @@
+"""Alpaca: instruction, optional input, output; earlier rounds in ``history``, a ``system`` column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.cells import find_column, get_optional, get_text, parse_list, to_text
+from gaslamp.data.rows import Message, Row
+
+KIND = "conversation"
+ORDER = 40
+EXAMPLE = '{"instruction": "Translate to German", "input": "good morning", "output": "guten Morgen"}'
+REQUIRED = ("instruction", "output")
+OPTIONAL = ("input", "system", "history")
+INPUTS = ("input", "context", "inputs")
+OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
+
+
+def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+    """instruction and output (or response), with input when it is there."""
+    instruction, output = find_column(columns, ("instruction",)), find_column(columns, OUTPUTS)
+    if not instruction or not output:
+        return None
+    mapping = {"instruction": instruction, "output": output}
+    for role, names in (("input", INPUTS), ("system", ("system", "system_prompt")), ("history", ("history",))):
+        if found := find_column(columns, names):
+            mapping[role] = found
+    return mapping
+
+
+def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Message]:
+    """What is asked: system, earlier rounds, the instruction with its input below it."""
+    prompt = get_text(row, mapping["instruction"])
+    if extra := get_optional(row, mapping.get("input", "input")):
+        prompt = f"{prompt}\n\n{extra}"
+    messages: list[Message] = []
+    if system := get_optional(row, mapping.get("system", "system")):
+        messages.append({"role": "system", "content": system})
+    column = mapping.get("history", "history")
+    for number, turn in enumerate(parse_list(row.get(column)) or [], 1):
+        if not isinstance(turn, list | tuple) or len(turn) != 2:
+            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
+        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
+    return [*messages, {"role": "user", "content": prompt}]
+
+
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+    """One user turn (instruction, then input below it) and the answer."""
+    return {
+        "messages": [
+            *read_instruction(row, mapping),
+            {"role": "assistant", "content": get_text(row, mapping["output"])},
+        ]
+    }

@@ -1,0 +1,68 @@
+"""Prompts that rewards judge (GRPO and its family), with the answer that a reward may compare with, when there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.cells import (
+    drop_marks,
+    find_column,
+    first_value,
+    get_optional,
+    get_text,
+    is_turns,
+    parse_list,
+    read_prompt,
+    to_text,
+)
+from gaslamp.data.rows import Row
+
+KIND = "prompt"
+ORDER = 80
+EXAMPLE = '{"prompt": "What is 17 * 3?"}'
+REQUIRED = ("prompt",)
+OPTIONAL = ("answer", "system")
+PROMPTS = ("prompt", "problem", "question", "query", "instruction", "task")
+ANSWERS = (
+    "answer",
+    "final_answer",
+    "ground_truth",
+    "gold",
+    "target",
+    "label",
+    "expected_answer",
+    "reward_model",
+    "solution",
+    "completion",
+    "response",
+    "output",
+)
+
+
+def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+    """A prompt, with or without an answer; a talk without answers counts too."""
+    prompt = find_column(columns, PROMPTS)
+    if not prompt or not (isinstance(first_value(rows, prompt), str) or is_turns(first_value(rows, prompt))):
+        return None
+    mapping = {"prompt": prompt}
+    answer = find_column(columns, ANSWERS)
+    if answer:
+        mapping["answer"] = answer
+    if system := find_column(columns, ("system", "system_prompt")):
+        mapping["system"] = system
+    return mapping
+
+
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+    """The prompt as messages and the answer as text; verl's reward_model column holds it as ground_truth."""
+    system = get_optional(row, mapping["system"]) if "system" in mapping else None
+    if row.get(mapping["prompt"]) is None:
+        get_text(row, mapping["prompt"])
+    result: Row = {"prompt": drop_marks(read_prompt(row, mapping["prompt"], system))}
+    value = row.get(mapping["answer"]) if "answer" in mapping else None
+    value = parse_list(value) if isinstance(value, str) and '"ground_truth"' in value else value
+    if isinstance(value, dict) and "ground_truth" in value:
+        value = value["ground_truth"]
+    if value is not None:
+        result["answer"] = to_text(value)
+    return result

@@ -1,0 +1,82 @@
+"""Conversations: a column of {role, content} turns (ChatML, OpenAI); ShareGPT's {from, value} is the same with other names.
+
+A ``system`` column is the first turn where there is none; a ``tools`` column lists what may be called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.cells import (
+    find_column,
+    first_value,
+    get_optional,
+    is_turns,
+    parse_list,
+    put_system,
+    read_tools,
+    read_turns,
+)
+from gaslamp.data.rows import Row
+
+KIND = "conversation"
+ORDER = 30
+EXAMPLE = '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}'
+REQUIRED = ("messages",)
+NAMES = (
+    "messages",
+    "conversations",
+    "conversation",
+    "dialog",
+    "dialogue",
+    "chat",
+    "turns",
+    "conversation_a",
+    "completion",
+)
+OPTIONAL = ("system", "tools")
+SYSTEM = ("system", "system_prompt", "system_message")
+TOOLS = ("tools", "functions")
+
+
+def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+    """The column that holds the turns, when the first rows have one."""
+    for name in NAMES:
+        column = find_column(columns, (name,))
+        value = first_value(rows, column) if column else None
+        if name == "completion" and not (
+            is_turns(value) and len(parse_list(value)) > 1 and not find_column(columns, ("prompt",))
+        ):
+            continue  # an answer beside its prompt
+        if column and (is_turns(value) or _is_conversation(value)):
+            mapping = {"messages": column}
+            for role, names in (("system", SYSTEM), ("tools", TOOLS)):
+                if found := find_column(columns, names):
+                    mapping[role] = found
+            return mapping
+    return None
+
+
+def _is_conversation(value: Any) -> bool:
+    """Texts that two people say in turns, without roles."""
+    value = parse_list(value)
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(turn, str) for turn in value)
+
+
+def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+    """The turns of one row. Raises ValueError with what is wrong with it."""
+    column = mapping["messages"]
+    value = row.get(column)
+    if _is_conversation(value):
+        talk = parse_list(value)
+        messages = [
+            {"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(talk)
+        ]
+    else:
+        messages = read_turns(value, column)
+    system = get_optional(row, mapping.get("system", "system"))
+    result: Row = {"messages": put_system(messages, system)}
+    tools = mapping.get("tools", "tools")
+    if row.get(tools) not in (None, "", [], "[]"):
+        result["tools"] = read_tools(row[tools], tools)
+    return result

@@ -1,0 +1,175 @@
+"""What one row is after the data phase, whatever file and method it came from: the kinds, and the questions all phases ask.
+
+A row is a dict with ``id`` and the keys of its kind; which kind it is shows in its keys.
+
+    conversation   messages                        a talk; its last assistant turn is the reference answer
+    text           text                            running text, for continued pre-training
+    preference     prompt, chosen, rejected        three lists of messages
+    rating         prompt, completion, label       two lists of messages and a bool: good or bad
+    prompt         prompt [, answer]               messages to answer; rewards judge, ``answer`` is what they may compare with
+    pair           anchor, positive [, negative]   texts that belong together, for embeddings
+    speech         audio, transcript [, speaker]   a recording; on disk it is a conversation whose answer is audio tokens, and ``audio``
+
+Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored apart), and ``columns`` (the user's other
+columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
+{"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's file}.
+
+``train`` says what carries loss where it is not the usual (every assistant turn, all of a text): in a message false, true, or a list
+of [begin, end] of the letters of its content that do; in a ``text`` row such a list, of its text.
+
+Standard library only: the Snakefile's helpers and every backend's interpreter may import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+Message = dict[str, Any]
+Row = dict[str, Any]
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "conversation": ("messages",),
+    "preference": ("prompt", "chosen", "rejected"),
+    "rating": ("prompt", "completion", "label"),
+    "pair": ("anchor", "positive"),
+    "speech": ("audio", "transcript"),
+    "text": ("text",),
+    "prompt": ("prompt",),
+}
+"""Kind -> the keys it must have; in this order the first that fits is the kind of a row."""
+
+
+def is_plain(row: Row) -> bool:
+    """Whether a row is a conversation of texts that are not blank, user and assistant in turns, with or without a system turn in front."""
+    messages = row.get("messages")
+    if not messages:
+        return False
+    expected = "user"
+    for number, message in enumerate(messages):
+        role, content = message["role"], message["content"]
+        if role != expected:
+            if number or role != "system" or type(content) is not str:
+                return False
+            continue
+        if type(content) is not str or not content or content.isspace():
+            return False
+        expected = "assistant" if role == "user" else "user"
+    return expected == "user" and len(messages) > 1
+
+
+def get_kind(row: Row) -> str:
+    """The kind of a row on disk. Raises ValueError for a row of none."""
+    for kind, keys in KINDS.items():
+        if all(key in row for key in keys):
+            return kind
+    raise ValueError(
+        f"a row with {', '.join(sorted(row))} is of no kind: it needs the keys of one of {', '.join(KINDS)}"
+    )
+
+
+def get_prompt(row: Row) -> list[Message]:
+    """What a model is asked: the messages before the answer. Empty for ``text`` and ``pair`` rows, which ask nothing."""
+    if "messages" in row:
+        messages = _get_conversation(row)[:-1]
+        if any("train" in message for message in messages):
+            return [{key: value for key, value in message.items() if key != "train"} for message in messages]
+        return messages
+    prompt: list[Message] = row.get("prompt", [])
+    return prompt
+
+
+def _get_conversation(row: Row) -> list[Message]:
+    """The turns of a conversation up to the last answer that is learnt: one that is marked as not learnt is no reference."""
+    messages: list[Message] = row["messages"]
+    if messages[-1].get("train") is False:
+        learnt = [
+            number
+            for number, message in enumerate(messages)
+            if message["role"] == "assistant" and message.get("train") is not False
+        ]
+        return messages[: learnt[-1] + 1] if learnt else messages
+    return messages
+
+
+def get_reference(row: Row) -> str | None:
+    """The answer a good model would give, as text; ``None`` when the row holds none (a prompt that only a reward judges)."""
+    kind = get_kind(row)
+    if kind == "conversation":
+        return get_text(_get_conversation(row)[-1])
+    if kind == "preference":
+        return get_text(row["chosen"][-1])
+    if kind == "rating":
+        return get_text(row["completion"][-1]) if row["label"] else None
+    if kind == "prompt":
+        answer = row.get("answer")
+        return None if answer is None else str(answer)
+    return None
+
+
+def get_question(row: Row) -> bytes:
+    """16 bytes that are equal for rows that ask the same: the split puts them on one side, leaks are found by them."""
+    kind = get_kind(row)
+    value = row["text"] if kind == "text" else row["anchor"] if kind == "pair" else get_prompt(row)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def get_text(message: Message) -> str:
+    """The words of a message; images are left out."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
+def get_images(messages: list[Message]) -> list[str]:
+    """The image paths of some messages, in order."""
+    return [
+        part["image"]
+        for message in messages
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if part.get("type") == "image"
+    ]
+
+
+def adapt(row: Row, kind: str) -> Row:
+    """``row`` as a row of another kind, where nothing has to be invented: preference or good rating -> conversation ...
+
+    Raises:
+        ValueError: there is no honest way (a talk has no rejected answer).
+    """
+    own = get_kind(row)
+    if own == kind:
+        return row
+    rest = {key: value for key, value in row.items() if key not in KINDS[own] and key != "answer"}
+    if kind == "conversation" and own == "preference":
+        return {**rest, "messages": [*row["prompt"], *row["chosen"]]}
+    if kind == "conversation" and own == "rating" and row["label"]:
+        return {**rest, "messages": [*row["prompt"], *row["completion"]]}
+    if kind == "conversation" and own == "prompt" and row.get("answer") is not None:
+        return {**rest, "messages": [*row["prompt"], {"role": "assistant", "content": str(row["answer"])}]}
+    if kind == "prompt" and own in ("conversation", "preference", "rating"):
+        reference = get_reference(row)
+        return {**rest, "prompt": get_prompt(row), **({} if reference is None else {"answer": reference})}
+    if kind == "conversation" and own == "rating":
+        raise ValueError("its answer is rated bad: it would be learnt as a good one")
+    if kind == "conversation" and own == "prompt":
+        raise ValueError("it has no answer to learn")
+    raise ValueError(
+        f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} would have to be invented"
+    )
+
+
+def can_adapt(own: str, kind: str) -> bool:
+    """Whether ``adapt`` may make a row of kind ``kind`` from one of kind ``own`` (single rows can still lack something)."""
+    return own == kind or (own, kind) in {
+        ("preference", "conversation"),
+        ("rating", "conversation"),
+        ("prompt", "conversation"),
+        ("conversation", "prompt"),
+        ("preference", "prompt"),
+        ("rating", "prompt"),
+    }

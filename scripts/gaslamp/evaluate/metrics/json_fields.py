@@ -1,0 +1,84 @@
+"""How much of a JSON answer is right, field by field: each value of the reference that stands at its place counts."""
+
+import json
+from collections import Counter
+from typing import Any
+
+TITLE = "JSON fields that are right"
+BINARY = False
+MISSING = object()
+
+
+def flatten(value: Any, path: str = "", depth: int = 0) -> dict[str, Any]:
+    """``{"a": [1, {"b": 2}]}`` -> ``{"a[0]": 1, "a[1].b": 2}``; empty objects and lists are values."""
+    if depth < 100 and isinstance(value, dict) and value:
+        return {
+            key: item
+            for name, part in value.items()
+            for key, item in flatten(part, f"{path}.{name}" if path else str(name), depth + 1).items()
+        }
+    if depth < 100 and isinstance(value, list) and value:
+        return {
+            key: item
+            for number, part in enumerate(value)
+            for key, item in flatten(part, f"{path}[{number}]", depth + 1).items()
+        }
+    return {path: value}
+
+
+def parse(text: str) -> Any:
+    """The JSON value, or MISSING."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def score(answer: str, reference: str) -> float | None:
+    """Right fields / all fields of answer and reference (none is invented for free); ``None`` when the reference is no JSON."""
+    wanted, given = parse(reference), parse(answer)
+    if wanted is MISSING:
+        return None
+    if given is MISSING:
+        return 0.0
+    ours, theirs = flatten(given), flatten(wanted)
+    return len(_get_right(ours, theirs)) / len(ours.keys() | theirs.keys())
+
+
+def _get_right(given: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    # 1 and 1.0 are one number in JSON; true is none, though Python takes it for 1
+    return [
+        key
+        for key, value in wanted.items()
+        if key in given and isinstance(given[key], bool) == isinstance(value, bool) and given[key] == value
+    ]
+
+
+def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+    """Share of rows in which each field is right, places in lists taken together; how many answers are JSON, and have all keys."""
+    from gaslamp.data.rows import get_reference
+
+    right: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    parsed = same_keys = 0
+    for row, prediction in zip(rows, predictions, strict=True):
+        wanted, given = parse(get_reference(row) or ""), parse(prediction["text"])
+        theirs = flatten(wanted)
+        ours = {} if given is MISSING else flatten(given)
+        parsed += given is not MISSING
+        same_keys += given is not MISSING and {_name(key) for key in ours} == {_name(key) for key in theirs}
+        asked.update(_name(key) for key in theirs)
+        right.update(_name(key) for key in _get_right(ours, theirs))
+    fields = {name: {"right": round(right[name] / count, 4), "n": count} for name, count in sorted(asked.items())}
+    return {
+        "is JSON": round(parsed / len(rows), 4),
+        "same structure": round(same_keys / len(rows), 4),
+        "fields": fields,
+    }
+
+
+def _name(path: str) -> str:
+    """``items[3].name`` -> ``items[].name``"""
+    import re
+
+    return re.sub(r"\[\d+\]", "[]", path) or "value"

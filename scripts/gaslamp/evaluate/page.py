@@ -1,0 +1,397 @@
+"""The evaluation page: one HTML file that opens without a network, for someone who never heard of an adapter.
+
+Model text is escaped by the template engine and never becomes markup; plots are SVG made here; images of rows travel inside.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
+from gaslamp.core.files import get_csp_hash, write_text
+from gaslamp.pages.differences import lay_out, mark
+from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
+
+HERE = Path(__file__).parent / "report"
+WORDS = {"improved": "▲ better than before", "regressed": "▼ worse than before", "comparable": "● no change"}
+ANSWERS = {
+    "better": ("good", "Yes, the model became better"),
+    "worse": ("bad", "No, the model became worse"),
+    "no clear difference": ("even", "No clear difference"),
+}
+IMAGES = 60  # rows whose images are put into the page: it stays a file that can be sent
+BINS = 10
+TURNS = {
+    "system": "What the model is told before the question",
+    "user": "Earlier question",
+    "assistant": "Earlier answer",
+    "tool": "Result of a tool",
+}
+
+
+def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None:
+    """Write the page of one comparison.
+
+    Args:
+        compare, gate: what the page tells.
+        out: HTML file.
+        images: the folder that image paths are relative to (data/).
+    """
+    write_text(out, render_page(compare, gate, images))
+
+
+def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
+    """The HTML text."""
+    import jinja2
+    from markupsafe import Markup
+
+    style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    first = compare.metrics[0]
+    tone, answer = ANSWERS[compare.verdict]
+    changes = Counter(example.change for example in compare.examples)
+    worst = set(compare.worst)
+    greedy = not compare.sampling.get("temperature")
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=get_csp_hash(style),
+        script_hash=get_csp_hash(script),
+        headline=compare.headline,
+        target=compare.target,
+        tone=tone,
+        answer=f"{answer}: {format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}",
+        explanation=_explain(first),
+        gate=gate,
+        advice=[step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below") for step in gate.advice],
+        n=compare.n,
+        confidence=f"{100 * compare.confidence:g} %",
+        alpha=f"{1 - compare.confidence:.2g}",
+        metrics=[_get_metric(metric) for metric in compare.metrics],
+        slices=[_get_slice(name, pair, first) for name, pair in first.slices.items()],
+        details=[block for metric in compare.metrics if (block := _get_details(metric))],
+        histogram=_plot_histogram(first, compare.examples),
+        retention=_get_retention(compare),
+        lm_eval=compare.lm_eval,
+        lost=compare.retention_lost,
+        gained=compare.gained,
+        lost_rows=compare.lost,
+        counts={
+            "improved": changes["improved"],
+            "regressed": changes["regressed"],
+            "comparable": changes["comparable"],
+            "worst": len(worst),
+            "near": compare.near_duplicates,
+        },
+        parts=sorted({example.slice for example in compare.examples if example.slice}),
+        rows=[_get_row(example, compare, number, worst, images) for number, example in enumerate(compare.examples)],
+        how="greedily (the likeliest word every time)"
+        if greedy
+        else "by drawing: " + ", ".join(f"{key} {value}" for key, value in compare.sampling.items()),
+        stops=", ".join(
+            f"{who} {100 * share:.0f} %"
+            for who, share in (("before", compare.stop_rate["base"]), ("after", compare.stop_rate["tuned"]))
+        ),
+    )
+
+
+def _explain(first: MetricResult) -> str:
+    """The result in one or two plain sentences."""
+    n, base, tuned = first.tuned.n, first.base.value, first.tuned.value
+    if first.unit == "share" and all(abs(value * n - round(value * n)) < 1e-3 for value in (base, tuned)):
+        text = f"Of {n} test rows that it never learnt from, the model got {round(tuned * n)} right ({first.title}); before the training it was {round(base * n)}."
+    else:
+        which = {True: "Higher is better.", False: "Lower is better.", None: ""}[first.higher]
+        text = f"{first.title[:1].upper()}{first.title[1:]} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
+    if first.p_value == 1:
+        return f"{text} Row by row the two are as often ahead of each other."
+    return f"{text} Luck alone would make such a difference {_tell_luck(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
+
+
+def _tell_luck(p: float) -> str:
+    """A chance as people say it."""
+    if p < 0.001:
+        return "less than once in 1,000 tries"
+    times = 100 * p
+    return f"{times:.0f} times in 100 tries" if times >= 1.5 else f"about once in {round(1 / p)} tries"
+
+
+def _get_metric(metric: MetricResult) -> dict[str, Any]:
+    better = (metric.tuned.value - metric.base.value) * {True: 1, False: -1, None: 0}[metric.higher]
+    tone = "good" if better > 0 else "bad" if better < 0 else "even"
+    direction = {True: "Higher is better.", False: "Lower is better.", None: "Neither high nor low is good by itself."}[
+        metric.higher
+    ]
+    points = " points" if metric.unit == "share" else ""
+    return {
+        "title": metric.title[:1].upper() + metric.title[1:],
+        "about": metric.about,
+        "reading": f"{direction} {metric.tuned.n} rows. "
+        + ("No difference." if metric.p_value == 1 else f"By luck alone: {_tell_luck(metric.p_value)}."),
+        "plot": _plot_bars({"base": metric.base, "tuned": metric.tuned}, metric.unit),
+        "base": format_value(metric.base.value, metric.unit),
+        "tuned": format_value(metric.tuned.value, metric.unit),
+        "change": format_change(metric.base.value, metric.tuned.value, metric.unit) + points,
+        "tone": tone,
+    }
+
+
+def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> dict[str, Any]:
+    top = _get_top(
+        [
+            score
+            for scores in [*metric.slices.values(), {"base": metric.base, "tuned": metric.tuned}]
+            for score in scores.values()
+        ],
+        metric.unit,
+    )
+    return {
+        "name": name,
+        "n": pair["tuned"].n,
+        "plot": _plot_bars(pair, metric.unit, top, thin=True),
+        "base": format_value(pair["base"].value, metric.unit),
+        "tuned": format_value(pair["tuned"].value, metric.unit),
+    }
+
+
+def _get_retention(compare: Compare) -> list[dict[str, Any]]:
+    found = [("General questions", compare.retention)] if compare.retention else []
+    found += [
+        (f"lm-evaluation-harness: {name}", scores)
+        for name, scores in compare.lm_eval.items()
+        if {"base", "tuned"} <= set(scores)
+    ]
+    return [
+        {
+            "title": title,
+            "n": scores["tuned"].n,
+            "plot": _plot_bars(scores, "share"),
+            "base": format_value(scores["base"].value),
+            "tuned": format_value(scores["tuned"].value),
+        }
+        for title, scores in found
+    ]
+
+
+def _get_top(scores: list[Score], unit: str) -> tuple[float, float]:
+    """The two ends of an axis: 0 to 1 for shares, else as far as the intervals reach, with 0 in it."""
+    if unit == "share":
+        return 0.0, max(1.0, *(score.high for score in scores))
+    low, high = min(0.0, *(score.low for score in scores)), max(0.0, *(score.high for score in scores))
+    return (low, high) if high > low else (0.0, 1.0)
+
+
+def _plot_bars(scores: dict[str, Score], unit: str, ends: tuple[float, float] | None = None, thin: bool = False) -> Any:
+    """Two bars with their intervals, base above tuned."""
+    from markupsafe import Markup
+
+    low, high = ends or _get_top(list(scores.values()), unit)
+    width, bar, gap = 400, 8 if thin else 14, 3 if thin else 8
+    height = 2 * bar + gap + (2 if thin else 18)
+
+    def x(value: float) -> float:
+        return round((min(max(value, low), high) - low) / (high - low) * (width - 8) + 4, 1)
+
+    label = ", ".join(f"{who} {format_value(score.value, unit)}" for who, score in scores.items())
+    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">']
+    for number, who in enumerate(("base", "tuned")):
+        score, top = scores[who], 1 + number * (bar + gap)
+        left, right = sorted((x(0.0), x(score.value)))
+        parts.append(f'<rect class="track" x="4" y="{top}" width="{width - 8}" height="{bar}" rx="2"/>')
+        parts.append(
+            f'<rect class="bar-{who}" x="{left}" y="{top}" width="{max(1.5, right - left):.1f}" height="{bar}" rx="2"/>'
+        )
+        if score.low < score.high:
+            parts.append(
+                f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} {top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>'
+            )
+    if not thin:
+        for value, anchor in ((low, "start"), (high, "end")):
+            parts.append(
+                f'<text x="{x(value)}" y="{height - 2}" text-anchor="{anchor}">{format_value(value, unit)}</text>'
+            )
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures only
+
+
+def _plot_histogram(metric: MetricResult, examples: list[Example]) -> Any:
+    """How many rows got which score, for scores that are more than right and wrong; ``None`` otherwise."""
+    from markupsafe import Markup
+
+    found = {
+        who: [value for example in examples if (value := getattr(example, f"{who}_score")) is not None]
+        for who in ("base", "tuned")
+    }
+    values = found["base"] + found["tuned"]
+    if len(set(values)) < 4:
+        return None
+    low, high = min(values), max(values)
+    counts = {
+        who: Counter(min(BINS - 1, int((value - low) / (high - low) * BINS)) for value in scores)
+        for who, scores in found.items()
+    }
+    tallest = max(max(counter.values()) for counter in counts.values())
+    width, height, step = 640, 190, 640 / BINS
+    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Histogram of the scores, before and after">']
+    for place in range(BINS):
+        for number, who in enumerate(("base", "tuned")):
+            count = counts[who][place]
+            tall = count / tallest * (height - 50)
+            left = place * step + 6 + number * (step / 2 - 5)
+            parts.append(
+                f'<rect class="bar-{who}" x="{left:.1f}" y="{height - 24 - tall:.1f}" width="{step / 2 - 7:.1f}" height="{tall:.1f}"/>'
+            )
+            if count:
+                parts.append(
+                    f'<text x="{left + step / 4 - 4:.1f}" y="{height - 28 - tall:.1f}" text-anchor="middle">{count}</text>'
+                )
+    for place in range(0, BINS + 1, 2):
+        anchor = "start" if place == 0 else "end" if place == BINS else "middle"
+        parts.append(
+            f'<text x="{place * step:.1f}" y="{height - 6}" text-anchor="{anchor}">{format_number(low + (high - low) * place / BINS)}</text>'
+        )
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures only
+
+
+def _get_details(metric: MetricResult) -> dict[str, Any] | None:
+    """The report of a metric as tables: plain figures, fields, classes, confusion."""
+    base, tuned = metric.details.get("base", {}), metric.details.get("tuned", {})
+    if not tuned:
+        return None
+    facts = [
+        {"name": name, "base": _emit(name, base.get(name)), "tuned": _emit(name, value)}
+        for name, value in tuned.items()
+        if not isinstance(value, dict)
+    ]
+    fields = []
+    for name, value in tuned.get("fields", {}).items():
+        before = base.get("fields", {}).get(name, {"right": 0.0})
+        pair = {"base": _exact(before["right"]), "tuned": _exact(value["right"])}
+        fields.append(
+            {
+                "name": name,
+                "n": value["n"],
+                "plot": _plot_bars(pair, "share", (0.0, 1.0), thin=True),
+                "base": format_value(before["right"]),
+                "tuned": format_value(value["right"]),
+            }
+        )
+    for name, value in tuned.items():
+        if isinstance(value, dict) and "kept" in value:
+            facts.append(
+                {
+                    "name": f"{name} ({value['n']} rows)",
+                    "base": _emit(name, base.get(name, {}).get("kept")),
+                    "tuned": _emit(name, value["kept"]),
+                }
+            )
+    classes = [
+        {"name": name, "n": item["n"], **{key: format_value(item[key]) for key in ("precision", "recall", "f1")}}
+        for name, item in tuned.get("classes", {}).items()
+    ]
+    if not (facts or fields or classes):
+        return None
+    return {
+        "title": f"More on: {metric.title}",
+        "facts": facts,
+        "fields": fields,
+        "classes": classes,
+        "confusion": _get_confusion(tuned.get("confusion", {})),
+    }
+
+
+def _get_confusion(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
+    if not counts:
+        return None
+    rows = []
+    for name, found in counts.items():
+        total = max(1, sum(found.values()))
+        rows.append(
+            {
+                "name": name,
+                "cells": [
+                    {"count": count, "right": column == name, "level": math.ceil(4 * count / total)}
+                    for column, count in found.items()
+                ],
+            }
+        )
+    return {"columns": list(next(iter(counts.values()))), "rows": rows}
+
+
+def _exact(value: float) -> Score:
+    return Score(value=value, low=value, high=value, n=1)
+
+
+def _emit(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float) and 0 <= value <= 1:
+        return format_value(value)
+    return format_number(value) if isinstance(value, int | float) else str(value)
+
+
+def _get_row(example: Example, compare: Compare, number: int, worst: set[str], images: Path) -> dict[str, Any]:
+    wanted = lay_out(example.reference) or example.reference
+    asked = example.prompt[-1]["content"] if example.prompt else ""
+    shown = [text for path in example.images if number < IMAGES and (text := _read_image(images / path))]
+    if shown:
+        asked = asked.replace("[image] ", "")
+    unit = compare.metrics[0].unit
+    more = [
+        f"{metric.title} {_pair(example.scores.get(metric.name), metric.unit)}"
+        for metric in compare.metrics[1:]
+        if example.scores.get(metric.name)
+    ]
+    more += [f"reward {label} {_pair(list(values), 'points')}" for label, values in example.rewards.items()]
+    more += [f"{key}: {value}" for key, value in example.columns.items()]
+    binary = unit == "share" and {example.base_score, example.tuned_score} <= {0.0, 1.0}
+    names = {0.0: "wrong", 1.0: "right"}
+    return {
+        "id": example.id,
+        "change": example.change,
+        "word": WORDS[example.change],
+        "scores": f"{names[example.base_score or 0.0]} → {names[example.tuned_score or 0.0]}"
+        if binary
+        else _pair([example.base_score, example.tuned_score], unit),
+        "slice": example.slice,
+        "near": example.near,
+        "worst": example.id in worst,
+        "earlier": [
+            {"who": TURNS.get(turn["role"], turn["role"]), "content": turn["content"]} for turn in example.prompt[:-1]
+        ],
+        "asked": asked,
+        "images": shown,
+        "reference": wanted,
+        "base": _mark(example.base, wanted),
+        "tuned": _mark(example.tuned, wanted),
+        "more": "; ".join(more),
+    }
+
+
+def _mark(answer: str, wanted: str) -> list[tuple[str, bool]]:
+    """An answer in pieces; JSON is laid out first, so that one line is compared with one line."""
+    if not answer:
+        return [("(no answer)", False)]
+    text = lay_out(answer) or answer
+    return mark(text, wanted) if wanted else [(text, False)]
+
+
+def _pair(values: list[float | None] | None, unit: str) -> str:
+    return " → ".join("not judged" if value is None else format_value(value, unit) for value in values or [])
+
+
+def _read_image(file: Path) -> str | None:
+    """A data address of a PNG or JPEG of the row; ``None`` when it is not there any more."""
+    if not file.is_file() or file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        return None
+    kind = "png" if file.suffix.lower() == ".png" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,0 +1,1 @@
+"""From adapter to shipped files: merge, GGUF, ladder, parity."""

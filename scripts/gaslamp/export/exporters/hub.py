@@ -1,0 +1,264 @@
+"""The model hub: a folder with the files and a model card written from the facts. `make push` uploads exactly that folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.console import get_size, say
+from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.export.exporters import adapter
+from gaslamp.export.exporters.gguf import VISION_TOWERS, HEAD
+from gaslamp.export.ladder_page import COLUMNS, get_cells, render_svg, show_score
+from gaslamp.export.sources import Sources, get_recommended, put, require_parity
+from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
+
+REQUIRES: tuple[str, ...] = ("huggingface_hub",)
+PUSH = "push.json"
+"""Beside the files: where they go. It is not uploaded."""
+
+
+def export(sources: Sources, settings: Any, out: Path) -> None:
+    """Write everything that a push would upload to ``out``: files, README.md (the model card), and push.json.
+
+    Raises GaslampError when the parity gate did not pass.
+    """
+    require_parity(Parity.read(sources.gguf / "parity.json"), "push")
+    hub = settings.export.hub
+    wanted = hub.files
+    if "adapter" in wanted:
+        (out / "adapter").mkdir()
+        adapter.export(sources, settings, out / "adapter")
+    if "merged" in wanted:
+        for file in sorted(sources.merged.iterdir()):
+            if file.is_file() and not file.name.startswith((".", "gaslamp.json")):
+                put(file, out / file.name)
+    if "gguf" in wanted:
+        for file in (
+            get_recommended(sources.gguf),
+            *(sources.gguf / name for name in (VISION_TOWERS, HEAD) if (sources.gguf / name).is_file()),
+        ):
+            put(file, out / "gguf" / file.name)
+        if (sources.gguf / "Modelfile").is_file():
+            shutil.copyfile(sources.gguf / "Modelfile", out / "gguf" / "Modelfile")
+    if "lora_gguf" in wanted:
+        files = sorted((sources.gguf.parent / "lora").glob("*.gguf"))
+        if not files:
+            raise GaslampError(
+                "there is no adapter as GGUF to push",
+                "add lora_gguf to export.formats, or take it out of export.hub.files",
+            )
+        for file in files:
+            put(file, out / "gguf" / file.name)
+    write_text(out / "ladder.svg", render_svg(Ladder.read(sources.gguf / "ladder.json")))
+    write_text(out / "README.md", render_card(sources, settings))
+    write_json(out / PUSH, {"repo": hub.repo, "private": hub.private})
+    verify(out)
+    files = [file for file in out.rglob("*") if file.is_file() and file.name != PUSH]
+    say(
+        f"{len(files)} files, {get_size(sum(file.stat().st_size for file in files))}, for {hub.repo or 'no repo yet (export.hub.repo)'}"
+    )
+
+
+def render_card(sources: Sources, settings: Any) -> str:
+    """The model card: base, data by hash, settings, results with intervals, ladder, parity, licence. Facts only."""
+    import yaml
+
+    model, card, train = ModelFacts.read(sources.model), Card.read(sources.card), TrainFacts.read(sources.train)
+    compare, template = Compare.read(sources.compare), Template.read(sources.template)
+    ladder, parity = Ladder.read(sources.gguf / "ladder.json"), Parity.read(sources.gguf / "parity.json")
+    is_hub = model.source.count("/") == 1 and not Path(model.source).expanduser().exists()
+    relation = "adapter" if settings.export.hub.files == ["adapter"] else "finetune"
+    head = {
+        "base_model": model.source if is_hub else None,
+        "base_model_relation": relation if is_hub else None,
+        "license": model.license or None,
+        "pipeline_tag": "text-generation",
+        "library_name": "peft" if settings.export.hub.files == ["adapter"] else "transformers",
+        "tags": [
+            "gaslamp",
+            settings.method,
+            *(["gguf"] if "gguf" in settings.export.hub.files else []),
+            *(["lora"] if train.trainable_parameters < train.total_parameters else []),
+        ],
+    }
+    lines = [
+        "---",
+        yaml.safe_dump({key: value for key, value in head.items() if value}, sort_keys=False).rstrip(),
+        "---",
+        "",
+    ]
+    lines += [f"# {quote(settings.project.name)}", ""]
+    if settings.project.task:
+        lines += [quote(settings.project.task), ""]
+    lines += [f"**{quote(compare.headline)}**", ""]
+    # a folder of somebody's machine is nobody's business
+    base = quote(model.source if is_hub or model.source.startswith("embedded:") else model.name)
+    lines += [
+        "## What it is",
+        "",
+        f"- Base model: {base}{f', revision {quote(model.revision)}' if model.revision else ''}; weights sha256 {escape(model.sha256)}",
+        f"- Licence of the base model: {quote(model.license) if model.license else 'not recorded: look it up before you share this'}",
+        f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} parameters trained in {train.steps} steps",
+        f"- Answers end with {code(template.eos_token, cell=False)}; prompts are rendered with the chat template in the tokenizer"
+        f" (sha256 {escape(template.sha256)})",
+        *(
+            [f"- It was trained with this system prompt, send it too: {code(card.system, cell=False)}"]
+            if card.system
+            else []
+        ),
+        "",
+        "## Data",
+        "",
+        "| Part | Rows | sha256 |",
+        "|---|---|---|",
+        *(
+            f"| {escape_cell(part)} | {card.rows.get(part, 0)} | {escape(digest)} |"
+            for part, digest in card.sha256.items()
+        ),
+        "",
+        "## Results",
+        "",
+        f"Greedy answers to {compare.n} test rows that training never saw; {100 * compare.confidence:g} % intervals.",
+        "",
+        "| Measure | Base | This model |",
+        "|---|---|---|",
+        *(
+            f"| {quote(metric.title)} | {show_score(metric.base, metric.unit)} | {show_score(metric.tuned, metric.unit)} |"
+            for metric in compare.metrics
+        ),
+    ]
+    if {"base", "tuned"} <= set(compare.retention):
+        lines.append(
+            f"| General questions (what was kept) | {show_score(compare.retention['base'], 'share')} | {show_score(compare.retention['tuned'], 'share')} |"
+        )
+    lines += [
+        "",
+        "## Levels",
+        "",
+        "![Size against score](ladder.svg)",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{'---|' * len(COLUMNS)}",
+        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level, ladder.unit))} |" for level in ladder.levels),
+        "",
+        f"Recommended: {escape(ladder.recommended)}, {quote(ladder.reason)}.",
+        "",
+        f"Parity: {quote(parity.summary)}{f' (override: {quote(parity.override)})' if parity.override else ''}.",
+        "",
+        "## Settings",
+        "",
+        fence(
+            yaml.safe_dump(
+                {"method": settings.method, "train": settings.train.dump()}, sort_keys=False, allow_unicode=True
+            ),
+            "yaml",
+        ),
+        "",
+        f"Made with gaslamp {escape((train.provenance.versions if train.provenance else {}).get('gaslamp', ''))}.".replace(
+            " .", "."
+        ),
+    ]
+    text = "\n".join(lines) + "\n"
+    if problems := find_placeholders(text):
+        raise GaslampError(
+            "the model card has gaps\n" + "\n".join(f"    - {problem}" for problem in problems),
+            "delete the fact file it is made from and run again",
+        )
+    return strip_marks(text)
+
+
+def verify(folder: Path) -> None:
+    """A card with a head, something to push, and nothing that must not leave this machine. Raises GaslampError otherwise."""
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    problems = [] if card.startswith("---\n") and "\n---\n" in card[4:] else ["README.md has no head"]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    if not any(file.suffix in (".safetensors", ".gguf") for file in files):
+        problems.append("there are no weights")
+    home = str(Path.home())
+    for file in files:
+        if (
+            file.suffix in (".md", ".json", "")
+            and file.name != "tokenizer.json"
+            and len(home) > 4
+            and home in file.read_text(encoding="utf-8", errors="replace")
+        ):
+            problems.append(f"{file.relative_to(folder)} names your home folder")
+        if file.suffix in (".bin", ".pt", ".pkl"):
+            problems.append(f"{file.relative_to(folder)} is a pickle file")
+    if problems:
+        raise GaslampError(
+            f"this would not be pushed: {'; '.join(problems)}", "please report this: it is a bug in the hub exporter"
+        )
+
+
+def push(folder: Path, dry_run: bool) -> None:
+    """Upload a folder that ``export`` wrote; with ``dry_run`` say what would be uploaded, and touch no network.
+
+    Raises GaslampError: no repo in the config, no token, or the hub's refusal.
+    """
+    verify(folder)
+    target = read_json(folder / PUSH)
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and file.name != PUSH and not file.name.startswith(".snakemake")
+    )
+    visible = "private" if target["private"] else "PUBLIC"
+    print(f"{'would push' if dry_run else 'pushing'} to {target['repo'] or '(export.hub.repo is not set)'}, {visible}:")
+    for file in files:
+        print(f"  {get_size(file.stat().st_size):>9}  {file.relative_to(folder)}")
+    if dry_run:
+        print(f"nothing was uploaded; the card: {folder / 'README.md'}")
+        return
+    if not target["repo"]:
+        raise GaslampError(
+            "there is no place to push to",
+            "set export.hub.repo in config.yaml to owner/name",
+            "look at what would go: make push DRY_RUN=1",
+        )
+    import httpx
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise GaslampError(
+            "HF_HUB_OFFLINE is 1, so nothing can be pushed", "unset HF_HUB_OFFLINE and run the same command"
+        )
+    token = get_token()  # HF_TOKEN, or the login's own file; it is handed on and never shown
+    if not token:
+        raise GaslampError(
+            "pushing needs a token of yours with write access, and there is none",
+            "hf auth login (or: export HF_TOKEN=...), then run the same command",
+            "look at what would go: make push DRY_RUN=1",
+        )
+    api = HfApi(token=token)
+    try:
+        api.create_repo(target["repo"], private=target["private"], exist_ok=True)
+        if api.repo_info(target["repo"]).private != target["private"]:
+            raise GaslampError(
+                f"{target['repo']} exists already and is {'public' if target['private'] else 'private'}, the config says {visible.lower()}",
+                "change its visibility on the hub, choose another export.hub.repo, or set export.hub.private",
+            )
+        commit = api.upload_folder(
+            repo_id=target["repo"],
+            folder_path=folder,
+            ignore_patterns=[PUSH, ".snakemake*"],
+            commit_message="Push by gaslamp",
+        )
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no answer"
+        raise GaslampError(
+            f"the hub refused the push to {target['repo']} ({status})",
+            "log in with a token that may write there: hf auth login",
+            "the owner in export.hub.repo is not you or an organisation of yours",
+        ) from None  # the original may quote request headers
+    except (httpx.HTTPError, OSError) as error:
+        raise GaslampError(
+            f"the hub cannot be reached: {type(error).__name__}", "connect to the network and run the same command"
+        ) from None
+    print(f"pushed: {commit.commit_url if hasattr(commit, 'commit_url') else target['repo']}")

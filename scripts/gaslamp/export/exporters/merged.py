@@ -1,0 +1,108 @@
+"""The adapter folded into the base: one 16-bit checkpoint that any tool can load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.console import get_size, say
+from gaslamp.core.contracts import ModelFacts, Provenance, Template
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json
+
+REQUIRES = ("torch", "transformers", "peft")
+FLOAT16_MAX = 65504.0
+
+
+def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
+    """Merge in float32, store in 16 bit, with the tokenizer, the recorded template and the stop tokens.
+
+    Args:
+        model: model.json of the base.
+        adapters: what training left: a PEFT folder, or a whole model.
+        template: template.json.
+        out: folder to write; it appears at once, complete.
+    """
+    from gaslamp.evaluate.loading import load_evaluated
+    from gaslamp.models.base import load_tokenizer
+
+    facts, recorded = ModelFacts.read(model), Template.read(template)
+    provenance = Provenance.start([model, template, adapters])
+    net = load_evaluated(facts, adapters, get_saved_artefact(adapters))
+    dtype, reason = choose_dtype(net, facts.dtype)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    import torch
+
+    if net.can_generate():
+        net.generation_config.eos_token_id = recorded.stop_ids if len(recorded.stop_ids) > 1 else recorded.stop_ids[0]
+        net.generation_config.pad_token_id = recorded.pad_id
+    net.config.pad_token_id = recorded.pad_id
+    net.to(getattr(torch, dtype)).save_pretrained(unfinished)
+    tokenizer = load_tokenizer(facts.path)
+    tokenizer.eos_token, tokenizer.pad_token = recorded.eos_token, recorded.pad_token
+    tokenizer.chat_template = recorded.chat_template
+    tokenizer.save_pretrained(unfinished)
+    # how pictures become numbers, how token vectors become one: what else such a model is used with
+    for file in (*Path(facts.path).glob("*processor*config.json"), *adapters.glob("embedding.json")):
+        shutil.copyfile(file, unfinished / file.name)
+    write_json(
+        unfinished / "gaslamp.json",
+        {"dtype": dtype, "reason": reason, "base": facts.source, "provenance": provenance.model_dump()},
+    )
+    verify(unfinished, recorded, net.can_generate())
+    if (unfinished / "embedding.json").is_file():
+        from gaslamp.train.methods.embedding import finish
+
+        finish(unfinished)
+    if out.exists():
+        shutil.rmtree(out)
+    os.replace(unfinished, out)
+    say(f"merged model: {get_size(sum(f.stat().st_size for f in out.rglob('*')))} in {dtype} ({reason})")
+
+
+def get_saved_artefact(adapters: Path) -> str:
+    """What training left in a folder: ``classifier``, or ``causal_lm`` (which an encoder's adapter goes onto as well)."""
+    if (adapters / "adapter_config.json").is_file():
+        return (
+            "classifier" if read_json(adapters / "adapter_config.json").get("task_type") == "SEQ_CLS" else "causal_lm"
+        )
+    names = (
+        read_json(adapters / "config.json").get("architectures") or [""]
+        if (adapters / "config.json").is_file()
+        else [""]
+    )
+    return "classifier" if names[0].endswith("ForSequenceClassification") else "causal_lm"
+
+
+def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
+    """The 16-bit type to store, with the reason."""
+    largest = max(float(parameter.detach().abs().max()) for parameter in net.parameters())
+    if base_dtype == "bfloat16":
+        return "bfloat16", "as the base model"
+    if largest < FLOAT16_MAX:
+        return "float16", f"finer than bfloat16, and no weight is over {largest:.3g}"
+    return "bfloat16", f"a weight of {largest:.3g} does not fit float16"
+
+
+def verify(folder: Path, template: Template, answers: bool = True) -> None:
+    """Check what others will read: end token, template, weights. Raises GaslampError when one differs."""
+    from gaslamp.models.base import load_tokenizer, read_model_folder
+
+    read_model_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    ends = read_json(folder / "generation_config.json").get("eos_token_id") if answers else template.stop_ids
+    problems = []
+    if tokenizer.chat_template != template.chat_template:
+        problems.append("the chat template differs from data/template.json")
+    if tokenizer.eos_token_id != template.eos_id:
+        problems.append(f"its tokenizer ends with {tokenizer.eos_token}, training ended with {template.eos_token}")
+    if (ends if isinstance(ends, list) else [ends]) != template.stop_ids:
+        problems.append(f"generation_config.json ends with {ends}, training with {template.stop_ids}")
+    if problems:
+        raise GaslampError(
+            f"the merged model is wrong: {'; '.join(problems)}",
+            "please report this: it is a bug in the merged exporter",
+        )

@@ -1,0 +1,273 @@
+"""Model folder -> GGUF -> quantized GGUF, its speed and its facts, through llama.cpp's own programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from gaslamp.core.console import Progress
+from gaslamp.core.errors import GaslampError
+from gaslamp.export.llamacpp.toolchain import get_tool
+
+
+def convert_to_gguf(
+    toolchain: dict[str, Any],
+    model_dir: Path,
+    out: Path,
+    outtype: str = "f16",
+    log: Path | None = None,
+    eyes: bool = False,
+) -> None:
+    """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16 or bf16).
+
+    ``eyes`` takes the vision part of a model that sees instead of its language part: llama-server wants it as a second file.
+
+    Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
+    """
+    if not (Path(model_dir) / "config.json").is_file():
+        raise GaslampError(
+            f"{model_dir} holds no model (config.json is missing)", "run snakemake again: it rebuilds it"
+        )
+
+    def command(temporary: Path) -> list[str]:
+        script = [sys.executable, toolchain["converter"], str(model_dir)]
+        return [*script, "--outfile", str(temporary), "--outtype", outtype, *(["--mmproj"] if eyes else [])]
+
+    _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
+
+
+def convert_lora_to_gguf(
+    toolchain: dict[str, Any], adapter_dir: Path, base_dir: Path, out: Path, log: Path | None = None
+) -> None:
+    """Convert a PEFT adapter folder to the adapter GGUF ``out``, which llama-server lays over the base (``lora=``)."""
+
+    def command(temporary: Path) -> list[str]:
+        script = [sys.executable, toolchain["lora_converter"], str(adapter_dir), "--base", str(base_dir)]
+        return [*script, "--outfile", str(temporary), "--outtype", "f16"]
+
+    _write_gguf(command, Path(out), log, f"converting the adapter {adapter_dir} to GGUF")
+
+
+def quantize(
+    toolchain: dict[str, Any], source: Path, out: Path, level: str, log: Path | None = None, imatrix: Path | None = None
+) -> None:
+    """Quantize the GGUF ``source`` to ``out`` at ``level`` (q8_0, q4_k_m ...; upper or lower case).
+
+    ``imatrix`` is an importance matrix (``build_imatrix``): which weights matter most for such texts.
+    Raises GaslampError with llama-quantize's own lines when it fails; ``out`` is complete or absent.
+    """
+
+    def command(temporary: Path) -> list[str]:
+        start = [toolchain["tools"]["llama-quantize"], *(["--imatrix", str(imatrix)] if imatrix else [])]
+        return [*start, str(source), str(temporary), level.upper()]
+
+    _write_gguf(command, Path(out), log, f"quantizing {source} to {level}")
+
+
+def build_imatrix(
+    toolchain: dict[str, Any], gguf: Path, text: Path, out: Path, log: Path, context: int, chunks: int
+) -> None:
+    """Write the importance matrix of ``gguf`` on ``text``: ``chunks`` pieces of ``context`` tokens, special tokens read as such.
+
+    Raises GaslampError with llama-imatrix' own lines when it fails; ``out`` is complete or absent.
+    """
+
+    def command(temporary: Path) -> list[str]:
+        start = [get_tool(toolchain, "llama-imatrix", log), "-m", str(gguf), "-f", str(text), "-o", str(temporary)]
+        return [*start, "-c", str(context), "--chunks", str(chunks), "--parse-special", "--no-ppl"]
+
+    _write_gguf(command, out, log, f"measuring which weights of {gguf} matter")
+
+
+def bench(
+    toolchain: dict[str, Any],
+    gguf: Path,
+    n_prompt: int = 512,
+    n_gen: int = 128,
+    log: Path | None = None,
+    repetitions: int = 2,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Speed of ``gguf`` on this machine from llama-bench.
+
+    Returns prompt_tps, prompt_stddev, gen_tps and gen_stddev (tokens/s), n_prompt, n_gen, repetitions, threads,
+    backend, cpu and peak_memory_gb (resident, with that many tokens in its memory).
+    """
+    command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
+    command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
+    output = run_tool(command, log, f"measuring the speed of {gguf}")
+    rows = json.loads(output.stdout)
+    prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
+    gen = next(row for row in rows if row["n_gen"] and not row["n_prompt"])
+    return {
+        "prompt_tps": prompt["avg_ts"],
+        "prompt_stddev": prompt["stddev_ts"],
+        "gen_tps": gen["avg_ts"],
+        "gen_stddev": gen["stddev_ts"],
+        "n_prompt": n_prompt,
+        "n_gen": n_gen,
+        "repetitions": repetitions,
+        "threads": gen["n_threads"],
+        "backend": gen["backends"],
+        "cpu": gen["cpu_info"],
+        "peak_memory_gb": output.peak_memory_gb,
+    }
+
+
+def read_gguf_facts(path: Path) -> dict[str, Any]:
+    """What a GGUF file says of itself.
+
+    Returns size_bytes, bits_per_weight (tensor bits over weights), architecture, n_tensors, n_parameters,
+    quantizations (tensor type to number of tensors), eos_id, bos_id, add_bos, tokenizer, vocab_size, chat_template,
+    context_length and rope_freq_base; None for what the file does not say.
+    """
+    import gguf
+
+    check_gguf(path)
+    reader = gguf.GGUFReader(path)
+
+    def get(key: str) -> Any:
+        field = reader.get_field(key)
+        return field.contents() if field else None
+
+    architecture = get("general.architecture")
+    weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    bits = 8 * sum(int(tensor.n_bytes) for tensor in reader.tensors)
+    tokens = reader.get_field("tokenizer.ggml.tokens")
+    return {
+        "size_bytes": Path(path).stat().st_size,
+        "bits_per_weight": round(bits / weights, 3),
+        "architecture": architecture,
+        "n_tensors": len(reader.tensors),
+        "n_parameters": weights,
+        "quantizations": dict(Counter(tensor.tensor_type.name for tensor in reader.tensors).most_common()),
+        "eos_id": get("tokenizer.ggml.eos_token_id"),
+        "bos_id": get("tokenizer.ggml.bos_token_id"),
+        "add_bos": get("tokenizer.ggml.add_bos_token"),
+        "tokenizer": get("tokenizer.ggml.model"),
+        "vocab_size": len(tokens.data) if tokens else None,
+        "chat_template": get("tokenizer.chat_template"),
+        "context_length": get(f"{architecture}.context_length"),
+        "rope_freq_base": get(f"{architecture}.rope.freq_base"),
+    }
+
+
+def check_gguf(path: Path) -> None:
+    """Raise GaslampError unless ``path`` starts like a GGUF file with at least one tensor."""
+    with Path(path).open("rb") as handle:
+        head = handle.read(16)
+    if len(head) < 16 or head[:4] != b"GGUF" or int.from_bytes(head[8:16], "little") == 0:
+        raise GaslampError(
+            f"{path} is not a GGUF model file",
+            f"delete {path} and run snakemake again: it is made again",
+            "the disk was full when it was written",
+        )
+
+
+def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | None, what: str) -> None:
+    """Run ``command(temporary name)``, check what it wrote and rename it to ``out``."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: the converter and llama-quantize look at it.
+    temporary = out.with_name(f".{out.stem}.{os.getpid()}.gguf")
+    try:
+        run_tool(command(temporary), log, what)
+        check_gguf(temporary)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Output(NamedTuple):
+    """What a program printed, and the most memory it held."""
+
+    stdout: str
+    stderr: str
+    peak_memory_gb: float
+
+
+_DONE = re.compile(rb"\[ *(\d+)/ *(\d+)\]|(\d+)%\|")  # llama-quantize's [  12/ 272], the converter's 45%|
+
+
+def get_percentage(text: bytes) -> int | None:
+    """How far a program says it is, at the end of what it printed; ``None`` when it says nothing of it."""
+    found = None
+    for match in _DONE.finditer(text):
+        done, total, share = match.groups()
+        found = int(share) if share else 100 * int(done) // max(1, int(total))
+    return found
+
+
+def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress) -> tuple[int, Any]:
+    """Wait for a child and tell how far it is; its status and resource usage."""
+    pause = 0.02
+    while True:
+        # wait4 tells the memory of this child alone; getrusage would tell the largest of all
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return status, usage
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.5)
+        for handle in printed if pause == 1.0 else ():
+            size = os.fstat(handle.fileno()).st_size
+            percentage = get_percentage(os.pread(handle.fileno(), 4096, max(0, size - 4096)))
+            if percentage is not None and 0 < percentage < 100:
+                progress.update(percentage)
+
+
+def run_tool(command: list[str], log: Path | None, what: str) -> Output:
+    """Run a llama.cpp program and append all it prints to ``log``.
+
+    Raises GaslampError with the program's own lines when it fails; ``what`` says what it was doing.
+    """
+    # Nothing may be fetched for a model that is already on this disk.
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, stdin=subprocess.DEVNULL)
+        try:
+            status, usage = _wait(process.pid, (out, err), Progress(f"{what}:", 100, in_percent=True))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for handle in (out, err):
+            handle.seek(0)
+            texts.append(handle.read().decode("utf-8", errors="replace"))
+    if log:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        with Path(log).open("a", encoding="utf-8") as story:
+            story.write(f"$ {' '.join(command)}\n{texts[0]}{texts[1]}\n")
+    if process.returncode != 0:
+        raise explain_failure(what, process.returncode, texts[0] + texts[1], log)
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
+    return Output(texts[0], texts[1], round(usage.ru_maxrss * unit / 1e9, 3))
+
+
+def explain_failure(what: str, code: int, output: str, log: Path | None) -> GaslampError:
+    """The error for a program that failed, with the lines of its output that say why."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|invalid|failed|not supported|No space", line, re.IGNORECASE)]
+    text = " | ".join((telling or lines)[-3:])[-600:]
+    fix = "see what it names" + (f"; all it printed is in {log}" if log else "")
+    less_likely = "the model folder is incomplete: delete it and run snakemake again"
+    if "No space left" in output:
+        fix = "free some disk space and run the same command"
+    elif "pre-tokenizer was not recognized" in output or "not supported" in text:
+        fix = "llama.cpp does not know this architecture or tokenizer: choose another base model, or export it merged"
+    elif match := re.search(r"No module named '([^']+)'", output):
+        fix = f"install what the converter needs: {sys.executable} -m pip install {match.group(1)}"
+    elif code in (-9, 137):
+        fix = "the machine ran out of memory: close other programs and run the same command"
+    elif "invalid ftype" in output.lower() or "usage:" in output.lower():
+        fix = "choose a level that llama-quantize knows, for example q8_0, q6_k, q5_k_m or q4_k_m"
+    return GaslampError(f"{what} failed (exit {code}): {text or 'it printed nothing'}", fix, less_likely)

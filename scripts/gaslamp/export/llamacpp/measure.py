@@ -1,0 +1,177 @@
+"""What a GGUF level costs and loses on this machine: load time, memory, speed, perplexity and KL divergence against f16."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.console import say
+from gaslamp.core.contracts import Bench, Provenance
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, read_jsonl, write_text
+from gaslamp.data.rows import Row, get_kind, get_prompt, get_reference, get_text
+from gaslamp.export.llamacpp.convert import bench, run_tool
+from gaslamp.export.llamacpp.server import LlamaServer
+from gaslamp.export.llamacpp.toolchain import get_tool
+
+CHUNKS = 8
+CONTEXTS = (256, 128, 64)
+"""Tokens of one piece of text, the longest that the text has enough of. llama-perplexity scores the second half of each."""
+SERVED_CONTEXT = 4096
+
+
+def measure_levels(
+    files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, answers: bool = True
+) -> Bench:
+    """Measure each level after the other, under the same conditions, and write bench.json.
+
+    Args:
+        files: GGUF files of one model; ``model-f16.gguf`` is among them.
+        toolchain: toolchain.json.
+        rows: files of rows; the words of their prompts and answers are the text for perplexity.
+        out: bench.json to write.
+        log: all that llama.cpp prints.
+        answers: the model writes; one that gives vectors is only timed while it reads, and has no next token to lose.
+    """
+    tools = read_json(toolchain)
+    provenance = Provenance.start([*files, *rows])
+    first = next(file for file in files if file.stem == "model-f16")
+    levels: dict[str, dict[str, float]] = {}
+    facts: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".measure-") as name:
+        text, logits = Path(name) / "text.txt", Path(name) / "f16.logits"
+        write_text(text, get_words(rows))
+        context = chunks = 0
+        for file in (first, *(file for file in files if file != first)):
+            level = file.stem.removeprefix("model-")
+            started = time.monotonic()
+            with LlamaServer(
+                tools, file, context=SERVED_CONTEXT, log=log.with_name(f"{log.stem}_server.log")
+            ) as server:
+                loaded = time.monotonic() - started
+                if file == first and answers:
+                    context, chunks = choose_pieces(
+                        len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False))
+                    )
+            facts = bench(tools, file, log=log)
+            levels[level] = {
+                "load_seconds": round(loaded, 2),
+                "peak_memory_gb": facts["peak_memory_gb"],
+                **{
+                    key: round(facts[key], 2)
+                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if answers else ()))
+                },
+            }
+            if chunks:
+                levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
+            say(f"{level}: {get_line(levels[level])}")
+    measured = Bench(
+        levels=levels,
+        n_prompt=facts["n_prompt"],
+        n_gen=facts["n_gen"],
+        threads=facts["threads"],
+        perplexity_tokens=chunks * (context - 1 - context // 2),
+        provenance=provenance,
+    )
+    measured.write(out)
+    return measured
+
+
+def get_line(level: dict[str, float]) -> str:
+    """The figures of one level in a line."""
+    writes = f" writes {level['gen_tps']:.0f}," if "gen_tps" in level else ""
+    line = f"reads {level['prompt_tps']:.0f} tokens/s,{writes} loads in {level['load_seconds']:.1f} s"
+    return line + (f", KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "")
+
+
+def get_words(files: list[Path], enough: int = 40_000) -> str:
+    """Prompts and answers of rows as plain text, at most about ``enough`` characters.
+
+    Words only: llama-perplexity reads no special tokens, so chat markers would become noise.
+    """
+    parts: list[str] = []
+    for file in files:
+        for row in read_jsonl(file):
+            parts += _get_row_words(row)
+            if sum(map(len, parts[-64:])) and sum(map(len, parts)) > enough:
+                return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts) + "\n"
+
+
+def _get_row_words(row: Row) -> list[str]:
+    if get_kind(row) == "text":
+        return [row["text"]]
+    if get_kind(row) == "pair":
+        return [row["anchor"], row["positive"]]
+    words = [get_text(message) for message in get_prompt(row) if message["role"] != "system"]
+    return [word for word in (*words, get_reference(row) or "") if word]
+
+
+def choose_pieces(tokens: int) -> tuple[int, int]:
+    """``(tokens of a piece, pieces)`` for a text of ``tokens``; ``(0, 0)`` when it is too short to say anything."""
+    for context in CONTEXTS:
+        if tokens >= 4 * context:
+            return context, min(CHUNKS, tokens // context)
+    return 0, 0
+
+
+def measure_loss(
+    toolchain: dict[str, Any],
+    file: Path,
+    text: Path,
+    logits: Path,
+    is_first: bool,
+    context: int,
+    chunks: int,
+    log: Path,
+) -> dict[str, float]:
+    """Perplexity of a level on ``text``, and how far its next-token distribution is from that of f16.
+
+    Args:
+        toolchain: contents of toolchain.json.
+        file: the level.
+        text: the words to predict.
+        logits: distributions of f16; written first when ``is_first``.
+        is_first: ``file`` is f16 itself.
+        context, chunks: see ``choose_pieces``.
+        log: all that llama.cpp prints.
+
+    Returns:
+        perplexity, perplexity_error, kl_divergence, kl_error (nats), same_top (share of positions with the same best token).
+
+    Raises:
+        GaslampError: llama-perplexity failed, with its own words.
+    """
+    tool = get_tool(toolchain, "llama-perplexity", log)
+    sizes = ["-c", str(context), "-b", str(context), "--kl-divergence-base", str(logits)]
+    if is_first:
+        run_tool(
+            [tool, "-m", str(file), "-f", str(text), "--chunks", str(chunks), *sizes],
+            log,
+            f"measuring the perplexity of {file}",
+        )
+    # Its log is written by a thread that may be cut off when the program ends: the last row of the table, which holds the
+    # figures over all pieces, comes early, and a second try costs seconds.
+    for _ in range(3):
+        output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
+        rows = {int(row[1]): row for row in _ROW.finditer(output)}
+        if chunks in rows:
+            row = rows[chunks]
+            names = ("perplexity", "perplexity_error", "kl_divergence", "kl_error", "same_top")
+            values = dict(zip(names, (float(row[index]) for index in range(2, 7)), strict=True))
+            return {
+                **values,
+                "kl_divergence": abs(values["kl_divergence"]),
+                "same_top": round(values["same_top"] / 100, 5),
+            }
+    last = " | ".join(line for line in output.splitlines() if line.strip())[-300:]
+    raise GaslampError(
+        f"llama-perplexity gave no figures for {file}: {last or 'it printed nothing'}", f"see the end of {log}"
+    )
+
+
+# piece, perplexity ± , ln of its ratio ± , KL divergence ± , change of probability ± %, same best token ± %
+_ROW = re.compile(r"^ *(\d+) +(\S+) ± +(\S+) +\S+ ± +\S+ +(\S+) ± +(\S+) +\S+ ± +\S+ % +(\S+) ± +\S+ %$", re.MULTILINE)

@@ -1,0 +1,1 @@
+"""Base models: weights, tokenizer, prompt template, processor."""

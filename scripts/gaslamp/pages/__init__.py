@@ -1,0 +1,1 @@
+"""What all HTML and Markdown pages share."""

@@ -1,0 +1,114 @@
+"""Starting the web dashboard: the port, one server for a project, and a browser only where a person sits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.files import read_json, write_json
+from gaslamp.export.llamacpp.server import get_free_port
+
+RECORD = Path("outputs") / "dashboard.json"  # which server shows this project
+IDLE_SECONDS = 1800.0  # a server that a run started ends when nobody looked for so long
+
+
+def is_person_here() -> bool:
+    """Whether somebody at a terminal could see a browser open: no pipe, no CI, no bare SSH."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("CI"):
+        return False
+    if sys.platform == "darwin":
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_browser(url: str) -> None:
+    """Show ``url`` when a person could see it."""
+    if is_person_here():
+        webbrowser.open(url)
+
+
+def find_server(root: Path) -> str | None:
+    """The address of the dashboard that already shows ``root``, or ``None``."""
+    import httpx
+
+    if not (root / RECORD).is_file():
+        return None
+    try:
+        url = f"http://127.0.0.1:{int(read_json(root / RECORD)['port'])}"
+        answer = httpx.get(f"{url}/api/health", timeout=2, trust_env=False)
+        return url if answer.json()["project"] == str(root.resolve()) else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+
+
+def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = None) -> None:
+    """Serve ``root`` on the first free port from ``port`` on, until Ctrl-C; with ``show`` the browser opens."""
+    if url := find_server(root):
+        print(f"the dashboard of this project is already there: {url}", flush=True)
+        if show:
+            open_browser(url)
+        return
+    from gaslamp.report.dashboard.server import serve
+
+    found = get_free_port(port)
+    url = f"http://127.0.0.1:{found}"
+    print(
+        f"dashboard: {url}"
+        + (f" (port {port} is taken)" if found != port else "")
+        + "; Ctrl-C ends it, nothing else stops with it",
+        flush=True,
+    )
+    write_json(root / RECORD, {"port": found, "pid": os.getpid()})
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(0)
+    )  # uvicorn raises it again when it has closed: the record must still go
+    if show:
+        open_browser(url)
+    try:
+        serve(root, found, idle_seconds)
+    finally:
+        (root / RECORD).unlink(missing_ok=True)
+
+
+def open_at_start(root: Path, settings: Any) -> None:
+    """At the start of a run: the page opens when a person is there and the config does not forbid it.
+
+    Args:
+        root: the project.
+        settings: section ``dashboard`` of the config.
+    """
+    if settings.open == "never" or not is_person_here():
+        return
+    url = find_server(root)
+    if url is None:
+        (root / "logs").mkdir(exist_ok=True)
+        with (root / "logs" / "dashboard.log").open("ab") as log:
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "scripts/watch_run.py",
+                    "web",
+                    "--port",
+                    str(settings.port),
+                    "--idle",
+                    str(IDLE_SECONDS),
+                ],
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        for _ in range(40):
+            time.sleep(0.25)
+            if url := find_server(root):
+                break
+    if url:
+        print(f"[dashboard] {url} (dashboard.open: never in config.yaml keeps it shut)", flush=True)
+        webbrowser.open(url)

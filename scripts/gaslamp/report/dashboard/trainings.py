@@ -1,0 +1,320 @@
+"""Trainings as every screen shows them: built line by line from metrics.jsonl, and never read twice."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+POINTS = 800  # of one curve on a screen: more than a screen has columns to tell them apart
+EMA = 0.9  # what each step keeps of the smoothed value before it
+WINDOW = 20  # steps of the running mean
+LAST_ROWS = 10
+SAMPLES = 12
+HEAD = 120  # bytes: a start event has its time and key there
+CHUNK = 2_000_000  # bytes read at once: a long history comes in parts, so that a server can answer between them
+_NOT_SERIES = {"time", "event", "key", "step", "pid"}
+
+
+class Tail:
+    """The new complete lines of a file that grows; a file that was replaced or cut starts again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.offset = path, 0
+        self.state: tuple[int, int, int] | None = None  # inode, size, time of change when everything had been read
+        self.head = b""  # how the file begins: a new file may get the inode of the old one
+
+    def read(self) -> tuple[bool, list[dict[str, Any]]]:
+        """Whether the file began anew, and up to CHUNK bytes of its new lines as objects. Lines that are no JSON are left out."""
+        import orjson
+
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return False, []
+        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if state == self.state:
+            return False, []
+        with self.path.open("rb") as handle:
+            anew = stat.st_size < self.offset or handle.read(len(self.head)) != self.head
+            if anew:
+                self.offset, self.head = 0, b""
+            if not self.head:
+                handle.seek(0)
+                self.head = handle.read(HEAD)
+            handle.seek(self.offset)
+            data = handle.read(CHUNK)
+        end = data.rfind(b"\n") + 1
+        self.offset += end
+        self.state = state if len(data) < CHUNK else None
+        rows = []
+        for line in data[:end].splitlines():
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(row, dict):
+                rows.append(row)
+        return anew, rows
+
+
+@dataclass
+class Series:
+    """One logged value over the steps, with both smoothed forms; NaN where the value was no number."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    ema: array[float] = field(default_factory=lambda: array("d"))
+    mean: array[float] = field(default_factory=lambda: array("d"))
+    broken: int = 0  # values that were NaN or infinite
+    _window: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _total: float = 0.0  # of the window
+
+    def add(self, step: int, value: float) -> None:
+        """Append one value; what is no number counts neither for the smoothed value nor for the mean."""
+        finite = math.isfinite(value)
+        self.broken += not finite
+        before = self.ema[-1] if self.ema else math.nan
+        smoothed = before if not finite else value if math.isnan(before) else EMA * before + (1 - EMA) * value
+        self.steps.append(step)
+        self.values.append(value if finite else math.nan)
+        self.ema.append(smoothed)
+        if finite:
+            self._total += value - (self._window[0] if len(self._window) == WINDOW else 0.0)
+            self._window.append(value)
+        self.mean.append(self._total / len(self._window) if self._window else math.nan)
+
+    def cut(self, step: int) -> bool:
+        """Drop everything after ``step``: a resume goes on from there. Tells whether something went."""
+        keep = len(self.steps)
+        while keep and self.steps[keep - 1] > step:
+            keep -= 1
+        if keep == len(self.steps):
+            return False
+        for column in (self.steps, self.values, self.ema, self.mean):
+            del column[keep:]
+        self._window = deque((value for value in self.values[-WINDOW:] if value == value), maxlen=WINDOW)
+        self._total = sum(self._window)
+        return True
+
+    def last(self) -> float | None:
+        """The newest value that is a number."""
+        return next((value for value in reversed(self.values) if value == value), None)
+
+    def get_points(self, limit: int) -> dict[str, list[Any]]:
+        """At most ``limit`` points of each form, chosen so that the drawn line looks the same (largest triangle, three buckets)."""
+        return {
+            "raw": _thin(self.steps, self.values, limit),
+            "ema": _thin(self.steps, self.ema, limit),
+            "mean": _thin(self.steps, self.mean, limit),
+        }
+
+
+def _plain(values: Iterator[float] | array[float]) -> list[float | None]:
+    return [float(f"{value:.6g}") if value == value else None for value in values]
+
+
+def _thin(steps: array[int], values: array[float], limit: int) -> list[list[Any]]:
+    if len(steps) <= limit:
+        return [list(steps), _plain(values)]
+    import numpy
+    from tsdownsample import LTTBDownsampler
+
+    x, y = numpy.frombuffer(steps, dtype=numpy.int64), numpy.frombuffer(values, dtype=numpy.float64)
+    places = LTTBDownsampler().downsample(x, numpy.nan_to_num(y), n_out=limit)
+    return [x[places].tolist(), _plain(y[places])]
+
+
+class Training:
+    """One training of a run: all events of one key, resumes included."""
+
+    def __init__(self, run: str, key: str) -> None:
+        self.run, self.key = run, key
+        self.starts: list[dict[str, Any]] = []
+        self.end: dict[str, Any] | None = None
+        self.series: dict[str, Series] = {}
+        self.rows: deque[dict[str, Any]] = deque(maxlen=LAST_ROWS)
+        self.samples: deque[dict[str, Any]] = deque(maxlen=SAMPLES)
+        self.sampled = 0
+        self.saves: list[int] = []
+        self.first_time = self.last_time = 0.0
+        self.trained_seconds = 0.0  # of finished attempts
+        self.tokens = 0.0
+        self.step = 0
+        self.changes = 0  # grows with every event
+        self.cuts = 0  # grows when points were taken back: what a screen holds is then stale
+
+    @property
+    def id(self) -> str:
+        """``run@key``: two trainings of one run with other settings are two."""
+        return f"{self.run}@{self.key}"
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The newest start event, empty when the file has none."""
+        return self.starts[-1] if self.starts else {}
+
+    @property
+    def method(self) -> str:
+        return str(self.start.get("method", "sft"))
+
+    @property
+    def max_steps(self) -> int:
+        value = self.start.get("max_steps")
+        return int(value) if isinstance(value, int | float) else 0
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Take in one event of the file; kinds that are not known are left alone."""
+        self.changes += 1
+        now = event.get("time")
+        if isinstance(now, int | float):
+            self.first_time = self.first_time or now
+            if event.get("event") == "start" and self.starts:
+                self.trained_seconds += max(0.0, self.last_time - self.starts[-1].get("time", self.last_time))
+            self.last_time = now
+        kind = event.get("event")
+        if kind == "start":
+            self.starts.append(event)
+            self.end = None
+            self._cut(int(event.get("resumed_from") or 0))
+        elif kind == "step":
+            self._add_step(event)
+        elif kind == "eval":
+            self._add_values(event, "valid/")
+        elif kind == "sample":
+            self.samples.append(event)
+            self.sampled += 1
+        elif kind == "save":
+            self.saves.append(int(event.get("step") or 0))
+        elif kind == "end":
+            self.end = event
+
+    def _cut(self, step: int) -> None:
+        cut = [series.cut(step) for series in self.series.values()]
+        if any(cut):
+            self.cuts += 1
+        while self.rows and self.rows[-1].get("step", 0) > step:
+            self.rows.pop()
+        self.step = min(self.step, step)
+
+    def _add_step(self, event: dict[str, Any]) -> None:
+        step = event.get("step")
+        if not isinstance(step, int):
+            return
+        if step <= self.step:  # a step that was repeated: the later one counts
+            self._cut(step - 1)
+        self.step = step
+        self.tokens += event.get("tokens") or 0
+        self.rows.append(event)
+        self._add_values(event, "")
+        seconds, tokens = event.get("seconds"), event.get("tokens")
+        if isinstance(seconds, int | float) and seconds > 0 and isinstance(tokens, int | float):
+            self._get("tokens_per_second").add(step, tokens / seconds)
+
+    def _add_values(self, event: dict[str, Any], prefix: str) -> None:
+        step = int(event.get("step") or 0)
+        for name, value in event.items():
+            if name in _NOT_SERIES or name.endswith("_flag") or isinstance(value, bool):
+                continue
+            if isinstance(value, int | float) or (value is None and f"{name}_flag" in event):
+                label = name if not prefix or name == "valid_loss" else prefix + name
+                self._get(label).add(step, math.nan if value is None else value)
+
+    def _get(self, name: str) -> Series:
+        if name not in self.series:
+            self.series[name] = Series()
+        return self.series[name]
+
+    # ------------------------------------------------------------------------------------------------- what is shown
+
+    def get_status(self) -> tuple[str, str]:
+        """``training``, ``completed``, ``interrupted``, ``error``, ``killed`` or ``waiting``, and the reason for it."""
+        if self.end:
+            return str(self.end.get("status", "completed")), str(self.end.get("reason") or "")
+        if not self.starts:
+            return "waiting", "no training has started"
+        if _is_alive(self.start.get("pid"), self.start.get("time", 0.0)):
+            return "training", ""
+        return "killed", "its process is gone and wrote no end: the same command goes on from the newest checkpoint"
+
+    def get_elapsed(self, live: bool) -> float:
+        """Seconds of training over all attempts."""
+        until = time.time() if live else self.last_time
+        return self.trained_seconds + max(0.0, until - float(self.start.get("time", until)))
+
+    def get_seconds_per_step(self) -> float | None:
+        """Median of the last steps."""
+        series = self.series.get("seconds")
+        known = sorted(value for value in series.values[-WINDOW:] if value == value) if series else []
+        return known[len(known) // 2] if known else None
+
+    def get_remaining(self) -> float | None:
+        """Estimated seconds to the last step."""
+        pace = self.get_seconds_per_step()
+        return pace * max(0, self.max_steps - self.step) if pace and self.max_steps else None
+
+
+def _is_alive(pid: Any, started: float) -> bool:
+    """Whether the process that wrote a start event still runs; a later one with its number does not count."""
+    import psutil
+
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return float(process.create_time()) <= started + 2 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+class Metrics:
+    """All trainings in the metrics files of a project (``logs/<run>/train.metrics.jsonl``)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tails: dict[str, Tail] = {}
+        self.trainings: dict[str, Training] = {}
+
+    def poll(self) -> bool:
+        """Take in what was appended since the last call; True while there is more to read."""
+        more = False
+        found = {path.parent.name: path for path in self.root.glob("logs/*/train.metrics.jsonl")}
+        for run in set(self.tails) - set(found):  # make clean-run
+            del self.tails[run]
+            self._forget(run)
+        for run, path in found.items():
+            tail = self.tails.setdefault(run, Tail(path))
+            anew, events = tail.read()
+            if anew:
+                self._forget(run)
+            for event in events:
+                key = str(event.get("key", ""))
+                training = self.trainings.setdefault(f"{run}@{key}", Training(run, key))
+                training.add(event)
+            more = more or (bool(events) and os.path.getsize(path) - tail.offset > CHUNK // 10)
+        return more
+
+    def read_all(self) -> None:
+        """Everything that stands in the files now."""
+        while self.poll():
+            pass
+
+    def _forget(self, run: str) -> None:
+        self.trainings = {name: one for name, one in self.trainings.items() if one.run != run}
+
+    def sort(self) -> list[Training]:
+        """Those with a step or a start, the newest first."""
+        known = [one for one in self.trainings.values() if one.starts or one.series]
+        return sorted(known, key=lambda one: (one.start.get("time", 0.0), one.last_time), reverse=True)
+
+    def find(self, name: str | None) -> Training | None:
+        """A training by id, or the newest of a run by the run's name, or the newest of all."""
+        if name in self.trainings:
+            return self.trainings[name]
+        return next((one for one in self.sort() if not name or one.run == name), None)

@@ -1,0 +1,185 @@
+"""Talk to the running server in the terminal: answers stream, the conversation is remembered, /help lists the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core.contracts import Card
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import write_json
+from gaslamp.export.llamacpp.server import read_state
+from gaslamp.serve.chat.serve import KEY_FILE, STATE
+
+HELP = """/new            forget the conversation
+/retry          answer the last message again
+/base           the next answers come from the base model, too (again: off)
+/system TEXT    another system prompt (empty: none)
+/temperature X  0 answers as the evaluation did; now {temperature:g}
+/save FILE      the conversation as JSON
+/quit           or Ctrl-D, or an empty line; Ctrl-C stops an answer"""
+
+
+class Terminal:
+    """One conversation in the terminal.
+
+    Args:
+        client: OpenAI client of the server.
+        state: of the server (serve.json).
+        console: rich console to print on.
+        system: system prompt to begin with.
+    """
+
+    def __init__(self, client: Any, state: dict[str, Any], console: Any, system: str | None) -> None:
+        self.client, self.state, self.console, self.system = client, state, console, system
+        self.temperature, self.base = 0.7, False
+        self.histories: dict[str, list[Any]] = {"tuned": [], "base": []}
+
+    def read(self, line: str) -> bool:
+        """Do what a line says; False when it ends the conversation."""
+        if not line.startswith("/"):
+            self.ask(line)
+            return True
+        command, _, rest = line.partition(" ")
+        if command in ("/quit", "/exit"):
+            return False
+        if command == "/new":
+            self.histories = {"tuned": [], "base": []}
+        elif command == "/retry":
+            self.retry()
+        elif command == "/base":
+            self.set_base()
+        elif command == "/system":
+            self.system = rest.strip() or None
+        elif command == "/temperature":
+            self.set_temperature(rest)
+        elif command == "/save":
+            self.save(rest.strip())
+        else:
+            self.console.print(HELP.format(temperature=self.temperature), markup=False, highlight=False)
+        return True
+
+    def set_base(self) -> None:
+        self.base = not self.base and "base" in self.state.get("requests", {})
+        self.console.print("base answers too" if self.base else "only the tuned model answers", style="dim")
+
+    def set_temperature(self, text: str) -> None:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if 0 <= value <= 2:
+            self.temperature = value
+        else:
+            self.console.print("a temperature is a number from 0 to 2", style="red")
+
+    def save(self, name: str) -> None:
+        if not name:
+            self.console.print("say where: /save talk.json", style="red")
+            return
+        try:
+            write_json(
+                Path(name).expanduser(),
+                {"model": self.state["model"], "system": self.system, "messages": self.histories["tuned"]},
+            )
+        except GaslampError as error:
+            self.console.print(str(error), style="red", markup=False)
+
+    def retry(self) -> None:
+        history = self.histories["tuned"]
+        while history and history[-1]["role"] == "assistant":
+            history.pop()
+        if history:
+            question = history.pop()["content"]
+            del self.histories["base"][len(history) :]
+            self.ask(question)
+
+    def ask(self, question: str) -> None:
+        """Send ``question`` and print the answer of each column as it comes."""
+        for column in ("tuned", "base") if self.base else ("tuned",):
+            history = self.histories[column]
+            messages = [
+                *([{"role": "system", "content": self.system}] if self.system else []),
+                *history,
+                {"role": "user", "content": question},
+            ]
+            if self.base:
+                self.console.print(f"{column}> ", style="bold", end="")
+            answer = self.stream(messages, self.state.get("requests", {}).get(column, {}))
+            history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+    def stream(self, messages: list[Any], fields: dict[str, Any]) -> str:
+        """Print one answer as it comes; Ctrl-C ends it and keeps what is there. Returns its text."""
+        from openai import APIConnectionError, APIStatusError
+
+        pieces: list[str] = []
+        started = time.monotonic()
+        note = ""
+        try:
+            parts = self.client.chat.completions.create(
+                model=self.state["alias"],
+                messages=messages,
+                stream=True,
+                temperature=self.temperature,
+                top_p=0.9,
+                max_tokens=1024,
+                extra_body=fields,
+            )
+            with contextlib.closing(parts):
+                for part in parts:
+                    if part.choices and (piece := part.choices[0].delta.content):
+                        pieces.append(piece)
+                        self.console.out(clean(piece), end="", highlight=False)
+        except KeyboardInterrupt:
+            note = ", stopped"
+        except APIConnectionError as error:
+            raise GaslampError(
+                "the server went away", "start it again with: make deploy", f"see {self.state['log']}"
+            ) from error
+        except APIStatusError as error:
+            self.console.print(f"no answer: {error.message}", style="red", markup=False)
+        seconds = time.monotonic() - started
+        # one chunk is one token, but for tokens that end inside a character
+        self.console.print(
+            f"\n{len(pieces)} tokens, {len(pieces) / max(seconds, 1e-3):.0f} tokens/s{note}",
+            style="dim",
+            highlight=False,
+        )
+        return "".join(pieces)
+
+
+def clean(text: str) -> str:
+    """Model text without the characters that steer a terminal."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
+def chat() -> None:
+    """Talk to the running server until an empty line or Ctrl-D."""
+    from openai import OpenAI
+    from rich.console import Console
+
+    state = read_state(STATE)
+    if state is None:
+        raise GaslampError("no server of this project is running", "start it with: make deploy")
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - arrow keys and earlier lines in input()
+    client = OpenAI(
+        base_url=f"{state['url']}/v1", api_key=KEY_FILE.read_text(encoding="utf-8").strip(), max_retries=0, timeout=600
+    )
+    console = Console(highlight=False)
+    terminal = Terminal(client, state, console, Card.read("data/card.json").system)
+    console.print(
+        f"{state['alias']} ({Path(state['model']).name}): an empty line ends, /help lists the commands", markup=False
+    )
+    while True:
+        try:
+            line = input("you> ").strip()
+        except EOFError:
+            line = ""
+        except KeyboardInterrupt:
+            print()
+            continue
+        if not line or not terminal.read(line):
+            return

@@ -1,0 +1,1 @@
+"""Training: methods, backends, rewards, engines."""

@@ -1,0 +1,31 @@
+"""Train on a Google Colab machine. Not built yet: declared, so that the preflight and run_colab refuse it by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.core.errors import GaslampError
+
+BUILT = False
+REASON = "driving a Colab machine comes with a later version"
+EXTRA = "colab"
+REQUIRES = ("transformers", "tokenizers")
+METHODS = ("sft",)
+STEPS = ("push", "train", "poll", "pull")
+
+
+def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
+    """What this machine lacks for this backend, each with what to use instead."""
+    if system["colab_cli"]:
+        return []
+    return [
+        (
+            "no colab command on the PATH, which drives the Colab machine",
+            "install google-colab-cli (Python 3.12+), or use snakemake --profile cpu",
+        )
+    ]
+
+
+def run_step(step: str) -> None:
+    """One of STEPS on the Colab machine; always a GaslampError until the backend is built."""
+    raise GaslampError(f"the Colab step '{step}' is not built yet: {REASON}", "use snakemake --profile cpu")

@@ -1,0 +1,75 @@
+"""Train on Apple silicon with TRL and PEFT on PyTorch MPS: for the methods that MLX does not train. The same code as cpu."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.core import registry, threads
+
+if TYPE_CHECKING:
+    from gaslamp.core.events import Events
+    from gaslamp.train.run import Plan, Result
+
+BUILT = True
+REASON = ""
+EXTRA = "cpu"
+REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+METHODS = tuple(registry.names("methods"))
+
+
+def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
+    """What this machine lacks for this backend, each with what to use instead."""
+    if system["is_apple_silicon"]:
+        return []
+    here = f"{system['os']} {system['arch']}"
+    return [
+        (
+            f"this is {here}: PyTorch MPS needs a Mac with Apple silicon",
+            "use snakemake --profile cpu, which is the same trainer on the processor",
+        )
+    ]
+
+
+def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
+    """What of a config PyTorch MPS does not do: (problem, fix)."""
+    if settings.train.quantization == "none":
+        return []
+    return [
+        (
+            f"train.quantization is {settings.train.quantization}: bitsandbytes has no kernels for MPS",
+            "set train.quantization: none, or use snakemake --profile mac, whose 4-bit base is MLX's",
+        )
+    ]
+
+
+def prepare_process(settings: Any) -> str:
+    """Set what must stand before torch is imported; operations that MPS lacks go to the processor instead of stopping."""
+    import os
+
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    return threads.prepare_process()
+
+
+def choose_dtype(wanted: str, has_mps: bool) -> tuple[str, str]:
+    """The type of the base weights in training and the reason for it."""
+    if wanted != "auto":
+        return wanted, "set in config.yaml"
+    if has_mps:
+        return "bfloat16", "half the memory, and it does not overflow as float16 does; the adapter itself stays float32"
+    return "float32", "no MPS here: PyTorch computes on the processor"
+
+
+def train(plan: Plan, events: Events) -> Result:
+    """Train with TRL on MPS, or on the processor where PyTorch has none (the tests).
+
+    The weights have their type, the arithmetic follows it: no mixed precision, whose gradient scaler is made for CUDA. The
+    optimizer is adamw_torch, generation is the trainer's own: there is no vLLM and no paged optimizer for MPS.
+    """
+    import torch
+
+    from gaslamp.train.trl.engine import train_with_trl
+
+    has_mps = torch.backends.mps.is_available()
+    dtype, reason = choose_dtype(plan.settings.train.dtype, has_mps)
+    arguments: dict[str, Any] = {"use_cpu": not has_mps, "bf16": False, "fp16": False, "optim": "adamw_torch"}
+    return train_with_trl(plan, events, arguments, dtype, {"dtype": f"{dtype}: {reason}"})

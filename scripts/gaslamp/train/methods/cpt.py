@@ -1,0 +1,65 @@
+"""Continued pre-training: learn the language and the facts of running text. Before sft, when a field is foreign to the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.rows import Row
+from gaslamp.models.template import mark_text
+from gaslamp.train.method import Context
+from gaslamp.train.method import Settings as Settings
+from gaslamp.train.methods.sft import get_token_trainer
+
+KINDS = ("text",)
+NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
+ARTEFACT = "causal_lm"
+ADAPTERS = ("lora", "none")
+PACKS = True
+PRESET = {
+    "learning_rate": 2e-4,
+    "epochs": 1,
+    "batch_size": 2,
+    "gradient_accumulation": 4,
+    "max_length": 512,
+    "packing": True,
+    "warmup_steps": 10,
+}
+FULL_PRESET = {"learning_rate": 2e-5}  # every weight moves: a tenth of what an adapter takes
+METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
+DEFAULT_METRICS = ("perplexity",)
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    return [] if row["text"].strip() else ["the text is empty"]
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's trainer on pieces of the documents: every token of them is learnt, and where a document ends."""
+    return get_token_trainer(context, encode(context, context.train), encode(context, context.valid))
+
+
+def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
+    """``input_ids`` and ``labels`` of the pieces of the documents; where a document is marked, only what is marked has labels."""
+    size = context.settings.train.max_length
+    plain = [row for row in rows if "train" not in row]
+    pieces = [piece for row in plain for piece in split(encode_text(context.tokenizer, row["text"]), size)]
+    marked = [
+        context.renderer.encode_pieces([mark_text(row["text"], row, key="text")])[0] for row in rows if "train" in row
+    ]
+    cut = [pair for row in marked for pair in zip(split(row.ids, size), split(row.labels, size), strict=True)]
+    return [{"input_ids": piece, "labels": piece} for piece in pieces] + [
+        {"input_ids": ids, "labels": labels} for ids, labels in cut if any(label != -100 for label in labels[1:])
+    ]
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a document as the tokenizer begins one, with the end token behind it."""
+    ids: list[int] = tokenizer(text)["input_ids"]
+    return ids if ids[-1:] == [tokenizer.eos_token_id] else [*ids, tokenizer.eos_token_id]
+
+
+def split(ids: list[int], size: int) -> list[list[int]]:
+    """A document in pieces of at most ``size`` tokens; a last piece of one token has nothing to predict and is left out."""
+    pieces = [ids[start : start + size] for start in range(0, len(ids), size)]
+    return [piece for piece in pieces if len(piece) > 1]

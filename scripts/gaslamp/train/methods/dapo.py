@@ -1,0 +1,37 @@
+"""DAPO: GRPO that counts every token alike, lets rare tokens grow (clip higher) and learns nothing from answers that were cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import METRICS as METRICS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.train.reinforcement import validate as validate
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(GrpoSettings):
+    epsilon_high: float | None = Field(
+        0.28,
+        gt=0,
+        lt=5,
+        description="How far one update may raise a token's likelihood; above epsilon keeps exploring; typical 0.28.",
+    )
+    mask_truncated: bool = Field(
+        True, description="Learn nothing from completions that were cut at max_completion_length."
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with a loss over all tokens of the step. Dynamic sampling (drawing again where all rewards agree) is not in TRL."""
+    return get_grpo_trainer(context, loss_type="dapo")

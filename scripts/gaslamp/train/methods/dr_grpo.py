@@ -1,0 +1,32 @@
+"""Dr. GRPO: GRPO without its two biases, towards long wrong answers and towards prompts whose answers hardly differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import METRICS as METRICS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.train.reinforcement import validate as validate
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(GrpoSettings):
+    scale_rewards: bool = Field(
+        False,
+        description="Divide by the spread of the group; off is what removes the bias towards prompts with little spread.",
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with a constant length in the loss: max_completion_length, whatever a completion has."""
+    return get_grpo_trainer(context, loss_type="dr_grpo")

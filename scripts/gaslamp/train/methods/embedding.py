@@ -1,0 +1,169 @@
+"""Embeddings: texts that belong together get vectors that point the same way, for search, clustering and duplicates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gaslamp.data.rows import Row
+from gaslamp.train import method
+from gaslamp.train.method import Context
+from pydantic import Field
+
+KINDS = ("pair",)
+NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
+ARTEFACT = "encoder"
+POOLING = "mean"
+SEQUENCES = 2  # a row is two texts
+BATCH_IS_LOSS = True
+PRESET = {
+    "learning_rate": 2e-4,
+    "batch_size": 16,
+    "gradient_accumulation": 1,
+    "epochs": 3,
+    "max_length": 256,
+    "warmup_steps": 10,
+}
+METRICS = ("loss", "grad_norm")
+DEFAULT_METRICS = ("retrieval", "mean_reciprocal_rank")
+
+
+class Settings(method.Settings):
+    temperature: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Sharpness among the texts of a batch; smaller punishes near misses harder; typical 0.01 to 0.1.",
+    )
+    chunk: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Texts embedded at once, so that batch_size may be large in little memory (GradCache); null: all.",
+    )
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    problems = [
+        f"{name} is empty" for name in ("anchor", "positive", "negative") if name in row and not str(row[name]).strip()
+    ]
+    if row["anchor"] == row["positive"]:
+        problems.append("anchor and positive are the same text: nothing to learn")
+    return problems
+
+
+def load_model(path: str | Path, dtype: str) -> Any:
+    """The base model without its head, as a SentenceTransformer."""
+    import torch
+
+    return build(path, getattr(torch, dtype))
+
+
+def build(path: str | Path, dtype: Any) -> Any:
+    """A SentenceTransformer on the checkpoint in ``path``: the mean over a text's tokens, which the evaluation takes too."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    # plain text: of a model with a chat template it would else make a user turn of every text
+    text = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+    backbone = Transformer(
+        str(path),
+        model_kwargs={"dtype": dtype, "use_safetensors": True},
+        modality_config=text,
+        module_output_name="token_embeddings",
+    )
+    return SentenceTransformer(
+        modules=[backbone, Pooling(backbone.get_embedding_dimension(), pooling_mode=POOLING)], device="cpu"
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """sentence-transformers' trainer: the other positives of a batch are the wrong answers, and so are the negatives."""
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import (
+        CachedMultipleNegativesRankingLoss,
+        MultipleNegativesRankingLoss,
+    )
+
+    model, options, train = context.model, context.options, context.settings.train
+    model[0].max_seq_length = train.max_length
+    model.tokenizer.pad_token = context.tokenizer.pad_token
+    if context.peft_config is not None:
+        context.peft_config.task_type = "FEATURE_EXTRACTION"
+        model.add_adapter(context.peft_config)
+    scale = {"scale": 1 / options.temperature}
+    loss = (
+        CachedMultipleNegativesRankingLoss(model, mini_batch_size=options.chunk, **scale)
+        if options.chunk
+        else MultipleNegativesRankingLoss(model, **scale)
+    )
+    names = ["anchor", "positive"]
+    have = sum("negative" in row for row in context.train + context.valid)
+    if have:
+        whole = have == len(context.train) + len(context.valid)
+        names += ["negative"] if whole else []
+        context.decisions["negatives"] = (
+            "used: every row has one"
+            if whole
+            else f"left out: {have} of {len(context.train) + len(context.valid)} rows have one, and either all must or none"
+        )
+    return SentenceTransformerTrainer(
+        model=model,
+        args=SentenceTransformerTrainingArguments(**context.arguments, batch_sampler="no_duplicates"),
+        train_dataset=context.to_dataset([{name: row[name] for name in names} for row in context.train]),
+        eval_dataset=context.to_dataset([{name: row[name] for name in names} for row in context.valid]),
+        loss=loss,
+        callbacks=context.callbacks,
+    )
+
+
+def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The batch of the longest texts: rows are tokenized in the collator, so that their lengths in tokens are not known."""
+    every = list(trainer.train_dataset)
+    every.sort(key=lambda row: sum(len(text) for text in row.values()), reverse=True)
+    batch: dict[str, Any] = trainer.data_collator(every[: trainer.args.per_device_train_batch_size])
+    return batch
+
+
+def save(trainer: Any, folder: Path) -> None:
+    """The adapter under the names that it has in the causal model, so that every later phase puts it onto the base like any other.
+
+    ``embedding.json`` beside it says how token vectors become one, and tells the merge to call ``finish``.
+    """
+    from gaslamp.core.files import read_json, write_json
+    from safetensors.torch import load_file, save_file
+
+    backbone = trainer.model[0].auto_model
+    backbone.save_pretrained(folder)
+    weights, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+    start = "base_model.model."
+    tensors = {
+        key.replace(start, f"{start}{backbone.base_model_prefix}.", 1): value
+        for key, value in load_file(weights).items()
+    }
+    save_file(tensors, weights, metadata={"format": "pt"})
+    write_json(config, {**read_json(config), "task_type": "CAUSAL_LM", "base_model_name_or_path": None})
+    write_json(
+        folder / "embedding.json",
+        {"pooling": POOLING, "normalize": True, "max_length": trainer.model[0].max_seq_length},
+    )
+
+
+def finish(folder: Path) -> None:
+    """The merged folder as sentence-transformers loads it: the model without its head, mean pooling, vectors of length 1."""
+    import shutil
+
+    import torch
+    from gaslamp.core.files import read_json
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    whole = folder.with_name(f"{folder.name}.whole")
+    folder.rename(whole)
+    model = build(whole, getattr(torch, read_json(whole / "gaslamp.json")["dtype"]))
+    model[0].max_seq_length = read_json(whole / "embedding.json")["max_length"]
+    model.append(Normalize())
+    model.save_pretrained(str(folder), create_model_card=False)
+    for name in ("gaslamp.json", "embedding.json"):
+        shutil.copy2(whole / name, folder)
+    shutil.rmtree(whole)

@@ -1,0 +1,28 @@
+"""Group relative policy optimization: draw several answers to each prompt, let rewards judge, make the better ones likelier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import METRICS as METRICS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.train.reinforcement import validate as validate
+
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(GrpoSettings):
+    pass
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with the loss of the paper: the mean over each completion's tokens, then over completions."""
+    return get_grpo_trainer(context, loss_type="grpo")

@@ -1,0 +1,35 @@
+"""Group sequence policy optimization: GRPO that weighs and clips whole answers instead of tokens; steadier for long answers and mixtures of experts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import METRICS as METRICS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.train.reinforcement import validate as validate
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(GrpoSettings):
+    epsilon: float = Field(
+        3e-4,
+        gt=0,
+        lt=1,
+        description="How far one update may move an answer's likelihood per token; much smaller than GRPO's; typical 2e-4 to 1e-3.",
+    )
+    epsilon_high: float | None = Field(4e-4, gt=0, lt=5, description="The same upwards; typical a third above epsilon.")
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's GRPOTrainer with importance weights of whole sequences, and the loss of GRPO as the paper has it."""
+    return get_grpo_trainer(context, loss_type="grpo", importance_sampling_level="sequence")

@@ -1,0 +1,129 @@
+"""Kahneman-Tversky optimization: learn from single answers marked good or bad; no pairs are needed."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row
+from gaslamp.train import method
+from gaslamp.train.method import Context
+from gaslamp.train.preference import encode_answer, find_answer_problems, find_prompt_problems, take_as_is
+from pydantic import Field
+
+KINDS = ("rating",)
+NEEDS = "answers marked good or bad, for instance by a thumb (prompt, completion, label)"
+ARTEFACT = "causal_lm"
+SEQUENCES = 2  # each answer, and one that belongs to another prompt
+REFERENCE = True
+ADAPTERS = ("lora", "none")
+PRESET = {"learning_rate": 5e-6, "batch_size": 4, "gradient_accumulation": 2, "epochs": 3, "max_length": 1024}
+FULL_PRESET = {"learning_rate": 5e-7}
+METRICS = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "kl",
+    "logps/chosen",
+    "logps/rejected",
+    "grad_norm",
+)
+DEFAULT_METRICS = ("preference_margin", "length")
+
+
+class Settings(method.Settings):
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=5,
+        description="How hard the base model holds on: 0.01 lets the tuned one go far, 0.5 hardly at all; typical 0.1.",
+    )
+    good_weight: float | None = Field(
+        None, gt=0, le=100, description="Weight of good answers; null: balanced by how many of each there are."
+    )
+    bad_weight: float = Field(1.0, gt=0, le=100, description="Weight of bad answers; typical 1.")
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    return find_prompt_problems(row["prompt"]) + find_answer_problems("completion", row["completion"])
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's KTOTrainer on our token ids.
+
+    It trains the rows in the order they have, because it estimates the distance to the base model from mismatched neighbours
+    in a batch: so they are shuffled here, by the seed.
+
+    Raises:
+        GaslampError: rows of one label only, or a batch of one row.
+    """
+    from trl import KTOConfig, KTOTrainer
+
+    train, options = context.settings.train, context.options
+    rows = encode(context, context.train)
+    random.Random(train.seed).shuffle(rows)
+    weight = get_good_weight(context, rows)
+    return take_as_is(KTOTrainer, "_prepare_dataset")(
+        model=context.model,
+        args=KTOConfig(
+            **context.arguments,
+            beta=options.beta,
+            desirable_weight=weight,
+            undesirable_weight=options.bad_weight,
+            max_length=None,
+        ),
+        train_dataset=context.to_dataset(add_mismatched(rows, train.batch_size)),
+        eval_dataset=context.to_dataset(add_mismatched(encode(context, context.valid), train.batch_size)),
+        processing_class=context.tokenizer,
+        callbacks=context.callbacks,
+        peft_config=context.peft_config,
+    )
+
+
+def get_good_weight(context: Any, rows: list[dict[str, Any]]) -> float:
+    """Weight of good answers: of the options, or so that both kinds count alike; the choice is recorded.
+
+    Raises:
+        GaslampError: rows of one label only, or a batch of one row.
+    """
+    options, good = context.options, sum(row["label"] for row in rows)
+    if not 0 < good < len(rows):
+        raise GaslampError(
+            f"all {len(rows)} training rows are {'good' if good else 'bad'}: kto needs both",
+            "add rows with the other label",
+            "for good answers alone use method: sft",
+        )
+    if context.settings.train.batch_size < 2:
+        raise GaslampError(
+            "kto compares the rows of a batch: train.batch_size must be 2 or more",
+            "set train.batch_size: 2 and a smaller gradient_accumulation",
+        )
+    if options.good_weight is not None:
+        return float(options.good_weight)
+    weight = min(3.0, max(1 / 3, float(options.bad_weight * (len(rows) - good) / good)))
+    context.decisions["good_weight"] = (
+        f"{weight:.2f}: {good} good and {len(rows) - good} bad rows count alike (a third to three at most)"
+    )
+    return weight
+
+
+def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
+    """``prompt_ids``, ``completion_ids`` and ``label`` of each row that is not over ``train.max_length``."""
+    result = []
+    for row in rows:
+        prompt, completion = encode_answer(context.renderer, row["prompt"], row["completion"], row.get("tools"))
+        if len(prompt) + len(completion) <= context.settings.train.max_length:
+            result.append({"prompt_ids": prompt, "completion_ids": completion, "label": row["label"]})
+    return result
+
+
+def add_mismatched(rows: list[dict[str, Any]], batch_size: int) -> list[dict[str, Any]]:
+    """Each row with the completion of the row before it in its batch (``KL_completion_ids``), the first with the last one's."""
+    result = []
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        result += [{**row, "KL_completion_ids": batch[n - 1]["completion_ids"]} for n, row in enumerate(batch)]
+    return result

@@ -1,0 +1,102 @@
+"""Online DPO: draw two answers to each prompt, let rewards say which is better, and learn from that pair as DPO does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import SamplingSettings, is_shown, prepare, tell_samples
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.reward_runner import summarize
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
+METRICS = (
+    "loss",
+    "objective/scores",
+    "objective/scores_margin",
+    "objective/kl",
+    "rewards/accuracies",
+    "rewards/margins",
+    "val/contain_eos_token",
+    "grad_norm",
+)
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(SamplingSettings):
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=5,
+        description="How hard the base model holds on: 0.01 lets the tuned one go far, 0.5 hardly at all; typical 0.1.",
+    )
+    loss: Literal["sigmoid", "ipo"] = Field("sigmoid", description="sigmoid is DPO; ipo overfits less.")
+    missing_eos_penalty: float | None = Field(
+        None, gt=0, le=100, description="Taken off the reward of an answer that does not end by itself; null: nothing."
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's (experimental) OnlineDPOTrainer, which logs our rewards one by one and tells samples."""
+    from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
+
+    options = context.options
+    samples, functions, weights = prepare(context)
+
+    class Trainer(OnlineDPOTrainer):  # type: ignore[misc]
+        def _calculate_rewards_from_functions(
+            self, prompts: Any, completions: Any, completion_ids_list: Any, **columns: Any
+        ) -> Any:
+            import torch
+
+            scores = {
+                function.__name__: function(prompts=prompts, completions=completions, **columns)
+                for function in self.reward_funcs
+            }
+            for name, value in summarize(scores).items():
+                self.stats.setdefault(name, []).append(value)
+            self._shown = (
+                [context.renderer.render(json.loads(row)["prompt"], generate=True) for row in columns["row"]],
+                [turns[-1]["content"] for turns in completions],
+                scores,
+            )
+            totals = [
+                sum(weight * value for weight, value in zip(weights, values, strict=True))
+                for values in zip(*scores.values(), strict=True)
+            ]
+            return torch.tensor(totals, dtype=torch.float32, device=self.accelerator.device)
+
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            super().log(logs, start_time)
+            if "loss" in logs and is_shown(context, self.state.global_step):
+                tell_samples(context, *self._shown, weights)
+
+    Trainer.__name__ = OnlineDPOTrainer.__name__
+    own = {
+        "max_new_tokens": options.max_completion_length,
+        "max_length": context.settings.train.max_length,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "top_k": options.top_k,
+        "beta": [options.beta],
+        "loss_type": options.loss,
+        "missing_eos_penalty": options.missing_eos_penalty,
+    }
+    return context.make_trainer(
+        Trainer,
+        OnlineDPOConfig(**context.arguments, **own, remove_unused_columns=False),
+        samples,
+        [],
+        reward_funcs=functions,
+    )
+
+
+def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> None:
+    """None: the trainer draws its answers inside a step, so that the first step is the probe."""

@@ -1,0 +1,45 @@
+"""Odds ratio preference optimization: learn the chosen answer and push the rejected one away, at once and with no reference model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train import method
+from gaslamp.train.method import Context
+from gaslamp.train.preference import KINDS as KINDS
+from gaslamp.train.preference import NEEDS as NEEDS
+from gaslamp.train.preference import SEQUENCES as SEQUENCES
+from gaslamp.train.preference import get_labelled_pair_trainer
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
+METRICS = (
+    "loss",
+    "nll_loss",
+    "log_odds_ratio",
+    "log_odds_chosen",
+    "rewards/accuracies",
+    "rewards/margins",
+    "logps/chosen",
+    "logps/rejected",
+    "grad_norm",
+)
+DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
+
+
+class Settings(method.Settings):
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=5,
+        description="Weight of the preference beside plain learning of the chosen answer; typical 0.05 to 0.2.",
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's (experimental) ORPOTrainer on our token ids: its own would add tokens around them."""
+    from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+    return get_labelled_pair_trainer(context, ORPOTrainer, ORPOConfig, beta=context.options.beta)

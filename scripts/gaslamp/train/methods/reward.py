@@ -1,0 +1,69 @@
+"""Reward modelling: a model that gives an answer a score, learnt from pairs; it judges for grpo, rloo and online_dpo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gaslamp.data.rows import Message, Row
+from gaslamp.train import method
+from gaslamp.train.method import Context
+from gaslamp.train.preference import KINDS as KINDS
+from gaslamp.train.preference import NEEDS as NEEDS
+from gaslamp.train.preference import SEQUENCES as SEQUENCES
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from pydantic import Field
+
+ARTEFACT = "classifier"
+POOLING = "last"  # the head reads the vector of the last token
+ADAPTERS = ("lora", "none")
+PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
+FULL_PRESET = {"learning_rate": 1e-5}
+METRICS = ("loss", "accuracy", "margin", "mean_reward", "min_reward", "max_reward", "grad_norm")
+DEFAULT_METRICS = ("preference_accuracy", "preference_margin")
+
+
+class Settings(method.Settings):
+    center: float | None = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Pulls scores towards 0 on average, so that models can be compared; typical 0.01, null: off.",
+    )
+
+
+def load_model(path: str | Path, dtype: str) -> Any:
+    """The base model with a head that gives one number instead of a next token."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, dtype=getattr(torch, dtype))
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's RewardTrainer on our token ids: whole conversations as the template renders them. The new head is trained whole."""
+    from trl import RewardConfig, RewardTrainer
+
+    if context.peft_config is not None:
+        context.peft_config.task_type = "SEQ_CLS"  # keeps the head with the adapter
+    config = RewardConfig(
+        **context.arguments,
+        center_rewards_coefficient=context.options.center,
+        max_length=context.settings.train.max_length,
+    )
+    return context.make_trainer(RewardTrainer, config, encode(context, context.train), encode(context, context.valid))
+
+
+def encode(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:
+    """``chosen_ids`` and ``rejected_ids``, prompt included, of each row that is not over ``train.max_length``."""
+    renderer = context.renderer
+
+    def get_ids(messages: list[Message], tools: Any) -> list[int]:
+        ids: list[int] = renderer.tokenize(renderer.render(messages, generate=False, tools=tools))
+        return ids
+
+    pairs = [
+        {f"{side}_ids": get_ids([*row["prompt"], *row[side]], row.get("tools")) for side in ("chosen", "rejected")}
+        for row in rows
+    ]
+    return [pair for pair in pairs if max(map(len, pair.values())) <= context.settings.train.max_length]

@@ -1,0 +1,46 @@
+"""REINFORCE leave-one-out: each answer against the mean of the others to the same prompt; simpler than GRPO, with a pull to the base model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import METRICS as METRICS
+from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import GroupSettings, get_group_trainer
+from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
+from gaslamp.train.reinforcement import validate as validate
+from pydantic import Field
+
+ARTEFACT = "causal_lm"
+DEFAULT_METRICS = ("mean_reward", "length")
+
+
+class Settings(GroupSettings):
+    num_generations: int = Field(
+        4, ge=2, le=256, description="Completions of each prompt that are compared; typical 2 to 8."
+    )
+    beta: float = Field(
+        0.05, ge=0, le=1, description="Pull back to the base model, taken off the reward; typical 0.01 to 0.1."
+    )
+    epsilon: float = Field(
+        0.2, gt=0, lt=1, description="How far one update may move an answer's likelihood; typical 0.1 to 0.3."
+    )
+    normalize: bool = Field(False, description="Divide advantages by their spread over the batch.")
+    clip: float | None = Field(
+        None, gt=0, le=1000, description="Cut rewards to minus and plus this; null: as they are."
+    )
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's RLOOTrainer with our prompts, rewards and samples."""
+    from trl import RLOOConfig, RLOOTrainer
+
+    options = context.options
+    own = {"beta": options.beta, "epsilon": options.epsilon, "normalize_advantages": options.normalize}
+    clip = {} if options.clip is None else {"reward_clip_range": (-options.clip, options.clip)}
+    return get_group_trainer(context, RLOOTrainer, RLOOConfig, **own, **clip)

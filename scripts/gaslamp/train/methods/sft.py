@@ -1,0 +1,108 @@
+"""Supervised fine-tuning: learn to give the answers of the rows. The method to start with when there are examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row, get_images, get_text, is_plain
+from gaslamp.train.method import Context
+from gaslamp.train.method import Settings as Settings
+
+KINDS = ("conversation",)
+NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
+ARTEFACT = "causal_lm"
+ADAPTERS = ("lora", "none")
+PACKS = True
+PRESET = {
+    "learning_rate": 1e-3,
+    "batch_size": 2,  # small ones learn most for the same work on a CPU
+    "gradient_accumulation": 1,
+    "max_length": 512,
+    "scheduler": "cosine",
+    "warmup_steps": 5,
+    "adam_beta2": 0.95,
+}
+GPU_PRESET = {"learning_rate": 2e-4, "gradient_accumulation": 4, "warmup_steps": 10}  # what suits a few billion weights
+FULL_PRESET = {"learning_rate": 1e-4}  # every weight moves: a tenth of what an adapter takes
+METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
+DEFAULT_METRICS: tuple[str, ...] = ()  # the look of the answers decides alone: JSON, numbers, classes, short, long
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+TAKES_PLAIN = True  # a row that is_plain needs no further look
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    messages = row["messages"]
+    if is_plain(row):  # nearly every row: a million of them wait
+        return []
+    roles = [message["role"] for message in messages]
+    problems = []
+    if unknown := sorted(set(roles) - set(ROLES)):
+        problems.append(f"unknown role {', '.join(unknown)} (known: {', '.join(ROLES)})")
+    elif not _alternates(messages):
+        problems.append(f"turns must alternate user, assistant and end with assistant, found {', '.join(roles)}")
+    empty = [
+        m
+        for m in messages
+        if m["role"] not in ("system", "tool")
+        and not m.get("tool_calls")
+        and not get_text(m).strip()
+        and not get_images([m])
+    ]
+    return problems + [f"empty {m['role']} turn" for m in empty]
+
+
+def _alternates(messages: list[dict[str, Any]]) -> bool:
+    """user, assistant, user ... assistant; a call of tools and their answers stand between a question and its answer."""
+    expected = "user"
+    for index, message in enumerate(messages):
+        role, before = message["role"], messages[index - 1] if index else {}
+        if role == "system" and index == 0:
+            continue
+        if role == "tool" and (before.get("tool_calls") or before.get("role") == "tool"):
+            expected = "assistant"
+        elif role == expected:
+            expected = "assistant" if role == "user" else "user"
+        else:
+            return False
+    return expected == "user" and len(messages) > 1
+
+
+def get_trainer(context: Context) -> Any:
+    """TRL's trainer on rows that are already tokens.
+
+    The labels come from gaslamp.models.template, so that what is learnt is what was recorded and checked.
+    """
+
+    def encode(rows: list[Row]) -> list[dict[str, Any]]:
+        encoded = (context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
+        return [
+            {"input_ids": row.ids, "labels": row.labels}
+            for row in encoded
+            if len(row.ids) <= context.settings.train.max_length
+        ]
+
+    return get_token_trainer(context, encode(context.train), encode(context.valid))
+
+
+def get_token_trainer(context: Context, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> Any:
+    """TRL's SFTTrainer on rows of ``input_ids`` and ``labels`` that are short enough."""
+    from trl import SFTConfig, SFTTrainer
+
+    settings = context.settings.train
+    if not train:
+        raise GaslampError(
+            f"no training row is left: every one is longer than train.max_length = {settings.max_length} tokens",
+            "raise train.max_length; data/card.json tells how long the rows are",
+        )
+    # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
+    own = {
+        "packing": settings.packing,
+        "eval_packing": False,
+        "max_length": settings.max_length if settings.packing else None,
+    }
+    return context.make_trainer(SFTTrainer, SFTConfig(**context.arguments, **own), train, valid)

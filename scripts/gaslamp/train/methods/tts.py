@@ -1,0 +1,69 @@
+"""Text to speech: a language model that writes the tokens of an audio codec learns to say texts in the voices of the recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gaslamp.data.rows import Row, get_text
+from gaslamp.train.method import Context
+from gaslamp.train.method import Settings as Settings
+from gaslamp.train.methods.sft import get_trainer as get_conversation_trainer
+from gaslamp.train.methods.sft import validate as validate_conversation
+
+KINDS = ("speech", "conversation")
+NEEDS = "recordings and what is said in them (audio, text, if there are several voices speaker), or talk whose answers are audio tokens already"
+ARTEFACT = "causal_lm"
+ADAPTERS = ("lora", "none")
+PRESET = {
+    "learning_rate": 2e-4,
+    "batch_size": 1,
+    "gradient_accumulation": 4,
+    "epochs": 2,
+    "max_length": 4096,
+    "warmup_steps": 5,
+}
+FULL_PRESET = {"learning_rate": 2e-5}
+METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
+DEFAULT_METRICS: tuple[str, ...] = (
+    "completion_loss",
+    "stop_rate",
+)  # a text that is right in every token is not to be expected
+
+
+def prepare_row(row: Row, plan: Any) -> Row:
+    """A recording as a conversation: the text is asked for, the answer is the codec's tokens; ``audio`` is the stored sound.
+
+    Raises:
+        ValueError: the sound of this row cannot be read.
+        GaslampError: no codec, or one that cannot be read.
+    """
+    from gaslamp.models.speech_codec import load_codec, read_sound, store_sound
+
+    if "transcript" not in row:
+        return row
+    codec = load_codec(plan.speech)
+    samples = read_sound(row["audio"], Path(plan.folder), codec.rate)
+    frames = codec.encode(samples)
+    said = f"{row['speaker']}: {row['transcript']}" if row.get("speaker") else row["transcript"]
+    messages = [{"role": "user", "content": said}, {"role": "assistant", "content": codec.write(frames)}]
+    return {
+        "messages": messages,
+        "audio": store_sound(samples, codec.rate, Path(plan.facts.folder)),
+        "audio_tokens": len(frames) * codec.books,
+    }
+
+
+def validate(row: Row) -> list[str]:
+    """What is wrong with one row, as short phrases; empty when nothing is."""
+    if "transcript" in row:  # not encoded yet
+        return [] if row["transcript"].strip() else ["the text is empty"]
+    problems = validate_conversation(row)
+    if not problems and " " in get_text(row["messages"][-1]).strip():
+        problems.append("the answer is words, not audio tokens: give the recording (columns audio and text)")
+    return problems
+
+
+def get_trainer(context: Context) -> Any:
+    """The trainer of sft: the answers are tokens as any other; that each is one token of the model, the check audio_tokens saw."""
+    return get_conversation_trainer(context)

@@ -1,0 +1,118 @@
+"""What the methods that prefer one answer to another share: what their rows must be, and how a row becomes token ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.rows import Message, Row, get_images, get_text
+
+KINDS = ("preference",)
+NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
+SEQUENCES = 2  # a row is two answers
+
+
+def find_prompt_problems(prompt: list[Message]) -> list[str]:
+    """What is wrong with the messages that a model shall answer, as short phrases."""
+    if not prompt:
+        return ["the prompt is empty"]
+    problems = []
+    if prompt[-1]["role"] not in ("user", "tool"):
+        problems.append(f"the prompt must end with a user turn, it ends with {prompt[-1]['role']}")
+    if any(m["role"] == "user" and not get_text(m).strip() and not get_images([m]) for m in prompt):
+        problems.append("the prompt has an empty user turn")
+    return problems + find_image_problems(prompt)
+
+
+def find_answer_problems(name: str, answer: list[Message]) -> list[str]:
+    """What is wrong with an answer (``chosen``, ``rejected``, ``completion``)."""
+    if not answer or answer[-1]["role"] != "assistant":
+        return [f"{name} must end with an assistant turn"]
+    if not get_text(answer[-1]).strip() and not answer[-1].get("tool_calls"):
+        return [f"{name} is empty"]
+    return find_image_problems(answer)
+
+
+def find_image_problems(messages: list[Message]) -> list[str]:
+    return ["it has images: only vision_sft learns from them"] if get_images(messages) else []
+
+
+def validate_pair(row: Row) -> list[str]:
+    """What is wrong with a ``preference`` row."""
+    problems = (
+        find_prompt_problems(row["prompt"])
+        + find_answer_problems("chosen", row["chosen"])
+        + find_answer_problems("rejected", row["rejected"])
+    )
+    if row["chosen"] == row["rejected"]:
+        problems.append("chosen and rejected are the same: nothing to prefer")
+    return problems
+
+
+def encode_answer(
+    renderer: Any, prompt: list[Message], answer: list[Message], tools: Any = None
+) -> tuple[list[int], list[int]]:
+    """Ids of the prompt, and ids of the answer with the token that ends it, as the recorded template renders them.
+
+    Other assistant turns in the prompt are context; in an answer of several turns (calls of tools) all from its first on is answer.
+    """
+    encoded = renderer.encode([*prompt, *answer], tools)
+    starts = [n for n, trained in enumerate(encoded.trained) if trained and (n == 0 or not encoded.trained[n - 1])]
+    border = starts[-sum(message["role"] == "assistant" for message in answer)]
+    return encoded.ids[:border], encoded.ids[border:]
+
+
+def encode_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[int]]]:
+    """``prompt_ids``, ``chosen_ids``, ``rejected_ids`` of each row; a row with a side over ``train.max_length`` is left out."""
+    result = []
+    for row in rows:
+        prompt, chosen = encode_answer(context.renderer, row["prompt"], row["chosen"], row.get("tools"))
+        _, rejected = encode_answer(context.renderer, row["prompt"], row["rejected"], row.get("tools"))
+        if len(prompt) + max(len(chosen), len(rejected)) <= context.settings.train.max_length:
+            result.append({"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected})
+    return result
+
+
+def encode_labelled_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[int]]]:
+    """The same in the columns of TRL's ORPO and CPO trainers: whole sequences with labels, -100 on the prompt."""
+    result = []
+    for pair in encode_pairs(context, rows):
+        prompt = pair["prompt_ids"]
+        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        for side in ("chosen", "rejected"):
+            answer = pair[f"{side}_ids"]
+            row |= {
+                f"{side}_input_ids": prompt + answer,
+                f"{side}_attention_mask": [1] * (len(prompt) + len(answer)),
+                f"{side}_labels": [-100] * len(prompt) + answer,
+            }
+        result.append(row)
+    return result
+
+
+def get_labelled_pair_trainer(context: Any, trainer_class: Any, config_class: Any, **own: Any) -> Any:
+    """TRL's (experimental) ORPOTrainer or CPOTrainer on our token ids: their own would add tokens around them.
+
+    Args:
+        context: of the run (gaslamp.train.method.Context).
+        trainer_class, config_class: of TRL.
+        own: arguments of that config alone.
+    """
+    config = config_class(
+        **context.arguments, **own, max_length=context.settings.train.max_length, remove_unused_columns=False
+    )
+    rows, valid = encode_labelled_pairs(context, context.train), encode_labelled_pairs(context, context.valid)
+    return context.make_trainer(take_as_is(trainer_class, "tokenize_row"), config, rows, valid)
+
+
+def take_as_is(trainer_class: Any, *steps: str) -> Any:
+    """A subclass of a TRL trainer that leaves rows which are tokens already as they are.
+
+    Args:
+        trainer_class: DPOTrainer, KTOTrainer, ORPOTrainer, CPOTrainer.
+        steps: names of the methods that would tokenize; each returns its first argument instead.
+    """
+
+    def same(self: Any, rows: Any, *_: Any, **__: Any) -> Any:
+        return rows
+
+    return type(trainer_class.__name__, (trainer_class,), dict.fromkeys(steps, same))

@@ -1,0 +1,87 @@
+"""Which files a rule depends on: the modules its script really imports, and no others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gaslamp.core import registry
+from gaslamp.core.code_graph import get_code
+
+ROOT = Path(__file__).resolve().parents[3]
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "rewards", "checks")
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_all_files_exist_and_the_script_is_among_them(script: str) -> None:
+    files = get_code(script)
+    assert f"scripts/{script}" in files and files == sorted(set(files))
+    assert all((ROOT / name).is_file() for name in files)
+    assert len(files) > 1, "a script without a library module has nothing to say"
+
+
+def test_imports_inside_functions_count() -> None:
+    """compare_models.require is imported late by merge_adapters; models.load_model by generate."""
+    assert "scripts/gaslamp/models/base.py" in get_code("evaluate_model.py")
+    assert "scripts/gaslamp/evaluate/compare.py" in get_code("merge_adapters.py")
+
+
+def test_plugins_are_only_there_when_named() -> None:
+    plain = get_code("train_model.py")
+    assert not [name for name in plain if "/backends/" in name and not name.endswith("__init__.py")]
+    named = get_code("train_model.py", "backends/cpu", "methods/sft")
+    assert {
+        "scripts/gaslamp/train/backends/cpu.py",
+        "scripts/gaslamp/train/methods/sft.py",
+        "scripts/gaslamp/train/trl/engine.py",
+    } <= set(named)
+    assert "scripts/gaslamp/train/backends/cuda.py" not in named
+
+
+def test_training_does_not_depend_on_what_comes_after_it() -> None:
+    """An edited page, ladder or exporter must not train again."""
+    files = set(get_code("train_model.py", "backends/cpu", "methods/sft"))
+    later = (
+        "/demo/",
+        "/roadbook/",
+        "/memory/",
+        "/exporters/",
+        "/llamacpp/",
+        "/chat/",
+        "/evaluate/",
+        "/parity/",
+        "preflight.py",
+    )
+    assert not [name for name in files if any(part in name for part in later)]
+
+
+def test_no_module_is_dead() -> None:
+    """Every module is imported by a script, is a plug-in, or is named by a rule or by another module."""
+    reached = {name for script in SCRIPTS for name in get_code(script)}
+    plugins = {
+        f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py" for kind in KINDS for name in registry.names(kind)
+    }
+    files = [*(ROOT / "scripts").rglob("*.py"), *(ROOT / "rules").glob("*.smk"), ROOT / "workflow" / "Snakefile"]
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    for path in (ROOT / "scripts" / "gaslamp").rglob("*.py"):
+        name = path.relative_to(ROOT).as_posix()
+        if path.name != "__init__.py" and name not in reached | plugins:
+            assert any(path.stem in text for other, text in texts.items() if other != path), f"{name}: nothing uses it"
+
+
+def test_it_sees_what_python_really_loads() -> None:
+    """Run a light script for real and compare the gaslamp modules in memory with the list."""
+    code = (
+        "import runpy, sys; sys.path.insert(0, 'scripts'); sys.argv = ['check_config.py', '--help']\n"
+        "try: runpy.run_path('scripts/check_config.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(*[m.__file__ for n, m in sorted(sys.modules.items()) if n.startswith('gaslamp.')], sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {
+        Path(line).resolve().relative_to(ROOT).as_posix() for line in done.stdout.splitlines() if line.endswith(".py")
+    }
+    assert loaded and loaded <= set(get_code("check_config.py"))

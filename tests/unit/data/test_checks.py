@@ -1,0 +1,392 @@
+"""Named checks of the data: each finds what it is for, names the place, and leaves good rows alone."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.checking import KEPT, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
+from gaslamp.data.near import find_twins, get_near_text, get_signatures
+from gaslamp.data.privacy import find_personal, find_secrets, redact, redact_row
+
+KIND_OF_SET = {
+    "replies_preference": "preference",
+    "replies_rating": "rating",
+    "sums_prompts": "prompt",
+    "islands_text": "text",
+    "help_pairs": "pair",
+}
+
+
+def talk(*turns: str) -> dict[str, Any]:
+    """A conversation from ``role:text`` words."""
+    return {"messages": [dict(zip(("role", "content"), turn.split(":", 1), strict=True)) for turn in turns]}
+
+
+def find(name: str, rows: list[Any], kind: str = "conversation", **values: Any) -> list[Finding]:
+    """What the check ``name`` finds in rows (dicts, or finished samples)."""
+    module = registry.get("checks", name)
+    samples = [
+        row if isinstance(row, Sample) else Sample(f"row {number}", row, "train") for number, row in enumerate(rows, 1)
+    ]
+    options = {**getattr(module, "OPTIONS", {}), **values.pop("options", {})}
+    return list(module.check(samples, Facts(kind, "sft", values.pop("max_length", 512), options, **values)))
+
+
+def get_rows(name: str) -> list[tuple[dict[str, Any], str]]:
+    """The rows of an embedded set as the formats make them, with their splits."""
+    rows = []
+    for row in registry.get("embedded", name).generate():
+        roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant", "completion": "assistant"}
+        rows.append(
+            (
+                {
+                    key: [{"role": roles[key], "content": value}] if key in roles else value
+                    for key, value in row.items()
+                },
+                row["split"],
+            )
+        )
+    return rows
+
+
+# ----------------------------------------------------------------------------------------------------------- turns
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (talk("user:q", "assistant: "), "empty assistant turn"),
+        (talk("user:\u2003", "assistant:a"), "empty user turn"),
+        ({"text": " \n"}, "empty text"),
+        ({"anchor": "a", "positive": ""}, "empty positive"),
+        (
+            {
+                "prompt": talk("user:q")["messages"],
+                "chosen": talk("assistant:a")["messages"],
+                "rejected": talk("assistant:")["messages"],
+            },
+            "empty assistant turn",
+        ),
+    ],
+)
+def test_empty_turns(row: dict[str, Any], text: str) -> None:
+    found = find("empty_turns", [talk("system:", "user:q", "assistant:a"), row])
+    assert [finding.place for finding in found] == ["row 2"] and text in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (talk("user:a", "user:b", "assistant:c"), "turn 2 is of user, but assistant should follow"),
+        (talk("assistant:a", "user:b"), "turn 1 is of assistant"),
+        (talk("user:a"), "the last turn must be of assistant"),
+        (talk("user:a", "assistant:b", "system:c"), "turn 3 is of system"),
+        (talk("user:a", "judge:b"), "unknown role judge"),
+        (talk("user:a", "tool:b", "assistant:c"), "tool that nobody called"),
+        (talk("system:a"), "there is no turn"),
+        ({"messages": []}, "there is no turn"),
+        (
+            {
+                "prompt": talk("user:a", "assistant:b")["messages"],
+                "completion": talk("assistant:c")["messages"],
+                "label": True,
+            },
+            "must be of user",
+        ),
+        (
+            {
+                "prompt": talk("user:a")["messages"],
+                "chosen": talk("assistant:c")["messages"],
+                "rejected": talk("user:d")["messages"],
+            },
+            "rejected: turn 1",
+        ),
+    ],
+)
+def test_role_order(row: dict[str, Any], text: str) -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    tools = {
+        "messages": [
+            {"role": "user", "content": "q"},
+            call,
+            {"role": "tool", "content": "1"},
+            {"role": "tool", "content": "2"},
+            {"role": "assistant", "content": "a"},
+        ]
+    }
+    good = [
+        talk("user:a", "assistant:b"),
+        talk("system:s", "user:a", "assistant:b", "user:c", "assistant:d"),
+        tools,
+        {"text": "t"},
+    ]
+    assert find("role_order", good) == [] and find("empty_turns", good) == []
+    found = find("role_order", [*good, row])
+    assert [finding.place for finding in found] == ["row 5"] and text in found[0].text
+
+
+def test_embedded_sets_have_no_finding() -> None:
+    for name in registry.names("embedded"):
+        rows = get_rows(name)
+        samples = [Sample(f"row {number}", row, split) for number, (row, split) in enumerate(rows, 1)]
+        checks = load_checks({})
+        facts = Facts(KIND_OF_SET.get(name, "conversation"), "sft", 512)
+        for stage in ("row", "set"):
+            chosen = {
+                key: check for key, check in checks.items() if key != "image_size"
+            }  # its pictures are files only later
+            run_checks(chosen, stage, samples, len(samples), facts)
+        assert list(get_messages(checks)) == [] and not [check.name for check in checks.values() if check.blocks], name
+
+
+# ----------------------------------------------------------------------------------------------------------- near
+
+
+WORDS = [
+    f"{a}{b}{c}"
+    for a in ("bo", "ka", "ti", "nu")
+    for b in ("lam", "ser", "vot", "nix")
+    for c in ("", "a", "en", "or", "ish")
+]
+
+
+def make_texts(count: int, seed: int = 1) -> list[str]:
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(WORDS, k=30)) for _ in range(count)]
+
+
+def get_jaccard(one: str, two: str) -> float:
+    """The exact value that MinHash estimates."""
+    a, b = ({text.encode()[i : i + 5] for i in range(len(text.encode()) - 4)} for text in (one, two))
+    return len(a & b) / len(a | b)
+
+
+def test_signatures_estimate_the_jaccard_index() -> None:
+    draw = random.Random(3)
+    for text in make_texts(20):
+        words = text.split()
+        for index in draw.sample(range(30), k=draw.choice((1, 2, 4, 8))):
+            words[index] = draw.choice(WORDS)
+        other = " ".join(words)
+        one, two = get_signatures([text, other])
+        assert abs((one == two).mean() - get_jaccard(text, other)) < 0.2
+
+
+def test_near_twins_are_found_wherever_they_stand_and_others_are_not() -> None:
+    texts = make_texts(3000)
+    copies = {position: position - 1000 for position in range(1000, 2000, 50)}
+    for position, original in copies.items():
+        texts[position] = texts[original].replace(" ", "  ", 3).upper() + "!"
+    cleaned = [get_near_text({"text": text}) for text in texts]
+    twins = find_twins(get_signatures(cleaned), 0.85)
+    assert dict(zip(twins.rows.tolist(), twins.twins.tolist(), strict=True)) == copies
+    assert all(get_jaccard(cleaned[a], cleaned[b]) > 0.8 for a, b in copies.items())
+
+
+def test_equal_rows_are_one_group_and_short_ones_do_not_break_it() -> None:
+    twins = find_twins(get_signatures(["same words here", "same words here", "", "", "ab", "same words here"]), 0.85)
+    assert dict(zip(twins.rows.tolist(), twins.twins.tolist(), strict=True)) == {1: 0, 3: 2, 5: 0} or set(
+        twins.rows.tolist()
+    ) == {1, 3, 5}
+    assert len(find_twins(get_signatures([]), 0.85).rows) == 0
+
+
+def test_an_instruction_in_front_of_every_row_makes_no_twins() -> None:
+    texts = [
+        f"Translate the following sentence from English into Latin, keep names: {word} {number * 7919}"
+        for number, word in enumerate(WORDS * 5)
+    ]
+    assert len(find_twins(get_signatures(texts), 0.85).rows) == 0
+
+
+def test_near_duplicates_and_leaks_name_both_places() -> None:
+    texts = make_texts(300)
+    samples = [
+        Sample(f"a.csv, line {n}", talk(f"user:{text}", f"assistant:{n}"), "train") for n, text in enumerate(texts, 2)
+    ]
+    samples.append(Sample("a.csv, line 900", talk(f"user:{texts[5]}.", "assistant:7"), "valid"))
+    samples.append(Sample("a.csv, line 901", talk(f"user:{texts[8]}?", "assistant:10"), "test"))
+    checks = load_checks({"near_leaks": {"severity": "block", "max_percentage": 0.0}})
+    run_checks(checks, "set", samples, len(samples), Facts("conversation", "sft", 512))
+    (twin,), (leak,) = checks["near_duplicates"].findings, checks["near_leaks"].findings
+    assert twin.place == "a.csv, line 900" and "a.csv, line 7 (about" in twin.text
+    assert leak.place == "a.csv, line 901" and "a.csv, line 10 (about" in leak.text
+    assert checks["near_duplicates"].verdict == "noted" and checks["near_leaks"].blocks
+    with pytest.raises(GaslampError, match="nothing was written"):
+        stop_on_blocks(checks)
+
+
+def test_many_twins_are_counted_and_few_kept() -> None:
+    samples = [
+        Sample(
+            f"row {n}", talk("user:the very same question as always", f"assistant:the answer, number {n % 2}"), "train"
+        )
+        for n in range(200)
+    ]
+    checks = load_checks({})
+    run_checks(checks, "set", samples, len(samples), Facts("conversation", "sft", 512))
+    assert checks["near_duplicates"].count >= 198 and len(checks["near_duplicates"].findings) == KEPT
+    assert any("near duplicates: 19" in message for message in get_messages(checks))
+
+
+# ------------------------------------------------------------------------------------------------------------ tokens
+
+
+def test_tokens_of_a_row() -> None:
+    long = Sample("row 2", talk("user:q", "assistant:a"), "test", [5] * 600, [False] * 590 + [True] * 10)
+    fine = Sample("row 1", talk("user:q", "assistant:a"), "train", [1, 5, 6], [False, True, True])
+    assert [f.place for f in find("prompt_too_long", [fine, long])] == ["row 2"]
+    assert find("prompt_too_long", [long], max_length=1000) == [] and find("prompt_too_long", [long], kind="text") == []
+    twice = Sample("row 3", talk("user:q", "assistant:a"), "train", [1, 1, 6], [False, False, True])
+    assert [f.place for f in find("double_bos", [fine, twice], bos_id=1)] == ["row 3"] and find(
+        "double_bos", [twice], bos_id=None
+    ) == []
+
+
+def test_label_balance() -> None:
+    def classes(*counts: int, split: str = "train") -> list[Sample]:
+        return [
+            Sample("row", talk("user:q", f"assistant:{chr(97 + k)}"), split)
+            for k, count in enumerate(counts)
+            for _ in range(count)
+        ]
+
+    assert find("label_balance", classes(95, 5))[0].text == "95 of 100 are 'a' (95 %)"
+    assert (
+        find("label_balance", classes(80, 20)) == []
+        and find("label_balance", classes(95, 5), options={"max_share": 0.96}) == []
+    )
+    assert find("label_balance", classes(19, 1)) == [], "too few rows to say"
+    assert find("label_balance", classes(*[1] * 40)) == [], "every answer its own"
+    assert (
+        "'c' (2 rows) never occurs in training"
+        in find("label_balance", [*classes(60, 40, 1)[:-1], *classes(0, 0, 2, split="test")])[0].text
+    )
+    ratings = [Sample("row", {"prompt": [], "completion": [], "label": n > 3}, "train") for n in range(100)]
+    assert "are 'good' (96 %)" in find("label_balance", ratings, kind="rating")[0].text
+
+
+def test_image_size(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "images").mkdir()
+    rows = []
+    for number, size in enumerate(((320, 320), (64, 48), (1000, 20), (3000, 300)), 1):
+        image.new("L", size).save(tmp_path / "images" / f"{number}.png")
+        rows.append(
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "image", "image": f"images/{number}.png"}, {"type": "text", "text": "?"}],
+                    }
+                ]
+            }
+        )
+    found = find("image_size", rows, folder=str(tmp_path))
+    assert [finding.place for finding in found] == ["row 2", "row 4"] and "64 x 48 pixels" in found[0].text
+
+
+# ----------------------------------------------------------------------------------------------------------- privacy
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("mail me: jane.doe+shop@acme.co.uk today", "email"),
+        ("IBAN DE89 3704 0044 0532 0130 00, thanks", "iban"),
+        ("card 4111 1111 1111 1111 exp 09/29", "card"),
+        ("ssn 078-05-1120", "ssn"),
+        ("call +49 (0)30 901820 now", "phone"),
+        ("call (212) 555-0123", "phone"),
+        ("from 8.8.8.8 again", "ip"),
+    ],
+)
+def test_personal_data_is_found(text: str, name: str) -> None:
+    (match,) = find_personal(text)
+    assert match.name == name and f"[{name.upper()}]" in redact(text) and redact(redact(text)) == redact(text)
+    (finding,) = find("personal_data", [talk("user:hello", f"assistant:{text}")])
+    assert (
+        name in finding.text
+        and "messages 2 content" in finding.text
+        and text[match.start : match.end] not in finding.text
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "someone@example.com or root@localhost.test",
+        "2024-11-25 10:30:00",
+        "3.14159265358979",
+        "version 1.2.3.4.5",
+        "127.0.0.1 and 192.168.1.10",
+        "4111 1111 1111 1112",
+        "0000 0000 0000 0000",
+        "DE00 1234 5678 9012 3456 78",
+        "isbn 978-3-16-148410-0",
+        '{"qty":12,"time":"09:30"}',
+        "1234567890123",
+        "@user and a@b",
+    ],
+)
+def test_what_only_looks_like_personal_data_is_left_alone(text: str) -> None:
+    assert find_personal(text) == [] and redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "ghp_" + "a1B2" * 9,
+        "xoxb" + "-123456789012-abcdef",
+        "sk-" + "a1b2" * 8,
+        "AIza" + "b" * 35,
+        "hf_" + "A1b2" * 9,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abcdefghijk",
+        "postgres://admin:hunter2@db/x",
+        "password = hunter2hunter2",
+        '"api_key": "9f8e7d6c5b4a"',
+    ],
+)
+def test_secrets_are_found(text: str) -> None:
+    assert find_secrets(text) and not find_secrets(redact(text))
+    assert len(find("secrets", [talk("user:here it is", f"assistant:{text}"), talk("user:q", "assistant:a")])) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the password is the one you know",
+        "api_key = <your key>",
+        "https://example.org/a:b",
+        "skip-the-line",
+        "password: ********",
+        "asian food",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_left_alone(text: str) -> None:
+    assert find_secrets(text) == []
+
+
+def test_redacting_a_row_keeps_everything_else() -> None:
+    row = {
+        "id": "1",
+        "messages": talk("user:I am Jo, jo@acme.com", "assistant:hi\u2028 \U0001f600")["messages"],
+        "label": True,
+        "columns": {"mail": "jo@acme.com", "n": 3},
+    }
+    clean = redact_row(row)
+    assert clean["messages"][0]["content"] == "I am Jo, [EMAIL]" and clean["columns"] == {"mail": "[EMAIL]", "n": 3}
+    assert (
+        clean["messages"][1] == row["messages"][1]
+        and clean["label"] is True
+        and row["messages"][0]["content"].endswith("acme.com")
+    )
+    plain = talk("user:q", "assistant:a")
+    assert redact_row(plain) is plain

@@ -1,0 +1,130 @@
+"""make bench-gpu without a GPU: its bookkeeping. Its parts were rehearsed by hand on a processor (--tiny), see docs/hardware.md."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from benchmarks.gpu import GpuBench, NotHere, get_slug
+from benchmarks.gpu_context import search
+from benchmarks.gpu_parts import Part, get_parts, has_test_prompts, judge_search, render_table, run_parts
+from gaslamp.core.errors import GaslampError
+
+
+def get_bench(folder: Path) -> GpuBench:
+    return GpuBench(folder, folder, 128, 2, 4, tiny=True)
+
+
+@pytest.mark.parametrize("longest", [0, 100, 128, 5000, 16_384, 70_001, 342_733, 524_288, 900_000])
+def test_the_longest_context_is_found_between_two_lengths(longest: int) -> None:
+    tried: list[int] = []
+
+    def fits(length: int) -> bool:
+        tried.append(length)
+        return length <= longest
+
+    found = search(fits, 128, 524_288, 64)
+    assert found <= longest and (longest >= 524_288 or longest - found < 64 or found == 0 and longest < 128), tried
+    assert len(tried) < 30 and len(set(tried)) == len(tried)
+
+
+def test_parts_cover_the_list_and_fit_a_lent_machine(tmp_path: Path) -> None:
+    parts = get_parts(get_bench(tmp_path), ["1b", "8b"], 14)
+    assert {part.item for part in parts} == set(range(1, 10)) and len({get_slug(part.name) for part in parts}) == len(
+        parts
+    )
+    assert all(part.minutes <= 9 for part in parts)
+    assert {part.item for part in parts if has_test_prompts(part, "2,5")} == {2, 5} and {
+        part.name for part in parts if has_test_prompts(part, "^kill")
+    } == {"kill and resume"}
+
+
+def test_a_call_goes_on_where_the_last_one_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ran: list[str] = []
+
+    def make(name: str, result: Any, minutes: float = 0.0) -> Part:
+        def run(bench: GpuBench) -> dict[str, Any]:
+            ran.append(name)
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        return Part(name, 1, minutes, run)
+
+    row = {
+        "shape": "1b",
+        "mixed": False,
+        "tokens_per_second": 100,
+        "peak_memory_gb": 4.0,
+        "losses": [3.0, 2.0],
+        "mfu": 0.31,
+    }
+    parts = [
+        make("1b bare TRL, 16 bit", row),
+        make("1b gaslamp with Unsloth, 16 bit", {**row, "tokens_per_second": 250}),
+        make("other", {"longest": 9}),
+        make("absent", NotHere("no such card")),
+        make("slip", KeyError(2)),
+        make("broken", GaslampError("it broke", "mend it")),
+        make("long", {}, minutes=9.0),
+    ]
+    bench, out = get_bench(tmp_path), tmp_path / "b.json"
+    bench.tiny = False
+    result = run_parts(bench, parts, out, seconds=60.0, only="")
+    assert ran == [part.name for part in parts[:6]], "the long one would not have ended in time"
+    assert (
+        result == json.loads(out.read_text())
+        and result["failed"] == {"slip": "KeyError: 2", "broken": "it broke"}
+        and result["left_out"]["absent"] == "no such card"
+    )
+    table = capsys.readouterr().out
+    assert "| 1b gaslamp with Unsloth, 16 bit | 250 | 2.50 times | 4.0 GB | 31 % | 3.00 → 2.00 |" in table
+    for line in (
+        "other: longest 9",
+        "left out: absent: no such card",
+        "failed: broken: it broke",
+        "left out: long: no time left",
+    ):
+        assert line in table
+    ran.clear()
+    run_parts(bench, parts, out, seconds=3600.0, only="")
+    assert ran == ["absent", "slip", "broken", "long"], "what is done is not done again, what failed is"
+    ran.clear()
+    run_parts(bench, parts, tmp_path / "new.json", seconds=3600.0, only="", dry_run=True)
+    assert ran == [] and not (tmp_path / "new.json").exists()
+    out.write_text(json.dumps({"parts": {"x": {}}, "device": "NVIDIA L4"}))
+    with pytest.raises(GaslampError, match="cannot stand in one table"):
+        run_parts(bench, parts, out, seconds=60.0, only="")
+
+
+def test_what_is_chosen_is_judged_by_the_best_that_was_found_by_hand() -> None:
+    parts = {
+        f"1b search: {name}": {"tokens_per_second": rate, "shape": "1b", "mixed": True}
+        for name, rate in (("what is chosen", 97), ("1 x 8", 50), ("8 x 1", 100))
+    }
+    assert (
+        "97 % of the tokens/s of the best by hand (8 x 1, 2 tried)" in str(judge_search(parts, "1b"))
+        and judge_search(parts, "8b") is None
+    )
+    parts["1b search: 16 x 1"] = {"shape": "1b", "ran_out": True}
+    assert "2 tried" in str(judge_search(parts, "1b")), "what ran out of memory has no speed"
+    del parts["1b search: 16 x 1"]
+    full = {name: {**row, "peak_memory_gb": 1.0, "losses": [1.0], "mfu": None} for name, row in parts.items()}
+    assert "1b: what is chosen has 97 %" in render_table({"parts": full, "left_out": {}, "failed": {}})
+
+
+def test_a_process_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
+    import sys
+
+    bench = get_bench(tmp_path)
+    bench.deadline = time.monotonic() + 1.0
+    with pytest.raises(GaslampError, match="was not done after"):
+        bench.call("sleeps", [sys.executable, "-c", "import time; time.sleep(60)"])
+    with pytest.raises(GaslampError, match=r"fails failed \(exit 3\): last words"):
+        bench.deadline = time.monotonic() + 30.0
+        bench.call("fails", [sys.executable, "-c", "print('last words'); raise SystemExit(3)"])
+    assert SimpleNamespace(**bench.get_environment(tmp_path)).HF_HUB_OFFLINE == "1"

@@ -1,0 +1,92 @@
+"""What fits which Mac: calculated, with a hand-written device in place of Metal. Nothing here was measured on a Mac."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gaslamp.config.schema import Config
+from gaslamp.environment.apple_memory import (
+    MACS,
+    SIZES,
+    find_fit,
+    get_largest,
+    get_mlx_need,
+    get_working_set,
+    raise_wired_limit,
+)
+
+GIB = 2**30
+M2_16 = {"memory_size": 16 * GIB, "max_recommended_working_set_size": int(10.67 * GIB)}
+"""Written by hand in the shape of mx.device_info() on Metal: no Mac told it."""
+
+
+def get_train(**values: Any) -> Any:
+    return Config.model_validate(
+        {"train": {"batch_size": 1, "max_length": 512, "gradient_checkpointing": True, "dtype": "bfloat16", **values}}
+    ).train
+
+
+def test_what_metal_says_goes_before_the_rule() -> None:
+    assert get_working_set(17.2, M2_16) == (11.5, "as Metal says")
+    assert (
+        get_working_set(16)[0] == 10.7 and get_working_set(64)[0] == 48.0 and "calculated" in get_working_set(16, {})[1]
+    )
+
+
+def test_the_wired_limit_is_what_metal_recommends() -> None:
+    asked: list[int] = []
+    assert raise_wired_limit(lambda: M2_16, asked.append).startswith("11.5 GB") and asked == [
+        M2_16["max_recommended_working_set_size"]
+    ]
+    assert raise_wired_limit(dict, asked.append) == "not set: no Metal here" and len(asked) == 1
+
+
+def test_less_memory_for_fewer_bits_and_checkpointing() -> None:
+    def need(**values: Any) -> float:
+        return sum(get_mlx_need(SIZES["7B"], get_train(**values)).values())
+
+    assert need(quantization="4bit") < need(quantization="8bit") < need() < need(dtype="float32")
+    assert need() < need(gradient_checkpointing=False) and need() < need(batch_size=4)
+    assert 15 < need() < 19 and 5 < need(quantization="4bit") < 8
+
+
+def test_what_does_not_fit_names_the_way_out() -> None:
+    fit, parts, text = find_fit(SIZES["7B"], get_train(batch_size=4, gradient_checkpointing=False), 16)
+    assert fit == "exceeds" and parts["weights"] == 15.24
+    for words in (
+        "train.quantization: 4bit",
+        "train.gradient_checkpointing: true",
+        "train.batch_size: 1",
+        "snakemake --profile colab",
+        "not measured on a Mac",
+        "64 GB: ",
+    ):
+        assert words in text
+    assert (
+        find_fit(SIZES["7B"], get_train(quantization="4bit"), 16)[0] in ("fits", "tight")
+        and find_fit(SIZES["0.5B"], get_train(), 16, M2_16)[0] == "fits"
+    )
+
+
+@pytest.mark.parametrize("quantization", ["none", "4bit"])
+def test_the_table_of_the_docs_is_what_the_formula_says(quantization: str) -> None:
+    rows = re.findall(
+        r"^\| (\d+) GB \| (\S+) \| (\S+) \|$",
+        (Path(__file__).parents[3] / "docs" / "mac.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    column = {int(total): cells[quantization == "4bit"] for total, *cells in rows}
+    assert column == {total: get_largest(total, get_train(quantization=quantization)) or "none" for total in MACS}
+
+
+def test_every_method_is_trained_by_mlx_or_refused_with_a_reason() -> None:
+    from gaslamp.core import registry
+    from gaslamp.train.backends import mac
+    from gaslamp.train.mlx.objectives import OBJECTIVES
+
+    assert set(mac.METHODS) == set(OBJECTIVES) and not set(mac.METHODS) & set(mac.REFUSED)
+    assert set(mac.METHODS) | set(mac.REFUSED) == set(registry.names("methods"))
+    assert set(registry.get("backends", "mps").METHODS) >= set(mac.REFUSED), "the alternative that is named has it"

@@ -1,0 +1,378 @@
+"""The parity gate bites: each classic way to ship another model than the evaluated one fails the check that is named for it.
+
+All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them, in place where it can.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from gaslamp.config.schema import Config, parse_slice
+from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
+from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.export.exporters.merged import export
+from gaslamp.export.llamacpp.convert import convert_to_gguf
+from gaslamp.export.llamacpp.toolchain import ensure_toolchain
+from gaslamp.export.parity import gate as parity
+from gaslamp.export.parity.gate import (
+    SPECIAL,
+    Reference,
+    check_answers,
+    check_endpoint,
+    check_merged,
+    check_metadata,
+    check_parity,
+    check_served,
+    compare_answers,
+    conclude,
+    get_evaluated,
+    get_prompts,
+    get_special_tokens,
+)
+from gaslamp.models.base import load_model
+from gaslamp.models.template import Renderer
+
+LEVELS = ("f16", "q8_0", "q4_k_m")
+COUNT = 5
+
+
+@dataclass
+class Run:
+    """The artefacts of the finished project, and what the adapter itself answers."""
+
+    folder: Path
+    facts: ModelFacts
+    model: Path
+    template: Template
+    renderer: Renderer
+    rows: list[tuple[str, list[int], list[int]]]
+    expected: list[tuple[str, str, Any]]
+    references: dict[str, Reference]
+    checks: list[ParityCheck]
+
+    def serve(self, file: Path, place: Path) -> list[ParityCheck]:
+        """All checks of one GGUF file."""
+        tools = read_json(self.folder.parents[1] / "resources" / "llama.cpp" / "toolchain.json")
+        checks = check_metadata(file, self.template, Path(self.facts.path))
+        return checks + check_served(
+            file, tools, self.renderer, self.template, self.expected, self.references, place / "server.log"
+        )
+
+    def copy_gguf(self, place: Path) -> Path:
+        return Path(shutil.copy(self.folder / "gguf" / "model-f16.gguf", place / "model-f16.gguf"))
+
+
+@pytest.fixture(scope="module")
+def run(finished: Path) -> Run:
+    folder = finished / "outputs" / "main"
+    model = next(finished.glob("resources/models/*/model.json"))
+    facts, template = ModelFacts.read(model), Template.read(finished / "data" / "template.json")
+    renderer = Renderer.load(facts.path, template)
+    test = finished / "data" / "test.jsonl"
+    prompts = get_prompts(test, COUNT, get_special_tokens(template))
+    rows = get_evaluated(renderer, template, test, folder / "eval" / "tuned.predictions.jsonl", COUNT)
+    checks, references = check_merged(
+        facts, template, renderer, folder / "adapters", folder / "merged", rows, prompts[COUNT:]
+    )
+    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
+    return Run(folder, facts, model, template, renderer, rows, expected, references, checks)
+
+
+def get_failed(checks: list[ParityCheck]) -> dict[tuple[str, str], ParityCheck]:
+    assert all(bool(check.cause) != check.passed for check in checks), "what fails says what usually causes it"
+    return {(check.artefact, check.name): check for check in checks if not check.passed}
+
+
+def edit_field(file: Path, key: str, value: float | bool) -> None:
+    """Change a number in the head of a GGUF file, in place."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(file, "r+").get_field(key)
+    assert field is not None and field.parts[field.data[0]][0] != value
+    field.parts[field.data[0]][0] = value
+
+
+def test_the_shipped_model_is_the_evaluated_model(finished: Path, run: Run, tmp_path: Path) -> None:
+    """The gate as the rule runs it, with the f16 file."""
+    folder = run.folder
+    predictions = {
+        "tuned": folder / "eval/tuned.predictions.jsonl",
+        **{level: folder / f"eval/gguf-{level}.predictions.jsonl" for level in LEVELS},
+    }
+    settings = parse_slice(
+        json.dumps(
+            {
+                "method": "sft",
+                "train": {"options": {}, "max_length": 128},
+                "export": {"levels": ["q8_0", "q4_k_m"], "tolerance": 0.05, "parity": "block", "parity_prompts": COUNT},
+            }
+        )
+    )
+    parity = check_parity(
+        settings,
+        model=run.model,
+        adapters=folder / "adapters",
+        merged=folder / "merged",
+        gguf=[folder / "gguf/model-f16.gguf"],
+        toolchain=finished / "resources/llama.cpp/toolchain.json",
+        test=finished / "data/test.jsonl",
+        template=finished / "data/template.json",
+        ladder=folder / "gguf/ladder.json",
+        predictions=predictions,
+        out=tmp_path / "parity.json",
+        log=tmp_path / "log.txt",
+    )
+    assert get_failed(parity.checks) == {} and parity.passed and parity.prompts == COUNT + 9 and parity.override is None
+    assert {check.name for check in parity.checks} == {
+        "answers",
+        "end token",
+        "chat template",
+        "rotary base",
+        "prompt text",
+        "prompt tokens",
+        "BOS tokens",
+        "endpoint prompt",
+        "endpoint answers",
+        "stop reason",
+    }
+    assert Parity.read(tmp_path / "parity.json").summary == parity.summary
+    words = next(check.detail for check in parity.checks if check.name == "prompt tokens")
+    assert "special tokens that a user writes become those tokens, in training and here (3 of them)" in words
+
+
+def test_another_chat_template(run: Run, tmp_path: Path) -> None:
+    """The newline after the role goes: what a hand-written template forgets."""
+    file = run.copy_gguf(tmp_path)
+    data = file.read_bytes()
+    assert data.count(b"assistant\\n") == 1
+    file.write_bytes(data.replace(b"assistant\\n", b"assistant: "))
+    failed = get_failed(run.serve(file, tmp_path))
+    assert {("f16", "chat template"), ("f16", "prompt text"), ("f16", "prompt tokens")} <= set(failed)
+    assert "test row 1: from character" in failed["f16", "prompt text"].detail and "chat template" in (
+        failed["f16", "prompt text"].cause or ""
+    )
+
+
+def test_another_end_token(run: Run, tmp_path: Path) -> None:
+    file = run.copy_gguf(tmp_path)
+    edit_field(file, "tokenizer.ggml.eos_token_id", 0)
+    failed = get_failed(check_metadata(file, run.template, Path(run.facts.path)))
+    assert set(failed) == {("f16", "end token")} and "end token 0, trained [2]" in failed["f16", "end token"].detail
+    assert "never stop" in (failed["f16", "end token"].cause or "")
+
+
+def test_another_bos_token(run: Run, tmp_path: Path) -> None:
+    """A file that puts a BOS token of its own before the prompt (the same one twice is what llama.cpp prevents by itself)."""
+    shutil.copytree(run.folder / "merged", tmp_path / "merged")
+    settings = tmp_path / "merged" / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), "add_bos_token": True})
+    tools = read_json(run.folder.parents[1] / "resources" / "llama.cpp" / "toolchain.json")
+    convert_to_gguf(tools, tmp_path / "merged", tmp_path / "model-f16.gguf", "f16", tmp_path / "log.txt")
+    edit_field(tmp_path / "model-f16.gguf", "tokenizer.ggml.bos_token_id", 0)
+    failed = get_failed(run.serve(tmp_path / "model-f16.gguf", tmp_path))
+    assert {("f16", "BOS tokens"), ("f16", "prompt tokens"), ("f16", "endpoint prompt")} <= set(failed)
+    assert "0 BOS tokens instead of 1" in failed["f16", "BOS tokens"].detail
+    assert "adds a BOS token that the template already holds" in (failed["f16", "BOS tokens"].cause or "")
+
+
+def test_another_rotary_base(run: Run, tmp_path: Path) -> None:
+    file = run.copy_gguf(tmp_path)
+    edit_field(file, "llama.rope.freq_base", 500.0)
+    failed = get_failed(check_metadata(file, run.template, Path(run.facts.path)))
+    assert (
+        set(failed) == {("f16", "rotary base")}
+        and "rotary base 500.0, trained with 10000.0" in failed["f16", "rotary base"].detail
+    )
+
+
+def test_an_adapter_with_another_scale(finished: Path, run: Run, tmp_path: Path) -> None:
+    adapters = tmp_path / "adapters"
+    shutil.copytree(run.folder / "adapters", adapters)
+    write_json(adapters / "adapter_config.json", {**read_json(adapters / "adapter_config.json"), "lora_alpha": 1})
+    check = compare_answers(
+        load_model(run.facts.path, "float32", adapters, merge=False), "adapter", run.rows, run.renderer
+    )
+    assert set(get_failed([check])) == {("adapter", "answers")}
+    export(run.model, adapters, finished / "data" / "template.json", tmp_path / "merged")
+    check = compare_answers(load_model(str(tmp_path / "merged"), "float32"), "merged", run.rows, run.renderer)
+    assert set(get_failed([check])) == {("merged", "answers")}
+    assert re.match(r"test row \d+, token \d+: '.*' instead of '.*'$", check.detail) and "another scale" in (
+        check.cause or ""
+    )
+
+
+def test_merged_folder_with_another_end(run: Run, tmp_path: Path) -> None:
+    merged = tmp_path / "merged"
+    shutil.copytree(run.folder / "merged", merged)
+    write_json(merged / "generation_config.json", {**read_json(merged / "generation_config.json"), "eos_token_id": 0})
+    checks, _ = check_merged(run.facts, run.template, run.renderer, run.folder / "adapters", merged, run.rows[:1], [])
+    assert set(get_failed(checks)) == {("merged", "end token")}
+
+
+def test_a_server_that_answers_otherwise(run: Run) -> None:
+    """Another answer, another end and a longer prompt each have their check; a quantized level may word an answer differently."""
+    asked = [entry for entry in run.expected if entry[0] in run.references]
+
+    def answer(name: str, text: str) -> dict[str, Any]:
+        wanted = run.references[name]
+        count = len(run.renderer.tokenize(text))
+        said = run.renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
+        return {
+            "text": said,
+            "ids": wanted.ids,
+            "finish_reason": "stop" if wanted.stopped else "length",
+            "prompt_tokens": count,
+        }
+
+    other = run.renderer.tokenize("no")
+    good = [answer(name, text) for name, text, _ in asked]
+    assert get_failed(check_endpoint("f16", asked, good, run.references, run.renderer)) == {}
+    for change, broken in {
+        "text": "endpoint answers",
+        "ids": "endpoint answers",
+        "finish_reason": "stop reason",
+        "prompt_tokens": "endpoint prompt",
+    }.items():
+        first = good[0] | {
+            change: {
+                "text": "no",
+                "ids": other,
+                "finish_reason": "length" if good[0]["finish_reason"] == "stop" else "stop",
+                "prompt_tokens": 999,
+            }[change]
+        }
+        failed = get_failed(check_endpoint("f16", asked, [first, *good[1:]], run.references, run.renderer))
+        assert set(failed) == {("f16", broken)} and asked[0][0] in failed["f16", broken].detail
+    four = check_endpoint("q4_k_m", asked, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
+    assert get_failed(four) == {} and f"{len(asked) - 1} of {len(asked)} greedy answers" in four[1].detail
+
+
+def test_a_tie_may_fall_either_way(run: Run) -> None:
+    name, text, messages = run.expected[-1]
+    ids = run.renderer.tokenize("ab")
+    ranked = [{ids[0]: 0.0, 99: 0.05}, {ids[1]: 0.0, 98: 4.0}]
+    reference = {name: Reference(ids, False, ranked)}
+    assert (
+        reference[name].get_gap([99, ids[1]]) == (0, 0.05)
+        and reference[name].get_gap([ids[0], 98]) == (1, 4.0)
+        and reference[name].get_gap(ids) is None
+    )
+
+
+def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
+    evaluated = run.folder / "eval"
+    rows = [
+        {**row, "text": "no"} if number % 2 else row
+        for number, row in enumerate(read_jsonl(evaluated / "gguf-f16.predictions.jsonl"))
+    ]
+    write_jsonl(tmp_path / "other.jsonl", rows)
+    predictions = {
+        "tuned": evaluated / "tuned.predictions.jsonl",
+        **{level: evaluated / f"gguf-{level}.predictions.jsonl" for level in LEVELS},
+    }
+    checks = check_answers(
+        Ladder.read(run.folder / "gguf/ladder.json"), {**predictions, "f16": tmp_path / "other.jsonl"}, 0.05
+    )
+    failed = get_failed(checks)
+    assert set(failed) == {("f16", "answers")} and "'no' instead of 'ok'" in failed["f16", "answers"].detail
+    parity = conclude(checks, COUNT, "warn", None)
+    assert (
+        not parity.passed
+        and parity.override == "export.parity: warn"
+        and "failed; first: f16, answers" in parity.summary
+    )
+    assert conclude(checks, COUNT, "block", None).override is None
+
+
+def test_a_file_that_sees(tmp_path: Path) -> None:
+    """Pictures through transformers and through llama.cpp: as many tokens, the same answers; other eyes are noticed."""
+    from gaslamp.evaluate.loading import load_folder
+    from gaslamp.models.base import fetch_model
+    from gaslamp.models.template import build_template
+    from PIL import Image
+
+    checkpoint = tiny.write_idefics_checkpoint(tmp_path / "model")
+    fetch_model(Config.model_validate({"model": {"source": str(checkpoint)}}).model, tmp_path / "model.json", eyes=True)
+    facts, folder = ModelFacts.read(tmp_path / "model.json"), tmp_path
+    template = build_template(facts.path, [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])
+    renderer = Renderer.load(facts.path, template)
+    rows = []
+    for name, colour in {"red": (200, 10, 10), "green": (10, 200, 10)}.items():
+        Image.new("RGB", (90, 60), colour).save(folder / f"{name}.png")
+        rows.append(
+            (
+                name,
+                [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "image", "image": f"{name}.png"},
+                            {"type": "text", "text": "which colour?"},
+                        ],
+                    }
+                ],
+            )
+        )
+    prompts = [*rows, ("no picture", [{"role": "user", "content": "which colour?"}])]
+    seen = parity.look(facts, renderer, folder, {"shortest": 40, "longest": 60}, prompts)
+    assert set(seen) == {"red", "green"} and len(seen["red"].ids) > 20 + len(renderer.encode_prompt(prompts[0][1]))
+    ids = {name: seen[name].ids if name in seen else renderer.encode_prompt(messages) for name, messages in prompts}
+    references = parity.answer_greedily(load_folder(checkpoint), ids, template, seen=seen)
+    assert references["red"].ids != references["green"].ids
+    tools = ensure_toolchain(get_cache_dir(), tmp_path / "build.log")
+    file, eyes = tmp_path / "model-f16.gguf", tmp_path / "mmproj-f16.gguf"
+    convert_to_gguf(tools, checkpoint, file)
+    convert_to_gguf(tools, checkpoint, eyes, eyes=True)
+    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
+
+    def serve(seen: dict[str, parity.Seen] = seen) -> list[ParityCheck]:
+        return check_served(file, tools, renderer, template, expected, references, tmp_path / "server.log", seen, eyes)
+
+    checks = serve()
+    assert get_failed(checks) == {}
+    assert "those of pictures included (2 of them have some)" in next(
+        check.detail for check in checks if check.name == "endpoint prompt"
+    )
+    fewer = {name: own._replace(ids=[*own.ids[:20], *own.ids[21:]]) for name, own in seen.items()}
+    failed = get_failed(serve(fewer))
+    assert set(failed) == {("f16", "endpoint prompt")} and "llama.cpp cuts or writes pictures otherwise" in (
+        failed["f16", "endpoint prompt"].cause or ""
+    )
+    swapped = {"red": seen["red"]._replace(messages=seen["green"].messages), "green": seen["green"]}
+    assert set(get_failed(serve(swapped))) == {("f16", "endpoint answers")}, "another picture"
+
+
+def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
+    prompts = dict(get_prompts(finished / "data" / "test.jsonl", 3, get_special_tokens(run.template)))
+    special = {json.dumps(messages) for name, messages in prompts.items() if not name.startswith("test row")}
+    assert len(prompts) == 3 + 9 and len(special) == 9
+    assert prompts["empty words"][-1]["content"] == "" and len(prompts["several turns"]) >= 3
+    assert prompts["no system prompt"][0]["role"] == "user" and prompts["system prompt"][0]["role"] == "system"
+    assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
+    assert all(messages[-1]["role"] == "user" for messages in prompts.values())
+    assert SPECIAL not in dict(get_prompts(finished / "data" / "test.jsonl", 3))
+
+
+def test_a_character_that_the_limit_cut_is_no_difference() -> None:
+    assert parity._drop_cut_character("two \U0001f362\ufffd", stopped=False) == parity._drop_cut_character(
+        "two \U0001f362", stopped=False
+    )
+    assert parity._drop_cut_character("two \ufffd", stopped=True) != "two", (
+        "an answer that ended by itself is taken as it is"
+    )
+
+
+def test_bytes_that_are_no_text_are_no_difference() -> None:
+    assert parity.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and parity.is_same_text("ok", "ok")
+    assert (
+        not parity.is_same_text("ok \ufffd.", "ok \ufffd!")
+        and not parity.is_same_text("ok", "no")
+        and not parity.is_same_text("ok", "ok\ufffd")
+    )

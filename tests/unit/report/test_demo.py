@@ -1,0 +1,257 @@
+"""The demo page: nothing a model wrote can become markup, and what is shown is computed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import facts
+import pytest
+import yaml
+from gaslamp.config.schema import parse_slice
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import sha256_path
+from gaslamp.pages.differences import choose, get_label, lay_out, mark
+from gaslamp.pages.themes import ACCENTS, get_colors, get_contrast, get_theme
+from gaslamp.report.demo.own_style import get_own_style, read_colors
+from gaslamp.report.demo.page import escape_json, render_page
+from gaslamp.report.demo.words import LANGUAGES, get_languages, read_language
+
+ROOT = Path(__file__).parents[3]
+PROJECT = {"name": "cafe", "task": "", "audience": "", "domain": "support"}
+
+
+def settings(title: str | None = None, theme: str = "auto", demo: dict[str, Any] | None = None, **project: str) -> str:
+    return json.dumps(
+        {
+            "method": "sft",
+            "demo": {"theme": theme, "title": title, "examples": 6, "language": "en", "style": None} | (demo or {}),
+            "project": PROJECT | project,
+        }
+    )
+
+
+def render(hostile: bool = False, title: str | None = None, **project: str) -> str:
+    return render_page(
+        facts.compare(hostile), facts.train(), facts.model(), parse_slice(settings(title, **project)), "ab" * 32
+    )
+
+
+class Page(HTMLParser):
+    """Tags in order, and the text of each script and style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.blocks: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] in ("script", "style") and data.strip():
+            self.blocks.append((self.tags[-1][0], data))
+
+
+def test_hostile_text_adds_no_element() -> None:
+    project = {"name": facts.HOSTILE, "task": facts.HOSTILE, "audience": facts.HOSTILE}
+    page = Page(render(hostile=True, **project))
+    calm = Page(render(hostile=False, name="n", task="t", audience="a"))
+
+    def names(page: Page) -> list[str]:
+        return [tag for tag, _ in page.tags]
+
+    assert names(page) == names(calm)
+    assert not [tag for tag, attrs in page.tags if any(name.startswith("on") for name in attrs)]
+
+
+def test_data_round_trips_and_holds_no_markup() -> None:
+    text = escape_json({"a": facts.HOSTILE})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": facts.HOSTILE}
+    page = Page(render(hostile=True))
+    data = json.loads(next(block for kind, block in page.blocks if block.startswith("[")))
+    assert "".join(piece for piece, _ in data[0]["base"]["written"]) == facts.examples(hostile=True)[0].base
+
+
+def test_policy_allows_exactly_the_inline_blocks() -> None:
+    page = Page(render())
+    policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and "default-src 'none'" in policy and "unsafe" not in policy
+    style = next(block for kind, block in page.blocks if kind == "style")
+    script = next(
+        block for kind, block in page.blocks if kind == "script" and block.lstrip().startswith('"use strict"')
+    )
+    for block in (style, script):
+        assert base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() in policy
+    assert not [attrs for _, attrs in page.tags if "style" in attrs]
+    assert not re.findall(r'(?:src|href)="(?!#|data:|files\.html")', render())
+
+
+def test_title_never_replaces_the_computed_result() -> None:
+    text = render(title="The best model in the world")
+    assert (
+        "The best model in the world" in text
+        and facts.compare().headline in text
+        and "Better than the base model" in text
+    )
+
+
+def test_page_carries_the_hash_of_its_comparison(tmp_path: Path) -> None:
+    paths = facts.write_run(tmp_path)
+    out = tmp_path / "demos/main/index.html"
+    command = [sys.executable, str(ROOT / "scripts/build_demo.py"), "--settings", settings(), "--out", str(out)]
+    for name in ("compare", "train", "model"):
+        command += [f"--{name}", str(paths[name])]
+    subprocess.run(command, check=True)
+    first = out.read_bytes()
+    assert first.decode().count(sha256_path(paths["compare"])) == 2
+    subprocess.run(command, check=True)
+    assert out.read_bytes() == first
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_choice_keeps_the_regression(limit: int) -> None:
+    chosen = choose(facts.examples(), limit)
+    assert len(chosen) == min(limit, 5)
+    kinds = [example.change for example in chosen]
+    assert "improved" in kinds
+    assert ("regressed" in kinds) == (limit > 1)
+
+
+def test_choice_when_everything_regressed() -> None:
+    worse = [example.model_copy(update={"change": "regressed"}) for example in facts.examples()]
+    assert choose(worse, 3) == worse[:3]
+
+
+def test_label_is_cut_and_answers_are_not() -> None:
+    example = facts.examples()[0]
+    assert len(get_label(example)) <= 50 and get_label(example).endswith("…")
+    assert get_label(facts.examples()[2]) == "four espressos, takeaway, for Priya"
+
+
+def test_layout_keeps_every_character_of_numbers_and_keys() -> None:
+    assert lay_out('{"a": 4.50, "a": 1e3, "ü": [true, null]}') == '{\n  "a": 4.50,\n  "a": 1e3,\n  "ü": [true, null]\n}'
+    for text in ("not json", "12", '"word"', '{"a": NaN}', "", "[" * 5000):
+        assert lay_out(text) is None
+
+
+@pytest.mark.parametrize("answer", ["", "one two", "one  green\ntwo", "x" * 9000, "a " * 5000, facts.HOSTILE])
+def test_marks_concatenate_to_the_answer(answer: str) -> None:
+    assert "".join(piece for piece, _ in mark(answer, "one two three")) == answer
+
+
+def test_marks_name_the_words_that_differ() -> None:
+    assert [piece.strip() for piece, differs in mark("one green tea", "one tea") if differs] == ["green"]
+    assert not any(differs for _, differs in mark("one tea", "one tea"))
+    assert not any(differs for _, differs in mark("something else entirely here", '{"a": 1}'))
+
+
+@pytest.mark.parametrize("domain", ACCENTS)
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast(domain: str, dark: bool) -> None:
+    colors = get_colors(domain, dark)
+    for text in ("ink", "soft", "good", "bad", "accent-text"):
+        for ground in ("paper", "card", "recede"):
+            assert get_contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
+    assert get_contrast(colors["ink"], colors["mark"]) >= 4.5
+    for shape in ("accent", "base"):
+        assert get_contrast(colors[shape], colors["card"]) >= 3, shape
+
+
+@pytest.mark.parametrize(
+    ("theme", "domain", "expected"),
+    [("auto", "support", "auto"), ("auto", "code", "dark"), ("crisp", "code", "crisp"), ("dark", "legal", "dark")],
+)
+def test_theme(theme: str, domain: str, expected: str) -> None:
+    assert get_theme(theme, domain) == expected
+    colors: dict[str, Any] = get_colors(domain, expected == "dark")
+    assert colors["accent"].startswith("#")
+
+
+# ------------------------------------------------------------------------------------------------- languages and styles
+
+
+@pytest.mark.parametrize("code", get_languages())
+def test_every_language_has_every_word(code: str) -> None:
+    english, other = (yaml.safe_load((LANGUAGES / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("en", code))
+    assert list(other) == list(english)
+    for key, text in english.items():
+        assert sorted(re.findall(r"\{\w+\}", other[key])) == sorted(re.findall(r"\{\w+\}", text)), key
+
+
+@pytest.mark.parametrize("code", get_languages())
+def test_the_page_speaks_the_language(code: str) -> None:
+    words = read_language(code)
+    slice_ = parse_slice(settings(demo={"language": code}, audience="Rosa & Co"))
+    text = render_page(facts.compare(), facts.train(), facts.model(), slice_, "ab" * 32)
+    page = Page(text)
+    assert ("html", {"lang": code, "data-theme": "auto"}) in page.tags
+    for key in ("better", "measures", "training", "memory", "skip", "noscript"):
+        assert html.escape(words[key], quote=False) in text, key
+    visible = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.search(r"\{\w+\}", visible) and "Rosa &amp; Co" in text
+    if code != "en":
+        assert not re.search(r"Better than|How it was|test rows", visible)
+    data = next(block for kind, block in page.blocks if block.startswith('{"improved"'))
+    assert json.loads(data)["tuned"] == words["tuned"]
+
+
+def test_nothing_improved_is_said() -> None:
+    compare = facts.compare().model_copy(update={"verdict": "no clear difference", "gained": 0})
+    text = render_page(compare, facts.train(), facts.model(), parse_slice(settings()), "ab" * 32)
+    assert "Nothing in these rows improved" in text and "No clear difference from the base model" in text
+
+
+def test_colours_of_a_design(tmp_path: Path) -> None:
+    (tmp_path / "DESIGN.md").write_text(
+        "# Brand\n\n| Background | #fff |\n- **Text**: `#101010`\nAccent: #7a1f5c\nShadow: #123456\nText about #999999 things\n"
+    )
+    assert read_colors((tmp_path / "DESIGN.md").read_text()) == {
+        "paper": "#ffffff",
+        "ink": "#101010",
+        "accent": "#7a1f5c",
+    }
+    slice_ = parse_slice(settings(demo={"style": "DESIGN.md"}))
+    text = render_page(facts.compare(), facts.train(), facts.model(), slice_, "ab" * 32, root=tmp_path)
+    assert "--accent:#7a1f5c;--accent-text:#7a1f5c" in text
+    (tmp_path / "demo.css").write_text("h1{letter-spacing:.1em}")
+    assert "letter-spacing:.1em" in get_own_style("demo.css", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("DESIGN.md", "Text: #cccccc\n", "contrast of 1.6"),
+        ("DESIGN.md", "no colours\n", "names no colour"),
+        ("demo.css", "</style><script>alert(1)</script>", "holds '</'"),
+        ("demo.css", "@import url(https://example.org/x.css);", "@import"),
+    ],
+)
+def test_a_style_that_cannot_be_used(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(GaslampError, match=message):
+        get_own_style(name, tmp_path)
+    with pytest.raises(GaslampError, match="not here"):
+        get_own_style("other.css", tmp_path)
+
+
+def test_pictures_travel_in_the_page(tmp_path: Path) -> None:
+    from gaslamp.report.demo.page import _get_images
+
+    class Row:
+        images = ["images/a.png", "images/gone.png", "images/a.html"]
+
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / "images" / "a.html").write_text("<script>")
+    assert _get_images(Row(), tmp_path) == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()]  # type: ignore[arg-type]

@@ -1,0 +1,116 @@
+"""The progress log and the closing table: figures from facts, at most 80 columns, no traceback for what is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import facts
+import pytest
+from gaslamp.core.contracts import now
+from gaslamp.core.files import write_text
+from gaslamp.pages.markdown import find_placeholders
+from gaslamp.report.roadbook.progress import get_phases, read_attempts, render_progress
+from gaslamp.report.summary import get_console, show_summary
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(root: Path, *flags: str) -> str:
+    command = [sys.executable, str(ROOT / "scripts/show_summary.py"), "--run", "main", *flags]
+    return subprocess.run(
+        command, cwd=root, check=True, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}
+    ).stdout
+
+
+def test_attempts_are_told_apart(tmp_path: Path) -> None:
+    facts.write_run(tmp_path)
+    phases = get_phases(read_attempts(tmp_path / "logs/phases.jsonl"))
+    assert [[attempt.status for attempt in tries] for tries in phases] == [["ok"], ["killed", "ok"], ["failed"]]
+
+
+def test_progress_log(tmp_path: Path) -> None:
+    facts.write_run(tmp_path)
+    text = render_progress(read_attempts(tmp_path / "logs/phases.jsonl"))
+    assert find_placeholders(text) == []
+    assert "| train | ok | 2026-11-20 10:05:00 | 4 min 0 s | 2 | 2.8 GB |" in text
+    assert "no disk \\| space second line" in text and "its process ended without a word" in text
+    assert "No step has run yet" in render_progress([])
+
+
+def test_running_steps_and_a_cut_line(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        lines = [{"step": "train", "event": "start", "time": now(), "pid": child.pid}]
+        lines += [{"step": "write_progress", "event": "start", "time": now(), "pid": os.getpid()}]
+        # the same number, but started long before this process was born
+        lines += [{"step": "old", "event": "start", "time": "2020-01-01T00:00:00+00:00", "pid": child.pid}]
+        write_text(tmp_path / "p.jsonl", "".join(json.dumps(line) + "\n" for line in lines) + '{"step": "tr')
+        statuses = {attempt.step: attempt.status for attempt in read_attempts(tmp_path / "p.jsonl")}
+        child.communicate(b"\n")
+    assert statuses == {"train": "running", "old": "killed"}
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_nothing_there_is_no_traceback(tmp_path: Path, failed: bool) -> None:
+    text = run(tmp_path, *(["--failed"] if failed else []))
+    assert "Traceback" not in text
+    assert ("same command" in text) == failed
+
+
+def test_summary_is_plain_and_narrow(tmp_path: Path) -> None:
+    facts.write_run(tmp_path)
+    for name in (
+        "demos/main/index.html",
+        "gaslamp.md",
+        "outputs/main/gguf/model-q8_0.gguf",
+        "outputs/main/gguf/Modelfile",
+    ):
+        write_text(tmp_path / name, "x")
+    text = run(tmp_path)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for shown in (
+        "95.5 %",
+        "92.5 to 98.5",
+        "q8_0 *",
+        "145 MB",
+        "98.5 %",
+        "unseen items",
+        "recommended: q8_0",
+        "train 4 min 0 s",
+        "make deploy",
+    ):
+        assert shown in text, shown
+    for path in ("demos/main/index.html", "gaslamp.md", "outputs/main/gguf/model-q8_0.gguf"):
+        assert path in text
+
+
+def test_hostile_headline_is_printed_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts.write_run(tmp_path, hostile=True)
+    monkeypatch.chdir(tmp_path)
+    out = io.StringIO()
+    show_summary("main", get_console(out))
+    assert "[red]" not in out.getvalue() and "alert(1)" in out.getvalue()
+
+
+def test_failure_names_step_log_and_way_on(tmp_path: Path) -> None:
+    facts.write_run(tmp_path)
+    write_text(tmp_path / "logs/main/convert_gguf.log", "x")
+    text = run(tmp_path, "--failed")
+    assert (
+        "convert_gguf failed: no disk | space" in text
+        and "logs/main/convert_gguf.log" in text
+        and "same command" in text
+    )
+    assert "train killed" not in text
+    assert "| convert_gguf | failed |" in (tmp_path / "progress_log.md").read_text()
+
+
+def test_a_later_run_of_a_step_counts_anew(tmp_path: Path) -> None:
+    lines = [line for line in facts.PHASES if line["step"] == "prepare_data"] * 2
+    write_text(tmp_path / "p.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    assert [len(tries) for tries in get_phases(read_attempts(tmp_path / "p.jsonl"))] == [1]

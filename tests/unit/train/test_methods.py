@@ -1,0 +1,417 @@
+"""Every method trains for real on the tiny model: what it minimizes falls or its reward rises, and its losses are pinned.
+
+A method is tested without an edit here: its rows come by its kind. A method whose model is another than a causal one has a
+recipe in RECIPES. The pinned losses stand in tests/golden/<method>.json: ``GASLAMP_WRITE_GOLDEN=1`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import judging
+import pytest
+import tiny
+from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.core import registry
+from gaslamp.core.contracts import ModelFacts, TrainFacts
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.events import get_history, read_events
+from gaslamp.models.base import fetch_model
+from gaslamp.models.template import build_template
+from gaslamp.train import run as training
+from gaslamp.train.method import get_adapters, get_method
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+STEPS = 10
+NOTES = [
+    f"{1 + (i + j) % 9} {item} for {name}" for i, item in enumerate(tiny.ITEMS) for j, name in enumerate(tiny.NAMES)
+]
+RECIPES: dict[str, dict[str, Any]] = {
+    "dapo": {"max_steps": 12},
+    "rloo": {"max_steps": 12, "options": {"beta": 0.0}},
+    "online_dpo": {"max_steps": 24},
+    "reward": {"learning_rate": 0.005},
+    "vision_sft": {"learning_rate": 0.01},
+    "tts": {"max_length": 256},
+    "embedding": {"learning_rate": 0.005, "batch_size": 8},
+}
+
+
+def say(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+ROWS: dict[str, Any] = {
+    "conversation": lambda note, n: {"messages": say("user", note) + say("assistant", "ok")},
+    "text": lambda note, n: {"text": f"{note}: ok"},
+    "preference": lambda note, n: {
+        "prompt": say("user", note),
+        "chosen": say("assistant", "ok"),
+        "rejected": say("assistant", "no"),
+    },
+    "rating": lambda note, n: {
+        "prompt": say("user", note),
+        "completion": say("assistant", "ok" if n % 2 else "no"),
+        "label": bool(n % 2),
+    },
+    "prompt": lambda note, n: {"prompt": say("user", note), "answer": "ok"},
+    "pair": lambda note, n: {"anchor": note, "positive": f"{tiny.ITEMS[n // len(tiny.NAMES)]} ordered"},
+}
+PLACES = {"vision_sft": "vision", "tts": "speech"}  # rows and base of a model of its own
+
+
+def write_base(folder: Path, model: Path, rows: dict[str, Any]) -> Path:
+    """A folder with model.json, template.json, two images, and 48 + 12 rows of every kind."""
+    from PIL import Image
+
+    folder.mkdir(exist_ok=True)
+    fetch_model(Config.model_validate({"model": {"source": str(model)}}).model, folder / "model.json")
+    build_template(ModelFacts.read(folder / "model.json").path, ROWS["conversation"]("q", 0)["messages"]).write(
+        folder / "template.json"
+    )
+    for number, colour in enumerate(("black", "white")):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{number}.png")
+    for kind, make in rows.items():
+        lines = [json.dumps({"id": str(n), **make(note, n)}) for n, note in enumerate(NOTES)]
+        for split, part in (("train", lines[:48]), ("valid", lines[48:])):
+            (folder / f"{kind}.{split}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
+    return folder
+
+
+def ask_of_image(note: str, n: int) -> dict[str, Any]:
+    content = [{"type": "image", "image": f"{n % 2}.png"}, {"type": "text", "text": "light?"}]
+    return {"messages": [{"role": "user", "content": content}, *say("assistant", "ok" if n % 2 else "no")]}
+
+
+def get_speech(folder: Path) -> dict[str, Any]:
+    """data.speech for the tiny codec in ``folder``."""
+    return {"codec": str(folder / "codec"), "tokens": "<|c{book}_{code}|>", "codebooks": None, "first": 0}
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bases(tmp_path_factory.mktemp("methods"), tiny_model)
+
+
+def write_bases(folder: Path, model: Path, write_seeing: Any = tiny.write_vision_checkpoint) -> Path:
+    """Rows of every kind for the tiny model, in ``vision`` rows with images for one that sees, in ``speech`` recordings."""
+    write_base(folder, model, ROWS)
+    write_base(folder / "vision", write_seeing(folder / "tiny-vision"), {"conversation": ask_of_image})
+    tiny.write_codec(folder / "codec"), tiny.write_sounds(folder / "sounds")
+    plan = SimpleNamespace(
+        speech=get_speech(folder), folder=str(folder / "sounds"), facts=SimpleNamespace(folder=str(folder / "speech"))
+    )
+
+    def say_item(note: str, n: int) -> dict[str, Any]:
+        item, name = tiny.ITEMS[n // len(tiny.NAMES)], tiny.NAMES[n % len(tiny.NAMES)]
+        return dict(
+            get_method("tts").prepare_row(
+                {"audio": f"{item}_{name}.wav", "transcript": f"{item} please", "speaker": name}, plan
+            )
+        )
+
+    write_base(folder / "speech", tiny.write_speech_checkpoint(folder / "tiny-speech"), {"speech": say_item})
+    return folder
+
+
+def get_place(name: str, base: Path) -> tuple[Path, str]:
+    """The folder and the kind of the rows that a method takes."""
+    return base / PLACES.get(name, ""), get_method(name).KINDS[0]
+
+
+def get_values(name: str, **changes: Any) -> dict[str, Any]:
+    """The train section of a method's test."""
+    method = get_method(name)
+    kind = method.KINDS[0]
+    values: dict[str, Any] = {
+        "learning_rate": 0.02,
+        "max_steps": STEPS,
+        "batch_size": 4,
+        "gradient_accumulation": 1,
+        "warmup_steps": 0,
+        "scheduler": "constant",
+        "adam_beta2": 0.95,
+        "max_length": 128,
+        "seed": 3407,
+        "lora": {"r": 16, "alpha": 32},
+    }
+    if kind == "prompt":  # what a tiny model can learn by luck: to end at once
+        options = {
+            "max_completion_length": 8,
+            **({"num_generations": 8} if "num_generations" in method.Settings.model_fields else {}),
+        }
+        values |= {
+            "batch_size": 16,
+            "rewards": [{"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}}],
+            "options": options,
+        }
+    for key, value in {**RECIPES.get(name, {}), **changes}.items():
+        values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
+    return values
+
+
+def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFacts, list[dict[str, Any]]]:
+    """Train method ``name`` in ``place``; returns its facts and the steps as logged."""
+    base, kind = get_place(name, base)
+    config = Config.model_validate({"method": name, "train": get_values(name, **changes)})
+    training.train_model(
+        parse_slice(get_slice(config, "backend", "method", "train")),
+        base / "model.json",
+        base / f"{kind}.train.jsonl",
+        base / f"{kind}.valid.jsonl",
+        base / "template.json",
+        place / "checkpoints",
+        place / "metrics.jsonl",
+        place / "adapters",
+        place / "train.json",
+    )
+    return TrainFacts.read(place / "train.json"), get_history(read_events(place / "metrics.jsonl"))
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_path: Path) -> None:
+    method = get_method(name)
+    facts, steps = train(base, tmp_path, name)
+    key = next((key for key in ("reward", "objective/scores") if key in steps[0]), "loss")
+    values = [step[key] for step in steps]
+    first, last = values[0], sum(values[-3:]) / 3
+    assert last > first + 0.1 if key != "loss" else last < first - 0.1, values
+    logged = set().union(*steps)
+    assert logged >= set(method.METRICS) - {"token_accuracy", "entropy", "kl"}, (
+        f"METRICS names what is not logged: {sorted(set(method.METRICS) - logged)}"
+    )
+    assert facts.method == name and facts.steps == len(steps) and any((tmp_path / "adapters").glob("*.safetensors"))
+    found = {"metric": key, "values": [round(value, 4) for value in values[:STEPS]]}
+    file = GOLDEN / f"{name}.json"
+    if os.environ.get("GASLAMP_WRITE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    pinned = json.loads(file.read_text(encoding="utf-8"))
+    assert pinned["metric"] == key and found["values"] == pytest.approx(pinned["values"], rel=0.02, abs=0.005)
+    folder, kind = get_place(name, base)
+    judging.judge_trained(
+        name, folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", get_values(name), tmp_path / "eval"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names("methods") if "none" in get_adapters(name) and name not in ("sft", "tts")]
+)
+def test_every_weight_is_trained_by_this_method_too(name: str, base: Path, tmp_path: Path) -> None:
+    """``train.adapter: none``; sft in test_training.py, and tts trains as sft does. The reference of dpo and kto is then a second model."""
+    facts, steps = train(base, tmp_path, name, adapter="none", learning_rate=0.002, max_steps=6)
+    assert (tmp_path / "adapters" / "model.safetensors").is_file() and not list(
+        (tmp_path / "adapters").glob("adapter*")
+    )
+    assert facts.trainable_parameters > 60_000 and facts.steps == 6
+    assert sum(step["loss"] for step in steps[-2:]) / 2 < steps[0]["loss"] - 0.05, [step["loss"] for step in steps]
+    if "rewards/margins" in steps[0]:
+        assert steps[0]["rewards/margins"] == pytest.approx(0, abs=0.01), "the reference is the model as it was"
+        assert steps[-1]["rewards/margins"] > 0.1
+
+
+def test_rewards_are_logged_alone_and_samples_are_told(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("gaslamp.train.trl.engine.say", said.append)
+    rewards = [
+        {"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}},
+        {"name": "exact_answer", "weight": 2.0},
+    ]
+    facts, steps = train(base, tmp_path, "grpo", max_steps=2, rewards=rewards, options={"show": 3, "beta": 0.01})
+    for step in steps:
+        assert step["reward"] == pytest.approx(
+            step["rewards/length/mean"] + 2 * step["rewards/exact_answer/mean"], abs=1e-4
+        )
+    samples = [event for event in read_events(tmp_path / "metrics.jsonl") if event["event"] == "sample"]
+    assert (
+        len(samples) == 3
+        and samples[0]["step"] == 1
+        and all(set(sample["scores"]) == {"length", "exact_answer"} for sample in samples)
+    )
+    assert (
+        samples[0]["reward"] == max(sample["reward"] for sample in samples)
+        and "<|im_start|>" not in samples[0]["completion"]
+    )
+    assert "kl" in steps[0] and facts.probe["tokens"] > 16 * 8
+    told = " ".join(said)
+    assert "billion parameters" in told and "48 prompts" in told and "2 steps" in told
+
+
+def test_a_failing_reward_stops_the_training_with_its_row(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rewards").mkdir()
+    (tmp_path / "rewards" / "broken.py").write_text(
+        "def score(prompt, completion, row):\n    raise KeyError(row['id'])\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        GaslampError, match=r"(?s)reward 'broken' failed: KeyError.*rewards/broken.py, line 2.*row: \d+"
+    ):
+        train(base, tmp_path, "grpo", rewards=[{"name": "broken"}])
+    assert read_events(tmp_path / "metrics.jsonl")[-1]["status"] == "error"
+
+
+def test_grpo_goes_on_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
+    """In its second pass over the prompts: their order, what is drawn and what is rewarded are as in a run that nothing stopped."""
+    changes: dict[str, Any] = {
+        "max_steps": 4,
+        "batch_size": 192,
+        "save_steps": 3,
+    }  # 24 prompts a step: 2 steps are a pass
+    train(base, tmp_path / "whole", "grpo", **changes)
+    place = tmp_path / "cut"
+    train(base, place, "grpo", **changes)
+    for file in ("adapters/adapter_model.safetensors", "train.json"):
+        (place / file).unlink()
+    folder = next((place / "checkpoints").glob("*/"))
+    for checkpoint in folder.glob("checkpoint-4"):
+        (checkpoint / "rng_state.pth").unlink()
+    facts, steps = train(base, place, "grpo", **changes)
+    assert facts.resumed_from == [3] and [step["step"] for step in steps] == [1, 2, 3, 4]
+    whole = get_history(read_events(tmp_path / "whole" / "metrics.jsonl"))
+    assert [step["reward"] for step in steps] == pytest.approx([step["reward"] for step in whole], abs=1e-4)
+
+
+def test_groups_must_divide_and_rewards_must_exist() -> None:
+    from gaslamp.train.reinforcement import find_broken_rules, find_setting_problems
+    from gaslamp.train.rules import Run
+
+    config = Config.model_validate({"method": "grpo", "train": {"batch_size": 4, "gradient_accumulation": 3}})
+    problems = dict(find_setting_problems(config.train))
+    assert "12 completions in a step do not divide into groups of 8" in problems["options", "num_generations"]
+    assert "nothing would be rewarded" in problems[("rewards",)]
+    good = Config.model_validate({"method": "rloo", "train": {"rewards": [{"name": "length", "options": {"max": 5}}]}})
+    assert find_setting_problems(good.train) == []
+    assert list(find_broken_rules(Run(None, 7_000_000_000, 800, 500))) == [] == list(find_broken_rules(Run(None)))
+    assert [rule.blocking for rule in find_broken_rules(Run(None, 7_000_000_000, 9, 500))] == [True]
+
+
+def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:
+    """Earlier assistant turns belong to the prompt; the token that ends the answer is learnt."""
+    from gaslamp.train.preference import encode_answer
+
+    class Renderer:
+        def encode(self, messages: list[dict[str, str]], tools: Any) -> Any:
+            from gaslamp.models.template import Encoded
+
+            ids, trained = [], []
+            for number, message in enumerate(messages):
+                ids += [number * 10, number * 10 + 1]
+                trained += [False, message["role"] == "assistant"]
+            return Encoded(ids, trained)
+
+    talk = [*say("user", "a"), *say("assistant", "b"), *say("user", "c")]
+    assert encode_answer(Renderer(), talk, say("assistant", "d")) == ([0, 1, 10, 11, 20, 21, 30], [31])
+
+
+def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_path: Path) -> None:
+    from gaslamp.train.methods.vision_sft import find_modules, load_model, read_image
+
+    model = load_model(base / "tiny-vision", "float32")
+    settings = get_method("vision_sft").Settings
+
+    def get_parts(**switches: bool) -> set[str]:
+        return {
+            ("sees " if "vision" in name or "projector" in name else "talks ") + name.rpartition(".")[2]
+            for name in find_modules(model, settings(**switches), "all-linear")
+        }
+
+    assert get_parts(vision_layers=False, mlp_layers=False) == {f"talks {name}_proj" for name in "qkvo"}
+    assert get_parts(language_layers=False, attention_layers=False) == {
+        "sees fc1",
+        "sees fc2",
+        "sees linear_1",
+        "sees linear_2",
+    }
+    assert find_modules(model, settings(vision_layers=False), ["q_proj"]) and "lm_head" not in " ".join(
+        find_modules(model, settings(), "all-linear")
+    )
+    with pytest.raises(GaslampError, match="no layer to adapt"):
+        get_parts(vision_layers=False, language_layers=False)
+    assert read_image(base / "vision" / "0.png", 300, 1000).size == (300, 225)
+    assert read_image(base / "vision" / "0.png", 10, 20).size == (20, 15)
+    facts, _ = train(
+        base, tmp_path, "vision_sft", max_steps=1, options={"vision_layers": False, "modules_to_save": ["lm_head"]}
+    )
+    assert facts.trainable_parameters > 64 * 260, "the head is trained whole"
+
+
+def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same prompt tokens and the same pixels, at a size that only the options tell."""
+    import torch
+    from gaslamp.evaluate import vision
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+    seen: dict[str, list[dict[str, Any]]] = {"trained": [], "asked": []}
+    sizes: list[tuple[int, int]] = []
+    collate, encode, read = DataCollatorForVisionLanguageModeling.torch_call, vision.Sight.encode, vision.read_image
+
+    def note_training(self: Any, rows: list[dict[str, Any]]) -> Any:
+        seen["trained"].append(collate(self, rows))
+        return seen["trained"][-1]
+
+    def note_asking(*arguments: Any) -> Any:
+        seen["asked"].append(encode(*arguments))
+        return seen["asked"][-1]
+
+    def note_size(*arguments: Any, **options: Any) -> Any:
+        picture = read(*arguments, **options)
+        sizes.append(picture.size)
+        return picture
+
+    monkeypatch.setattr(DataCollatorForVisionLanguageModeling, "torch_call", note_training)
+    monkeypatch.setattr(vision.Sight, "encode", note_asking)
+    monkeypatch.setattr(vision, "read_image", note_size)
+    options = {"shortest": 80, "longest": 90}
+    train(base, tmp_path, "vision_sft", max_steps=1, batch_size=1, options=options)
+    folder, kind = get_place("vision_sft", base)
+    judging.judge_trained(
+        "vision_sft",
+        folder,
+        folder / f"{kind}.valid.jsonl",
+        tmp_path / "adapters",
+        {"options": options},
+        tmp_path / "eval",
+        batch_size=1,
+    )
+    assert set(sizes) == {(80, 60)}, "40 x 30 enlarged as the options say"
+    trained = next(batch for batch in seen["trained"] if len(batch["input_ids"]) == 1)
+    prompts = [batch["input_ids"][0] for batch in seen["asked"]]
+    assert all(torch.equal(prompt, trained["input_ids"][0][: len(prompt)]) for prompt in prompts)
+    equal = [torch.equal(batch["pixel_values"], trained["pixel_values"]) for batch in seen["asked"]]
+    assert equal.count(True) == equal.count(False) == len(equal) // 2, "every other picture is of the same colour"
+
+
+def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) -> None:
+    """It is trained on the model without its head, saved for the one with it, and goes on from a checkpoint."""
+    import torch
+    from gaslamp.export.exporters.merged import export
+    from gaslamp.models.base import load_model
+    from sentence_transformers import SentenceTransformer
+
+    train(base, tmp_path, "embedding", max_steps=4, save_steps=2)
+    path = ModelFacts.read(base / "model.json").path
+    net = load_model(path, "float32", tmp_path / "adapters", merge=True)
+    trained = SentenceTransformer(str(next((tmp_path / "checkpoints").glob("*/checkpoint-4"))), device="cpu")
+    ids = trained.tokenizer("2 tea for Ana", return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        mean = net.base_model(ids).last_hidden_state.mean(1)[0]
+    assert torch.allclose(mean, torch.tensor(trained.encode("2 tea for Ana")), atol=1e-4)
+    assert not torch.allclose(
+        mean, torch.tensor(SentenceTransformer(path, device="cpu").encode("2 tea for Ana")), atol=1e-2
+    )
+    export(base / "model.json", tmp_path / "adapters", base / "template.json", tmp_path / "merged")
+    merged = SentenceTransformer(str(tmp_path / "merged"), device="cpu").encode(["2 tea for Ana"])[0]
+    assert torch.allclose(torch.nn.functional.normalize(mean, dim=0), torch.tensor(merged).float(), atol=5e-3)
+    (tmp_path / "train.json").unlink()
+    checkpoint = next((tmp_path / "checkpoints").glob("*/checkpoint-4"))
+    (checkpoint / "optimizer.pt").unlink()
+    facts, steps = train(base, tmp_path, "embedding", max_steps=4, save_steps=2)
+    assert facts.resumed_from == [2] and len(steps) == 4
