@@ -47,7 +47,7 @@ class Hub(BaseHTTPRequestHandler):
                 return self.answer(404, b"{}", X_Error_Code="RepoNotFound", Content_Type="application/json")
             files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
             if what == ["tree"]:
-                return self.emit(
+                return self.tell(
                     [
                         {
                             "type": "file",
@@ -58,7 +58,7 @@ class Hub(BaseHTTPRequestHandler):
                         for file in files
                     ]
                 )
-            return self.emit(
+            return self.tell(
                 {
                     "_id": "1",
                     "id": "/".join(parts[2:4]),
@@ -98,7 +98,7 @@ class Hub(BaseHTTPRequestHandler):
         folder = self.root / parts[1] / "/".join(parts[2:4])
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         found = [folder / name for name in body.get("paths", []) if (folder / name).is_file()]
-        self.emit(
+        self.tell(
             [
                 {
                     "type": "file",

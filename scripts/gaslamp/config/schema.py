@@ -829,7 +829,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
     """What no single field can see: names that must exist, files that must stand there."""
     from gaslamp.core import registry
     from gaslamp.models.vision_tower import FIX, find_vision_tower_problem
-    from gaslamp.train.method import find_option_problems, get_adapters, is_packing_allowed, is_multimodal
+    from gaslamp.train.method import find_option_problems, get_adapters, is_multimodal, is_packing_allowed
 
     problems: list[tuple[tuple[str, ...], str]] = []
     if config.data.source.startswith("embedded:"):

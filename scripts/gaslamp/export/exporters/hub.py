@@ -12,7 +12,7 @@ from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Te
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.export.exporters import adapter
-from gaslamp.export.exporters.gguf import VISION_TOWERS, HEAD
+from gaslamp.export.exporters.gguf import HEAD, VISION_TOWERS
 from gaslamp.export.ladder_page import COLUMNS, get_cells, render_svg, show_score
 from gaslamp.export.sources import Sources, get_recommended, put, require_parity
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks

@@ -15,7 +15,7 @@ from gaslamp.config.levels import get_level
 from gaslamp.core.console import Progress
 from gaslamp.core.contracts import ModelFacts, ParityCheck
 from gaslamp.core.files import read_jsonl
-from gaslamp.export.vectors import embed, get_limit, get_conversations, get_texts, read_head, score_conversations, serve
+from gaslamp.export.vectors import embed, get_conversations, get_limit, get_texts, read_head, score_conversations, serve
 from gaslamp.models.template import Renderer
 from gaslamp.train.method import get_artefact
 

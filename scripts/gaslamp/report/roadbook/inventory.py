@@ -69,16 +69,16 @@ def get_outputs(rules: Path, backend: str) -> list[tuple[str, str]]:
     """``(file pattern, rule)`` of every output that stays, in the order of the rules.
 
     Reads the text of the rules: quoted strings in each ``output:`` block. ``temp`` files are left out; of train.smk and
-    colab.smk only the one that ``backend`` uses is read.
+    remote.smk only the one that ``backend`` uses is read.
     """
     variables = {"MODEL_FACTS": "resources/models", "TOOLCHAIN": "resources/llama.cpp/toolchain.json"}
     found: list[tuple[str, str]] = []
-    order = ["environment", "data", "train", "colab", "evaluate", "demo", "export", "deploy", "reflect"]
+    order = ["environment", "data", "train", "remote", "evaluate", "export", "serve", "report", "memory"]
     files = sorted(
         rules.glob("*.smk"), key=lambda file: (order.index(file.stem) if file.stem in order else len(order), file.stem)
     )
     for file in files:
-        if file.stem == ("train" if backend == "colab" else "colab"):
+        if file.stem == ("train" if backend == "colab" else "remote"):
             continue
         for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             name = body.partition(":")[0].strip()

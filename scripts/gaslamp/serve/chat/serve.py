@@ -14,7 +14,7 @@ from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.export.exporters.gguf import VISION_TOWERS, HEAD
+from gaslamp.export.exporters.gguf import HEAD, VISION_TOWERS
 from gaslamp.export.llamacpp.server import get_free_port, make_key_file, start_detached, stop_detached
 from gaslamp.export.vectors import get_limit
 from gaslamp.pages.numbers import format_value

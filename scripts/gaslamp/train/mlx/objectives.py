@@ -160,7 +160,7 @@ class Pairs(Objective):
         logps, logits = get_logps(model, ids, mask)
         return (*mx.split(logps, 2), *mx.split(mask[:, 1:], 2), logits)
 
-    def tell(self, chosen_reward: Any, rejected_reward: Any, chosen_logps: Any, rejected_logps: Any) -> list[Any]:
+    def emit(self, chosen_reward: Any, rejected_reward: Any, chosen_logps: Any, rejected_logps: Any) -> list[Any]:
         """The values of NAMES."""
         wins = (chosen_reward > rejected_reward).mean()
         return [

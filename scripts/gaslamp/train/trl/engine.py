@@ -575,7 +575,7 @@ class Watcher:
         """The number of steps is known."""
         self.steps, self.progress = steps, Progress("step", steps)
 
-    def tell_start(
+    def emit_start(
         self,
         epochs: float,
         resumed: int,
