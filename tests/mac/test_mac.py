@@ -16,7 +16,8 @@ import psutil
 import pytest
 import tiny
 from gaslamp.config.schema import Config, get_slice
-from gaslamp.core.contracts import ModelFacts, Template
+from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
+from gaslamp.core.decisions import get_texts
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import read_json, write_json
 from test_methods import ROWS, ask_of_image, write_base
@@ -274,7 +275,7 @@ def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], eyes: Pat
         assert [event[name] for event in found[own]] == pytest.approx(
             values, rel=0.01 if name == "grad_norm" else 0, abs=0.0012
         ), name
-    assert found["facts"]["decisions"]["compile"].startswith("off")
+    assert get_texts(TrainFacts.model_validate(found["facts"]).decisions)["compile"].startswith("off")
 
 
 def test_mlx_and_transformers_see_the_same(base: Path, eyes: Path, seen: Any, results: dict[str, Any]) -> None:
@@ -308,9 +309,8 @@ def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
         and "QuantizedLinear" in results["four"]["kinds"]
     )
     facts, losses = results["qlora"]["facts"], [step["loss"] for step in results["qlora"]["steps"]]
-    assert (
-        facts["dtype"] == "bfloat16" and 4 < float(facts["decisions"]["quantization"].split("; ")[1].split()[0]) < 5
-    ), facts["decisions"]
+    quantization = get_texts(TrainFacts.model_validate(facts).decisions)["quantization"]
+    assert facts["dtype"] == "bfloat16" and 4 < float(quantization.split("; ")[1].split()[0]) < 5, quantization
     plain = [step["loss"] for step in results["sft"]["steps"]]
     assert 0.01 < abs(losses[0] - plain[0]) < 0.4 and losses[-1] == pytest.approx(plain[4], abs=0.2), (
         "another model, hardly another loss"

@@ -24,7 +24,8 @@ from typing import Any
 
 from gaslamp.config.schema import Config, get_slice
 from gaslamp.core.console import say
-from gaslamp.core.contracts import ModelFacts, Template
+from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
+from gaslamp.core.decisions import get_texts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import read_json, sha256_text, write_json, write_jsonl
@@ -335,7 +336,8 @@ class GpuBench:
                 name: taken[name]
                 for name in ("batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization")
             }
-            found["decisions"] = {name: facts["decisions"][name] for name in found if name in facts["decisions"]}
+            decisions = get_texts(TrainFacts.read(place / "train.json").decisions)
+            found["decisions"] = {name: decisions[name] for name in found if name in decisions}
             found["memory"] = next(event for event in events if event["event"] == "start")["memory"]
         timed = steps[SKIPPED:]
         per_second = sum(step["tokens"] for step in timed) / sum(step["seconds"] for step in timed)

@@ -563,7 +563,7 @@ class Config(Section):
 
         Not marked as set: a slice of a few keys stays one.
         """
-        from gaslamp.train.method import get_options, get_preset
+        from gaslamp.config.methods import get_options, get_preset
 
         preset = get_preset(self.method, self.train.adapter, self.backend)
         filled: dict[str, Any] = {key: preset.get(key) for key, value in self.train if value is None}
@@ -827,9 +827,9 @@ def _is_hub_set(source: str, root: Path) -> bool:
 
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
+    from gaslamp.config.methods import find_option_problems, get_adapters, is_multimodal, is_packing_allowed
     from gaslamp.core import registry
     from gaslamp.models.vision_tower import FIX, find_vision_tower_problem
-    from gaslamp.train.method import find_option_problems, get_adapters, is_multimodal, is_packing_allowed
 
     problems: list[tuple[tuple[str, ...], str]] = []
     if config.data.source.startswith("embedded:"):

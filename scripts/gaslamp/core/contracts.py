@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gaslamp import __version__
+from gaslamp.core.decisions import Decisions
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, write_json
 
@@ -170,7 +171,7 @@ class TrainFacts(Artefact):
     method: str
     device: str
     dtype: str
-    decisions: dict[str, str]  # automatic choice -> its value and reason
+    decisions: Decisions  # every automatic choice, with its reason
     steps: int
     epochs: float
     train_rows: int

@@ -20,6 +20,7 @@ import pytest
 import tiny
 from gaslamp.config.schema import Config, get_slice, parse_slice
 from gaslamp.core.contracts import ModelFacts, TrainFacts
+from gaslamp.core.decisions import get_texts
 from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import write_jsonl
@@ -108,7 +109,11 @@ def test_facts(undisturbed: Path, data: Path) -> None:
     assert facts.train_rows == rows and facts.trained_tokens == 3 * rows, "o, k and the end token"
     per_layer = 16 * (4 * (64 + 64) + 3 * (64 + 128))
     assert facts.trainable_parameters == 2 * per_layer
-    assert facts.peak_memory_gb > 0 and facts.probe["tokens"] > 100 and facts.decisions["dtype"].startswith("float32")
+    assert (
+        facts.peak_memory_gb > 0
+        and facts.probe["tokens"] > 100
+        and get_texts(facts.decisions)["dtype"].startswith("float32")
+    )
 
 
 def test_adapter_names_no_path_of_this_machine(undisturbed: Path) -> None:
@@ -554,7 +559,10 @@ def test_the_ladder_is_gone_down_by_itself_when_asked(
     assert get_losses(tmp_path / "little") == pytest.approx(get_losses(tmp_path / "enough"), rel=2e-3)
     adapted = [event for event in read_events(tmp_path / "little" / "metrics.jsonl") if event["event"] == "adapt"]
     assert [event["rung"] for event in adapted] == ["checkpointing", "one row at a time"]
-    assert "gradient_checkpointing: true" in facts.decisions["memory"] and "batch_size: 1" in facts.decisions["memory"]
+    assert (
+        "gradient_checkpointing: true" in get_texts(facts.decisions)["memory"]
+        and "batch_size: 1" in get_texts(facts.decisions)["memory"]
+    )
 
 
 def test_memory_that_runs_out_later_costs_no_step(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -617,10 +625,10 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
         assert (start["settings"]["batch_size"], start["settings"]["quantization"]) == (size, "none")
         assert {rows for rows, _ in passed[-4 * (8 // size) :]} == {size}, "what was chosen is what was trained with"
         facts = TrainFacts.read(tmp_path / name / "train.json")
-        assert facts.decisions["batch_size"].startswith(f"{size}: measured") and facts.steps == 4
-        assert start["chosen"]["batch_size"] == facts.decisions["batch_size"] and start["chosen"].keys() == set(
-            start["settings"]["choose"]
-        ), "make status tells it"
+        assert get_texts(facts.decisions)["batch_size"].startswith(f"{size}: measured") and facts.steps == 4
+        assert start["chosen"]["batch_size"] == get_texts(facts.decisions)["batch_size"] and start[
+            "chosen"
+        ].keys() == set(start["settings"]["choose"]), "make status tells it"
         found[name] = [(step["loss"], step["grad_norm"]) for step in get_steps(tmp_path / name)]
     for name in ("too little", "one row"):
         for (loss, norm), same in zip(found[name], found["plenty"], strict=True):

@@ -20,6 +20,7 @@ from gaslamp.core.contracts import (
     TrainFacts,
     Verdict,
 )
+from gaslamp.core.decisions import get_texts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_text
 from gaslamp.export.ladder_page import COLUMNS, get_cells
@@ -143,13 +144,14 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         # the resolved config, so that this page alone is enough to do it again
         config=yaml.safe_dump(settings.dump(), sort_keys=False, allow_unicode=True, width=100),
         why_method=METHODS.get(settings.method, "set in config.yaml"),
-        parameters=get_parameters(settings.train.dump(), train.decisions, settings.method, train.backend),
+        parameters=get_parameters(settings.train.dump(), get_texts(train.decisions), settings.method, train.backend),
         environment=_get_environment(read_json(facts["system"]), read_json(facts["env"])),
         preflight=Preflight.read(facts["preflight"]),
         model=ModelFacts.read(facts["model"]),
         card=card,
         template=Template.read(facts["template"]),
         train=train,
+        decisions=get_texts(train.decisions),
         compare=compare,
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
         examples=choose(compare.examples, settings.demo.examples),

@@ -126,7 +126,7 @@ def _get_training(train: TrainFacts) -> list[list[str]]:
     ]
     if train.valid_loss_first is not None and train.valid_loss_last is not None:
         rows.insert(3, ["Validation loss", f"{train.valid_loss_first:.4g} → {train.valid_loss_last:.4g}"])
-    return rows + [[f"Decided: {name}", why] for name, why in train.decisions.items()]
+    return rows + [[f"Decided: {decision.name}", decision.text] for decision in train.decisions]
 
 
 def _get_provenance(files: dict[str, Path], facts: list[Artefact]) -> list[list[str]]:
