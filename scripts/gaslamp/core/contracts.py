@@ -192,6 +192,8 @@ class TrainFacts(Artefact):
     trainable_parameters: int
     total_parameters: int
     adapter_sha256: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Section ``train`` of the config as it trained: presets filled in, after any out-of-memory step."""
 
 
 class Example(BaseModel):
@@ -200,6 +202,7 @@ class Example(BaseModel):
     id: str
     prompt: list[dict[str, Any]]  # turns with role and content; content is text, what is no text stands in brackets
     reference: str
+    rated_bad: bool = False  # the reference is an answer that the data rates bad: not what is expected
     base: str
     tuned: str
     base_score: float | None  # of the first metric; None: it cannot judge this row

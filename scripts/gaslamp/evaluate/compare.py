@@ -181,6 +181,7 @@ def _get_examples(
                 id=row["id"],
                 prompt=get_shown_prompt(row),
                 reference=get_shown_reference(row),
+                rated_bad=get_kind(row) == "rating" and not row["label"],
                 base=get_shown_answer(found["base"]),
                 tuned=get_shown_answer(found["tuned"]),
                 base_score=before,
@@ -226,7 +227,7 @@ def get_shown_reference(row: dict[str, Any]) -> str:
     if kind == "pair":
         return str(row["positive"])
     if kind == "rating" and not row["label"]:
-        return f"(rated bad) {get_text(row['completion'][-1])}"
+        return get_text(row["completion"][-1])
     return get_reference(row) or ""
 
 
@@ -479,6 +480,8 @@ def render_side_by_side(compare: Compare) -> str:
         blocks.append(
             f"--- {number} of {compare.n}: {example.change} ({scores})"
             f"{f', {example.slice}' if example.slice else ''}{near}\n"
-            f"prompt:    {prompt}\nreference: {example.reference}\nbase:      {example.base}\ntuned:     {example.tuned}\n"
+            f"prompt:    {prompt}\n"
+            f"{'rated bad: ' if example.rated_bad else 'reference: '}{example.reference}\n"
+            f"base:      {example.base}\ntuned:     {example.tuned}\n"
         )
     return "\n".join(blocks)

@@ -341,6 +341,7 @@ def _emit(name: str, value: Any) -> str:
 
 def _get_row(example: Example, compare: Compare, number: int, worst: set[str], images: Path) -> dict[str, Any]:
     wanted = lay_out(example.reference) or example.reference
+    expected = "" if example.rated_bad else wanted  # nothing to compare an answer with
     asked = example.prompt[-1]["content"] if example.prompt else ""
     shown = [text for path in example.images if number < IMAGES and (text := _read_image(images / path))]
     if shown:
@@ -371,8 +372,9 @@ def _get_row(example: Example, compare: Compare, number: int, worst: set[str], i
         "asked": asked,
         "images": shown,
         "reference": wanted,
-        "base": _mark(example.base, wanted),
-        "tuned": _mark(example.tuned, wanted),
+        "rated_bad": example.rated_bad,
+        "base": _mark(example.base, expected),
+        "tuned": _mark(example.tuned, expected),
         "more": "; ".join(more),
     }
 

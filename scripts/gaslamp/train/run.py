@@ -302,6 +302,7 @@ def _get_facts(
         trainable_parameters=result.trainable_parameters,
         total_parameters=plan.model.parameters,
         adapter_sha256=_get_weights_hash(adapters),
+        settings=plan.settings.dump()["train"],
         provenance=provenance,
     )
 

@@ -199,7 +199,8 @@ def test_ratings(place: dict[str, Any]) -> None:
     found = ask(place, rows, get_settings("kto", batch_size=4))
     assert all("completion" in row["likelihood"] for row in found)
     compare, _ = judge(place, found, found, get_settings("kto"))
-    assert compare.metrics[0].name == "preference_margin" and compare.examples[0].reference == "(rated bad) bad"
+    assert compare.metrics[0].name == "preference_margin" and compare.examples[0].reference == "bad"
+    assert [example.rated_bad for example in compare.examples] == [True, False, True, False]
 
 
 def test_rewards_with_their_parts(place: dict[str, Any]) -> None:

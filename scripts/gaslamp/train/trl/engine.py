@@ -356,8 +356,9 @@ def get_lengths(dataset: Any, columns: set[str]) -> list[int]:
 
 def count_trained(dataset: Any, columns: set[str]) -> int:
     """Tokens of a data set that carry loss."""
-    if "labels" in columns:
-        return sum(sum(label != -100 for label in labels) for labels in dataset["labels"])
+    labelled = columns & {"labels", "chosen_labels", "rejected_labels"}
+    if labelled:
+        return sum(label != -100 for name in labelled for labels in dataset[name] for label in labels)
     names = columns & {"chosen_ids", "rejected_ids", "completion_ids"}
     return sum(len(ids) for name in names for ids in dataset[name])
 
