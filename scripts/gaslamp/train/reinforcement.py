@@ -19,6 +19,10 @@ from gaslamp.train.rules import Broken, Run
 
 KINDS = ("prompt",)
 NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
+TITLE = "reinforcement learning"
+PANELS = ("reward", "kl", "length", "loss", "clipped", "token_accuracy", "entropy", "reward:*")
+MAIN_PANELS = ("reward", "kl", "length", "loss")
+REFERENCE_LABEL = "answer to compare with"
 METRICS = (
     "loss",
     "reward",

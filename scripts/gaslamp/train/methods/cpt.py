@@ -13,6 +13,15 @@ from gaslamp.train.methods.sft import get_token_trainer
 KINDS = ("text",)
 NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
 ARTEFACT = "causal_lm"
+TITLE = "continued pre-training"
+REASON = "the rows are running text without questions, so the model is trained to continue such text"
+LEARN = """\
+Continued pre-training goes on with what the base model was made by: predicting the next token of plain text. Every
+token counts in the loss. It teaches the vocabulary and the style of a field; it does not teach the model to answer, and it can
+weaken what an instruction model learned. Follow it with the method sft when you need answers."""
+PANELS = ("loss", "token_accuracy", "entropy")
+REFERENCE_LABEL = "text"
+CHUNKED_LOSS = True
 ADAPTERS = ("lora", "none")
 PACKS = True
 PRESET = {

@@ -6,9 +6,13 @@ from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import METRICS as METRICS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
+from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
 from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
@@ -17,6 +21,10 @@ from gaslamp.train.reinforcement import validate as validate
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+REASON = "the rows are prompts whose answers a reward can check; DAPO suits long reasoning answers"
+LEARN = """\
+DAPO is GRPO for long answers: every token counts alike, rare tokens may become likelier than the usual clipping allows, and
+answers that were cut at the length limit do not count. As with GRPO, watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 

@@ -14,6 +14,18 @@ from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+TITLE = "preference optimization"
+REASON = (
+    "the rows hold a better and a worse answer to the same prompt, so the model is trained to prefer the better one"
+)
+LEARN = """\
+Direct preference optimization needs no reward model. It raises the likelihood of the chosen answer and lowers that of
+the rejected one, both measured against the base model, which holds the tuned model close (beta says how close). Watch the
+margin and the accuracy rather than the loss. Both likelihoods often fall together; when the chosen one falls far, use a lower
+learning rate or add `sft_weight`."""
+PANELS = ("loss", "preference", "margin", "accuracy", "logps")
+MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
+REFERENCE_LABEL = "preferred answer"
 REFERENCE = True
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}

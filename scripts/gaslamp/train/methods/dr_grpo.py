@@ -6,9 +6,13 @@ from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import METRICS as METRICS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
+from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
 from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
@@ -17,6 +21,13 @@ from gaslamp.train.reinforcement import validate as validate
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+REASON = (
+    "the rows are prompts whose answers a reward can check; Dr. GRPO removes GRPO's bias towards long wrong answers"
+)
+LEARN = """\
+Dr. GRPO is GRPO without two of its biases: it does not divide by the length of each answer, which favours long wrong
+answers, and it does not divide by the spread of a group, which favours prompts where all answers score nearly alike. As with
+GRPO, watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 

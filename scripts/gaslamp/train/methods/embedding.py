@@ -13,6 +13,14 @@ from pydantic import Field
 KINDS = ("pair",)
 NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
 ARTEFACT = "encoder"
+TITLE = "embedding model"
+REASON = "the rows hold texts that belong together, so the model is trained to give them similar vectors for search"
+LEARN = """\
+An embedding model turns a text into one vector. Training pulls the vectors of texts that belong together towards each
+other and pushes all other texts of the batch away, so a larger batch is a harder and better exercise. The result writes no
+text: it finds, groups and removes duplicates, and a search index must be built again with the new vectors."""
+PANELS = ("loss",)
+REFERENCE_LABEL = "matching text"
 POOLING = "mean"
 SEQUENCES = 2  # a row is two texts
 BATCH_IS_LOSS = True

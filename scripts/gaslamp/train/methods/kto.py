@@ -15,6 +15,18 @@ from pydantic import Field
 KINDS = ("rating",)
 NEEDS = "answers marked good or bad, for instance by a thumb (prompt, completion, label)"
 ARTEFACT = "causal_lm"
+TITLE = "learning from ratings"
+REASON = (
+    "the rows hold single answers rated good or bad, so the model is trained towards the good ones and away "
+    "from the bad ones"
+)
+LEARN = """\
+Kahneman-Tversky optimization needs no pairs: each answer carries a label, good or bad. It moves the likelihood of good
+answers up and of bad ones down against the base model, and weighs gains and losses as people do. Both labels must occur; when
+one is rare, its weight is raised."""
+PANELS = ("loss", "preference", "margin", "kl", "logps")
+MAIN_PANELS = ("loss", "preference", "margin", "kl")
+REFERENCE_LABEL = "rated answer"
 SEQUENCES = 2  # each answer, and one that belongs to another prompt
 REFERENCE = True
 ADAPTERS = ("lora", "none")

@@ -7,7 +7,11 @@ from typing import Any, Literal
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PANELS as PANELS
+from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
+from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import SamplingSettings, is_shown, prepare, tell_samples
 from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
@@ -16,6 +20,10 @@ from gaslamp.train.reward_runner import summarize
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+REASON = "the rows are prompts whose answers a reward can compare, so the model learns from pairs of its own answers"
+LEARN = """\
+Online DPO samples two answers to each prompt, lets the rewards pick the better one, and trains on that pair as DPO does. The
+pairs come from the model as it is now, not from a data set that another model wrote. Watch the rewards, not the loss."""
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = (
     "loss",

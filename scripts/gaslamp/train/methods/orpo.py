@@ -14,6 +14,18 @@ from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+TITLE = "preference optimization"
+REASON = (
+    "the rows hold a better and a worse answer to the same prompt; ORPO learns the better answer and the "
+    "preference in one stage, without a reference model"
+)
+LEARN = """\
+Odds ratio preference optimization adds one term to the usual loss on the chosen answer: the odds of the chosen answer
+should be higher than those of the rejected one. There is no reference model, so it needs less memory than DPO, and no separate
+fine-tuning stage before it."""
+PANELS = ("loss", "preference", "margin", "accuracy", "logps")
+MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
+REFERENCE_LABEL = "preferred answer"
 PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
 METRICS = (
     "loss",

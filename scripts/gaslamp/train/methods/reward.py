@@ -15,6 +15,18 @@ from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a
 from pydantic import Field
 
 ARTEFACT = "classifier"
+TITLE = "reward model"
+REASON = (
+    "the rows hold a better and a worse answer to the same prompt, and the result should score answers, not write them"
+)
+LEARN = """\
+A reward model reads a prompt with an answer and returns one number. It is trained on pairs: the chosen answer should
+score higher than the rejected one. Only differences between scores mean something, so `center` keeps their mean near zero.
+Check it on pairs that it did not see before you let it judge: a model that is trained against a weak judge learns to please
+that judge."""
+PANELS = ("loss", "rm_accuracy", "rm_margin", "rm_range")
+MAIN_PANELS = ("loss", "rm_accuracy", "rm_margin", "rm_range")
+REFERENCE_LABEL = "preferred answer"
 POOLING = "last"  # the head reads the vector of the last token
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}

@@ -6,9 +6,13 @@ from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
+from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import METRICS as METRICS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
+from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
+from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GroupSettings, get_group_trainer
 from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
@@ -17,6 +21,11 @@ from gaslamp.train.reinforcement import validate as validate
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+REASON = "the rows are prompts whose answers a reward can check; RLOO is the simplest way to learn from such scores"
+LEARN = """\
+REINFORCE leave-one-out compares each answer with the mean score of the other answers to the same prompt, and subtracts a
+penalty for leaving the base model. It is simpler than GRPO and gives a steady signal with few answers per prompt. Watch the
+reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 

@@ -14,6 +14,18 @@ from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
+TITLE = "preference optimization"
+REASON = (
+    "the rows hold a better and a worse answer to the same prompt; SimPO compares them per token, without a "
+    "reference model"
+)
+LEARN = """\
+Simple preference optimization compares the mean log-probability per token of the two answers, so that long answers
+have no advantage, and asks for a margin between them. Nothing ties the model to the base model, which makes it fast and easy to
+overdo: keep the learning rate low and look at the general questions (retention)."""
+PANELS = ("loss", "preference", "margin", "accuracy", "logps")
+MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
+REFERENCE_LABEL = "preferred answer"
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = (
     "loss",

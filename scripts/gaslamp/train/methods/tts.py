@@ -14,6 +14,15 @@ from gaslamp.train.methods.sft import validate as validate_conversation
 KINDS = ("speech", "conversation")
 NEEDS = "recordings and what is said in them (audio, text, if there are several voices speaker), or talk whose answers are audio tokens already"
 ARTEFACT = "causal_lm"
+TITLE = "text to speech"
+REASON = "the rows are recordings with their texts, so the model is trained to write the audio tokens of such speech"
+LEARN = """\
+The base model writes the tokens of an audio codec instead of words. Training is the same as for text: given the
+sentence, predict the tokens of the recording. A falling loss means that the voice and the pronunciation come closer; whether it
+sounds right only listening tells. Clean recordings of one voice count for more than many."""
+PANELS = ("loss", "token_accuracy", "entropy")
+REFERENCE_LABEL = "recording"
+CHUNKED_LOSS = True
 ADAPTERS = ("lora", "none")
 PRESET = {
     "learning_rate": 2e-4,

@@ -18,6 +18,14 @@ from pydantic import Field
 KINDS = ("conversation",)
 NEEDS = "rows with images and what shall be answered (messages with image parts, or image + question + answer)"
 ARTEFACT = "causal_lm"
+TITLE = "vision fine-tuning"
+REASON = "the rows show images with the wanted answer, so the model is trained to give that answer to such images"
+LEARN = """\
+Vision fine-tuning: the vision tower turns an image into tokens that the language model reads
+next to the prompt, and the answer's tokens count in the loss. Images must have the size in use that they had in training. When
+the images are of a common kind, leave the vision tower as it is and adapt the language layers only: faster, and less can be
+lost."""
+PANELS = ("loss", "token_accuracy", "entropy")
 MULTIMODAL = True  # the base must be a vision model; checked with the config
 PRESET = {"learning_rate": 2e-4, "batch_size": 2, "gradient_accumulation": 4, "max_steps": None, "max_length": 2048}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
