@@ -8,7 +8,12 @@ from pathlib import Path
 from gaslamp.config.schema import parse_slice
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
+from gaslamp.data.preflight import check_data
 from gaslamp.environment.preflight import check_preflight
+from gaslamp.export.preflight import check_export
+from gaslamp.train.preflight import check_training
+
+CHECKS = (check_data, check_export, check_training)
 
 
 def main() -> None:
@@ -24,7 +29,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
     with step("preflight", args.log):
-        facts = check_preflight(parse_slice(args.settings), args.system, args.env)
+        facts = check_preflight(parse_slice(args.settings), args.system, args.env, CHECKS)
         if args.out:
             facts.write(args.out)
         say(facts.summary)

@@ -11,10 +11,15 @@ from gaslamp.config.schema import Config, get_slice, parse_slice
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.preflight import check_data
+from gaslamp.environment import base_model, disk, findings, preflight
 from gaslamp.environment import memory_estimate as memory_need
-from gaslamp.environment import preflight
 from gaslamp.export.llamacpp import toolchain
+from gaslamp.export.preflight import check_export
+from gaslamp.train import preflight as training
+from gaslamp.train.preflight import check_training
 
+CHECKS = (check_data, check_export, check_training)
 KEYS = (
     "backend",
     "train_python",
@@ -50,6 +55,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(toolchain, "find_on_path", lambda tools=(): ({}, "not there"))
     monkeypatch.setattr(toolchain, "find_build_programs", lambda: ("cmake", "ninja"))
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 100.0)
+    monkeypatch.setattr(disk, "get_disk_free", lambda path: 100.0)
     return project
 
 
@@ -59,7 +65,7 @@ def check(
     Path("system.json").write_text(json.dumps({**SYSTEM, **(system or {})}))
     Path("env.json").write_text(json.dumps({"warnings": warnings or []}))
     settings = parse_slice(get_slice(Config.model_validate(values or {}), *KEYS))
-    return preflight.check_preflight(settings, Path("system.json"), Path("env.json"))
+    return preflight.check_preflight(settings, Path("system.json"), Path("env.json"), CHECKS)
 
 
 def get_error(values: dict[str, Any] | None = None, system: dict[str, Any] | None = None) -> str:
@@ -151,19 +157,19 @@ def test_no_compiler_is_fine_when_the_tools_are_there(monkeypatch: pytest.Monkey
 def test_disk_is_summed_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 1.0)
     text = get_error()
-    assert "GB of disk (toolchain 1.00, model 0.40, checkpoints 0.12" in text and "1.0 GB are free" in text
+    assert "GB of disk (toolchain 1.00, model 0.40, merged 0.27, gguf f16 0.27" in text and "1.0 GB are free" in text
 
 
 def test_caches_on_another_disk_are_counted_there() -> None:
     parts = {"model": 3.0, "toolchain": 1.0, "merged": 2.0}
-    assert preflight._find_disk_problems(parts, 6.5) == []
-    assert "6.0 GB" in preflight._find_disk_problems(parts, 5.0)[0][0]
+    assert disk.find_disk_problems(parts, 6.5) == []
+    assert "6.0 GB" in disk.find_disk_problems(parts, 5.0)[0].cause
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("GASLAMP_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(preflight, "_find_disk_problems", lambda disk, free: [])
+    monkeypatch.setattr(preflight, "find_disk_problems", lambda disk, free: [])
     assert "cannot write in" in get_error()
 
 
@@ -215,7 +221,7 @@ def test_too_big_for_the_machine_blocks_and_too_tight_warns() -> None:
 
 @pytest.mark.parametrize(("need", "fit"), [(8.0, "fits"), (8.1, "tight"), (10.0, "tight"), (10.1, "exceeds")])
 def test_badges(need: float, fit: str) -> None:
-    assert preflight.get_fit(need, 10.0) == fit
+    assert findings.get_fit(need, 10.0) == fit
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,7 @@ def test_badges(need: float, fit: str) -> None:
     ],
 )
 def test_size_from_a_name(source: str, parameters: float | None) -> None:
-    shape = preflight.get_shape(source)
+    shape = base_model.get_shape(source)
     assert (shape.parameters if shape else None) == (pytest.approx(parameters) if parameters else None)
 
 
@@ -245,7 +251,7 @@ def test_a_model_folder_is_measured(tmp_path: Path) -> None:
         json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100, "dtype": "bfloat16"})
     )
     (folder / "model.safetensors").write_bytes(b"0" * 2_000_000)
-    assert preflight.get_shape(str(folder)) == preflight.Shape(1_000_000, 64, 2, 100)
+    assert base_model.get_shape(str(folder)) == base_model.Shape(1_000_000, 64, 2, 100)
     facts = check({"model": {"source": str(folder)}})
     assert "model" not in facts.disk_needed_gb, "it stands there already"
 
@@ -294,6 +300,13 @@ def test_columns_of_the_data_are_held_against_the_method(tmp_path: Path) -> None
         "the method dpo cannot learn from these columns" in message and "found:  question, answer, read as" in message
     )
     assert "needed: " in message and "rejected" in message
+
+
+def test_advice_fits_the_failure(tmp_path: Path) -> None:
+    """A fault in the data is not answered with another machine."""
+    (tmp_path / "odd.csv").write_text("alpha,beta\nx,y\n")
+    assert "machine" not in get_error({"data": {"source": str(tmp_path / "odd.csv")}})
+    assert "another machine" in get_error({"model": {"source": "org/model-7B"}})
 
 
 def test_an_open_gate_is_said() -> None:
@@ -364,7 +377,7 @@ def test_mlx_trains_one_kind_of_model_that_sees(monkeypatch: pytest.MonkeyPatch,
     from gaslamp.train.mlx.vision import find_problem
 
     monkeypatch.setattr(preflight, "get_shape", lambda *_: None)
-    monkeypatch.setattr(preflight, "find_model_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(training, "find_model_folder", lambda *_: tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llava", "vision_config": {}}', encoding="utf-8")
     text = get_error({"backend": "mac", "method": "vision_sft", "model": {"source": "org/sees"}})
     assert "this is llava" in text and "snakemake --profile mps" in text

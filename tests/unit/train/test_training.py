@@ -25,12 +25,12 @@ from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import write_jsonl
 from gaslamp.data.prepare import prepare_data
-from gaslamp.environment.preflight import find_tracker_problems
 from gaslamp.models.base import fetch_model, load_tokenizer
 from gaslamp.models.template import build_template
 from gaslamp.train import run as training
 from gaslamp.train.methods import cpt
 from gaslamp.train.oom import get_rungs, is_out_of_memory
+from gaslamp.train.preflight import find_tracker_problems
 from gaslamp.train.rules import Run, find_broken_rules
 from gaslamp.train.run import check_checkpoint, find_checkpoint
 from gaslamp.train.sampler import LengthSampler

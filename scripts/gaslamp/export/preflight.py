@@ -1,0 +1,81 @@
+"""The export part of the preflight: the formats, llama.cpp, and the disk space of merged model and GGUF files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.config import levels
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import get_cache_dir
+from gaslamp.environment.findings import Findings, Problem, Request
+from gaslamp.environment.memory_estimate import GB, Shape, get_adapter_parameters
+from gaslamp.export.llamacpp import toolchain
+from gaslamp.train.method import get_artefact
+
+TOKENIZER_BYTES = 70  # of a token in tokenizer.json: its text, its id, its merge
+GGUF_TOKEN_BYTES = 40  # of a token in a GGUF file
+MEASURED_TOKENS = 1016
+"""Tokens whose distributions are written down, 2 bytes a vocabulary entry, to compare the levels with f16."""
+TOOLCHAIN_BYTES = 1.0 * GB
+
+
+def check_export(request: Request, found: Findings) -> None:
+    """Formats that cannot be made here, llama.cpp that cannot be built, and what the exports take of the disk."""
+    settings = request.settings
+    for name in settings.export.formats:
+        exporter = registry.get("exporters", name)
+        if not getattr(exporter, "BUILT", True):
+            fix = f"take {name} out of export.formats"
+            found.problems.append(Problem(f"the format '{name}' is not built yet: {exporter.REASON}", fix))
+        found.problems += [Problem(*problem) for problem in getattr(exporter, "find_problems", list)()]
+    needs_build, error = find_toolchain()
+    if needs_build:
+        found.disk["toolchain"] = TOOLCHAIN_BYTES
+    if error:
+        found.problems.append(Problem(error.cause, error.fix, error.less_likely or ""))
+    if request.shape:
+        found.disk |= get_disk_parts(request.shape, settings)
+    if settings.eval.gate == "warn":
+        found.warnings.append("eval.gate is warn: a model that is not better than base will be exported")
+
+
+def find_toolchain() -> tuple[bool, GaslampError | None]:
+    """Whether llama.cpp has to be built, and why it cannot be."""
+    if toolchain.find_on_path()[0] or toolchain.is_built(get_cache_dir()):
+        return False, None
+    try:
+        toolchain.find_build_programs()
+    except GaslampError as error:
+        return True, error
+    return True, None
+
+
+def get_disk_parts(shape: Shape, settings: Any) -> dict[str, float]:
+    """Bytes of the merged model and of the files made from it, by part.
+
+    Exports such as adapter and hub are hard links to files that are counted already. A vision tower is counted as a part
+    of the model, in 16 bit or less. A test compares the sum with a finished project.
+    """
+    parts: dict[str, float] = {}
+    parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit
+    is_language_model = get_artefact(settings.method) == "causal_lm"
+    if is_language_model:
+        parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2  # deleted when the levels are measured
+    if is_language_model or "gguf" in settings.export.formats:
+        for level in ("f16", *settings.export.levels):
+            parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
+        if "mlx" in settings.export.formats:
+            parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
+        if "lora_gguf" in settings.export.formats and settings.train.adapter != "none":
+            parts["lora gguf"] = get_adapter_parameters(shape, settings.train.lora.r) * 2
+    return parts
+
+
+def get_gguf_bytes(shape: Shape, level: str) -> float:
+    """Size of a GGUF file in bytes: quantized, the embedding keeps 6 to 8 bits, and it is much of a small model."""
+    divisible = shape.hidden % 256 == 0
+    bits = levels.get_bits(level, divisible)
+    embedding = min(shape.vocabulary * shape.hidden, shape.parameters)
+    kept = max(bits, 6.6 if divisible else 8.5) if level in levels.QUANTIZED else bits
+    return (embedding * kept + (shape.parameters - embedding) * bits) / 8 + shape.vocabulary * GGUF_TOKEN_BYTES
