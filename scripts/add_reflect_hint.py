@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from gaslamp.core.errors import GaslampError, exit_with_help
-from gaslamp.memory.hints import add_hint, read_hints
+from gaslamp.memory.hints import PHASE_NAMES, add_hint, read_hints
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("project", type=Path, help="the project folder, usually .")
-    parser.add_argument("--phase", type=int, help="2 data, 3 environment, 4 train, 5 evaluate, 6 export")
+    parser.add_argument("--phase", type=int, help=", ".join(f"{number} {name}" for number, name in PHASE_NAMES.items()))
     parser.add_argument("--hint", help="what was found, in one sentence")
     parser.add_argument("--type", choices=("lesson", "skill", "user"), help="what it is; a lesson when not given")
     parser.add_argument("--list", action="store_true", help="show the hints that are there")
@@ -26,7 +26,7 @@ def main() -> None:
     if args.phase is None or args.hint is None:
         raise GaslampError(
             "--phase and --hint are both needed",
-            'add_reflect_hint.py . --phase 4 --hint "..."',
+            'add_reflect_hint.py . --phase 3 --hint "..."',
             "--list shows the hints",
         )
     hint = add_hint(args.project, args.phase, args.hint, args.type)

@@ -11,6 +11,7 @@ from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Compare, Ladder, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_text
+from gaslamp.environment.hardware import describe_hardware
 from gaslamp.memory.hints import read_hints
 from gaslamp.memory.store import BODY, TITLE, Entry
 from gaslamp.pages.numbers import format_value
@@ -25,19 +26,6 @@ def shorten(text: str, limit: int) -> str:
         return text
     cut = text[: limit - 1]
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.") + "…"
-
-
-def get_hardware(system: dict[str, Any]) -> str:
-    """The machine in a few words, from what detection recorded."""
-    gpus = [gpu for gpu in system.get("gpus") or [] if gpu.get("name")]
-    parts = [
-        f"{system.get('os') or ''} {system.get('arch') or ''}".strip(),
-        system.get("apple_chip") or system.get("cpu") or "",
-    ]
-    if memory := system.get("unified_memory_gb") or system.get("memory_gb"):
-        parts.append(f"{memory:g} GB memory")
-    parts += [f"{gpu['name']} {gpu['vram_gb']:g} GB" if gpu.get("vram_gb") else gpu["name"] for gpu in gpus]
-    return ", ".join(part for part in parts if part)
 
 
 def _percent(share: float) -> str:
@@ -85,7 +73,7 @@ def extract(
     first = compare.metrics[0]
     scores = f"{format_value(first.base.value, first.unit)} to {format_value(first.tuned.value, first.unit)} ({first.title}, n = {compare.n})"
     entries = []
-    if hardware := get_hardware(system):
+    if hardware := describe_hardware(system):
         entries.append(make("user", 5, "Hardware", hardware))
     entries.append(make("user", 1, "Domain", f"Works on {domain} tasks", "medium durable keep_project_only"))
     if compare.verdict == "better":

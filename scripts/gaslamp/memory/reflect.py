@@ -1,4 +1,4 @@
-"""Phase 7: candidates, gate, long-term memory, and the two files that say what became of each candidate."""
+"""Phase 8: candidates, gate, long-term memory, and the two files that say what became of each candidate."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
     ]
     lines += [
         "",
-        'To keep something else: `python scripts/add_reflect_hint.py . --phase 4 --hint "..."`, then run the same command again.',
+        'To keep something else: `python scripts/add_reflect_hint.py . --phase 3 --hint "..."`, then run the same command again.',
     ]
     return "\n".join(lines) + "\n"
 

@@ -51,7 +51,7 @@ def test_hints_append_and_a_malformed_file_stays(tmp_path: Path) -> None:
         assert path.read_text() == broken
 
 
-@pytest.mark.parametrize(("phase", "text"), [(1, "x"), (7, "x"), (4, "  ")])
+@pytest.mark.parametrize(("phase", "text"), [(0, "x"), (8, "x"), (4, "  ")])
 def test_bad_hints(tmp_path: Path, phase: int, text: str) -> None:
     with pytest.raises(GaslampError):
         add_hint(tmp_path, phase, text)

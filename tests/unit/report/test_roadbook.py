@@ -10,7 +10,10 @@ from pathlib import Path
 
 import facts
 import pytest
+from gaslamp.config.methods import get_preset
 from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.core import registry
+from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.memory.hints import add_hint
@@ -18,6 +21,7 @@ from gaslamp.memory.snapshot import take_snapshot
 from gaslamp.pages.markdown import OPEN, code, escape, fence, find_placeholders, quote, strip_marks
 from gaslamp.report.roadbook.brief import render_brief
 from gaslamp.report.roadbook.inventory import get_inventory, get_outputs
+from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
 from gaslamp.report.roadbook.roadbook import render_roadbook
 
 ROOT = Path(__file__).parents[3]
@@ -41,14 +45,89 @@ def settings(**project: str) -> str:
     return get_slice(Config.model_validate({"project": {"name": "cafe", **project}}), *SECTIONS)
 
 
-def test_every_weight_is_told_as_such(tmp_path: Path) -> None:
+SUPERVISED = re.compile(r"supervised|the answer you want|wanted answer|only answers carry|\bsft\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_the_roadbook_is_about_the_method_that_ran(tmp_path: Path, method: str) -> None:
+    """Rendered with today's config on another method: every word is about the one in train.json."""
+    paths = facts.write_method_run(tmp_path, method)
+    paths["payload"] = tmp_path / "payload.json"
+    write_json(paths["payload"], {"reflected": None})
+    (tmp_path / "rules").symlink_to(ROOT / "rules")
+    text = render_roadbook(paths, parse_slice(settings()), tmp_path)
+    plugin = registry.get("methods", method)
+    assert f"{method.upper()} ({plugin.TITLE})" in text.replace("\\", "") and plugin.REASON in text
+    assert " ".join(plugin.LEARN.split()) in text
+    assert f"\nmethod: {method}\n" in text
+    if plugin.KINDS[0] not in ("conversation", "speech"):
+        rest = text
+        for learned in (plugin.LEARN, plugin.REASON):  # these may name another method, to compare with it
+            rest = rest.replace(" ".join(learned.split()), "")
+        assert SUPERVISED.search(rest) is None, SUPERVISED.search(rest)
+    trains_words = plugin.ARTEFACT == "causal_lm"
+    assert ("ollama run" in text) == trains_words
+    if not trains_words:
+        assert "Ollama" not in text and "Serve and chat" not in text and "end by themselves" not in text
+    assert "(empty answer)" not in text and " 0 tokens" not in text
+
+
+def test_an_answer_rated_bad_is_not_expected(tmp_path: Path) -> None:
+    paths = facts.write_method_run(tmp_path, "kto")
+    paths["payload"] = tmp_path / "payload.json"
+    write_json(paths["payload"], {"reflected": None})
+    text = render_roadbook(paths, parse_slice(settings()), tmp_path)
+    assert "| rated bad: `No.` |" in text and "| `Your refund was sent today.` |" in text and "| Expected |" not in text
+
+
+def test_after_an_out_of_memory_step_the_values_that_trained_are_listed(tmp_path: Path) -> None:
+    asked = {**Config().model_dump()["train"], **get_preset("sft"), "batch_size": 4, "gradient_accumulation": 1}
+    run = facts.train(
+        settings={**asked, "batch_size": 1, "gradient_accumulation": 4, "gradient_checkpointing": True},
+        decisions=[Decision(name="memory", value="batch_size 1", reason="memory ran out before")],
+    )
+    assert run.provenance
+    run.provenance.settings = {"method": "sft", "train": asked}
+    paths = facts.write_run(tmp_path)
+    write_json(paths["train"], run.model_dump())
+    paths["payload"] = tmp_path / "payload.json"
+    write_json(paths["payload"], {"reflected": None})
+    text = render_roadbook(paths, parse_slice(settings()), tmp_path)
+    assert "| batch_size | 1 | Changed after an out-of-memory step; the config had 4 |" in text
+    assert (
+        "| gradient_accumulation | 4 | Changed after" in text
+        and "| gradient_checkpointing | yes | Changed after" in text
+    )
+    assert "| memory | batch_size 1 | memory ran out before |" in text
+    assert "\n  batch_size: 1\n  gradient_accumulation: 4\n" in text  # the config to repeat it with
+
+
+def test_decisions_replace_what_the_config_left_open(tmp_path: Path) -> None:
+    run = facts.train(
+        settings={"dtype": "auto", "batch_size": 2, "choose": ["batch_size"], "epochs": None, "seed": 1},
+        decisions=[
+            Decision(name="dtype", value="float32", reason="no fast bfloat16"),
+            Decision(name="batch_size", value=8, reason="fits the GPU"),
+            Decision(name="epochs", value="as many as max_steps takes"),
+            Decision(name="threads", value=2, reason="every core"),
+        ],
+    )
+    rows = {name: (value, why) for name, value, why in get_parameters(get_trained_settings(run, {}), run)}
+    assert rows["dtype"] == ("float32", "no fast bfloat16")
+    assert rows["batch_size"] == ("8", "Chosen: fits the GPU")
+    assert rows["epochs"][0] == "as many as max_steps takes"
+    assert rows["threads"] == ("2", "every core")
+    assert "choose" not in rows
+
+
+def test_training_every_weight_is_named(tmp_path: Path) -> None:
     render(tmp_path)
     paths = facts.write_run(tmp_path)
     paths["payload"] = tmp_path / "payload.json"
     config = Config.model_validate({"project": {"name": "cafe"}, "train": {"adapter": "none"}})
     text = render_roadbook(paths, parse_slice(get_slice(config, *SECTIONS)), tmp_path)
     assert (
-        "SFT of every weight, because" in text
+        "SFT (supervised fine-tuning) of every weight, because" in text
         and "- No adapter: every weight was trained" in text
         and "lora.r" not in text
     )
@@ -97,7 +176,7 @@ def test_memory_hints_and_reflection_are_told(tmp_path: Path) -> None:
     home.mkdir()
     (home / "lessons.md").write_text("## Smaller is fine\nbody\n", encoding="utf-8")
     take_snapshot(tmp_path, home)
-    add_hint(tmp_path, 4, "lower the rate | when it jumps")
+    add_hint(tmp_path, 3, "lower the rate | when it jumps")
     text = render(tmp_path, reflected={"home": "~/.gaslamp", "date": "2026-11-23"})
     assert "Smaller is fine" in text and text.index("Applied memory") < text.index("## 1 Goal")
     assert "- train: lower the rate \\| when it jumps" in text
@@ -199,7 +278,7 @@ def test_inventory_comes_from_the_rules(backend: str) -> None:
 
 def test_brief_has_no_empty_cell() -> None:
     text = render_brief(parse_slice(settings(task="orders | to\nJSON")))
-    assert "orders \\| to JSON" in text and find_placeholders(text) == [] and "Not said yet: project.audience" in text
+    assert "orders \\| to JSON" in text and find_placeholders(text) == [] and "Not set yet: project.audience" in text
     assert find_placeholders(render_brief(parse_slice(settings()))) == []
 
 

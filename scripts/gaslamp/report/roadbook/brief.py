@@ -1,26 +1,23 @@
-"""project_brief.md: what the project is for, from the config alone."""
+"""project_brief.md: the goal of the project, from the config alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from gaslamp.config.schema import Slice
+from gaslamp.core import registry
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import escape, escape_cell
-from gaslamp.report.roadbook.roadbook import METHODS
-
-MACHINES = {
-    "cpu": "this machine's processor, no GPU needed",
-    "cuda": "one NVIDIA GPU in this machine",
-    "mac": "Apple silicon, through MLX",
-    "mps": "Apple silicon, through PyTorch MPS",
-    "colab": "a Google Colab machine",
-}
+from gaslamp.report.methods import describe_method
 
 
 def render_brief(settings: Slice) -> str:
-    """The Markdown text; ``settings`` needs project, method, model, data and backend. What is not set has no row."""
-    project = settings.project
+    """The brief as Markdown; what is not set has no row.
+
+    Args:
+        settings: slice with project, method, model, data and backend.
+    """
+    project, method = settings.project, describe_method(settings.method)
     columns = ", ".join(f"{role} from {column}" for role, column in settings.data.columns.items())
     rows = [
         ("Problem", project.task),
@@ -33,8 +30,8 @@ def render_brief(settings: Slice) -> str:
         ("Data", settings.data.source),
         ("Columns", columns),
         ("System prompt", settings.data.system),
-        ("Method", f"{settings.method.upper()}: {METHODS.get(settings.method, 'set in config.yaml')}"),
-        ("Hardware", f"{settings.backend}: {MACHINES[settings.backend]}"),
+        ("Method", f"{method.name.upper()} ({method.title}), because {method.reason}"),
+        ("Backend", f"{settings.backend}: {_describe_backend(settings.backend)}"),
     ]
     lines = [f"# {escape(project.name)}: project brief", "", "| What | Choice |", "|---|---|"]
     lines += [f"| {name} | {escape_cell(value)} |" for name, value in rows if value and value.strip()]
@@ -44,10 +41,16 @@ def render_brief(settings: Slice) -> str:
         if not value.strip()
     ]
     if missing:
-        lines += ["", f"Not said yet: {' and '.join(missing)} in config.yaml. The demo page and the roadbook use them."]
+        lines += ["", f"Not set yet: {' and '.join(missing)} in config.yaml. The demo page and the roadbook show them."]
     return "\n".join(lines) + "\n"
 
 
+def _describe_backend(name: str) -> str:
+    """The hardware that a backend trains on, in the words of its plug-in."""
+    plugin = registry.get("backends", name)
+    return str(getattr(plugin, "TITLE", "")) or (plugin.__doc__ or name).strip().split(". ")[0].rstrip(".")
+
+
 def write_brief(settings: Slice, out: Path) -> None:
-    """Write the brief to ``out``."""
+    """Write the brief to ``out``; ``settings`` as for ``render_brief``."""
     write_text(out, render_brief(settings))

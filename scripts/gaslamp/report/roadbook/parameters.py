@@ -1,0 +1,120 @@
+"""The hyperparameters as training used them, each with the reason for its value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gaslamp.config.methods import get_method, get_preset
+from gaslamp.config.schema import Lora, Train
+from gaslamp.core import registry
+from gaslamp.core.contracts import TrainFacts
+from gaslamp.core.decisions import Decision
+
+OPEN = (None, "auto")
+"""Values of the config that leave a choice to the program."""
+
+
+def get_trained_settings(train: TrainFacts, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Section ``train`` as training used it.
+
+    Args:
+        train: train.json.
+        config: today's section; it fills keys that train.json does not record (files of version 0.1).
+    """
+    recorded = train.provenance.settings.get("train", {}) if train.provenance else {}
+    return {**config, **recorded, **train.settings}
+
+
+def get_asked_settings(train: TrainFacts) -> dict[str, Any]:
+    """Section ``train`` of the config that training started with; empty when train.json does not record it."""
+    asked: dict[str, Any] = train.provenance.settings.get("train", {}) if train.provenance else {}
+    return asked
+
+
+def show_value(value: object) -> str:
+    """A setting as text: yes and no, lists with commas, rewards by name and options."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):  # a reward: its name and its options
+        return " ".join(f"{key} {show_value(item)}" for key, item in value.items() if item not in ({}, []))
+    return ", ".join(map(show_value, value)) if isinstance(value, list) else str(value)
+
+
+def get_parameters(trained: Mapping[str, Any], train: TrainFacts) -> list[tuple[str, str, str]]:
+    """``(parameter, value, why)`` of every setting that training used, then of every other automatic choice.
+
+    The reason is the one that the run recorded, else the one that the method's preset or the config gives.
+
+    Args:
+        trained: section ``train`` as it trained (``get_trained_settings``).
+        train: train.json.
+    """
+    decisions = {decision.name: decision for decision in train.decisions}
+    asked = get_asked_settings(train)
+    preset = _get_preset(train, trained)
+    rows = []
+    for key, value in trained.items():
+        if value == [] or key == "choose" or (key == "lora" and trained.get("adapter") == "none"):
+            continue
+        if isinstance(value, dict):
+            about = _get_descriptions(key, train.method)
+            for name, item in value.items():
+                why = decisions[f"{key}.{name}"].reason if f"{key}.{name}" in decisions else ""
+                rows.append((f"{key}.{name}", show_value(item), why or about.get(name, "")))
+            continue
+        value, why = _explain(key, value, trained, asked, decisions.get(key))
+        if not why:
+            source = f"Preset of {train.method}. " if key in preset and value == preset[key] else ""
+            field = Train.model_fields.get(key)
+            why = source + _shorten((field.description if field else None) or "")
+        rows.append((key, show_value(value), why))
+    shown = {row[0] for row in rows}
+    rows += [
+        (decision.name, show_value(decision.value), decision.reason or "chosen automatically")
+        for decision in train.decisions
+        if decision.name not in shown
+    ]
+    return rows
+
+
+def _shorten(description: str) -> str:
+    """A config description without what concerns other runs: what null means, and lists of methods."""
+    text = description.partition(" null: the method's preset")[0].rstrip(";")
+    methods = "|".join(registry.names("methods"))
+    return re.sub(rf" \((?:{methods})(?:, (?:{methods}))*\)", "", text)
+
+
+def _explain(
+    key: str, value: Any, trained: Mapping[str, Any], asked: Mapping[str, Any], decision: Decision | None
+) -> tuple[Any, str]:
+    """The value that trained, and the reason that the run recorded for it; an empty reason when it recorded none."""
+    if key in asked and asked[key] != value:
+        return value, f"Changed after an out-of-memory step; the config had {show_value(asked[key])}"
+    if decision is None:
+        return value, ""
+    if key in (trained.get("choose") or ()):
+        return decision.value, f"Chosen: {decision.reason}"
+    if value in OPEN:
+        return decision.value, decision.reason
+    return value, decision.reason if show_value(decision.value) == show_value(value) else ""
+
+
+def _get_preset(train: TrainFacts, trained: Mapping[str, Any]) -> dict[str, Any]:
+    if train.method not in registry.names("methods"):
+        return {}
+    return get_preset(train.method, trained.get("adapter", "lora"), train.backend)
+
+
+def _get_descriptions(key: str, method: str) -> dict[str, str]:
+    """What each key of a nested section means: of ``lora``, else of the method's own options."""
+    if key == "lora":
+        model = Lora
+    elif method in registry.names("methods"):
+        model = get_method(method).Settings
+    else:
+        return {}
+    return {name: field.description or "" for name, field in model.model_fields.items()}
