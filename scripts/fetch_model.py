@@ -6,7 +6,7 @@ from pathlib import Path
 from gaslamp.config.schema import parse_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def main() -> None:
     from benchmarks.gpu_parts import get_parts, run_parts
     from gaslamp.config.schema import Config
     from gaslamp.core.contracts import ModelFacts
-    from gaslamp.models.base import fetch_model
+    from gaslamp.models.fetch import fetch_model
 
     with step("run_bench_gpu"):
         folder = (args.folder / "tiny" if args.tiny else args.folder).resolve()

@@ -248,7 +248,7 @@ def test_the_rate_warms_up_and_falls(results: dict[str, Any]) -> None:
 def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[str, Any], ids: list[int]) -> None:
     """Its RoPE base stands only where mlx-lm does not look: read by itself, it computes another model."""
     import torch
-    from gaslamp.models.base import load_model
+    from gaslamp.models.loading import load_model
 
     def get_distance(name: str, adapters: Path | None = None) -> float:
         net = load_model(base / "theta", "float32", adapters, merge=False)

@@ -259,7 +259,7 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
     from gaslamp.core import registry
     from gaslamp.core.console import say
     from gaslamp.core.files import read_json, write_json
-    from gaslamp.models.base import fetch_model
+    from gaslamp.models.fetch import fetch_model
 
     source = folder / "rows.jsonl"
     write_rows(source, count)

@@ -82,7 +82,7 @@ class Bench:
 
     def prepare(self) -> None:
         """Base model and data as in a project; few validation rows and ``rows`` test rows are kept."""
-        from gaslamp.models.base import fetch_model
+        from gaslamp.models.fetch import fetch_model
 
         fetch_model(self.config.model, self.model)
         self.run_data("prepare", self.config, self.data)
@@ -277,7 +277,7 @@ def compare_trainings(
 def bench_evaluation(bench: Bench) -> dict[str, Any]:
     """Our batched evaluation script and one prompt at a time, on the adapter that the bench has just trained."""
     from gaslamp.evaluate.questions import get_questions
-    from gaslamp.models.base import load_tokenizer
+    from gaslamp.models.loading import load_tokenizer
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
     adapters, test, out = bench.folder / "ours1" / "adapters", bench.data / "test.jsonl", bench.folder / "tuned.jsonl"

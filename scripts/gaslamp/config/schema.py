@@ -827,9 +827,9 @@ def _is_hub_set(source: str, root: Path) -> bool:
 
 def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], str]]:
     """What no single field can see: names that must exist, files that must stand there."""
+    from gaslamp.config.base_models import VISION_TOWER_FIX, find_vision_tower_problem
     from gaslamp.config.methods import find_option_problems, get_adapters, is_multimodal, is_packing_allowed
     from gaslamp.core import registry
-    from gaslamp.models.vision_tower import FIX, find_vision_tower_problem
 
     problems: list[tuple[tuple[str, ...], str]] = []
     if config.data.source.startswith("embedded:"):
@@ -860,7 +860,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
         )
     source, sees = config.model.source, is_multimodal(config.method)
     if source.startswith("embedded:"):
-        from gaslamp.models.base import EMBEDDED
+        from gaslamp.config.base_models import EMBEDDED
 
         if sees:
             problems.append(
@@ -892,7 +892,7 @@ def _find_conflicts(config: Config, root: Path) -> list[tuple[tuple[str, ...], s
             and "gguf" in config.export.formats
             and (reason := find_vision_tower_problem(json.loads((folder / "config.json").read_text(encoding="utf-8"))))
         ):
-            problems.append((("model", "source"), f"{source}: {reason}; {FIX}"))
+            problems.append((("model", "source"), f"{source}: {reason}; {VISION_TOWER_FIX}"))
     elif source.count("/") == 1 and (root / source).parent.is_dir():
         # a folder that was meant, not a hub id: asking the hub for it would end in a riddle
         problems.append(

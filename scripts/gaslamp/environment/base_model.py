@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gaslamp.config.base_models import EMBEDDED
 from gaslamp.config.schema import is_local
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.memory_estimate import Shape, read_shape
 from gaslamp.environment.system import get_hf_cache
-from gaslamp.models.base import EMBEDDED
 
 EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152, inner=1536, kv_width=192, tied=True)}
 

@@ -8,7 +8,7 @@ from typing import Any
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
-from gaslamp.models.base import load_model, put_on
+from gaslamp.models.loading import attach_adapter, load_model
 
 
 def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "causal_lm", merge: bool = True) -> Any:
@@ -56,7 +56,7 @@ def load_folder(folder: Path, adapters: Path | None = None, artefact: str = "cau
     else:
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, **options)
     if adapters is not None and not whole:
-        model = put_on(model, adapters)
+        model = attach_adapter(model, adapters)
         model = model.merge_and_unload() if merge else model
     return model.eval()
 

@@ -1,19 +1,31 @@
-"""Weights that were stored in 4 bits (bitsandbytes: nf4, fp4), as 16- or 32-bit weights again, with torch alone.
+"""Dequantize 4-bit weights of bitsandbytes (nf4, fp4) to 16 or 32 bit with torch alone, without a GPU.
 
-An adapter that was trained on a 4-bit base was trained on exactly these values: it is merged onto them, never onto weights
-that are then rounded to 4 bits once more, and without a GPU.
+An adapter that was trained on a 4-bit base was trained on exactly these values, so it is merged onto them, and never onto
+weights that are then rounded to 4 bits once more.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 
+if TYPE_CHECKING:
+    import torch
+
 _STATE = ".quant_state.bitsandbytes__"
+
+
+class QuantState(TypedDict):
+    """What bitsandbytes records of a 4-bit weight."""
+
+    shape: list[int]
+    blocksize: int
+    nested_blocksize: int
+    nested_offset: float
 
 
 def is_quantized(folder: str | Path) -> bool:
@@ -22,7 +34,7 @@ def is_quantized(folder: str | Path) -> bool:
     return file.is_file() and bool(read_json(file).get("quantization_config"))
 
 
-def read_state(folder: str | Path, dtype: Any) -> dict[str, Any]:
+def read_state(folder: str | Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """The state dict of a checkpoint folder with every 4-bit weight in ``dtype``; the others as they are stored, cast.
 
     Raises:
@@ -35,10 +47,11 @@ def read_state(folder: str | Path, dtype: Any) -> dict[str, Any]:
         settings.get("quant_method", "bitsandbytes") == "bitsandbytes" and settings.get("load_in_4bit")
     ):
         raise GaslampError(
-            f"the weights in {folder} are quantized ({settings.get('quant_method', 'unknown')}) in a way that cannot be undone here",
+            f"the weights in {folder} are quantized with {settings.get('quant_method', 'an unknown method')}, "
+            "which cannot be undone here",
             "set model.source to the 16-bit version of this model, or to a bnb-4bit one",
         )
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         tensors |= load_file(file)
     states = {name: name.partition(_STATE)[0] for name in tensors if _STATE in name}
@@ -57,14 +70,14 @@ def read_state(folder: str | Path, dtype: Any) -> dict[str, Any]:
     return plain
 
 
-def dequantize(tensors: dict[str, Any], weight: str, state: dict[str, Any]) -> Any:
-    """One weight in float32.
+def dequantize(tensors: dict[str, torch.Tensor], weight: str, state: QuantState) -> torch.Tensor:
+    """One weight in float32, in its original shape.
 
     Args:
-        tensors: of the checkpoint; ``weight`` holds two values a byte, the first in the upper half.
-        weight: its name; ``weight``.absmax has the largest value of each block, itself stored in 8 bits when the state
-            is nested.
-        state: what bitsandbytes recorded: shape, blocksize, nested_blocksize, nested_offset.
+        tensors: of the checkpoint. ``tensors[weight]`` holds two values a byte, the first in the upper half;
+            ``<weight>.absmax`` the largest value of each block, itself in 8 bits when the state is nested.
+        weight: name of the tensor.
+        state: what bitsandbytes recorded.
     """
     import torch
 

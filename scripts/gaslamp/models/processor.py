@@ -1,20 +1,23 @@
-"""The processor of a model that sees: text and images to what the model takes."""
+"""The processor of a vision model: it turns text and images into the model's inputs."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
 
 
-def load_processor(folder: str | Path) -> Any:
-    """The processor of a model folder; images are read with Pillow, also where transformers asks for torchvision and needs none.
+def load_processor(folder: str | Path) -> ProcessorMixin:
+    """The processor of a model folder, with Pillow as the image backend.
 
-    transformers 5.17 hides an image processor when the word TorchvisionBackend stands in its file, be it in a comment as in the
-    one for Pillow of Idefics2, Idefics3 (SmolVLM) and SmolVLM 2.
+    transformers 5.17 hides an image processor when its source contains the word TorchvisionBackend, even in a comment. That
+    hides the Pillow ones of Idefics2, Idefics3 (SmolVLM) and SmolVLM 2, which need no torchvision: they are put back here.
 
     Raises:
-        ValueError, ImportError: of transformers, for a processor that does need torchvision (one that reads videos too).
+        ValueError, ImportError: by transformers, for a processor that needs torchvision (one that reads videos too).
     """
     from transformers import AutoConfig, AutoProcessor
 
@@ -23,7 +26,7 @@ def load_processor(folder: str | Path) -> Any:
     try:
         module = importlib.import_module(f"{package}.image_processing_pil_{kind}")
     except ImportError:
-        pass  # it has none of its own
+        pass  # this kind of model has no Pillow processor of its own
     else:
         for name in module.__all__:
             setattr(importlib.import_module(package), name, getattr(module, name))

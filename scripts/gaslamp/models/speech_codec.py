@@ -1,7 +1,7 @@
-"""Speech as text that a language model can write: a codec turns sound into numbers, each number is a token of the model.
+"""Speech as tokens of a language model: a codec turns sound into codes, and each code is a token.
 
-A codec (DAC, Mimi) has several code books; every frame of some hundredths of a second is one number of each. The model's own
-words for them are a pattern, ``data.speech.tokens``: ``<|c{book}_{code}|>`` writes a frame as ``<|c1_17|><|c2_803|>``.
+A codec (DAC, Mimi) has several code books; every frame of a few hundredths of a second has one code of each. The tokens
+follow a pattern, ``data.speech.tokens``: ``<|c{book}_{code}|>`` writes a frame as ``<|c1_17|><|c2_803|>``.
 """
 
 from __future__ import annotations
@@ -9,29 +9,47 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from gaslamp.core.errors import GaslampError
 
+if TYPE_CHECKING:
+    import numpy
+    import numpy.typing
+
+    Samples = numpy.typing.NDArray[numpy.float32]
+
 CODECS = {"dac": "n_quantizers", "mimi": "num_quantizers"}
-"""Kinds of codec models in transformers that are taken -> the argument of their ``encode`` that limits the code books."""
+"""Codec models of transformers that are supported -> the argument of their ``encode`` that limits the code books."""
 
 MAX_BYTES = 100 << 20
+"""Largest sound file that is read."""
+
+
+class SpeechSection(TypedDict):
+    """The ``data.speech`` section of the config."""
+
+    codec: str | None
+    tokens: str
+    codebooks: int | None
+    first: int
 
 
 class Codec:
-    """A codec and the words of a language model for its numbers.
+    """A codec and the tokens of a language model for its codes.
 
     Args:
         source: folder or hub id of a codec that transformers reads.
-        tokens: pattern of a token, with {book} (from 1) and {code} (from 0), or with {number} = first + (book - 1) * size + code.
-        codebooks: how many of its code books, the coarsest first; None: all.
+        tokens: pattern of a token, with {book} (from 1) and {code} (from 0), or with
+            {number} = first + (book - 1) * size + code.
+        codebooks: how many of its code books are used, the coarsest first; None: all.
         first: the number of the first code, for {number}.
 
     Raises:
-        GaslampError: it cannot be read, or is of a kind that is not taken.
+        GaslampError: it cannot be read, or is of a kind that is not supported.
     """
 
     def __init__(self, source: str, tokens: str, codebooks: int | None = None, first: int = 0) -> None:
@@ -60,8 +78,8 @@ class Codec:
         self.books, self.tokens, self.first = codebooks or most, tokens, first
         self.hop = int(getattr(config, "hop_length", 0) or self.rate / config.frame_rate)  # samples of a frame
 
-    def encode(self, samples: Any) -> list[list[int]]:
-        """Codes of mono sound at ``rate`` (float, -1 to 1): for each frame one number of each book."""
+    def encode(self, samples: Samples) -> list[list[int]]:
+        """Codes of mono sound at ``rate`` (float, -1 to 1), shape (frames, code books)."""
         import torch
 
         wave = torch.as_tensor(samples, dtype=torch.float32)
@@ -71,15 +89,16 @@ class Codec:
         frames: list[list[int]] = codes[0].T.tolist()
         return frames
 
-    def decode(self, frames: list[list[int]]) -> Any:
-        """Mono sound at ``rate`` as a numpy array; empty for no frame."""
+    def decode(self, frames: list[list[int]]) -> Samples:
+        """Mono sound at ``rate``, shape (samples,); empty without frames."""
         import numpy
         import torch
 
         if not frames:
             return numpy.zeros(0, dtype=numpy.float32)
         with torch.inference_mode():
-            return self.model.decode(audio_codes=torch.tensor(frames).T[None]).audio_values.flatten().numpy()
+            sound: Samples = self.model.decode(audio_codes=torch.tensor(frames).T[None]).audio_values.flatten().numpy()
+        return sound
 
     def write(self, frames: list[list[int]]) -> str:
         """The tokens of some frames, frame by frame."""
@@ -96,7 +115,7 @@ class Codec:
         return re.compile(text)
 
     def read(self, text: str) -> list[list[int]]:
-        """The frames in what a model wrote; words between them and frames that lack a book are left out."""
+        """The frames in generated text; other text and frames that lack a book are skipped."""
         frames: list[list[int]] = []
         frame: list[int] = []
         for match in self._pattern.finditer(text):
@@ -118,12 +137,16 @@ class Codec:
 
 @lru_cache(maxsize=2)
 def get_codec(source: str, tokens: str, codebooks: int | None, first: int) -> Codec:
-    """A codec, loaded once in a process."""
+    """A codec with these settings (see Codec), loaded once in a process."""
     return Codec(source, tokens, codebooks, first)
 
 
-def load_codec(speech: dict[str, Any]) -> Codec:
-    """The codec of a ``data.speech`` section. Raises GaslampError when it names none."""
+def load_codec(speech: SpeechSection | Mapping[str, Any]) -> Codec:
+    """The codec of a ``data.speech`` section.
+
+    Raises:
+        GaslampError: the section names none, or it cannot be read.
+    """
     if not speech.get("codec"):
         raise GaslampError(
             "recordings need a codec that turns them into tokens of the base model, and data.speech.codec names none",
@@ -132,11 +155,19 @@ def load_codec(speech: dict[str, Any]) -> Codec:
     return get_codec(speech["codec"], speech["tokens"], speech["codebooks"], speech["first"])
 
 
-def read_sound(value: Any, folder: Path, rate: int) -> Any:
-    """Mono sound at ``rate`` from what a cell holds: a path, bytes of a file, {"bytes"} or {"array", "sampling_rate"} of ``datasets``.
+def read_sound(value: object, folder: Path, rate: int) -> Samples:
+    """Mono sound of a cell.
+
+    Args:
+        value: a path, the bytes of a file, or what ``datasets`` gives: {"bytes"} or {"array", "sampling_rate"}.
+        folder: relative paths start here.
+        rate: sampling rate of the result, in Hz.
+
+    Returns:
+        float32 samples from -1 to 1, shape (samples,).
 
     Raises:
-        ValueError: no sound, none there, or a path that leads out of ``folder``.
+        ValueError: it is no sound, is missing or too large, or its path leads out of ``folder``.
     """
     import numpy
     import soundfile
@@ -159,7 +190,7 @@ def read_sound(value: Any, folder: Path, rate: int) -> Any:
     return samples.astype(numpy.float32)
 
 
-def _load(value: Any, folder: Path) -> bytes:
+def _load(value: object, folder: Path) -> bytes:
     if isinstance(value, dict):
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
     if isinstance(value, bytes | bytearray):
@@ -175,12 +206,12 @@ def _load(value: Any, folder: Path) -> bytes:
     if not path.is_file():
         raise ValueError(f"there is no sound {path}")
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"the sound {value} has {path.stat().st_size >> 20} MB, at most {MAX_BYTES >> 20} are taken")
+        raise ValueError(f"the sound {value} has {path.stat().st_size >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
     return path.read_bytes()
 
 
-def store_sound(samples: Any, rate: int, folder: Path) -> str:
-    """Write mono sound as ``audio/<sha16>.wav`` (16 bit) into ``folder``; returns that path."""
+def store_sound(samples: Samples, rate: int, folder: Path) -> str:
+    """Write mono sound as a 16-bit ``folder``/audio/<sha16>.wav; returns the path relative to ``folder``."""
     import soundfile
 
     buffer = io.BytesIO()

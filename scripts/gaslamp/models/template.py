@@ -1,15 +1,22 @@
-"""How a conversation becomes tokens, and which of them are learnt: the one place that training, evaluation, export and
-chat all use. Recorded in data/template.json; the parity gate proves that every artefact agrees with it."""
+"""How a conversation becomes tokens, and which of them carry loss.
+
+Training, evaluation, export and chat all use this one place. It is recorded in data/template.json; the parity gate proves
+that every artefact agrees with it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import sha256_text
+from gaslamp.core.files import read_json, sha256_text
+from gaslamp.models.loading import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 Message = dict[str, Any]
 Tools = list[dict[str, Any]] | None
@@ -29,22 +36,32 @@ class Encoded:
 
 
 class Renderer:
-    """A tokenizer with the recorded template."""
+    """A tokenizer with the recorded template.
 
-    def __init__(self, tokenizer: Any, chat_template: str, stop_tokens: list[str]) -> None:
+    Args:
+        tokenizer: of the base model, with the recorded end and padding tokens.
+        chat_template: Jinja source.
+        stop_tokens: each of them ends an answer.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, chat_template: str, stop_tokens: list[str]) -> None:
         self.tokenizer, self.chat_template, self.stop_tokens = tokenizer, chat_template, stop_tokens
 
     @classmethod
     def load(cls, model_path: str | Path, template: Template) -> Renderer:
         """The renderer of a project: tokenizer of the model, template as recorded."""
-        from gaslamp.models.base import load_tokenizer
-
         tokenizer = load_tokenizer(model_path)
         tokenizer.pad_token, tokenizer.eos_token = template.pad_token, template.eos_token
         return cls(tokenizer, template.chat_template, template.stop_tokens)
 
     def render(self, messages: list[Message], generate: bool, tools: Tools = None) -> str:
-        """The text of ``messages``; with ``generate`` it ends where the model's answer begins. ``tools``: what it may call."""
+        """The text of a conversation.
+
+        Args:
+            messages: its turns.
+            generate: end with the generation prompt, where the model's answer begins.
+            tools: JSON schemas of the functions that the model may call.
+        """
         text: str = self.tokenizer.apply_chat_template(
             messages, chat_template=self.chat_template, tools=tools, tokenize=False, add_generation_prompt=generate
         )
@@ -60,17 +77,17 @@ class Renderer:
         return self.tokenize(self.render(messages, generate=True, tools=tools))
 
     def split(self, messages: list[Message], tools: Tools = None) -> list[tuple[str, bool]]:
-        """The text of a whole conversation in pieces, each with whether it is learnt: every assistant turn with the token that ends it.
+        """The text of a conversation in pieces, each with whether it carries loss.
 
-        A turn that has ``train`` (see gaslamp.data.rows) is learnt as that says.
-
-        Prompt and answer are pieces apart, as they are when the model generates: no token spans the border.
+        Every assistant turn is trained, with the token that ends it; a turn with ``train`` (see gaslamp.data.rows) as that
+        says. Prompt and answer are separate pieces, as they are when the model generates: no token spans the border.
 
         Raises:
-            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn that is marked in part.
+            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn that
+                is marked in part.
         """
         pieces: list[tuple[str, bool]] = []
-        done, start = "", 0  # the text and the first of the turns that stand in no piece yet
+        done, start = "", 0  # the text so far, and the first turn that is in no piece yet
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
@@ -97,7 +114,7 @@ class Renderer:
     def _split_prompt(
         self, prompt: str, done: int, messages: list[Message], start: int, tools: Tools
     ) -> list[tuple[str, bool]]:
-        """The rendered ``messages`` from the letter ``done`` on: nothing of it is learnt but the turns from ``start`` on that say so."""
+        """The rendered ``messages`` from the character ``done`` on: only the turns from ``start`` on that say so carry loss."""
         pieces: list[tuple[str, bool]] = []
         mark = "gaslamp-turn"
         for number, turn in enumerate(messages[start:], start + 1):
@@ -113,13 +130,13 @@ class Renderer:
         return [*pieces, (prompt[done:], False)]
 
     def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
-        """Ids and loss mask of a whole conversation, as ``split`` divides it."""
+        """Token ids and loss mask of a conversation, as ``split`` divides it."""
         return self.encode_pieces([self.split(messages, tools)])[0]
 
     def encode_pieces(self, rows: list[list[tuple[str, bool]]]) -> list[Encoded]:
         """Ids and loss masks of many rows: one call of the tokenizer for all their pieces."""
         texts = [text for pieces in rows for text, _ in pieces if text]
-        # masks of padding would be made for nothing: a sixth of the time
+        # without attention masks, which nobody reads: they take a sixth of the time
         found = iter(
             self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False)[
                 "input_ids"
@@ -141,13 +158,13 @@ class Renderer:
 
 
 def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> list[tuple[str, bool]]:
-    """A rendered text in pieces as ``train`` of its turn divides it; the token that ends it is learnt when some of the text is.
+    """A rendered text in pieces, as ``train`` of its turn divides it; its end token carries loss when some of the text does.
 
     Args:
         text: holds ``turn[key]``.
         turn: a message, or a row of text, with ``train``.
         number: of the turn, for the error.
-        key: what the ranges in ``train`` count the letters of.
+        key: the text whose characters the ranges in ``train`` count.
 
     Raises:
         GaslampError: a part is marked, and the template changed the text.
@@ -168,7 +185,7 @@ def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "cont
 
 
 def _join_pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """Neighbours that are both learnt, or both not, as one piece: no token is cut where nothing changes."""
+    """Join neighbours that both carry loss, or both do not: a token is cut only where the mask changes."""
     result: list[tuple[str, bool]] = []
     for text, learnt in pieces:
         if result and text and result[-1][1] == learnt:
@@ -180,8 +197,8 @@ def _join_pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
 
 def _get_changed(number: int) -> GaslampError:
     return GaslampError(
-        f"turn {number} is marked to be learnt in part or although it is no answer, and the chat template changes its text",
-        "remove spaces and line ends at the begin and end of this turn",
+        f"turn {number} is marked to be trained in part, or is no answer and marked, and the chat template changes its text",
+        "remove spaces and line ends at the start and end of this turn",
         "remove its marks (train, weight, train_detail)",
     )
 
@@ -198,9 +215,6 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
 
     The file carries no time and no versions: training must not rerun for a clock.
     """
-    from gaslamp.core.files import read_json
-    from gaslamp.models.base import load_tokenizer
-
     tokenizer = load_tokenizer(model_path)
     if not tokenizer.chat_template or not isinstance(tokenizer.chat_template, str):
         raise GaslampError(

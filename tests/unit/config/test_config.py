@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from gaslamp.config.base_models import find_vision_tower_problem
 from gaslamp.config.page import render_config_page
 from gaslamp.config.schema import Config, get_schema, get_slice, load_config, parse_slice
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.vision_tower import find_vision_tower_problem
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -116,8 +116,8 @@ def test_one_problem(tmp_path: Path, text: str, problem: str) -> None:
     assert len(problems) == 1 and problems[0].startswith(problem), problems
 
 
-def test_eyes_that_no_gguf_file_can_have(tmp_path: Path) -> None:
-    """Refused by name before anything is trained, unless the run shall end with the merged model."""
+def test_vision_towers_that_llama_cpp_does_not_convert(tmp_path: Path) -> None:
+    """Refused by name before anything is trained, unless the run ends with the merged model."""
     (tmp_path / "llava").mkdir()
     config = {"architectures": ["LlavaForConditionalGeneration"], "vision_config": {"model_type": "clip_vision_model"}}
     (tmp_path / "llava" / "config.json").write_text(json.dumps(config))
@@ -125,12 +125,12 @@ def test_eyes_that_no_gguf_file_can_have(tmp_path: Path) -> None:
     problems = get_problems(tmp_path, text)
     assert (
         len(problems) == 1
-        and "a LLaVA with the eyes of Pixtral only, and this one has those of clip_vision_model" in problems[0]
+        and "a LLaVA with the vision tower of Pixtral only, and this one has clip_vision_model" in problems[0]
     )
     assert "set export.formats to [merged]" in problems[0]
     assert load(tmp_path, f"{text}export:\n  formats: [merged]\n").method == "vision_sft"
     assert find_vision_tower_problem({**config, "vision_config": {"model_type": "pixtral"}}) is None
-    assert "eyes of InternVLForConditionalGeneration" in (
+    assert "vision tower of InternVLForConditionalGeneration" in (
         find_vision_tower_problem({"architectures": ["InternVLForConditionalGeneration"]}) or ""
     )
 

@@ -13,7 +13,7 @@ import hub_stub
 import pytest
 import tiny
 from gaslamp.config.schema import Config, get_slice
-from gaslamp.models.base import get_download_bar
+from gaslamp.models.fetch import get_download_bar
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 ROWS = [
@@ -97,9 +97,9 @@ def test_model_and_data_come_from_a_hub(tmp_path: Path) -> None:
     )
 
 
-def test_a_download_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_logs_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("gaslamp.core.console.say", said.append)
+    monkeypatch.setattr("gaslamp.models.fetch.say", said.append)
     bar = get_download_bar(every=0.0)(total=200_000_000, unit="B", unit_scale=True, mininterval=0.0)
     bar.update(50_000_000)
     bar.refresh()

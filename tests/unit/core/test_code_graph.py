@@ -25,7 +25,7 @@ def test_all_files_exist_and_the_script_is_among_them(script: str) -> None:
 
 def test_imports_inside_functions_count() -> None:
     """compare_models.require is imported late by merge_adapters; models.load_model by generate."""
-    assert "scripts/gaslamp/models/base.py" in get_code("evaluate_model.py")
+    assert "scripts/gaslamp/models/loading.py" in get_code("evaluate_model.py")
     assert "scripts/gaslamp/evaluate/compare.py" in get_code("merge_adapters.py")
 
 

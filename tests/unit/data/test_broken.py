@@ -18,7 +18,7 @@ import pytest
 from gaslamp.config.schema import Config, get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import prepare
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = [{"prompt": f"question {n}", "completion": f"answer {n}"} for n in range(12)]

@@ -15,7 +15,7 @@ from gaslamp.core.files import read_jsonl
 from gaslamp.data import prepare
 from gaslamp.data.detect import find_format
 from gaslamp.data.readers import read_chunks
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 
 OUTPUTS = {
     "train": "train.jsonl",

@@ -21,7 +21,7 @@ from gaslamp.data.adopt import adopt, recommend, set_value
 from gaslamp.data.describe import describe, print_description
 from gaslamp.data.page import build_data_page, get_bars
 from gaslamp.data.prepare import prepare_data
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[3]

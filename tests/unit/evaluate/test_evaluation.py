@@ -22,7 +22,8 @@ from gaslamp.evaluate.questions import RETENTION, Question, get_questions, get_r
 from gaslamp.evaluate.stats import get_p_value, get_score
 from gaslamp.export import ladder as laddering
 from gaslamp.export.llamacpp.server import LlamaServer
-from gaslamp.models.base import fetch_model, load_model
+from gaslamp.models.fetch import fetch_model
+from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer, build_template
 
 # ------------------------------------------------------------------------------------------------------------- stats

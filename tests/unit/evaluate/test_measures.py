@@ -27,7 +27,8 @@ from gaslamp.evaluate.generate import evaluate_model
 from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.measure import Sequence, get_likelihoods, get_windows
 from gaslamp.evaluate.nearness import find_near
-from gaslamp.models.base import fetch_model, load_model
+from gaslamp.models.fetch import fetch_model
+from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer, build_template
 
 ASK = [{"role": "user", "content": "how are you"}]

@@ -20,10 +20,10 @@ import psutil
 import pytest
 import tiny as tiny_chat
 from gaslamp.config import levels
+from gaslamp.config.base_models import VISION_TOWERS
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, sha256_path, write_json, write_jsonl
 from gaslamp.export.llamacpp import convert, log_pump, measure, proof, server, toolchain
-from gaslamp.models.vision_tower import VISION_TOWERS
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ from gaslamp.export.parity.gate import (
     get_prompts,
     get_special_tokens,
 )
-from gaslamp.models.base import load_model
+from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer
 
 LEVELS = ("f16", "q8_0", "q4_k_m")
@@ -294,12 +294,14 @@ def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
 def test_a_file_that_sees(tmp_path: Path) -> None:
     """Pictures through transformers and through llama.cpp: as many tokens, the same answers; other eyes are noticed."""
     from gaslamp.evaluate.loading import load_folder
-    from gaslamp.models.base import fetch_model
+    from gaslamp.models.fetch import fetch_model
     from gaslamp.models.template import build_template
     from PIL import Image
 
     checkpoint = tiny.write_idefics_checkpoint(tmp_path / "model")
-    fetch_model(Config.model_validate({"model": {"source": str(checkpoint)}}).model, tmp_path / "model.json", eyes=True)
+    fetch_model(
+        Config.model_validate({"model": {"source": str(checkpoint)}}).model, tmp_path / "model.json", mmproj=True
+    )
     facts, folder = ModelFacts.read(tmp_path / "model.json"), tmp_path
     template = build_template(facts.path, [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])
     renderer = Renderer.load(facts.path, template)

@@ -17,7 +17,7 @@ from gaslamp.export import vectors
 from gaslamp.export.exporters import gguf
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
 from gaslamp.export.parity import vectors as parity_vectors
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 from gaslamp.models.template import Renderer, build_template
 
 NOTES = [f"{1 + n} {item} for {name}" for n, (item, name) in enumerate(zip(tiny.ITEMS, tiny.NAMES * 2, strict=False))]
@@ -109,7 +109,7 @@ def test_an_encoder_served_ranks_as_it_did(place: Path, tmp_path: Path) -> None:
     found = measure(place, "embedding", "f16", tmp_path)
     from gaslamp.evaluate.loading import load_folder
     from gaslamp.evaluate.retrieval import embed, rank
-    from gaslamp.models.base import load_tokenizer
+    from gaslamp.models.loading import load_tokenizer
 
     net, tokenizer = load_folder(place / "model"), load_tokenizer(place / "model")
     wanted = dict(rank(ROWS["embedding"], lambda texts: embed(net, tokenizer, texts, max_length=64)))

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import tiny
+from gaslamp.config.base_models import get_model_name
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.base import fetch_model, get_model_name, read_model_folder
+from gaslamp.models.checkpoint import read_model_folder
+from gaslamp.models.fetch import fetch_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

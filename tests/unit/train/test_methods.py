@@ -20,7 +20,7 @@ from gaslamp.core import registry
 from gaslamp.core.contracts import ModelFacts, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import get_history, read_events
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 from gaslamp.models.template import build_template
 from gaslamp.train import run as training
 from gaslamp.train.method import get_adapters, get_method
@@ -393,7 +393,7 @@ def test_an_embedding_adapter_fits_the_causal_model(base: Path, tmp_path: Path) 
     """It is trained on the model without its head, saved for the one with it, and goes on from a checkpoint."""
     import torch
     from gaslamp.export.exporters.merged import export
-    from gaslamp.models.base import load_model
+    from gaslamp.models.loading import load_model
     from sentence_transformers import SentenceTransformer
 
     train(base, tmp_path, "embedding", max_steps=4, save_steps=2)

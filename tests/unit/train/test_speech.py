@@ -18,7 +18,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_jsonl
 from gaslamp.data.prepare import prepare_data
 from gaslamp.export.sources import Sources
-from gaslamp.models.base import fetch_model
+from gaslamp.models.fetch import fetch_model
 from gaslamp.models.speech_codec import Codec, load_codec, read_sound, store_sound
 from pydantic import ValidationError
 

@@ -25,7 +25,8 @@ from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import write_jsonl
 from gaslamp.data.prepare import prepare_data
-from gaslamp.models.base import fetch_model, load_tokenizer
+from gaslamp.models.fetch import fetch_model
+from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import build_template
 from gaslamp.train import run as training
 from gaslamp.train.methods import cpt
@@ -459,7 +460,7 @@ def test_every_weight_is_trained_without_an_adapter(
     assert {"config.json", "model.safetensors"} <= {path.name for path in folder.iterdir()} and not (
         folder / "adapter_config.json"
     ).exists()
-    from gaslamp.models.base import load_model
+    from gaslamp.models.loading import load_model
 
     base, tuned = (load_model(ModelFacts.read(talks / "model.json").path, "float32", where) for where in (None, folder))
     assert not base.lm_head.weight.equal(tuned.lm_head.weight)

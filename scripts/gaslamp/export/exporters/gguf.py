@@ -99,7 +99,7 @@ def _get_added(folder: Path, plain: bool) -> dict[str, bool]:
         folder: of the tokenizer.
         plain: texts are read as they are, and the tokenizer adds what it adds; a rendered conversation holds all its tokens already.
     """
-    from gaslamp.models.base import load_tokenizer
+    from gaslamp.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer(folder)
     ids = tokenizer("a")["input_ids"] if plain else []

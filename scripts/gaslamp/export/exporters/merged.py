@@ -26,7 +26,7 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
         out: folder to write; it appears at once, complete.
     """
     from gaslamp.evaluate.loading import load_evaluated
-    from gaslamp.models.base import load_tokenizer
+    from gaslamp.models.loading import load_tokenizer
 
     facts, recorded = ModelFacts.read(model), Template.read(template)
     provenance = Provenance.start([model, template, adapters])
@@ -89,7 +89,8 @@ def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
 
 def verify(folder: Path, template: Template, answers: bool = True) -> None:
     """Check what others will read: end token, template, weights. Raises GaslampError when one differs."""
-    from gaslamp.models.base import load_tokenizer, read_model_folder
+    from gaslamp.models.checkpoint import read_model_folder
+    from gaslamp.models.loading import load_tokenizer
 
     read_model_folder(folder)
     tokenizer = load_tokenizer(folder)

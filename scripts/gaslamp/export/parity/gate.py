@@ -260,7 +260,7 @@ def check_merged(
     Returns the checks, and the adapter's answers to ``prompts`` by name.
     """
     from gaslamp.evaluate.loading import load_evaluated, load_folder
-    from gaslamp.models.base import load_tokenizer
+    from gaslamp.models.loading import load_tokenizer
 
     seen = seen or {}
     net = load_evaluated(facts, adapters, merge=False)

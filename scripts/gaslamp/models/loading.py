@@ -1,0 +1,99 @@
+"""Load tokenizer and model of a checkpoint folder, with or without what training left."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.models.dequantize import is_quantized, read_state
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a model folder; no code from the folder is run."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+
+
+def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None, merge: bool = True) -> PreTrainedModel:
+    """A causal language model in evaluation mode on the CPU.
+
+    Args:
+        path: model folder.
+        dtype: float32, bfloat16 or float16.
+        adapters: what training left: a PEFT adapter folder to put on top, or a folder with the whole model (full
+            fine-tuning), which is then loaded instead; ``None``: the base.
+        merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
+    folder = adapters if whole else path
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, dtype),
+        "trust_remote_code": False,
+        "use_safetensors": True,
+        "attn_implementation": "sdpa",
+    }
+    if is_quantized(str(folder)):
+        model = _load_dequantized(str(folder), options["dtype"])
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    if adapters is not None and not whole:
+        model = attach_adapter(model, Path(adapters))
+        if merge:
+            model = model.merge_and_unload()
+    return model.eval()
+
+
+def attach_adapter(model: PreTrainedModel, adapters: Path) -> PreTrainedModel:
+    """``model`` with a PEFT adapter.
+
+    Args:
+        model: the base model.
+        adapters: PEFT folder.
+
+    Raises:
+        GaslampError: weights of the adapter fit no layer. PEFT only warns, and the base model would be evaluated.
+    """
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*missing adapter keys")
+        try:
+            return PeftModel.from_pretrained(model, str(adapters))
+        except UserWarning as error:
+            raise GaslampError(
+                f"the adapter in {adapters} was made for a model with other layers: "
+                f"{str(error).split(':', 1)[-1].strip()[:200]}",
+                "delete the folder and run the same command: it is trained again",
+                "model.source was changed by hand after the training",
+            ) from error
+
+
+def _load_dequantized(folder: str, dtype: torch.dtype) -> PreTrainedModel:
+    """A model whose 4-bit weights are full ones, without a GPU: what an adapter trained on a 4-bit base belongs to."""
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False)
+    missing, unexpected = model.load_state_dict(read_state(folder, dtype), strict=False)
+    if config.tie_word_embeddings:
+        missing = [name for name in missing if name != "lm_head.weight"]
+    if missing or unexpected:
+        raise GaslampError(
+            f"the 4-bit weights in {folder} do not fit its architecture: {', '.join([*missing, *unexpected][:3])}",
+            "set model.source to the 16-bit version of this model",
+        )
+    model.tie_weights()
+    if (Path(folder) / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model
