@@ -12,13 +12,16 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp.core import registry
 from gaslamp.core.code_graph import get_code
-from gaslamp.config.schema import NO_REASON_TO_TRAIN, get_slice, is_local, load_config
+from gaslamp.config.load import load_config
+from gaslamp.config.schema import get_slice
+from gaslamp.config.sections.models import is_local
+from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.system import get_train_python
 from gaslamp.core.errors import GaslampError
 from gaslamp.evaluate.metric import Metric, get_measures
 from gaslamp.evaluate.questions import KEPT
 from gaslamp.config.levels import is_with_imatrix
-from gaslamp.train.method import get_artefact, get_evaluation_options, get_method, is_multimodal
+from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
 from gaslamp.models.base import get_model_name
 from gaslamp.core.workflow_state import release_stale_lock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import read_config
+from gaslamp.config.load import read_config
 from gaslamp.core.errors import exit_with_help
 
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from gaslamp.config.schema import Config, read_config
+from gaslamp.config.load import read_config
+from gaslamp.config.schema import Config
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.describe import describe, print_description
 

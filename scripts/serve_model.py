@@ -22,7 +22,7 @@ def main() -> None:
     actions.add_parser("chat", help="talk to it in the terminal")
     args = parser.parse_args()
     if args.action == "start":
-        from gaslamp.config.schema import read_config
+        from gaslamp.config.load import read_config
         from gaslamp.serve.chat import serve
         from gaslamp.train.method import get_pooling
 

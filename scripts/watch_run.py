@@ -51,7 +51,8 @@ def main() -> int:
 
 def get_port(root: Path) -> int:
     """``dashboard.port`` of the config, or its default outside a project."""
-    from gaslamp.config.schema import Dashboard, read_config
+    from gaslamp.config.load import read_config
+    from gaslamp.config.sections.report import Dashboard
 
     return (read_config(root / "config.yaml").dashboard if (root / "config.yaml").is_file() else Dashboard()).port  # type: ignore[call-arg]
 

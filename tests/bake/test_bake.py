@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ, run
-from gaslamp.config.schema import Config, Train, load_config
+from gaslamp.config.load import load_config
+from gaslamp.config.schema import Config
+from gaslamp.config.sections.train import Train
 from gaslamp.core.files import sha256_path
 
 OWN_FILES = {

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from gaslamp.config.schema import Config, Train
+from gaslamp.config.schema import Config
+from gaslamp.config.sections.train import Train
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
@@ -54,10 +55,10 @@ def test_there_are_plugins_of_every_kind() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(GaslampError) as caught:
         registry.get("methods", "stf")
-    assert "there is no method named 'stf'" in caught.value.cause and "did you mean sft?" in caught.value.fix
+    assert "there is no method 'stf'" in caught.value.cause and "did you mean 'sft'?" in caught.value.fix
     with pytest.raises(GaslampError) as caught:
         registry.get("metrics", "../config")
-    assert "choose one of" in caught.value.fix
+    assert "choose from" in caught.value.fix
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)

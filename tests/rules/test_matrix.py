@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from gaslamp.config.schema import Data
+from gaslamp.config.sections.data import Data
 
 END = {
     "write_roadbook": 1,

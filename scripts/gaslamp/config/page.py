@@ -8,7 +8,7 @@ from typing import Any
 
 from gaslamp.config.schema import get_schema
 
-INTRO = """<!-- Written by `make schema` from scripts/gaslamp/config/schema.py: edit that file, not this one. -->
+INTRO = """<!-- Written by `make schema` from the models in scripts/gaslamp/config: edit those, not this file. -->
 # Every key of config.yaml
 
 A key that is absent has its default. A misspelt key or a value out of range stops the run before anything is done, with

@@ -26,6 +26,8 @@ def _get_imports(file: Path) -> tuple[Path, ...]:
             modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for module in modules:
             base = SCRIPTS.joinpath(*module.split("."))
+            packages = [SCRIPTS.joinpath(*module.split(".")[:depth]) for depth in range(2, module.count(".") + 1)]
+            found += [folder / "__init__.py" for folder in packages if (folder / "__init__.py").is_file()]
             if base.with_suffix(".py").is_file():
                 found.append(base.with_suffix(".py"))
             elif module != "gaslamp" and (base / "__init__.py").is_file():

@@ -1,12 +1,11 @@
-"""Plug-ins found by file name: ``formats/alpaca.py`` is the format ``alpaca``. No decorators, nothing to register.
+"""Plug-ins found by file name: ``data/formats/alpaca.py`` is the format ``alpaca``. No decorators, nothing to register.
 
-Metrics, rewards and checks may also stand in the project itself, in a folder of that name beside config.yaml: ``metrics/mine.py``
-is the metric ``mine``, and wins over one of the library that is called the same.
+Metrics, rewards and checks may also stand in the project itself, in a folder of that name next to config.yaml: ``metrics/mine.py``
+is the metric ``mine``, and replaces one of the library with the same name.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.nearest import get_hint
 
 LIBRARY = Path(__file__).parents[1]
 ROOMS = {
@@ -26,9 +26,9 @@ ROOMS = {
     "metrics": "evaluate",
     "exporters": "export",
 }
-"""The room that each kind of plug-in belongs to; each stands in a folder of that name inside it."""
+"""The room of each kind of plug-in; the plug-ins are the files of a folder with the kind's name in that room."""
 OWN = ("metrics", "rewards", "checks")
-"""The kinds that a project may bring in a folder of its own; steps run in the project, so it is the working directory."""
+"""The kinds that a project may add in a folder of its own; every step runs in the project folder."""
 
 
 def get_folder(kind: str) -> Path:
@@ -43,28 +43,47 @@ def find(kind: str, name: str) -> Path | None:
 
 
 def names(kind: str) -> list[str]:
-    """The plug-ins of ``kind`` (``methods``, ``formats``, ``metrics``, ``exporters``, ``backends``), sorted; imports nothing."""
+    """The names of all plug-ins of ``kind`` (a key of ROOMS), sorted; imports none of them."""
     found = {file.stem for file in get_folder(kind).glob("[a-z]*.py")}
     if kind in OWN:
         found |= {file.stem for file in (Path.cwd() / kind).glob("[a-z]*.py")}
     return sorted(found)
 
 
+def find_name_problem(kind: str, name: str) -> str | None:
+    """``there is no method 'dppo'; did you mean 'dpo'?``, or ``None`` when the plug-in exists."""
+    if name in (known := names(kind)):
+        return None
+    what = "embedded data set" if kind == "embedded" else kind.removesuffix("s")
+    return f"there is no {what} '{name}'; {get_hint(name, known)}"
+
+
 def get(kind: str, name: str) -> ModuleType:
-    """The module of one plug-in. Raises GaslampError with the nearest names when there is none, or when it does not load."""
-    known = names(kind)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
-        raise GaslampError(f"there is no {kind.rstrip('s')} named '{name}'", hint)
+    """The module of one plug-in.
+
+    Raises:
+        GaslampError: there is none of that name (the nearest one is suggested), or the project's own file does not load.
+    """
+    if problem := find_name_problem(kind, name):
+        cause, _, hint = problem.partition("; ")
+        raise GaslampError(cause, hint)
     file = find(kind, name)
     if file is None or file.is_relative_to(LIBRARY):
         return importlib.import_module(f"gaslamp.{ROOMS[kind]}.{kind}.{name}")
     return _load(file, f"gaslamp_project.{kind}.{name}")
 
 
+def get_room_modules(stem: str) -> list[ModuleType]:
+    """The module called ``stem`` of each room that has one, sorted by room: how a lower room calls upper ones.
+
+    Example: ``get_room_modules("config_check")`` gives ``gaslamp.data.config_check``, ``gaslamp.models.config_check`` and so on.
+    """
+    rooms = sorted(file.parent.name for file in LIBRARY.glob(f"*/{stem}.py"))
+    return [importlib.import_module(f"gaslamp.{room}.{stem}") for room in rooms]
+
+
 def _load(file: Path, module_name: str) -> ModuleType:
-    """Run a plug-in of the project, once in a process."""
+    """Import a plug-in of the project, once in a process."""
     known = sys.modules.get(module_name)
     if known is not None and known.__file__ == str(file):
         return known
@@ -73,11 +92,11 @@ def _load(file: Path, module_name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file does: it is their line that is named
-        where = error.lineno if isinstance(error, SyntaxError) else _get_line(error, file)
+    except Exception as error:  # the user's file may raise anything: the message names its line
+        line = error.lineno if isinstance(error, SyntaxError) else _get_line(error, file)
         raise GaslampError(
-            f"{file}{f', line {where}' if where else ''}: {type(error).__name__}: {error}",
-            "mend that line",
+            f"{file}{f', line {line}' if line else ''}: {type(error).__name__}: {error}",
+            "fix that line",
             "a package that it imports is not installed",
         ) from error
     sys.modules[module_name] = module
@@ -85,7 +104,7 @@ def _load(file: Path, module_name: str) -> ModuleType:
 
 
 def _get_line(error: BaseException, file: Path) -> int | None:
-    """The last line of ``file`` that the error went through."""
+    """The last line of ``file`` in the traceback of ``error``."""
     line, trace = None, error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == str(file):

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import read_config
+from gaslamp.config.load import read_config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.detect import LOOKED_AT, find_format, get_columns

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gaslamp.config.base_models import EMBEDDED
-from gaslamp.config.schema import is_local
+from gaslamp.config.sections.models import is_local
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.memory_estimate import Shape, read_shape
 from gaslamp.environment.system import get_hf_cache

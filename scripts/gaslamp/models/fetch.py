@@ -15,7 +15,7 @@ from gaslamp.config.base_models import (
     find_vision_tower_problem,
     get_model_name,
 )
-from gaslamp.config.schema import is_local
+from gaslamp.config.sections.models import is_local
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json

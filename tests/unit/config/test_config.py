@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from gaslamp.config.base_models import find_vision_tower_problem
+from gaslamp.config.load import load_config
 from gaslamp.config.page import render_config_page
-from gaslamp.config.schema import Config, get_schema, get_slice, load_config, parse_slice
+from gaslamp.config.schema import Config, get_schema, get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,8 +61,8 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("learning_rate: 0.1", "line 1: unknown key 'learning_rate'; it belongs into train"),
-        ("train:\n  r: 8", "line 2: unknown key 'train.r'; it belongs into train.lora"),
+        ("learning_rate: 0.1", "line 1: unknown key 'learning_rate'; it belongs in train"),
+        ("train:\n  r: 8", "line 2: unknown key 'train.r'; it belongs in train.lora"),
         (
             "data:\n  zzzz: 8",
             "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, system",
@@ -74,21 +75,21 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("train:\n  max_grad_norm: .inf", "line 2: train.max_grad_norm"),
         ("run: 2024", "line 1: run = 2024: input should be a valid string: put it in quotes"),
         ("run: ../up", 'line 1: run = "../up": string should match pattern'),
-        ("run: env", 'line 1: run = "env": outputs/env has the facts of the machine'),
-        ("backend: gpu", "line 1: backend = \"gpu\": input should be 'cpu', 'cuda', 'mac', 'mps' or 'colab'"),
-        ("method: dppo", "line 1: method = \"dppo\": there is no method 'dppo' (built: "),
+        ("run: env", 'line 1: run = "env": outputs/env holds the facts of the machine'),
+        ("backend: gpu", "line 1: backend = \"gpu\": there is no backend 'gpu'; did you mean 'cpu'?"),
+        ("method: dppo", "line 1: method = \"dppo\": there is no method 'dppo'; did you mean '"),
         ("eval:\n  gate: off", "line 2: eval.gate = false: input should be 'block' or 'warn'"),
         ("data:\n  source: rows.csv", "line 2: rows.csv: no such file or folder (looked in "),
         ("data:\n  source: empty.csv", "line 2: empty.csv is empty (0 bytes)"),
         ("data:\n  source: folder", "line 2: the folder folder has no files"),
-        ("data:\n  source: embedded:nope", "line 2: there is no embedded data set embedded:nope; there is: "),
-        ("data:\n  format: nope", "line 2: there is no format 'nope'; there is: auto, "),
+        ("data:\n  source: embedded:nope", "line 2: there is no embedded data set 'nope'; choose from: "),
+        ("data:\n  format: nope", "line 2: there is no format 'nope'; choose from: "),
         ("data:\n  split: {valid: 0.5, test: 0.5}", "line 2: valid and test together take more than 0.9"),
-        ("model:\n  source: embedded:nope", "line 2: there is no embedded model embedded:nope"),
+        ("model:\n  source: embedded:nope", "line 2: there is no embedded model 'nope'; choose from: "),
         ("model:\n  source: ./nowhere", "line 2: ./nowhere is not a model folder: "),
         ("model:\n  source: folder/model", "line 2: folder/model: no such folder (looked in "),
         ("model:\n  source: gpt2", "line 2: 'gpt2' is neither embedded:NAME, a folder that exists, nor a hub id"),
-        ("eval:\n  metrics: [nope]", "line 2: there is no metric 'nope'"),
+        ("eval:\n  metrics: [nope]", "line 2: there is no metric 'nope'; choose from: "),
         ("export:\n  levels: [q8_0, q8_0]", "line 2: a level is listed twice"),
         ("deploy:\n  level: q2_k", "line 2: 'q2_k' is not made: export.levels has q8_0, q6_k, q5_k_m, q4_k_m, q3_k_m"),
         ("train_python: ./nowhere/python", "line 1: ./nowhere/python: no such program"),
@@ -102,10 +103,10 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ),
         (
             "method: orpo\ntrain:\n  adapter: none",
-            "line 3: the method orpo trains an adapter only; every weight can be trained with cpt, dpo",
+            "line 3: the method orpo trains an adapter only; full fine-tuning works with cpt, dpo",
         ),
         ("method: dpo\ntrain:\n  packing: true", "line 3: the method dpo cannot pack rows; cpt, sft can"),
-        ("run: a\nmethod: sft\nrun: b", "line 3: 'run' stands here a second time, first in line 1"),
+        ("run: a\nmethod: sft\nrun: b", "line 3: 'run' appears a second time, first in line 1"),
         ("1: x", "line 1: "),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gaslamp.config.methods import get_method, get_preset
-from gaslamp.config.schema import Lora, Train
+from gaslamp.config.sections.train import Lora, Train
 from gaslamp.core import registry
 from gaslamp.core.contracts import TrainFacts
 from gaslamp.core.decisions import Decision

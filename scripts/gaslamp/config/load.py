@@ -1,0 +1,108 @@
+"""Reading a config file: every problem at once, each with its file and line.
+
+Snakemake reads ``config.yaml`` itself and hands the values to ``load_config``; everything else calls ``read_config``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gaslamp.config.problems import find_problems
+from gaslamp.config.schema import Config
+from gaslamp.config.suggest import explain, get_place, join
+from gaslamp.core.errors import GaslampError
+
+
+def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: str | Path = ".") -> Config:
+    """Validate the values that were read from ``file``.
+
+    Args:
+        values: the mapping that Snakemake (or a test) read.
+        file: where it came from, for the line numbers.
+        root: the project folder that relative paths start from.
+
+    Raises:
+        GaslampError: lists every problem, with its line.
+    """
+    text = Path(file).read_text(encoding="utf-8") if Path(file).is_file() else ""
+    problems = _find_duplicates(text, file)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as failure:
+        found = [explain(error, text, str(file), Config) for error in failure.errors()]
+        rest = _drop(values, [error["loc"] for error in failure.errors()])
+        with contextlib.suppress(ValidationError):  # without a required key nothing more can be checked
+            found += _find_conflicts(Config.model_validate(rest), text, file, root)
+        raise GaslampError(join(problems + found), f"edit {file}: the comments in it say what each key takes") from None
+    problems += _find_conflicts(config, text, file, root)
+    if problems:
+        raise GaslampError(
+            join(problems), f"edit {file}, or put the file where it says", "the command was started in another folder"
+        )
+    return config
+
+
+def read_config(file: str | Path) -> Config:
+    """Read and check a config file outside Snakemake; what a profile sets, such as the backend, is not in it.
+
+    Raises:
+        GaslampError: the file is missing, is not YAML, or has problems; all of them are listed.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise GaslampError(
+            f"{file} is not here", "run the command inside a project folder (the one with config.yaml)"
+        ) from error
+    except yaml.YAMLError as error:
+        raise GaslampError(
+            f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line it names"
+        ) from error
+    return load_config(values or {}, file, Path(file).parent)
+
+
+def _find_conflicts(config: Config, text: str, file: str | Path, root: str | Path) -> list[str]:
+    return [f"{get_place(text, file, path)}: {message}" for path, message in find_problems(config, Path(root))]
+
+
+def _drop(values: dict[str, Any], paths: Sequence[tuple[str | int, ...]]) -> dict[str, Any]:
+    """A copy of ``values`` without the keys at (or nearest to) ``paths``."""
+    result = copy.deepcopy(values)
+    for path in paths:
+        section: object = result
+        for part, following in zip(path, (*path[1:], None), strict=True):
+            if not (isinstance(section, dict) and part in section):
+                break
+            if following is None or not (isinstance(section[part], dict) and following in section[part]):
+                del section[part]
+                break
+            section = section[part]
+    return result
+
+
+def _find_duplicates(text: str, file: str | Path) -> list[str]:
+    """Keys that appear twice in one section: YAML would silently take the last."""
+    import yaml
+
+    problems = []
+    waiting: list[tuple[yaml.Node | None, str]] = [(yaml.compose(text), "")] if text else []
+    while waiting:
+        node, path = waiting.pop()
+        first: dict[str, int] = {}
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            line = key.start_mark.line + 1
+            if key.value in first:
+                problems.append(
+                    f"{file}, line {line}: '{path}{key.value}' appears a second time, first in line {first[key.value]}"
+                )
+            first.setdefault(str(key.value), line)
+            waiting.append((value, f"{path}{key.value}."))
+    return problems

@@ -1,0 +1,13 @@
+"""The section ``reflect``: what is remembered between projects."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gaslamp.config.sections.fields import Section
+
+
+class Reflect(Section):
+    """The section ``reflect``."""
+
+    write: bool = Field(True, description="Write the lessons of a run to GASLAMP_HOME (default: ~/.gaslamp).")

@@ -1,0 +1,29 @@
+"""The section ``model``: the base model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from gaslamp.config.sections.fields import Section
+
+
+class Model(Section):
+    """The section ``model``."""
+
+    source: str = Field(
+        "embedded:smollm2-135m-instruct",
+        description="embedded:NAME, a folder with a Hugging Face checkpoint, or a hub id such as org/name.",
+        min_length=1,
+    )
+    revision: str | None = Field(
+        None, description="Commit or tag of a hub id; null: main, and the commit that was found is recorded."
+    )
+
+
+def is_local(source: str) -> bool:
+    """Whether ``model.source`` names a folder and not a hub id: the folder exists, or the text is written like a path."""
+    return not source.startswith("embedded:") and (
+        source.startswith((".", "/", "~")) or Path(source).expanduser().exists()
+    )

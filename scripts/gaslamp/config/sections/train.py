@@ -1,0 +1,157 @@
+"""The section ``train``: hyperparameters, adapter, rewards, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gaslamp.config.sections.fields import Number, Section
+
+
+class Lora(Section):
+    """The section ``train.lora``."""
+
+    r: int = Field(16, ge=1, le=512, description="Rank: the capacity of the adapter. Typical: 8 to 64.")
+    alpha: int = Field(32, ge=1, le=1024, description="The adapter is scaled by alpha / r. Typical: r to 2 r.")
+    dropout: Number = Field(0.0, ge=0, lt=1, description="0 is fastest and what most recipes use; typical: 0 to 0.1.")
+    target_modules: str | list[str] = Field("all-linear", description="all-linear, or names such as [q_proj, v_proj].")
+
+
+class Reward(Section):
+    """One reward function, for the methods that learn from rewards."""
+
+    name: str = Field(
+        description="A file in the project's rewards/, or a name from scripts/gaslamp/train/rewards.", min_length=1
+    )
+    weight: Number = Field(
+        1.0, ge=-1000, le=1000, description="Factor in the sum of rewards; negative: lower values are better."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Arguments of its score function.")
+    label: str | None = Field(
+        None,
+        min_length=1,
+        description="Name of its values in metrics, when one reward is listed twice; null: the reward's name.",
+    )
+
+
+class Train(Section):
+    """Where the default is null, the method's preset applies (docs/methods.md lists them; get_slice passes on the value)."""
+
+    learning_rate: Number | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Typical: 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and rewards. "
+        "null: the method's preset.",
+    )
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null: epochs decide.")
+    epochs: Number | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Passes over the training rows. null: the method's preset (sft: 1, or up to 5 until 400 rows were seen).",
+    )
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Rows in one forward pass; on a CPU small batches learn most in the same time. null: the method's preset.",
+    )
+    gradient_accumulation: int | None = Field(
+        None, ge=1, le=1024, description="Forward passes for one optimizer step. null: the method's preset."
+    )
+    max_length: int | None = Field(
+        None,
+        ge=8,
+        le=1_048_576,
+        description="Longest row in tokens; longer rows count as truncated. null: the method's preset.",
+    )
+    packing: bool | None = Field(
+        None,
+        description="Several rows in one sequence, each attending only to itself: less padding for short rows (sft, cpt). "
+        "null: the method's preset.",
+    )
+    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] | None = Field(
+        None, description="How the learning rate decays. null: the method's preset."
+    )
+    warmup_steps: int | None = Field(
+        None, ge=0, description="Steps in which the learning rate rises from 0. null: the method's preset."
+    )
+    adam_beta2: Number | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Second-moment decay of the optimizer: 0.95 suits hundreds of steps, 0.999 tens of thousands. "
+        "null: the method's preset.",
+    )
+    weight_decay: Number | None = Field(
+        None, ge=0, le=1, description="Pulls the weights towards zero; typical: 0 to 0.1. null: the method's preset."
+    )
+    max_grad_norm: Number | None = Field(
+        None, gt=0, description="Gradients with a larger norm are clipped to it. null: the method's preset."
+    )
+    seed: int = Field(3407, ge=0, description="Seed of the row order and of the adapter's initial weights.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: the best one for the backend (cpu: float32); the choice and its reason are recorded."
+    )
+    gradient_checkpointing: bool | None = Field(
+        None, description="Less memory for about a third more time. null: the method's preset."
+    )
+    engine: Literal["unsloth", "trl"] = Field(
+        "unsloth",
+        description="Training library on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have one "
+        "engine and ignore this key.",
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes of one training (cuda: one for each GPU of this machine); multiplies the effective batch size.",
+    )
+    quantization: Literal["auto", "none", "8bit", "4bit"] = Field(
+        "auto",
+        description="Precision of the frozen base weights during training (cuda, mac): 4bit is QLoRA, a third of the memory; "
+        "its adapter is merged into 16-bit weights. auto: none, and on cuda 4bit where 16-bit weights do not fit.",
+    )
+    choose: (
+        list[Literal["batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization"]] | None
+    ) = Field(
+        None,
+        description="cuda: the settings that are chosen by GPU memory, model and row lengths, at the same effective batch size; "
+        "null: all of these that you left null or auto; []: none, presets apply.",
+    )
+    adapter: Literal["lora", "none"] = Field(
+        "lora",
+        description="lora: a small adapter, base weights frozen; none: full fine-tuning (sft, cpt, dpo), about 16 bytes of "
+        "memory for each weight.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the method; docs/methods.md lists them with their ranges."
+    )
+    rewards: list[Reward] = Field(
+        default_factory=list,
+        description="Reward functions that score completions, for the methods that learn from rewards.",
+    )
+    on_oom: Literal["propose", "adapt"] = Field(
+        "propose",
+        description="When memory runs out. propose: stop and name the next setting to try; adapt: apply it, continue, and "
+        "record it.",
+    )
+    report_to: list[Literal["trackio", "tensorboard", "wandb", "mlflow"]] = Field(
+        default_factory=list,
+        description="Trackers that receive the metrics as well; nothing leaves this machine unless you name one here.",
+    )
+    save_minutes: Number = Field(
+        1.0, gt=0, le=600, description="Longest time between checkpoints: the most that an interruption can cost."
+    )
+    save_steps: int | None = Field(None, ge=1, description="Also save a checkpoint every so many steps.")
+    lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
+
+
+CHOSEN = ("batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization")
+"""What ``choose`` may name."""
+SPLIT = ("batch_size", "gradient_accumulation")
+"""Chosen only together: their product, the effective batch size, stays the same."""
+NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom")
+"""Settings that change nothing in the trained weights: editing one does not train again."""

@@ -1,0 +1,30 @@
+"""What the evaluation checks in the config before anything runs: metrics, target, retention questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gaslamp.config.problems import Problem
+from gaslamp.config.schema import Config
+from gaslamp.core import registry
+from gaslamp.core.nearest import get_hint
+
+
+def find_problems(config: Config, root: Path) -> list[Problem]:
+    """Problems of the section ``eval``; ``root`` is the folder that relative paths start from."""
+    settings = config.eval
+    problems = [
+        Problem(("eval", "metrics"), message)
+        for name in settings.metrics
+        if (message := registry.find_name_problem("metrics", name))
+    ]
+    targets = ("adapter", "merged", "endpoint", "f16", *config.export.levels)
+    if settings.target not in targets:
+        message = f"'{settings.target}' cannot be evaluated here; {get_hint(settings.target, targets)}"
+        problems.append(Problem(("eval", "target"), message))
+    if settings.target == "endpoint" and not (settings.endpoint.url and settings.endpoint.model):
+        problems.append(Problem(("eval", "endpoint"), "target: endpoint needs url and model"))
+    if settings.retention_file and not (root / Path(settings.retention_file).expanduser()).is_file():
+        message = f"{settings.retention_file}: no such file (looked in {root.resolve()})"
+        problems.append(Problem(("eval", "retention_file"), message))
+    return problems

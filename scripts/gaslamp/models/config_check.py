@@ -1,0 +1,59 @@
+"""What is checked of the base model before anything is downloaded: that it exists, and that it fits the method."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gaslamp.config.base_models import EMBEDDED, VISION_TOWER_FIX, find_vision_tower_problem
+from gaslamp.config.methods import is_multimodal
+from gaslamp.config.problems import Problem
+from gaslamp.config.schema import Config
+from gaslamp.config.sections.models import is_local
+from gaslamp.core.nearest import get_hint
+
+
+def find_problems(config: Config, root: Path) -> list[Problem]:
+    """Problems of ``model.source``; ``root`` is the folder that relative paths start from."""
+    source = config.model.source
+    if source.startswith("embedded:"):
+        messages = _find_embedded_problems(source, config.method)
+    elif is_local(source):
+        message = _find_folder_problem(config, root / Path(source).expanduser())
+        messages = [message] if message else []
+    elif source.count("/") != 1:
+        messages = [f"'{source}' is neither embedded:NAME, a folder that exists, nor a hub id like org/name"]
+    elif (root / source).parent.is_dir():
+        # the user meant a folder: a request to the hub would fail with a message about the hub
+        folder = source.split("/")[0]
+        messages = [f"{source}: no such folder (looked in {root.resolve()}, which has '{folder}')"]
+    else:
+        messages = []
+    return [Problem(("model", "source"), message) for message in messages]
+
+
+def _find_embedded_problems(source: str, method: str) -> list[str]:
+    problems = []
+    if is_multimodal(method):
+        problems.append(
+            f"{source} is not a vision model, and {method} needs one: a folder or hub id, for instance of a SmolVLM, "
+            "Gemma 3 or Qwen-VL"
+        )
+    name = source.removeprefix("embedded:")
+    if name not in EMBEDDED:
+        problems.append(f"there is no embedded model '{name}'; {get_hint(name, EMBEDDED)}")
+    return problems
+
+
+def _find_folder_problem(config: Config, folder: Path) -> str | None:
+    source, file = config.model.source, folder / "config.json"
+    if not file.is_file():
+        return f"{source} is not a model folder: {file} is missing"
+    if not is_multimodal(config.method):
+        return None
+    text = file.read_text(encoding="utf-8")
+    if '"vision_config"' not in text:
+        return f"{source} is not a vision model (its config.json has no vision_config), and {config.method} needs one"
+    if "gguf" in config.export.formats and (reason := find_vision_tower_problem(json.loads(text))):
+        return f"{source}: {reason}; {VISION_TOWER_FIX}"
+    return None
