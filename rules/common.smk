@@ -16,7 +16,7 @@ from gaslamp.config.load import load_config
 from gaslamp.config.schema import get_slice
 from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
-from gaslamp.environment.system import get_train_python
+from gaslamp.environment.python_env import get_train_python
 from gaslamp.core.errors import GaslampError
 from gaslamp.evaluate.metric import Metric, get_measures
 from gaslamp.evaluate.questions import KEPT

@@ -11,7 +11,7 @@ from gaslamp.core import registry
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_json
-from gaslamp.environment.system import describe_env, detect_env, get_env_error
+from gaslamp.environment.python_env import describe_env, detect_env, get_env_error
 
 
 def main() -> int:

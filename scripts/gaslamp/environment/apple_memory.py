@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gaslamp.core import registry
-from gaslamp.environment.memory_estimate import GB, Shape, get_adapter_parameters
+from gaslamp.environment.hardware import GB
+from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
 
 MACS = (8, 16, 24, 32, 64, 128)
 """GB of unified memory that Apple sells."""

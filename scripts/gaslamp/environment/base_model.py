@@ -9,7 +9,7 @@ from gaslamp.config.base_models import EMBEDDED
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.memory_estimate import Shape, read_shape
-from gaslamp.environment.system import get_hf_cache
+from gaslamp.models.cache import get_hf_cache
 
 EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152, inner=1536, kv_width=192, tied=True)}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Problem
-from gaslamp.environment.system import get_disk_free
+from gaslamp.environment.hardware import get_disk_free
 
 CACHED = ("model", "toolchain")
 """Parts of a run's disk space that go to the caches of the user, which may be on another disk than the project."""

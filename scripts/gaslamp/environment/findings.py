@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gaslamp.environment.memory_estimate import Shape
+from gaslamp.environment.python_env import PythonEnv
+from gaslamp.environment.system import System
 
 Fit = Literal["fits", "tight", "exceeds", "unknown"]
 
@@ -25,8 +27,8 @@ class Request:
     """A run that was not started yet, and the machine for it."""
 
     settings: Any  # slice with backend, method, model, data, train, eval.gate, export
-    system: dict[str, Any]  # outputs/env/system.json
-    env: dict[str, Any]  # outputs/env/env.json
+    system: System
+    env: PythonEnv
     shape: Shape | None  # of the base model; None: unknown before its download
     downloads_model: bool
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.environment.memory_estimate import GB, Shape, get_adapter_parameters
+from gaslamp.environment.hardware import GB
+from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
 
 CONTEXT_GB = 0.6  # CUDA itself and its kernels, which no allocator counts (calculated, not measured)
 BITS_4 = 4 + 8 / 64 + 32 / (64 * 256)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.core.files import read_json
+from gaslamp.environment.hardware import GB
 
-GB = 1e9  # decimal, as disks, model hubs and gaslamp's own pages count
 RUNTIME_GB = 0.8  # Python with torch, transformers and trl loaded
 TOOLCHAIN_GB = 1.0  # one compiler process on llama.cpp's largest joined file
 

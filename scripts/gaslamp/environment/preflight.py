@@ -20,7 +20,7 @@ from gaslamp.core.files import get_cache_dir, read_json
 from gaslamp.environment.base_model import get_shape, is_model_here
 from gaslamp.environment.disk import find_disk_problems, find_write_problem
 from gaslamp.environment.findings import Check, Findings, Problem, Request
-from gaslamp.environment.system import GB, get_disk_free
+from gaslamp.environment.hardware import GB, get_disk_free
 
 REPORTS_BYTES = 5_000_000  # logs, answers, pages, facts
 

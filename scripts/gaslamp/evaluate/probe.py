@@ -159,6 +159,6 @@ def get_free_bytes(device: Any) -> float:
         import torch
 
         return float(torch.cuda.mem_get_info(device)[0])
-    from gaslamp.environment.system import get_memory
+    from gaslamp.environment.hardware import get_memory
 
     return get_memory()["available"] * 1e9

@@ -9,7 +9,8 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Findings, Problem, Request
-from gaslamp.environment.memory_estimate import GB, Shape, get_adapter_parameters
+from gaslamp.environment.hardware import GB
+from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
 from gaslamp.export.llamacpp import toolchain
 from gaslamp.train.method import get_artefact
 

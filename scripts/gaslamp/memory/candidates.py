@@ -11,7 +11,7 @@ from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Compare, Ladder, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_text
-from gaslamp.environment.hardware import describe_hardware
+from gaslamp.environment.system import describe_hardware
 from gaslamp.memory.hints import read_hints
 from gaslamp.memory.store import BODY, TITLE, Entry
 from gaslamp.pages.numbers import format_value

@@ -16,7 +16,9 @@ from gaslamp.environment import apple_memory
 from gaslamp.environment.base_model import find_model_folder
 from gaslamp.environment.findings import Findings, Memory, Problem, Request, get_fit
 from gaslamp.environment.gpu_memory import describe_parts
+from gaslamp.environment.hardware import GpuFacts
 from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters, get_memory_need
+from gaslamp.environment.system import System
 from gaslamp.train.autotune import Gpu, Lengths, choose, get_open
 from gaslamp.train.method import get_method, is_multimodal
 from gaslamp.train.rules import Run, find_broken_rules
@@ -88,10 +90,8 @@ def check_memory(request: Request, shape: Shape, found: Findings) -> None:
         found.memory.kind = "GPU memory"
         if system["gpus"]:
             fit, parts, found.choice, problem = find_gpu_fit(shape, settings, system["gpus"][0])
-            found.memory.need_gb, found.memory.free_gb = (
-                round(sum(parts.values()), 1),
-                system["gpus"][0]["vram_free_gb"],
-            )
+            found.memory.need_gb = round(sum(parts.values()), 1)
+            found.memory.free_gb = system["gpus"][0]["vram_free_gb"] or 0.0
             if problem and fit == "impossible":
                 found.problems.append(problem)
             elif problem:
@@ -110,7 +110,7 @@ def check_memory(request: Request, shape: Shape, found: Findings) -> None:
             found.warnings.append(f"memory on a Mac: {text}")
 
 
-def _find_impossible(parts: dict[str, float], system: dict[str, Any]) -> Problem | None:
+def _find_impossible(parts: dict[str, float], system: System) -> Problem | None:
     """What no setting can make fit: the weights and the programs alone."""
     least = sum(parts.get(name, 0) for name in ("weights", "adapter", "all weights", "reference", "runtime"))
     if least <= system["memory_gb"]:
@@ -123,7 +123,7 @@ def _find_impossible(parts: dict[str, float], system: dict[str, Any]) -> Problem
 
 
 def find_gpu_fit(
-    shape: Shape, settings: Any, found: dict[str, Any]
+    shape: Shape, settings: Any, found: GpuFacts
 ) -> tuple[str, dict[str, float], dict[str, str], Problem | None]:
     """How a training fits a GPU of system.json: ``fits`` (or tight, exceeds, impossible), GB by part, what is chosen of the open
     settings with its reason, and a problem with its fix. The same calculation is made again when the training begins.

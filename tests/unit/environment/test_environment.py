@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from gaslamp.core import registry
-from gaslamp.environment import system as environment
+from gaslamp.environment import hardware, python_env, system
 
 ROOT = Path(__file__).resolve().parents[3]
 SMI_ROWS = "NVIDIA A100-SXM4-40GB, 40960, 40500, 550.54.15\nNVIDIA GB10, [N/A], [N/A], 580.95\nTesla T4, 15360, 15000, 550.54.15\n"
@@ -26,7 +26,7 @@ def fake_tools(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> None
         line = " ".join(command)
         return next((answers[key] for key in sorted(answers, key=len, reverse=True) if line.startswith(key)), "")
 
-    monkeypatch.setattr(environment, "run_text", run_text)
+    monkeypatch.setattr(hardware, "run_text", run_text)
 
 
 def get_backend(**values: Any) -> types.SimpleNamespace:
@@ -35,18 +35,16 @@ def get_backend(**values: Any) -> types.SimpleNamespace:
 
 
 def test_this_machine() -> None:
-    system = environment.detect_system()
-    assert (
-        system["cores"] >= 1 and 0 < system["memory_available_gb"] <= system["memory_gb"] and system["disk_free_gb"] > 0
-    )
-    assert system["current_python"]["path"] == sys.executable
-    assert json.loads(json.dumps(system)) == system
-    assert f"{system['cores']} cores" in environment.describe_system(system)
+    found = system.detect_system()
+    assert found["cores"] >= 1 and 0 < found["memory_available_gb"] <= found["memory_gb"] and found["disk_free_gb"] > 0
+    assert found["current_python"]["path"] == sys.executable
+    assert json.loads(json.dumps(found)) == found and set(found) == set(system.System.__annotations__)
+    assert f"{found['cores']} cores" in system.describe_system(found)
 
 
 def test_every_gpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_tools(monkeypatch, {"nvidia-smi": SMI_TABLE, "nvidia-smi --query-gpu": SMI_ROWS})
-    gpus = environment.get_gpus()
+    gpus = hardware.get_gpus()
     assert [gpu["name"] for gpu in gpus] == ["NVIDIA A100-SXM4-40GB", "NVIDIA GB10", "Tesla T4"]
     assert gpus[0] == {
         "index": 0,
@@ -61,18 +59,18 @@ def test_every_gpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_tools(monkeypatch, {})
-    assert environment.get_gpus() == []
+    assert hardware.get_gpus() == []
 
 
 def test_memory_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     pages = "Mach Virtual Memory Statistics: (page size of 16384 bytes)\nPages free: 100000.\nPages active: 5.\nPages inactive: 200000.\n"
     fake_tools(monkeypatch, {"sysctl -n hw.memsize": "17179869184", "vm_stat": pages})
-    assert environment.get_memory() == {"total": 17.2, "available": 4.9}
+    assert hardware.get_memory() == {"total": 17.2, "available": 4.9}
 
 
 def test_limits_of_a_container_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     files = {
         "/proc/meminfo": "MemTotal: 64000000 kB\nMemAvailable: 60000000 kB\n",
         "/sys/fs/cgroup/memory.max": "8000000000\n",
@@ -80,9 +78,9 @@ def test_limits_of_a_container_count(monkeypatch: pytest.MonkeyPatch) -> None:
         "/sys/fs/cgroup/memory.stat": "anon 1\ninactive_file 1000000000\n",
         "/sys/fs/cgroup/cpu.max": "150000 100000\n",
     }
-    monkeypatch.setattr(environment, "_read", lambda path: files.get(path, ""))
-    assert environment.get_memory() == {"total": 8.0, "available": 6.0}
-    assert environment.get_cores() == 1
+    monkeypatch.setattr(hardware, "read_system_file", lambda path: files.get(path, ""))
+    assert hardware.get_memory() == {"total": 8.0, "available": 6.0}
+    assert hardware.get_cores() == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ def test_limits_of_a_container_count(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_install_path(facts: tuple[str, bool, bool, bool, bool], name: str, extra: str) -> None:
-    path = environment.get_install_path(*facts)
+    path = system.get_install_path(*facts)
     is_built = registry.get("backends", {"mlx": "mac"}.get(extra, extra)).BUILT
     assert path["name"] == name and path["reason"]
     assert path["extra"] == (extra if is_built else "cpu"), "never an extra that leads nowhere"
@@ -107,21 +105,21 @@ def test_training_has_its_own_interpreter_where_the_backend_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mac, cpu, project = registry.get("backends", "mac"), registry.get("backends", "cpu"), tmp_path / "project"
-    monkeypatch.setattr(environment.sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     assert (
-        environment.get_train_python(None, mac, project)
+        python_env.get_train_python(None, mac, project)
         == sys.executable
-        == environment.get_train_python(None, cpu, project)
+        == python_env.get_train_python(None, cpu, project)
     )
     for place in (tmp_path, project):  # beside .venv, and before it the project's own
         (place / ".venv-mlx" / "bin").mkdir(parents=True)
         (place / ".venv-mlx" / "bin" / "python").touch()
-        assert environment.get_train_python(None, mac, project) == str(place / ".venv-mlx" / "bin" / "python")
+        assert python_env.get_train_python(None, mac, project) == str(place / ".venv-mlx" / "bin" / "python")
     assert (
-        environment.get_train_python("other", mac, project) == "other"
-        and environment.get_train_python(None, cpu, project) == sys.executable
+        python_env.get_train_python("other", mac, project) == "other"
+        and python_env.get_train_python(None, cpu, project) == sys.executable
     )
-    env = environment.detect_env(get_backend(REQUIRES=("nowhere_one",), VENV=".venv-mlx"), "mac")  # type: ignore[arg-type]
+    env = python_env.detect_env(get_backend(REQUIRES=("nowhere_one",), VENV=".venv-mlx"), "mac")  # type: ignore[arg-type]
     assert not env["ready"] and env["issues"][0]["fix"].startswith("make mlx")
 
 
@@ -157,25 +155,27 @@ def test_env_type_order(
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value.format(prefix=tmp_path))
-    monkeypatch.setattr(environment, "IN_CONTAINER", (tmp_path / "container",))
-    monkeypatch.setattr(environment.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(environment.sys, "base_prefix", "/usr" if is_venv else str(tmp_path))
-    assert environment.get_env_type() == expected
+    monkeypatch.setattr(system, "IN_CONTAINER", (tmp_path / "container",))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "base_prefix", "/usr" if is_venv else str(tmp_path))
+    assert python_env.get_env_type() == expected
 
 
 def test_fix_commands_fit_the_environment() -> None:
-    assert environment.get_install_command("uv-venv", "x").startswith("uv pip install --python ")
-    assert environment.get_install_command("poetry", "x") == "poetry run pip install x"
-    assert environment.get_install_command("conda-base", "x").startswith("conda create")
-    assert "make setup" in environment.get_install_command("system", "x")
-    assert environment.get_install_command("venv", "x") == f'"{sys.executable}" -m pip install x'
+    assert python_env.get_install_command("uv-venv", "x").startswith("uv pip install --python ")
+    assert python_env.get_install_command("poetry", "x") == "poetry run pip install x"
+    assert python_env.get_install_command("conda-base", "x").startswith("conda create")
+    assert "make setup" in python_env.get_install_command("system", "x")
+    assert python_env.get_install_command("venv", "x") == f'"{sys.executable}" -m pip install x'
 
 
-def test_missing_and_broken_packages_are_told_with_their_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_and_broken_packages_are_reported_with_their_fix(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "broken_one.py").write_text("raise RuntimeError('driver too old')\n")
     (tmp_path / "inner_one.py").write_text("import nowhere_two\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    env = environment.detect_env(get_backend(REQUIRES=("json", "nowhere_one", "broken_one", "inner_one")), "cpu")  # type: ignore[arg-type]
+    env = python_env.detect_env(get_backend(REQUIRES=("json", "nowhere_one", "broken_one", "inner_one")), "cpu")  # type: ignore[arg-type]
     assert not env["ready"]
     problems = [issue["problem"] for issue in env["issues"]]
     assert problems == [
@@ -183,7 +183,7 @@ def test_missing_and_broken_packages_are_told_with_their_fix(monkeypatch: pytest
         "broken_one is installed and does not load (RuntimeError: driver too old)",
         "inner_one is installed and does not load (ModuleNotFoundError: No module named 'nowhere_two')",
     ]
-    text = str(environment.get_env_error(env))
+    text = str(python_env.get_env_error(env))
     assert (
         "NOT READY" in text
         and "1. not installed" in text
@@ -192,23 +192,23 @@ def test_missing_and_broken_packages_are_told_with_their_fix(monkeypatch: pytest
     )
 
 
-def test_packages_are_not_asked_for_where_the_backend_cannot_work() -> None:
+def test_packages_are_not_imported_where_the_backend_cannot_work() -> None:
     backend = get_backend(
         REQUIRES=("nowhere_one",), BUILT=False, find_machine_problems=lambda system: [("no GPU", "use another")]
     )
-    env = environment.detect_env(backend, "cuda")  # type: ignore[arg-type]
+    env = python_env.detect_env(backend, "cuda")  # type: ignore[arg-type]
     assert env["issues"] == [] and not env["ready"]
     assert env["machine_issues"] == ["the backend cuda is not built yet", "no GPU"]
 
 
-def test_hf_cache_is_made_or_warned_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hf_cache_is_created_or_warned_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    assert environment.detect_env(get_backend(), "cpu")["hf_cache"] == str(tmp_path / "hf" / "hub")  # type: ignore[arg-type]
+    assert python_env.detect_env(get_backend(), "cpu")["hf_cache"] == str(tmp_path / "hf" / "hub")  # type: ignore[arg-type]
     assert (tmp_path / "hf" / "hub").is_dir()
     (tmp_path / "file").touch()
     monkeypatch.setenv("HF_HOME", str(tmp_path / "file"))
-    env = environment.detect_env(get_backend(), "cpu")  # type: ignore[arg-type]
+    env = python_env.detect_env(get_backend(), "cpu")  # type: ignore[arg-type]
     assert env["ready"] and any("HF_HOME" in text for text in env["warnings"])
 
 
@@ -239,7 +239,13 @@ def test_not_ready_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["environment.py", "errors.py", "files.py", "console.py", "registry.py", "../detect_system.py", "../detect_env.py"],
+    [
+        *(f"environment/{name}.py" for name in ("system", "hardware", "programs", "python_env")),
+        *(f"core/{name}.py" for name in ("errors", "files", "console", "registry")),
+        "models/cache.py",
+        "../detect_system.py",
+        "../detect_env.py",
+    ],
 )
 def test_detection_parses_on_python_3_8(name: str) -> None:
     ast.parse((ROOT / "scripts" / "gaslamp" / name).read_text(encoding="utf-8"), feature_version=(3, 8))
@@ -250,9 +256,9 @@ def test_backends_declare_themselves(name: str) -> None:
     backend = registry.get("backends", name)
     assert isinstance(backend.BUILT, bool) and backend.EXTRA and backend.REQUIRES and "sft" in backend.METHODS
     assert backend.BUILT or backend.REASON
-    system = environment.detect_system()
-    assert all(problem and fix for problem, fix in backend.find_machine_problems(system))
-    bare = {**system, "os": "Linux", "gpus": [], "is_apple_silicon": False, "colab_cli": None}
+    found = system.detect_system()
+    assert all(problem and fix for problem, fix in backend.find_machine_problems(found))
+    bare = {**found, "os": "Linux", "gpus": [], "is_apple_silicon": False, "colab_cli": None}
     assert bool(backend.find_machine_problems(bare)) == (name not in ("cpu", "mac")), (
         "MLX computes on Linux too, and the preflight says that it is slow"
     )

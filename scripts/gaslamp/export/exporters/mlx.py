@@ -11,7 +11,7 @@ from gaslamp.core import registry
 from gaslamp.core.console import get_size, say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
-from gaslamp.environment.system import get_train_python
+from gaslamp.environment.python_env import get_train_python
 from gaslamp.export.sources import Sources
 
 REQUIRES: tuple[str, ...] = ("mlx_lm",)

@@ -27,7 +27,7 @@ from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_text
 from gaslamp.data.strategy import LEARNT
-from gaslamp.environment.hardware import describe_hardware
+from gaslamp.environment.system import describe_hardware
 from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
 from gaslamp.pages.differences import choose

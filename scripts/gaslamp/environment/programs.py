@@ -1,0 +1,66 @@
+"""Programs on this machine: found on the PATH, and what short calls of them print.
+
+Standard library only and no syntax newer than Python 3.8: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run_text(*command: str) -> str:
+    """The output of a short command; empty when the program is missing, fails, or takes more than 20 s."""
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+
+
+def run_verbose(*command: str) -> str:
+    """Output and error output of a short command, whatever its exit code; empty when it cannot run or takes over 60 s."""
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+def read_system_file(path: str) -> str:
+    """The text of a small system file; empty when this system has none."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def find_program(*names: str) -> str | None:
+    """The first of ``names`` on the PATH or in this Python's bin folder (wheels such as cmake put theirs there)."""
+    search = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.prefix) / "bin")])
+    return next((path for path in (shutil.which(name, path=search) for name in names) if path), None)
+
+
+def get_llama_version(server: str | Path) -> str:
+    """The build number that ``llama-server --version`` prints, for example ``11434``; empty when it prints none."""
+    # "version: 0.5.0 (build 11434, commit ...)" since llama.cpp 0.5, "version: 9672 (...)" before it
+    match = re.search(r"\(build (\d+)|^version: (\d+) \(", run_verbose(str(server), "--version"), re.MULTILINE)
+    return (match.group(1) or match.group(2)) if match else ""

@@ -1,0 +1,14 @@
+"""Where the Hugging Face libraries keep models on this machine. Standard library only: detection imports it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def get_hf_cache() -> Path:
+    """The folder of the Hugging Face hub cache, by the environment variables that these libraries read."""
+    if value := os.environ.get("HF_HUB_CACHE"):
+        return Path(value).expanduser()
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    return Path(home).expanduser() / "hub"
