@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaslamp.core import registry
 from gaslamp.core.code_graph import get_code
 from gaslamp.config.load import load_config
-from gaslamp.config.schema import get_slice
+from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
@@ -23,7 +23,7 @@ from gaslamp.evaluate.questions import KEPT
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
 from gaslamp.models.base import get_model_name
-from gaslamp.core.workflow_state import release_stale_lock
+from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the backend's VENV).
 PYTHON = shlex.quote(sys.executable)
@@ -34,6 +34,8 @@ try:
 except GaslampError as error:
     raise WorkflowError(str(error))
 
+# What the scripts read: config.yaml, the profile's backend and --config, merged. The rules' `params` decide what runs again.
+CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
@@ -256,70 +258,45 @@ def get_reward_plugins():
     return [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
 
 
-# How a training is watched and kept changes nothing of the result: it reaches the training, but is no reason to repeat it.
-TRAIN_SETTINGS = get_settings("backend", "method", "train")
+# What a step depends on and not all that it reads: tests/rules/test_settings.py lists each difference with its reason.
+# How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
 TRAIN_REASONS = get_settings(
     "backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN)
 )
-# The same of the evaluation: how many rows are asked together reaches it and is no reason; another metric asks nothing again
-# unless it needs something else of the model.
+# The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs something
+# else than answers (get_evaluation_reasons).
 EVALUATION_PAGE = [f"evaluate/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
-ASK_SETTINGS = get_settings("method", "eval", "train.rewards", "train.options", "train.max_length")
-ASK_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
-ASK_REASONS = get_settings(*ASK_KEYS)
+PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 SCORE_KEYS = [
     "method",
     "data.slice",
     "train.rewards",
     *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices")),
 ]
-# Whether the eyes of the base model must be some that llama.cpp knows: looked at when it comes, and no reason to fetch it again.
-VISION_TOWERS = "--eyes" if is_multimodal(CONFIG.method) and is_converted() else ""
-# How a GGUF file is asked: sizes of images and length of texts are those of the training.
+# Whether the base model must have a vision tower that llama.cpp knows: checked when it is fetched, no reason to fetch it again.
+VISION_TOWER = "--vision-tower" if is_multimodal(CONFIG.method) and is_converted() else ""
+# How a GGUF file is prompted: sizes of images and length of texts are those of the training.
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
 FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
-JUDGE_SETTINGS = get_settings("method", "eval", "data.slice", "train.rewards")
-JUDGE_IGNORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
-JUDGE_REASONS = get_settings(
+NOT_SCORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
+SCORE_REASONS = get_settings(
     "method",
     "data.slice",
     "train.rewards",
-    *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in JUDGE_IGNORED),
-)
-PREFLIGHT_SETTINGS = get_settings(
-    "backend",
-    "train_python",
-    "method",
-    "model",
-    "data",
-    "train",
-    "eval.gate",
-    "export.levels",
-    "export.formats",
-    "export.imatrix",
-    "export.keep_intermediates",
+    *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in NOT_SCORED),
 )
 
 
 def get_started():
-    """Remember which process owns the run, and ask the gate again when it was passed with another config."""
-    from gaslamp.core.workflow_state import claim, silence_snakemake
-
+    """Record which process owns the run, and check the preflight again when an earlier run passed it."""
     silence_snakemake()
     claim(Path.cwd())
-    facts = Path("outputs/env/preflight.json")
-    if facts.is_file():
-        command = [
-            sys.executable,
-            "scripts/check_preflight.py",
-            "--system",
-            "outputs/env/system.json",
-            "--env",
-            "outputs/env/env.json",
-        ]
-        if subprocess.run(
-            [*command, "--settings", PREFLIGHT_SETTINGS, "--log", "logs/preflight.log"], check=False
-        ).returncode:
+    write_merged(config)  # a run that started between parsing and now may have cleaned it
+    clean_merged(CONFIG_FILE)
+    if Path("outputs/env/preflight.json").is_file():
+        facts = ["--system", "outputs/env/system.json", "--env", "outputs/env/env.json"]
+        command = [sys.executable, "scripts/check_preflight.py", *facts, "--config", str(CONFIG_FILE)]
+        if subprocess.run([*command, "--log", "logs/check_preflight.log"], check=False).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
     from gaslamp.report.dashboard.launch import open_at_start
 

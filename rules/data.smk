@@ -20,7 +20,7 @@ rule prepare_data:
         settings=get_settings("method", "data", "train.max_length"),
         kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
     shell:
-        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --settings {params.settings:q}"
+        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --config {CONFIG_FILE}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"
 
@@ -41,4 +41,4 @@ rule build_data_page:
         settings=get_settings("project", "method"),
     shell:
         "{PYTHON} scripts/build_data_page.py --card {input.card} --template {input.template} --model {input.model}"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"

@@ -21,8 +21,9 @@ rule detect_env:
         "logs/detect_env.log",
     params:
         settings=get_settings("backend"),
+        backend=CONFIG.backend,
     shell:
-        "{TRAIN_PYTHON} scripts/detect_env.py --settings {params.settings:q} --out {output} --log {log}"
+        "{TRAIN_PYTHON} scripts/detect_env.py --backend {params.backend} --out {output} --log {log}"
 
 
 rule check_preflight:
@@ -32,10 +33,10 @@ rule check_preflight:
     output:
         "outputs/env/preflight.json",
     log:
-        "logs/preflight.log",
+        "logs/check_preflight.log",
     shell:
         "{PYTHON} scripts/check_preflight.py --system {input.system} --env {input.env}"
-        " --settings {PREFLIGHT_SETTINGS:q} --out {output} --log {log}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule fetch_model:
@@ -50,7 +51,7 @@ rule fetch_model:
     params:
         settings=get_settings("model"),
     shell:
-        "{PYTHON} scripts/fetch_model.py --settings {params.settings:q} {VISION_TOWERS} --out {output} --log {log}"
+        "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {VISION_TOWER} --out {output} --log {log}"
 
 
 # High priority and one counted thread: it starts first and builds beside the data and training phases.

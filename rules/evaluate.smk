@@ -12,18 +12,18 @@ rule evaluate_model:
     output:
         predictions="outputs/{run}/eval/{who}.predictions.jsonl",
     log:
-        "logs/{run}/evaluate_{who}.log",
+        "logs/{run}/evaluate_model_{who}.log",
     wildcard_constraints:
         who="base|tuned",
     resources:
         model=1,
     params:
-        settings=ASK_REASONS,
+        settings=get_settings(*PROMPT_KEYS),
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        asked=get_evaluation_reasons(),
+        options=get_evaluation_reasons(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} --settings {ASK_SETTINGS:q} --out {output.predictions} --log {log}"
+        " --template {input.template} --config {CONFIG_FILE} --out {output.predictions} --log {log}"
 
 
 rule compare_models:
@@ -45,11 +45,11 @@ rule compare_models:
     log:
         "logs/{run}/compare_models.log",
     params:
-        settings=JUDGE_REASONS,
+        settings=SCORE_REASONS,
         lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} {params.lm_eval} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE} --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"
 
@@ -67,7 +67,7 @@ rule run_lm_eval:
     output:
         "outputs/{run}/eval/{who}.lm_eval.json",
     log:
-        "logs/{run}/lm_eval_{who}.log",
+        "logs/{run}/run_lm_eval_{who}.log",
     wildcard_constraints:
         who="base|tuned",
     resources:
@@ -77,7 +77,7 @@ rule run_lm_eval:
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
     shell:
         "{PYTHON} scripts/run_lm_eval.py --model {input.model} {params.adapters} --template {input.template}"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule evaluate_target:
@@ -91,24 +91,24 @@ rule evaluate_target:
     output:
         "outputs/{run}/eval/target-{target}.predictions.jsonl",
     log:
-        "logs/{run}/evaluate_{target}.log",
+        "logs/{run}/evaluate_target_{target}.log",
     wildcard_constraints:
         target="merged|endpoint",
     resources:
         model=1,
     params:
-        settings=get_settings(*ASK_KEYS, "eval.endpoint"),
-        asked=get_evaluation_reasons(),
+        settings=get_settings(*PROMPT_KEYS, "eval.endpoint"),
+        options=get_evaluation_reasons(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
-        " --template {input.template} --settings {ASK_SETTINGS:q} --out {output} --log {log}"
+        " --template {input.template} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
-rule evaluate_target_gguf:
+rule evaluate_gguf_target:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
-        beside=get_companions,
+        companion=get_companions,
         known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
@@ -117,20 +117,20 @@ rule evaluate_target_gguf:
     output:
         "outputs/{run}/eval/target-{level}.predictions.jsonl",
     log:
-        "logs/{run}/evaluate_target_{level}.log",
+        "logs/{run}/evaluate_gguf_target_{level}.log",
     wildcard_constraints:
         level="(?!merged|endpoint)[a-z0-9_]+",
     resources:
         model=1,
     params:
         settings=get_settings(*FILE_KEYS, "eval.retention", "eval.retention_file", "export.ladder_rows"),
-        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
+        companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.beside} --known {input.known} --toolchain {input.toolchain}"
-        " --test {input.test} --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --known {input.known} --toolchain {input.toolchain}"
+        " --test {input.test} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
-rule compare_target:
+rule compare_models_target:
     input:
         base="outputs/{run}/eval/base.predictions.jsonl",
         target="outputs/{run}/eval/target-{target}.predictions.jsonl",
@@ -145,13 +145,13 @@ rule compare_target:
         report="logs/{run}/eval_target_{target}.log",
         side_by_side="logs/{run}/eval_target_{target}_compare.log",
     log:
-        "logs/{run}/compare_target_{target}.log",
+        "logs/{run}/compare_models_target_{target}.log",
     wildcard_constraints:
         target="[a-z0-9_]+",
     params:
-        settings=JUDGE_REASONS,
+        settings=SCORE_REASONS,
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.target} --test {input.test}"
-        " --train {input.train} --target {wildcards.target} --settings {JUDGE_SETTINGS:q} --compare {output.compare}"
+        " --train {input.train} --target {wildcards.target} --config {CONFIG_FILE} --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"

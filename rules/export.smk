@@ -27,7 +27,7 @@ rule convert_gguf:
     output:
         keep("outputs/{run}/gguf/model-{level}.gguf"),
     log:
-        "logs/{run}/convert_{level}.log",
+        "logs/{run}/convert_gguf_{level}.log",
     wildcard_constraints:
         level="f16|bf16|f32",
     shell:
@@ -42,11 +42,11 @@ rule convert_companion:
         toolchain=TOOLCHAIN,
         code=get_code("convert_companion.py", "exporters/gguf"),
     output:
-        "outputs/{run}/gguf/{beside}",
+        "outputs/{run}/gguf/{companion}",
     log:
-        "logs/{run}/convert_{beside}.log",
+        "logs/{run}/convert_companion_{companion}.log",
     wildcard_constraints:
-        beside=r"mmproj-f16\.gguf|head\.json",
+        companion=r"mmproj-f16\.gguf|head\.json",
     shell:
         "{PYTHON} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
 
@@ -70,7 +70,7 @@ rule build_imatrix:
         settings=get_settings("export.calibration"),
     shell:
         "{PYTHON} scripts/build_imatrix.py --source {input.f16} --toolchain {input.toolchain} --train {input.train}"
-        " --template {input.template} --model {input.model} --settings {params.settings:q} --out {output} --log {log}"
+        " --template {input.template} --model {input.model} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule quantize_gguf:
@@ -82,7 +82,7 @@ rule quantize_gguf:
     output:
         "outputs/{run}/gguf/model-{level}.gguf",
     log:
-        "logs/{run}/quantize_{level}.log",
+        "logs/{run}/quantize_gguf_{level}.log",
     wildcard_constraints:
         level="(?!f16$|bf16$|f32$)[a-z0-9_]+",
     params:
@@ -114,7 +114,7 @@ rule measure_gguf:
 rule evaluate_gguf:
     input:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
-        beside=get_companions,
+        companion=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         code=get_code("evaluate_gguf.py"),
@@ -126,10 +126,10 @@ rule evaluate_gguf:
         model=1,
     params:
         settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
-        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
+        companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.beside} --toolchain {input.toolchain} --test {input.test}"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_ladder:
@@ -150,7 +150,7 @@ rule build_ladder:
         settings=get_settings("export.tolerance", "export.imatrix", "export.ladder_rows", *SCORE_KEYS),
     shell:
         "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions} --bench {input.bench}"
-        " --compare {input.compare} --test {input.test} --settings {params.settings:q}"
+        " --compare {input.compare} --test {input.test} --config {CONFIG_FILE}"
         " --out {output.facts} --plot {output.plot} --page {output.page} --log {log}"
 
 
@@ -160,7 +160,7 @@ rule check_parity:
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_companions,
+        companion=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
         template="data/template.json",
@@ -177,11 +177,11 @@ rule check_parity:
         model=1,
     params:
         settings=get_settings(*SIZE_KEYS, "export.tolerance", "export.parity", "export.parity_prompts"),
-        beside=lambda wildcards, input: f"--beside {input.beside}" if input.beside else "",
+        companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
-        " --gguf {input.gguf} {params.beside} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
-        " --ladder {input.ladder} --predictions {input.predictions} --settings {params.settings:q} --out {output} --log {log}"
+        " --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
+        " --ladder {input.ladder} --predictions {input.predictions} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule write_modelfile:
@@ -189,7 +189,7 @@ rule write_modelfile:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_companions,
+        companion=get_companions,
         template="data/template.json",
         card="data/card.json",
         code=get_code("write_modelfile.py", "exporters/ollama"),
@@ -199,10 +199,10 @@ rule write_modelfile:
         "logs/{run}/write_modelfile.log",
     params:
         settings=get_settings("deploy.context", "deploy.level"),
-        beside=lambda wildcards, input: f"--eyes {input.beside}" if input.beside else "",
+        companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder} {params.beside}"
-        " --template {input.template} --card {input.card} --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder} {params.companion}"
+        " --template {input.template} --card {input.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 # The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. Every rule of a format may read all facts.
@@ -218,13 +218,13 @@ rule export_model:
         parity="outputs/{run}/gguf/parity.json",
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
-        beside=get_companions,
+        companion=get_companions,
         more=get_hub_input,
         code=lambda wildcards: get_code("export_model.py", f"exporters/{wildcards.format}"),
     output:
         directory("outputs/{run}/export/{format}"),
     log:
-        "logs/{run}/export_{format}.log",
+        "logs/{run}/export_model_{format}.log",
     wildcard_constraints:
         format="[a-z][a-z0-9_]*",
     params:
@@ -233,4 +233,4 @@ rule export_model:
     shell:
         "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"
         " --merged {input.merged} --template {input.template} --card {input.card} --train {input.train}"
-        " --compare {input.compare} --gguf {params.gguf} --settings {params.settings:q} --out {output} --log {log}"
+        " --compare {input.compare} --gguf {params.gguf} --config {CONFIG_FILE} --out {output} --log {log}"

@@ -20,5 +20,5 @@ rule reflect:
         settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
     shell:
         "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
-        " --ladder {input.ladder} --model {input.model} --card {input.card} --settings {params.settings:q}"
+        " --ladder {input.ladder} --model {input.model} --card {input.card} --config {CONFIG_FILE}"
         " --payload {output.payload} --decisions {output.decisions} --log {log}"

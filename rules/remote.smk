@@ -1,7 +1,7 @@
 # Phase 4 on a Colab machine: push, train, poll, pull. Not built yet: the preflight refuses it by name.
 
 
-rule push_colab:
+rule run_colab_push:
     input:
         preflight="outputs/env/preflight.json",
         train="data/train.jsonl",
@@ -12,40 +12,40 @@ rule push_colab:
     output:
         temp("outputs/{run}/colab/pushed.json"),
     log:
-        "logs/{run}/push_colab.log",
+        "logs/{run}/run_colab_push.log",
     shell:
         "{PYTHON} scripts/run_colab.py --step push --out {output} --log {log}"
 
 
-rule train_colab:
+rule run_colab_train:
     input:
         "outputs/{run}/colab/pushed.json",
     output:
         temp("outputs/{run}/colab/started.json"),
     log:
-        "logs/{run}/train_colab.log",
+        "logs/{run}/run_colab_train.log",
     shell:
         "{PYTHON} scripts/run_colab.py --step train --out {output} --log {log}"
 
 
-rule poll_colab:
+rule run_colab_poll:
     input:
         "outputs/{run}/colab/started.json",
     output:
         temp("outputs/{run}/colab/finished.json"),
     log:
-        "logs/{run}/poll_colab.log",
+        "logs/{run}/run_colab_poll.log",
     shell:
         "{PYTHON} scripts/run_colab.py --step poll --out {output} --log {log}"
 
 
-rule pull_colab:
+rule run_colab_pull:
     input:
         "outputs/{run}/colab/finished.json",
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",
     log:
-        "logs/{run}/pull_colab.log",
+        "logs/{run}/run_colab_pull.log",
     shell:
         "{PYTHON} scripts/run_colab.py --step pull --out {output.facts} --log {log}"

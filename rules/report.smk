@@ -12,7 +12,7 @@ rule write_brief:
     params:
         settings=get_settings("project", "method", "model", "data", "backend"),
     shell:
-        "{PYTHON} scripts/write_brief.py --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/write_brief.py --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_demo:
@@ -32,7 +32,7 @@ rule build_demo:
         settings=get_settings("project", "demo", "method"),
     shell:
         "{PYTHON} scripts/build_demo.py --compare {input.compare} --train {input.train} --model {input.model}"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_demo_files:
@@ -55,7 +55,7 @@ rule build_demo_files:
         settings=get_settings("project", "demo"),
     shell:
         "{PYTHON} scripts/build_demo_files.py --ladder {input.ladder} --plot {input.plot} --parity {input.parity}"
-        " --roadbook {input.roadbook} --settings {params.settings:q} --out {output.page} --log {log}"
+        " --roadbook {input.roadbook} --config {CONFIG_FILE} --out {output.page} --log {log}"
 
 
 rule write_roadbook:
@@ -112,7 +112,7 @@ rule write_roadbook:
             )
         ),
     shell:
-        "{PYTHON} scripts/write_roadbook.py {params.facts} --settings {params.settings:q} --out {output} --log {log}"
+        "{PYTHON} scripts/write_roadbook.py {params.facts} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_report:
@@ -138,7 +138,7 @@ rule build_report:
     shell:
         "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model} --card {input.card}"
         " --train {input.train} --compare {input.compare} --verdict {input.verdict} {params.shipped}"
-        " --metrics {params.metrics} --settings {params.settings:q} --out {output} --log {log}"
+        " --metrics {params.metrics} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule write_progress:

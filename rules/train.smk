@@ -3,7 +3,7 @@
 
 rule train_model:
     name:
-        f"train_{ {'mac': 'mlx'}.get(CONFIG.backend, CONFIG.backend)}"
+        f"train_model_{CONFIG.backend}"
     input:
         preflight="outputs/env/preflight.json",
         model=MODEL_FACTS,
@@ -16,7 +16,7 @@ rule train_model:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",
     log:
-        "logs/{run}/train.log",
+        "logs/{run}/train_model.log",
     resources:
         model=1,
     params:
@@ -25,5 +25,5 @@ rule train_model:
         metrics="logs/{run}/train.metrics.jsonl",
     shell:
         "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-        " --template {input.template} --card {input.card} --settings {TRAIN_SETTINGS:q} --checkpoints {params.checkpoints}"
+        " --template {input.template} --card {input.card} --config {CONFIG_FILE} --checkpoints {params.checkpoints}"
         " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"

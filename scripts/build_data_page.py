@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.page import build_data_page
+
+KEYS = ("project", "method")
 
 
 def main() -> None:
@@ -20,12 +22,12 @@ def main() -> None:
     parser.add_argument(
         "--model", type=Path, required=True, help="model.json of the base model, whose tokens are shown"
     )
-    parser.add_argument("--settings", required=True, help="JSON with project and method")
+    add_config_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="the page, one HTML file")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("build_data_page", args.log):
-        build_data_page(args.card, args.template, args.model, parse_slice(args.settings), args.out)
+    with step(args.log):
+        build_data_page(args.card, args.template, args.model, load_slice(args.config, KEYS), args.out)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.export.exporters.gguf import build_imatrix
+
+KEYS = ("export.calibration",)
 
 
 def main() -> None:
@@ -21,10 +23,10 @@ def main() -> None:
         "log": "everything llama-imatrix says",
     }.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=help_)
-    parser.add_argument("--settings", required=True, help="JSON with export.calibration")
+    add_config_argument(parser)
     args = parser.parse_args()
-    with step("imatrix", args.log):
-        text = parse_slice(args.settings).export.calibration
+    with step(args.log):
+        text = load_slice(args.config, KEYS).export.calibration
         calibration = Path(text).expanduser() if text else None
         build_imatrix(
             args.source, args.toolchain, args.train, args.template, args.model, calibration, args.out, args.log

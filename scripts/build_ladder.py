@@ -3,12 +3,25 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_text
 from gaslamp.export.ladder import build_ladder
 from gaslamp.export.ladder_page import render_fragment, render_svg
+
+KEYS = (
+    "method",
+    "data.slice",
+    "train.rewards",
+    "eval.metrics",
+    "eval.options",
+    "eval.confidence",
+    "eval.slices",
+    "export.tolerance",
+    "export.imatrix",
+    "export.ladder_rows",
+)
 
 
 def main() -> None:
@@ -20,7 +33,7 @@ def main() -> None:
     parser.add_argument("--bench", type=Path, required=True, help="bench.json")
     parser.add_argument("--compare", type=Path, required=True, help="compare.json")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
-    parser.add_argument("--settings", required=True, help="JSON with export.tolerance, export.imatrix and eval")
+    add_config_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="ladder.json to write")
     parser.add_argument("--plot", type=Path, required=True, help="picture to write: size against score (SVG)")
     parser.add_argument(
@@ -28,9 +41,9 @@ def main() -> None:
     )
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("ladder", args.log):
+    with step(args.log):
         ladder = build_ladder(
-            parse_slice(args.settings), args.gguf, args.predictions, args.bench, args.compare, args.test, args.out
+            load_slice(args.config, KEYS), args.gguf, args.predictions, args.bench, args.compare, args.test, args.out
         )
         write_text(args.plot, render_svg(ladder))
         write_text(args.page, render_fragment(ladder))

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--toolchain", type=Path, help="with --links: the toolchain.json of the run")
     parser.add_argument("--log", type=Path, required=True, help="receives all that pip, cmake and the compiler print")
     args = parser.parse_args()
-    with step("toolchain"):
+    with step(args.log, redirect=False):
         if args.out:
             toolchain = ensure_toolchain(get_cache_dir(), args.log)
             say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); trying it on a tiny model")

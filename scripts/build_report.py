@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
 FACTS = ("system", "env", "model", "card", "train", "compare", "verdict")
 SHIPPED = ("ladder", "parity")
+
+KEYS = ("project",)
 
 
 def main() -> None:
@@ -20,15 +22,15 @@ def main() -> None:
     for name in SHIPPED:
         parser.add_argument(f"--{name}", type=Path, help=f"facts: {name}; not given for a model that is no chat model")
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.jsonl of the training, for the curves")
-    parser.add_argument("--settings", required=True, help="JSON with project")
+    add_config_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="the report, one HTML file")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("build_report", args.log):
+    with step(args.log):
         from gaslamp.report.run_report.page import build_report
 
         files = {name: path for name in (*FACTS, *SHIPPED) if (path := getattr(args, name))}
-        build_report(files, args.metrics, parse_slice(args.settings), args.out)
+        build_report(files, args.metrics, load_slice(args.config, KEYS), args.out)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gaslamp.config.load import read_config
-from gaslamp.config.schema import get_slice, parse_slice
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.console import redirected
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.rows import can_adapt

@@ -3,11 +3,20 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
 PATHS = ("model", "adapters", "merged", "toolchain", "test", "template", "ladder", "out", "log")
+
+KEYS = (
+    "method",
+    "train.options",
+    "train.max_length",
+    "export.tolerance",
+    "export.parity",
+    "export.parity_prompts",
+)
 
 
 def main() -> None:
@@ -18,10 +27,10 @@ def main() -> None:
     parser.add_argument(
         "--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level"
     )
-    parser.add_argument("--beside", type=Path, help="what the files need to be asked: mmproj-f16.gguf or head.json")
-    parser.add_argument("--settings", required=True, help="JSON with method, train and export")
+    parser.add_argument("--companion", type=Path, help="what the files need to be asked: mmproj-f16.gguf or head.json")
+    add_config_argument(parser)
     args = parser.parse_args()
-    with step("parity", args.log):
+    with step(args.log):
         from gaslamp.core.threads import prepare_process
 
         prepare_process()
@@ -31,7 +40,9 @@ def main() -> None:
         paths = {name: getattr(args, name) for name in PATHS}
         paths["log"] = args.log.with_name("check_parity_server.log")
         predictions = dict(zip(names, args.predictions, strict=True))
-        check_parity(parse_slice(args.settings), gguf=args.gguf, predictions=predictions, beside=args.beside, **paths)
+        check_parity(
+            load_slice(args.config, KEYS), gguf=args.gguf, predictions=predictions, beside=args.companion, **paths
+        )
 
 
 if __name__ == "__main__":

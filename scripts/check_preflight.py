@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.preflight import check_data
@@ -15,21 +15,33 @@ from gaslamp.train.preflight import check_training
 
 CHECKS = (check_data, check_export, check_training)
 
+KEYS = (
+    "backend",
+    "train_python",
+    "method",
+    "model",
+    "data",
+    "train",
+    "eval.gate",
+    "export.levels",
+    "export.formats",
+    "export.imatrix",
+    "export.keep_intermediates",
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", type=Path, required=True, help="system.json of this machine")
     parser.add_argument("--env", type=Path, required=True, help="env.json of the training interpreter")
-    parser.add_argument(
-        "--settings", required=True, help="JSON: backend, method, model, data, train, eval.gate, export.levels"
-    )
+    add_config_argument(parser)
     parser.add_argument(
         "--out", type=Path, help="preflight.json to write when nothing blocks; without it the gate is only asked"
     )
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
-    with step("preflight", args.log):
-        facts = check_preflight(parse_slice(args.settings), args.system, args.env, CHECKS)
+    with step(args.log):
+        facts = check_preflight(load_slice(args.config, KEYS), args.system, args.env, CHECKS)
         if args.out:
             facts.write(args.out)
         say(facts.summary)

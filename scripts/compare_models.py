@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.evaluate.compare import compare_models
 
 OUTPUTS = ("compare", "verdict", "report", "side_by_side", "page")
+
+KEYS = ("method", "eval", "data.slice", "train.rewards")
 
 
 def main() -> None:
@@ -16,7 +18,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="predictions of the base model")
     parser.add_argument("--tuned", type=Path, required=True, help="predictions of the tuned model")
     parser.add_argument("--test", type=Path, required=True, help="test rows")
-    parser.add_argument("--settings", required=True, help="JSON with eval, data.slice, method and train.rewards")
+    add_config_argument(parser)
     parser.add_argument("--train", type=Path, help="training rows, to mark test rows that are nearly the same")
     parser.add_argument("--facts", type=Path, help="train.json, for the advice")
     parser.add_argument("--target", default="adapter", help="what the tuned predictions come from")
@@ -25,11 +27,11 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=f"{name} file to write")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("compare", args.log):
+    with step(args.log):
         lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         compare_models(
-            parse_slice(args.settings),
+            load_slice(args.config, KEYS),
             args.base,
             args.tuned,
             args.test,

@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write: mmproj-f16.gguf or head.json")
     parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
     args = parser.parse_args()
-    with step("convert", args.log):
+    with step(args.log):
         export_companion(args.merged, args.toolchain, args.out, args.log)
 
 

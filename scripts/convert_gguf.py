@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
     args = parser.parse_args()
-    with step("convert", args.log):
+    with step(args.log):
         export(args.merged, args.toolchain, args.out, args.log, args.level)
 
 

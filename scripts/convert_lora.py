@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write: adapter.gguf and lora.json")
     parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
     args = parser.parse_args()
-    with step("convert adapter", args.log):
+    with step(args.log):
         export(args.model, args.adapters, args.toolchain, args.out, args.log)
 
 

@@ -16,22 +16,19 @@ from gaslamp.environment.python_env import describe_env, detect_env, get_env_err
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--settings", default='{"backend":"cpu"}', help='JSON with the backend, default {"backend":"cpu"}'
-    )
+    parser.add_argument("--backend", default="cpu", help="a name from scripts/gaslamp/train/backends, default cpu")
     parser.add_argument(
         "--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed"
     )
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    name = json.loads(args.settings)["backend"]
-    backend = registry.get("backends", name)
+    name, backend = args.backend, registry.get("backends", args.backend)
     if args.out is None:
         env = detect_env(backend, name)
         print(json.dumps(env, indent=2))
         print(describe_env(env), file=sys.stderr)
         return 0 if env["ready"] else 1
-    with step("environment", args.log):
+    with step(args.log):
         env = detect_env(backend, name)
         if env["issues"]:
             raise get_env_error(env)

@@ -20,7 +20,7 @@ def main() -> None:
     if args.out is None:
         print(json.dumps(detect_system(), indent=2))
         return
-    with step("system", args.log):
+    with step(args.log):
         system = detect_system()
         write_json(args.out, system)
         say(describe_system(system))

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
+
+KEYS = ("method", "eval", "train.rewards", "train.options", "train.max_length")
 
 
 def main() -> None:
@@ -16,12 +18,12 @@ def main() -> None:
     )
     parser.add_argument("--test", type=Path, required=True, help="test rows")
     parser.add_argument("--template", type=Path, required=True, help="template.json")
-    parser.add_argument("--settings", required=True, help="JSON with method, train.rewards and eval")
+    add_config_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="predictions to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
-    with step("evaluate merged" if args.merged else "evaluate endpoint", args.log):
-        settings = parse_slice(args.settings)
+    with step(args.log):
+        settings = load_slice(args.config, KEYS)
         if args.merged:
             from gaslamp.core.threads import prepare_process
 

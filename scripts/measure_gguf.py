@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="bench.json to write")
     parser.add_argument("--log", type=Path, required=True, help="everything llama.cpp says")
     args = parser.parse_args()
-    with step("measure"):
+    with step(args.log, redirect=False):
         measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, answers=not args.vectors)
 
 

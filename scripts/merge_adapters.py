@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
-    with step("merge", args.log):
+    with step(args.log):
         require(args.verdict)
         from gaslamp.core.threads import prepare_process
 

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
     parser.add_argument("--log", type=Path, required=True, help="everything llama-quantize says")
     args = parser.parse_args()
-    with step(f"quantize {args.level}", args.log):
+    with step(args.log):
         quantize(args.source, args.toolchain, args.level, args.out, args.log, args.imatrix)
 
 

@@ -6,17 +6,19 @@ import argparse
 import json
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.memory.reflect import fill_memory, get_candidates, read_payload, reflect
+
+KEYS = ("project", "method", "model", "backend", "train", "reflect")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("system", "train", "compare", "ladder", "model", "card"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.json")
-    parser.add_argument("--settings", required=True, help="JSON with project, method, model, backend, train, reflect")
+    add_config_argument(parser)
     parser.add_argument("--payload", type=Path, required=True, help="written: every entry with its outcome")
     parser.add_argument("--decisions", type=Path, required=True, help="written: the same as a table")
     parser.add_argument("--extract", action="store_true", help="print the candidates as JSON and stop")
@@ -24,12 +26,12 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="write nothing to the long-term memory")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    settings = parse_slice(args.settings)
+    settings = load_slice(args.config, KEYS)
     entries = read_payload(args.input) if args.input else get_candidates(vars(args), settings)
     if args.extract:
         print(json.dumps([entry.model_dump() for entry in entries], indent=2, ensure_ascii=False))
         return
-    with step("reflect", args.log):
+    with step(args.log):
         fill_memory(vars(args), settings)
         reflect(entries, settings, args.payload, args.decisions, args.dry_run)
 

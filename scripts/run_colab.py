@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write when the step is done")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step(f"colab {args.step}", args.log):
+    with step(args.log):
         colab.run_step(args.step)
 
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.processes import get_count, get_log, is_first, run_all
@@ -23,23 +23,25 @@ PATHS = {
     "facts": "train.json to write",
 }
 
+KEYS = ("backend", "method", "train")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON with backend, method and train")
+    add_config_argument(parser)
     for name, text in PATHS.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
     parser.add_argument("--card", type=Path, help="card.json of the data phase: how long the rows are")
     parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
     args = parser.parse_args()
-    settings = parse_slice(args.settings)
+    settings = load_slice(args.config, KEYS)
     if settings.train.processes > 1 and get_count() == 1:
         sys.exit(run_all(settings.train.processes, sys.argv))
     if not is_first():  # whatever it says or prints
         with get_log(args.log).open("a", encoding="utf-8") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
-    with step("train", args.log) if is_first() else nullcontext():
+    with step(args.log) if is_first() else nullcontext():
         train_model(settings, **{name: getattr(args, name) for name in PATHS}, card=args.card)
 
 

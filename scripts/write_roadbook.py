@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.roadbook import write_roadbook
@@ -25,17 +25,32 @@ FACTS = (
     "payload",
 )
 
+KEYS = (
+    "run",
+    "backend",
+    "method",
+    "project",
+    "model",
+    "data",
+    "train",
+    "eval",
+    "demo",
+    "export",
+    "deploy",
+    "reflect",
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in FACTS:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.json")
-    parser.add_argument("--settings", required=True, help="JSON with every section of the config")
+    add_config_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="the roadbook")
     parser.add_argument("--log", type=Path, help="everything else that is printed")
     args = parser.parse_args()
-    with step("write_roadbook", args.log):
-        write_roadbook(vars(args), parse_slice(args.settings), args.out)
+    with step(args.log):
+        write_roadbook(vars(args), load_slice(args.config, KEYS), args.out)
 
 
 if __name__ == "__main__":

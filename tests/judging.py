@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Compare
 from gaslamp.core.files import read_json
 from gaslamp.evaluate.compare import compare_models

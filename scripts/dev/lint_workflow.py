@@ -9,11 +9,8 @@ ACCEPTED = {
     "Specify a conda environment or container for each rule.": "pyproject.toml pins one environment for all rules",
     "Shell command directly uses variable PYTHON from outside of the rule": "which interpreter runs a step is no reason to repeat it",
     "Shell command directly uses variable TRAIN_PYTHON from outside of the rule": "the same, for the training rule",
-    "Shell command directly uses variable TRAIN_SETTINGS from outside of the rule": "how often a checkpoint is saved, likewise",
-    "Shell command directly uses variable ASK_SETTINGS from outside of the rule": "how many rows are asked together, likewise",
-    "Shell command directly uses variable JUDGE_SETTINGS from outside of the rule": "the same settings, for the comparison",
-    "Shell command directly uses variable VISION_TOWERS from outside of the rule": "looked at when the model comes, no reason to fetch it again",
-    "Shell command directly uses variable PREFLIGHT_SETTINGS from outside of the rule": "the gate is asked again at every start",
+    "Shell command directly uses variable CONFIG_FILE from outside of the rule": "params.settings says what a step depends on",
+    "Shell command directly uses variable VISION_TOWER from outside of the rule": "checked when the model is fetched, no reason to fetch it again",
 }
 
 

@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="what is measured, default: everything")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="JSON file to write, default: bench.json")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gaslamp-bench-") as folder, step("run_bench"):
+    with tempfile.TemporaryDirectory(prefix="gaslamp-bench-") as folder, step():
         run_bench(Path(folder), args.steps, args.rows, args.project, ROOT, args.out, tuple(args.only))
 
 

@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     from benchmarks.data import run_bench
 
-    with tempfile.TemporaryDirectory(prefix="gaslamp-bench-data-") as folder, step("bench_data"):
+    with tempfile.TemporaryDirectory(prefix="gaslamp-bench-data-") as folder, step():
         run_bench(Path(folder), args.rows, args.out)
 
 

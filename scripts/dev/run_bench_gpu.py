@@ -62,7 +62,7 @@ def main() -> None:
     from gaslamp.core.contracts import ModelFacts
     from gaslamp.models.fetch import fetch_model
 
-    with step("run_bench_gpu"):
+    with step():
         folder = (args.folder / "tiny" if args.tiny else args.folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer = args.tokenizer

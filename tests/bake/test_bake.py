@@ -450,10 +450,14 @@ def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "jobs", "absent"),
     [
-        ("cpu", {"train_cpu"}, {"push_colab"}),
-        ("mac", {"train_mlx"}, {"train_cpu"}),
-        ("cuda", {"train_cuda"}, {"train_cpu"}),
-        ("colab", {"push_colab", "train_colab", "poll_colab", "pull_colab"}, {"train_cpu", "train_model"}),
+        ("cpu", {"train_model_cpu"}, {"run_colab_push"}),
+        ("mac", {"train_model_mac"}, {"train_model_cpu"}),
+        ("cuda", {"train_model_cuda"}, {"train_model_cpu"}),
+        (
+            "colab",
+            {"run_colab_push", "run_colab_train", "run_colab_poll", "run_colab_pull"},
+            {"train_model_cpu", "train_model"},
+        ),
     ],
 )
 def test_dry_run_lists_the_jobs_of_the_profile(

@@ -40,9 +40,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.parent.mkdir(parents=True)
         shutil.copy2(SAMPLES / f"{task}.metrics.jsonl", place)
     lines = [
-        {"step": "data", "event": "start"},
-        {"step": "data", "event": "end", "status": "ok", "seconds": 2.5},
-        {"step": "train", "event": "start", "pid": os.getppid()},
+        {"step": "prepare_data", "event": "start"},
+        {"step": "prepare_data", "event": "end", "status": "ok", "seconds": 2.5},
+        {"step": "train_model", "event": "start", "pid": os.getppid()},
     ]
     (root / "logs" / "phases.jsonl").write_text(
         "".join(json.dumps({"time": "2030-01-01T00:00:00+00:00", "pid": 1, **line}) + "\n" for line in lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import facts
 import pytest
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import parse_slice
 from gaslamp.export.ladder_page import render_svg
 from gaslamp.report.demo.page import render_files_page, render_page
 from gaslamp.report.demo.words import get_languages

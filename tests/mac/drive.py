@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from gaslamp.config.schema import parse_slice  # noqa: E402
+from gaslamp.config.slices import parse_slice  # noqa: E402
 from gaslamp.core.contracts import Template, TrainFacts  # noqa: E402
 from gaslamp.core.errors import GaslampError  # noqa: E402
 from gaslamp.core.events import get_history, read_events  # noqa: E402

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 import tiny
-from gaslamp.config.schema import Config, get_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice
 from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.decisions import get_texts
 from gaslamp.core.events import get_history, read_events
@@ -319,7 +320,7 @@ def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
 
 def test_mps_is_the_code_of_cpu_on_another_device(base: Path, tmp_path: Path) -> None:
     """What the profile mac refuses trains here; on a processor in place of MPS, with the losses that are pinned for cpu."""
-    from gaslamp.config.schema import parse_slice
+    from gaslamp.config.slices import parse_slice
     from gaslamp.train import run as training
 
     options = {"max_completion_length": 8, "num_generations": 8}

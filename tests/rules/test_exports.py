@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tiny
 import yaml
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import parse_slice
 from gaslamp.core.contracts import Parity, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json

@@ -23,7 +23,7 @@ END = {
 }  # they tell everything, so they follow everything
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
-TRAIN = {"train_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
+TRAIN = {"train_model_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
 DATA = {**TRAIN, "prepare_data": 1, "build_data_page": 1, "evaluate_model": 2}
 EVERYTHING = {
     **DATA,
@@ -165,11 +165,15 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         append("scripts/gaslamp/evaluate/report/page.js", "// x\n"),
         {"compare_models": 1, "build_demo": 1, **EXPORT},
     ),
-    ("a target beside the adapter", config(eval__target="merged"), {"evaluate_target": 1, "compare_target": 1, **END}),
+    (
+        "a target beside the adapter",
+        config(eval__target="merged"),
+        {"evaluate_target": 1, "compare_models_target": 1, **END},
+    ),
     (
         "a level beside the adapter",
         config(eval__target="q8_0"),
-        {"evaluate_target_gguf": 1, "compare_target": 1, **END},
+        {"evaluate_gguf_target": 1, "compare_models_target": 1, **END},
     ),
     ("an answer kept by hand", lambda project: (project / "data/kept.jsonl").write_text("{}\n") and None, DATA),
     ("demo title", config(demo__title="Mine"), {"build_demo": 1, **END}),

@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gaslamp.config.schema import Config, get_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import write_config
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.decisions import get_texts
@@ -317,7 +318,7 @@ class GpuBench:
         return [
             sys.executable,
             str(SCRIPTS / "train_model.py"),
-            f"--settings={get_slice(config, 'backend', 'method', 'train')}",
+            f"--config={write_config(config, place)}",
             *flags,
         ]
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core.console import get_duration, say
 from gaslamp.core.contracts import ModelFacts, Template, get_versions, now
 from gaslamp.core.errors import GaslampError
@@ -92,11 +93,11 @@ class Bench:
 
     def run_training(self, name: str, metrics: Path) -> list[dict[str, Any]]:
         """Our training script, its files beside ``metrics``; the events it wrote."""
-        folder, settings = metrics.parent, get_slice(self.config, "backend", "method", "train")
+        folder = metrics.parent
         self.run(
             name,
             str(SCRIPTS / "train_model.py"),
-            f"--settings={settings}",
+            f"--config={write_config(self.config, self.folder)}",
             f"--model={self.model}",
             *(f"--{split}={self.data / f'{split}.jsonl'}" for split in ("train", "valid")),
             f"--template={self.data / 'template.json'}",
@@ -116,12 +117,11 @@ class Bench:
             f"--card={folder / 'card.json'}",
             f"--strategy={folder / 'strategy.md'}",
         ]
-        settings = get_slice(config, "method", "data", "train.max_length")
         return self.run(
             name,
             str(SCRIPTS / "prepare_data.py"),
             f"--model={self.model}",
-            f"--settings={settings}",
+            f"--config={write_config(config, self.folder)}",
             *outputs,
             f"--log={folder}.log",
         )
@@ -301,7 +301,6 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
         if find_spec("lm_eval")
         else None
     )
-    settings = get_slice(bench.config, "method", "eval", "train.rewards", "train.options", "train.max_length")
     bench.run(
         "evaluation: gaslamp",
         str(SCRIPTS / "evaluate_model.py"),
@@ -309,7 +308,7 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
         f"--adapters={adapters}",
         f"--test={test}",
         f"--template={bench.data / 'template.json'}",
-        f"--settings={settings}",
+        f"--config={write_config(bench.config, bench.folder)}",
         f"--out={out}",
         f"--log={bench.folder / 'evaluate.log'}",
     )
@@ -389,20 +388,20 @@ def get_share(phases: Path) -> dict[str, Any] | None:
             runs.append([])
         runs[-1].append(attempt)
         reached = end if reached is None else max(reached, end)
-    wanted = ("train", "evaluate base", "evaluate tuned", "parity", "write_roadbook")
+    wanted = ("train_model", "evaluate_model_base", "evaluate_model_tuned", "check_parity", "write_roadbook")
     whole = [run for run in runs if all(any(a.step == step and a.status == "ok" for a in run) for step in wanted)]
     if not whole:
         return None
     run = whole[-1]
     spans = [_get_span(attempt) for attempt in run]
     wall = (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
-    trained = _get_union([_get_span(attempt) for attempt in run if attempt.step == "train"])
+    trained = _get_union([_get_span(attempt) for attempt in run if attempt.step == "train_model"])
     counted = _get_union(
-        [_get_span(attempt) for attempt in run if attempt.step == "train" or attempt.step.startswith("evaluate")]
+        [_get_span(attempt) for attempt in run if attempt.step == "train_model" or attempt.step.startswith("evaluate")]
     )
     other: dict[str, float] = {}
     for attempt in run:
-        if attempt.step != "train" and not attempt.step.startswith("evaluate"):
+        if attempt.step != "train_model" and not attempt.step.startswith("evaluate"):
             other[attempt.step] = round(other.get(attempt.step, 0.0) + (attempt.seconds or 0.0), 1)
     return {
         "started": run[0].started,

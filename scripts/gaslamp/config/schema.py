@@ -7,10 +7,9 @@ and ``docs/config.md`` are generated from these models (``make schema``). ``load
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gaslamp.config.methods import get_options, get_preset
 from gaslamp.config.sections.data import Data
@@ -23,7 +22,6 @@ from gaslamp.config.sections.project import Project
 from gaslamp.config.sections.report import Dashboard, Demo
 from gaslamp.config.sections.serve import Deploy
 from gaslamp.config.sections.train import CHOSEN, SPLIT, Train
-from gaslamp.config.suggest import explain, join
 from gaslamp.core.errors import GaslampError
 
 
@@ -81,47 +79,6 @@ class Config(Section):
             _fields_set=self.train.model_fields_set, **{**dict(self.train), **filled}
         )
         return self
-
-
-class Slice:
-    """Read access to the keys a rule declared in its ``params``; any other key is an error, never a silent default."""
-
-    def __init__(self, section: BaseModel, path: str = "") -> None:
-        self._section, self._path = section, path
-
-    def __getattr__(self, key: str) -> Any:
-        if key not in self._section.model_fields_set:
-            raise AttributeError(
-                f"{self._path}{key} is not in this rule's settings: add it to get_settings() in rules/"
-            )
-        value = getattr(self._section, key)
-        return Slice(value, f"{self._path}{key}.") if isinstance(value, BaseModel) else value
-
-    def dump(self) -> dict[str, Any]:
-        """The declared keys as plain values, for provenance."""
-        return self._section.model_dump(exclude_unset=True)
-
-
-def get_slice(config: Config, *keys: str) -> str:
-    """The named parts of ``config`` as compact JSON, e.g. ``get_slice(config, "train", "data.system")``."""
-    whole = config.model_dump()
-    result: dict[str, Any] = {}
-    for key in keys:
-        source, target = whole, result
-        *parents, last = key.split(".")
-        for parent in parents:
-            source, target = source[parent], target.setdefault(parent, {})
-        target[last] = source[last]
-    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-
-
-def parse_slice(text: str) -> Slice:
-    """The ``--settings`` of a script, as made by get_slice (or typed by hand: it is checked the same way)."""
-    try:
-        return Slice(Config.model_validate_json(text))
-    except ValidationError as failure:
-        problems = [explain(error, "", "--settings", Config) for error in failure.errors()]
-        raise GaslampError(join(problems), "pass the JSON that the rule passes, see rules/") from None
 
 
 def get_schema() -> dict[str, Any]:

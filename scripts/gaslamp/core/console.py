@@ -75,30 +75,46 @@ class Progress:
 
 
 @contextmanager
-def step(name: str, log: str | Path | None = None) -> Iterator[None]:
-    """Run one step: ``say`` reaches the terminal, all other output (library chatter, warnings) goes to ``log``.
+def step(log: str | Path | None = None, redirect: bool = True) -> Iterator[None]:
+    """Run one step of the workflow; its name is the stem of its log, or of the script when there is no log.
 
-    The redirection is done on the file descriptors, so that native code and child processes are caught too.
-    An unexpected exception leaves its traceback in the log and one readable error on the terminal.
+    ``say`` reaches the terminal, all other output (of libraries and child processes) goes to ``log``. The redirection
+    is done on the file descriptors, so that native code is caught too. An unexpected exception leaves its traceback in
+    the log and one readable error on the terminal.
+
+    Args:
+        log: the log file of the rule, such as ``logs/main/evaluate_model_tuned.log``.
+        redirect: ``False`` when the step hands ``log`` to other programs, which write it themselves.
+
+    Raises:
+        GaslampError: in place of any unexpected exception of the step.
     """
     global _step
-    _step = name
-    with _recorded(name):
+    _step = get_step_name(log)
+    with _recorded(_step, log):
         if log is None:
             yield
+        elif redirect:
+            with redirected(_step, log):
+                yield
         else:
-            with redirected(name, log):
+            with _explained(_step, Path(log)):
                 yield
 
 
+def get_step_name(log: str | Path | None) -> str:
+    """``logs/main/train_model.log`` -> ``train_model``; without a log the name of the script."""
+    return (Path(log).name if log else Path(sys.argv[0]).name).removesuffix(".log").removesuffix(".py")
+
+
 @contextmanager
-def _recorded(name: str) -> Iterator[None]:
-    """Note the step's start and end in logs/phases.jsonl: what progress_log.md and the dashboards are made from.
+def _recorded(name: str, log: str | Path | None) -> Iterator[None]:
+    """Write the step's start and end to logs/phases.jsonl, which progress_log.md and the dashboards are made from.
 
     A start without an end whose process is gone is a kill.
     """
     started = time.monotonic()
-    _record({"step": name, "event": "start"})
+    _record({"step": name, "event": "start", "log": str(log) if log else None})
     status, problem = "ok", None
     try:
         yield
@@ -106,26 +122,14 @@ def _recorded(name: str) -> Iterator[None]:
         status = "interrupted"
         raise
     except BaseException as error:
-        status, problem = (
-            "failed",
-            (error.cause if isinstance(error, GaslampError) else f"{type(error).__name__}: {error}"),
-        )
+        status = "failed"
+        problem = error.cause if isinstance(error, GaslampError) else f"{type(error).__name__}: {error}"
         raise
     finally:
         usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
-        seconds = round(time.monotonic() - started, 2)
-        memory = round(max(usage) * unit / 1e9, 3)
-        _record(
-            {
-                "step": name,
-                "event": "end",
-                "status": status,
-                "seconds": seconds,
-                "error": problem,
-                "peak_memory_gb": memory,
-            }
-        )
+        end = {"step": name, "event": "end", "status": status, "seconds": round(time.monotonic() - started, 2)}
+        _record({**end, "error": problem, "peak_memory_gb": round(max(usage) * unit / 1e9, 3)})
 
 
 def _record(event: dict[str, object]) -> None:
@@ -133,6 +137,35 @@ def _record(event: dict[str, object]) -> None:
         line = {"time": datetime.now().astimezone().isoformat(timespec="seconds"), "pid": os.getpid(), **event}
         with PHASES.open("a", encoding="utf-8") as handle:  # one write of one line: parallel steps do not mix
             handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _explained(name: str, log: Path) -> Iterator[None]:
+    """Append an error of the step to ``log``; an unexpected one becomes a GaslampError that names the log."""
+
+    def append(text: str) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as handle:
+            handle.write(text.rstrip() + "\n")
+
+    try:
+        yield
+    except GaslampError as error:
+        append(str(error))
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        append(traceback.format_exc())
+        raise _get_error(name, log, error) from error
+
+
+def _get_error(name: str, log: str | Path, error: BaseException) -> GaslampError:
+    return GaslampError(
+        f"step {name} failed: {type(error).__name__}: {str(error).strip()[:500]}",
+        f"read the end of {log}: it has the traceback",
+        "a bug in gaslamp: please report it with that log",
+    )
 
 
 @contextmanager
@@ -157,11 +190,7 @@ def redirected(name: str, log: str | Path) -> Iterator[None]:
         raise
     except BaseException as error:
         traceback.print_exc()
-        raise GaslampError(
-            f"step {name} stopped: {type(error).__name__}: {str(error).strip()[:500]}",
-            f"read the end of {log}: it has the whole story",
-            "a bug in gaslamp: please report it with that log",
-        ) from error
+        raise _get_error(name, log, error) from error
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import get_csp_hash, sha256_path, write_text

@@ -346,7 +346,7 @@ def get_advice(compare: Compare, settings: Any, train: TrainFacts | None = None)
     main, advice = compare.metrics[0], []
     if compare.identical == compare.n:
         advice.append(
-            "look whether the adapter was trained at all: logs/<run>/train.log, and the losses in outputs/<run>/train.json"
+            "look whether the adapter was trained at all: logs/<run>/train_model.log, and the losses in outputs/<run>/train.json"
         )
     if compare.kind in ASKING and compare.stop_rate["tuned"] < STOPPED:
         advice.append(

@@ -71,7 +71,7 @@ def _require_trained(adapters: Path) -> None:
         if names and not any(tensors.get_tensor(name).any() for name in names):
             raise GaslampError(
                 f"the adapter {file} changes nothing: all its weights are as before the training",
-                "look into logs/<run>/train.log: was any step made?",
+                "look into logs/<run>/train_model.log: was any step made?",
                 "the file is of another training: delete the folder and run the same command",
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
 from gaslamp.core.errors import GaslampError

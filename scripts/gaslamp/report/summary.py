@@ -170,13 +170,19 @@ def show_summary(run: str, console: Console) -> None:
         console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
 
-def _find_log(step: str, run: str) -> Path | None:
-    candidates = [folder / f"{step}.log" for folder in (Path("logs") / run, Path("logs"))]
-    return next((path for path in candidates if path.is_file()), None)
+def _read_last_lines(log: Path, count: int = 12) -> list[str]:
+    """The last lines of a log that hold text, each cut at 200 characters; of a progress bar only its last state."""
+    if not log.is_file():
+        return []
+    with log.open("rb") as handle:
+        handle.seek(max(0, log.stat().st_size - 65536))
+        text = handle.read().decode("utf-8", errors="replace")
+    lines = [line.rstrip().rpartition("\r")[2][:200] for line in text.split("\n")]
+    return [line for line in lines if line.strip()][-count:]
 
 
 def show_failure(run: str, console: Console) -> None:
-    """Bring progress_log.md up to date and say which steps failed, where their logs are, and how to go on."""
+    """Bring progress_log.md up to date; print which steps failed, the end of each log with its path, and how to go on."""
     from rich.text import Text
 
     phases = Path("logs/phases.jsonl")
@@ -190,10 +196,13 @@ def show_failure(run: str, console: Console) -> None:
     for attempt in broken:
         reason = f": {' '.join(attempt.error.split())[:300]}" if attempt.error else ""
         console.print(Text(f"{attempt.step} {attempt.status}{reason}"), style="bold red")
-        if log := _find_log(attempt.step, run):
-            console.print(Text(f"  log: {log}"), soft_wrap=True)
+        lines = _read_last_lines(Path(attempt.log)) if attempt.log else []
+        if lines:
+            console.print(Text(f"  end of {attempt.log}:"), soft_wrap=True)
+        for line in lines:
+            console.print(Text(f"    {line}"), style="dim", soft_wrap=True)
     if not broken:
         console.print(Text("The run stopped before a step failed; the message above says why."))
     console.print(
-        Text("Mend it and run the same command again: finished steps are kept, training goes on from its checkpoint.")
+        Text("Fix it and run the same command again: finished steps are kept, training resumes from its checkpoint.")
     )

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import parse_slice
 from gaslamp.core import registry
 from gaslamp.core.files import read_json
 from gaslamp.environment import apple_memory

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Slice, parse_slice
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
+from gaslamp.config.slices import Slice, parse_slice
 from gaslamp.core import registry
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template, TrainFacts

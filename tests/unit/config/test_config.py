@@ -11,7 +11,8 @@ import yaml
 from gaslamp.config.base_models import find_vision_tower_problem
 from gaslamp.config.load import load_config
 from gaslamp.config.page import render_config_page
-from gaslamp.config.schema import Config, get_schema, get_slice, parse_slice
+from gaslamp.config.schema import Config, get_schema
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -195,9 +196,9 @@ def test_a_slice_has_the_declared_keys_and_no_other() -> None:
     }
     settings = parse_slice(text)
     assert settings.train.lora.r == 16 and settings.dump() == json.loads(text)
-    with pytest.raises(AttributeError, match="train.lora.alpha is not in this rule's settings"):
+    with pytest.raises(AttributeError, match="train.lora.alpha is not in this step's settings"):
         _ = settings.train.lora.alpha
-    with pytest.raises(AttributeError, match="eval is not in this rule's settings"):
+    with pytest.raises(AttributeError, match="eval is not in this step's settings"):
         _ = settings.eval
 
 
@@ -237,5 +238,5 @@ def test_null_is_the_preset_of_the_method(tmp_path: Path) -> None:
     assert dpo.train.options["beta"] == 0.1, "with the defaults of the method's own settings"
     assert load(tmp_path, "train:\n  adapter: none\n").train.learning_rate == 1e-4
     assert json.loads(get_slice(dpo, "train.max_length")) == {"train": {"max_length": 1024}}
-    with pytest.raises(AttributeError, match="not in this rule's settings"):
+    with pytest.raises(AttributeError, match="not in this step's settings"):
         parse_slice(get_slice(dpo, "train.max_length")).train.learning_rate  # noqa: B018

@@ -12,7 +12,8 @@ from typing import Any
 import hub_stub
 import pytest
 import tiny
-from gaslamp.config.schema import Config, get_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import write_config
 from gaslamp.models.fetch import get_download_bar
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -51,7 +52,7 @@ def test_model_and_data_come_from_a_hub(tmp_path: Path) -> None:
     config = Config.model_validate(values)
     with hub_stub.serve_hub(root) as (url, asked):
         model = ["--out", str(home / "model.json"), "--log", str(home / "model.log")]
-        done = run(url, home, "fetch_model.py", "--settings", get_slice(config, "model"), *model)
+        done = run(url, home, "fetch_model.py", "--config", str(write_config(config, home)), *model)
         assert done.returncode == 0, done.stdout + done.stderr
         facts = json.loads((home / "model.json").read_text())
         assert (
@@ -66,30 +67,35 @@ def test_model_and_data_come_from_a_hub(tmp_path: Path) -> None:
             f"--strategy={home / 'strategy.md'}",
             f"--log={home / 'data.log'}",
         ]
-        settings = get_slice(config, "method", "data", "train.max_length")
-        done = run(url, home, "prepare_data.py", f"--model={home / 'model.json'}", f"--settings={settings}", *places)
+        done = run(
+            url,
+            home,
+            "prepare_data.py",
+            f"--model={home / 'model.json'}",
+            f"--config={write_config(config, home)}",
+            *places,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         card = json.loads((home / "card.json").read_text())
         assert hub_stub.COMMIT in json.dumps(card) and card["rows"]["read"] == len(ROWS)
         # what is in the cache needs no hub any more when the revision is pinned
-        pinned = get_slice(
-            Config.model_validate({**values, "model": {"source": "me/tiny", "revision": hub_stub.COMMIT}}), "model"
-        )
+        changed = {**values, "model": {"source": "me/tiny", "revision": hub_stub.COMMIT}}
+        pinned = str(write_config(Config.model_validate(changed), home))
         missing = run(
             url,
             home,
             "fetch_model.py",
-            "--settings",
-            get_slice(Config.model_validate({"model": {"source": "me/nothing"}}), "model"),
+            "--config",
+            str(write_config(Config.model_validate({"model": {"source": "me/nothing"}}), home)),
             *model,
         )
         assert (
             missing.returncode == 1
             and "the hub has no model 'me/nothing' that you may read" in missing.stdout + missing.stderr
         )
-    done = run(url, home, "fetch_model.py", "--settings", pinned, *model)
+    done = run(url, home, "fetch_model.py", "--config", pinned, *model)
     assert done.returncode == 0, done.stdout + done.stderr
-    gone = run(url, tmp_path, "fetch_model.py", "--settings", get_slice(config, "model"), *model)
+    gone = run(url, tmp_path, "fetch_model.py", "--config", str(write_config(config, home)), *model)
     assert (
         gone.returncode == 1
         and "cannot download me/tiny" in gone.stdout + gone.stderr

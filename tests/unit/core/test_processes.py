@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import test_methods
-from gaslamp.config.schema import Config, get_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import write_config
 from gaslamp.core.contracts import TrainFacts
 from gaslamp.core.events import get_history, read_events
 
@@ -39,11 +40,11 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(base: Path, place: Path, **changes: Any) -> subprocess.Popen[str]:
     place.mkdir(exist_ok=True)
-    settings = get_slice(Config.model_validate({"train": VALUES | changes}), "backend", "method", "train")
+    file = write_config(Config.model_validate({"train": VALUES | changes}), place)
     command = [
         sys.executable,
         str(SCRIPT),
-        f"--settings={settings}",
+        f"--config={file}",
         f"--model={base / 'model.json'}",
         f"--train={base / 'conversation.train.jsonl'}",
         f"--valid={base / 'conversation.valid.jsonl'}",

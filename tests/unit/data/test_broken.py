@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import prepare
 from gaslamp.models.fetch import fetch_model
@@ -623,20 +624,15 @@ def test_broken_file(model: Path, tmp_path: Path, method: str, file: str, make: 
 def test_the_command_ends_with_the_error_alone(model: Path, tmp_path: Path) -> None:
     """What a person sees of one of them: the text, exit code 1, no traceback."""
     source = write(tmp_path, "rows.jsonl", LINES + "{")
-    settings = get_slice(
-        Config.model_validate({"data": {"source": str(source)}, "train": {"max_length": 512}}),
-        "method",
-        "data",
-        "train.max_length",
-    )
+    config = Config.model_validate({"data": {"source": str(source)}, "train": {"max_length": 512}})
     files = [part for key, name in OUTPUTS.items() for part in (f"--{key}", str(tmp_path / "out" / name))]
     command = [
         sys.executable,
         str(ROOT / "scripts/prepare_data.py"),
         "--model",
         str(model),
-        "--settings",
-        settings,
+        "--config",
+        str(write_config(config, tmp_path)),
         *files,
         "--log",
         str(tmp_path / "log"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Card, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.adopt import adopt, recommend, set_value

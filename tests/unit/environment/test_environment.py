@@ -224,7 +224,7 @@ def call(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_scripts_print_json_without_out() -> None:
     assert json.loads(call("detect_system.py").stdout)["schema_version"] == 1
-    done = call("detect_env.py", "--settings", '{"backend":"colab"}')
+    done = call("detect_env.py", "--backend", "colab")
     assert done.returncode == 1 and json.loads(done.stdout)["backend"] == "colab" and "NOT READY" in done.stderr
 
 

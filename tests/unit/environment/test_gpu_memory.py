@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.environment.gpu_memory import get_gpu_need
 from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
 from gaslamp.train import autotune as gpu_choice

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight
 from gaslamp.core.errors import GaslampError
@@ -320,8 +321,8 @@ def test_the_script_writes_only_when_nothing_blocks(tmp_path: Path) -> None:
     Path("system.json").write_text(json.dumps(SYSTEM))
     Path("env.json").write_text(json.dumps({"warnings": []}))
     script = Path(__file__).resolve().parents[3] / "scripts" / "check_preflight.py"
-    settings = get_slice(Config.model_validate({"backend": "mps"}), *KEYS)
-    command = [sys.executable, str(script), "--system", "system.json", "--env", "env.json", "--settings", settings]
+    file = str(write_config(Config.model_validate({"backend": "mps"}), tmp_path))
+    command = [sys.executable, str(script), "--system", "system.json", "--env", "env.json", "--config", file]
     done = subprocess.run(
         [*command, "--out", "preflight.json", "--log", "x.log"],
         capture_output=True,

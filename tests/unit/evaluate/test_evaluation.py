@@ -11,7 +11,8 @@ from typing import Any
 
 import facts
 import pytest
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Compare, Ladder
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_jsonl

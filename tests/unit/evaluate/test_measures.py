@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 import tiny
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core.contracts import Compare, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, sha256_text, write_json, write_jsonl
@@ -388,7 +389,7 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(
         str(tiny.ROOT / "scripts/evaluate_model.py"),
         *(f"--{n}={folder / f'{n}.json'}{'l' if n == 'test' else ''}" for n in names),
     ]
-    command += [f"--settings={settings}", f"--out={out}", f"--log={folder / 'killed.log'}"]
+    command += [f"--config={write_config(config, folder)}", f"--out={out}", f"--log={folder / 'killed.log'}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import tiny
-from gaslamp.config.schema import Config, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import parse_slice
 from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
 from gaslamp.export.exporters.merged import export

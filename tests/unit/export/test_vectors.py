@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import tiny
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.console import Progress
 from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.errors import GaslampError

@@ -12,6 +12,7 @@ from typing import Any
 
 import facts
 import pytest
+from gaslamp.config.slices import write_merged
 from gaslamp.core.errors import GaslampError
 from gaslamp.memory import snapshot
 from gaslamp.memory.candidates import extract, read_notes, shorten
@@ -207,7 +208,14 @@ def reflect(tmp_path: Path, write: bool) -> dict[str, object]:
         "train": train,
         "reflect": {"write": write},
     }
-    command += ["--settings", json.dumps(settings), "--payload", "payload.json", "--decisions", "decisions.md"]
+    command += [
+        "--config",
+        str(write_merged(settings, tmp_path)),
+        "--payload",
+        "payload.json",
+        "--decisions",
+        "decisions.md",
+    ]
     subprocess.run(command, check=True, cwd=tmp_path, env={"GASLAMP_HOME": str(tmp_path / "home"), "PATH": ""})
     payload: dict[str, object] = json.loads((tmp_path / "payload.json").read_text())
     return payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import tiny
 from gaslamp.config.base_models import get_model_name
+from gaslamp.config.slices import write_merged
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.models.checkpoint import read_model_folder
@@ -62,12 +62,12 @@ def put_into_hub_cache(model: Path, cache: Path) -> Path:
 
 def fetch(cache: Path, folder: Path, source: str, revision: str | None = None) -> Any:
     """scripts/fetch_model.py without a network, with a Hugging Face cache of its own."""
-    settings = json.dumps({"model": {"source": source, "revision": revision}})
+    file = write_merged({"model": {"source": source, "revision": revision}}, folder)
     command = [
         sys.executable,
         tiny.ROOT / "scripts" / "fetch_model.py",
-        "--settings",
-        settings,
+        "--config",
+        file,
         "--out",
         "model.json",
         "--log",

@@ -248,27 +248,27 @@ def write_phases(project: Path, *lines: dict[str, Any]) -> None:
 def test_phases_of_the_whole_graph(project: Path) -> None:
     write_phases(
         project,
-        {"step": "data", "event": "start"},
-        {"step": "data", "event": "end", "status": "ok", "seconds": 3.0, "error": None},
-        {"step": "train", "event": "start"},
-        {"step": "train", "event": "end", "status": "failed", "seconds": 5.0, "error": "loss became nan"},
-        {"step": "toolchain", "event": "start"},
-        {"step": "quantize q8_0", "event": "start"},
-        {"step": "quantize q8_0", "event": "end", "status": "ok", "seconds": 1.0},
-        {"step": "quantize q4_k_m", "event": "start"},
-        {"step": "quantize q4_k_m", "event": "end", "status": "ok", "seconds": 2.0},
-        {"step": "evaluate base", "event": "start", "pid": os.getppid(), "time": "2999-01-01T10:00:00+00:00"},
+        {"step": "prepare_data", "event": "start"},
+        {"step": "prepare_data", "event": "end", "status": "ok", "seconds": 3.0, "error": None},
+        {"step": "train_model", "event": "start"},
+        {"step": "train_model", "event": "end", "status": "failed", "seconds": 5.0, "error": "loss became nan"},
+        {"step": "build_llamacpp", "event": "start"},
+        {"step": "quantize_gguf_q8_0", "event": "start"},
+        {"step": "quantize_gguf_q8_0", "event": "end", "status": "ok", "seconds": 1.0},
+        {"step": "quantize_gguf_q4_k_m", "event": "start"},
+        {"step": "quantize_gguf_q4_k_m", "event": "end", "status": "ok", "seconds": 2.0},
+        {"step": "evaluate_model_base", "event": "start", "pid": os.getppid(), "time": "2999-01-01T10:00:00+00:00"},
     )
     phases = {phase["step"]: phase for phase in Project(project).get_phases()}
-    assert phases["data"]["state"] == "done" and phases["data"]["seconds"] == 3.0
-    assert phases["train"]["state"] == "failed" and phases["train"]["reason"] == "loss became nan"
-    assert phases["toolchain"]["state"] == "interrupted" and phases["parity"]["state"] == "waiting"
+    assert phases["prepare_data"]["state"] == "done" and phases["prepare_data"]["seconds"] == 3.0
+    assert phases["train_model"]["state"] == "failed" and phases["train_model"]["reason"] == "loss became nan"
+    assert phases["build_llamacpp"]["state"] == "interrupted" and phases["check_parity"]["state"] == "waiting"
     assert (
-        phases["quantize"]["state"] == "done"
-        and phases["quantize"]["seconds"] == 3.0
-        and phases["quantize"]["parts"] == 2
+        phases["quantize_gguf"]["state"] == "done"
+        and phases["quantize_gguf"]["seconds"] == 3.0
+        and phases["quantize_gguf"]["parts"] == 2
     )
-    assert phases["evaluate base"]["state"] == "running"
+    assert phases["evaluate_model_base"]["state"] == "running"
 
 
 # ------------------------------------------------------------------------------------------------------------- server

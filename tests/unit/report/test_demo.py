@@ -16,7 +16,7 @@ from typing import Any
 import facts
 import pytest
 import yaml
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import parse_slice, write_merged
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.pages.differences import choose, get_label, lay_out, mark
@@ -109,7 +109,14 @@ def test_title_never_replaces_the_computed_result() -> None:
 def test_page_carries_the_hash_of_its_comparison(tmp_path: Path) -> None:
     paths = facts.write_run(tmp_path)
     out = tmp_path / "demos/main/index.html"
-    command = [sys.executable, str(ROOT / "scripts/build_demo.py"), "--settings", settings(), "--out", str(out)]
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/build_demo.py"),
+        "--config",
+        str(write_merged(json.loads(settings()), tmp_path)),
+        "--out",
+        str(out),
+    ]
     for name in ("compare", "train", "model"):
         command += [f"--{name}", str(paths[name])]
     subprocess.run(command, check=True)

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import facts
-from gaslamp.config.schema import parse_slice
+from gaslamp.config.slices import parse_slice
 from gaslamp.core.files import sha256_path, write_json
 from gaslamp.report.dashboard.replay import SAMPLES
 from gaslamp.report.run_report.page import read_training, render_report

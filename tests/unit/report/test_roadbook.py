@@ -11,7 +11,8 @@ from pathlib import Path
 import facts
 import pytest
 from gaslamp.config.methods import get_preset
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice, write_merged
 from gaslamp.core import registry
 from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
@@ -266,9 +267,8 @@ def test_inventory_comes_from_the_rules(backend: str) -> None:
     ):
         assert path in outputs, path
     assert outputs["data/card.json"] == "prepare_data"
-    assert outputs["outputs/{run}/adapters"] == {"mac": "train_mlx", "colab": "pull_colab"}.get(
-        backend, f"train_{backend}"
-    )
+    trained = "run_colab_pull" if backend == "colab" else f"train_model_{backend}"
+    assert outputs["outputs/{run}/adapters"] == trained
     assert not [path for path in outputs if "colab/" in path]
     assert all(
         all(row)
@@ -283,10 +283,11 @@ def test_brief_has_no_empty_cell() -> None:
 
 
 def test_scripts(tmp_path: Path) -> None:
+    file = write_merged({"project": {"name": "cafe"}}, tmp_path)
     paths = facts.write_run(tmp_path)
     paths["payload"] = tmp_path / "payload.json"
     write_json(paths["payload"], {"reflected": None})
-    command = [sys.executable, str(ROOT / "scripts/write_roadbook.py"), "--settings", settings(), "--out", "gaslamp.md"]
+    command = [sys.executable, str(ROOT / "scripts/write_roadbook.py"), "--config", str(file), "--out", "gaslamp.md"]
     for name, path in paths.items():
         command += [f"--{name}", str(path)]
     (tmp_path / "rules").symlink_to(ROOT / "rules")
@@ -295,7 +296,7 @@ def test_scripts(tmp_path: Path) -> None:
     subprocess.run(command, check=True, cwd=tmp_path)
     assert (tmp_path / "gaslamp.md").read_bytes() == first
     subprocess.run(
-        [sys.executable, str(ROOT / "scripts/write_brief.py"), "--settings", settings(), "--out", "b.md"],
+        [sys.executable, str(ROOT / "scripts/write_brief.py"), "--config", str(file), "--out", "b.md"],
         check=True,
         cwd=tmp_path,
     )

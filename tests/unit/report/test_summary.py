@@ -37,7 +37,7 @@ def test_progress_log(tmp_path: Path) -> None:
     facts.write_run(tmp_path)
     text = render_progress(read_attempts(tmp_path / "logs/phases.jsonl"))
     assert find_placeholders(text) == []
-    assert "| train | ok | 2026-11-20 10:05:00 | 4 min 0 s | 2 | 2.8 GB |" in text
+    assert "| train_model | ok | 2026-11-20 10:05:00 | 4 min 0 s | 2 | 2.8 GB |" in text
     assert "no disk \\| space second line" in text and "its process ended without a word" in text
     assert "No step has run yet" in render_progress([])
 
@@ -81,7 +81,7 @@ def test_summary_is_plain_and_narrow(tmp_path: Path) -> None:
         "98.5 %",
         "unseen items",
         "recommended: q8_0",
-        "train 4 min 0 s",
+        "train_model 4 min 0 s",
         "make deploy",
     ):
         assert shown in text, shown
@@ -99,15 +99,15 @@ def test_hostile_headline_is_printed_as_it_is(tmp_path: Path, monkeypatch: pytes
 
 def test_failure_names_step_log_and_way_on(tmp_path: Path) -> None:
     facts.write_run(tmp_path)
-    write_text(tmp_path / "logs/main/convert_gguf.log", "x")
+    lines = [f"line {number}" for number in range(20)]
+    write_text(tmp_path / "logs/main/convert_gguf_f16.log", "\n".join(lines) + "\n\n  5%|#\r 50%|##\r no space left\n")
     text = run(tmp_path, "--failed")
-    assert (
-        "convert_gguf failed: no disk | space" in text
-        and "logs/main/convert_gguf.log" in text
-        and "same command" in text
-    )
-    assert "train killed" not in text
-    assert "| convert_gguf | failed |" in (tmp_path / "progress_log.md").read_text()
+    assert "convert_gguf_f16 failed: no disk | space" in text and "same command" in text
+    shown = text[text.index("end of logs/main/convert_gguf_f16.log:") :]
+    assert "line 19" in shown and "line 8\n" not in shown, "the last twelve lines"
+    assert " no space left" in shown and "50%" not in shown, "a progress bar's last state"
+    assert "train_model killed" not in text
+    assert "| convert_gguf_f16 | failed |" in (tmp_path / "progress_log.md").read_text()
 
 
 def test_a_later_run_of_a_step_counts_anew(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import numpy
 import pytest
 import soundfile
 import tiny
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core import registry
 from gaslamp.core.contracts import Card, Template
 from gaslamp.core.errors import GaslampError

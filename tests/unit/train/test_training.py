@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 import tiny
-from gaslamp.config.schema import Config, get_slice, parse_slice
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import ModelFacts, TrainFacts
 from gaslamp.core.decisions import get_texts
 from gaslamp.core.errors import GaslampError, Interrupted

@@ -24,7 +24,8 @@ METHODS = ("sft", "dpo", "kto", "grpo", "reward")
 def train(name: str, base: Path, place: Path) -> dict[str, Any]:
     """Ten steps of ``name``; what it minimizes or maximizes at the start and at the end."""
     import test_methods
-    from gaslamp.config.schema import Config, get_slice, parse_slice
+    from gaslamp.config.schema import Config
+    from gaslamp.config.slices import get_slice, parse_slice
     from gaslamp.core.events import get_history, read_events
     from gaslamp.train import run as training
 

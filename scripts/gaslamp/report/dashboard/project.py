@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from dataclasses import asdict
 from datetime import datetime
@@ -15,34 +14,36 @@ from gaslamp.report.dashboard.panels import TASKS, get_family, get_panels
 from gaslamp.report.dashboard.trainings import POINTS, Metrics, Series, Training, _is_alive
 from gaslamp.report.roadbook.progress import Attempt, read_attempts
 
-# The whole graph in its order: (step as it stands in logs/phases.jsonl, what a person calls it).
+# The whole graph in its order: (step as in logs/phases.jsonl, its title). A step with a suffix (a level, a format) belongs
+# to the longest name here that it begins with.
 PHASES = [
     ("write_brief", "Brief"),
-    ("system", "Machine"),
-    ("environment", "Packages"),
-    ("preflight", "Preflight"),
-    ("model", "Base model"),
-    ("toolchain", "llama.cpp"),
-    ("data", "Data"),
+    ("detect_system", "Machine"),
+    ("detect_env", "Packages"),
+    ("check_preflight", "Preflight"),
+    ("fetch_model", "Base model"),
+    ("build_llamacpp", "llama.cpp"),
+    ("prepare_data", "Data"),
     ("build_data_page", "Data page"),
-    ("train", "Training"),
-    ("evaluate base", "Evaluate base"),
-    ("evaluate tuned", "Evaluate tuned"),
-    ("compare", "Compare"),
+    ("train_model", "Training"),
+    ("evaluate_model_base", "Evaluate base"),
+    ("evaluate_model_tuned", "Evaluate tuned"),
+    ("compare_models", "Compare"),
     ("build_demo", "Demo page"),
-    ("merge", "Merge"),
-    ("convert", "GGUF f16"),
-    ("quantize", "Quantize"),
-    ("evaluate", "Evaluate levels"),
-    ("measure", "Measure levels"),
-    ("ladder", "Ladder"),
-    ("parity", "Parity gate"),
+    ("merge_adapters", "Merge"),
+    ("convert_gguf", "GGUF f16"),
+    ("quantize_gguf", "Quantize"),
+    ("evaluate_gguf", "Evaluate levels"),
+    ("measure_gguf", "Measure levels"),
+    ("build_ladder", "Ladder"),
+    ("check_parity", "Parity gate"),
     ("write_modelfile", "Modelfile"),
     ("reflect", "Reflection"),
     ("build_report", "Report"),
     ("write_roadbook", "Roadbook"),
 ]
-_MANY = re.compile(r"^(quantize|evaluate) (?!base$|tuned$|merged$|endpoint$)")
+# Steps that begin like one of the graph and are another.
+_OTHERS = ("build_demo_files", "evaluate_gguf_target", "compare_models_target", "build_llamacpp_rest")
 _ORDER = {"failed": 0, "killed": 1, "interrupted": 2, "running": 3, "ok": 4}
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
 MAX_TRAININGS = 200
@@ -113,8 +114,7 @@ class Project:
         """Every phase of the graph with its state (done, running, waiting, failed, interrupted) and times."""
         newest: dict[str, dict[str, Attempt]] = {}
         for attempt in self.get_attempts():
-            match = _MANY.match(attempt.step)
-            newest.setdefault(match.group(1) if match else attempt.step, {})[attempt.step] = attempt
+            newest.setdefault(get_phase(attempt.step), {})[attempt.step] = attempt
         known = [step for step, _ in PHASES]
         titles = dict(PHASES)
         rows = []
@@ -170,6 +170,12 @@ class Project:
             if versions.get(name)
         ]
         return [row for row in rows if row[1]]
+
+
+def get_phase(step: str) -> str:
+    """The phase that a step belongs to: ``quantize_gguf_q8_0`` -> ``quantize_gguf``; itself when none has its name."""
+    names = [*_OTHERS, *(name for name, _ in PHASES)]
+    return max((name for name in names if step == name or step.startswith(f"{name}_")), key=len, default=step)
 
 
 def _count(system: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import Compare, Example, Ladder, MetricResult, ModelFacts, Parity, Score, TrainFacts
 from gaslamp.core.files import get_csp_hash, sha256_path, write_text

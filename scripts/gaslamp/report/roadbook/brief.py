@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import escape, escape_cell

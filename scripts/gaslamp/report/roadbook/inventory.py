@@ -82,7 +82,7 @@ def get_outputs(rules: Path, backend: str) -> list[tuple[str, str]]:
             continue
         for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             name = body.partition(":")[0].strip()
-            name = f"train_{'mlx' if backend == 'mac' else backend}" if name == "train_model" else name
+            name = f"train_model_{backend}" if name == "train_model" else name
             block = re.search(r"^    output:\n((?:        .*\n|\n)+)", body, re.MULTILINE)
             for line in block[1].splitlines() if block else []:
                 path = re.search(r'"([^"]+)"', line)
@@ -114,7 +114,7 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
                 continue
             file = model.as_posix() if name == "resources/models" else name.replace("{run}", run)
             rows.append((file, f"rule {rule}", ROLES.get(path) or BESIDE.get(Path(name).name, f"Output of {rule}")))
-    train = f"rule train_{'mlx' if backend == 'mac' else backend}"
+    train = f"rule train_model_{backend}"
     rows.append((f"checkpoints/{run}", train, "Where an interrupted training goes on"))
     rows.append((f"logs/{run}/train.metrics.jsonl", train, "Loss, learning rate and memory of each step"))
     return rows

@@ -24,6 +24,7 @@ class Attempt:
     seconds: float | None = None
     peak_memory_gb: float | None = None
     error: str = ""
+    log: str = ""
 
 
 def _is_running(pid: int, started: str) -> bool:
@@ -44,7 +45,7 @@ def read_attempts(path: Path) -> list[Attempt]:
     attempts: list[Attempt] = []
     for event in read_jsonl(path):
         if event["event"] == "start":
-            attempts.append(Attempt(event["step"], event["pid"], event["time"], ""))
+            attempts.append(Attempt(event["step"], event["pid"], event["time"], "", log=event.get("log") or ""))
             continue
         opened = (
             attempt

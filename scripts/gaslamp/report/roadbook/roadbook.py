@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.schema import Slice
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import (
     Artefact,
