@@ -46,11 +46,11 @@ def describe_method(name: str) -> MethodText:
     plugin = get_method(name)
     return MethodText(
         name=name,
-        title=plugin.TITLE,
-        reason=plugin.REASON,
-        learn=plugin.LEARN.strip(),
+        title=getattr(plugin, "TITLE", name.upper()),
+        reason=getattr(plugin, "REASON", f"the data holds {plugin.NEEDS}"),
+        learn=getattr(plugin, "LEARN", "").strip(),
         reference=getattr(plugin, "REFERENCE_LABEL", MethodText.reference),
-        panels=plugin.PANELS,
+        panels=getattr(plugin, "PANELS", MethodText.panels),
         main_panels=getattr(plugin, "MAIN_PANELS", MethodText.main_panels),
         artefact=plugin.ARTEFACT,
         pooling=get_pooling(name),

@@ -12,14 +12,22 @@ from typing import Any
 
 import httpx
 import pytest
+from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import Events
 from gaslamp.report.dashboard import launch, terminal
-from gaslamp.report.dashboard.panels import get_panels
-from gaslamp.report.dashboard.project import Project, flatten, get_marks, get_overview, get_snapshot, get_update
+from gaslamp.report.dashboard.charts import choose_panels
+from gaslamp.report.dashboard.guard import HEADERS
+from gaslamp.report.dashboard.overview import get_overview
+from gaslamp.report.dashboard.panels import EACH_REWARD, PANELS, get_panels
+from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.replay import Replay, find_recording
-from gaslamp.report.dashboard.server import HEADERS, start_in_thread
-from gaslamp.report.dashboard.trainings import EMA, Metrics, Training
+from gaslamp.report.dashboard.series import EMA
+from gaslamp.report.dashboard.server import start_in_thread
+from gaslamp.report.dashboard.snapshot import get_marks, get_snapshot, get_update
+from gaslamp.report.dashboard.trainings import Metrics, Training
+from gaslamp.report.methods import describe_method
+from gaslamp.report.settings_table import flatten
 from rich.console import Console
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\x07</script>"
@@ -140,7 +148,7 @@ def test_nan_is_a_gap_and_an_alarm(project: Path, events: Events) -> None:
     snapshot = get_snapshot(training)
     assert snapshot["series"]["loss"]["raw"][1][-1] is None and snapshot["head"]["broken"] == {"loss": 1}
     assert snapshot["head"]["status"] == "error" and snapshot["head"]["reason"] == "loss became nan"
-    assert get_panels(training)[0].hint["level"] == "bad"
+    assert get_panels(training)[0].hint.level == "bad"
     json.dumps(snapshot, allow_nan=False)
 
 
@@ -201,7 +209,7 @@ TASKS = [
         {"rewards/chosen": 1.0, "rewards/rejected": 0.5, "rewards/margins": 0.5, "rewards/accuracies": 0.8},
         ["loss", "preference", "margin", "accuracy"],
     ),
-    ("kto", {"rewards/chosen": 1.0, "rewards/rejected": 0.5, "kl": 0.1}, ["loss", "kl", "preference"]),
+    ("kto", {"rewards/chosen": 1.0, "rewards/rejected": 0.5, "kl": 0.1}, ["loss", "preference", "kl"]),
     (
         "dr_grpo",
         {
@@ -234,6 +242,33 @@ def test_every_task_has_its_panels(
     assert {"learning_rate", "grad_norm", "speed", "memory"} <= set(panels)
     if method == "dr_grpo":
         assert panels["reward"].curves[0].sigma == "reward_std" and panels["reward:form"].curves[0].sigma is None
+
+
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_a_method_names_charts_that_exist(method: str) -> None:
+    text = describe_method(method)
+    assert set(text.panels) - {EACH_REWARD} <= set(PANELS) and set(text.main_panels) <= set(PANELS)
+
+
+def test_rewards_of_online_dpo_have_a_chart(project: Path, events: Events) -> None:
+    start(events, method="online_dpo")
+    for number in range(1, 9):
+        step(events, number, **{"objective/scores": 0.1 * number, "objective/kl": 0.2})
+    training = read(project).find("main")
+    assert training is not None
+    panels = {panel.id: panel for panel in get_panels(training)}
+    assert panels["reward"].curves[0].name == "objective/scores" and panels["kl"].curves[0].name == "objective/kl"
+    assert [panel.id for panel in choose_panels(training)] == ["reward", "kl", "loss", "learning_rate"]
+    assert "watch the reward, not the loss" in panels["loss"].hint.text
+
+
+def test_a_method_of_another_version_is_shown(project: Path, events: Events) -> None:
+    start(events, method="of_tomorrow")
+    step(events, 1)
+    training = read(project).find("main")
+    assert training is not None
+    head = get_snapshot(training)["head"]
+    assert head["task"] == "of_tomorrow" and [panel["id"] for panel in head["panels"]][0] == "loss"
 
 
 # ------------------------------------------------------------------------------------------------------------- phases

@@ -1,134 +1,21 @@
-"""Trainings as every screen shows them: built line by line from metrics.jsonl, and never read twice."""
+"""Trainings as every screen shows them, built line by line from metrics.jsonl."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from array import array
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-POINTS = 800  # of one curve on a screen: more than a screen has columns to tell them apart
-EMA = 0.9  # what each step keeps of the smoothed value before it
-WINDOW = 20  # steps of the running mean
+from gaslamp.core.liveness import is_alive
+from gaslamp.report.dashboard.series import WINDOW, Series
+from gaslamp.report.dashboard.tail import CHUNK, Tail
+
 LAST_ROWS = 10
 SAMPLES = 12
-HEAD = 120  # bytes: a start event has its time and key there
-CHUNK = 2_000_000  # bytes read at once: a long history comes in parts, so that a server can answer between them
 _NOT_SERIES = {"time", "event", "key", "step", "pid"}
-
-
-class Tail:
-    """The new complete lines of a file that grows; a file that was replaced or cut starts again."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.offset = path, 0
-        self.state: tuple[int, int, int] | None = None  # inode, size, time of change when everything had been read
-        self.head = b""  # how the file begins: a new file may get the inode of the old one
-
-    def read(self) -> tuple[bool, list[dict[str, Any]]]:
-        """Whether the file began anew, and up to CHUNK bytes of its new lines as objects. Lines that are no JSON are left out."""
-        import orjson
-
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return False, []
-        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if state == self.state:
-            return False, []
-        with self.path.open("rb") as handle:
-            anew = stat.st_size < self.offset or handle.read(len(self.head)) != self.head
-            if anew:
-                self.offset, self.head = 0, b""
-            if not self.head:
-                handle.seek(0)
-                self.head = handle.read(HEAD)
-            handle.seek(self.offset)
-            data = handle.read(CHUNK)
-        end = data.rfind(b"\n") + 1
-        self.offset += end
-        self.state = state if len(data) < CHUNK else None
-        rows = []
-        for line in data[:end].splitlines():
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(row, dict):
-                rows.append(row)
-        return anew, rows
-
-
-@dataclass
-class Series:
-    """One logged value over the steps, with both smoothed forms; NaN where the value was no number."""
-
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    ema: array[float] = field(default_factory=lambda: array("d"))
-    mean: array[float] = field(default_factory=lambda: array("d"))
-    broken: int = 0  # values that were NaN or infinite
-    _window: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    _total: float = 0.0  # of the window
-
-    def add(self, step: int, value: float) -> None:
-        """Append one value; what is no number counts neither for the smoothed value nor for the mean."""
-        finite = math.isfinite(value)
-        self.broken += not finite
-        before = self.ema[-1] if self.ema else math.nan
-        smoothed = before if not finite else value if math.isnan(before) else EMA * before + (1 - EMA) * value
-        self.steps.append(step)
-        self.values.append(value if finite else math.nan)
-        self.ema.append(smoothed)
-        if finite:
-            self._total += value - (self._window[0] if len(self._window) == WINDOW else 0.0)
-            self._window.append(value)
-        self.mean.append(self._total / len(self._window) if self._window else math.nan)
-
-    def cut(self, step: int) -> bool:
-        """Drop everything after ``step``: a resume goes on from there. Tells whether something went."""
-        keep = len(self.steps)
-        while keep and self.steps[keep - 1] > step:
-            keep -= 1
-        if keep == len(self.steps):
-            return False
-        for column in (self.steps, self.values, self.ema, self.mean):
-            del column[keep:]
-        self._window = deque((value for value in self.values[-WINDOW:] if value == value), maxlen=WINDOW)
-        self._total = sum(self._window)
-        return True
-
-    def last(self) -> float | None:
-        """The newest value that is a number."""
-        return next((value for value in reversed(self.values) if value == value), None)
-
-    def get_points(self, limit: int) -> dict[str, list[Any]]:
-        """At most ``limit`` points of each form, chosen so that the drawn line looks the same (largest triangle, three buckets)."""
-        return {
-            "raw": _thin(self.steps, self.values, limit),
-            "ema": _thin(self.steps, self.ema, limit),
-            "mean": _thin(self.steps, self.mean, limit),
-        }
-
-
-def _plain(values: Iterator[float] | array[float]) -> list[float | None]:
-    return [float(f"{value:.6g}") if value == value else None for value in values]
-
-
-def _thin(steps: array[int], values: array[float], limit: int) -> list[list[Any]]:
-    if len(steps) <= limit:
-        return [list(steps), _plain(values)]
-    import numpy
-    from tsdownsample import LTTBDownsampler
-
-    x, y = numpy.frombuffer(steps, dtype=numpy.int64), numpy.frombuffer(values, dtype=numpy.float64)
-    places = LTTBDownsampler().downsample(x, numpy.nan_to_num(y), n_out=limit)
-    return [x[places].tolist(), _plain(y[places])]
 
 
 class Training:
@@ -239,7 +126,7 @@ class Training:
             return str(self.end.get("status", "completed")), str(self.end.get("reason") or "")
         if not self.starts:
             return "waiting", "no training has started"
-        if _is_alive(self.start.get("pid"), self.start.get("time", 0.0)):
+        if is_alive(self.start.get("pid"), self.start.get("time", 0.0)):
             return "training", ""
         return "killed", "its process is gone and wrote no end: the same command goes on from the newest checkpoint"
 
@@ -258,19 +145,6 @@ class Training:
         """Estimated seconds to the last step."""
         pace = self.get_seconds_per_step()
         return pace * max(0, self.max_steps - self.step) if pace and self.max_steps else None
-
-
-def _is_alive(pid: Any, started: float) -> bool:
-    """Whether the process that wrote a start event still runs; a later one with its number does not count."""
-    import psutil
-
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    try:
-        process = psutil.Process(pid)
-        return float(process.create_time()) <= started + 2 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 class Metrics:

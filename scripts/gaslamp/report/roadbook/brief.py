@@ -48,7 +48,7 @@ def render_brief(settings: Slice) -> str:
 def _describe_backend(name: str) -> str:
     """The hardware that a backend trains on, in the words of its plug-in."""
     plugin = registry.get("backends", name)
-    return str(getattr(plugin, "TITLE", "")) or (plugin.__doc__ or name).strip().split(". ")[0].rstrip(".")
+    return str(getattr(plugin, "MACHINE", "")) or (plugin.__doc__ or name).strip().split(". ")[0].rstrip(".")
 
 
 def write_brief(settings: Slice, out: Path) -> None:

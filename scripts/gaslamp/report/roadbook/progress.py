@@ -10,6 +10,7 @@ from typing import Any
 
 from gaslamp.core.console import get_duration
 from gaslamp.core.files import read_jsonl, write_text
+from gaslamp.core.liveness import is_alive
 from gaslamp.pages.markdown import escape_cell
 
 
@@ -25,17 +26,6 @@ class Attempt:
     peak_memory_gb: float | None = None
     error: str = ""
     log: str = ""
-
-
-def _is_running(pid: int, started: str) -> bool:
-    """Whether the process that wrote the start line still runs; a later process with the same number does not count."""
-    import psutil
-
-    try:
-        born = float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return False
-    return born <= datetime.fromisoformat(started).timestamp() + 2
 
 
 def read_attempts(path: Path) -> list[Attempt]:
@@ -61,7 +51,7 @@ def read_attempts(path: Path) -> list[Attempt]:
             attempt.error = event.get("error") or ""
     for attempt in attempts:
         if not attempt.status:
-            attempt.status = "running" if _is_running(attempt.pid, attempt.started) else "killed"
+            attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
     return [attempt for attempt in attempts if not (attempt.pid == os.getpid() and attempt.status == "running")]
 
 
@@ -74,6 +64,11 @@ def get_phases(attempts: list[Attempt]) -> list[list[Attempt]]:
             earlier.clear()  # a finished run of the step, done again since
         earlier.append(attempt)
     return list(by_step.values())
+
+
+def _seconds(time: str) -> float:
+    """Unix time of a time in ISO format."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 def _time(text: str) -> str:

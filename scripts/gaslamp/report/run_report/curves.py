@@ -52,4 +52,4 @@ def get_chart(training: Training, panel: Panel) -> dict[str, Any] | None:
         {"x": LEFT, "text": _tick(low_x), "anchor": "start"},
         {"x": WIDTH - RIGHT, "text": f"{high_x:g}", "anchor": "end"},
     ]
-    return {"title": panel.title, "hint": panel.hint.get("text", ""), "lines": lines, "grid": grid, "ends": ends}
+    return {"title": panel.title, "hint": panel.hint.text, "lines": lines, "grid": grid, "ends": ends}

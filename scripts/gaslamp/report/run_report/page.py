@@ -23,9 +23,10 @@ from gaslamp.core.files import get_csp_hash, read_json, sha256_path, write_text
 from gaslamp.export.ladder_page import render_svg
 from gaslamp.pages.numbers import format_change, format_interval, format_value
 from gaslamp.report.dashboard.panels import get_panels
-from gaslamp.report.dashboard.project import flatten
-from gaslamp.report.dashboard.trainings import Tail, Training
+from gaslamp.report.dashboard.tail import Tail
+from gaslamp.report.dashboard.trainings import Training
 from gaslamp.report.run_report.curves import HEIGHT, LEFT, RIGHT, WIDTH, get_chart
+from gaslamp.report.settings_table import flatten
 
 HERE = Path(__file__).parent
 

@@ -271,10 +271,10 @@ function drawBanner(head) {
     const loss = head.first.loss !== undefined && head.now.loss !== undefined ? ", loss " + number(head.first.loss) + " → " + number(head.now.loss) : "";
     const reward = head.first.reward !== undefined && head.now.reward !== undefined ? ", reward " + number(head.first.reward) + " → " + number(head.now.reward) : "";
     text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + "." + (state.project && state.project.running ? " The next phases go on by themselves." : "");
-  } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was written") + ". Mend it and run the same command again.";
+  } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was written") + ". Fix it and run the same command again.";
   else if (head.status === "interrupted") text = "Interrupted at step " + number(head.step) + " (" + head.reason + "). The same command goes on from the checkpoint.";
   else if (head.status === "killed") text = "Stopped at step " + number(head.step) + ": " + head.reason + ".";
-  else if (head.family === "vision") text = "Vision fine-tuning: the rows hold pictures; loss is on the answers alone.";
+  else if (head.multimodal) text = "Vision fine-tuning: the rows hold images; only the answers carry loss.";
   banner.textContent = text;
   banner.className = "banner " + (LEVELS[head.status] || "");
   banner.hidden = !text;

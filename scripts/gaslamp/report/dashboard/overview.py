@@ -1,0 +1,45 @@
+"""What the screens show of a project as a whole, as plain values for JSON: runs, phases, machine."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from gaslamp.report.dashboard.project import Project
+from gaslamp.report.dashboard.snapshot import get_brief
+from gaslamp.report.dashboard.trainings import Training
+
+MAX_TRAININGS = 200
+
+
+def get_machine(training: Training | None) -> dict[str, Any]:
+    """Load of this machine now, and of the process that trains when it runs here."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    found: dict[str, Any] = {
+        "cpu_percent": psutil.cpu_percent(),
+        "cores": psutil.cpu_count(),
+        "memory_total_gb": round(memory.total / 1e9, 2),
+        "memory_used_gb": round((memory.total - memory.available) / 1e9, 2),
+        "process_gb": None,
+    }
+    if training and training.get_status()[0] == "training":
+        with contextlib.suppress(psutil.Error):
+            found["process_gb"] = round(psutil.Process(training.start["pid"]).memory_info().rss / 1e9, 2)
+    return found
+
+
+def get_overview(project: Project) -> dict[str, Any]:
+    """Runs, phases and machine: what does not belong to one training."""
+    trainings = project.metrics.sort()
+    newest = next((one for one in trainings if one.get_status()[0] == "training"), trainings[0] if trainings else None)
+    return {
+        "name": project.get_name(),
+        "newest": newest.id if newest else None,
+        "running": project.is_running(),
+        "runs": [get_brief(one) for one in trainings[:MAX_TRAININGS]],
+        "phases": project.get_phases(),
+        "machine": get_machine(newest),
+        "hardware": project.get_hardware(),
+    }
