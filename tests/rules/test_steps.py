@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tiny
 import yaml
-from gaslamp.config.schema import load_config
+from gaslamp.config.load import load_config
 from gaslamp.config.slices import get_slice, load_slice, write_merged
 from gaslamp.core.console import get_step_name
 
