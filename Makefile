@@ -6,7 +6,7 @@ READY := .venv/.installed
 MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mlx run llamacpp new test lint golden bench bench-data bench-gpu schema
+.PHONY: help setup mlx run llamacpp new test lint words signatures golden bench bench-data bench-gpu schema
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,12 @@ test: setup ## every test, on two cores
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/dev/lint_workflow.py
+
+words: setup ## words that docs/glossary.md replaces; ARGS=scripts/gaslamp/data lists those of a folder
+	@$(BIN)/python scripts/dev/check_words.py $(ARGS)
+
+signatures: setup ## `Any` in public signatures and missing docstrings; ARGS=data lists those of a room
+	@$(BIN)/python scripts/dev/check_signatures.py $(ARGS)
 
 golden: setup ## train every method for ten steps and pin its losses anew (tests/golden)
 	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/train/test_methods.py -k pinned -q

@@ -14,10 +14,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp.config.scaffold import finish_project  # noqa: E402
 from gaslamp.core.errors import GaslampError  # noqa: E402
+from gaslamp.memory.snapshot import get_home, take_snapshot  # noqa: E402
 
 source = str((CWD / GIVEN).resolve()) if (CWD / GIVEN).exists() else GIVEN
 try:
     finish_project(Path.cwd(), ROOT, source, ANSWERS, {{cookiecutter.__data_path | quote}})
+    take_snapshot(Path.cwd(), get_home())
 except GaslampError as error:
     sys.exit(str(error))
 

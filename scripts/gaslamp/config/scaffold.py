@@ -75,11 +75,6 @@ def finish_project(project: Path, root: Path, source: str, answers: dict[str, st
     created = datetime.now().astimezone().isoformat(timespec="seconds")
     record = {"schema_version": 1, "version": __version__, "source": source, "created": created, "answers": answers}
     write_json(project / RECORD, {**record, "files": get_pin(project)})
-    home = Path(os.environ.get("GASLAMP_HOME") or Path.home() / ".gaslamp").expanduser()
-    if home.is_dir():
-        from gaslamp.memory.snapshot import take_snapshot
-
-        take_snapshot(project, home)
 
 
 def _copy(source: str, target: str) -> None:

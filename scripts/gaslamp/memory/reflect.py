@@ -16,7 +16,8 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import lock, read_json, write_json, write_text
 from gaslamp.memory.candidates import extract
 from gaslamp.memory.notes import get_blocks, update_memory
-from gaslamp.memory.store import LIMITS, Entry, Outcome, get_home, remember
+from gaslamp.memory.snapshot import get_home
+from gaslamp.memory.store import LIMITS, Entry, Outcome, remember
 from gaslamp.pages.markdown import escape_cell
 
 _ENTRIES = TypeAdapter(list[Entry])

@@ -18,6 +18,11 @@ FILES = ("user.md", "lessons.md", "skills.md")
 FOLDER = ".gaslamp_context"
 
 
+def get_home() -> Path:
+    """The folder of the long-term memory: ``$GASLAMP_HOME``, else ``~/.gaslamp``."""
+    return Path(os.environ.get("GASLAMP_HOME") or Path.home() / ".gaslamp").expanduser()
+
+
 def take_snapshot(project: Path, home: Path) -> dict[str, Any] | None:
     """Copy the memory files of ``home`` to ``project/.gaslamp_context``, read-only, with a sha256 manifest; once.
 

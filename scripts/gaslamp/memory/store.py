@@ -7,7 +7,6 @@ hashes are taken from what stands there, never from the comment.
 from __future__ import annotations
 
 import datetime
-import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -20,11 +19,6 @@ LIMITS = {"user": 2000, "lessons": 3000, "skills": 3000}  # characters of the wh
 TITLE, BODY = 60, 120  # characters
 
 _META = re.compile(r"\n?<!-- date: (\S+) source: (\S+) -->")
-
-
-def get_home() -> Path:
-    """``$GASLAMP_HOME``, else ``~/.gaslamp``."""
-    return Path(os.environ.get("GASLAMP_HOME") or Path.home() / ".gaslamp").expanduser()
 
 
 class Entry(BaseModel):
