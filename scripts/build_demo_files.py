@@ -8,7 +8,7 @@ from pathlib import Path
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
-from gaslamp.report.demo.page import build_files_page
+from gaslamp.report.demo.files_page import build_files_page
 
 KEYS = ("project", "demo")
 

@@ -11,7 +11,8 @@ import facts
 import pytest
 from gaslamp.config.slices import parse_slice
 from gaslamp.export.ladder_page import render_svg
-from gaslamp.report.demo.page import render_files_page, render_page
+from gaslamp.report.demo.files_page import render_files_page
+from gaslamp.report.demo.page import render_page
 from gaslamp.report.demo.words import get_languages
 
 if TYPE_CHECKING:

@@ -16,13 +16,17 @@ from typing import Any
 import facts
 import pytest
 import yaml
+from gaslamp.config.methods import get_artefact, get_method
 from gaslamp.config.slices import parse_slice, write_merged
+from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.pages.differences import choose, get_label, lay_out, mark
 from gaslamp.pages.themes import ACCENTS, get_colors, get_contrast, get_theme
+from gaslamp.report.demo.examples import get_images
 from gaslamp.report.demo.own_style import get_own_style, read_colors
-from gaslamp.report.demo.page import escape_json, render_page
+from gaslamp.report.demo.page import render_page
+from gaslamp.report.demo.render import escape_json
 from gaslamp.report.demo.words import LANGUAGES, get_languages, read_language
 
 ROOT = Path(__file__).parents[3]
@@ -252,13 +256,45 @@ def test_a_style_that_cannot_be_used(tmp_path: Path, name: str, text: str, messa
         get_own_style("other.css", tmp_path)
 
 
-def test_pictures_travel_in_the_page(tmp_path: Path) -> None:
-    from gaslamp.report.demo.page import _get_images
-
-    class Row:
-        images = ["images/a.png", "images/gone.png", "images/a.html"]
-
+def test_images_are_part_of_the_page(tmp_path: Path) -> None:
+    row = facts.examples()[0].model_copy(update={"images": ["images/a.png", "images/gone.png", "images/a.html"]})
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(b"\x89PNG")
     (tmp_path / "images" / "a.html").write_text("<script>")
-    assert _get_images(Row(), tmp_path) == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()]  # type: ignore[arg-type]
+    assert get_images(row, tmp_path) == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()]
+
+
+# ------------------------------------------------------------------------------------------------------- every method
+
+
+def render_method(method: str) -> tuple[str, list[dict[str, Any]]]:
+    """The page of a run of ``method``, and the examples in it."""
+    run = facts.for_method(method)
+    text = render_page(run["compare"], run["train"], facts.model(), parse_slice(settings()), "ab" * 32)  # type: ignore[arg-type]
+    return text, json.loads(next(block for _, block in Page(text).blocks if block.startswith("[")))
+
+
+@pytest.mark.parametrize("method", [name for name in registry.names("methods") if get_artefact(name) == "causal_lm"])
+def test_the_demo_is_about_the_method_that_ran(method: str) -> None:
+    text, examples = render_method(method)
+    assert f"{method.upper()} on cpu" in text and "0 trained tokens" not in re.sub(r"\d+,\d+", "", text)
+    kinds = get_method(method).KINDS
+    if kinds[0] not in ("conversation", "speech"):
+        assert not re.search(r"supervised|\bsft\b", re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL), re.I)
+    for example in examples:
+        assert (example["reference"] == "") == ("".join(piece for piece, _ in example["expected"]["written"]) == "")
+
+
+def test_an_answer_rated_bad_is_not_expected() -> None:
+    _, examples = render_method("kto")
+    bad, good = sorted(examples, key=lambda example: example["reference"] == "rated_good")
+    assert bad["reference"] == "rated_bad" and bad["expected"]["written"] == [["No.", False]] and not bad["same"]
+    assert not any(differs for _, differs in bad["tuned"]["written"])  # nothing to compare with
+    assert good["reference"] == "rated_good"
+    assert read_language("en")["rated_bad"] == "Answer rated bad"
+
+
+def test_prompts_without_a_reference_show_no_expected_answer() -> None:
+    text, examples = render_method("grpo")
+    assert [example["reference"] for example in examples] == ["", ""]
+    assert "marked words differ" not in text and "200 steps" in text and "trained tokens" not in text

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  // the page of the files comes later, or never when the gate stopped: it is shown when its picture is there
+  // the second page is built later, or never when the gate stopped the run: its link appears when its plot loads
   const ladder = document.getElementById("ladder");
   ladder.onload = () => (document.getElementById("files").hidden = false);
   ladder.src = "ladder.svg";
@@ -66,8 +66,8 @@
     panel.append(head, prompt, pair);
     if (example.same) {
       panel.append(make("p", "same", "✓ " + words.same));
-    } else {
-      panel.append(makeAnswer(words.expected, "expected", example.expected, written));
+    } else if (example.reference) {
+      panel.append(makeAnswer(words[example.reference], "expected", example.expected, written));
     }
     if (example.base.laid_out || example.tuned.laid_out) {
       const button = make("button", "toggle", words.as_written);
