@@ -18,8 +18,9 @@ from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.core.errors import GaslampError
-from gaslamp.evaluate.metric import Metric, get_measures
-from gaslamp.evaluate.questions import KEPT
+from gaslamp.evaluate.metric import Metric
+from gaslamp.evaluate.choose_metrics import get_needed_outputs
+from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
 from gaslamp.models.base import get_model_name
@@ -144,7 +145,7 @@ def get_data_input():
 
 def get_kept_input():
     """Answers that were kept by hand in `make chat-eval`: further test rows."""
-    return [str(KEPT)] if KEPT.is_file() else []
+    return [str(KEPT_ROWS)] if KEPT_ROWS.is_file() else []
 
 
 def get_model_input():
@@ -246,7 +247,7 @@ def get_evaluation_reasons():
     """What the named metrics need of a model beside answers, and what of the training decides how it is asked (the size of
     images, the length of embedded texts), as JSON: a reason to ask again; metrics of answers are none."""
     metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
-    asked = {name: options for name, options in get_measures(metrics).items() if name != "answer"}
+    asked = {name: options for name, options in get_needed_outputs(metrics).items() if name != "answer"}
     asked |= get_evaluation_options(CONFIG.method, CONFIG.train.options)
     return json.dumps(
         asked | ({"max_length": CONFIG.train.max_length} if get_artefact(CONFIG.method) == "encoder" else {})
@@ -265,7 +266,7 @@ TRAIN_REASONS = get_settings(
 )
 # The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs something
 # else than answers (get_evaluation_reasons).
-EVALUATION_PAGE = [f"evaluate/report/{name}" for name in ("page.html.j2", "style.css", "page.js")]
+EVALUATION_PAGE = [f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 SCORE_KEYS = [
     "method",

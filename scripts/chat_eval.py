@@ -8,7 +8,7 @@ from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.console import redirected
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.rows import can_adapt
-from gaslamp.evaluate.questions import KEPT
+from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.models.base import get_model_name
 from gaslamp.train.method import get_artefact, get_method
 
@@ -17,7 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", help="name of the run; default: run of config.yaml")
     parser.add_argument(
-        "--keep", type=Path, default=KEPT, help=f"file that kept rows are appended to; the data phase reads {KEPT}"
+        "--keep",
+        type=Path,
+        default=KEPT_ROWS,
+        help=f"file that kept rows are appended to; the data phase reads {KEPT_ROWS}",
     )
     parser.add_argument("--max-tokens", type=int, default=256, help="most tokens of an answer, default 256")
     args = parser.parse_args()
@@ -43,16 +46,16 @@ def main() -> None:
     from gaslamp.core.threads import prepare_process
 
     prepare_process()
-    from gaslamp.evaluate.chat_eval import get_asker, run_chat
+    from gaslamp.evaluate.chat_eval import load_runner, run_chat
 
     settings, template = parse_slice(get_slice(config, "eval")), Path("data/template.json")
     with redirected("chat-eval", Path("logs") / run / "chat_eval.log"):
         askers = {
-            who: get_asker(model, folder, template, settings) for who, folder in (("base", None), ("tuned", adapters))
+            who: load_runner(model, folder, template, settings) for who, folder in (("base", None), ("tuned", adapters))
         }
     count = run_chat(askers, Path("data/card.json"), keep, args.max_tokens)
     if count:
-        where = "make run takes them up" if args.keep == KEPT else f"the data phase reads {KEPT}"
+        where = "make run takes them up" if args.keep == KEPT_ROWS else f"the data phase reads {KEPT_ROWS}"
         print(
             f"\n{count} {'row' if count == 1 else 'rows'} kept in {args.keep}: test rows from the next run on ({where})"
         )

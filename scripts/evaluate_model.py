@@ -26,7 +26,7 @@ def main() -> None:
         from gaslamp.core.threads import prepare_process
 
         prepare_process()
-        from gaslamp.evaluate.generate import evaluate_model
+        from gaslamp.evaluate.run import evaluate_model
 
         evaluate_model(load_slice(args.config, KEYS), args.model, args.adapters, args.test, args.template, args.out)
 

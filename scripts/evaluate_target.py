@@ -28,7 +28,7 @@ def main() -> None:
             from gaslamp.core.threads import prepare_process
 
             prepare_process()
-            from gaslamp.evaluate.generate import evaluate_model
+            from gaslamp.evaluate.run import evaluate_model
 
             evaluate_model(settings, args.model, args.merged, args.test, args.template, args.out)
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
-from gaslamp.evaluate.compare import require
+from gaslamp.evaluate.gate import require
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Compare
 from gaslamp.core.files import read_json
 from gaslamp.evaluate.compare import compare_models
-from gaslamp.evaluate.generate import evaluate_model
+from gaslamp.evaluate.run import evaluate_model
 from gaslamp.train.method import get_method
 
 SHORT = ("exact_match", "normalized_match", "token_f1")  # what one-word answers suggest

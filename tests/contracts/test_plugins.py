@@ -19,7 +19,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.data.detect import find_format
-from gaslamp.evaluate.metric import MEASURES, Metric
+from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
 from gaslamp.train.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 
 ROOT = Path(__file__).parents[2]
@@ -240,7 +240,7 @@ def test_metric(name: str) -> None:
     """A metric says what it is; one that judges texts gives a finite number for any text, and the best one for the right text."""
     metric = Metric.get(name)
     assert metric.title and isinstance(metric.module.BINARY, bool) and metric.higher in (True, False, None)
-    assert set(metric.needs) <= set(MEASURES) and metric.unit in (
+    assert set(metric.needs) <= set(MODEL_OUTPUTS) and metric.unit in (
         "share",
         "number",
         "points",

@@ -162,7 +162,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ),
     (
         "the evaluation page",
-        append("scripts/gaslamp/evaluate/report/page.js", "// x\n"),
+        append("scripts/gaslamp/evaluate/page/page.js", "// x\n"),
         {"compare_models": 1, "build_demo": 1, **EXPORT},
     ),
     (

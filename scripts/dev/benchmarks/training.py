@@ -276,7 +276,7 @@ def compare_trainings(
 
 def bench_evaluation(bench: Bench) -> dict[str, Any]:
     """Our batched evaluation script and one prompt at a time, on the adapter that the bench has just trained."""
-    from gaslamp.evaluate.questions import get_questions
+    from gaslamp.evaluate.eval_set import get_eval_prompts
     from gaslamp.models.loading import load_tokenizer
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
@@ -284,9 +284,9 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
     if not adapters.is_dir():
         bench.run_training("training of what is asked", bench.folder / "ours1" / "metrics.jsonl")
     tokenizer = load_tokenizer(facts.path)
-    limit = get_questions(test, lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]), None, False)[
-        0
-    ].max_tokens
+    limit = get_eval_prompts(
+        test, lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]), None, False
+    )[0].max_tokens
     job = {
         "model": facts.path,
         "adapters": str(adapters),

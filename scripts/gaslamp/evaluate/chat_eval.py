@@ -8,19 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import read_jsonl
 from gaslamp.evaluate.decode import Sampling
-from gaslamp.evaluate.generate import Asker
+from gaslamp.evaluate.generate import ModelRunner
 from gaslamp.evaluate.loading import load_evaluated
-from gaslamp.evaluate.questions import Question
+from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.models.template import Renderer
 
 COLOURS = {"base": "cyan", "tuned": "green"}
 KEEP = "test row? k = tuned is right, b = base is right, w = write the right answer, Enter = no: "
 
 
-def get_asker(model: Path, adapters: Path | None, template: Path, settings: Any) -> Asker:
+def load_runner(model: Path, adapters: Path | None, template: Path, settings: Slice) -> ModelRunner:
     """One model, ready to answer as it is evaluated: same template, stop tokens and sampling."""
     from transformers.utils import logging
 
@@ -28,13 +29,13 @@ def get_asker(model: Path, adapters: Path | None, template: Path, settings: Any)
     facts, recorded = ModelFacts.read(model), Template.read(template)
     renderer = Renderer.load(facts.path, recorded)
     sampling = Sampling(**settings.eval.sampling.dump())
-    return Asker(
+    return ModelRunner(
         load_evaluated(facts, adapters), renderer, recorded, sampling, 1, Path("data"), Path(facts.path), quiet=True
     )
 
 
 def run_chat(
-    askers: dict[str, Asker],
+    askers: dict[str, ModelRunner],
     card: Path,
     kept: Path | None,
     limit: int,
@@ -73,7 +74,7 @@ def run_chat(
             answers = {}
             for who, asker in askers.items():
                 console.print(Text(f"{who:>5}> ", style=f"bold {COLOURS[who]}"), end="")  # who is thinking
-                prediction = next(iter(asker.answer([Question("chat", "test", messages, limit)])))
+                prediction = next(iter(asker.answer([EvalPrompt("chat", "test", messages, limit)])))
                 answers[who] = prediction["text"]
                 cut = Text(f"  [cut after {limit} tokens]" if not prediction["stopped"] else "", style="dim")
                 console.print(Text.assemble(prediction["text"] or "(nothing)", cut))

@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import Progress
 from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_jsonl
-from gaslamp.evaluate.finished import Finished
-from gaslamp.evaluate.questions import Question, get_prediction, get_questions
+from gaslamp.evaluate.eval_set import get_eval_prompts
+from gaslamp.evaluate.partial_results import PartialResults
+from gaslamp.evaluate.predictions import Prediction, make_prediction
+from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.models.template import Renderer
 
 PARALLEL = 4
@@ -31,7 +34,7 @@ def get_client(url: str, key_env: str | None) -> Any:
     return OpenAI(base_url=url, api_key=os.environ[key_env] if key_env else "none", timeout=600.0, max_retries=2)
 
 
-def evaluate_endpoint(settings: Any, model: Path, test: Path, template: Path, out: Path) -> None:
+def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, out: Path) -> None:
     """Ask every test row and general question, four at a time, and write one prediction a line.
 
     Args:
@@ -49,10 +52,10 @@ def evaluate_endpoint(settings: Any, model: Path, test: Path, template: Path, ou
     recorded = Template.read(template)
     renderer = Renderer.load(ModelFacts.read(model).path, recorded)
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
-    questions = get_questions(test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention, own)
+    questions = get_eval_prompts(test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention, own)
     client = get_client(place.url, place.key_env)
 
-    def ask(question: Question) -> dict[str, Any]:
+    def ask(question: EvalPrompt) -> Prediction:
         started = time.monotonic()
         reply = client.chat.completions.create(
             model=place.model,
@@ -66,14 +69,14 @@ def evaluate_endpoint(settings: Any, model: Path, test: Path, template: Path, ou
         )
         choice = reply.choices[0]
         tokens = reply.usage.completion_tokens if reply.usage else len(renderer.tokenize(choice.message.content or ""))
-        return get_prediction(
+        return make_prediction(
             question, choice.message.content or "", choice.finish_reason == "stop", tokens, time.monotonic() - started
         )
 
     key = sha256_text(
         f"{place.dump()}{sampling.dump()}{sha256_path(test)}{settings.eval.max_new_tokens}{[question.id for question in questions]}"
     )[:12]
-    with Finished(out, key) as finished:
+    with PartialResults(out, key) as finished:
         waiting = [question for question in questions if ("answer", question.id) not in finished.known]
         progress = Progress("answer", len(questions))
         progress.update(len(questions) - len(waiting))

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Score, Template
 from gaslamp.core.errors import GaslampError
@@ -18,7 +19,7 @@ BATCH = 8
 
 
 def run_harness(
-    settings: Any, model: Path, adapters: Path | None, template: Path, out: Path, tasks: Path
+    settings: Slice, model: Path, adapters: Path | None, template: Path, out: Path, tasks: Path
 ) -> dict[str, Any]:
     """Run the tasks and write ``scores``: ``task, metric`` -> value with its interval.
 

@@ -1,15 +1,16 @@
-"""What a metric plug-in may be, which ones a run uses, and how every phase asks them: one call, whatever the kind of rows.
+"""A metric plug-in, and the one way to call it, whatever the kind of rows and the form of its functions.
 
-The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``. What else a file may say:
+The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``. What else a file may define:
 
-    NEEDS       what must be asked of the model for a row, names of MEASURES; default ("answer",)
-    HIGHER      True (default): more is better; False: less is better; None: neither, it only tells
+    NEEDS       outputs of the model that it scores, names of MODEL_OUTPUTS; default ("answer",)
+    INPUT_OPTIONS  names of its options that change what is computed with the model (the choices of multiple_choice)
+    HIGHER      True (default): more is better; False: less is better; None: neither, it only reports
     UNIT        share (default), number, points, seconds, tokens, nats: how a value is shown
     REFERENCE   False: rows without a reference answer are scored too
     score       may also take ``row`` and ``prediction`` by name, and its options: any further keyword with a default, set in
-                eval.options. It returns a float, or None for a row that it cannot judge
-    score_set(rows, predictions, **options) -> [float]: instead of score, when all rows are judged at once
-    score_pairs(rows, base, tuned, **options) -> [(base, tuned)]: instead of score, when the two are judged against each other
+                eval.options. It returns a float, or None for a row that it cannot score
+    score_set(rows, predictions, **options) -> [float]: instead of score, when all rows are scored at once
+    score_pairs(rows, base, tuned, **options) -> [(base, tuned)]: instead of score, when the two are compared
     weigh(prediction) -> float: how much a row counts (default 1); finish(mean) -> float: the figure that is shown
     report(rows, predictions, values) -> dict: further figures of one model, such as a confusion matrix
 """
@@ -17,7 +18,6 @@ The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``.
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -25,17 +25,14 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.rows import get_images, get_kind, get_prompt, get_reference
+from gaslamp.data.rows import Row, get_reference
+from gaslamp.evaluate.predictions import Prediction
 
-MEASURES = ("answer", "reference", "choices", "preference", "retrieval")
-"""What a model can be asked for a row: an answer; how likely the reference (or running text) is; how likely each of some
-choices is; how it rates chosen and rejected; how it ranks the right text among all of the test set."""
+MODEL_OUTPUTS = ("answer", "reference", "choices", "preference", "retrieval")
+"""What can be computed with a model for a row: an answer; the likelihood of the reference (or running text); the likelihood of
+each of some choices; likelihoods or scores of chosen and rejected; the rank of the right text among all of the test set."""
 
 FORMS = ("score_pairs", "score_set", "score")
-SHORT_ANSWER_WORDS = 5
-MAX_CLASSES = 20
-Row = dict[str, Any]
-Prediction = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,15 @@ class Metric:
 
     @classmethod
     def get(cls, name: str, options: dict[str, Any] | None = None) -> Metric:
-        """The metric of that name. Raises GaslampError for an unknown name, a file that is no metric, or an unknown option."""
+        """The metric of that name.
+
+        Args:
+            name: file name in metrics/, of the library or of the project.
+            options: keywords of its score function.
+
+        Raises:
+            GaslampError: an unknown name, a file that is no metric, or an unknown option.
+        """
         module = registry.get("metrics", name)
         function = next((found for form in FORMS if (found := getattr(module, form, None))), None)
         if (
@@ -57,7 +62,7 @@ class Metric:
             or not isinstance(getattr(module, "BINARY", None), bool)
         ):
             raise GaslampError(
-                f"{module.__file__} is no metric: it needs TITLE, BINARY and score(answer, reference)",
+                f"{module.__file__} is not a metric: it needs TITLE, BINARY and score(answer, reference)",
                 "see docs/extend.md, a metric",
             )
         known = [
@@ -86,7 +91,7 @@ class Metric:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of MEASURES."""
+        """Names of MODEL_OUTPUTS."""
         return tuple(getattr(self.module, "NEEDS", ("answer",)))
 
     @property
@@ -102,12 +107,12 @@ class Metric:
 
     @property
     def pairwise(self) -> bool:
-        """Whether it judges two models against each other: it says nothing of one alone."""
+        """Whether it compares two models: it has no score for one alone."""
         return hasattr(self.module, "score_pairs")
 
     @property
     def weigh(self) -> Callable[[Prediction], float] | None:
-        """How much a row counts."""
+        """How much a row counts; ``None``: all rows count the same."""
         value: Callable[[Prediction], float] | None = getattr(self.module, "weigh", None)
         return value
 
@@ -118,7 +123,7 @@ class Metric:
         return value
 
     def score(self, row: Row, prediction: Prediction) -> float | None:
-        """One row; ``None``: this metric cannot judge it.
+        """The score of one row; ``None``: this metric cannot score it.
 
         Raises:
             GaslampError: the plug-in failed, with the row.
@@ -133,15 +138,19 @@ class Metric:
             value = self.module.score(prediction.get("text") or "", reference or "", **arguments, **self.options)
         except GaslampError:
             raise
-        except Exception as error:  # a metric is anyone's code: the row it failed on is what helps
+        except Exception as error:  # a metric may be the user's code: the row that it failed on helps
             raise GaslampError(
                 f"the metric {self.name} failed on row {row['id']}: {type(error).__name__}: {error}",
-                f"mend score() in {self.module.__file__}: any text may come out of a model",
+                f"fix score() in {self.module.__file__}: a model may generate any text",
             ) from error
         return None if value is None else float(value)
 
     def score_all(self, rows: list[Row], predictions: list[Prediction]) -> list[float | None]:
-        """All rows of one model, in order. Raises GaslampError when it can judge none of them."""
+        """Scores of all rows of one model, in order.
+
+        Raises:
+            GaslampError: it can score none of them.
+        """
         values: list[float | None]
         if hasattr(self.module, "score_set"):
             values = list(self.module.score_set(rows, predictions, **self.options))
@@ -153,7 +162,7 @@ class Metric:
     def score_both(
         self, rows: list[Row], base: list[Prediction], tuned: list[Prediction]
     ) -> tuple[list[float | None], list[float | None]]:
-        """All rows of base and tuned; a row that it cannot judge for one counts for neither."""
+        """Scores of all rows of base and tuned; a row that has no score for one has none for the other either."""
         if self.pairwise:
             pairs = self.module.score_pairs(rows, base, tuned, **self.options)
             first, second = [before for before, _ in pairs], [after for _, after in pairs]
@@ -168,141 +177,21 @@ class Metric:
     def _require(self, values: list[float | None]) -> None:
         if all(value is None for value in values):
             raise GaslampError(
-                f"the metric {self.name} can judge none of the {len(values)} test rows",
-                "take another metric (eval.metrics in config.yaml), or leave it empty: it is chosen by method and data",
+                f"the metric {self.name} can score none of the {len(values)} test rows",
+                "use another metric (eval.metrics in config.yaml), or leave it empty: metrics are then chosen by method and data",
                 f"it needs {', '.join(self.needs)}; see {self.module.__file__}",
             )
 
     def report(self, rows: list[Row], predictions: list[Prediction], values: list[float | None]) -> dict[str, Any]:
-        """Further figures of one model over the rows that were judged; empty when the metric has none."""
+        """Further figures of one model over the rows that were scored; empty when the metric has none."""
         if not hasattr(self.module, "report"):
             return {}
-        judged = [
+        scored = [
             (row, prediction, value)
             for row, prediction, value in zip(rows, predictions, values, strict=True)
             if value is not None
         ]
         result: dict[str, Any] = self.module.report(
-            [row for row, _, _ in judged], [p for _, p, _ in judged], [v for _, _, v in judged]
+            [row for row, _, _ in scored], [p for _, p, _ in scored], [v for _, _, v in scored]
         )
         return result
-
-
-def choose_metrics(settings: Any, rows: list[Row]) -> list[Metric]:
-    """The metrics of a run, the one that decides first: as named, else the method's and what the rows look like.
-
-    Args:
-        settings: slice with method, eval.metrics, eval.options and train.rewards.
-        rows: test rows.
-    """
-    if not rows:
-        raise GaslampError("there are no test rows", "give data.split.test a larger share, or add rows")
-    options = {name: dict(values) for name, values in settings.eval.options.items()}
-    rewards = [reward.model_dump() for reward in settings.train.rewards]
-    if rewards:
-        options.setdefault("mean_reward", {}).setdefault("rewards", rewards)
-    names = settings.eval.metrics or _get_defaults(settings.method, rows, bool(rewards))
-    return [Metric.get(name, options.get(name)) for name in names]
-
-
-def _get_defaults(method: str, rows: list[Row], rewarded: bool) -> list[str]:
-    """The method's DEFAULT_METRICS, the first of which decides; where there are none, or rewards judge, also what the rows suggest."""
-    module = registry.get("methods", method)
-    named = [name for name in getattr(module, "DEFAULT_METRICS", ()) if name in registry.names("metrics")]
-    if rewarded and "mean_reward" not in named:
-        named = ["mean_reward", *named]
-    names = list(dict.fromkeys([*named, *(get_default_metrics(rows) if rewarded or not named else ())]))
-    if not rewarded:
-        names = [name for name in names if name != "mean_reward"]
-    if getattr(module, "ARTEFACT", "causal_lm") != "causal_lm":
-        names = [name for name in names if name != "length"]  # it says nothing
-    return sorted(names, key=lambda name: name == "length")  # it decides nothing: last
-
-
-def get_default_metrics(rows: list[Row]) -> list[str]:
-    """By the kind of the rows and the look of their answers."""
-    kind = get_kind(rows[0])
-    if kind == "text":
-        return ["perplexity"]
-    if kind == "preference":
-        return ["preference_accuracy", "preference_margin", "length"]
-    if kind == "rating":
-        return ["preference_margin", "length"]
-    if kind == "pair":
-        return ["retrieval", "mean_reciprocal_rank"]
-    references = [text for row in rows if (text := get_reference(row)) is not None]
-    if not references:
-        return ["mean_reward", "length"]
-    if any(get_images(get_prompt(row)) for row in rows):
-        return ["exact_match", "character_error_rate", "word_error_rate"]
-    return get_answer_metrics(references)
-
-
-def get_answer_metrics(references: list[str]) -> list[str]:
-    """By the look of the reference answers: JSON, numbers, a few classes, short, long."""
-    json_match = registry.get("metrics", "json_match")
-    if all(reference.strip()[:1] in ("{", "[") and json_match.score(reference, reference) for reference in references):
-        return ["json_match", "json_fields", "exact_match"]
-    classes = Counter(reference.strip() for reference in references)
-    if len(references) >= 20 and 2 <= len(classes) <= min(MAX_CLASSES, len(references) // 5):
-        return ["classification", "normalized_match"]
-    if all(_is_number(reference) for reference in references):
-        return ["numeric", "exact_match"]
-    if sorted(len(reference.split()) for reference in references)[len(references) // 2] <= SHORT_ANSWER_WORDS:
-        return ["exact_match", "normalized_match", "token_f1"]
-    return ["token_f1", "chrf", "exact_match"]
-
-
-def _is_number(text: str) -> bool:
-    text = text.rsplit("####", 1)[-1].strip().replace(",", "").rstrip("%").lstrip("$€£")
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def get_measures(metrics: list[Metric]) -> dict[str, dict[str, Any]]:
-    """What must be asked of the model for these metrics: measure -> options that decide what is asked."""
-    found: dict[str, dict[str, Any]] = {"answer": {}}
-    for metric in metrics:
-        for need in metric.needs:
-            if need not in MEASURES:
-                raise GaslampError(f"{metric.module.__file__} needs '{need}'", f"NEEDS takes: {', '.join(MEASURES)}")
-            asked = getattr(metric.module, "ASKS", ())
-            found.setdefault(need, {}).update({key: metric.options[key] for key in asked if key in metric.options})
-    return {name: found[name] for name in MEASURES if name in found}
-
-
-def choose_file_metric(metrics: list[Metric], rows: list[Row], predictions: list[Prediction]) -> Metric:
-    """Of ``choose_file_metrics`` the one that compares files with each other: the first share, else the first that judges."""
-    able = [
-        metric
-        for metric in choose_file_metrics([metric for metric in metrics if not metric.pairwise], rows, predictions)
-        if metric.higher is not None
-    ]
-    return next((metric for metric in able if metric.unit == "share"), able[0])
-
-
-def choose_file_metrics(metrics: list[Metric], rows: list[Row], predictions: list[Prediction]) -> list[Metric]:
-    """The metrics that can judge the answers of a served file, which may have been asked less than the trained model.
-
-    Where none can (preferences are measured by likelihoods), the answers are held against the good answers of the rows.
-
-    Raises:
-        GaslampError: the rows hold no good answer either.
-    """
-    measured = {"answer"}
-    if all({"likelihood", "scores", "retrieval"} & set(prediction) for prediction in predictions):
-        measured |= set(MEASURES)
-    able = [metric for metric in metrics if set(metric.needs) <= measured]
-    if any(metric.higher is not None for metric in able):
-        return sorted(able, key=lambda metric: metric.higher is None)
-    references = [text for row in rows if (text := get_reference(row)) is not None]
-    if references:
-        return [Metric.get(get_answer_metrics(references)[0]), *able]
-    names = ", ".join(metric.name for metric in metrics)
-    raise GaslampError(
-        f"none of the metrics ({names}) can judge the quantized files, which were asked for answers only",
-        "put a metric that judges answers into eval.metrics in config.yaml, such as exact_match or chrf",
-    )

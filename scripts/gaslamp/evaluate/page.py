@@ -16,7 +16,7 @@ from gaslamp.core.files import get_csp_hash, write_text
 from gaslamp.pages.differences import lay_out, mark
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
 
-HERE = Path(__file__).parent / "report"
+HERE = Path(__file__).parent / "page"
 WORDS = {"improved": "▲ better than before", "regressed": "▼ worse than before", "comparable": "● no change"}
 ANSWERS = {
     "better": ("good", "Yes, the model became better"),

@@ -1,16 +1,25 @@
-"""How well an encoder finds what belongs together: the rank of each true partner among all partners of the test set."""
+"""How well an encoder retrieves: the rank of each true partner among all partners of the test set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from gaslamp.evaluate.measure import run_batches
+from gaslamp.data.rows import Row
+from gaslamp.evaluate.batching import run_batches
+from gaslamp.evaluate.predictions import Retrieval
+
+if TYPE_CHECKING:
+    import torch
+
+    from gaslamp.evaluate.protocols import LanguageModel, Tokenizer
 
 BATCH = 32
 
 
-def embed(model: Any, tokenizer: Any, texts: list[str], pooling: str = "mean", max_length: int = 512) -> Any:
+def embed(
+    model: LanguageModel, tokenizer: Tokenizer, texts: list[str], pooling: str = "mean", max_length: int = 512
+) -> torch.Tensor:
     """Vectors of length 1, (texts, size), on the CPU.
 
     Args:
@@ -18,14 +27,14 @@ def embed(model: Any, tokenizer: Any, texts: list[str], pooling: str = "mean", m
         tokenizer: its tokenizer, with a padding token.
         texts: plain texts, no template.
         pooling: mean over the tokens, or lasttoken.
-        max_length: tokens of a text that are read.
+        max_length: longer texts are cut after so many tokens.
     """
     import torch
 
     body = getattr(model, "base_model", model)
-    found: dict[int, Any] = {}
+    found: dict[int, torch.Tensor] = {}
 
-    def run(numbers: list[int]) -> list[tuple[int, Any]]:
+    def run(numbers: list[int]) -> list[tuple[int, torch.Tensor]]:
         batch = tokenizer(
             [texts[n] for n in numbers],
             padding=True,
@@ -48,8 +57,8 @@ def embed(model: Any, tokenizer: Any, texts: list[str], pooling: str = "mean", m
     return torch.stack([found[n] for n in range(len(texts))])
 
 
-def rank(rows: list[dict[str, Any]], encode: Callable[[list[str]], Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (row id, {rank, of, similarity}): 1 when no other partner in the set is as near; equal texts count once.
+def rank(rows: list[Row], encode: Callable[[list[str]], torch.Tensor]) -> Iterator[tuple[str, Retrieval]]:
+    """Yield (row id, {rank, of, similarity}): 1 when no other partner in the set is as similar; equal texts count once.
 
     Args:
         rows: pair rows.
@@ -59,8 +68,8 @@ def rank(rows: list[dict[str, Any]], encode: Callable[[list[str]], Any]) -> Iter
         dict.fromkeys([row["positive"] for row in rows] + [row["negative"] for row in rows if row.get("negative")])
     )
     places = {text: n for n, text in enumerate(texts)}
-    near = encode([row["anchor"] for row in rows]) @ encode(texts).T
+    similar = encode([row["anchor"] for row in rows]) @ encode(texts).T
     for number, row in enumerate(rows):
-        own = near[number, places[row["positive"]]]
-        better = int((near[number] > own).sum())
+        own = similar[number, places[row["positive"]]]
+        better = int((similar[number] > own).sum())
         yield row["id"], {"rank": better + 1, "of": len(texts), "similarity": round(float(own), 6)}

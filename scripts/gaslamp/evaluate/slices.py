@@ -1,4 +1,4 @@
-"""Parts of the test set that are scored apart: by any column, and by nearness to training rows."""
+"""Parts of the test set that are scored apart: by any column, and by similarity to training rows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections import Counter
 from typing import Any
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row
 
 MAX_VALUES = 12  # more values of a column than this: the most frequent, and the rest together
 NEAR, FAR = "near a training row", "not near a training row"
 
 
-def get_slices(rows: list[dict[str, Any]], column: str, further: list[str], near: set[str]) -> dict[str, list[int]]:
-    """Name -> the places of its rows. A column whose rows all have one value makes no slice.
+def get_slices(rows: list[Row], column: str, further: list[str], near: set[str]) -> dict[str, list[int]]:
+    """Name of a slice -> the positions of its rows. A column with one value in all rows makes no slice.
 
     Args:
         rows: test rows.
-        column: the one of data.slice; its values are names by themselves.
-        further: columns of eval.slices; their names stand before the values.
-        near: ids of rows that ask nearly what a training row asks.
+        column: of data.slice; its values are the names.
+        further: columns of eval.slices; the names are ``column: value``.
+        near: ids of rows whose prompt is nearly that of a training row.
 
     Raises:
         GaslampError: a column that no row has.
@@ -32,7 +33,7 @@ def get_slices(rows: list[dict[str, Any]], column: str, further: list[str], near
             known = sorted({key for row in rows for key in row.get("columns", {})})
             raise GaslampError(
                 f"eval.slices: no test row has a column '{name}'",
-                f"it has: {', '.join(known) or 'no columns beside the text'}",
+                f"it has: {', '.join(known) or 'no further columns'}",
                 "run the data phase again",
             )
         slices |= _split(_bin(values), f"{name}: ")

@@ -1,4 +1,4 @@
-"""Answers to questions with images: the same rendered prompt, the images sized as in training and through the model's own processor."""
+"""Answers to prompts with images: rendered as in training, images resized as in training, through the model's processor."""
 
 from __future__ import annotations
 
@@ -8,85 +8,93 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gaslamp.core.contracts import Template
 from gaslamp.data.images import read_image
 from gaslamp.data.rows import Message, get_images
-from gaslamp.evaluate.decode import cut, get_generate_settings
-from gaslamp.evaluate.probe import run_growing
-from gaslamp.evaluate.questions import Question, get_prediction
+from gaslamp.evaluate.batching import run_growing
+from gaslamp.evaluate.decode import Sampling, cut_at_stop, get_generate_settings
+from gaslamp.evaluate.predictions import Prediction, make_prediction
+from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.models.processor import load_processor
+from gaslamp.models.template import Renderer
 
 if TYPE_CHECKING:
-    from gaslamp.evaluate.generate import Asker
+    from gaslamp.evaluate.protocols import LanguageModel, Processor
 
-MOST = 32  # rows together
+MAX_BATCH = 32
 
 
 @dataclass
-class Sight:
-    """How a model is shown pictures: sized as in training, through its own processor."""
+class ImageInputs:
+    """Makes a vision model's inputs: images resized as in training, then its own processor."""
 
-    processor: Any
+    processor: Processor
     folder: Path  # image paths in rows are relative to it
-    sizes: dict[str, int] = field(default_factory=dict)  # shortest and longest, in pixels; empty: as they are
+    sizes: dict[str, int] = field(default_factory=dict)  # shortest and longest side in pixels; empty: unchanged
 
     @classmethod
-    def load(cls, model_path: str | Path, pad_token: str | None, folder: Path, sizes: dict[str, int]) -> Sight:
-        """With the processor of a model folder."""
+    def load(cls, model_path: str | Path, pad_token: str | None, folder: Path, sizes: dict[str, int]) -> ImageInputs:
+        """With the processor of a model folder, padding on the left with ``pad_token``."""
         processor = load_processor(model_path)
         processor.tokenizer.padding_side = "left"
         processor.tokenizer.pad_token = pad_token
         return cls(processor, folder, sizes)
 
-    def encode(self, texts: list[str], talks: list[list[Message]]) -> Any:
-        """Tensors of some rendered prompts with the pictures of their conversations, padded on the left."""
-        pictures = [
-            [read_image(self.folder / path, **self.sizes) for path in get_images(messages)] for messages in talks
+    def encode(self, texts: list[str], conversations: list[list[Message]]) -> Any:
+        """A BatchFeature of rendered prompts with the images of their conversations, padded on the left."""
+        images = [
+            [read_image(self.folder / path, **self.sizes) for path in get_images(messages)]
+            for messages in conversations
         ]
-        images = pictures if any(pictures) else None
         return self.processor(
-            text=texts, images=images, padding=True, padding_side="left", return_tensors="pt", add_special_tokens=False
+            text=texts,
+            images=images if any(images) else None,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            add_special_tokens=False,
         )
 
 
-def answer_images(asker: Asker, questions: list[Question]) -> Iterator[dict[str, Any]]:
-    """Yield one prediction for each question, in batches of like limit, padded on the left; images are read as they are needed.
-
-    How many go together is found on the way: one row is answered, then two, and what the second took tells how many fit.
+def answer_images(
+    model: LanguageModel,
+    renderer: Renderer,
+    template: Template,
+    inputs: ImageInputs,
+    prompts: list[EvalPrompt],
+    batch_size: int | None,
+    sampling: Sampling,
+) -> Iterator[Prediction]:
+    """Yield one prediction for each prompt, in batches of similar limit; images are read as they are needed.
 
     Args:
-        asker: the loaded model, its renderer, the folder that image paths are relative to and the sizes of images.
-        questions: with or without images.
+        model: a vision model in evaluation mode.
+        renderer, template: as recorded by the data phase.
+        inputs: processor and image sizes.
+        prompts: with or without images.
+        batch_size: rows together; ``None``: found on the way, from the memory of the first three rows.
+        sampling: generation settings.
     """
-    sight = Sight.load(asker.model_path, asker.renderer.tokenizer.pad_token, asker.folder, asker.sizes)
-    stops, pad = asker.template.stop_ids, asker.template.pad_id
-    progress = asker.get_progress("answer", len(questions))
-    progress.update(0)
 
-    def run(numbers: list[int]) -> list[dict[str, Any]]:
-        batch = [questions[n] for n in numbers]
-        texts = [asker.renderer.render(question.messages, generate=True) for question in batch]
+    def run(numbers: list[int]) -> list[Prediction]:
+        batch = [prompts[n] for n in numbers]
+        texts = [renderer.render(prompt.messages, generate=True) for prompt in batch]
         started = time.monotonic()
-        inputs = sight.encode(texts, [question.messages for question in batch])
-        settings = get_generate_settings(
-            max(question.max_tokens for question in batch), stops, pad, asker.sampling, numbers[0]
-        )
-        output = asker.model.generate(**inputs.to(asker.model.device), **settings)
+        encoded = inputs.encode(texts, [prompt.messages for prompt in batch])
+        longest = max(prompt.max_tokens for prompt in batch)
+        settings = get_generate_settings(longest, template.stop_ids, template.pad_id, sampling, numbers[0])
+        output = model.generate(**encoded.to(model.device), **settings)
         seconds = (time.monotonic() - started) / len(batch)
         found = []
-        for question, row in zip(batch, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-            answer = cut(0, row[: question.max_tokens], stops, seconds)
-            text = asker.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
-            found.append(
-                get_prediction(question, text, answer.stopped, len(answer.tokens), seconds, list(answer.tokens))
-            )
+        for prompt, row in zip(batch, output[:, encoded["input_ids"].shape[1] :].tolist(), strict=True):
+            answer = cut_at_stop(0, row[: prompt.max_tokens], template.stop_ids, seconds)
+            text = renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
+            found.append(make_prediction(prompt, text, answer.stopped, len(answer.tokens), seconds, answer.tokens))
         return found
 
-    # the longest first: what they take is enough for all
+    # the longest first: what fits them fits all
     order = sorted(
-        range(len(questions)),
-        key=lambda n: (-questions[n].max_tokens, -sum(len(str(m["content"])) for m in questions[n].messages)),
+        range(len(prompts)),
+        key=lambda n: (-prompts[n].max_tokens, -sum(len(str(m["content"])) for m in prompts[n].messages)),
     )
-    found = run_growing(asker.model.device, order, asker.batch_size, MOST, run, lambda n: questions[n].max_tokens)
-    for done, prediction in enumerate(found, 1):
-        yield prediction
-        progress.update(done)
+    yield from run_growing(model.device, order, batch_size, MAX_BATCH, run, lambda n: prompts[n].max_tokens)

@@ -9,9 +9,8 @@ from gaslamp.config.levels import get_level, is_with_imatrix
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Bench, Compare, Ladder, Level, Provenance
 from gaslamp.core.files import read_jsonl
-from gaslamp.evaluate.compare import read_predictions
-from gaslamp.evaluate.metric import choose_file_metric, choose_metrics
-from gaslamp.evaluate.questions import get_outcome
+from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metric
+from gaslamp.evaluate.predictions import get_outcome, read_predictions
 from gaslamp.evaluate.slices import get_slices
 from gaslamp.evaluate.stats import get_score
 from gaslamp.export.llamacpp.convert import read_gguf_facts
@@ -46,7 +45,7 @@ def build_ladder(
     rows = list(read_jsonl(test))[: settings.export.ladder_rows]
     confidence, tolerance = settings.eval.confidence, settings.export.tolerance
     answers = {get_level(file): read_predictions(path, rows) for file, path in zip(gguf, predictions, strict=True)}
-    metric = choose_file_metric(
+    metric = choose_served_metric(
         choose_metrics(settings, rows), rows, [found[row["id"]] for found in answers.values() for row in rows]
     )
     found_scores = {

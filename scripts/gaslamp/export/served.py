@@ -12,8 +12,9 @@ from gaslamp.core.console import Progress
 from gaslamp.core.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.data.images import to_served
 from gaslamp.data.rows import get_images, get_prompt, get_reference, get_text
-from gaslamp.evaluate.finished import Finished
-from gaslamp.evaluate.questions import get_prediction, get_questions
+from gaslamp.evaluate.eval_set import get_eval_prompts
+from gaslamp.evaluate.partial_results import PartialResults
+from gaslamp.evaluate.predictions import make_prediction
 from gaslamp.export.llamacpp.server import BATCH_PARALLEL, LlamaServer
 from gaslamp.train.method import get_artefact, get_evaluation_options
 
@@ -67,9 +68,9 @@ def evaluate_gguf(
         f"{state.st_size} {state.st_mtime_ns} {sha256_path(test)} {drawn} {settings.eval.max_new_tokens} {bool(known)} {sizes}"
     )[:12]
     options: dict[str, Any] = {"context": context, "parallel": BATCH_PARALLEL, "mmproj": beside}
-    with Finished(out, key) as finished, LlamaServer(read_json(toolchain), gguf, **options, log=log) as server:
+    with PartialResults(out, key) as finished, LlamaServer(read_json(toolchain), gguf, **options, log=log) as server:
         own = Path(settings.eval.retention_file) if known and settings.eval.retention_file else None
-        questions = get_questions(
+        questions = get_eval_prompts(
             test, server.tokenize, settings.eval.max_new_tokens, bool(known and settings.eval.retention), own
         )
         questions = questions if known else questions[: len(rows)]
@@ -88,7 +89,7 @@ def evaluate_gguf(
                 with guard:
                     finished.add(
                         ("answer", asked[index].id),
-                        get_prediction(asked[index], answer["text"], stopped, answer["completion_tokens"], seconds),
+                        make_prediction(asked[index], answer["text"], stopped, answer["completion_tokens"], seconds),
                     )
                     progress.update(sum(("answer", question.id) in finished.known for question in questions))
 

@@ -16,7 +16,7 @@ from typing import Any
 from gaslamp.core.console import Progress
 from gaslamp.core.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.data.rows import Message, Row, get_text
-from gaslamp.evaluate.finished import Finished
+from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.retrieval import rank
 from gaslamp.export.llamacpp.convert import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
@@ -46,7 +46,7 @@ def measure_gguf(
     state = gguf.stat()
     key = sha256_text(f"{state.st_size} {state.st_mtime_ns} {sha256_path(test)} {settings.train.max_length}")[:12]
     started = time.monotonic()
-    with Finished(out, key) as finished, serve(settings, gguf, toolchain, rows, log) as server:
+    with PartialResults(out, key) as finished, serve(settings, gguf, toolchain, rows, log) as server:
         if get_artefact(settings.method) == "encoder":
             for row_id, value in rank(rows, lambda texts: embed(server, texts, settings.train.max_length)):
                 finished.add(("retrieval", row_id), value)

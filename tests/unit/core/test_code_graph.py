@@ -24,9 +24,9 @@ def test_all_files_exist_and_the_script_is_among_them(script: str) -> None:
 
 
 def test_imports_inside_functions_count() -> None:
-    """compare_models.require is imported late by merge_adapters; models.load_model by generate."""
+    """The gate is imported by merge_adapters; load_model by the evaluation."""
     assert "scripts/gaslamp/models/loading.py" in get_code("evaluate_model.py")
-    assert "scripts/gaslamp/evaluate/compare.py" in get_code("merge_adapters.py")
+    assert "scripts/gaslamp/evaluate/gate.py" in get_code("merge_adapters.py")
 
 
 def test_plugins_are_only_there_when_named() -> None:

@@ -17,9 +17,14 @@ from gaslamp.core.contracts import Compare, Ladder
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_jsonl
 from gaslamp.evaluate import compare as comparing
+from gaslamp.evaluate import gate as gating
 from gaslamp.evaluate import generate as generating
-from gaslamp.evaluate.metric import choose_metrics
-from gaslamp.evaluate.questions import RETENTION, Question, get_questions, get_retention_scores
+from gaslamp.evaluate import predictions, run
+from gaslamp.evaluate.choose_metrics import choose_metrics
+from gaslamp.evaluate.decode import Sampling
+from gaslamp.evaluate.eval_set import get_eval_prompts
+from gaslamp.evaluate.prompts import EvalPrompt
+from gaslamp.evaluate.retention import RETENTION, get_retention_scores
 from gaslamp.evaluate.stats import get_p_value, get_score
 from gaslamp.export import ladder as laddering
 from gaslamp.export.llamacpp.server import LlamaServer
@@ -178,10 +183,10 @@ def test_verdict_follows_the_test(tmp_path: Path, base: int, tuned: int, verdict
     assert f"{tuned / 40:.1%}".replace("%", "\u00a0%") in result.headline
     if verdict != "better":
         with pytest.raises(GaslampError) as caught:
-            comparing.require(outputs["verdict"])
+            gating.require(outputs["verdict"])
         assert "eval.gate: warn" in (caught.value.less_likely or "")
     else:
-        comparing.require(outputs["verdict"])
+        gating.require(outputs["verdict"])
 
 
 def test_the_confidence_of_the_config_decides(tmp_path: Path) -> None:
@@ -198,7 +203,7 @@ def test_an_override_is_recorded(tmp_path: Path) -> None:
         and "worse" in gate["warnings"][0]
         and not gate["blocking"]
     )
-    comparing.require(outputs["verdict"])
+    gating.require(outputs["verdict"])
 
 
 def test_what_was_forgotten_is_said(tmp_path: Path) -> None:
@@ -215,7 +220,7 @@ def test_answers_that_never_end_warn(tmp_path: Path) -> None:
     result, gate, _ = compare(tmp_path, 0, 40, after={"stopped": False})
     assert (
         result.stop_rate == {"base": 1.0, "tuned": 0.0}
-        and "0% of the tuned answers ended by themselves" in gate["warnings"][0]
+        and "0% of the tuned answers ended with a stop token" in gate["warnings"][0]
     )
 
 
@@ -229,8 +234,8 @@ def test_the_verdict_file_is_the_same_for_the_same_answers(tmp_path: Path) -> No
 def test_a_row_without_an_answer_is_refused(tmp_path: Path) -> None:
     rows = make_rows(5)
     write_answers(tmp_path / "a.jsonl", rows[:3], 3)
-    with pytest.raises(GaslampError, match="no answer for 2 test rows"):
-        comparing.read_predictions(tmp_path / "a.jsonl", rows)
+    with pytest.raises(GaslampError, match="no prediction for 2 test rows"):
+        predictions.read_predictions(tmp_path / "a.jsonl", rows)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +277,7 @@ def asked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     template = build_template(tiny_model, rows[0]["messages"])
     template.write(folder / "template.json")
     renderer = Renderer.load(tiny_model, template)
-    questions = get_questions(folder / "test.jsonl", renderer.tokenize, 12, False)
+    questions = get_eval_prompts(folder / "test.jsonl", renderer.tokenize, 12, False)
     return {
         "folder": folder,
         "net": load_model(tiny_model, "float32"),
@@ -283,9 +288,10 @@ def asked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def get_texts(asked: dict[str, Any], batch_size: int, net: Any = None) -> dict[str, tuple[str, bool, int]]:
-    rows = generating.generate(
-        net or asked["net"], asked["renderer"], asked["template"], asked["questions"], batch_size
+    runner = generating.ModelRunner(
+        net or asked["net"], asked["renderer"], asked["template"], Sampling(), batch_size, Path(), Path()
     )
+    rows = runner.answer(asked["questions"])
     return {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows}
 
 
@@ -300,8 +306,8 @@ def test_length_limit_of_a_question() -> None:
     rows = make_rows(3, "x" * 10)
     file = Path(facts.__file__).with_name("none")
     with pytest.raises(FileNotFoundError):
-        get_questions(file, list, None, False)  # type: ignore[arg-type]
-    assert Question("a", "test", rows[0]["messages"][:-1], 16).max_tokens == math.ceil(1.2 * 10) + 4
+        get_eval_prompts(file, list, None, False)  # type: ignore[arg-type]
+    assert EvalPrompt("a", "test", rows[0]["messages"][:-1], 16).max_tokens == math.ceil(1.2 * 10) + 4
 
 
 def test_too_little_memory_halves_the_batch_and_keeps_what_is_done(asked: dict[str, Any]) -> None:
@@ -351,12 +357,12 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
     other = out.parent / ".base.predictions.0123456789ab.partial.jsonl"
     other.write_text('{"id": "id0", "kind": "test", "text": "of other data"}\n')
     with pytest.raises(KeyboardInterrupt):
-        generating.evaluate_model(*arguments, out)
+        run.evaluate_model(*arguments, out)
     partial = next(out.parent.glob(".*.partial.jsonl"))
     with partial.open("a") as handle:
         handle.write('{"id": "id9", "te')  # the line that the kill cut
     assert not out.exists() and not other.exists()
-    generating.evaluate_model(*arguments, out)
+    run.evaluate_model(*arguments, out)
     assert given == [10, 6] and not list(out.parent.glob(".*"))
     rows = list(read_jsonl(out))
     assert [row["id"] for row in rows] == [f"id{n}" for n in range(10)]

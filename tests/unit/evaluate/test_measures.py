@@ -24,10 +24,10 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, sha256_text, write_json, write_jsonl
 from gaslamp.evaluate import compare as comparing
 from gaslamp.evaluate.decode import Sampling, decode
-from gaslamp.evaluate.generate import evaluate_model
+from gaslamp.evaluate.likelihood import Sequence, get_likelihoods, get_windows
 from gaslamp.evaluate.loading import load_evaluated
-from gaslamp.evaluate.measure import Sequence, get_likelihoods, get_windows
-from gaslamp.evaluate.nearness import find_near
+from gaslamp.evaluate.near_duplicates import find_near_duplicates
+from gaslamp.evaluate.run import evaluate_model
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer, build_template
@@ -142,7 +142,7 @@ def test_running_text_is_read_in_windows(place: dict[str, Any]) -> None:
     found = ask(
         place,
         rows,
-        get_settings("cpt" if "cpt" in __import__("gaslamp").registry.names("methods") else "sft", retention=True),
+        get_settings("cpt", retention=True),
     )
     texts = [row for row in found if row["kind"] == "test"]
     assert all(
@@ -343,7 +343,8 @@ def test_out_of_memory_in_the_middle_keeps_what_ended(place: dict[str, Any], mon
 def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Two real tries tell what a row takes, at least its keys and values; a machine with less memory gets fewer rows; two that do not fit make it one."""
     import torch
-    from gaslamp.evaluate.probe import find_batch_size, get_fitting, measure_peak
+    from gaslamp.evaluate.batch_size import find_batch_size
+    from gaslamp.evaluate.batching import get_fitting, measure_peak
 
     assert measure_peak(torch.device("cpu"), lambda: [torch.zeros(250_000) + 1 for _ in range(3)]) == pytest.approx(
         4e6, rel=0.01
@@ -403,11 +404,11 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(
     kept = len(list(read_jsonl(partial)))  # type: ignore[arg-type]
     assert 3 <= kept < 24
     said: list[str] = []
-    monkeypatch.setattr("gaslamp.evaluate.finished.say", said.append)
+    monkeypatch.setattr("gaslamp.evaluate.partial_results.say", said.append)
     evaluate_model(
         parse_slice(settings), folder / "model.json", None, folder / "test.jsonl", folder / "template.json", out
     )
-    assert said == [f"{kept} answers of an interrupted evaluation are kept"]
+    assert said == [f"{kept} results of the interrupted evaluation are kept"]
     found = list(read_jsonl(out))
     assert [row["id"] for row in found] == [row["id"] for row in rows] and not list(out.parent.glob(".*"))
 
@@ -531,7 +532,7 @@ def test_an_adapter_that_is_not_loaded_is_seen(place: dict[str, Any], tmp_path: 
     assert (
         compare.identical == 40
         and not gate["passed"]
-        and any("very same answer to every row" in text for text in gate["warnings"])
+        and any("same answer to every row" in text for text in gate["warnings"])
     )
     assert "trained at all" in gate["advice"][0]
 
@@ -570,8 +571,8 @@ def test_training_on_the_test_set_is_seen(place: dict[str, Any], taught: Path) -
     assert (
         slices["near a training row"]["tuned"].value == 1.0 and slices["not near a training row"]["tuned"].value < 0.8
     )
-    assert any("the score may be memory" in text for text in gate["warnings"])
-    assert find_near(rows, other) == {}
+    assert any("the score may be memorized" in text for text in gate["warnings"])
+    assert find_near_duplicates(rows, other) == {}
 
 
 def test_cut_answers_are_seen(place: dict[str, Any], taught: Path, tmp_path: Path) -> None:
@@ -584,7 +585,7 @@ def test_cut_answers_are_seen(place: dict[str, Any], taught: Path, tmp_path: Pat
         compare, gate = judge(place, ask(place, rows, settings), answers, settings)
         assert (
             compare.stop_rate["tuned"] < 0.5
-            and "ended by themselves" in gate["warnings"][0]
+            and "ended with a stop token" in gate["warnings"][0]
             and "answers are cut" in gate["advice"][0]
         )
     assert not gate["passed"] and {row["text"] for row in short} == {"re", "bl"}
@@ -600,7 +601,7 @@ def test_thresholds_of_the_config(place: dict[str, Any], tmp_path: Path) -> None
     assert judge(place, base, tuned, get_settings())[0].verdict == "better"
     assert judge(place, base, tuned, get_settings(min_gain=0.5))[0].verdict == "no clear difference"
     _, gate = judge(place, base, tuned, get_settings(min_score=0.9))
-    assert not gate["passed"] and "eval.min_score asks for 90.0 %" in gate["blocking"][0]
+    assert not gate["passed"] and "eval.min_score is 90.0 %" in gate["blocking"][0]
     own = tmp_path / "own.jsonl"
     own.write_text('{"question": "Who?", "accept": ["Ada"]}\n')
     known = [
@@ -683,10 +684,10 @@ def test_what_the_harness_found_stands_in_the_comparison(place: dict[str, Any], 
 def test_answers_kept_by_hand_become_rows(place: dict[str, Any], tmp_path: Path) -> None:
     from io import StringIO
 
-    from gaslamp.evaluate.chat_eval import get_asker, run_chat
+    from gaslamp.evaluate.chat_eval import load_runner, run_chat
     from rich.console import Console
 
-    asker = get_asker(place["folder"] / "model.json", None, place["folder"] / "template.json", get_settings())
+    asker = load_runner(place["folder"] / "model.json", None, place["folder"] / "template.json", get_settings())
     lines, shown, kept = (
         iter(["hello there", "w", "Good day", "hello there", "w", "Good evening", "third", "", "fourth", "w", "", ""]),
         StringIO(),

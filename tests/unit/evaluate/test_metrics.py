@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.evaluate.metric import Metric, get_answer_metrics, get_default_metrics, get_measures
+from gaslamp.evaluate.choose_metrics import get_answer_metrics, get_default_metrics, get_needed_outputs
+from gaslamp.evaluate.metric import Metric
 
 
 def make_row(reference: str, **columns: Any) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def test_confusion_and_fields_are_told() -> None:
 def test_every_kind_of_row_has_a_metric(row: dict[str, Any], first: str) -> None:
     names = get_default_metrics([{"id": "r", **row}])
     assert names[0] == first and set(names) <= set(registry.names("metrics"))
-    assert "answer" in get_measures([Metric.get(name) for name in names])
+    assert "answer" in get_needed_outputs([Metric.get(name) for name in names])
 
 
 def test_the_look_of_the_answers_decides() -> None:

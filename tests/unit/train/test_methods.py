@@ -352,7 +352,11 @@ def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monke
 
     seen: dict[str, list[dict[str, Any]]] = {"trained": [], "asked": []}
     sizes: list[tuple[int, int]] = []
-    collate, encode, read = DataCollatorForVisionLanguageModeling.torch_call, vision.Sight.encode, vision.read_image
+    collate, encode, read = (
+        DataCollatorForVisionLanguageModeling.torch_call,
+        vision.ImageInputs.encode,
+        vision.read_image,
+    )
 
     def note_training(self: Any, rows: list[dict[str, Any]]) -> Any:
         seen["trained"].append(collate(self, rows))
@@ -368,7 +372,7 @@ def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monke
         return picture
 
     monkeypatch.setattr(DataCollatorForVisionLanguageModeling, "torch_call", note_training)
-    monkeypatch.setattr(vision.Sight, "encode", note_asking)
+    monkeypatch.setattr(vision.ImageInputs, "encode", note_asking)
     monkeypatch.setattr(vision, "read_image", note_size)
     options = {"shortest": 80, "longest": 90}
     train(base, tmp_path, "vision_sft", max_steps=1, batch_size=1, options=options)

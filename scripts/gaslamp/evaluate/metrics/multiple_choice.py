@@ -9,7 +9,7 @@ from typing import Any
 TITLE = "right choice"
 BINARY = True
 NEEDS = ("choices",)
-ASKS = ("choices", "column")
+INPUT_OPTIONS = ("choices", "column")
 
 
 def get_ranking(prediction: dict[str, Any], normalize: bool) -> list[tuple[float, str]]:

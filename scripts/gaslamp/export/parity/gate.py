@@ -19,7 +19,7 @@ from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Prov
 from gaslamp.core.files import read_json, read_jsonl
 from gaslamp.data.images import to_served
 from gaslamp.data.rows import get_images, get_prompt, get_text
-from gaslamp.evaluate.questions import get_outcome
+from gaslamp.evaluate.predictions import get_outcome
 from gaslamp.evaluate.stats import get_score
 from gaslamp.export.llamacpp.convert import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
@@ -86,10 +86,10 @@ def look(
         folder: image paths are relative to it.
         sizes: of images, as in training.
     """
-    from gaslamp.evaluate.vision import Sight
+    from gaslamp.evaluate.vision import ImageInputs
 
     found = {}
-    sight = Sight.load(facts.path, renderer.tokenizer.pad_token, folder, sizes)
+    sight = ImageInputs.load(facts.path, renderer.tokenizer.pad_token, folder, sizes)
     for name, messages in prompts:
         if get_images(messages):
             inputs = dict(sight.encode([renderer.render(messages, generate=True)], [messages]))

@@ -159,11 +159,11 @@ class _Scorer:
     def _measure(self, net: Any) -> Any:
         import numpy
 
-        from gaslamp.evaluate.measure import get_scores
+        from gaslamp.evaluate.likelihood import get_reward_scores
 
         pad = self.renderer.tokenizer.pad_token_id
         net.config.pad_token_id = pad
-        found = dict(get_scores(net, [self.renderer.tokenize(text) for text in self.texts], pad, 8))
+        found = dict(get_reward_scores(net, [self.renderer.tokenize(text) for text in self.texts], pad, 8))
         return numpy.array([found[n] for n in range(len(found))])
 
     def measure_evaluated(self, facts: ModelFacts, adapters: Path) -> Any:

@@ -1,33 +1,37 @@
-"""Answers that are there already: on disk as they come, so that they outlive a kill and are not asked again."""
+"""Results of an unfinished evaluation: written as they come, so that a killed run continues where it stopped."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gaslamp.core.console import say
 from gaslamp.core.files import read_jsonl, write_jsonl
 from gaslamp.data.rows import Row
-from gaslamp.evaluate.questions import Question
+from gaslamp.evaluate.prompts import EvalPrompt
 
 
-class Finished:
-    """What was asked already, one JSON line each, beside the predictions file until that is complete."""
+class PartialResults:
+    """Finished results, one JSON line each, in a file next to the predictions file until that is complete.
+
+    ``known``: (what, row id [, name [, window]]) -> result; what is answer, likelihood, score or retrieval.
+    """
 
     def __init__(self, out: Path, key: str) -> None:
         self.path = out.with_name(f".{out.stem}.{key}.partial.jsonl")
-        self.known: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.known: dict[tuple[str, ...], Mapping[str, object]] = {}
         for stale in out.parent.glob(f".{out.stem}.*.partial.jsonl"):
             if stale != self.path:
                 stale.unlink()
         if self.path.is_file():
             lines = list(read_jsonl(self.path))
             self.known = {tuple(line["key"]): line["value"] for line in lines}
-            write_jsonl(self.path, lines)  # without the line that the kill cut
-            say(f"{len(lines)} answers of an interrupted evaluation are kept")
+            write_jsonl(self.path, lines)  # without the last line, which the kill cut
+            say(f"{len(lines)} results of the interrupted evaluation are kept")
 
-    def __enter__(self) -> Finished:
+    def __enter__(self) -> PartialResults:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.handle = self.path.open("a", encoding="utf-8")
         return self
@@ -37,18 +41,19 @@ class Finished:
         if kind is None:
             self.path.unlink(missing_ok=True)
 
-    def add(self, key: tuple[str, ...], value: dict[str, Any]) -> None:
-        """Note one finished piece; it is on disk before the next begins."""
+    def add(self, key: tuple[str, ...], value: Mapping[str, object]) -> None:
+        """Record one result; it is on disk before the next begins."""
         self.known[key] = value
         self.handle.write(json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n")
         self.handle.flush()
 
-    def merge(self, rows: list[Row], questions: list[Question]) -> list[dict[str, Any]]:
-        """One prediction for each test row, then the retention questions."""
+    def merge(self, rows: list[Row], prompts: list[EvalPrompt]) -> list[dict[str, Any]]:
+        """One prediction for each test row, then those of the retention questions."""
         empty = {"text": "", "stopped": True, "tokens": 0, "seconds": 0.0}
-        found = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
-        found |= {question.id: {"id": question.id, "kind": question.kind, **empty} for question in questions}
-        for (what, row_id, *rest), value in self.known.items():
+        found: dict[str, dict[str, Any]] = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
+        found |= {prompt.id: {"id": prompt.id, "kind": prompt.kind, **empty} for prompt in prompts}
+        for (what, row_id, *rest), result in self.known.items():
+            value: dict[str, Any] = dict(result)
             prediction = found[row_id]
             if what == "answer":
                 prediction.update(value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
-from gaslamp.evaluate.decode import is_memory_error
+from gaslamp.evaluate.batching import run_batches
+
+if TYPE_CHECKING:
+    from gaslamp.evaluate.protocols import LanguageModel
 
 WINDOW = 2048  # tokens of running text that are read at once, when the model takes as many
 
@@ -22,7 +24,7 @@ class Sequence:
 
 
 def get_likelihoods(
-    model: Any, sequences: list[Sequence], pad_id: int, batch_size: int
+    model: LanguageModel, sequences: list[Sequence], pad_id: int, batch_size: int
 ) -> Iterator[tuple[int, float, int]]:
     """Yield (place in ``sequences``, sum of log-probabilities in nats, number of tokens), batch by batch, shortest first.
 
@@ -63,33 +65,6 @@ def get_likelihoods(
     yield from run_batches(order, batch_size, run, lambda n: len(sequences[n].ids))
 
 
-def run_batches(
-    order: list[int], batch_size: int, run: Callable[[list[int]], list[Any]], measure: Callable[[int], int]
-) -> Iterator[Any]:
-    """Run ``run`` on ``batch_size`` items of ``order`` at a time, fewer when memory runs out; what is done is kept."""
-    import torch
-
-    waiting, size = list(order), max(1, batch_size)
-    while waiting:
-        batch = waiting[:size]
-        try:
-            with torch.inference_mode():
-                found = run(batch)
-        except (RuntimeError, MemoryError) as error:
-            if not is_memory_error(error):
-                raise
-            if len(batch) == 1:
-                raise GaslampError(
-                    f"not enough memory for one row of {measure(batch[0])} tokens",
-                    "take a smaller model, or close other programs",
-                ) from error
-            size = max(1, len(batch) // 2)
-            say(f"out of memory: going on with batches of {size}; finished rows are kept")
-            continue
-        waiting = waiting[len(batch) :]
-        yield from found
-
-
 def get_continuation(prompt: list[int], completion: list[int], bos_id: int | None, limit: int | None) -> Sequence:
     """A completion after its prompt; the prompt is cut at its start when both do not fit the model.
 
@@ -118,7 +93,9 @@ def get_windows(ids: list[int], bos_id: int | None, limit: int) -> list[Sequence
     return windows
 
 
-def get_scores(model: Any, sequences: list[list[int]], pad_id: int, batch_size: int) -> Iterator[tuple[int, float]]:
+def get_reward_scores(
+    model: LanguageModel, sequences: list[list[int]], pad_id: int, batch_size: int
+) -> Iterator[tuple[int, float]]:
     """Yield (place, score) of a reward model (one number a text), batch by batch; padded on the right, as it was trained."""
     import torch
 

@@ -1,0 +1,145 @@
+"""The gate in front of the export: its verdict, what to try when it does not pass, and the stop itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gaslamp.config.slices import Slice
+from gaslamp.core.contracts import Compare, TrainFacts, Verdict
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json
+from gaslamp.evaluate.prompts import PROMPT_KINDS
+from gaslamp.pages.numbers import format_chance, format_value
+
+STOP_RATE = 0.95  # share of answers that must end with a stop token
+SPREAD = 0.1  # half an interval wider than this: too few rows to tell
+NEAR_SHARE = 0.1  # share of near-duplicates from which a score may be memorized
+
+
+def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> Verdict:
+    """The gate in front of the export: tuned must be better than base, unless ``eval.gate`` is ``warn``.
+
+    Args:
+        compare: base against tuned.
+        settings: the slice eval.
+        train: train.json, for the advice.
+    """
+    main = compare.metrics[0]
+    blocking, warnings, override = [], [], []
+    if compare.verdict != "better":
+        blocking.append(f"tuned is not better than base ({compare.verdict}, {format_chance(main.p_value)})")
+    reached = main.tuned.value if main.higher is not False else -main.tuned.value
+    if settings.min_score is not None and reached < (
+        settings.min_score if main.higher is not False else -settings.min_score
+    ):
+        blocking.append(
+            f"{main.title} is {format_value(main.tuned.value, main.unit)}; eval.min_score is {format_value(settings.min_score, main.unit)}"
+        )
+    if blocking and settings.gate == "warn":
+        warnings, blocking, override = blocking, [], ["eval.gate: warn"]
+    if compare.retention:
+        lost = compare.retention["base"].value - compare.retention["tuned"].value
+        if lost > settings.max_forgetting:
+            text = f"{lost:.0%} of the general questions were forgotten (eval.max_forgetting allows {settings.max_forgetting:.0%})"
+            (blocking if settings.forgetting_gate == "block" else warnings).append(text)
+    for name, scores in compare.lm_eval.items():
+        drop = scores["base"].value - scores["tuned"].value if {"base", "tuned"} <= set(scores) else 0.0
+        if drop > settings.max_forgetting:
+            text = f"{name} fell by {drop:.0%} (eval.max_forgetting allows {settings.max_forgetting:.0%})"
+            (blocking if settings.forgetting_gate == "block" else warnings).append(text)
+    if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
+        warnings.append(f"only {compare.stop_rate['tuned']:.0%} of the tuned answers ended with a stop token")
+    if compare.identical == compare.n:
+        warnings.append(
+            "base and tuned gave the same answer to every row: training changed nothing, or its result was not loaded"
+        )
+    if compare.near_duplicates >= NEAR_SHARE * compare.n:
+        share = compare.near_duplicates / compare.n
+        warnings.append(
+            f"{share:.0%} of the test rows are nearly duplicates of a training row: the score may be memorized"
+        )
+    return Verdict(
+        passed=not blocking,
+        verdict=compare.verdict,
+        summary=compare.headline,
+        blocking=blocking,
+        warnings=warnings,
+        advice=get_advice(compare, settings, train),
+        override=override[0] if override else None,
+    )
+
+
+def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> list[str]:
+    """What to try, in order: mistakes first, then settings, then more data. Empty when nothing is wrong."""
+    main, advice = compare.metrics[0], []
+    if compare.identical == compare.n:
+        advice.append(
+            "check whether the adapter was trained at all: logs/<run>/train_model.log, and the losses in outputs/<run>/train.json"
+        )
+    if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
+        advice.append(
+            "answers are cut: raise eval.max_new_tokens; when they never end, the stop token was not learnt: "
+            "check the trained tokens in data/template.json, and whether data.max_truncated cut the rows"
+        )
+    if compare.near_duplicates >= NEAR_SHARE * compare.n:
+        advice.append(
+            "remove near-duplicates from the data (data.checks), or trust only the slice 'not near a training row'"
+        )
+    if (
+        compare.retention
+        and compare.retention["base"].value - compare.retention["tuned"].value > settings.max_forgetting
+    ):
+        advice.append("against forgetting: raise data.rehearsal, then lower train.learning_rate or train.epochs")
+    if compare.verdict == "better":
+        return advice
+    if (
+        train
+        and train.valid_loss_first is not None
+        and train.valid_loss_last is not None
+        and train.valid_loss_last > train.valid_loss_first
+    ):
+        advice.append("the validation loss rose during training: halve train.learning_rate, or train fewer epochs")
+    elif train and train.loss_last > 0.9 * train.loss_first:
+        advice.append(
+            "the training loss hardly fell: raise train.learning_rate (double it), or train longer (train.epochs)"
+        )
+    if main.unit == "share" and main.higher and main.base.value > 0.95:
+        advice.append(
+            f"the base model already has {format_value(main.base.value)}: there is little to gain, or the test rows are too easy"
+        )
+    if compare.verdict == "worse":
+        advice.append(
+            "read logs/<run>/eval_compare.log: when the answers are right and the references are not, "
+            "the data has wrong or swapped labels"
+        )
+        advice.append("halve train.learning_rate")
+    elif main.difference and main.unit == "share" and (main.difference.high - main.difference.low) / 2 > SPREAD:
+        advice.append(f"{main.tuned.n} test rows leave a wide interval: raise data.split.test or data.split.max_test")
+    advice += [
+        "read the rows that were lost in outputs/<run>/eval/report.html: what do they have in common?",
+        "add rows like them to the data; then more steps (train.epochs), another train.learning_rate, a larger model",
+    ]
+    return advice
+
+
+def require(verdict_file: Path) -> None:
+    """Stop when a gate did not pass.
+
+    Raises:
+        GaslampError: with what to try, in order.
+    """
+    verdict = Verdict.model_validate(read_json(verdict_file))
+    if not verdict.passed:
+        steps = verdict.advice or [
+            "look at logs/<run>/eval_compare.log; then try more rows, more steps (train.epochs), another learning rate"
+        ]
+        key = (
+            "eval.forgetting_gate"
+            if all("forgotten" in text or "fell by" in text for text in verdict.blocking)
+            else "eval.gate"
+        )
+        raise GaslampError(
+            f"{verdict_file} blocks the export: {'; '.join(verdict.blocking)}",
+            "try, in this order: " + "; ".join(f"({number}) {text}" for number, text in enumerate(steps, 1)),
+            f"export it all the same: set {key}: warn in config.yaml (the override is recorded)",
+        )

@@ -1,0 +1,99 @@
+"""One line of a predictions file: what a model answered to one row, and how likely it finds given texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_jsonl
+from gaslamp.data.rows import Row
+
+if TYPE_CHECKING:
+    from gaslamp.evaluate.prompts import EvalPrompt
+
+
+class LogLikelihood(TypedDict):
+    """``logp``: sum of log-probabilities in nats over ``tokens`` tokens."""
+
+    logp: float
+    tokens: int
+
+
+class Retrieval(TypedDict):
+    """``rank`` of the true partner among ``of`` texts (1 is the nearest), and its cosine similarity."""
+
+    rank: int
+    of: int
+    similarity: float
+
+
+class Prediction(TypedDict, total=False):
+    """A line of a predictions file. Every line has id, kind, text, stopped, tokens and seconds."""
+
+    id: str
+    kind: str  # test or retention
+    text: str  # the answer, without special tokens
+    stopped: bool  # the answer ended with a stop token; False: cut at the limit
+    tokens: int
+    seconds: float
+    ids: list[int]  # tokens of the answer, without the one that ended it
+    likelihood: dict[str, LogLikelihood]  # name of a given text -> how likely the model finds it
+    scores: dict[str, float]  # of a reward model: name of a given text -> its score
+    retrieval: Retrieval
+    rewards: dict[str, float]  # set by the metric mean_reward: label -> value
+
+
+Answers = dict[str, Prediction]
+"""Predictions by the id of their row."""
+
+
+def read_predictions(path: Path, rows: list[Row]) -> Answers:
+    """The predictions of a file by id.
+
+    Raises:
+        GaslampError: a test row has none.
+    """
+    found: Answers = {row["id"]: cast("Prediction", row) for row in read_jsonl(path)}
+    missing = [row["id"] for row in rows if row["id"] not in found]
+    if missing:
+        raise GaslampError(
+            f"{path} has no prediction for {len(missing)} test rows", f"delete {path} and run the same command"
+        )
+    return found
+
+
+def make_prediction(
+    prompt: EvalPrompt, text: str, stopped: bool, tokens: int, seconds: float, ids: list[int] | None = None
+) -> Prediction:
+    """One line of a predictions file.
+
+    Args:
+        prompt: what was answered.
+        text: the answer, without special tokens.
+        stopped: the answer ended with a stop token.
+        tokens: length of the answer.
+        seconds: time for this row.
+        ids: token ids of the answer, without the one that ended it; tokenizing the text again may give others.
+    """
+    line: Prediction = {
+        "id": prompt.id,
+        "kind": prompt.kind,
+        "text": text,
+        "stopped": stopped,
+        "tokens": tokens,
+        "seconds": round(seconds, 4),
+    }
+    if ids is not None:
+        line["ids"] = ids
+    return line
+
+
+def get_outcome(prediction: Mapping[str, Any]) -> str | int:
+    """What two files of one model are compared by: the answer, the rank of the right text, or which of two answers scores higher."""
+    if "retrieval" in prediction:
+        return int(prediction["retrieval"]["rank"])
+    if {"chosen", "rejected"} <= set(prediction.get("scores", ())):
+        return "chosen" if prediction["scores"]["chosen"] > prediction["scores"]["rejected"] else "rejected"
+    return str(prediction["text"])
