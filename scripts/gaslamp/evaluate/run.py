@@ -6,6 +6,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+from gaslamp.config.methods import get_evaluation_options
 from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.contracts import ModelFacts, Template
@@ -21,7 +22,6 @@ from gaslamp.evaluate.retention import get_retention_prompts, read_retention
 from gaslamp.evaluate.retrieval import embed, rank
 from gaslamp.evaluate.scored_texts import get_texts
 from gaslamp.models.template import Renderer
-from gaslamp.config.methods import get_evaluation_options
 
 
 def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Path, template: Path, out: Path) -> None:
