@@ -46,8 +46,8 @@ new: setup ## a project of your own: two questions, then it stands in projects/
 test: setup ## every test, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) # the long files stand early: a short one ends it
 
-lint: setup ## ruff, mypy, snakefmt, snakemake --lint
-	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check workflow rules && $(BIN)/python scripts/dev/lint_workflow.py
+lint: setup ## format, ruff, mypy, snakefmt, snakemake --lint, spelling, words, signatures; ARGS=types runs one step
+	@$(BIN)/python scripts/dev/run_lint.py $(ARGS)
 
 words: setup ## words that docs/glossary.md replaces; ARGS=scripts/gaslamp/data lists those of a folder
 	@$(BIN)/python scripts/dev/check_words.py $(ARGS)

@@ -4,4 +4,4 @@ Importing this package loads nothing heavy: torch, transformers, datasets and pa
 functions that need them, so that ``--help`` and the dry run stay fast.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
