@@ -1,1 +1,1 @@
-"""What is remembered from project to project: snapshot in, hints and facts through a gate, lessons out."""
+"""What is remembered between projects: snapshot, hints, candidates, gate and the memory files."""

@@ -1,9 +1,11 @@
-"""What a run teaches, told by rules from its facts; plus what a person noted on the way."""
+"""Candidates for the long-term memory: what a run teaches, derived from its facts, and what a person noted."""
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from gaslamp.memory.store import BODY, TITLE, Entry
 from gaslamp.pages.numbers import format_value
 
 NOTES = "Discoveries & Notes"
+"""Heading of memory.md under which a person writes notes."""
+KEEP = "keep_project_only"
+DURABLE = ("high", "durable", "promote")
+RECURRING = ("high", "recurring", "promote")
 
 
 def shorten(text: str, limit: int) -> str:
@@ -28,131 +34,171 @@ def shorten(text: str, limit: int) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.") + "…"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+@dataclass(frozen=True)
+class Facts:
+    """What a run recorded: system.json, train.json, compare.json and ladder.json."""
+
+    system: dict[str, Any]
+    train: TrainFacts
+    compare: Compare
+    ladder: Ladder
+
+    def get_scores(self) -> str:
+        """Base and tuned by the first metric, in words."""
+        first = self.compare.metrics[0]
+        before, after = (format_value(score.value, first.unit) for score in (first.base, first.tuned))
+        return f"{before} to {after} ({first.title}, n = {self.compare.n})"
 
 
-def extract(
-    project: Path, name: str, domain: str, source: str, facts: tuple[dict[str, Any], TrainFacts, Compare, Ladder]
-) -> list[Entry]:
-    """The candidates of one run, in a fixed order; which of them leave the project is the gate's decision.
+@dataclass(frozen=True)
+class Maker:
+    """Makes the entries of one project. An id names what the entry is about, so that a rerun replaces its own entry."""
 
-    Args:
-        project: folder with ``.reflect_hints.json`` and ``memory.md``, where there are any.
-        name: the project's name, part of every candidate's id.
-        domain: field of the audience.
-        source: the base model's ``model.source``.
-        facts: system.json, train.json, compare.json, ladder.json.
-    """
-    system, train, compare, ladder = facts
-    today = datetime.date.today().isoformat()
-    model = source.removeprefix("embedded:")
-    slug = re.sub(r"\W+", "_", name).strip("_") or "project"
+    slug: str
+    date: str
 
     def make(
-        kind: str, section: int, title: str, body: str = "", judged: str = "high durable promote", **more: Any
+        self,
+        kind: str,
+        section: int,
+        title: str,
+        body: str = "",
+        judged: tuple[str, str, str] = DURABLE,
+        about: str = "",
+        when: str | None = None,
+        steps: Sequence[str] = (),
     ) -> Entry:
-        priority, durability, decision = judged.split()
-        # the id names what the entry is about, so that a rerun of the project replaces its own entry
-        identity = f"{slug}:section_{section}:{sha256_text(kind + more.pop('about', title))[:8]}"
+        """One entry.
+
+        Args:
+            kind: ``user``, ``lessons`` or ``skills``.
+            section: of the roadbook that it comes from.
+            title, body: cut to what an entry may hold.
+            judged: priority, durability and decision.
+            about: what it is about, for its id; empty: the title.
+            when: condition of a skill.
+            steps: steps of a skill.
+        """
+        identity = f"{self.slug}:section_{section}:{sha256_text(kind + (about or title))[:8]}"
+        priority, durability, decision = judged
         return Entry.model_validate(
             {
                 "kind": kind,
                 "candidate_id": identity,
                 "title": shorten(title, TITLE),
                 "body": shorten(body, BODY),
-                "date": today,
+                "when": when,
+                "steps": list(steps),
+                "date": self.date,
                 "priority": priority,
                 "durability": durability,
                 "decision": decision,
                 "source_candidates": [identity],
-                **more,
             }
         )
 
-    first = compare.metrics[0]
-    scores = f"{format_value(first.base.value, first.unit)} to {format_value(first.tuned.value, first.unit)} ({first.title}, n = {compare.n})"
+
+def extract(project: Path, name: str, domain: str, source: str, facts: Facts) -> list[Entry]:
+    """The candidates of one run, in a fixed order. The gate decides which of them leave the project.
+
+    Args:
+        project: folder with ``.reflect_hints.json`` and ``memory.md``, if they exist.
+        name: the project's name, part of every candidate's id.
+        domain: field of the audience.
+        source: the base model's ``model.source``.
+        facts: what the run recorded.
+    """
+    model = source.removeprefix("embedded:")
+    maker = Maker(re.sub(r"\W+", "_", name).strip("_") or "project", datetime.date.today().isoformat())
     entries = []
-    if hardware := describe_hardware(system):
-        entries.append(make("user", 5, "Hardware", hardware))
-    entries.append(make("user", 1, "Domain", f"Works on {domain} tasks", "medium durable keep_project_only"))
-    if compare.verdict == "better":
-        size = max(1, -(-train.total_parameters // 1_000_000_000))
-        steps = [
+    if hardware := describe_hardware(facts.system):
+        entries.append(maker.make("user", 5, "Hardware", hardware))
+    entries.append(maker.make("user", 1, "Domain", f"Works on {domain} tasks", ("medium", "durable", KEEP)))
+    entries.append(_get_result(maker, facts, name, model))
+    entries += _get_level(maker, facts.ladder, model)
+    entries += _get_retention(maker, facts, model)
+    if facts.train.attempts > 1:
+        body = f"{facts.train.attempts} attempts, resumed at {facts.train.resumed_from}"
+        entries.append(maker.make("lessons", 7, "Training was interrupted", body, ("medium", "transient", KEEP)))
+    return [*entries, *_get_hints(maker, facts.train, project), *_get_notes(maker, project)]
+
+
+def _get_result(maker: Maker, facts: Facts, name: str, model: str) -> Entry:
+    """A skill when training helped, else a lesson."""
+    train = facts.train
+    if facts.compare.verdict != "better":
+        return maker.make(
+            "lessons",
+            8,
+            f"{train.method} of {model}: {facts.compare.verdict}",
+            f"{facts.get_scores()}; {train.train_rows} rows, {train.steps} steps",
+            RECURRING,
+            about=f"result {train.method} {model}",
+        )
+    size = max(1, -(-train.total_parameters // 1_000_000_000))
+    return maker.make(
+        "skills",
+        6,
+        f"{train.method} that worked: {name}",
+        about=f"recipe {train.method} {model}",
+        when=f"task={train.method} AND hardware={train.backend} AND model_size<={size}B",
+        steps=[
             f"{train.method} on {model}: {train.train_rows} rows, {train.steps} steps, {train.dtype}",
             f"takes {train.seconds_per_step:.2g} s a step and {train.peak_memory_gb:.1f} GB on {train.backend}",
-            f"gave {scores}",
-        ]
-        when = f"task={train.method} AND hardware={train.backend} AND model_size<={size}B"
-        entries.append(
-            make(
-                "skills",
-                6,
-                f"{train.method} that worked: {name}",
-                when=when,
-                steps=steps,
-                about=f"recipe {train.method} {model}",
-            )
-        )
-    else:
-        entries.append(
-            make(
-                "lessons",
-                8,
-                f"{train.method} of {model}: {compare.verdict}",
-                f"{scores}; {train.train_rows} rows, {train.steps} steps",
-                "high recurring promote",
-                about=f"result {train.method} {model}",
-            )
-        )
+            f"gave {facts.get_scores()}",
+        ],
+    )
+
+
+def _get_level(maker: Maker, ladder: Ladder, model: str) -> list[Entry]:
     chosen = next((level for level in ladder.levels if level.level == ladder.recommended), None)
-    if chosen:
-        body = f"{format_value(chosen.score.value, ladder.unit)}, {get_size(chosen.size_bytes)}, {_percent(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
-        entries.append(
-            make(
-                "lessons",
-                10,
-                f"{model}: {chosen.level} is the level to ship",
-                body,
-                "high recurring promote",
-                about=f"level {model}",
-            )
+    if chosen is None:
+        return []
+    score, size = format_value(chosen.score.value, ladder.unit), get_size(chosen.size_bytes)
+    body = f"{score}, {size}, {format_value(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
+    title = f"{model}: {chosen.level} is the level to ship"
+    return [maker.make("lessons", 10, title, body, RECURRING, about=f"level {model}")]
+
+
+def _get_retention(maker: Maker, facts: Facts, model: str) -> list[Entry]:
+    """What the model forgot; it leaves the project only when the intervals of base and tuned do not overlap."""
+    retention, train = facts.compare.retention, facts.train
+    if not {"base", "tuned"} <= set(retention):
+        return []
+    base, tuned = retention["base"], retention["tuned"]
+    change = f"{format_value(base.value)} to {format_value(tuned.value)} (n = {tuned.n})"
+    return [
+        maker.make(
+            "lessons",
+            8,
+            f"{train.method} of {model}: what it forgot",
+            f"general questions {change} after {train.steps} steps",
+            RECURRING if tuned.high < base.low else ("medium", "recurring", KEEP),
+            about=f"retention {model}",
         )
-    if {"base", "tuned"} <= set(compare.retention):
-        base, tuned = compare.retention["base"], compare.retention["tuned"]
-        body = f"general questions {_percent(base.value)} to {_percent(tuned.value)} (n = {tuned.n}) after {train.steps} steps"
-        clear = tuned.high < base.low  # intervals that do not touch
-        entries.append(
-            make(
-                "lessons",
-                8,
-                f"{train.method} of {model}: what it forgot",
-                body,
-                f"{'high' if clear else 'medium'} recurring {'promote' if clear else 'keep_project_only'}",
-                about=f"retention {model}",
-            )
-        )
-    if train.attempts > 1:
-        entries.append(
-            make(
-                "lessons",
-                7,
-                "Training was interrupted",
-                f"{train.attempts} attempts, resumed at {train.resumed_from}",
-                "medium transient keep_project_only",
-            )
-        )
+    ]
+
+
+def _get_hints(maker: Maker, train: TrainFacts, project: Path) -> list[Entry]:
     kinds = {"lesson": "lessons", "skill": "skills", "user": "user"}
+    entries = []
     for hint in read_hints(project):
-        more: dict[str, Any] = {"about": hint.hint}
-        if hint.type_hint == "skill":
-            more |= {"when": f"task={train.method} AND hardware={train.backend}", "steps": [shorten(hint.hint, BODY)]}
-        body = "" if hint.type_hint == "skill" else hint.hint
-        entries.append(make(kinds[hint.type_hint or "lesson"], 11, hint.hint, body, "high recurring promote", **more))
-    # a rule cannot judge prose: notes are listed, and a hint is how a person promotes one
-    for note in read_notes(project / "memory.md"):
-        entries.append(make("lessons", 11, note, note, "medium recurring keep_project_only", about="note " + note))
+        kind = kinds[hint.type_hint or "lesson"]
+        if kind == "skills":
+            when, steps = f"task={train.method} AND hardware={train.backend}", [shorten(hint.hint, BODY)]
+            entries.append(maker.make(kind, 11, hint.hint, judged=RECURRING, when=when, steps=steps))
+        else:
+            entries.append(maker.make(kind, 11, hint.hint, hint.hint, RECURRING))
     return entries
+
+
+def _get_notes(maker: Maker, project: Path) -> list[Entry]:
+    """The notes of memory.md: no rule can judge prose, so they stay in the project until a hint promotes one."""
+    judged = ("medium", "recurring", KEEP)
+    return [
+        maker.make("lessons", 11, note, note, judged, about="note " + note)
+        for note in read_notes(project / "memory.md")
+    ]
 
 
 def read_notes(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""memory.md: one marked part that is filled from facts; every other line belongs to the user."""
+"""memory.md: one marked part that is filled from the facts; every other line belongs to the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ START, END = "<!-- gaslamp:facts:start -->", "<!-- gaslamp:facts:end -->"
 
 
 def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[str, Any]) -> dict[str, str]:
-    """The text of each block; ``settings`` is the config's train section."""
+    """Block name -> Markdown list.
+
+    Args:
+        model, card, train: facts of the run.
+        settings: section ``train`` as it trained.
+    """
     rows = ", ".join(f"{card.rows[part]} {part}" for part in ("train", "valid", "test") if part in card.rows)
     flat = {
         **{key: value for key, value in settings.items() if key != "lora"},
@@ -40,7 +45,7 @@ def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[
 
 
 def update(text: str, blocks: dict[str, str]) -> str:
-    """``text`` with the marked part replaced; when there is none, it is put before the notes, or at the end."""
+    """``text`` with the marked part replaced; where it is missing it goes before the notes, or to the end."""
     marked = f"{START}\n" + "\n\n".join(f"### {block}\n\n{content}" for block, content in blocks.items()) + f"\n{END}"
     if START in text and END in text.partition(START)[2]:
         before, _, rest = text.partition(START)
@@ -52,7 +57,7 @@ def update(text: str, blocks: dict[str, str]) -> str:
 
 
 def update_memory(path: Path, blocks: dict[str, str]) -> bool:
-    """Fill the marked part of memory.md; nothing happens when there is no such file. Whether it was changed."""
+    """Fill the marked part of memory.md, if the file exists; returns whether it changed."""
     if not path.is_file():
         return False
     old = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Phase 8: candidates, gate, long-term memory, and the two files that say what became of each candidate."""
+"""Phase 8: candidates, gate, long-term memory, and two files that list the outcome of each candidate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import lock, read_json, write_json, write_text
-from gaslamp.memory.candidates import extract
+from gaslamp.memory.candidates import Facts, extract
 from gaslamp.memory.notes import get_blocks, update_memory
 from gaslamp.memory.snapshot import get_home
 from gaslamp.memory.store import LIMITS, Entry, Outcome, remember
@@ -24,7 +24,11 @@ _ENTRIES = TypeAdapter(list[Entry])
 
 
 def read_payload(path: Path) -> list[Entry]:
-    """The entries of a payload file, possibly edited by hand; a malformed one is an error that names the place."""
+    """The entries of a payload file, possibly edited by hand.
+
+    Raises:
+        GaslampError: the file is malformed; the message names the place.
+    """
     value = read_json(path)
     try:
         return _ENTRIES.validate_python([entry for kind in LIMITS for entry in value.get(kind, [])])
@@ -35,8 +39,13 @@ def read_payload(path: Path) -> list[Entry]:
 
 
 def get_candidates(facts: dict[str, Path], settings: Slice) -> list[Entry]:
-    """What this run teaches; ``facts`` holds the paths of system, train, compare and ladder."""
-    loaded = (
+    """The candidates of the run in the working directory.
+
+    Args:
+        facts: paths of system, train, compare and ladder.
+        settings: slice with project and model.
+    """
+    loaded = Facts(
         read_json(facts["system"]),
         TrainFacts.read(facts["train"]),
         Compare.read(facts["compare"]),
@@ -54,7 +63,7 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
     lines.append(
         f"Written to `{home}`."
         if written
-        else "Nothing was written (reflect.write is false, or a dry run); this is what would have become of each entry."
+        else "Nothing was written (reflect.write is false, or a dry run): these are the outcomes that would follow."
     )
     lines += [
         "",
@@ -73,7 +82,8 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
     ]
     lines += [
         "",
-        'To keep something else: `python scripts/add_reflect_hint.py . --phase 3 --hint "..."`, then run the same command again.',
+        'To keep something else: `python scripts/add_reflect_hint.py . --phase 3 --hint "..."`, then run the same '
+        "command again.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -81,7 +91,18 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
 def reflect(
     entries: list[Entry], settings: Slice, payload: Path, decisions: Path, dry_run: bool = False
 ) -> list[Outcome]:
-    """Put the entries through the gate and remember them when ``reflect.write`` says so; write payload and decisions."""
+    """Put the entries through the gate, write what passes to the memory, and write payload and decisions.
+
+    Args:
+        entries: candidates of the run.
+        settings: slice with reflect; ``reflect.write: false`` leaves the memory unchanged.
+        payload: JSON file to write, with all entries and their outcomes.
+        decisions: Markdown file to write, with the outcome of each entry.
+        dry_run: leave the memory unchanged whatever the settings say.
+
+    Raises:
+        GaslampError: the memory folder cannot be written.
+    """
     home = get_home()
     shown = "$GASLAMP_HOME" if os.environ.get("GASLAMP_HOME") else "~/.gaslamp"
     write = settings.reflect.write and not dry_run
@@ -112,11 +133,14 @@ def reflect(
 
 
 def fill_memory(facts: dict[str, Path], settings: Slice) -> None:
-    """Bring the automatic blocks of memory.md up to date, when the project has that file."""
+    """Update the marked part of memory.md, when the project has that file.
+
+    Args:
+        facts: paths of model, card and train.
+        settings: slice with train; used where train.json does not record the settings that trained.
+    """
+    train = TrainFacts.read(facts["train"])
     blocks = get_blocks(
-        ModelFacts.read(facts["model"]),
-        Card.read(facts["card"]),
-        TrainFacts.read(facts["train"]),
-        settings.train.dump(),
+        ModelFacts.read(facts["model"]), Card.read(facts["card"]), train, {**settings.train.dump(), **train.settings}
     )
     update_memory(Path("memory.md"), blocks)

@@ -1,7 +1,7 @@
 """The long-term memory on disk: ``user.md``, ``lessons.md``, ``skills.md`` in ``$GASLAMP_HOME`` and their archive.
 
-An entry is a Markdown section: ``## title``, its lines, and a comment with date and source. A person may edit the files;
-hashes are taken from what stands there, never from the comment.
+An entry is a Markdown section: ``## title``, its lines, and a comment with date and source. A person may edit the
+files; hashes are computed from the text in the file, never taken from the comment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _META = re.compile(r"\n?<!-- date: (\S+) source: (\S+) -->")
 
 
 class Entry(BaseModel):
-    """Something worth knowing, with what the gate needs to judge it."""
+    """Something worth remembering, with what the gate needs to judge it."""
 
     model_config = ConfigDict(extra="forbid")
     kind: Literal["user", "lessons", "skills"]
@@ -46,7 +46,7 @@ class Entry(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What became of one entry."""
+    """The outcome of one entry, with its reason."""
 
     candidate_id: str
     kind: str
@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[str, list[_Stored]]:
 
 
 def check_gate(entry: Entry) -> tuple[bool, str]:
-    """Whether an entry may leave its project, and why; one that says nothing at all passes with a warning."""
+    """Whether an entry may leave its project, and why. An entry without any judgement passes with a warning."""
     if entry.priority is None and entry.durability is None and entry.decision is None:
         return True, "warning: no priority, durability or decision given, taken as high, recurring, promote"
     said = f"priority {entry.priority}, durability {entry.durability}, decision {entry.decision}"
@@ -97,10 +97,18 @@ def check_gate(entry: Entry) -> tuple[bool, str]:
 
 
 def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Outcome]:
-    """Put ``entries`` through gate, dedup and character limits, and write what passes; the outcome of each, in order.
+    """Put ``entries`` through the gate, deduplication and character limits, and write what passes.
 
     A user entry replaces the one of the same title; so does an entry that the same project made earlier. When a file
     gets too long, its oldest entries move to ``archive/<kind>_<year>_Q<quarter>.md``.
+
+    Args:
+        entries: candidates, in the order in which they are taken.
+        home: folder of the memory.
+        dry_run: write nothing.
+
+    Returns:
+        The outcome of each entry, and of each entry that moved to the archive.
     """
     outcomes: list[Outcome] = []
     for kind, limit in LIMITS.items():
@@ -115,7 +123,7 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
             if not passes:
                 outcome = "gate_blocked"
             elif any(get_hash(item.title, item.text) == digest for item in stored):
-                outcome, reason = "dup_skipped", "the same title and text are there already"
+                outcome, reason = "dup_skipped", "the memory already has this title and text"
             else:
                 new = _Stored(title=entry.title, text=entry.get_text(), date=entry.date, source=entry.candidate_id)
                 if old is None:

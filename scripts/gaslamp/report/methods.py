@@ -18,7 +18,7 @@ class MethodText:
         reason: why this method suits its rows; completes "because ...".
         learn: how it works, as a paragraph of Markdown; empty for a method that this version does not know.
         reference: what the reference of a test row is, such as "expected" or "preferred answer".
-        panels: ids of the charts that it logs, apart from those that every training has; ``reward:*`` is one for each reward.
+        panels: ids of its charts, apart from those that every training has; ``reward:*`` is one for each reward.
         main_panels: ids of the charts that a small screen shows first.
         artefact: what training makes: ``causal_lm``, ``classifier`` or ``encoder``.
         pooling: how token vectors become one; ``None`` for a language model.

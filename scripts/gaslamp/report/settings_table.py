@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> list[list[str]]:
-    """``{"lora": {"r": 16}}`` as ``[["lora.r", "16"]]``, named things (rewards) by their names; nothing that is null."""
+    """``{"lora": {"r": 16}}`` as ``[["lora.r", "16"]]``; rewards by their names, null values left out."""
     rows: list[list[str]] = []
     for name, value in settings.items():
         if isinstance(value, list) and value and all(isinstance(one, dict) and "name" in one for one in value):

@@ -15,7 +15,7 @@ import pytest
 from gaslamp.config.slices import write_merged
 from gaslamp.core.errors import GaslampError
 from gaslamp.memory import snapshot
-from gaslamp.memory.candidates import extract, read_notes, shorten
+from gaslamp.memory.candidates import Facts, extract, read_notes, shorten
 from gaslamp.memory.hints import add_hint, read_hints
 from gaslamp.memory.notes import get_blocks, update
 from gaslamp.memory.store import LIMITS, Entry, check_gate, remember
@@ -145,8 +145,8 @@ def test_a_person_s_own_entry_survives(tmp_path: Path) -> None:
     assert "my preface" in text and "## Mine\nkeep this" in text and "## New" in text
 
 
-def run_facts(**changes: Any) -> Any:
-    return facts.system(), facts.train(), facts.compare(**changes), facts.ladder()
+def run_facts(**changes: Any) -> Facts:
+    return Facts(facts.system(), facts.train(), facts.compare(**changes), facts.ladder())
 
 
 def test_candidates(tmp_path: Path) -> None:

@@ -381,7 +381,7 @@ def test_a_second_dashboard_finds_the_first(
     (project / launch.RECORD).write_text(json.dumps({"port": int(url.rsplit(":", 1)[1])}))
     assert launch.find_server(project) == url
     launch.run_server(project, 18400, show=True)  # returns at once
-    assert "already there" in capsys.readouterr().out
+    assert "already runs" in capsys.readouterr().out
     server.should_exit = True
     monkeypatch.setattr(launch, "find_server", lambda root: pytest.fail("nobody is here: nothing is looked up"))
     launch.open_at_start(project, type("Settings", (), {"open": "auto", "port": 8080}))
@@ -445,7 +445,7 @@ def test_status(project: Path, events: Events) -> None:
         code == 0
         and "1 of 40" in text
         and "left" in text
-        and "chosen, as config.yaml leaves it open: batch_size 4: fits" in text
+        and "chosen automatically (open in config.yaml): batch_size 4: fits" in text
     )
     events.write("end", status="completed", step=1, reason="")
     code, text = look()

@@ -252,7 +252,7 @@ def test_a_style_that_cannot_be_used(tmp_path: Path, name: str, text: str, messa
     (tmp_path / name).write_text(text)
     with pytest.raises(GaslampError, match=message):
         get_own_style(name, tmp_path)
-    with pytest.raises(GaslampError, match="not here"):
+    with pytest.raises(GaslampError, match="does not exist"):
         get_own_style("other.css", tmp_path)
 
 

@@ -21,7 +21,7 @@ from gaslamp.memory.hints import add_hint
 from gaslamp.memory.snapshot import take_snapshot
 from gaslamp.pages.markdown import OPEN, code, escape, fence, find_placeholders, quote, strip_marks
 from gaslamp.report.roadbook.brief import render_brief
-from gaslamp.report.roadbook.inventory import get_inventory, get_outputs
+from gaslamp.report.roadbook.inventory import ROLES, get_inventory, get_outputs
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
 from gaslamp.report.roadbook.roadbook import render_roadbook
 
@@ -257,7 +257,7 @@ def test_code_and_fence_hold_any_text() -> None:
 
 @pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "mps", "colab"])
 def test_inventory_comes_from_the_rules(backend: str) -> None:
-    outputs = dict(get_outputs(ROOT / "rules", backend))
+    outputs = {output.path: output.rule for output in get_outputs(ROOT / "rules", backend)}
     for path in (
         "data/card.json",
         "outputs/{run}/adapters",
@@ -274,6 +274,45 @@ def test_inventory_comes_from_the_rules(backend: str) -> None:
         all(row)
         for row in get_inventory(ROOT / "rules", backend, "main", ["q8_0"], Path("resources/models/m/model.json"))
     )
+
+
+def test_every_output_of_the_rules_has_a_role(tmp_path: Path) -> None:
+    """A rule that is new or renamed shows here: its files need a line in ROLES, and ROLES holds no other."""
+    (tmp_path / "rules").symlink_to(ROOT / "rules")
+    paths = {output.path for backend in ("cpu", "colab") for output in get_outputs(tmp_path / "rules", backend)}
+    known = {path.replace("{companion}", name) for path in paths for name in ("mmproj-f16.gguf", "head.json")}
+    rare = {path for path in paths if path.startswith(("outputs/{run}/eval/target", "logs/{run}/eval_target"))}
+    rare.add("outputs/{run}/eval/{who}.lm_eval.json")
+    assert {path for path in paths if "{companion}" not in path} - rare <= set(ROLES)
+    assert set(ROLES) <= known
+
+
+def test_rules_come_in_the_order_of_the_workflow() -> None:
+    rules = [output.rule for output in get_outputs(ROOT / "rules", "cpu")]
+    order = [
+        "detect_system",
+        "prepare_data",
+        "train_model_cpu",
+        "evaluate_model",
+        "build_ladder",
+        "write_roadbook",
+        "reflect",
+    ]
+    assert [rules.index(rule) for rule in order] == sorted(rules.index(rule) for rule in order)
+
+
+def test_files_of_exports_and_targets_are_listed_when_they_exist(tmp_path: Path) -> None:
+    (tmp_path / "rules").symlink_to(ROOT / "rules")
+    for place in ("outputs/main/export/vllm", "outputs/main/eval/target", "outputs/main/gguf"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "outputs/main/eval/target/merged.html").write_text("")
+    (tmp_path / "outputs/main/gguf/head.json").write_text("")
+    rows = get_inventory(tmp_path / "rules", "cpu", "main", ["q8_0"], Path("m.json"))
+    listed = {file: role for file, _, role in rows}
+    assert listed["outputs/main/export/vllm"] == "The model in another format"
+    assert listed["outputs/main/gguf/head.json"].startswith("Companion file")
+    assert "outputs/main/eval/target/merged.html" in listed and "outputs/main/gguf/mmproj-f16.gguf" not in listed
+    assert not [file for file in listed if "{" in file]
 
 
 def test_brief_has_no_empty_cell() -> None:

@@ -38,7 +38,7 @@ def test_progress_log(tmp_path: Path) -> None:
     text = render_progress(read_attempts(tmp_path / "logs/phases.jsonl"))
     assert find_placeholders(text) == []
     assert "| train_model | ok | 2026-11-20 10:05:00 | 4 min 0 s | 2 | 2.8 GB |" in text
-    assert "no disk \\| space second line" in text and "its process ended without a word" in text
+    assert "no disk \\| space second line" in text and "its process ended without logging an end" in text
     assert "No step has run yet" in render_progress([])
 
 

@@ -1,1 +1,1 @@
-"""Screens of a run: web page and terminal. They read files and nothing else; no training process knows of them."""
+"""Screens of a run: web page and terminal. They only read files; the training process does not depend on them."""

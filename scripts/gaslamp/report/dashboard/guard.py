@@ -8,10 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gaslamp.core.files import get_csp_hash
 
 HOSTS = {"127.0.0.1", "localhost", "[::1]"}
-# The one inline style is empty: plotly looks for it by its id and adds its rules through the CSSOM, which no policy forbids.
+# The only inline style is empty: plotly finds it by its id and adds its rules through the CSSOM, which is allowed.
 EMPTY = get_csp_hash("")
 POLICY = (
-    f"default-src 'none'; script-src 'self'; style-src 'self' '{EMPTY}'; img-src 'self' data: blob:; connect-src 'self'; worker-src 'self'; "
+    f"default-src 'none'; script-src 'self'; style-src 'self' '{EMPTY}'; img-src 'self' data: blob:; "
+    "connect-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
@@ -25,12 +26,14 @@ HEADERS = {
 
 
 class Guard:
-    """Only this machine's own pages get an answer: the Host is ours (DNS rebinding), the Origin is the Host, methods only read."""
+    """Answers only the pages of this machine: the Host is ours (DNS rebinding) and the Origin is the Host."""
 
     def __init__(self, app: ASGIApp) -> None:
+        """Wrap ``app``."""
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with status 403; every answer gets ``HEADERS``."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -42,9 +45,9 @@ class Guard:
         if name not in HOSTS:
             problem = "this server answers under 127.0.0.1 and localhost only"
         elif "origin" in headers and headers["origin"] != f"http://{host}":
-            problem = "asked from a page of another origin"
+            problem = "the request came from a page of another origin"
         elif headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            problem = "asked from a page of another site"
+            problem = "the request came from a page of another site"
         if problem:
             await PlainTextResponse(f"refused: {problem}\n", status_code=403, headers=HEADERS)(scope, receive, send)
             return

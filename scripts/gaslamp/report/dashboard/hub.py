@@ -22,13 +22,14 @@ QUEUE = 64  # messages that a slow tab may be behind before it has to load every
 
 
 class Hub:
-    """Looks at the files twice a second and tells every tab the same bytes.
+    """Looks at the files twice a second and sends every tab the same bytes.
 
     All state changes in ``tick``, which never waits: a snapshot taken between two ticks and the updates after it fit
     together by their numbers.
     """
 
     def __init__(self, root: Path) -> None:
+        """Start with the project in ``root``; nothing is read yet."""
         self.project = Project(root)
         self.queues: dict[asyncio.Queue[tuple[str, bytes]], str] = {}  # -> id of the training it follows, "" = none yet
         self.numbers: dict[str, int] = {}  # training -> number of its newest update
@@ -58,7 +59,7 @@ class Hub:
             stale = training.cuts != cuts or training is not same
             self.numbers[training.id] = self.get_number(training.id) + (
                 2 if stale else 1
-            )  # a gap: the tab asks for all again
+            )  # a gap: the tab loads everything again
             if followed:
                 update = (
                     {"head": {}, "series": {}} if stale else get_update(training, marks, training.sampled != sampled)
@@ -84,13 +85,13 @@ class Hub:
         for queue, followed in self.queues.items():
             if name is None or followed == name:
                 data = data or dump(value)
-                if queue.full():  # too slow: drop what waits, the gap makes the tab ask for all
+                if queue.full():  # too slow: drop what waits, the gap makes the tab load everything again
                     while not queue.empty():
                         queue.get_nowait()
                 queue.put_nowait((event, data))
 
     async def run(self) -> None:
-        """Tick for ever."""
+        """Tick until the task is cancelled."""
         while True:
             more = self.tick()
             await asyncio.sleep(0 if more else TICK)

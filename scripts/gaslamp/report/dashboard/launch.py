@@ -1,4 +1,4 @@
-"""Starting the web dashboard: the port, one server for a project, and a browser only where a person sits."""
+"""Starting the web dashboard: the port, one server for each project, and a browser only where a person could see it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from gaslamp.core.files import read_json, write_json
 from gaslamp.export.llamacpp.server import get_free_port
 
 RECORD = Path("outputs") / "dashboard.json"  # which server shows this project
-IDLE_SECONDS = 1800.0  # a server that a run started ends when nobody looked for so long
+IDLE_SECONDS = 1800.0  # a server that a run started ends when no tab was open for this long
+
+
+class DashboardSettings(Protocol):
+    """Section ``dashboard`` of the config."""
+
+    open: str
+    port: int
 
 
 def is_person_here() -> bool:
@@ -50,7 +57,7 @@ def find_server(root: Path) -> str | None:
 def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = None) -> None:
     """Serve ``root`` on the first free port from ``port`` on, until Ctrl-C; with ``show`` the browser opens."""
     if url := find_server(root):
-        print(f"the dashboard of this project is already there: {url}", flush=True)
+        print(f"the dashboard of this project already runs: {url}", flush=True)
         if show:
             open_browser(url)
         return
@@ -59,15 +66,12 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
     found = get_free_port(port)
     url = f"http://127.0.0.1:{found}"
     print(
-        f"dashboard: {url}"
-        + (f" (port {port} is taken)" if found != port else "")
-        + "; Ctrl-C ends it, nothing else stops with it",
+        f"dashboard: {url}" + (f" (port {port} is taken)" if found != port else "") + "; Ctrl-C ends it, a run goes on",
         flush=True,
     )
     write_json(root / RECORD, {"port": found, "pid": os.getpid()})
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(0)
-    )  # uvicorn raises it again when it has closed: the record must still go
+    # uvicorn raises the signal again when it has closed: the record must still be removed
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     if show:
         open_browser(url)
     try:
@@ -76,8 +80,8 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
         (root / RECORD).unlink(missing_ok=True)
 
 
-def open_at_start(root: Path, settings: Any) -> None:
-    """At the start of a run: the page opens when a person is there and the config does not forbid it.
+def open_at_start(root: Path, settings: DashboardSettings) -> None:
+    """Open the page at the start of a run, when a person could see it and the config does not forbid it.
 
     Args:
         root: the project.
@@ -110,5 +114,5 @@ def open_at_start(root: Path, settings: Any) -> None:
             if url := find_server(root):
                 break
     if url:
-        print(f"[dashboard] {url} (dashboard.open: never in config.yaml keeps it shut)", flush=True)
+        print(f"[dashboard] {url} (dashboard.open: never in config.yaml keeps it closed)", flush=True)
         webbrowser.open(url)

@@ -1,4 +1,4 @@
-"""What the screens of a project say, as plain values for JSON: runs, phases, machine, and the curves of one training."""
+"""A project folder as the screens read it: config, phases, hardware, metrics; read again only when they changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.trainings import Metrics
 from gaslamp.report.roadbook.progress import Attempt, read_attempts
 
-# The whole graph in its order: (step as in logs/phases.jsonl, its title). A step with a suffix (a level, a format) belongs
+# The whole graph in its order: (step as in logs/phases.jsonl, title). A step with a suffix (a level, a format) belongs
 # to the longest name here that it begins with.
 PHASES = [
     ("write_brief", "Brief"),
@@ -44,20 +44,20 @@ PHASES = [
 _OTHERS = ("build_demo_files", "evaluate_gguf_target", "compare_models_target", "build_llamacpp_rest")
 _ORDER = {"failed": 0, "killed": 1, "interrupted": 2, "running": 3, "ok": 4}
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
-MAX_TRAININGS = 200
 
 
 class Project:
-    """A project folder, asked again and again; only what changed is read."""
+    """A project folder that is looked at again and again; only what changed is read."""
 
     def __init__(self, root: Path) -> None:
+        """Start with the project in ``root``; nothing is read yet."""
         self.root = root
         self.metrics = Metrics(root)
         self._files: dict[Path, tuple[float, Any]] = {}
         self._phases: tuple[float, int, list[Attempt]] = (0.0, -1, [])
 
     def read_facts(self, place: str) -> dict[str, Any]:
-        """A JSON (or YAML) file of the project, read again only when it changed; empty when it is not there or unreadable."""
+        """A JSON or YAML file of the project, read again only when it changed; empty when missing or unreadable."""
         path = self.root / place
         try:
             changed = path.stat().st_mtime
@@ -93,7 +93,7 @@ class Project:
     # ------------------------------------------------------------------------------------------------------- phases
 
     def get_attempts(self) -> list[Attempt]:
-        """All starts of all steps; the file is parsed again only when it grew, running ones are looked at every time."""
+        """All starts of all steps; the file is parsed again when it grew, or while a step runs."""
         path = self.root / "logs" / "phases.jsonl"
         try:
             stat = path.stat()

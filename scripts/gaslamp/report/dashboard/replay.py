@@ -1,4 +1,4 @@
-"""A recorded run played again, at any speed: its events are written to a folder of their own, and the screens read that."""
+"""A recorded run played again at any speed: its events go to a temporary folder that the screens read."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
 
 SAMPLES = Path(__file__).parent / "samples"
-LONGEST = (
-    30.0  # seconds of recorded time between two events that are waited for; a night between two attempts is skipped
-)
+LONGEST = 30.0
+"""Seconds of recorded time between two events that are played; a longer gap (a night between attempts) is skipped."""
 
 
 def find_recording(root: Path, name: str) -> Path:
     """The metrics file that ``name`` means: a path, a run of the project, or a shipped sample.
 
     Raises:
-        GaslampError: there is none of that name; says which there are.
+        GaslampError: there is none of that name; the message lists those that exist.
     """
     places = [Path(name), root / "logs" / name / "train.metrics.jsonl", SAMPLES / f"{name}.metrics.jsonl"]
     for place in places:
@@ -38,9 +37,14 @@ def find_recording(root: Path, name: str) -> Path:
 
 
 class Replay:
-    """Writes the events of a recording to ``folder``/logs/<run>/train.metrics.jsonl in their own rhythm, ``speed`` times faster."""
+    """Writes the events of a recording to ``folder``/logs/<run>/train.metrics.jsonl, ``speed`` times faster."""
 
     def __init__(self, recording: Path, folder: Path, run: str, speed: float) -> None:
+        """Read the recording and begin an empty metrics file.
+
+        Raises:
+            GaslampError: the recording holds no events.
+        """
         self.events = list(read_jsonl(recording))
         if not self.events:
             raise GaslampError(f"{recording} holds no events", "choose a run that logged at least one step")
@@ -50,7 +54,7 @@ class Replay:
         self.path.write_bytes(b"")
 
     def run(self, stop: threading.Event | None = None) -> None:
-        """Play to the end. Times and process are those of the replay, so that every screen takes it for a training of now."""
+        """Play to the end or until ``stop`` is set, with times and process id of now, as in a live training."""
         import orjson
 
         began, first = time.time(), float(self.events[0]["time"])
@@ -78,7 +82,18 @@ class Replay:
 
 
 def play(root: Path, name: str, speed: float, port: int, only: str | None) -> int:
-    """Both screens on a recorded run, until it ended and Ctrl-C."""
+    """Show a recorded run on both screens until Ctrl-C; returns the exit code 0.
+
+    Args:
+        root: the project.
+        name: what ``find_recording`` takes.
+        speed: how many times faster than recorded.
+        port: first port to try.
+        only: ``web`` or ``terminal``; ``None`` for both.
+
+    Raises:
+        GaslampError: a speed that is not above 0, or no such recording.
+    """
     if speed <= 0:
         raise GaslampError(f"SPEED={speed:g} plays nothing", "take a number above 0, such as SPEED=50")
     recording = find_recording(root, name)

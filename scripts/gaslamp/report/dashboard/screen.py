@@ -32,6 +32,7 @@ WORDS = {"error": "failed"}
 
 
 def show_number(value: object) -> str:
+    """A figure with four digits, or with thousands separators for a whole number; a dash where there is none."""
     if not isinstance(value, int | float):
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
@@ -57,12 +58,9 @@ def get_lines(training: Training, width: int) -> list[Text]:
     lines.append(
         Text(f"steps  {_bar(head['step'], head['max_steps'], room)} {head['step']:,} of {head['max_steps']:,}")
     )
+    epoch = head["epoch"] or 0
     if head["epochs"]:
-        lines.append(
-            Text(
-                f"epochs {_bar(head['epoch'] or 0, head['epochs'], room)} {head['epoch'] or 0:.2f} of {head['epochs']:g}"
-            )
-        )
+        lines.append(Text(f"epochs {_bar(epoch, head['epochs'], room)} {epoch:.2f} of {head['epochs']:g}"))
     now, first = head["now"], head["first"]
     parts = [f"loss {show_number(first.get('loss'))} → {show_number(now.get('loss'))}"]
     if "valid_loss" in now:
@@ -91,7 +89,13 @@ def _get_gauge(peak: float) -> str:
 
 
 def get_phase_lines(project: Project, width: int, short: bool = False) -> list[Text]:
-    """All phases of the graph with their signs and times, in lines of ``width``; ``short``: those at work, and how many are done."""
+    """The phases of the graph with their signs and times.
+
+    Args:
+        project: the project.
+        width: columns of a line.
+        short: list only phases that run or failed, and count those that are done.
+    """
     from rich.text import Text
 
     phases = project.get_phases()

@@ -18,7 +18,7 @@ Points = list[list[float | None]]
 
 @dataclass
 class Series:
-    """One logged value over the steps, with both smoothed forms; NaN where the value was no number."""
+    """One logged value over the steps, with both smoothed forms; NaN where the value was NaN or infinite."""
 
     steps: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -29,7 +29,7 @@ class Series:
     _total: float = 0.0  # of the window
 
     def add(self, step: int, value: float) -> None:
-        """Append one value; what is no number counts neither for the smoothed value nor for the mean."""
+        """Append one value; NaN and infinity count neither for the moving average nor for the mean."""
         finite = math.isfinite(value)
         self.broken += not finite
         before = self.ema[-1] if self.ema else math.nan
@@ -43,7 +43,7 @@ class Series:
         self.mean.append(self._total / len(self._window) if self._window else math.nan)
 
     def cut(self, step: int) -> bool:
-        """Drop everything after ``step``: a resume goes on from there. Tells whether something went."""
+        """Drop everything after ``step``, where a resume continues; returns whether anything was dropped."""
         keep = len(self.steps)
         while keep and self.steps[keep - 1] > step:
             keep -= 1
@@ -60,7 +60,7 @@ class Series:
         return next((value for value in reversed(self.values) if value == value), None)
 
     def get_points(self, limit: int) -> dict[str, Points]:
-        """At most ``limit`` points of each form, chosen so that the drawn line looks the same (largest triangle, three buckets)."""
+        """At most ``limit`` points of each form, chosen so that the line looks the same (LTTB downsampling)."""
         return {
             "raw": _thin(self.steps, self.values, limit),
             "ema": _thin(self.steps, self.ema, limit),

@@ -124,7 +124,11 @@ def get_server(app: Starlette, port: int) -> Server:
 
 
 def start_in_thread(root: Path, port: int) -> tuple[Server, str]:
-    """Serve beside other work of this process, on the first free port from ``port`` on: the server (``should_exit`` ends it) and its address."""
+    """Serve in a thread of this process, on the first free port from ``port`` on.
+
+    Returns:
+        The server (set ``should_exit`` to end it) and its address.
+    """
     found = get_free_port(port)
     server = get_server(get_app(root), found)
     threading.Thread(target=server.run, daemon=True).start()

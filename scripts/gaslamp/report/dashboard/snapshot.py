@@ -1,7 +1,8 @@
-"""What the screens show of one training, as plain values for JSON: head, curves, and what is new since the last look."""
+"""What the screens show of one training, as plain values for JSON: head, curves, and updates of both."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -80,7 +81,7 @@ def get_head(training: Training) -> dict[str, Any]:
 
 
 def _get_epochs(training: Training, last: dict[str, Any]) -> float | None:
-    """Epochs in all, from the pace so far: max_steps may end a training earlier or later than the epochs it was planned with."""
+    """Total epochs, extrapolated from the steps so far: max_steps may end a training before its planned epochs."""
     epoch, step = last.get("epoch"), last.get("step")
     if isinstance(epoch, int | float) and epoch > 0 and isinstance(step, int) and step > 0 and training.max_steps:
         return round(epoch * training.max_steps / step, 2)
@@ -113,7 +114,7 @@ def _get_sample(sample: dict[str, Any]) -> dict[str, Any]:
     return {"step": sample.get("step"), "scores": plain, **texts}
 
 
-def get_text(value: Any) -> str:
+def get_text(value: object) -> str:
     """A prompt or answer as text: messages become one turn a line."""
     if isinstance(value, list):
         turns = [
@@ -138,14 +139,11 @@ def _get_settings(start: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in unused}
 
 
-def _round(value: Any) -> Any:
-    return (
-        float(f"{value:.6g}")
-        if isinstance(value, float) and value == value and abs(value) != float("inf")
-        else value
-        if value == value
-        else None
-    )
+def _round(value: float | None) -> float | None:
+    """Six digits, and ``None`` for NaN."""
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.6g}")
+    return value if value == value else None
 
 
 def get_snapshot(training: Training, limit: int = POINTS) -> dict[str, Any]:
@@ -162,7 +160,7 @@ def get_marks(training: Training) -> dict[str, int]:
 
 
 def get_update(training: Training, marks: dict[str, int], sampled: bool) -> dict[str, Any]:
-    """Head and the points that came after ``marks``; settings, and samples unless there are new ones, are left out."""
+    """Head and points after ``marks``; the settings are left out, and the samples unless there are new ones."""
     skipped = ("settings",) if sampled else ("settings", "samples")
     head = {name: value for name, value in get_head(training).items() if name not in skipped}
     return {

@@ -10,15 +10,16 @@ CHUNK = 2_000_000  # bytes per read: a long history comes in parts, so that a se
 
 
 class Tail:
-    """The new complete lines of a file that grows; a file that was replaced or cut starts again."""
+    """The new complete lines of a file that grows; a file that was replaced or cut is read from its start."""
 
     def __init__(self, path: Path) -> None:
+        """Start before the first line of ``path``, which need not exist yet."""
         self.path, self.offset = path, 0
         self.state: tuple[int, int, int] | None = None  # inode, size, time of change when everything had been read
         self.head = b""  # how the file begins: a new file may get the inode of the old one
 
     def read(self) -> tuple[bool, list[dict[str, Any]]]:
-        """Whether the file began anew, and up to CHUNK bytes of its new lines as objects. Lines that are no JSON are left out."""
+        """Whether the file was replaced, and its new lines as objects, up to CHUNK bytes; broken lines are skipped."""
         import orjson
 
         try:
@@ -29,8 +30,8 @@ class Tail:
         if state == self.state:
             return False, []
         with self.path.open("rb") as handle:
-            anew = stat.st_size < self.offset or handle.read(len(self.head)) != self.head
-            if anew:
+            replaced = stat.st_size < self.offset or handle.read(len(self.head)) != self.head
+            if replaced:
                 self.offset, self.head = 0, b""
             if not self.head:
                 handle.seek(0)
@@ -48,4 +49,4 @@ class Tail:
                 continue
             if isinstance(row, dict):
                 rows.append(row)
-        return anew, rows
+        return replaced, rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.report.dashboard.charts import clean
 from gaslamp.report.dashboard.panels import get_panels
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 EVERY = 1.0  # seconds between two looks at the files
 
 
-def get_console(**options: Any) -> Console:
-    """A rich console; NO_COLOR and pipes are respected by rich itself."""
+def get_console() -> Console:
+    """A rich console; rich itself respects NO_COLOR and pipes."""
     from rich.console import Console
 
-    return Console(highlight=False, **options)
+    return Console(highlight=False)
 
 
 def watch(root: Path, run: str | None, console: Console | None = None, until: float | None = None) -> int:
@@ -65,7 +65,8 @@ def show_status(root: Path, run: str | None, console: Console | None = None) -> 
         if training is None:
             console.print(
                 Text(
-                    f"nothing runs{f' under the name {clean(run)}' if run else ''}, and no training has logged a step yet: make run"
+                    f"nothing runs{f' under the name {clean(run)}' if run else ''}, and no training has logged a step "
+                    "yet: make run"
                 )
             )
         else:
@@ -74,7 +75,8 @@ def show_status(root: Path, run: str | None, console: Console | None = None) -> 
             ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.last_time))
             console.print(
                 Text(
-                    f"nothing runs. Last training: {clean(brief['run'])}, {word} at step {brief['step']:,} of {brief['max_steps']:,}, {ended}, loss {show_number(brief['loss'])}"
+                    f"nothing runs. Last training: {clean(brief['run'])}, {word} at step {brief['step']:,} of "
+                    f"{brief['max_steps']:,}, {ended}, loss {show_number(brief['loss'])}"
                 )
             )
             if brief["reason"]:
@@ -87,10 +89,10 @@ def show_status(root: Path, run: str | None, console: Console | None = None) -> 
         for line in get_lines(training, console.width):
             console.print(line)
         for name, text in (training.start.get("chosen") or {}).items():
-            console.print(Text(f"chosen, as config.yaml leaves it open: {clean(name)} {clean(text)}"))
+            console.print(Text(f"chosen automatically (open in config.yaml): {clean(name)} {clean(text)}"))
         for panel in get_panels(training):
             if panel.hint.level in ("watch", "bad"):
-                console.print(Text(f"look at {panel.title.lower()}: {clean(panel.hint.text)}", style="yellow"))
+                console.print(Text(f"check {panel.title.lower()}: {clean(panel.hint.text)}", style="yellow"))
     for line in get_phase_lines(project, console.width):
         console.print(line)
     return 0

@@ -22,6 +22,7 @@ class Training:
     """One training of a run: all events of one key, resumes included."""
 
     def __init__(self, run: str, key: str) -> None:
+        """An empty training of a run; ``key`` identifies its data and settings."""
         self.run, self.key = run, key
         self.starts: list[dict[str, Any]] = []
         self.end: dict[str, Any] | None = None
@@ -49,15 +50,17 @@ class Training:
 
     @property
     def method(self) -> str:
+        """Name of the method; ``sft`` for a recording that does not name one."""
         return str(self.start.get("method", "sft"))
 
     @property
     def max_steps(self) -> int:
+        """Steps that the training will take; 0 when unknown."""
         value = self.start.get("max_steps")
         return int(value) if isinstance(value, int | float) else 0
 
     def add(self, event: dict[str, Any]) -> None:
-        """Take in one event of the file; kinds that are not known are left alone."""
+        """Add one event of the file; unknown kinds are ignored."""
         self.changes += 1
         now = event.get("time")
         if isinstance(now, int | float):
@@ -128,7 +131,10 @@ class Training:
             return "waiting", "no training has started"
         if is_alive(self.start.get("pid"), self.start.get("time", 0.0)):
             return "training", ""
-        return "killed", "its process is gone and wrote no end: the same command goes on from the newest checkpoint"
+        return (
+            "killed",
+            "its process ended without logging an end: the same command continues from the newest checkpoint",
+        )
 
     def get_elapsed(self, live: bool) -> float:
         """Seconds of training over all attempts."""
@@ -151,12 +157,13 @@ class Metrics:
     """All trainings in the metrics files of a project (``logs/<run>/train.metrics.jsonl``)."""
 
     def __init__(self, root: Path) -> None:
+        """Start with the project in ``root``; nothing is read yet."""
         self.root = root
         self.tails: dict[str, Tail] = {}
         self.trainings: dict[str, Training] = {}
 
     def poll(self) -> bool:
-        """Take in what was appended since the last call; True while there is more to read."""
+        """Read what was appended since the last call; True while there is more to read."""
         more = False
         found = {path.parent.name: path for path in self.root.glob("logs/*/train.metrics.jsonl")}
         for run in set(self.tails) - set(found):  # make clean-run
@@ -164,8 +171,8 @@ class Metrics:
             self._forget(run)
         for run, path in found.items():
             tail = self.tails.setdefault(run, Tail(path))
-            anew, events = tail.read()
-            if anew:
+            replaced, events = tail.read()
+            if replaced:
                 self._forget(run)
             for event in events:
                 key = str(event.get("key", ""))
@@ -175,7 +182,7 @@ class Metrics:
         return more
 
     def read_all(self) -> None:
-        """Everything that stands in the files now."""
+        """Read everything that is in the files now."""
         while self.poll():
             pass
 

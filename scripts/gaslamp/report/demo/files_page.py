@@ -64,7 +64,7 @@ def render_files_page(ladder: Ladder, parity: Parity, settings: Slice, digest: s
 
 
 def build_files_page(ladder: Path, parity: Path, plot: Path, roadbook: Path, settings: Slice, out: Path) -> None:
-    """Write the page of the files to ``out``, and copy what it links to into the same folder: the plot and the roadbook.
+    """Write the page of the files to ``out`` and copy the plot and the roadbook into the same folder.
 
     Args:
         ladder, parity: JSON facts of the run.

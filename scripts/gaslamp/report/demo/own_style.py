@@ -1,4 +1,4 @@
-"""A style of the user's own: a CSS file that comes last, or colours read from a DESIGN.md."""
+"""The user's own style: a CSS file that is applied last, or colours read from a DESIGN.md."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COLOR = re.compile(r"^[\s|*`_-]*([A-Za-z][A-Za-z ]*?)[\s|*`_:-]+(#[0-9a-fA-F]{6
 
 
 def read_colors(text: str) -> dict[str, str]:
-    """Custom property -> colour from lines such as ``Accent: #0052cc``, ``| Background | #fff |`` or ``- **Text** `#111111```."""
+    """Custom property -> colour, from lines such as ``Accent: #0052cc`` or ``| Background | #fff |``."""
     found = {}
     for line in text.splitlines():
         if (match := _COLOR.match(line)) and (name := NAMES.get(match.group(1).strip().lower())):
@@ -49,18 +49,19 @@ def get_own_style(place: str | None, root: Path) -> str:
     """CSS that comes after the page's own; empty without ``demo.style``.
 
     Raises:
-        GaslampError: no such file, one that would end the style element, no colours in it, or words that could not be read on them.
+        GaslampError: no such file, one that would end the style element, one without colours, or text colours with too
+            little contrast.
     """
     if not place:
         return ""
     file = root / place
     if not file.is_file():
-        raise GaslampError(f"demo.style: {place} is not here", "put the file there, or set demo.style to null")
+        raise GaslampError(f"demo.style: {place} does not exist", "create the file, or set demo.style to null")
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".css":
         if "</" in text or "@import" in text:
             raise GaslampError(
-                f"demo.style: {place} holds '</' or '@import'", "take it out: the page is one file that loads nothing"
+                f"demo.style: {place} holds '</' or '@import'", "remove it: the page is one file that loads nothing"
             )
         return f"\n/* {file.name} */\n{text}"
     colors = read_colors(text)
@@ -76,7 +77,8 @@ def get_own_style(place: str | None, root: Path) -> str:
     for name in ("ink", "soft", "accent-text", "good", "bad"):
         if name in colors and (ratio := get_contrast(colors[name], paper)) < 4.5:
             raise GaslampError(
-                f"demo.style: {place}: {name.removesuffix('-text')} {colors[name]} on {paper} has a contrast of {ratio:.1f}, words need 4.5 (WCAG AA)",
-                "take a darker or lighter tone for it",
+                f"demo.style: {place}: {name.removesuffix('-text')} {colors[name]} on {paper} has a contrast of "
+                f"{ratio:.1f}; text needs 4.5 (WCAG AA)",
+                "choose a darker or lighter tone for it",
             )
     return "\n:root{" + "".join(f"--{name}:{color};" for name, color in colors.items()) + "}"

@@ -1,4 +1,4 @@
-"""The words of the demo page: one YAML file for each language."""
+"""The texts of the demo page: one YAML file for each language."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ LANGUAGES = Path(__file__).parent / "languages"
 
 
 def get_languages() -> list[str]:
-    """Codes of the languages there are, such as ``en`` or ``zh-Hans``."""
+    """Codes of the languages that exist, such as ``en`` or ``zh-Hans``."""
     return sorted(path.stem for path in LANGUAGES.glob("*.yaml"))
 
 
 def read_language(code: str) -> dict[str, str]:
-    """All strings of a language; a key that its file lacks is English.
+    """All texts of a language; a key that its file lacks is in English.
 
     Raises:
         GaslampError: there is no such language.
@@ -24,8 +24,8 @@ def read_language(code: str) -> dict[str, str]:
 
     if code not in get_languages():
         raise GaslampError(
-            f"demo.language: there is no language '{code}'; there is: {', '.join(get_languages())}",
-            "take one of them, or write languages/<code>.yaml",
+            f"demo.language: there is no language '{code}'; available: {', '.join(get_languages())}",
+            "choose one of them, or write languages/<code>.yaml",
         )
     words: dict[str, str] = {}
     for name in dict.fromkeys(("en", code)):

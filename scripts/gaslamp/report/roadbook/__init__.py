@@ -1,1 +1,1 @@
-"""Prose from facts: the roadbook, the brief, the progress log and the closing table."""
+"""Markdown written from the facts: the roadbook, the brief and the progress log."""

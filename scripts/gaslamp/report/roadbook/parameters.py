@@ -27,10 +27,10 @@ def get_trained_settings(train: TrainFacts, config: Mapping[str, Any]) -> dict[s
     return {**config, **recorded, **train.settings}
 
 
-def get_asked_settings(train: TrainFacts) -> dict[str, Any]:
+def get_requested_settings(train: TrainFacts) -> dict[str, Any]:
     """Section ``train`` of the config that training started with; empty when train.json does not record it."""
-    asked: dict[str, Any] = train.provenance.settings.get("train", {}) if train.provenance else {}
-    return asked
+    requested: dict[str, Any] = train.provenance.settings.get("train", {}) if train.provenance else {}
+    return requested
 
 
 def show_value(value: object) -> str:
@@ -54,7 +54,7 @@ def get_parameters(trained: Mapping[str, Any], train: TrainFacts) -> list[tuple[
         train: train.json.
     """
     decisions = {decision.name: decision for decision in train.decisions}
-    asked = get_asked_settings(train)
+    requested = get_requested_settings(train)
     preset = _get_preset(train, trained)
     rows = []
     for key, value in trained.items():
@@ -66,7 +66,7 @@ def get_parameters(trained: Mapping[str, Any], train: TrainFacts) -> list[tuple[
                 why = decisions[f"{key}.{name}"].reason if f"{key}.{name}" in decisions else ""
                 rows.append((f"{key}.{name}", show_value(item), why or about.get(name, "")))
             continue
-        value, why = _explain(key, value, trained, asked, decisions.get(key))
+        value, why = _explain(key, value, trained, requested, decisions.get(key))
         if not why:
             source = f"Preset of {train.method}. " if key in preset and value == preset[key] else ""
             field = Train.model_fields.get(key)
@@ -89,11 +89,11 @@ def _shorten(description: str) -> str:
 
 
 def _explain(
-    key: str, value: Any, trained: Mapping[str, Any], asked: Mapping[str, Any], decision: Decision | None
-) -> tuple[Any, str]:
+    key: str, value: object, trained: Mapping[str, Any], requested: Mapping[str, Any], decision: Decision | None
+) -> tuple[object, str]:
     """The value that trained, and the reason that the run recorded for it; an empty reason when it recorded none."""
-    if key in asked and asked[key] != value:
-        return value, f"Changed after an out-of-memory step; the config had {show_value(asked[key])}"
+    if key in requested and requested[key] != value:
+        return value, f"Changed after an out-of-memory step; the config had {show_value(requested[key])}"
     if decision is None:
         return value, ""
     if key in (trained.get("choose") or ()):

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.console import get_duration
 from gaslamp.core.files import read_jsonl, write_text
@@ -16,7 +15,7 @@ from gaslamp.pages.markdown import escape_cell
 
 @dataclass
 class Attempt:
-    """One start of a step and what became of it: ok, failed, interrupted, killed or running."""
+    """One start of a step and its status: ok, failed, interrupted, killed or running."""
 
     step: str
     pid: int
@@ -29,7 +28,7 @@ class Attempt:
 
 
 def read_attempts(path: Path) -> list[Attempt]:
-    """The attempts in the order of their starts; none when nothing was logged. This process's own is left out."""
+    """The attempts in ``logs/phases.jsonl`` in the order of their starts, without the one of this process."""
     if not path.is_file():
         return []
     attempts: list[Attempt] = []
@@ -61,7 +60,7 @@ def get_phases(attempts: list[Attempt]) -> list[list[Attempt]]:
     for attempt in attempts:
         earlier = by_step.setdefault(attempt.step, [])
         if earlier and earlier[-1].status == "ok":
-            earlier.clear()  # a finished run of the step, done again since
+            earlier.clear()  # the step finished and ran again since
         earlier.append(attempt)
     return list(by_step.values())
 
@@ -76,35 +75,40 @@ def _time(text: str) -> str:
 
 
 def render_progress(attempts: list[Attempt]) -> str:
-    """The Markdown text: one row a step, then every attempt that did not end well."""
+    """The progress log as Markdown: one row for each step, then every attempt that failed or was interrupted."""
     lines = ["# Progress", ""]
     if not attempts:
         return "\n".join([*lines, "No step has run yet."]) + "\n"
     lines += ["| Step | Status | Last start | Time | Attempts | Peak memory |", "|---|---|---|---|---|---|"]
     for tries in get_phases(attempts):
         last = tries[-1]
-        cells: list[Any] = [last.step, last.status, _time(last.started)]
+        cells: list[object] = [last.step, last.status, _time(last.started)]
         cells += ["not recorded" if last.seconds is None else get_duration(last.seconds), len(tries)]
         cells += ["not recorded" if last.peak_memory_gb is None else f"{last.peak_memory_gb:.1f} GB"]
         lines.append("| " + " | ".join(escape_cell(cell) for cell in cells) + " |")
     total = sum(attempt.seconds or 0 for attempt in attempts)
     lines += ["", f"Work recorded: {get_duration(total)} over {len(attempts)} starts (steps may overlap)."]
     if broken := [attempt for attempt in attempts if attempt.status not in ("ok", "running")]:
-        lines += ["", "## What did not end well", "", "| Step | When | What | Why |", "|---|---|---|---|"]
-        for attempt in broken:
-            why = attempt.error or (
-                "its process ended without a word" if attempt.status == "killed" else "no reason recorded"
-            )
-            lines.append(
-                f"| {escape_cell(attempt.step)} | {_time(attempt.started)} | {escape_cell(attempt.status)} | {escape_cell(why)} |"
-            )
         lines += [
             "",
-            "The same command goes on: finished steps are kept, training continues from its newest checkpoint.",
+            "## Failed and interrupted attempts",
+            "",
+            "| Step | Started | Status | Reason |",
+            "|---|---|---|---|",
+        ]
+        for attempt in broken:
+            why = attempt.error or (
+                "its process ended without logging an end" if attempt.status == "killed" else "no reason recorded"
+            )
+            cells = [attempt.step, _time(attempt.started), attempt.status, why]
+            lines.append("| " + " | ".join(escape_cell(cell) for cell in cells) + " |")
+        lines += [
+            "",
+            "The same command continues: finished steps are kept, training resumes from its newest checkpoint.",
         ]
     return "\n".join(lines) + "\n"
 
 
 def write_progress(phases: Path, out: Path) -> None:
-    """Write the progress log to ``out``."""
+    """Write the progress log to ``out``, from the file ``phases`` (logs/phases.jsonl)."""
     write_text(out, render_progress(read_attempts(phases)))

@@ -1,4 +1,4 @@
-"""outputs/<run>/report.html: data, curves, evaluation, ladder, parity, environment and provenance, rendered from the facts."""
+"""outputs/<run>/report.html: data, curves, evaluation, ladder, parity, environment and provenance on one page."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def _get_training(train: TrainFacts) -> list[list[str]]:
         ["Loss", f"{train.loss_first:.4g} → {train.loss_last:.4g}"],
         [
             "Time",
-            f"{get_duration(train.seconds)}, {train.seconds_per_step:.3g} s a step, {train.tokens_per_second:,.0f} tokens a second",
+            f"{get_duration(train.seconds)}, {train.seconds_per_step:.3g} s a step, "
+            f"{train.tokens_per_second:,.0f} tokens a second",
         ],
         ["Peak memory", f"{train.peak_memory_gb:.2f} GB"],
         ["Attempts", str(train.attempts)],
