@@ -2,6 +2,7 @@
 PROFILE ?= cpu
 PYTHON ?= python3
 BIN := .venv/bin
+PYTHON_HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 READY := .venv/.installed
 MLX := .venv-mlx/.installed
 
@@ -10,6 +11,7 @@ MLX := .venv-mlx/.installed
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "  deploy to upgrade, data, serve, chat-eval and replay act on the newest project, PROJECT=name picks another; PROFILE=cpu|cuda|mac|mps|colab"
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
@@ -34,11 +36,33 @@ $(MLX): pyproject.toml
 	@$(if $(LIGHT),.venv-mlx/bin/python -m pip install --disable-pip-version-check --no-compile --no-deps $$(grep '^mlx-vlm' .venv-mlx/extra.txt),touch $(MLX)) # LIGHT=1: what the training loads, in a third of the time
 	@.venv-mlx/bin/python $(COMPILE) .venv-mlx/lib || true
 
+# A command of a project, in its folder; what it prints works from here. It acts on the project of `make run` or on the newest.
+FORWARD = GASLAMP_PREFIX="$$project/" GASLAMP_PROJECT="$(PROJECT)" $(MAKE) --no-print-directory -C "$$project" $@
+NAMED := $(if $(PROJECT),--project "$(PROJECT)")
+
 run: setup $(if $(filter mac,$(PROFILE)),mlx) ## the whole story on the embedded task: projects/<today's project>, every phase; goes on where it stopped
-	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" run PROFILE=$(PROFILE)
+	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
 
 llamacpp: setup ## all of llama.cpp, found or built, into the cache that every project shares
-	@project="$$($(BIN)/python scripts/start_project.py)" && $(MAKE) --no-print-directory -C "$$project" llamacpp PROFILE=$(PROFILE)
+	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+
+deploy: ## measure the speed of each level, serve the recommended one, open the chat
+chat: ## chat with the served model in the terminal
+stop: ## stop the server
+status: ## one look at what runs
+dashboard: ## live curves and phases in the browser
+watch: ## the same in the terminal
+push: ## to the model hub; DRY_RUN=1 only shows what would go
+upgrade: ## show what changed since the project was made, and take it over
+PROJECT_COMMANDS := data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
+.PHONY: $(PROJECT_COMMANDS)
+
+$(PROJECT_COMMANDS): setup
+	@project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+
+.PHONY: doctor
+doctor: ## versions, machine, backend, disk, config problems and the last failure: one block to paste into an issue
+	@$(PYTHON_HERE) scripts/run_doctor.py --folder projects --backend $(PROFILE) $(NAMED)
 
 new: setup ## a project of your own: two questions, then it stands in projects/
 	@$(BIN)/cookiecutter . --directory cookiecutter-template --output-dir projects

@@ -18,6 +18,7 @@ from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.places import localize
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
@@ -33,7 +34,7 @@ try:
     CONFIG = load_config(config)
     release_stale_lock(Path.cwd())
 except GaslampError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(localize(str(error)))
 
 # What the scripts read: config.yaml, the profile's backend and --config, merged. The rules' `params` decide what runs again.
 CONFIG_FILE = write_merged(config)

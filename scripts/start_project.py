@@ -1,11 +1,16 @@
-"""Print the folder of the project that `make run` works on; the first call generates it, without questions."""
+"""Print the folder of the project that a command of the repository acts on.
+
+Without options it is the project of `make run`; the first call generates it, without questions.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from gaslamp.config.projects import find_project
 from gaslamp.config.scaffold import ensure_current, is_behind
 from gaslamp.core.errors import exit_with_help
 
@@ -14,15 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--folder", type=Path, default=ROOT / "projects", help="where projects stand, default: projects/"
-    )
+    parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects are, default: projects/")
+    parser.add_argument("--newest", action="store_true", help="the project that was worked on last; generate nothing")
+    parser.add_argument("--project", help="this one: a name in --folder, or a path")
     args = parser.parse_args()
-    project, is_new = ensure_current(args.folder, ROOT)
-    print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)
-    if not is_new and is_behind(project, ROOT):
-        print(f"note: the repository has changed since; `make -C '{project}' upgrade` takes that over", file=sys.stderr)
-    print(project)
+    if args.newest or args.project:
+        project = find_project(args.folder, args.project)
+        which = "" if args.project else " (the newest; PROJECT=name picks another)"
+        print(f"project {project.name}{which}", file=sys.stderr)
+    else:
+        project, is_new = ensure_current(args.folder, ROOT)
+        print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)
+        if not is_new and is_behind(project, ROOT):
+            print("note: the repository has changed since; make upgrade shows what, and takes it over", file=sys.stderr)
+    print(os.path.relpath(project) if project.resolve().is_relative_to(Path.cwd()) else project)
 
 
 if __name__ == "__main__":

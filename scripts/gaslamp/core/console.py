@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.places import localize, unwrap
 
 PHASES = Path("logs") / "phases.jsonl"
 
@@ -24,7 +25,7 @@ _step = "gaslamp"
 
 def say(text: str) -> None:
     """Print one progress line, marked with the step it belongs to."""
-    print(f"[{_step}] {text}", file=_terminal, flush=True)
+    print(localize(f"[{_step}] {text}"), file=_terminal, flush=True)
 
 
 def get_duration(seconds: float) -> str:
@@ -175,6 +176,8 @@ def redirected(name: str, log: str | Path) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = unwrap(sys.stdout), unwrap(sys.stderr)  # a log keeps paths relative to the project
     terminal_out, terminal_err = os.dup(1), os.dup(2)
     _terminal = os.fdopen(os.dup(terminal_out), "w", buffering=1, encoding="utf-8", errors="replace")
     descriptor = os.open(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -198,4 +201,5 @@ def redirected(name: str, log: str | Path) -> Iterator[None]:
         os.dup2(terminal_err, 2)
         os.close(terminal_out)
         os.close(terminal_err)
+        sys.stdout, sys.stderr = streams
         _terminal = sys.stdout

@@ -1,17 +1,20 @@
-"""The one error a user is meant to see, and the wrapper every script's ``main`` runs in."""
+"""The one error that a user sees, and the wrapper that every script's ``main`` runs in."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
+from gaslamp.core.places import PREFIX, LocalizedStream
+
 
 class GaslampError(Exception):
-    """A problem the user can mend: what happened, the usual fix, then the less likely one.
+    """A problem that the user can fix: what happened, the usual fix, then the less likely one.
 
     Args:
         cause: what is wrong, with file, line or row where there is one.
-        fix: what mends it most of the time.
+        fix: what fixes it most of the time.
         less_likely: what else it may be, or ``None``.
         code: exit code of the process, 1 to 125.
     """
@@ -38,7 +41,13 @@ class Interrupted(GaslampError):
 
 
 def exit_with_help(main: Callable[[], int | None]) -> None:
-    """Run a script's ``main``; a GaslampError becomes its text and exit code, anything else keeps its traceback."""
+    """Run a script's ``main`` and end the process with its exit code.
+
+    A GaslampError becomes its text and exit code, anything else keeps its traceback. Paths are printed as they work where
+    the command was typed (core/places.py).
+    """
+    if os.environ.get(PREFIX):
+        sys.stdout, sys.stderr = LocalizedStream(sys.stdout), LocalizedStream(sys.stderr)  # type: ignore[assignment]
     try:
         sys.exit(main() or 0)
     except GaslampError as error:

@@ -170,7 +170,7 @@ def show_summary(run: str, console: Console) -> None:
         console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
 
-def _read_last_lines(log: Path, count: int = 12) -> list[str]:
+def read_last_lines(log: Path, count: int = 12) -> list[str]:
     """The last lines of a log that hold text, each cut at 200 characters; of a progress bar only its last state."""
     if not log.is_file():
         return []
@@ -196,7 +196,7 @@ def show_failure(run: str, console: Console) -> None:
     for attempt in broken:
         reason = f": {' '.join(attempt.error.split())[:300]}" if attempt.error else ""
         console.print(Text(f"{attempt.step} {attempt.status}{reason}"), style="bold red")
-        lines = _read_last_lines(Path(attempt.log)) if attempt.log else []
+        lines = read_last_lines(Path(attempt.log)) if attempt.log else []
         if lines:
             console.print(Text(f"  end of {attempt.log}:"), soft_wrap=True)
         for line in lines:
