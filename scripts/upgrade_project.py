@@ -1,25 +1,42 @@
-"""Replace this project's pinned rules and code by a newer version; config, data and results stay as they are."""
+"""Show what changed since this project was made, and replace its pinned rules and code by the newer version.
+
+Config, data and results stay as they are.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from gaslamp.config.scaffold import upgrade_project
+from gaslamp.config.upgrade import Upgrade, group_by_room, upgrade_project
 from gaslamp.core.errors import exit_with_help
+
+
+def show(upgrade: Upgrade) -> None:
+    """Print the changelog since the pinned version, then the changed files by room."""
+    if upgrade.is_empty:
+        return
+    print(f"from {upgrade.pinned} to {upgrade.new_version}\n")
+    print(upgrade.changelog or f"the changelog has nothing newer than {upgrade.pinned}")
+    for room, lines in group_by_room(upgrade).items():
+        print(f"\n{room}")
+        for line in lines:
+            print(f"  {line}")
+    print(flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
     parser.add_argument("--source", help="path or git URL of the repository, default: where the project came from")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and replace nothing")
     parser.add_argument("--force", action="store_true", help="replace edited files too")
     args = parser.parse_args()
-    changes = upgrade_project(args.project, args.source, args.force)
-    for kind, names in changes.items():
-        for name in names:
-            print(f"{kind}: {name}")
-    print("upgraded" if any(changes.values()) else "nothing to do: the pinned copy is up to date")
+    upgrade = upgrade_project(args.project, args.source, args.force, args.dry_run, show)
+    if upgrade.is_empty:
+        print("nothing to do: the pinned copy is up to date")
+    else:
+        print("nothing was replaced (dry run)" if args.dry_run else f"upgraded to {upgrade.new_version}")
 
 
 if __name__ == "__main__":

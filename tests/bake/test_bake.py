@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ, run
+from gaslamp import __version__
 from gaslamp.config.load import load_config
+from gaslamp.config.projects import find_project
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.train import Train
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 
 OWN_FILES = {
@@ -306,8 +310,10 @@ def test_memory_is_taken_along(bake: Bake, home: Path, tmp_path: Path) -> None:
     assert (baked.project / ".gaslamp_context").is_dir()
 
 
-def make(project: Path, *arguments: str, home: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return run("make", *arguments, cwd=project, home=home, stdin=stdin)
+def make(
+    project: Path, *arguments: str, home: Path, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return run("make", *arguments, cwd=project, home=home, stdin=stdin, **variables)
 
 
 def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None:
@@ -325,6 +331,7 @@ def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None
         "replay",
         "check-pin",
         "upgrade",
+        "doctor",
         "clean-run",
         "setup",
     ):
@@ -398,6 +405,7 @@ def test_pin_and_upgrade(default_project: Path, tmp_path: Path, home: Path) -> N
     config = (project / "config.yaml").read_bytes()
     done = make(project, "upgrade", "FORCE=1", home=home)
     assert done.returncode == 0, done.stdout
+    assert "restored workflow/Snakefile" in done.stdout and "restored scripts/detect_env.py" in done.stdout
     assert (
         snakefile.read_bytes() == before
         and script.is_file()
@@ -416,13 +424,81 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
     (newer / "rules" / "memory.smk").unlink()
     shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "slurm")
     shutil.copytree(default_project, project, symlinks=True)
+    changelog = "# Changes\n\n## 9.1\n\nA new phase.\n\n## 9.0\n\nFaster.\n\n## {pinned}\n\nOld news.\n"
+    (newer / "CHANGELOG.md").write_text(changelog.format(pinned=__version__))
+    before = {file: file.read_bytes() for file in project.rglob("*") if file.is_file() and not file.is_symlink()}
+    done = make(project, "upgrade", f"FROM={newer}", "DRY_RUN=1", home=home)
+    assert done.returncode == 0 and "nothing was replaced" in done.stdout and "new      rules/new.smk" in done.stdout
+    assert {file: file.read_bytes() for file in before} == before
     done = make(project, "upgrade", f"FROM={newer}", home=home)
     assert done.returncode == 0, done.stdout
-    assert "new: rules/new.smk" in done.stdout and "removed: rules/memory.smk" in done.stdout
+    assert "A new phase." in done.stdout and "Faster." in done.stdout and "Old news." not in done.stdout
+    rooms = done.stdout[done.stdout.index("\nmemory\n") :]
+    assert rooms.index("removed  rules/memory.smk") < rooms.index("\nnew\n") < rooms.index("new      rules/new.smk")
     assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "memory.smk").exists()
     assert (project / "slurm" / "config.yaml").is_file()
     record = json.loads((project / ".gaslamp.json").read_text())
     assert record["source"] == str(newer) and record["upgraded"] and record["created"]
+
+
+def make_in_root(project: str | Path, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """A command of the repository's Makefile on a project; the environment counts as installed."""
+    return run("make", "-o", ".venv/.installed", *arguments, f"PROJECT={project}", cwd=ROOT, home=home)
+
+
+def test_the_root_acts_on_a_project_and_prints_paths_that_work(
+    default_project: Path, tmp_path: Path, home: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(default_project, project, symlinks=True)
+    done = make_in_root(project, "status", home=home)
+    assert done.returncode != 0 and f"project {project.name}\n" in done.stdout
+    assert f"make run PROJECT={project}" in done.stdout
+    (project / "config.yaml").write_text("nope: 1\n")
+    done = make_in_root(project, "push", home=home)
+    assert f"error: {project}/config.yaml, line 1: unknown key 'nope'" in done.stdout
+    assert f"usual fix:       edit {project}/config.yaml" in done.stdout
+    done = make(project, "push", home=home)
+    assert "error: config.yaml, line 1" in done.stdout, "in the project itself"
+    done = make_in_root("nowhere", "status", home=home)
+    assert done.returncode != 0 and "PROJECT=nowhere is no project" in done.stdout
+
+
+def test_the_newest_project_is_the_one_worked_on_last(tmp_path: Path) -> None:
+    for number, name in enumerate(("old", "new", "older")):
+        (tmp_path / name / "logs").mkdir(parents=True)
+        for file in (".gaslamp.json", "config.yaml"):
+            (tmp_path / name / file).write_text("{}")
+            os.utime(tmp_path / name / file, (1000 + number, 1000 + number))
+    assert find_project(tmp_path).name == "older"
+    (tmp_path / "old" / "logs" / "phases.jsonl").write_text("")
+    assert find_project(tmp_path) == tmp_path / "old" and find_project(tmp_path, "new") == tmp_path / "new"
+    with pytest.raises(GaslampError, match="is no project"):
+        find_project(tmp_path, "nowhere")
+    with pytest.raises(GaslampError, match="there is no project"):
+        find_project(tmp_path / "empty")
+
+
+def test_doctor_is_one_block_without_secrets(default_project: Path, tmp_path: Path, home: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(default_project, project, symlinks=True)
+    done = make(project, "doctor", home=home, HF_TOKEN="hf_abcdefghijklmnop")
+    assert done.returncode == 0 and "no problem found" in done.stdout, done.stdout
+    for title in ("versions", "machine", "backend cpu", "disk", "llama.cpp", "config", "last failure"):
+        assert re.search(rf"^{re.escape(title)}: \S", done.stdout, re.MULTILINE), title
+    (project / "config.yaml").write_text("nope: 1\n")
+    (project / "logs" / "prepare_data.log").write_text("reading\nhf_abcdefghijklmnop\nGET ?token=abc\nboom\n")
+    events = [
+        {"step": "prepare_data", "event": "start", "log": "logs/prepare_data.log"},
+        {"step": "prepare_data", "event": "end", "status": "failed", "error": f"no file {home}/rows.csv"},
+    ]
+    lines = [json.dumps({"time": "2026-11-20T10:00:00+01:00", "pid": 1, **event}) for event in events]
+    (project / "logs" / "phases.jsonl").write_text("\n".join(lines) + "\n")
+    done = make(project, "doctor", home=home)
+    assert done.returncode != 0 and "2 to look at: config, last failure" in done.stdout
+    assert "prepare_data failed" in done.stdout and "no file ~/rows.csv" in done.stdout and "    boom" in done.stdout
+    assert "unknown key 'nope'" in done.stdout
+    assert "hf_abc" not in done.stdout and "token=abc" not in done.stdout and str(home) not in done.stdout
 
 
 def test_current_project_is_kept(tmp_path: Path) -> None:
@@ -440,7 +516,7 @@ def test_current_project_is_kept(tmp_path: Path) -> None:
 
 def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
     done = run("make", cwd=ROOT, home=home)
-    for target in ("setup", "run", "new", "test", "lint", "bench", "schema"):
+    for target in ("setup", "run", "deploy", "push", "status", "doctor", "new", "test", "lint", "bench", "schema"):
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
 
 

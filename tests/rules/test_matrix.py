@@ -289,7 +289,7 @@ def test_progress_was_visible(finished: Path) -> None:
     """A line from every step, no wall of warnings."""
     lines = (finished / "first_run.txt").read_text().splitlines()
     steps = {line.split("]")[0].strip("[") for line in lines if line.startswith("[") and "]" in line}
-    assert {"data", "model", "train", "preflight"} <= steps
+    assert {"prepare_data", "fetch_model", "train_model", "check_preflight", "evaluate_model_tuned"} <= steps
     assert not [line for line in lines if "Warning" in line or "Traceback" in line]
 
 

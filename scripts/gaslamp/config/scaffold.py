@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -108,7 +107,7 @@ def get_safe_name(path: str) -> str:
 
 def check_pin(project: Path) -> dict[str, list[str]]:
     """What differs from the record: ``edited``, ``missing``, ``added`` (own plug-ins: fine)."""
-    pinned, found = _read_record(project)["files"], get_pin(project)
+    pinned, found = read_record(project)["files"], get_pin(project)
     return {
         "edited": [name for name in pinned if name in found and found[name] != pinned[name]],
         "missing": [name for name in pinned if name not in found],
@@ -116,7 +115,12 @@ def check_pin(project: Path) -> dict[str, list[str]]:
     }
 
 
-def _read_record(project: Path) -> dict[str, Any]:
+def read_record(project: Path) -> dict[str, Any]:
+    """What .gaslamp.json says of how the project was made: version, source, answers, files with their hashes.
+
+    Raises:
+        GaslampError: the folder is no generated project.
+    """
     if not (project / RECORD).is_file():
         raise GaslampError(
             f"{project.resolve()} is not a generated project: it has no {RECORD}", "run this in a project folder"
@@ -125,63 +129,12 @@ def _read_record(project: Path) -> dict[str, Any]:
     return record
 
 
-def upgrade_project(project: Path, source: str | None = None, force: bool = False) -> dict[str, list[str]]:
-    """Replace the pinned files by those of a newer version; config, data and results stay as they are.
-
-    Args:
-        project: a generated project.
-        source: path or git URL of the repository; ``None``: where the project came from.
-        force: replace edited files too.
-
-    Returns:
-        Relative paths under ``replaced``, ``new`` and ``removed``.
+def bake(source: str, answers: dict[str, str], folder: Path) -> Path:
+    """A fresh project in ``folder`` from the same answers without the data: only its pinned files are wanted.
 
     Raises:
-        GaslampError: pinned files were edited, or the repository cannot be had.
+        GaslampError: cookiecutter cannot generate from ``source``.
     """
-    record, changes = _read_record(project), check_pin(project)
-    edited = changes["edited"] + changes["missing"]
-    if edited and not force:
-        raise GaslampError(
-            f"{len(edited)} pinned files were edited: {', '.join(edited[:8])}{' ...' if len(edited) > 8 else ''}",
-            "keep your edits elsewhere (an added plug-in file stays), then: make upgrade FORCE=1",
-            "the edits are meant to stay: do not upgrade this project",
-        )
-    with tempfile.TemporaryDirectory(prefix="gaslamp-upgrade-") as temporary:
-        fresh = _bake(source or record["source"], record["answers"], Path(temporary))
-        new = _read_record(fresh)
-        clashes = [
-            name for name in changes["added"] if name in new["files"] and new["files"][name] != get_pin(project)[name]
-        ]
-        if clashes and not force:
-            raise GaslampError(
-                f"the new version brings files that you added: {', '.join(clashes)}",
-                "rename yours, or: make upgrade FORCE=1",
-            )
-        old, files = record["files"], new["files"]
-        for name in files:
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            partial = (project / name).with_name(f".{Path(name).name}.new")
-            shutil.copy2(fresh / name, partial)
-            os.replace(partial, project / name)  # a kill leaves whole files, old or new
-        removed = [name for name in old if name not in files]
-        for name in removed:
-            (project / name).unlink(missing_ok=True)
-    link_profiles(project)
-    upgraded = datetime.now().astimezone().isoformat(timespec="seconds")
-    write_json(
-        project / RECORD,
-        {**record, "version": new["version"], "source": new["source"], "upgraded": upgraded, "files": files},
-    )
-    return {
-        "replaced": [name for name in files if name in old and old[name] != files[name]],
-        "new": [name for name in files if name not in old],
-        "removed": removed,
-    }
-
-
-def _bake(source: str, answers: dict[str, str], folder: Path) -> Path:
-    """A fresh project in ``folder`` from the same answers, its data apart: only its pinned files are wanted."""
     command = [
         sys.executable,
         "-m",
@@ -215,7 +168,7 @@ def quote_for_jinja(text: str) -> str:
 
 def is_behind(project: Path, root: Path) -> bool:
     """Whether the repository's rules or code are others than those pinned in ``project``."""
-    pinned = _read_record(project)["files"]
+    pinned = read_record(project)["files"]
     return {**get_pin(root), "Makefile": ""} != {**pinned, "Makefile": ""}
 
 

@@ -1,0 +1,62 @@
+"""A step is named after its log; its start, end and errors are recorded, and the log has every error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from gaslamp.core.console import get_step_name, step
+from gaslamp.core.errors import GaslampError, Interrupted
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "logs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read_events() -> list[dict[str, object]]:
+    return [json.loads(line) for line in Path("logs/phases.jsonl").read_text().splitlines()]
+
+
+def test_the_name_is_the_stem_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert get_step_name("logs/main/evaluate_model_tuned.log") == "evaluate_model_tuned"
+    assert get_step_name(Path("logs/main/convert_companion_mmproj-f16.gguf.log")) == "convert_companion_mmproj-f16.gguf"
+    monkeypatch.setattr("sys.argv", ["scripts/detect_env.py", "--backend", "cpu"])
+    assert get_step_name(None) == "detect_env"
+
+
+def test_a_step_is_recorded_with_its_log() -> None:
+    with step("logs/main/train_model.log"):
+        print("from a library")
+    start, end = read_events()
+    assert (start["step"], start["event"], start["log"]) == ("train_model", "start", "logs/main/train_model.log")
+    assert (end["step"], end["event"], end["status"], end["error"]) == ("train_model", "end", "ok", None)
+    assert Path("logs/main/train_model.log").read_text() == "from a library\n"
+
+
+@pytest.mark.parametrize("redirect", [True, False])
+def test_a_bug_leaves_its_traceback_in_the_log(redirect: bool) -> None:
+    with pytest.raises(GaslampError) as caught, step("logs/measure_gguf.log", redirect=redirect):
+        raise KeyError("level")
+    assert "step measure_gguf failed: KeyError: 'level'" in caught.value.cause
+    assert "logs/measure_gguf.log" in caught.value.fix
+    log = Path("logs/measure_gguf.log").read_text()
+    assert "Traceback" in log and "KeyError: 'level'" in log
+    assert read_events()[-1]["status"] == "failed" and read_events()[-1]["error"] == "KeyError: 'level'"
+
+
+@pytest.mark.parametrize("redirect", [True, False])
+def test_an_error_for_the_user_is_in_the_log_too(redirect: bool) -> None:
+    with pytest.raises(GaslampError), step("logs/measure_gguf.log", redirect=redirect):
+        raise GaslampError("no disk space", "free some")
+    assert "error: no disk space" in Path("logs/measure_gguf.log").read_text()
+    assert read_events()[-1]["error"] == "no disk space"
+
+
+def test_an_interrupt_is_no_failure() -> None:
+    with pytest.raises(Interrupted), step("logs/train_model.log"):
+        raise Interrupted("stopped after step 3", "run the same command again")
+    assert read_events()[-1]["status"] == "interrupted"
