@@ -18,7 +18,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
 from gaslamp.data.checking import STAGES, Facts
-from gaslamp.data.detect import find_format
+from gaslamp.data.meaning import find_format
 from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
 from gaslamp.train.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
 

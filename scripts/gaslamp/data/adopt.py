@@ -10,7 +10,7 @@ from typing import Any
 from gaslamp.config.load import read_config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.detect import LOOKED_AT, find_format, get_columns
+from gaslamp.data.meaning import LOOKED_AT, find_format, get_columns
 from gaslamp.data.readers import Problem, find_files
 from gaslamp.data.sources import open_source
 

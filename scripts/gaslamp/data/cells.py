@@ -381,6 +381,30 @@ def _is_turn(value: Any) -> bool:
     )
 
 
+def put_reasoning(answer: Message, thought: str) -> Message:
+    """An answer of text with the reasoning in front of it, unless it already opens with some."""
+    if answer["content"].lstrip().startswith("<think>"):
+        return answer
+    return {**answer, "content": f"<think>\n{thought}\n</think>\n\n{answer['content']}"}
+
+
+def read_history(value: Any, column: str) -> list[Message]:
+    """Earlier rounds: a list of [question, answer] pairs, or of turns.
+
+    Raises:
+        ValueError: a round is neither; it names column and round.
+    """
+    rounds = parse_list(value) or []
+    if is_turns(rounds):
+        return read_turns(rounds, column)
+    messages: list[Message] = []
+    for number, turn in enumerate(rounds, 1):
+        if not isinstance(turn, list | tuple) or len(turn) != 2:
+            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
+        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
+    return messages
+
+
 def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
     """Messages without marks of what is learnt: where only the last answer counts, they mean nothing.
 

@@ -15,7 +15,8 @@ from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_che
 from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
-from gaslamp.data.rows import Row, adapt, get_prompt, is_plain
+from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
+from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
 
 SPLITS = ("train", "valid", "test")
 
@@ -25,7 +26,7 @@ class Plan:
     """All that a process needs to convert chunks; it can be pickled."""
 
     format: str
-    mapping: dict[str, str]
+    mapping: Mapping
     kind: str
     method: str
     system: str | None
@@ -79,7 +80,7 @@ class Converter:
         ]
         optional = getattr(self.format, "OPTIONAL", ())
         self.used = {
-            *plan.mapping.values(),
+            *get_mapped_columns(plan.mapping),
             *(name for name in optional if name not in plan.mapping),
             plan.slice,
             "split",
@@ -111,6 +112,7 @@ class Converter:
         problems: list[Problem] = []
         wrong_types: list[Finding] = []
         wrong_rows: list[Finding] = []
+        left_out: list[Finding] = []
         rows: list[Waiting] = []
         extra_of: dict[tuple[str, ...], list[str]] = {}  # columns of a row -> those that no role uses
         fixed_split = 1 + SPLITS.index(chunk.split) if chunk.split else 0
@@ -130,6 +132,9 @@ class Converter:
                     row = self.prepare(row, plan)
                     plain = is_plain(row)
                 core, question = write_row(row, plain)
+            except LeftOut as reason:
+                left_out.append(Finding(f"{label} {number}", str(reason)))
+                continue
             except orjson.JSONEncodeError as error:
                 wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
                 continue
@@ -193,6 +198,7 @@ class Converter:
         result.digests, result.questions, result.splits = b"".join(digests), b"".join(questions), bytes(splits)
         self._report(result, "unreadable", [Finding(*problem) for problem in problems], result.read)
         self._report(result, "wrong_types", wrong_types, result.read)
+        self._report(result, "left_out", left_out, result.read)
         self._report(result, "method_rows", wrong_rows, result.read)
         return result
 

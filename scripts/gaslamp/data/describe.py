@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format, get_columns, suggest_mapping
+from gaslamp.data.meaning import LOOKED_AT, choose_kind, find_format, get_columns, suggest_mapping
 from gaslamp.data.readers import Problem
 from gaslamp.data.rows import Row, adapt, get_images, get_text
 from gaslamp.data.sources import is_hub_id, open_preview, open_source

@@ -23,7 +23,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_text
 from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.convert import SPLITS, Plan, convert_all, merge
-from gaslamp.data.detect import LOOKED_AT, choose_kind, find_format
+from gaslamp.data.meaning import LOOKED_AT, choose_kind, find_format
 from gaslamp.data.encode import encode_rows, get_example, split_row
 from gaslamp.data.readers import SPLIT_NAMES, Problem
 from gaslamp.data.rows import adapt, get_prompt, get_reference

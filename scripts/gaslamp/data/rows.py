@@ -41,6 +41,10 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kind -> the keys it must have; in this order the first that fits is the kind of a row."""
 
 
+class LeftOut(Exception):
+    """A row that is right but not learnt: a tie, a rating below the threshold, a question without an answer. Says why."""
+
+
 def is_plain(row: Row) -> bool:
     """Whether a row is a conversation of texts that are not blank, user and assistant in turns, with or without a system turn in front."""
     messages = row.get("messages")

@@ -14,7 +14,7 @@ from gaslamp.core.contracts import Card, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
 from gaslamp.data import prepare
-from gaslamp.data.detect import find_format
+from gaslamp.data.meaning import find_format
 from gaslamp.data.readers import read_chunks
 from gaslamp.models.fetch import fetch_model
 

@@ -10,7 +10,7 @@ import pytest
 import tiny
 from gaslamp.core import registry
 from gaslamp.data import rows
-from gaslamp.data.detect import choose_kind, find_format
+from gaslamp.data.meaning import choose_kind, find_format
 
 LINE = re.compile(r"^\| (?:`(\w+)`|ShareGPT, the same format) \| `(\{.*?\})`(?:[;,] [^|]*)? \| (.+) \|$", re.MULTILINE)
 EXAMPLES = [

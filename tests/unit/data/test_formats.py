@@ -10,7 +10,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
 from gaslamp.data.cells import read_calls
-from gaslamp.data.detect import choose_kind, find_format, suggest_mapping
+from gaslamp.data.meaning import choose_kind, find_format, suggest_mapping
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

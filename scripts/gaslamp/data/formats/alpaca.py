@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, get_optional, get_text, parse_list, to_text
+from gaslamp.data.cells import find_column, get_optional, get_text, read_history
 from gaslamp.data.rows import Message, Row
 
 KIND = "conversation"
@@ -37,10 +37,7 @@ def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Messa
     if system := get_optional(row, mapping.get("system", "system")):
         messages.append({"role": "system", "content": system})
     column = mapping.get("history", "history")
-    for number, turn in enumerate(parse_list(row.get(column)) or [], 1):
-        if not isinstance(turn, list | tuple) or len(turn) != 2:
-            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
-        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
+    messages += read_history(row.get(column), column)
     return [*messages, {"role": "user", "content": prompt}]
 
 

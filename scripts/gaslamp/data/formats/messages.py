@@ -31,7 +31,6 @@ NAMES = (
     "dialogue",
     "chat",
     "turns",
-    "conversation_a",
     "completion",
 )
 OPTIONAL = ("system", "tools")

@@ -1,17 +1,35 @@
-"""Two columns: what is asked and what is answered, under any of the usual names; TRL's lists of messages too."""
+"""What is asked and what is answered, under any of the usual names; TRL's lists of messages too.
+
+Several columns may be asked together (subject and body of a mail): they are joined with their names as labels. A context stands
+above the question, earlier rounds in front of it, reasoning in front of the answer. Rows can be kept by their rating.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, get_text, is_turns, read_answer, read_prompt
-from gaslamp.data.rows import Row
+from gaslamp.data.cells import (
+    find_column,
+    first_value,
+    get_optional,
+    get_text,
+    is_turns,
+    parse_list,
+    put_reasoning,
+    put_system,
+    read_answer,
+    read_history,
+    read_prompt,
+    to_text,
+)
+from gaslamp.data.rows import LeftOut, Message, Row
 
 KIND = "conversation"
 ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 REQUIRED = ("prompt", "completion")
-OPTIONAL = ("system", "context")
+OPTIONAL = ("system", "context", "reasoning", "history", "keep", "threshold")
+SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
 PAIRS = (
     *(("prompt", name) for name in ANSWERS),
@@ -45,7 +63,9 @@ PAIRS = (
     ("content", "summary"),
     ("prompt", "text"),
 )
-CONTEXTS = ("context", "article", "passage")
+CONTEXTS = ("context", "article", "passage", "document", "paragraph", "story")
+REASONING = ("reasoning", "complex_cot", "cot", "chain_of_thought", "thought", "thoughts", "thinking", "rationale", "reasoning_content")
+HISTORY = ("history",)
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
@@ -54,39 +74,92 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
         prompt, completion = (find_column(columns, (name,)) for name in names)
         if prompt and completion:
             mapping = {"prompt": prompt, "completion": completion}
-            if system := find_column(columns, ("system", "system_prompt")):
-                mapping["system"] = system
-            context = find_column(columns, CONTEXTS)
+            for role, usual in (("system", ("system", "system_prompt")), ("reasoning", REASONING), ("history", HISTORY)):
+                if (found := find_column(columns, usual)) and found not in mapping.values():
+                    mapping[role] = found
+            context = find_column([column for column in columns if column != completion], CONTEXTS)
             if context and names[0] == "question" and isinstance(first_value(rows, context), str):
                 mapping["context"] = context
             return mapping
     return None
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
-    """One user turn (below its context, when there is one) and one answer."""
+def convert(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
+    """One user turn and one answer, with what belongs to either.
+
+    Raises:
+        LeftOut: the row is rated below ``threshold``.
+        ValueError: a cell is empty.
+    """
     prompt, completion = mapping["prompt"], mapping["completion"]
+    if len(mapping) > 2 + ("system" in mapping) or type(prompt) is list:
+        return _convert_more(row, mapping)
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     asked, answer = row.get(prompt), row.get(completion)
-    if (
-        type(asked) is str
-        and type(answer) is str
-        and asked[:1] not in _JSON
-        and answer[:1] not in _JSON
-        and "context" not in mapping
-    ):
+    if type(asked) is str and type(answer) is str and asked[:1] not in _JSON and answer[:1] not in _JSON:
         if not asked or asked.isspace():
             raise ValueError(f"column '{prompt}' is empty")
         if not answer or answer.isspace():
             raise ValueError(f"column '{completion}' is empty")
         turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
         return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
-    messages = read_prompt(row, prompt, system)
-    if "context" in mapping and (context := get_optional(row, mapping["context"])):
-        messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
-    if is_turns(answer):
-        return {"messages": [*messages, *read_answer(answer, completion)]}
-    return {"messages": [*messages, {"role": "assistant", "content": get_text(row, completion)}]}
+    return {"messages": [*read_prompt(row, prompt, system), *_read_completion(row, completion)]}
 
 
 _JSON = ("[", "{")
+
+
+def _convert_more(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
+    """A row with more than a prompt and a completion."""
+    if "keep" in mapping:
+        _refuse_low_rating(row, mapping["keep"], mapping.get("threshold"))
+    prompt = mapping["prompt"]
+    system = get_optional(row, mapping["system"]) if "system" in mapping else None
+    if isinstance(prompt, list):
+        messages = put_system([{"role": "user", "content": join_columns(row, prompt)}], system)
+    else:
+        messages = read_prompt(row, prompt, system)
+    if "context" in mapping and (context := get_optional(row, mapping["context"])):
+        messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
+    if "history" in mapping:
+        messages[-1:-1] = read_history(row.get(mapping["history"]), mapping["history"])
+    answer = _read_completion(row, mapping["completion"])
+    if "reasoning" in mapping and (thought := get_optional(row, mapping["reasoning"])):
+        answer[-1] = put_reasoning(answer[-1], thought)
+    return {"messages": [*messages, *answer]}
+
+
+def join_columns(row: dict[str, Any], columns: list[str]) -> str:
+    """Several cells as one text, each below the name of its column; empty ones are left out.
+
+    Raises:
+        ValueError: all of them are empty.
+    """
+    cells = [(column, text) for column in columns if (text := get_optional(row, column)) and not text.isspace()]
+    if not cells:
+        raise ValueError(f"columns {', '.join(columns)} are empty")
+    return "\n".join(f"{column}: {text}" for column, text in cells)
+
+
+def _read_completion(row: dict[str, Any], column: str) -> list[Message]:
+    """The answer; of SQuAD's {text: [...], answer_start: [...]} and of a list of equal answers the first text."""
+    value = row.get(column)
+    if is_turns(value):
+        return read_answer(value, column)
+    parsed = parse_list(value)
+    if isinstance(parsed, dict) and "answer_start" in parsed and "text" in parsed:
+        texts = parsed["text"] if isinstance(parsed["text"], list) else [parsed["text"]]
+        if not texts:
+            raise LeftOut(f"column '{column}' has no answer: the context does not hold one")
+        return [{"role": "assistant", "content": to_text(texts[0])}]
+    return [{"role": "assistant", "content": get_text(row, column)}]
+
+
+def _refuse_low_rating(row: dict[str, Any], column: str, threshold: str | None) -> None:
+    """Leave a row out that is rated too low."""
+    try:
+        number = float(row[column])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}") from None
+    if not number >= float(threshold or 0.5):
+        raise LeftOut(f"column '{column}' is {number:g}, below {threshold}")

@@ -1,0 +1,192 @@
+"""Decide what the columns of a sample mean: published shapes first, then names and cells; doubt is reported, not hidden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning.examples import show_first_row, show_formats
+from gaslamp.data.meaning.infer import infer
+from gaslamp.data.meaning.names import normalize
+from gaslamp.data.meaning.profile import Profile, look_at
+from gaslamp.data.meaning.published import STRICT, apply_columns, find_shape, refuse_lost_images, refuse_unlearnable
+from gaslamp.data.meaning.ratings import read_ratings
+from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Reading, Unused, get_mapped_columns
+from gaslamp.data.rows import can_adapt
+
+LOOKED_AT = 200  # rows of a sample
+READ_BESIDE = ("split", "slice", "group", "system", "tools")  # columns that any row may have
+PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand beside the two
+
+
+def get_columns(rows: list[dict[str, Any]]) -> list[str]:
+    """Every column of the sample, in the order they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def decide(
+    rows: list[dict[str, Any]],
+    wanted: str = "auto",
+    columns: Mapping | None = None,
+    kinds: tuple[str, ...] = (),
+    pick: str | int = "auto",
+) -> Meaning:
+    """What the columns of some rows mean.
+
+    Args:
+        rows: the first rows of the set.
+        wanted: data.format; ``auto`` finds it.
+        columns: data.columns, which win over what is found.
+        kinds: what the method takes, best first (its KINDS); empty: any method.
+        pick: data.meaning: number or key of a reading; ``auto`` takes the best.
+
+    Raises:
+        GaslampError: nothing fits, or data.columns or data.meaning names what is not there. A meaning that is not certain
+            is returned: ``check_certain`` raises for it.
+    """
+    names = get_columns(rows)
+    if columns:
+        name, mapping = apply_columns(rows, names, wanted, columns, kinds)
+        return _finish([_get_reading(name, mapping, 1.0, "data.columns says so")], rows, names, chosen_by="config")
+    refuse_unlearnable(rows, names)
+    profiles = [look_at(name, [row.get(name) for row in rows]) for name in names]
+    found = find_shape(rows, names, wanted, kinds)
+    if found and wanted != "auto":
+        return _finish([_get_reading(*found, 1.0, "data.format says so")], rows, names, profiles, chosen_by="config")
+    if found:
+        refuse_lost_images(registry.get("formats", found[0]).KIND, rows, found[0])
+    readings = [] if wanted != "auto" else _rank(found, profiles, rows, kinds)
+    if not readings:
+        raise _get_no_format(rows, names, kinds)
+    if pick != "auto":
+        return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
+    ahead = readings[0].score - (readings[1].score if len(readings) > 1 else 0)
+    return _finish(readings, rows, names, profiles, certain=readings[0].score >= CERTAIN and ahead > MARGIN - 1e-9)
+
+
+def find_format(
+    rows: list[dict[str, Any]], wanted: str = "auto", columns: Mapping | None = None, kinds: tuple[str, ...] = ()
+) -> tuple[str, ModuleType, Mapping]:
+    """Name, plug-in and mapping of the best reading, certain or not. Arguments and errors as in ``decide``."""
+    reading = decide(rows, wanted, columns, kinds).reading
+    return reading.format, registry.get("formats", reading.format), reading.mapping
+
+
+def _get_reading(name: str, mapping: Mapping, score: float, reason: str) -> Reading:
+    plugin = registry.get("formats", name)
+    rows = "images" if name == "vision" else plugin.KIND
+    return Reading(name, name, mapping, rows, reason, score)
+
+
+def _finish(
+    readings: list[Reading],
+    rows: list[dict[str, Any]],
+    names: list[str],
+    profiles: list[Profile] | None = None,
+    certain: bool = True,
+    chosen_by: str = "columns",
+) -> Meaning:
+    profiles = profiles or [look_at(name, [row.get(name) for row in rows]) for name in names]
+    return Meaning(readings, find_unused(readings[0], profiles, rows), certain, chosen_by)
+
+
+def find_unused(reading: Reading, profiles: list[Profile], rows: list[dict[str, Any]]) -> list[Unused]:
+    """The columns that a reading leaves out, and whether something is lost with them.
+
+    Args:
+        reading: what was taken.
+        profiles: of all columns.
+        rows: the sample; a column whose text stands inside a column that is read says nothing new.
+    """
+    plugin = registry.get("formats", reading.format)
+    used = {*reading.columns, *READ_BESIDE, *getattr(plugin, "OPTIONAL", ())}
+    result = []
+    for profile in profiles:
+        if profile.name not in used:
+            told = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
+            result.append(Unused(profile.name, told))
+    return result
+
+
+def _is_repeated(name: str, used: list[str], rows: list[dict[str, Any]]) -> bool:
+    """Whether the cells of a column stand inside those that are read."""
+    pairs = [(row[name], row) for row in rows if row.get(name) not in (None, "", [], {})]
+    inside = sum(any(str(value) in str(row.get(column)) for column in used) for value, row in pairs)
+    return bool(pairs) and inside >= 0.9 * len(pairs)
+
+
+def _rank(
+    found: tuple[str, Mapping] | None, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+) -> list[Reading]:
+    """All readings that the method can learn from, best first; those that it cannot, when there is no other."""
+    readings = infer(profiles)
+    if found:
+        own = _score_shape(*found, profiles, rows)
+        if rated := read_ratings(own, profiles, rows, kinds):
+            return rated
+        if own.score >= 1:
+            return [own, *_without(own, readings)]
+        readings = [own, *_without(own, readings)]
+    serving = [reading for reading in readings if not kinds or any(can_adapt(reading.kind, kind) for kind in kinds)]
+    readings = sorted(serving or readings, key=lambda reading: -reading.score)
+    keys: dict[str, int] = {}
+    for number, reading in enumerate(readings):
+        keys[reading.key] = keys.get(reading.key, 0) + 1
+        if keys[reading.key] > 1:
+            readings[number] = replace(reading, key=f"{reading.key} {keys[reading.key]}")
+    return readings
+
+
+def _without(own: Reading, readings: list[Reading]) -> list[Reading]:
+    """The readings that say something else than ``own``."""
+    return [reading for reading in readings if reading.mapping != own.mapping and not _is_part(reading, own)]
+
+
+def _is_part(reading: Reading, own: Reading) -> bool:
+    """Whether ``own`` learns the same column from more columns."""
+    same = reading.mapping.get("completion") == own.mapping.get("completion") is not None
+    return same and reading.kind == own.kind and set(reading.columns) <= set(own.columns)
+
+
+def _score_shape(name: str, mapping: Mapping, profiles: list[Profile], rows: list[dict[str, Any]]) -> Reading:
+    """A published shape: certain when it leaves nothing out or means nothing else; weaker with each column it leaves out."""
+    plugin = registry.get("formats", name)
+    reading = _get_reading(name, mapping, 1.0, f"the columns of the format {name}")
+    if name not in ("prompt_completion", "text", "pair", "grpo") and getattr(plugin, "ORDER", 45) <= STRICT:
+        return reading
+    lost = [column.name for column in find_unused(reading, profiles, rows) if column.has_information]
+    by_name = {profile.name: profile for profile in profiles}
+    if name == "text":  # any column of text would do: only right when no other column answers it
+        return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
+    if not lost:
+        return reading
+    asked = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
+    belongs = any(column.concept in PAIRS_THAT_BELONG for column in asked)
+    texts = [column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")]
+    score = (1.0 if belongs and name != "pair" else 0.7) - 0.1 * len(texts) - (0 if belongs else 0.1) * (len(lost) - len(texts))
+    return replace(reading, score=max(0.1, min(0.99, score)), reason=reading.reason)
+
+
+def _pick(readings: list[Reading], pick: str | int) -> Reading:
+    """The reading that data.meaning names by its number or key."""
+    text = normalize(str(pick))
+    for number, reading in enumerate(readings, 1):
+        if text in (str(number), normalize(reading.key)):
+            return reading
+    short = [reading for reading in readings if normalize(reading.key).startswith(f"{text}_")]
+    if len(short) == 1:
+        return short[0]
+    known = ", ".join(f"{number} ({reading.key})" for number, reading in enumerate(readings, 1))
+    raise GaslampError(f"data.meaning is {pick}, but the columns can mean: {known}", "set data.meaning to one of these")
+
+
+def _get_no_format(rows: list[dict[str, Any]], names: list[str], kinds: tuple[str, ...]) -> GaslampError:
+    return GaslampError(
+        f"no format fits the columns {', '.join(names) or '(none)'}\n    first row: {show_first_row(rows)}"
+        f"\n    formats that are found by themselves:\n{show_formats(kinds)}",
+        "name two columns in config.yaml: data.columns: {prompt: what the model reads, completion: what it writes}",
+        "the file has no header line: add one",
+    )

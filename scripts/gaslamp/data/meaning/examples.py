@@ -1,0 +1,118 @@
+"""Worked examples: a row of the person's own file as each reading would teach it, to be picked by number or key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning.readings import Meaning, Reading, get_first_method
+from gaslamp.data.rows import Message, Row, adapt, can_adapt, get_images, get_text
+
+SHOWN = 3  # readings
+WIDTH = 100  # letters of a text
+
+
+def check_certain(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str, ...] = (), name: str = "") -> None:
+    """Raise unless the meaning of the columns is certain.
+
+    Args:
+        meaning: what was decided.
+        rows: the sample, for the worked examples.
+        kinds: what the method of the config takes.
+        name: of the source.
+
+    Raises:
+        GaslampError: with two or three worked examples and the lines of config.yaml that pick each of them.
+    """
+    if meaning.certain:
+        return
+    readings = meaning.readings[:SHOWN]
+    blocks = [render_reading(number, reading, rows, meaning, kinds) for number, reading in enumerate(readings, 1)]
+    first = readings[0]
+    keys = ", ".join(f'"{reading.key}"' for reading in readings)
+    columns = ", ".join(dict.fromkeys(column for row in rows for column in row))
+    raise GaslampError(
+        f"what the columns{f' of {name}' if name else ''} mean is not certain ({columns}); they can be learnt as\n" + "\n".join(blocks),
+        f"pick one in config.yaml, by its number or key: data.meaning: {1 if len(readings) == 1 else f'1 to {len(readings)}'} (or {keys})",
+        f"name the columns yourself, data.columns: {first.line}",
+    )
+
+
+def render_reading(
+    number: int, reading: Reading, rows: list[dict[str, Any]], meaning: Meaning, kinds: tuple[str, ...] = ()
+) -> str:
+    """One reading as lines for a terminal: its number, key and reason, and the first row as it would be learnt."""
+    lines = [f"    {number}  {reading.key}: {reading.reason}"]
+    lost = [name for name in _get_lost(reading, meaning) if name not in reading.columns]
+    if lost:
+        lines.append(f"         leaves out {', '.join(lost)}, which hold{'s' if len(lost) == 1 else ''} information")
+    lines += [f"         {label:<10} {text}" for label, text in render_row(reading, rows)]
+    change = f"data.columns: {reading.line}"
+    if kinds and not any(can_adapt(reading.kind, kind) for kind in kinds):
+        change = f"method: {get_first_method(reading.rows)}, {change}"
+    return "\n".join([*lines, f"         {'config':<10} {change}"])
+
+
+def _get_lost(reading: Reading, meaning: Meaning) -> list[str]:
+    """Columns with information that ``reading`` does not read, as far as the readings at hand know of them."""
+    known = [*meaning.lost, *(column for other in meaning.readings for column in other.columns)]
+    from_settings = [str(reading.mapping.get("keep", ""))]
+    return [name for name in dict.fromkeys(known) if name not in from_settings]
+
+
+def render_row(reading: Reading, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The first row that converts, as (role, text) lines."""
+    plugin = registry.get("formats", reading.format)
+    for row in rows:
+        try:
+            return lay_out(adapt(plugin.convert(row, reading.mapping), reading.kind), WIDTH)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            continue
+    return []
+
+
+def lay_out(row: Row, width: int = 400) -> list[tuple[str, str]]:
+    """A row as (role, text) lines, each text cut at ``width`` letters."""
+    lines = []
+    for key, value in row.items():
+        if isinstance(value, list) and all(isinstance(message, dict) and "role" in message for message in value):
+            for message in value:
+                role = message["role"] if key in ("messages", "prompt") else key
+                lines.append((role, shorten(_show_message(message), width)))
+        else:
+            lines.append((key, shorten(value, width)))
+    return lines
+
+
+def _show_message(message: Message) -> str:
+    images = "".join("[image] " for _ in get_images([message]))
+    calls = "".join(f" {json.dumps(call, ensure_ascii=False)}" for call in message.get("tool_calls") or ())
+    return images + get_text(message) + calls
+
+
+def shorten(value: object, width: int = 160) -> str:
+    """A cell in one line: text as it is, anything else as JSON, cut at ``width`` letters."""
+    text = "" if value is None else value if isinstance(value, str) else _to_json(value)
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=lambda item: f"<{type(item).__name__}>")
+
+
+def show_first_row(rows: list[dict[str, Any]]) -> str:
+    """The first row as JSON, cut at 300 letters."""
+    return _to_json(rows[0])[:300] if rows else "(none)"
+
+
+def show_formats(kinds: tuple[str, ...]) -> str:
+    """An example of each format that gives what a method takes, one a line."""
+    plugins = [(name, registry.get("formats", name)) for name in registry.names("formats")]
+    return "\n".join(
+        f"      {name}: {plugin.EXAMPLE}"
+        for name, plugin in plugins
+        if not kinds or any(can_adapt(plugin.KIND, wanted) for wanted in kinds)
+    )

@@ -1,0 +1,186 @@
+"""Readings that names and cells suggest where no published shape fits, or where one would leave a column out."""
+
+from __future__ import annotations
+
+from gaslamp.data.meaning.names import normalize
+from gaslamp.data.meaning.profile import Profile
+from gaslamp.data.meaning.readings import Mapping, Reading
+
+INPUTS = ("question", "text", "title", "context")
+ANSWERS = ("answer", "summary", "description", "extraction", "reasoning")
+SIDE_ROLES = ("system", "history", "reasoning")
+TASKS = {"answer": "answer", "summary": "summarize", "description": "describe", "extraction": "extract"}
+NAMED = {"answer": 0.6, "summary": 0.5, "description": 0.5, "extraction": 0.55, "label": 0.45}
+
+
+def infer(profiles: list[Profile]) -> list[Reading]:
+    """What the columns can mean, by their names and cells; unordered.
+
+    Args:
+        profiles: of every column of the sample.
+    """
+    columns = [profile for profile in profiles if profile.has_information]
+    readings = _read_images(columns) or _read_languages(columns)
+    if not readings:
+        readings = [reading for target in columns if (reading := _read_target(target, columns))]
+        readings += _read_documents(columns)
+    return readings
+
+
+def _read_images(columns: list[Profile]) -> list[Reading]:
+    """A column of images, and something to learn about each."""
+    image = next((column for column in columns if column.holds == "image"), None)
+    if image is None:
+        return []
+    others = [column for column in columns if column is not image and column.holds in ("text", "object", "list", "number")]
+    readings = []
+    for target in others:
+        named = NAMED.get(target.concept, 0.4 if target.concept == "text" else 0)
+        score = named + 0.35 + 0.2 * target.is_label + 0.1 * target.is_json
+        mapping: Mapping = {"images": image.name, "answer": target.name}
+        asked = next((column for column in others if column.concept == "question" and column is not target), None)
+        if target.concept == "question" and len(others) > 1:
+            continue
+        if asked:
+            mapping["question"] = asked.name
+        reason = f"'{image.name}' holds images, '{target.name}' says what is in them"
+        readings.append(Reading(f"images {target.name}", "vision", mapping, "images", reason, min(1.0, score)))
+    return readings
+
+
+def _read_languages(columns: list[Profile]) -> list[Reading]:
+    """Two columns that are named after languages."""
+    pair = [column for column in columns if column.concept == "language" and column.holds == "text"]
+    if len(pair) < 2 or any(column.concept in ("question", "answer") for column in columns):
+        return []
+    readings = []
+    for source in pair:
+        for target in pair:
+            if source is not target:
+                ahead = len(pair) == 2 and source is pair[0]
+                reason = f"translates '{source.name}' to '{target.name}'" + (", in the order of the file" if ahead else "")
+                mapping: Mapping = {"prompt": source.name, "completion": target.name}
+                key = f"translate {source.name} {target.name}"
+                readings.append(
+                    Reading(key, "prompt_completion", mapping, "conversation", reason, 0.95 if ahead else 0.7)
+                )
+    return readings
+
+
+def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
+    """What it means when ``target`` is what the model writes."""
+    score = _score_target(target, columns)
+    if score is None:
+        return None
+    inputs, side = _find_inputs(target, columns)
+    if not inputs:
+        return None
+    named = [column for column in inputs if column.concept in INPUTS]
+    score += 0.3 if named else 0.1
+    score += 0.1 * any(column.letters == max(c.letters for c in columns) for column in inputs)
+    if target.concept == "answer" and any(column.concept == "question" for column in inputs):
+        score += 0.15
+    mapping = _get_mapping(inputs, target, side)
+    lost = [
+        column
+        for column in columns
+        if column not in inputs and column is not target and column.name not in mapping.values()
+    ]
+    score -= sum(_weigh_lost(column, target) for column in lost)
+    task = "classify" if target.concept == "label" or target.is_label else TASKS.get(target.concept, "answer")
+    what = " and ".join(f"'{column.name}'" for column in inputs)
+    why = {
+        "classify": f"'{target.name}' has {target.distinct} different values: the class of {what}",
+        "summarize": f"'{target.name}' sums up {what}",
+        "extract": f"'{target.name}' holds what is taken out of {what}",
+    }.get(task, f"'{target.name}' is the answer to {what}")
+    return Reading(f"{task} {target.name}", "prompt_completion", mapping, "conversation", why, max(0.0, min(1.0, score)))
+
+
+def _score_target(target: Profile, columns: list[Profile]) -> float | None:
+    """How much speaks for ``target`` as what is written; ``None``: nothing does."""
+    concept = target.concept
+    if target.holds in ("image", "sound", "turns") or concept in ("rating", "choices", "history", "system", "winner"):
+        return None
+    if concept in ("question", "title", "context") and len(columns) > 1:
+        return 0.1 if target.is_label and target.hint and not target.hint.exact else None
+    named = NAMED.get(concept, 0.0)
+    if target.hint and not target.hint.exact:
+        named *= 0.9
+    if target.is_label and concept in ("label", ""):
+        return named + (0.35 if named else 0.5)
+    if concept == "label":  # named like a label; the sample is small, or every row has another
+        short = target.letters <= 40
+        return named if short else 0.15
+    if target.is_json and concept in ("extraction", ""):
+        return max(named, 0.3) + 0.2
+    if named:
+        return named
+    if concept in ("text", "meta", "language", "reasoning", "chosen", "rejected", "anchor", "positive", "negative"):
+        return None
+    return 0.2 if target.holds in ("text", "number") else None
+
+
+def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile], dict[str, str]]:
+    """The columns that are read for ``target``, in the order of the file, and those with a role of their own."""
+    others = [column for column in columns if column is not target]
+    side = {column.concept: column.name for column in others if column.concept in SIDE_ROLES}
+    if target.concept in ("label", "") or target.is_label:
+        side.pop("reasoning", None)
+    texts = [
+        column
+        for column in others
+        if column.holds in ("text", "object", "list")
+        and not column.is_label
+        and not column.is_json
+        and column.name not in side.values()
+        and column.concept not in ("label", "choices", "rating", "winner")
+        and not (column.concept in ANSWERS and _is_written(column))
+    ]
+    known = [column for column in texts if column.concept in INPUTS]
+    if known and not target.concept:
+        return known, side
+    return known or texts, side
+
+
+def _is_written(column: Profile) -> bool:
+    """Whether a column is itself something that a model would write."""
+    return column.concept in ("answer", "summary", "extraction", "description", "reasoning")
+
+
+def _get_mapping(inputs: list[Profile], target: Profile, side: dict[str, str]) -> Mapping:
+    names = [column.name for column in inputs]
+    question = next((column for column in inputs if column.concept == "question"), None)
+    mapping: Mapping
+    if len(inputs) == 2 and question and all(column.concept in ("question", "context", "text") for column in inputs):
+        other = next(column for column in inputs if column is not question)
+        mapping = {"context": other.name, "prompt": question.name}
+    else:
+        mapping = {"prompt": names[0] if len(names) == 1 else names}
+    return {**mapping, "completion": target.name, **side}
+
+
+def _weigh_lost(column: Profile, target: Profile) -> float:
+    """What it costs a reading to leave a column out."""
+    if column.concept in ("chosen", "rejected", "winner"):
+        return 0.3
+    if column.is_label or column.concept == "label":
+        return 0.2 if target.concept in ("label", "") or target.is_label else 0.1
+    if column.concept in ANSWERS:
+        return 0.3 if target.concept == "label" or target.is_label else 0.2
+    if column.holds == "number" or column.concept in ("rating", "meta", "language"):
+        return 0.05
+    return 0.15
+
+
+def _read_documents(columns: list[Profile]) -> list[Reading]:
+    """Running text to learn as a whole: one column of texts, and nothing that could be an answer to it."""
+    texts = [column for column in columns if column.is_free_text and column.concept not in ("question", "title", "label")]
+    if not texts or any(column.concept in ("question", "label", "answer", "rating") or column.is_label for column in columns):
+        return []
+    longest = max(texts, key=lambda column: column.letters)
+    others = [column for column in columns if column is not longest]
+    alone = not [column for column in others if column.is_free_text and column.concept != "title"]
+    score = (0.8 if alone else 0.25) + (0.1 if longest.concept in ("text", "context") else 0) - 0.05 * len(others)
+    reason = f"'{longest.name}' is running text, and no column answers it"
+    return [Reading(f"text {normalize(longest.name) or longest.name}", "text", {"text": longest.name}, "text", reason, score)]

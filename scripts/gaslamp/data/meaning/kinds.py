@@ -1,0 +1,101 @@
+"""Which kind of row a method gets from a reading, and whether it can honestly learn from it."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning.decide import get_columns
+from gaslamp.data.meaning.published import get_candidates
+from gaslamp.data.meaning.readings import Mapping, show_mapping
+from gaslamp.data.rows import can_adapt
+
+ROLES = {
+    "conversation": "{prompt: what is asked, completion: what is answered}",
+    "preference": "{prompt: what is asked, chosen: the better answer, rejected: the worse answer}",
+    "rating": "{prompt: what is asked, completion: the answer, label: a column of true and false}",
+    "prompt": "{prompt: what is asked, answer: what a reward compares with}",
+    "pair": "{anchor: a text, positive: a text that belongs to it}",
+    "text": "{text: running text}",
+    "speech": "{audio: recordings, transcript: what is said in them}",
+}
+"""Kind -> the roles that its columns need."""
+
+
+def choose_kind(
+    found: str, method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+) -> str:
+    """The kind of row that is written: what the format gives when the method takes it, else what it can honestly be made into.
+
+    Args:
+        found: the kind that the format gives.
+        method_name, method: whose KINDS the rows must become.
+        rows: the sample.
+        format_name, mapping: how it is read.
+
+    Raises:
+        GaslampError: the method needs other columns, or would learn bad answers as good ones.
+    """
+    if found in method.KINDS:
+        return found
+    if found == "rating" and "conversation" in method.KINDS:
+        _refuse_bad_answers(method_name, method, rows, format_name, mapping)
+    for kind in method.KINDS:
+        if can_adapt(found, kind) and not (found == "prompt" and kind == "conversation" and "answer" not in mapping):
+            return str(kind)
+    names = get_columns(rows)
+    methods = [name for name in registry.names("methods") if found in registry.get("methods", name).KINDS]
+    examples = (plugin.EXAMPLE for _, plugin in get_candidates("auto", method.KINDS) if method.KINDS[0] == plugin.KIND)
+    raise GaslampError(
+        f"the method {method_name} cannot learn from these columns"
+        f"\n    found:  {', '.join(names)}, read as {format_name} ({show_mapping(mapping)})"
+        f"\n    needed: {method.NEEDS}"
+        f"\n    example: {next(examples, '')}",
+        f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml"
+        if methods
+        else f"take data with other columns: {method.NEEDS}",
+        f"when the file has such columns under other names, data.columns: {ROLES[method.KINDS[0]]}",
+    )
+
+
+def _refuse_bad_answers(
+    method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+) -> None:
+    """Raise when some of the rated answers are bad: a method that learns every answer would learn them as good ones."""
+    column = str(mapping["label"])
+    plugin = registry.get("formats", format_name)
+    bad = []
+    for row in rows:
+        try:
+            if not plugin.convert(row, mapping)["label"]:
+                bad.append(row[column])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # the data phase names every such row
+    if not bad:
+        return
+    good = next((row[column] for row in rows if row.get(column) is not None and row[column] not in bad), None)
+    where = (
+        f'"{column}" >= {mapping["threshold"]}'
+        if "threshold" in mapping
+        else f'"{column}"'
+        if good is True
+        else f'"{column}" = {_quote(good)}'
+    )
+    learnt = {role: name for role, name in mapping.items() if role in ("prompt", "completion", "messages", "system")}
+    every = ", ".join(f"{role}: {json.dumps(name, ensure_ascii=False)}" for role, name in learnt.items())
+    methods = [name for name in registry.names("methods") if "rating" in registry.get("methods", name).KINDS]
+    raise GaslampError(
+        f"the method {method_name} would learn bad answers as good ones: {len(bad)} of the first {len(rows)} rows are rated bad"
+        f"\n    found:  {', '.join(get_columns(rows))}, read as {format_name} ({show_mapping(mapping)})"
+        f"\n    needed: {method.NEEDS}",
+        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, data.sql: SELECT * FROM source WHERE {where}",
+        f"to learn every answer whatever its rating, say which column is what: data.columns: {{{every}}}",
+    )
+
+
+def _quote(value: object) -> str:
+    """A value as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,149 @@
+"""The shapes of published data sets: which format plug-in knows the columns, under their own or a translated name."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning.names import translate
+from gaslamp.data.meaning.readings import NO_COLUMNS, Mapping, get_mapped_columns
+
+STRICT = 40  # formats up to this ORDER are known by columns that mean nothing else
+Rows = list[dict[str, Any]]
+
+
+def get_candidates(wanted: str, kinds: tuple[str, ...]) -> list[tuple[str, ModuleType]]:
+    """Formats in the order they are tried: the unmistakable ones, those that give what the method takes, the others."""
+    if wanted != "auto":
+        return [(wanted, registry.get("formats", wanted))]
+    found = [(name, registry.get("formats", name)) for name in registry.names("formats")]
+
+    def get_key(item: tuple[str, ModuleType]) -> tuple[int, int, str]:
+        name, plugin = item
+        order = getattr(plugin, "ORDER", 45)
+        strict = order <= STRICT
+        return (0 if strict else 1 if plugin.KIND in kinds[:1] else 2 if plugin.KIND in kinds else 3, order, name)
+
+    return sorted(found, key=get_key)
+
+
+def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]) -> tuple[str, Mapping] | None:
+    """The first format that knows the columns, and their roles; ``None`` when none does.
+
+    Args:
+        rows: the sample.
+        names: its columns.
+        wanted: data.format.
+        kinds: what the method takes, best first; empty: any.
+    """
+    english = translate(names)
+    back = {new: old for old, new in english.items()}
+    translated = [{english[name]: value for name, value in row.items()} for row in rows] if back.keys() != english.keys() else rows
+    for name, plugin in get_candidates(wanted, kinds):
+        found = plugin.detect(list(back), translated)
+        if not found:
+            continue
+        scored = plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds
+        if scored and wanted == "auto":
+            continue  # a number beside an answer says nothing to a method that learns every answer
+        mapping: Mapping = {
+            role: value if role in NO_COLUMNS else back[value] if isinstance(value, str) else [back[v] for v in value]
+            for role, value in found.items()
+        }
+        return name, mapping
+    return None
+
+
+def apply_columns(
+    rows: Rows, names: list[str], wanted: str, columns: Mapping, kinds: tuple[str, ...]
+) -> tuple[str, Mapping]:
+    """The format that has all roles of data.columns, and the whole mapping.
+
+    Raises:
+        GaslampError: data.columns names a column that is not there, or roles that no format has together.
+    """
+    missing = sorted(set(get_mapped_columns(columns)) - set(names))
+    if missing:
+        raise GaslampError(
+            f"data.columns names {', '.join(missing)}, but the columns are: {', '.join(names)}",
+            "correct data.columns in config.yaml",
+        )
+    candidates = get_candidates(wanted, kinds)
+    several = {role for role, value in columns.items() if isinstance(value, list)}
+    fitting: list[tuple[int, str, Mapping]] = []
+    for name, plugin in candidates:
+        found = plugin.detect(names, rows)
+        required = tuple(getattr(plugin, "REQUIRED", ()))
+        known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {})}
+        if not set(columns) <= known or not several <= set(getattr(plugin, "SEVERAL", ())):
+            continue
+        mapping: Mapping = {**(found or {}), **columns}
+        if (found or required) and set(required) <= set(mapping):
+            given = get_mapped_columns(columns)
+            for role in [role for role in mapping if role not in columns and mapping[role] in given]:
+                del mapping[role]  # detected for a column that the config gives another role
+            if set(required) <= set(mapping):
+                fitting.append((len(set(required) & set(columns)), name, mapping))
+    if fitting:
+        _, name, mapping = max(fitting, key=lambda item: item[0])  # the first of the best
+        return name, mapping
+    raise GaslampError(
+        f"data.columns has the roles {', '.join(columns)}: no format has all of them",
+        "roles that belong together: "
+        + "; ".join(_get_roles(plugin) for _, plugin in candidates if hasattr(plugin, "REQUIRED")),
+    )
+
+
+def _get_roles(plugin: ModuleType) -> str:
+    optional = "".join(f" [{role}]" for role in plugin.OPTIONAL)
+    return f"{plugin.__name__.rsplit('.', 1)[-1]}: {' '.join(plugin.REQUIRED)}{optional}"
+
+
+def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
+    """Raise for published shapes of which the best part would be lost.
+
+    Raises:
+        GaslampError: sounds, films, verdicts on single steps, token ids.
+    """
+
+    def first(name: str) -> Any:
+        return next((row[name] for row in rows if row.get(name) not in (None, "", [])), None)
+
+    said = registry.get("formats", "speech").detect(names, rows)  # sounds with what is said in them: tts learns from these
+    for name in ("audios", "audio", "videos", "video"):
+        if first(name) is not None and not said:
+            raise GaslampError(
+                f"the rows have {'sounds' if name.startswith('audio') else 'films'} (column '{name}'): no method here learns from these",
+                f"leave these rows out, or delete the column '{name}' and its marks when the text alone teaches the task",
+            )
+    steps = next((name for name in ("completions", "steps") if isinstance(first(name), list)), None)
+    labels = first("labels")
+    if steps and isinstance(labels, list) and labels and all(isinstance(label, bool) for label in labels):
+        raise GaslampError(
+            f"the rows have a verdict on each step (columns '{steps}' and 'labels'): no method here learns from single steps",
+            "for sft join the good steps of a row to one column completion; for kto give each row one completion and one label",
+        )
+    if "input_ids" in names:
+        raise GaslampError(
+            "the data is already tokenized (column input_ids)",
+            "take the text it was made from: masks and template are made and checked here",
+        )
+
+
+def refuse_lost_images(kind: str, rows: Rows, name: str) -> None:
+    """Raise when a format of text would leave the images of a set out.
+
+    Raises:
+        GaslampError: the rows hold images that only vision_sft learns from.
+    """
+    is_image = registry.get("formats", "vision").is_image_value
+    for column in ("images", "image"):
+        value = next((row[column] for row in rows if row.get(column) not in (None, "", [])), None)
+        if value is not None and kind != "conversation" and is_image(value):
+            raise GaslampError(
+                f"the rows have pictures (column '{column}'), which the format {name} would leave out: only vision_sft learns from pictures",
+                "for vision_sft give each row one answer: columns image, question, answer",
+                f"when the text alone teaches the task, delete the column '{column}', or name the others in data.columns",
+            )
