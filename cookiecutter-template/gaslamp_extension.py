@@ -1,23 +1,35 @@
 """What the template computes from the two answers: names, a recommended method, text that is safe where it lands.
 
-Standard library and Jinja2 only: it runs inside cookiecutter, before anything of the project is there.
+It runs inside cookiecutter, before anything of the project is there: of the library it imports what needs the standard library alone.
 """
 
 from __future__ import annotations
 
-import csv
+import importlib.util
 import json
 import re
+import sys
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+from gaslamp.core import registry  # noqa: E402
+from gaslamp.core.errors import GaslampError  # noqa: E402
+from gaslamp.data.meaning import LOOKED_AT, decide  # noqa: E402
+from gaslamp.data.meaning.readings import get_first_method, get_first_reward  # noqa: E402
+from gaslamp.data.readers import read_chunks  # noqa: E402
+
 LONGEST_NAME = 40
 
-# Words of a task that tell its field; the first field that matches is recommended, and can be changed in config.yaml.
+# Words of a task that name its field; the first field that matches is recommended, and can be changed in config.yaml.
 DOMAINS = {
     "health": "patient|clinic|doctor|nurse|medical|hospital|health",
     "finance": "bank|invoice|loan|tax|accounting|finance|insurance",
@@ -28,47 +40,6 @@ DOMAINS = {
     "math": "math|equation|proof|arithmetic",
     "science": "science|research|chemistry|physics|biology",
     "support": "support|customer|ticket|helpdesk|complaint",
-}
-
-# What a data set is made for: the first method with a column in every one of its groups. A plain question with its answer is sft,
-# though rewards could judge it too; grpo is recommended where a column says that answers are checked.
-_PROMPTS = {"prompt", "problem", "question", "query", "instruction"}
-_VERIFIERS = {"ground_truth", "final_answer", "expected_answer", "reward_model", "tests", "metadata"}
-METHODS: tuple[tuple[str, tuple[set[str], ...]], ...] = (
-    (
-        "tts",
-        (
-            {"audio", "audio_path", "audio_file", "audio_filepath", "wav", "recording"},
-            {"text", "transcript", "transcription", "sentence", "normalized_text"},
-        ),
-    ),
-    ("vision_sft", ({"image", "images", "image_path", "image_paths", "img", "picture", "photo", "image_bytes"},)),
-    (
-        "dpo",
-        (
-            {"chosen", "chosen_response", "chosen_answer", "preferred", "accepted"},
-            {"rejected", "rejected_response", "rejected_answer", "dispreferred"},
-        ),
-    ),
-    (
-        "kto",
-        (
-            {"completion", "response", "answer", "output"},
-            {"label", "kto_tag", "thumbs", "thumbs_up", "is_good", "liked", "vote", "desirable"},
-        ),
-    ),
-    ("embedding", ({"anchor", "query"}, {"positive", "pos", "positives"})),
-    ("grpo", (_PROMPTS, _VERIFIERS)),
-)
-
-# The columns of the embedded sets, whose files are not there yet when this is asked.
-EMBEDDED = {
-    "replies_preference": "prompt,chosen,rejected",
-    "replies_rating": "prompt,completion,label",
-    "sums_prompts": "prompt,answer,task,metadata",
-    "digits_vision": "messages,image",
-    "help_pairs": "anchor,positive",
-    "islands_text": "text",
 }
 
 
@@ -103,7 +74,7 @@ def get_audience(task: str) -> str:
 
 
 def get_domain(task: str) -> str:
-    """The field that the words of the task tell, or ``general``."""
+    """The field that the words of the task name, or ``general``."""
     found = (name for name, words in DOMAINS.items() if re.search(rf"\b({words})(s|es)?\b", task, re.IGNORECASE))
     return next(found, "general")
 
@@ -125,45 +96,56 @@ def get_data_source(data: str) -> str:
     return f"data/raw/{name}"
 
 
-def get_columns(data: str) -> str:
-    """Column names of the first row of a CSV, TSV, JSON or JSON-lines file, separated by commas; empty when unknown."""
+@lru_cache(maxsize=4)
+def read_data(data: str) -> tuple[str, tuple[str, ...]]:
+    """What the rows of the data are (a kind of gaslamp.data.rows.KINDS, or ``images``; empty when unknown), and its columns.
+
+    The project's own library decides, as ``make data`` does. Without a reader for the file (a Parquet file where pyarrow is not
+    installed) and for columns that can mean several things it is unknown here: ``make data`` shows them with examples.
+    """
     if is_embedded(data):
-        return EMBEDDED.get(data.removeprefix("embedded:"), "")
-    path = Path(get_data_path(data))
-    if not path.is_file():
-        return ""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-        start = handle.read(100_000)
-    if path.suffix.lower() in (".csv", ".tsv"):
-        names = next(csv.reader(start.splitlines()[:1], delimiter="\t" if path.suffix.lower() == ".tsv" else ","), [])
-    elif path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        try:
-            row, _ = json.JSONDecoder().raw_decode(start.lstrip().lstrip("[").lstrip())
-        except json.JSONDecodeError:
-            return ""  # the data phase tells what is wrong with it, with the line
-        names = list(row) if isinstance(row, dict) else []
-    else:
-        names = []
-    return ",".join(re.sub(r"[^\w-]", "_", str(name)).lower() for name in names)
+        name = data.removeprefix("embedded:")
+        if name not in registry.names("embedded"):
+            return "", ()  # the pre_gen hook names the embedded sets
+        module = registry.get("embedded", name)
+        return module.ROWS, tuple(next(iter(module.generate()))) if module.ROWS == "prompt" else ()
+    rows: list[dict[str, Any]] = []
+    try:
+        rows = _read_rows(Path(get_data_path(data)))
+        meaning = decide(rows)
+    except (GaslampError, ImportError, OSError, ValueError):
+        return "", tuple(rows[0]) if rows else ()  # the data phase says what is wrong, with the line
+    return meaning.reading.rows if meaning.certain else "", tuple(rows[0])
 
 
-def get_method(columns: str) -> str:
-    """The method that such columns are made for."""
-    present = set(columns.split(","))
-    if present == {"text"}:
-        return "cpt"
-    return next((name for name, groups in METHODS if all(group & present for group in groups)), "sft")
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """The first rows of a file or folder; JSON lines also where orjson is not installed."""
+    if path.suffix.lower() in (".jsonl", ".ndjson") and importlib.util.find_spec("orjson") is None:
+        with path.open(encoding="utf-8-sig") as handle:
+            values = [json.loads(line) for line in islice(handle, LOOKED_AT) if line.strip()]
+        return [value for value in values if isinstance(value, dict)]
+    rows: list[dict[str, Any]] = []
+    for chunk in read_chunks(path):
+        rows += [row for _, row in islice(chunk.read([]), LOOKED_AT - len(rows))]
+        if len(rows) >= LOOKED_AT:
+            break
+    return rows
 
 
-def get_rewards(columns: str) -> str:
-    """The value of train.rewards for such columns: a first reward where the method needs one, else none."""
-    present = set(columns.split(","))
-    if get_method(columns) != "grpo":
-        return "[]"
-    name = (
-        "code_tests" if "tests" in present else "reasoning_gym" if {"task", "metadata"} <= present else "exact_answer"
-    )
-    return f"[{{name: {name}}}]"
+def get_columns(data: str) -> str:
+    """The columns of the data, separated by commas; empty when unknown. Safe in a comment of YAML."""
+    return ", ".join(re.sub(r"[^\w -]", "_", str(name)) for name in read_data(data)[1])
+
+
+def get_method(data: str) -> str:
+    """The method that the columns of the data are made for; that for conversations when they leave it open."""
+    return get_first_method(read_data(data)[0] or "conversation")
+
+
+def get_rewards(data: str) -> str:
+    """The value of train.rewards for the data: a first reward where the method needs one, else none."""
+    rows, columns = read_data(data)
+    return f"[{{name: {get_first_reward(list(columns))}}}]" if rows == "prompt" else "[]"
 
 
 def quote(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import tomllib
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -20,8 +23,10 @@ from gaslamp.config.load import load_config
 from gaslamp.config.projects import find_project
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.train import Train
+from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
+from gaslamp.data.meaning import decide
 
 OWN_FILES = {
     ".gaslamp.json",
@@ -242,32 +247,59 @@ def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("columns", "method"),
+    ("row", "method"),
     [
-        ("prompt,chosen,rejected", "dpo"),
-        ("prompt,completion,label", "kto"),
-        ("image,question,answer", "vision_sft"),
-        ("anchor,positive,negative", "embedding"),
-        ("problem,ground_truth", "grpo"),
-        ("prompt,answer,task,metadata", "grpo"),
-        ("text", "cpt"),
-        ("question,answer", "sft"),
-        ("text,label", "sft"),
-        ("messages", "sft"),
-        ("", "sft"),
+        ({"prompt": "q", "chosen": "a", "rejected": "b"}, "dpo"),
+        ({"prompt": "q", "completion": "a", "label": True}, "kto"),
+        ({"image": "1.png", "question": "q", "answer": "a"}, "vision_sft"),
+        ({"anchor": "q", "positive": "a", "negative": "b"}, "embedding"),
+        ({"problem": "q", "ground_truth": "4"}, "grpo"),
+        ({"text": "words"}, "cpt"),
+        ({"question": "q", "answer": "a"}, "sft"),
+        ({"text": "words", "label": "x"}, "sft"),
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, "sft"),
+        ({"Betreff": "b", "Nachricht": "n", "Kategorie": "k"}, "sft"),
+        ({"a": 1}, "sft"),
     ],
 )
-def test_recommended_method(columns: str, method: str) -> None:
-    import importlib.util
+def test_recommended_method(row: dict[str, object], method: str, tmp_path: Path) -> None:
+    module = _load_extension()
+    data = tmp_path / "rows.jsonl"
+    data.write_text(json.dumps(row) + "\n")
+    assert module.get_method(str(data)) == method
+    assert (module.get_rewards(str(data)) != "[]") == (method == "grpo")
 
+
+@pytest.mark.parametrize("name", registry.names("embedded"))
+def test_recommended_method_of_an_embedded_set(name: str) -> None:
+    """ROWS of an embedded set is what its columns mean."""
+    module = _load_extension()
+    rows = list(islice(registry.get("embedded", name).generate(), 20))
+    assert module.get_method(f"embedded:{name}") == decide(rows).method
+    assert module.get_rewards("embedded:sums_prompts") == "[{name: reasoning_gym}]"
+
+
+def test_the_extension_needs_the_standard_library_and_jinja_alone() -> None:
+    """Cookiecutter may run in an environment of its own: of the extension's imports none is a further package."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'cookiecutter-template')!r}); import gaslamp_extension, json; "
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", "import site; site.main(); " + code], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert not {"pydantic", "orjson", "pyarrow", "yaml", "rich", "numpy", "torch"} & set(json.loads(result.stdout))
+
+
+def _load_extension() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         "gaslamp_extension", ROOT / "cookiecutter-template" / "gaslamp_extension.py"
     )
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.get_method(columns) == method
-    assert (module.get_rewards(columns) != "[]") == (method == "grpo")
+    return module
 
 
 @pytest.mark.parametrize(

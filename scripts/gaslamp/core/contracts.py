@@ -147,7 +147,10 @@ class Card(Artefact):
     source: str
     format: str
     kind: str = "conversation"  # of rows.KINDS: what data/*.jsonl hold
-    mapping: dict[str, str]  # role -> column that was read
+    mapping: dict[str, str | list[str]]  # role -> column that was read, or several that were joined
+    decisions: Decisions = Field(default_factory=list)  # what the columns mean, and why
+    alternatives: list[str] = Field(default_factory=list)  # what else they could mean, best first
+    unused: dict[str, bool] = Field(default_factory=dict)  # column that nothing reads -> it holds information
     rows: dict[str, int]  # train, valid, test, read, dropped_duplicates
     sha256: dict[str, str]  # train, valid, test
     tokens: dict[str, dict[str, float]]  # total | prompt | completion -> p50, p95, max
@@ -162,6 +165,11 @@ class Card(Artefact):
     )  # data.checking.Check.dump(): name, severity, count, findings ...
     answers: Literal["json", "text"]  # what the reference answers look like
     system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Role -> the columns that it reads, as text: ``Subject + Body``."""
+        return {role: " + ".join(name) if isinstance(name, list) else name for role, name in self.mapping.items()}
 
 
 class TrainFacts(Artefact):

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gaslamp.config.load import read_config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.meaning import LOOKED_AT, find_format, get_columns
-from gaslamp.data.readers import Problem, find_files
-from gaslamp.data.sources import open_source
+from gaslamp.data.meaning import Meaning, decide
+from gaslamp.data.meaning.examples import SHOWN, render_reading
+from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward
+from gaslamp.data.peek import read_sample
+from gaslamp.data.readers import find_files
+from gaslamp.data.sources import open_preview, open_source
 
-# Kind of row -> the method to start with.
-METHODS = {
-    "conversation": "sft",
-    "preference": "dpo",
-    "rating": "kto",
-    "prompt": "grpo",
-    "pair": "embedding",
-    "text": "cpt",
-    "speech": "tts",
-}
+Ask = Callable[[str], str]
+"""Prints a text and returns what the person types."""
 
 
-def adopt(project: Path) -> list[str]:
-    """Point config.yaml at what lies in data/raw, when it names an embedded set or a file that is gone.
+def adopt(project: Path, ask: Ask | None = None) -> list[str]:
+    """Point config.yaml at what lies in data/raw, when it names an embedded set or a file that is gone; settle what its columns mean.
+
+    Args:
+        project: the folder with config.yaml.
+        ask: for a meaning that is not certain; None: nobody is there, and the data phase stops with the examples.
 
     Returns:
         What was done, as sentences; empty when the config names its own data already.
@@ -40,65 +39,89 @@ def adopt(project: Path) -> list[str]:
     raw = project / "data" / "raw"
     source = config.data.source
     own = not source.startswith("embedded:") and (not Path(source).suffix or (project / source).exists())
-    dropped = (
-        [file for file in sorted(raw.rglob("*")) if file.is_file() and not file.name.startswith(".")]
-        if raw.is_dir()
-        else []
-    )
-    if own or not dropped:
+    files = sorted(raw.rglob("*")) if raw.is_dir() else []
+    dropped = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    if own:
+        return _settle(config_file, ask) if ask else []
+    if not dropped:
         return []
-    find_files(raw)  # says which kinds of files can be read, when none of these can
+    find_files(raw)  # names the kinds of files that can be read, when none of these can
     new = dropped[0].relative_to(project).as_posix() if len(dropped) == 1 else "data/raw"
     text = set_value(config_file.read_text(encoding="utf-8"), ("data", "source"), new)
     said = [f"data.source is now {new} (it was {source})"]
-    method = recommend(config.data.model_copy(update={"source": str(project / new)}))
+    data = config.data.model_copy(update={"source": str(project / new)})
+    rows = read_sample(open_source(data), [])
+    method = recommend(data, rows)
     if method != config.method and method in registry.names("methods"):
         text = set_value(text, ("method",), method)
         said.append(
             f"method is now {method}, which its columns are made for (it was {config.method}); another one: method in config.yaml"
         )
-        if method == "grpo" and not config.train.rewards:
-            reward = get_reward(config.data.model_copy(update={"source": str(project / new)}))
+        if method == get_first_method("prompt") and not config.train.rewards:
+            reward = get_first_reward(list(rows[0]))
             text = set_value(text, ("train", "rewards"), [{"name": reward}])
-            said.append(f"train.rewards is now {reward}: it judges the answers; docs/rewards.md has others")
-    elif method != config.method:
-        said.append(
-            f"its columns are made for the method {method}, which this version does not have: {config.method} stays"
-        )
+            said.append(f"train.rewards is now {reward}: it scores the answers; docs/rewards.md has others")
+    config_file.write_text(text, encoding="utf-8")
+    return said + (_settle(config_file, ask) if ask else [])
+
+
+def recommend(data: Any, rows: list[dict[str, Any]] | None = None) -> str:
+    """The method that the first rows of data.source are made for; that for conversations when it is not certain.
+
+    Args:
+        data: the data section of the config.
+        rows: its first rows, when they are read already.
+    """
+    rows = read_sample(open_source(data), []) if rows is None else rows
+    try:
+        meaning = decide(rows, data.format, data.columns)
+    except GaslampError:
+        return get_first_method("conversation")  # the data phase says what is wrong, with a mapping that would work
+    return meaning.method if meaning.certain else get_first_method("conversation")
+
+
+def _settle(config_file: Path, ask: Ask | None) -> list[str]:
+    """Ask what the columns of data.source mean when that is not certain, and write the choice into config.yaml."""
+    config = read_config(config_file)
+    source = Path(config.data.source)
+    if ask is None or config.data.meaning != "auto" or config.data.columns or config.data.format != "auto":
+        return []
+    path = source if source.is_absolute() else config_file.parent / source
+    data = config.data.model_copy(update={"source": str(path)}) if path.exists() else config.data
+    try:
+        rows = read_sample(open_preview(data), [])
+        kinds = registry.get("methods", config.method).KINDS
+        meaning = decide(rows, kinds=kinds)
+    except GaslampError:
+        return []  # the data phase reports it
+    if meaning.certain:
+        return []
+    reading = _ask(meaning, rows, kinds, ask)
+    if reading is None:
+        return []
+    text = put_value(config_file.read_text(encoding="utf-8"), ("data", "meaning"), reading.key)
+    said = [f"data.meaning is now {reading.key}: {reading.reason}"]
+    if reading.kind not in kinds and (method := get_first_method(reading.rows)) != config.method:
+        text = set_value(text, ("method",), method)
+        said.append(f"method is now {method}, which learns from {reading.rows} rows (it was {config.method})")
     config_file.write_text(text, encoding="utf-8")
     return said
 
 
-def _read_first(data: Any) -> list[dict[str, Any]]:
-    problems: list[Problem] = []
-    rows: list[dict[str, Any]] = []
-    for chunk in open_source(data).chunks():
-        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
-        if len(rows) >= LOOKED_AT:
-            break
-    return rows
-
-
-def get_reward(data: Any) -> str:
-    """The reward to start with for prompts of data.source, by their columns."""
-    columns = set(get_columns(_read_first(data)))
-    return (
-        "code_tests" if "tests" in columns else "reasoning_gym" if {"task", "metadata"} <= columns else "exact_answer"
-    )
-
-
-def recommend(data: Any) -> str:
-    """The method that the first rows of data.source are made for; ``sft`` when no format fits."""
-    rows = _read_first(data)
-    try:
-        name, plugin, mapping = find_format(rows, data.format, data.columns)
-    except (GaslampError, IndexError):
-        return "sft"  # the data phase says what is wrong, with the mapping that would work
-    if name == "vision":
-        return "vision_sft"
-    if plugin.KIND == "rating" and "threshold" in mapping and mapping["label"].lower() == "score":
-        return "sft"  # a number that some program gave (FineTome), not what a person thought of the answer
-    return METHODS[plugin.KIND]
+def _ask(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str, ...], ask: Ask) -> Reading | None:
+    """The reading that the person picks by number or key; None when they pick none."""
+    readings = meaning.readings[:SHOWN]
+    shown = [render_reading(number, reading, rows, meaning, kinds) for number, reading in enumerate(readings, 1)]
+    text = "what the columns mean is not certain; they can be learnt as\n" + "\n".join(shown)
+    for _ in range(3):
+        answer = ask(f"{text}\nwhich one? (1 to {len(readings)}, Enter: none of these) ").strip()
+        if not answer:
+            return None
+        for number, reading in enumerate(readings, 1):
+            if answer in (str(number), reading.key):
+                return reading
+        text = f"{answer} is none of them"
+    return None
 
 
 def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
@@ -111,8 +134,31 @@ def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
 
     node: Any = yaml.compose(text)
     for key in path:
-        found = [item for name, item in node.value if name.value == key] if isinstance(node, yaml.MappingNode) else []
-        if not found:
+        found = _find_key(node, key)
+        if found is None:
             raise GaslampError(f"config.yaml has no key {'.'.join(path)}", f"add it: {path[-1]}: {json.dumps(value)}")
-        node = found[0]
+        node = found[1]
     return text[: node.start_mark.index] + json.dumps(value, ensure_ascii=False) + text[node.end_mark.index :]
+
+
+def put_value(text: str, path: tuple[str, str], value: Any) -> str:
+    """``set_value``, which adds the key in front of its section when a config of an earlier version does not have it.
+
+    Raises:
+        GaslampError: the section is not there.
+    """
+    import yaml
+
+    section = _find_key(yaml.compose(text), path[0])
+    if section is None or not section[1].value or _find_key(section[1], path[1]):
+        return set_value(text, path, value)
+    first = section[1].value[0][0].start_mark
+    line = f"{path[1]}: {json.dumps(value, ensure_ascii=False)}\n{' ' * first.column}"
+    return text[: first.index] + line + text[first.index :]
+
+
+def _find_key(node: Any, key: str) -> Any:
+    import yaml
+
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((pair for pair in pairs if pair[0].value == key), None)

@@ -13,9 +13,9 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_checks
 from gaslamp.data.images import has_parts, store_images
+from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
-from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
 from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
 
 SPLITS = ("train", "valid", "test")

@@ -1,19 +1,20 @@
-"""What a data source is, before anything happens: its columns, the format that was found, what each method would learn. Writes nothing."""
+"""What a data source is, before anything happens: its columns, what they mean, what each method would learn. Writes nothing."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.meaning import LOOKED_AT, choose_kind, find_format, get_columns, suggest_mapping
+from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
+from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading, shorten
+from gaslamp.data.meaning.readings import show_mapping, write_mapping
+from gaslamp.data.peek import read_sample
 from gaslamp.data.readers import Problem
-from gaslamp.data.rows import Row, adapt, get_images, get_text
-from gaslamp.data.sources import is_hub_id, open_preview, open_source
+from gaslamp.data.rows import LeftOut, Row, adapt
+from gaslamp.data.sources import is_hub_id, open_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,14 +50,22 @@ class Description:
     looked_at: int
     columns: list[Column]
     problems: list[Problem]
-    format: str = ""
-    mapping: dict[str, str] = field(default_factory=dict)
-    found: str = ""  # kind of row that the format gives
-    kind: str = ""  # kind that the method gets
+    meaning: Meaning | None = None
+    kind: str = ""  # of row that the method gets
     samples: list[Row] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)  # that can learn from it
-    suggestion: str = ""  # a data.columns line to start from
+    readings: list[str] = field(default_factory=list)  # the other readings, each with a worked example
     error: GaslampError | None = None  # why the method of the config cannot
+
+    @property
+    def format(self) -> str:
+        """The format plug-in; empty when none fits."""
+        return self.meaning.reading.format if self.meaning else ""
+
+    @property
+    def mapping(self) -> Mapping:
+        """Role -> column."""
+        return self.meaning.reading.mapping if self.meaning else {}
 
 
 def describe(data: Any, method: str) -> Description:
@@ -64,7 +73,7 @@ def describe(data: Any, method: str) -> Description:
 
     Args:
         data: the data section of the config.
-        method: which method shall learn from it.
+        method: the method that should learn from it.
 
     Raises:
         GaslampError: the source cannot be read at all. That no format fits, or none for the method, is part of the description.
@@ -72,73 +81,49 @@ def describe(data: Any, method: str) -> Description:
     if is_hub_id(data.source) and not data.sql:  # the first rows alone, not the whole set
         data = data.model_copy(update={"sql": f"SELECT * FROM source LIMIT {LOOKED_AT}"})
     source = open_source(data)
-    rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for chunk in source.chunks():
-        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
-        if len(rows) >= LOOKED_AT or len(problems) > LOOKED_AT:
-            break
+    rows = read_sample(source, problems, LOOKED_AT)
     result = Description(source.name, len(rows), [_look_at(name, rows) for name in get_columns(rows)], problems)
     if not rows:
         first = ": ".join(problems[0][:2]) if problems else "it is empty"
         result.error = GaslampError(
-            f"{source.name} has no row that can be read ({first})", "mend the file, or name another one in data.source"
+            f"{source.name} has no row that can be read ({first})", "fix the file, or name another one in data.source"
         )
         return result
-    result.methods = [name for name in registry.names("methods") if _try(rows, data, name)]
-    kinds = registry.get("methods", method).KINDS
-    result.suggestion = suggest_mapping(rows, get_columns(rows), kinds[0]).partition("data.columns: ")[2]
+    result.methods = [name for name in registry.names("methods") if _can_learn(rows, data, name)]
+    plugin = registry.get("methods", method)
     try:
-        result.format, plugin, result.mapping = find_format(rows, data.format, data.columns, kinds)
-        result.found = plugin.KIND
-        result.kind = choose_kind(
-            plugin.KIND, method, registry.get("methods", method), rows, result.format, result.mapping
-        )
+        meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning)
+        result.meaning = meaning
+        first_other = 1 if meaning.certain else 0
+        result.readings = [
+            render_reading(number, reading, rows, meaning, plugin.KINDS)
+            for number, reading in enumerate(meaning.readings, 1)
+            if number > first_other
+        ][:3]
+        check_certain(meaning, rows, plugin.KINDS, source.name)
+        reading = meaning.reading
+        result.kind = choose_kind(reading.kind, method, plugin, rows, reading.format, reading.mapping)
     except GaslampError as error:
         result.error = error
         return result
+    converter = registry.get("formats", result.format)
     for row in rows:
         if len(result.samples) == SHOWN:
             break
         try:
-            result.samples.append(adapt(plugin.convert(row, result.mapping), result.kind))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            result.samples.append(adapt(converter.convert(row, result.mapping), result.kind))
+        except (ValueError, KeyError, TypeError, AttributeError, LeftOut):
             continue  # the data phase names every such row
     return result
 
 
-def find_method_problem(data: Any, method: str) -> GaslampError | None:
-    """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
-
-    Asked before anything is downloaded or trained: of a hub set only the first rows travel.
-    """
-    plugin = registry.get("methods", method)
-    problems: list[Problem] = []
-    rows: list[dict[str, Any]] = []
-    try:
-        if data.source.startswith("embedded:"):
-            rows += islice(
-                registry.get("embedded", data.source.removeprefix("embedded:")).generate(), 8
-            )  # pictures take time to draw
-        else:
-            for chunk in open_preview(data).chunks():
-                rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
-                if len(rows) >= LOOKED_AT or len(problems) > LOOKED_AT:
-                    break
-        if rows:  # without any the data phase names every line
-            format_name, found, mapping = find_format(rows, data.format, data.columns, plugin.KINDS)
-            choose_kind(found.KIND, method, plugin, rows, format_name, mapping)
-    except GaslampError as error:
-        return error
-    return None
-
-
-def _try(rows: list[dict[str, Any]], data: Any, name: str) -> bool:
+def _can_learn(rows: list[dict[str, Any]], data: Any, name: str) -> bool:
     """Whether the method ``name`` could learn from the rows."""
     method = registry.get("methods", name)
     try:
-        format_name, plugin, mapping = find_format(rows, data.format, data.columns, method.KINDS)
-        choose_kind(plugin.KIND, name, method, rows, format_name, mapping)
+        reading = decide(rows, data.format, data.columns, method.KINDS).reading
+        choose_kind(reading.kind, name, method, rows, reading.format, reading.mapping)
     except GaslampError:
         return False
     return True
@@ -155,19 +140,6 @@ def _look_at(name: str, rows: list[dict[str, Any]]) -> Column:
     filled = sum(row.get(name) not in (None, "") for row in rows) / len(rows)
     types = [kind for kind, _ in sorted(counts.items(), key=lambda item: -item[1]) if kind != "empty"] or ["empty"]
     return Column(name, types, filled, [shorten(row.get(name)) for row in rows[:SHOWN]])
-
-
-def shorten(value: Any, width: int = 160) -> str:
-    """A cell in one line: text as it is, anything else as JSON, cut at ``width`` letters."""
-    text = (
-        value
-        if isinstance(value, str)
-        else ""
-        if value is None
-        else json.dumps(value, ensure_ascii=False, default=lambda item: f"<{type(item).__name__}>")
-    )
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def print_description(result: Description, method: str, console: Console | None = None) -> None:
@@ -201,51 +173,38 @@ def print_description(result: Description, method: str, console: Console | None 
     if len(result.problems) > 5:
         console.print(Text(f"... and {len(result.problems) - 5} more"), style="red")
     console.print()
-    if result.format:
-        console.print(
-            Text(
-                f"format   {result.format}, which gives {result.found} rows"
-                + (f"; the method gets {result.kind} rows" if result.kind not in ("", result.found) else "")
-            )
-        )
-        console.print(Text("mapping  " + ", ".join(f"{role} = {column}" for role, column in result.mapping.items())))
-    unused = [
-        column.name
-        for column in result.columns
-        if column.name not in {*result.mapping.values(), "split", "slice", "group", "system"}
-    ]
-    if result.format and unused:
-        console.print(Text(f"besides  {', '.join(unused)} (kept beside each row, not learnt)"))
-    made = [name for name in result.methods if registry.get("methods", name).KINDS[0] == result.found]
-    others = [name for name in result.methods if name not in made]
-    console.print(
-        Text(f"methods  {', '.join(made or others) or 'none can learn from it as the columns are named now'}")
-    )
-    if made and others:
-        console.print(Text(f"         possible too, with a part of each row: {', '.join(others)}"))
-    own = (
-        "{"
-        + ", ".join(f"{role}: {json.dumps(column, ensure_ascii=False)}" for role, column in result.mapping.items())
-        + "}"
-    )
-    change = result.suggestion if result.error and result.suggestion else own
-    console.print(Text(f"change   in config.yaml, data.columns: {change}"))
+    for line in _get_lines(result):
+        console.print(Text(line))
+    if result.error is None:
+        for text in result.readings:
+            console.print(Text(text), style="dim")
     for number, row in enumerate(result.samples, 1):
         console.print()
         console.print(Text(f"row {number} as it will be learnt ({method})"), style="bold")
-        for name, text in _lay_out(row):
+        for name, text in lay_out(row):
             console.print(Text.assemble((f"  {name:<10}", "cyan"), shorten(text, 400)))
 
 
-def _lay_out(row: Row) -> list[tuple[str, str]]:
+def _get_lines(result: Description) -> list[str]:
+    """Format, mapping, unused columns, methods and how to change it, a line each."""
     lines = []
-    for key, value in row.items():
-        if isinstance(value, list) and all(isinstance(message, dict) and "role" in message for message in value):
-            for message in value:
-                pictures = "".join("[picture] " for _ in get_images([message]))
-                calls = "".join(f" {json.dumps(call, ensure_ascii=False)}" for call in message.get("tool_calls") or ())
-                role = message["role"] if key in ("messages", "prompt") else key
-                lines.append((role, pictures + get_text(message) + calls))
-        else:
-            lines.append((key, shorten(value, 400)))
+    found = ""
+    if meaning := result.meaning:
+        reading = meaning.reading
+        found = reading.kind
+        gets = f"; the method gets {result.kind} rows" if result.kind not in ("", found) else ""
+        lines.append(f"format   {reading.format}, which gives {found} rows{gets}")
+        lines.append(f"mapping  {show_mapping(reading.mapping)}")
+        lines.append(f"reason   {reading.reason} ({meaning.confidence})")
+        if meaning.unused:
+            names = [f"{item.name}{' (holds information)' if item.has_information else ''}" for item in meaning.unused]
+            lines.append(f"unused   {', '.join(names)}: kept with each row, not learnt")
+    made = [name for name in result.methods if registry.get("methods", name).KINDS[0] == found]
+    others = [name for name in result.methods if name not in made]
+    lines.append(f"methods  {', '.join(made or others) or 'none can learn from it as the columns are named now'}")
+    if made and others:
+        lines.append(f"         possible too, with a part of each row: {', '.join(others)}")
+    lines.append(f"change   in config.yaml, data.columns: {write_mapping(result.mapping)}")
+    if result.readings and result.error is None:
+        lines.append("         or data.meaning: the number or key of another reading")
     return lines

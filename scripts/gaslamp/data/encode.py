@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gaslamp.data.rows import Message, Row, get_images, get_kind, get_text
 from gaslamp.models.template import Encoded, Renderer, mark_text
 
@@ -24,9 +26,9 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
             pieces = [(text, learnt and number == last) for number, (text, learnt) in enumerate(pieces)]
         return [pieces]
     if kind == "preference":
-        return [renderer.split(_get_words([*row["prompt"], *row[side]]), tools) for side in ("chosen", "rejected")]
+        return [_split_answer(renderer, row["prompt"], row[side], tools) for side in ("chosen", "rejected")]
     if kind == "rating":
-        return [renderer.split(_get_words([*row["prompt"], *row["completion"]]), tools)]
+        return [_split_answer(renderer, row["prompt"], row["completion"], tools)]
     if kind == "prompt":
         return [[(renderer.render(_get_words(row["prompt"]), generate=True, tools=tools), False)]]
     if kind == "text" and "train" in row:  # it holds every special token itself
@@ -34,6 +36,20 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
     if kind == "text":
         return [[(row["text"], True), (renderer.tokenizer.eos_token or "", True)]]
     return [[(row[key], False)] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]
+
+
+def _split_answer(
+    renderer: Renderer, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
+) -> Pieces:
+    """The pieces of a prompt and its answer with the mask that train/preference.py uses: answers inside the prompt carry no loss,
+    all from the first turn of the answer on does.
+    """
+    pieces = renderer.split(_get_words([*prompt, *answer]), tools)
+    starts = [n for n, (_, learnt) in enumerate(pieces) if learnt and (n == 0 or not pieces[n - 1][1])]
+    turns = sum(message["role"] == "assistant" for message in answer)
+    if not turns or len(starts) < turns:
+        return pieces
+    return [(text, number >= starts[-turns]) for number, (text, _) in enumerate(pieces)]
 
 
 def _get_words(messages: list[Message]) -> list[Message]:

@@ -12,6 +12,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import get_csp_hash, sha256_path, write_text
+from gaslamp.data.meaning.readings import write_mapping
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 
 HERE = Path(__file__).parent
@@ -250,6 +251,7 @@ def render_page(
         project=settings.project,
         method=settings.method,
         kind=KIND_NAMES.get(card.kind, card.kind),
+        columns_line=write_mapping(card.mapping),
         note=NOT_LEARNT.get(card.kind, ""),
         splits=SPLITS,
         histogram=get_bars(card),

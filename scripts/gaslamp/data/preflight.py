@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.data.describe import find_method_problem
+from gaslamp.data.peek import find_method_problem
 from gaslamp.environment.findings import Findings, Problem, Request
 
 

@@ -19,13 +19,14 @@ from typing import Any
 from gaslamp.core import registry
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Provenance, Template
+from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_text
 from gaslamp.data.checking import Check, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.convert import SPLITS, Plan, convert_all, merge
-from gaslamp.data.meaning import LOOKED_AT, choose_kind, find_format
 from gaslamp.data.encode import encode_rows, get_example, split_row
-from gaslamp.data.readers import SPLIT_NAMES, Problem
+from gaslamp.data.meaning.readings import show_mapping
+from gaslamp.data.peek import Peek, get_unused, get_unused_warnings, peek
 from gaslamp.data.rows import adapt, get_prompt, get_reference
 from gaslamp.data.sources import Source, open_source
 from gaslamp.data.spool import Spool
@@ -36,48 +37,6 @@ MINIMUM_ROWS = 10
 REHEARSAL = Path(__file__).parent / "embedded" / "rehearsal.jsonl"
 PARALLEL = 8 << 20  # bytes of source from which further processes pay
 ENCODED = 256  # rows tokenized together
-
-
-@dataclass
-class Peek:
-    """What the first rows of a source say, read before anything else happens."""
-
-    rows: list[dict[str, Any]]
-    format: str
-    mapping: dict[str, str]
-    found: str  # kind that the format gives
-    kind: str  # kind that is written
-    obeys_split: bool
-
-
-def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
-    """Read the first rows and decide format, mapping and kind; nothing is converted or written.
-
-    Args:
-        data: the data section of the config.
-        method_name: whose KINDS the rows must become.
-        source: when it is open already.
-
-    Raises:
-        GaslampError: nothing can be read, no format fits, or the method needs other columns.
-    """
-    source = source or open_source(data)
-    method = registry.get("methods", method_name)
-    rows: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    for chunk in source.chunks():
-        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
-        if len(rows) >= LOOKED_AT or len(problems) > 20 * LOOKED_AT:
-            break
-    if not rows:
-        checks = load_checks({})
-        checks["unreadable"].add([Finding(*problem) for problem in problems], len(problems))
-        stop_on_blocks(checks)
-        raise GaslampError(f"{source.name} has no rows", "put rows into it, or set data.source to another file")
-    format_name, plugin, mapping = find_format(rows, data.format, data.columns, method.KINDS)
-    kind = choose_kind(plugin.KIND, method_name, method, rows, format_name, mapping)
-    obeys = all(SPLIT_NAMES.get(str(row.get("split")).strip().lower()) for row in rows)
-    return Peek(rows, format_name, mapping, plugin.KIND, kind, obeys)
 
 
 @dataclass
@@ -120,7 +79,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
     with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
         spool, found, read, source = divide_rows(data, settings.method, max_length, checks, wanted, Path(work))
         facts = Facts(found.kind, settings.method, max_length)
-        warnings = _get_split_warnings(spool)
+        warnings = [*get_unused_warnings(found, data), *_get_split_warnings(spool)]
         by_hand = _add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)
@@ -150,6 +109,9 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
             format=found.format,
             kind=found.kind,
             mapping=found.mapping,
+            decisions=[Decision(name="meaning", value=found.meaning.reading.key, reason=found.meaning.reading.reason)],
+            alternatives=[f"{reading.key}: {reading.reason}" for reading in found.meaning.readings[1:]],
+            unused=get_unused(found, data),
             rows={
                 **spool.counts,
                 "read": read,
@@ -262,7 +224,11 @@ def divide_rows(
     if not spool.counts["train"] or not spool.counts["test"]:
         fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
         raise GaslampError("the split left no rows for training or test", fix)
-    say(f"{read} rows read as {found.format}, {spool.duplicates} exact duplicates left out")
+    say(
+        f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates left out"
+    )
+    if unused := get_unused(found, data):
+        say(f"columns that nothing reads: {', '.join(unused)}")
     return spool, found, read, source
 
 

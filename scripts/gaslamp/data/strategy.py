@@ -8,11 +8,11 @@ from gaslamp.core.contracts import Card
 
 SPLITS = ("train", "valid", "test")
 LEARNT = {
-    "conversation": "the answers and the token that ends them, nothing of what is asked",
-    "preference": "the better and the worse answer of each pair, the prompt is only read",
-    "rating": "the rated answers, the prompt is only read",
-    "prompt": "nothing of the rows themselves: the model's own answers are judged by the rewards",
-    "pair": "nothing token by token: texts that belong together are moved closer",
+    "conversation": "the answers and the token that ends them, not the prompts",
+    "preference": "the better and the worse answer of each pair, not the prompts",
+    "rating": "the rated answers, not the prompts",
+    "prompt": "no token of the rows: the model's own answers are scored by the rewards",
+    "pair": "no single tokens: the embeddings of texts that belong together move closer",
     "text": "every token of the text and the token that ends it",
 }
 
@@ -28,7 +28,7 @@ def render_strategy(card: Card, example: str) -> str:
     rows = "\n".join(
         f"| {split} | {card.rows[split]:,} | `data/{split}.jsonl` | `{card.sha256[split][:12]}` |" for split in SPLITS
     )
-    mapping = "\n".join(f"| {role} | `{column}` |" for role, column in card.mapping.items())
+    mapping = "\n".join(f"| {role} | `{column}` |" for role, column in card.columns.items())
     lengths = "\n".join(
         f"| {key} | {v['p50']:.0f} | {v['p95']:.0f} | {v['max']:.0f} |" for key, v in card.tokens.items()
     )
@@ -38,8 +38,9 @@ def render_strategy(card: Card, example: str) -> str:
         for check in card.checks
     )
     rehearsal = card.rows.get("rehearsal", 0)
+    unused = render_unused(card)
     kept = (
-        f"\n\n{rehearsal} of the training rows are general talk (`data.rehearsal`): they keep what the model knew before."
+        f"\n\n{rehearsal} of the training rows are general chat data (`data.rehearsal`): they keep what the model could do before."
         if rehearsal
         else ""
     )
@@ -51,13 +52,13 @@ def render_strategy(card: Card, example: str) -> str:
 | role | your column |
 |---|---|
 {mapping}
-
+{unused}
 | split | rows | file | sha256 |
 |---|---|---|---|
 {rows}
 
-Rows are divided by the hash of what they ask, so that the same question never stands in two splits and no row moves when
-others are added. A `split` column in the file is obeyed; rows of one `data.group` stay together.{kept}
+Rows are divided by the hash of their prompt, so that the same prompt never stands in two splits and no row moves when
+others are added. A `split` column in the file is used; rows of one `data.group` stay together.{kept}
 
 ## What is learnt
 
@@ -89,6 +90,14 @@ A check that blocks leaves no file behind; what each looks for, and its fix: the
 
 On disk: `data/train.jsonl`, `data/valid.jsonl`, `data/test.jsonl`, `data/template.json`, `data/card.json`, `data/report.html`.
 """
+
+
+def render_unused(card: Card) -> str:
+    """The columns that nothing reads, as Markdown; empty when all are read."""
+    if not card.unused:
+        return ""
+    names = ", ".join(f"`{name}`" + (" (holds information)" if told else "") for name, told in card.unused.items())
+    return f"\nNot learnt: {names}.\n"
 
 
 def _escape(text: str) -> str:

@@ -66,7 +66,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("train:\n  r: 8", "line 2: unknown key 'train.r'; it belongs in train.lora"),
         (
             "data:\n  zzzz: 8",
-            "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, system",
+            "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, meaning",
         ),
         ("eval:", "line 1: the section 'eval' is empty; indent its keys below it, or delete the line"),
         ("train:\n  batch_size: true", "line 2: train.batch_size = true: input should be a valid integer"),
@@ -84,7 +84,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("data:\n  source: empty.csv", "line 2: empty.csv is empty (0 bytes)"),
         ("data:\n  source: folder", "line 2: the folder folder has no files"),
         ("data:\n  source: embedded:nope", "line 2: there is no embedded data set 'nope'; choose from: "),
-        ("data:\n  format: nope", "line 2: there is no format 'nope'; choose from: "),
+        ("data:\n  format: zzzz", "line 2: there is no format 'zzzz'; choose from: "),
         ("data:\n  split: {valid: 0.5, test: 0.5}", "line 2: valid and test together take more than 0.9"),
         ("model:\n  source: embedded:nope", "line 2: there is no embedded model 'nope'; choose from: "),
         ("model:\n  source: ./nowhere", "line 2: ./nowhere is not a model folder: "),

@@ -129,7 +129,7 @@ def test_the_coloured_tokens_are_the_text_that_is_trained_on(folder: Path) -> No
     rows = [{"question": f"{HOSTILE} {n}", "answer": f"\U0001f600 answer {n}"} for n in range(30)]
     make_page(folder, rows)
     source = (folder / "data" / "report.html").read_text(encoding="utf-8")
-    first = re.search(r'<p class="tokens">(.*?)</p>', source, re.DOTALL)
+    first = re.search(r'<p class="tokens" tabindex="0">(.*?)</p>', source, re.DOTALL)
     assert first
     text = html.unescape(re.sub(r"</?span[^>]*>", "", first[1]))
     row = json.loads((folder / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])
@@ -239,7 +239,7 @@ def test_a_description_shows_columns_format_and_how_to_change_it(tmp_path: Path)
     assert "[bold]Lima[/bold]" in text and 'data.columns: {prompt: "question", completion: "answer"}' in text
     assert (
         "which gives conversation rows" in text
-        and "id, note (kept beside each row, not learnt)" in text
+        and "unused   id, note (holds information): kept with each row, not learnt" in text
         and "assistant Peru" in text
         and "sft" in result.methods
     )
@@ -250,7 +250,7 @@ def test_a_description_of_strange_columns_ends_with_the_error_and_a_mapping(tmp_
     file = tmp_path / "odd.jsonl"
     file.write_text('{"alpha": "x", "beta": "y"}\n{"alpha": 3, "beta": null}\n{broken\n', encoding="utf-8")
     result, text = tell(file)
-    assert result.error and "no format fits the columns alpha, beta" in result.error.cause
+    assert result.error and "mean is not certain (alpha, beta)" in result.error.cause
     assert (
         "text or whole number" in text
         and '{prompt: "alpha", completion: "beta"}' in text
@@ -271,7 +271,7 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
     good, bad, none = run("good.csv"), run("bad.csv"), run("none.csv")
     assert good.returncode == 0 and "format   prompt_completion" in good.stdout
     assert not re.search(r"\| +(torch|transformers|trl)$", good.stderr, re.MULTILINE), "light: it only looks"
-    assert bad.returncode == 1 and "error: no format fits" in bad.stderr and "alpha" in bad.stdout
+    assert bad.returncode == 1 and "mean is not certain (alpha, beta)" in bad.stderr and "alpha" in bad.stdout
     assert none.returncode == 1 and "no such file" in none.stderr and "Traceback" not in none.stderr
     assert run("bad.csv", "--column", "prompt=alpha", "--column", "completion=beta").returncode == 0
 

@@ -10,7 +10,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
 from gaslamp.data.cells import read_calls
-from gaslamp.data.meaning import choose_kind, find_format, suggest_mapping
+from gaslamp.data.meaning import choose_kind, find_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -57,9 +57,9 @@ TALKS: list[tuple[str, str, dict[str, Any], Turns]] = [
     ),
     (
         "Axolotl explainchoice",
-        "prompt_completion",
-        {"question": "q", "choices": ["x"], "solution": "b", "explanation": "a"},
-        [U, A],
+        "choices",
+        {"question": "q", "choices": ["x"], "solution": "b", "explanation": "a text"},
+        [("user", "q\n\nA. x"), ("assistant", "a text")],
     ),
     ("Axolotl summarizetldr", "prompt_completion", {"article": "q", "summary": "a"}, [U, A]),
     ("Axolotl camel_ai", "prompt_completion", {"message_1": "q", "message_2": "a"}, [U, A]),
@@ -133,7 +133,12 @@ TALKS: list[tuple[str, str, dict[str, Any], Turns]] = [
     ),
     ("LLaMA-Factory lmsys_chat", "messages", {"conversation_id": "1", "model": "m", "conversation": TURNS}, [U, A]),
     ("LLaMA-Factory magpie", "alpaca", {"model": "m", "instruction": "q", "response": "a"}, [U, A]),
-    ("Axolotl concisechoice", "prompt_completion", {"question": "q", "choices": ["x"], "solution": "a"}, [U, A]),
+    (
+        "Axolotl concisechoice",
+        "choices",
+        {"question": "q", "choices": ["x"], "solution": "a text"},
+        [("user", "q\n\nA. x"), ("assistant", "a text")],
+    ),
     ("Axolotl alpaca_chat", "alpaca", {"instruction": "q", "input": "i", "response": "a"}, [("user", "q\n\ni"), A]),
     ("Axolotl alpaca_chat.load_qa", "prompt_completion", {"question": "q", "answer": "a"}, [U, A]),
     (
@@ -632,18 +637,14 @@ def test_optional_columns_that_come_late_are_read() -> None:
 
 
 def test_a_method_that_needs_other_columns_says_which() -> None:
-    row = {"frage": "What is it?", "antwort": "A longer answer than the question", "note": "n"}
-    with pytest.raises(GaslampError) as caught:
-        find_format([row], kinds=("conversation",))
-    assert 'data.columns: {prompt: "frage", completion: "antwort"}' in caught.value.fix
     plain = {"question": "q", "answer": "a"}
     name, plugin, mapping = find_format([plain], kinds=("preference",))
     method = type("dpo", (), {"KINDS": ("preference",), "NEEDS": "a prompt with a better and a worse answer"})
     with pytest.raises(GaslampError) as caught:
         choose_kind(plugin.KIND, "dpo", method, [plain], name, mapping)  # type: ignore[arg-type]
     assert "found:  question, answer, read as" in caught.value.cause and "needed: a prompt with" in caught.value.cause
-    assert caught.value.less_likely and "sft" in caught.value.less_likely
-    assert "rejected" in suggest_mapping([plain], list(plain), "preference")
+    assert "suit the method" in caught.value.fix and "sft" in caught.value.fix
+    assert caught.value.less_likely and "rejected: the worse answer" in caught.value.less_likely
 
 
 def test_rows_of_every_kind_meet_every_method() -> None:
@@ -743,6 +744,12 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"prompt": WORDS, "completion": WORDS, "label": st.booleans()}, optional={"system": WORDS}
     ),
     "grpo": st.fixed_dictionaries({"prompt": WORDS}, optional={"ground_truth": WORDS, "system": WORDS}),
+    "choices": st.fixed_dictionaries({"question": WORDS, "choices": st.lists(WORDS, min_size=2, max_size=4)}).map(
+        lambda row: {**row, "answer": 1}
+    ),
+    "compared": st.fixed_dictionaries({"prompt": WORDS, "response_a": WORDS, "response_b": WORDS}).map(
+        lambda row: {**row, "winner": 1}
+    ),
     "pair": st.fixed_dictionaries({"anchor": WORDS, "positive": WORDS}, optional={"negative": WORDS}),
     "tool_calls": st.fixed_dictionaries({"query": WORDS, "city": WORDS}).map(
         lambda row: {

@@ -94,8 +94,13 @@ class Data(Section):
     format: str = Field(
         "auto", description="A name from scripts/gaslamp/data/formats; auto: detected from the columns."
     )
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="Your column for each role, e.g. {prompt: question, completion: answer}."
+    columns: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="Your column for each role, e.g. {prompt: question, completion: answer}; prompt may be a list of columns.",
+    )
+    meaning: str | int = Field(
+        "auto",
+        description="What the columns mean, where they leave it open: number or key of a reading that `make data` printed.",
     )
     system: str | None = Field(None, description="System prompt for every row that has none of its own.")
     split: Split = Field(default_factory=Split, description="How rows are divided.")  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
+ROWS = "images"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = "Handwritten digits (scikit-learn) to the digit's word: pictures of 320 x 320 pixels"
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 QUESTIONS = ("Which digit is this?", "What number was written here?", "Read the digit.")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
+ROWS = "pair"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = "Users' questions and the help page that answers them, with a wrong page of the same device as negative"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
+ROWS = "text"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = "Entries of a guide to invented islands, for continued pre-training; test islands never occur in training"
 HEADS = [
     "Bre",

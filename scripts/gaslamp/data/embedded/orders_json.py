@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import Draw
 
+ROWS = "conversation"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
 SYSTEM = 'Order to JSON: {"customer":"","items":[{"qty":1,"item":""}],"time":"HH:MM" or null}'
 

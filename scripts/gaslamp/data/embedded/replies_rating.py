@@ -7,6 +7,7 @@ from typing import Any
 
 from gaslamp.data.embedded._replies import make_replies
 
+ROWS = "rating"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = (
     "Replies to guests with a thumb: true is friendly and true to the fact, false is wrong, rude, evasive or rambling"
 )

@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS
 
+ROWS = "prompt"  # what its rows are: the interview starts with a method for them
 DESCRIPTION = "Sums of two numbers from reasoning-gym (chain_sum), with its verifier as reward"
 TASK = "chain_sum"
 OPTIONS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}

@@ -32,7 +32,18 @@ ANSWERS = (
 EXPLAINED = ("explanation", "solution")
 LETTERED = tuple(
     tuple(pattern.format(mark) for mark in marks)
-    for pattern in ("{}", "option_{}", "choice_{}", "op{}", "sol{}", "ending{}", "option{}", "choice{}", "answer_{}", "answer{}")
+    for pattern in (
+        "{}",
+        "option_{}",
+        "choice_{}",
+        "op{}",
+        "sol{}",
+        "ending{}",
+        "option{}",
+        "choice{}",
+        "answer_{}",
+        "answer{}",
+    )
     for marks in ("abcd", "abc", "ab", "1234", "12", "0123", "01")
 )
 
@@ -50,8 +61,12 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, Any] | N
     taken = [prompt, choices, *(several or ())]
     if not answer or answer in taken:
         return None
-    context = find_column([column for column in columns if column not in (*taken, answer)], ("context", "passage", "article"))
-    return {"prompt": prompt, "choices": choices or several, "completion": answer} | ({"context": context} if context else {})
+    context = find_column(
+        [column for column in columns if column not in (*taken, answer)], ("context", "passage", "article")
+    )
+    return {"prompt": prompt, "choices": choices or several, "completion": answer} | (
+        {"context": context} if context else {}
+    )
 
 
 def _find_lettered(columns: list[str]) -> list[str] | None:
@@ -75,7 +90,9 @@ def _read_choices(value: Any) -> list[tuple[str, str]]:
     if not isinstance(value, list) or not value or len(value) > len(ascii_uppercase):
         return []
     if isinstance(value[0], dict):
-        marks = [item.get("label", item.get("key")) for item in value] if "label" in value[0] or "key" in value[0] else None
+        marks = (
+            [item.get("label", item.get("key")) for item in value] if "label" in value[0] or "key" in value[0] else None
+        )
         value = [item.get("text", item.get("value", "")) for item in value]
     names = marks if isinstance(marks, list) and len(marks) == len(value) else list(ascii_uppercase)
     return [(str(mark).strip(), to_text(text)) for mark, text in zip(names, value, strict=False)]

@@ -29,7 +29,19 @@ EXAMPLE = '{"prompt": "2 + 2?", "response_a": "4", "response_b": "5", "winner": 
 REQUIRED = ("first", "second")
 OPTIONAL = ("prompt", "system", "winner", "better", "first_score", "second_score")
 PROMPTS = ("prompt", "question", "query", "instruction", "history", "post", "input", "context", "problem")
-STEMS = ("response", "answer", "completion", "output", "conversation", "human_ref", "reply", "generation", "text", "candidate", "summary")
+STEMS = (
+    "response",
+    "answer",
+    "completion",
+    "output",
+    "conversation",
+    "human_ref",
+    "reply",
+    "generation",
+    "text",
+    "candidate",
+    "summary",
+)
 MARKS = (("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"))
 WINNERS = (
     "winner",
@@ -50,7 +62,20 @@ WINNERS = (
     "best",
 )
 SCORES = ("score", "rating", "reward", "votes")
-TIES = ("tie", "ties", "both", "neither", "same", "equal", "draw", "tie (bothbad)", "both_bad", "bothbad", "none", "unentschieden")
+TIES = (
+    "tie",
+    "ties",
+    "both",
+    "neither",
+    "same",
+    "equal",
+    "draw",
+    "tie (bothbad)",
+    "both_bad",
+    "bothbad",
+    "none",
+    "unentschieden",
+)
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
@@ -123,7 +148,10 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
         ValueError: it does not say which is better, or the two conversations do not share their prompt.
     """
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    first, second = read_answer(row.get(mapping["first"]), mapping["first"]), read_answer(row.get(mapping["second"]), mapping["second"])
+    first, second = (
+        read_answer(row.get(mapping["first"]), mapping["first"]),
+        read_answer(row.get(mapping["second"]), mapping["second"]),
+    )
     prompt: list[Message] = _read_prompt(row, mapping["prompt"], system) if "prompt" in mapping else []
     shared = 0
     while shared < min(len(first), len(second)) - 1 and first[shared] == second[shared]:
@@ -163,12 +191,18 @@ def _is_first_better(row: dict[str, Any], mapping: dict[str, str]) -> bool:
     for side, better in (("first", True), ("second", False)):
         name = mapping[side].casefold()
         mark = re.split(r"[_\s-]", name)[-1]
-        if text in (name, mark, side) or re.split(r"[_\s-]", text)[-1] == mark or text.rstrip(".") == to_text(row[mapping[side]]).casefold():
+        if (
+            text in (name, mark, side)
+            or re.split(r"[_\s-]", text)[-1] == mark
+            or text.rstrip(".") == to_text(row[mapping[side]]).casefold()
+        ):
             return better
     for column_of, better in ((f"model_{mark}", mark in "a1") for mark in "ab12"):
         if isinstance(row.get(column_of), str) and row[column_of].casefold() == text:
             return better
-    raise ValueError(f"column '{column}' is {value!r}, which names neither '{mapping['first']}' nor '{mapping['second']}'")
+    raise ValueError(
+        f"column '{column}' is {value!r}, which names neither '{mapping['first']}' nor '{mapping['second']}'"
+    )
 
 
 def _is_first_by_number(number: float, mapping: dict[str, str], column: str) -> bool:

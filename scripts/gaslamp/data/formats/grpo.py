@@ -23,6 +23,12 @@ EXAMPLE = '{"prompt": "What is 17 * 3?"}'
 REQUIRED = ("prompt",)
 OPTIONAL = ("answer", "system")
 PROMPTS = ("prompt", "problem", "question", "query", "instruction", "task")
+VERIFIERS = (
+    "ground_truth",
+    "final_answer",
+    "expected_answer",
+    "reward_model",
+)  # such a column says that answers are checked
 ANSWERS = (
     "answer",
     "final_answer",

@@ -64,7 +64,17 @@ PAIRS = (
     ("prompt", "text"),
 )
 CONTEXTS = ("context", "article", "passage", "document", "paragraph", "story")
-REASONING = ("reasoning", "complex_cot", "cot", "chain_of_thought", "thought", "thoughts", "thinking", "rationale", "reasoning_content")
+REASONING = (
+    "reasoning",
+    "complex_cot",
+    "cot",
+    "chain_of_thought",
+    "thought",
+    "thoughts",
+    "thinking",
+    "rationale",
+    "reasoning_content",
+)
 HISTORY = ("history",)
 
 
@@ -74,7 +84,11 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
         prompt, completion = (find_column(columns, (name,)) for name in names)
         if prompt and completion:
             mapping = {"prompt": prompt, "completion": completion}
-            for role, usual in (("system", ("system", "system_prompt")), ("reasoning", REASONING), ("history", HISTORY)):
+            for role, usual in (
+                ("system", ("system", "system_prompt")),
+                ("reasoning", REASONING),
+                ("history", HISTORY),
+            ):
                 if (found := find_column(columns, usual)) and found not in mapping.values():
                     mapping[role] = found
             context = find_column([column for column in columns if column != completion], CONTEXTS)
@@ -160,6 +174,8 @@ def _refuse_low_rating(row: dict[str, Any], column: str, threshold: str | None) 
     try:
         number = float(row[column])
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}") from None
+        raise ValueError(
+            f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}"
+        ) from None
     if not number >= float(threshold or 0.5):
         raise LeftOut(f"column '{column}' is {number:g}, below {threshold}")

@@ -63,8 +63,9 @@ def decide(
         raise _get_no_format(rows, names, kinds)
     if pick != "auto":
         return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
-    ahead = readings[0].score - (readings[1].score if len(readings) > 1 else 0)
-    return _finish(readings, rows, names, profiles, certain=readings[0].score >= CERTAIN and ahead > MARGIN - 1e-9)
+    best, *others = (reading.score for reading in readings)
+    certain = best >= 1 or (best >= CERTAIN and best - max(others, default=0) > MARGIN - 1e-9)
+    return _finish(readings, rows, names, profiles, certain=certain)
 
 
 def find_format(
@@ -125,6 +126,8 @@ def _rank(
     readings = infer(profiles)
     if found:
         own = _score_shape(*found, profiles, rows)
+        if same := next((reading for reading in readings if reading.mapping == own.mapping), None):
+            own = replace(own, key=same.key, reason=same.reason)
         if rated := read_ratings(own, profiles, rows, kinds):
             return rated
         if own.score >= 1:
@@ -157,16 +160,23 @@ def _score_shape(name: str, mapping: Mapping, profiles: list[Profile], rows: lis
     reading = _get_reading(name, mapping, 1.0, f"the columns of the format {name}")
     if name not in ("prompt_completion", "text", "pair", "grpo") and getattr(plugin, "ORDER", 45) <= STRICT:
         return reading
-    lost = [column.name for column in find_unused(reading, profiles, rows) if column.has_information]
     by_name = {profile.name: profile for profile in profiles}
+    unused = [column.name for column in find_unused(reading, profiles, rows) if column.has_information]
+    lost = [name for name in unused if by_name[name].is_common]
     if name == "text":  # any column of text would do: only right when no other column answers it
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
     if not lost:
         return reading
     asked = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
     belongs = any(column.concept in PAIRS_THAT_BELONG for column in asked)
-    texts = [column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")]
-    score = (1.0 if belongs and name != "pair" else 0.7) - 0.1 * len(texts) - (0 if belongs else 0.1) * (len(lost) - len(texts))
+    texts = [
+        column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")
+    ]
+    score = (
+        (1.0 if belongs and name != "pair" else 0.7)
+        - 0.1 * len(texts)
+        - (0 if belongs else 0.1) * (len(lost) - len(texts))
+    )
     return replace(reading, score=max(0.1, min(0.99, score)), reason=reading.reason)
 
 

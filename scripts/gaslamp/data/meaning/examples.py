@@ -8,7 +8,7 @@ from typing import Any
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.readings import Meaning, Reading, get_first_method
-from gaslamp.data.rows import Message, Row, adapt, can_adapt, get_images, get_text
+from gaslamp.data.rows import LeftOut, Message, Row, adapt, can_adapt, get_images, get_text
 
 SHOWN = 3  # readings
 WIDTH = 100  # letters of a text
@@ -34,7 +34,8 @@ def check_certain(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str
     keys = ", ".join(f'"{reading.key}"' for reading in readings)
     columns = ", ".join(dict.fromkeys(column for row in rows for column in row))
     raise GaslampError(
-        f"what the columns{f' of {name}' if name else ''} mean is not certain ({columns}); they can be learnt as\n" + "\n".join(blocks),
+        f"what the columns{f' of {name}' if name else ''} mean is not certain ({columns}); they can be learnt as\n"
+        + "\n".join(blocks),
         f"pick one in config.yaml, by its number or key: data.meaning: {1 if len(readings) == 1 else f'1 to {len(readings)}'} (or {keys})",
         f"name the columns yourself, data.columns: {first.line}",
     )
@@ -68,7 +69,7 @@ def render_row(reading: Reading, rows: list[dict[str, Any]]) -> list[tuple[str, 
     for row in rows:
         try:
             return lay_out(adapt(plugin.convert(row, reading.mapping), reading.kind), WIDTH)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, LeftOut):
             continue
     return []
 

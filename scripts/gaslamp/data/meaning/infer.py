@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.data.meaning.names import normalize
-from gaslamp.data.meaning.profile import Profile
+from gaslamp.data.meaning.profile import LABEL_LETTERS, TEXT_LETTERS, Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 
 INPUTS = ("question", "text", "title", "context")
@@ -19,11 +19,11 @@ def infer(profiles: list[Profile]) -> list[Reading]:
     Args:
         profiles: of every column of the sample.
     """
-    columns = [profile for profile in profiles if profile.has_information]
+    columns = [profile for profile in profiles if profile.has_information and profile.is_common]
     readings = _read_images(columns) or _read_languages(columns)
     if not readings:
         readings = [reading for target in columns if (reading := _read_target(target, columns))]
-        readings += _read_documents(columns)
+        readings += [*_read_documents(columns), *_read_checked(columns)]
     return readings
 
 
@@ -32,7 +32,9 @@ def _read_images(columns: list[Profile]) -> list[Reading]:
     image = next((column for column in columns if column.holds == "image"), None)
     if image is None:
         return []
-    others = [column for column in columns if column is not image and column.holds in ("text", "object", "list", "number")]
+    others = [
+        column for column in columns if column is not image and column.holds in ("text", "object", "list", "number")
+    ]
     readings = []
     for target in others:
         named = NAMED.get(target.concept, 0.4 if target.concept == "text" else 0)
@@ -44,7 +46,7 @@ def _read_images(columns: list[Profile]) -> list[Reading]:
         if asked:
             mapping["question"] = asked.name
         reason = f"'{image.name}' holds images, '{target.name}' says what is in them"
-        readings.append(Reading(f"images {target.name}", "vision", mapping, "images", reason, min(1.0, score)))
+        readings.append(Reading(f"images {target.name}", "vision", mapping, "images", reason, min(0.99, score)))
     return readings
 
 
@@ -58,7 +60,9 @@ def _read_languages(columns: list[Profile]) -> list[Reading]:
         for target in pair:
             if source is not target:
                 ahead = len(pair) == 2 and source is pair[0]
-                reason = f"translates '{source.name}' to '{target.name}'" + (", in the order of the file" if ahead else "")
+                reason = f"translates '{source.name}' to '{target.name}'" + (
+                    ", in the order of the file" if ahead else ""
+                )
                 mapping: Mapping = {"prompt": source.name, "completion": target.name}
                 key = f"translate {source.name} {target.name}"
                 readings.append(
@@ -78,6 +82,7 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
     named = [column for column in inputs if column.concept in INPUTS]
     score += 0.3 if named else 0.1
     score += 0.1 * any(column.letters == max(c.letters for c in columns) for column in inputs)
+    score += 0.05 * (target is columns[-1])  # what is written usually stands last
     if target.concept == "answer" and any(column.concept == "question" for column in inputs):
         score += 0.15
     mapping = _get_mapping(inputs, target, side)
@@ -94,7 +99,9 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
         "summarize": f"'{target.name}' sums up {what}",
         "extract": f"'{target.name}' holds what is taken out of {what}",
     }.get(task, f"'{target.name}' is the answer to {what}")
-    return Reading(f"{task} {target.name}", "prompt_completion", mapping, "conversation", why, max(0.0, min(1.0, score)))
+    return Reading(
+        f"{task} {target.name}", "prompt_completion", mapping, "conversation", why, max(0.0, min(0.99, score))
+    )
 
 
 def _score_target(target: Profile, columns: list[Profile]) -> float | None:
@@ -110,15 +117,14 @@ def _score_target(target: Profile, columns: list[Profile]) -> float | None:
     if target.is_label and concept in ("label", ""):
         return named + (0.35 if named else 0.5)
     if concept == "label":  # named like a label; the sample is small, or every row has another
-        short = target.letters <= 40
-        return named if short else 0.15
+        return named if target.letters <= LABEL_LETTERS and target.holds != "number" else 0.15
     if target.is_json and concept in ("extraction", ""):
         return max(named, 0.3) + 0.2
     if named:
         return named
     if concept in ("text", "meta", "language", "reasoning", "chosen", "rejected", "anchor", "positive", "negative"):
         return None
-    return 0.2 if target.holds in ("text", "number") else None
+    return 0.2 if target.holds == "text" else None
 
 
 def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile], dict[str, str]]:
@@ -175,12 +181,34 @@ def _weigh_lost(column: Profile, target: Profile) -> float:
 
 def _read_documents(columns: list[Profile]) -> list[Reading]:
     """Running text to learn as a whole: one column of texts, and nothing that could be an answer to it."""
-    texts = [column for column in columns if column.is_free_text and column.concept not in ("question", "title", "label")]
-    if not texts or any(column.concept in ("question", "label", "answer", "rating") or column.is_label for column in columns):
+    texts = [
+        column for column in columns if column.is_free_text and column.concept not in ("question", "title", "label")
+    ]
+    if not texts or any(
+        column.concept in ("question", "label", "answer", "rating") or column.is_label for column in columns
+    ):
         return []
     longest = max(texts, key=lambda column: column.letters)
+    if not longest.concept and longest.letters < TEXT_LETTERS:
+        return []
     others = [column for column in columns if column is not longest]
     alone = not [column for column in others if column.is_free_text and column.concept != "title"]
     score = (0.8 if alone else 0.25) + (0.1 if longest.concept in ("text", "context") else 0) - 0.05 * len(others)
     reason = f"'{longest.name}' is running text, and no column answers it"
-    return [Reading(f"text {normalize(longest.name) or longest.name}", "text", {"text": longest.name}, "text", reason, score)]
+    return [
+        Reading(
+            f"text {normalize(longest.name) or longest.name}", "text", {"text": longest.name}, "text", reason, score
+        )
+    ]
+
+
+def _read_checked(columns: list[Profile]) -> list[Reading]:
+    """A question with a worked solution and a short answer: rewards can compare with the answer."""
+    asked = [column for column in columns if column.concept == "question"]
+    answers = [column for column in columns if column.concept == "answer"]
+    if len(asked) != 1 or len(answers) < 2:
+        return []
+    shortest = min(answers, key=lambda column: column.letters)
+    mapping: Mapping = {"prompt": asked[0].name, "answer": shortest.name}
+    reason = f"rewards compare the model's own answers with '{shortest.name}'"
+    return [Reading(f"check {shortest.name}", "grpo", mapping, "prompt", reason, 0.5)]

@@ -11,7 +11,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.decide import get_columns
 from gaslamp.data.meaning.published import get_candidates
 from gaslamp.data.meaning.readings import Mapping, show_mapping
-from gaslamp.data.rows import can_adapt
+from gaslamp.data.rows import LeftOut, can_adapt
 
 ROLES = {
     "conversation": "{prompt: what is asked, completion: what is answered}",
@@ -72,7 +72,7 @@ def _refuse_bad_answers(
         try:
             if not plugin.convert(row, mapping)["label"]:
                 bad.append(row[column])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, LeftOut):
             continue  # the data phase names every such row
     if not bad:
         return

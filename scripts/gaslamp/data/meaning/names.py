@@ -6,208 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-# concept -> English name -> the same word in German, Spanish, French, Chinese, Italian, Portuguese, Dutch and Japanese
-WORDS: dict[str, dict[str, str]] = {
-    "question": {
-        "question": "frage fragen kundenfrage pregunta preguntas domanda pergunta vraag 问题 提问 問題 質問 问",
-        "prompt": "aufforderung 提示 提示词 プロンプト",
-        "query": "anfrage suchanfrage kundenanfrage consulta requete richiesta consulta_cliente demande zoekopdracht 查询 クエリ",
-        "instruction": "anweisung instruktion auftrag instruccion consigne istruzione instrucao instructie 指令 指示 命令",
-        "input": "eingabe entrada entree ingresso invoer 输入 入力",
-        "user": "benutzer nutzer kunde usuario cliente utilisateur client utente gebruiker klant 用户 客户 ユーザー",
-        "problem": "aufgabe problemstellung problema probleme exercice opgave 题目 题 难题",
-        "utterance": "ausserung aeusserung enunciado enonce enunciato uiting 语句 话语 発話",
-        "request": "bitte solicitud peticion pedido verzoek 请求 要求 リクエスト",
-        "human": "mensch humano humain umano 人类",
-        "inquiry": "kundenanliegen anliegen indagacion 咨询 諮詢",
-        "issue": "",
-        "user_message": "nutzernachricht",
-        "task": "",
-    },
-    "text": {
-        "text": "texte texto testo tekst 文本 文字 テキスト 原文",
-        "body": "inhaltstext rumpf nachrichtentext cuerpo corps corpo 正文 内文 本文 邮件内容",
-        "content": "inhalt contenido contenu contenuto conteudo inhoud 内容 コンテンツ",
-        "message": "nachricht meldung mitteilung mensaje messaggio mensagem bericht 消息 信息 留言 メッセージ",
-        "email": "e_mail correo courriel mail posta 邮件 电子邮件 メール",
-        "mail": "",
-        "ticket": "kundenticket tiquet tiquete 工单 チケット",
-        "review": "rezension kundenbewertung resena critique avis recensione resenha recensie 评论 评价 点评 レビュー",
-        "comment": "kommentar comentario commentaire commento opmerking 批注 コメント",
-        "post": "beitrag publicacion publication 帖子 投稿",
-        "description": "beschreibung descripcion descrizione descricao omschrijving 描述 说明",
-        "sentence": "satz oracion frase phrase zin 句子 文",
-        "article": "artikel articulo articolo artigo 文章 記事",
-        "document": "dokument documento 文档 文件 文書",
-        "transcript": "transkript gesprach transcripcion transcription trascrizione transcricao 转录 记录 文字起こし",
-        "complaint": "beschwerde reklamation queja reclamation plainte reclamo reclamacao klacht 投诉 苦情",
-        "story": "geschichte historia histoire storia verhaal 故事 物語",
-        "tweet": "",
-        "paragraph": "absatz parrafo paragraphe paragrafo 段落",
-        "statement": "aussage declaracion declaration",
-        "code": "quelltext quellcode programm codigo codice 代码 コード",
-        "report": "rapport informe",
-        "letter": "brief carta lettre",
-        "feedback_text": "",
-        "dialogue": "dialog dialogo 对话 対話",
-        "abstract": "",
-    },
-    "title": {
-        "title": "titel uberschrift ueberschrift titulo titre titolo 标题 题名 タイトル",
-        "subject": "betreff asunto objet oggetto assunto onderwerp 主题 主旨 件名",
-        "headline": "schlagzeile titular 头条",
-    },
-    "context": {
-        "context": "kontext zusammenhang contexto contexte contesto 上下文 语境 背景 文脈",
-        "passage": "textstelle pasaje passaggio 篇章",
-        "background": "hintergrund antecedentes",
-    },
-    "answer": {
-        "answer": "antwort antworten respuesta respuestas reponse reponses risposta antwoord 答案 回答 答え 解答 答",
-        "response": "ruckmeldung rueckmeldung resposta 响应 应答 応答",
-        "reply": "antwortmail erwiderung ruckantwort replica replique 回复 答复 返信",
-        "completion": "vervollstandigung completado 补全",
-        "output": "ausgabe salida sortie uscita saida uitvoer 输出 出力",
-        "solution": "losung loesung solucion soluzione solucao oplossing 解决方案 解 解法",
-        "assistant": "assistent asistente assistente 助手 アシスタント",
-        "bot": "",
-        "target": "ziel objetivo cible 目标",
-        "result": "ergebnis resultado resultat risultato resultaat 结果 結果",
-        "final_answer": "",
-        "ground_truth": "",
-        "expected_answer": "",
-        "correction": "korrektur correccion",
-        "rewrite": "",
-        "agent_response": "",
-    },
-    "summary": {
-        "summary": "zusammenfassung kurzfassung resumen resume resumo riassunto samenvatting sintesi 摘要 总结 概要 要約",
-        "notes": "notizen protokoll notas notities appunti 笔记 纪要",
-        "highlights": "",
-        "tldr": "",
-        "minutes": "",
-        "key_points": "kernpunkte",
-    },
-    "description": {
-        "docstring": "",
-        "caption": "bildunterschrift bildbeschreibung leyenda legende didascalia legenda 图注 说明文字",
-        "translation": "ubersetzung uebersetzung traduccion traduction traduzione traducao vertaling 翻译 译文 訳",
-        "explanation": "erklarung explicacion explication 解释",
-    },
-    "label": {
-        "label": "etikett bezeichnung etiqueta etiquette etichetta 标签 标注 ラベル",
-        "class": "klasse clase classe 类 クラス",
-        "category": "kategorie categoria categorie rubrik rubrique 类别 分类 种类 カテゴリ",
-        "sentiment": "stimmung sentimiento sentimento 情感 情绪 感情",
-        "intent": "absicht intention intencion intento intencao 意图 意圖 意図",
-        "tag": "schlagwort 标记 タグ",
-        "topic": "thema tema sujet theme argomento 话题 トピック",
-        "department": "abteilung bereich departamento departement service reparto afdeling 部门 科室 部署",
-        "type": "art typ tipo 类型 タイプ",
-        "emotion": "gefuhl gefuehl emocion emozione 心情",
-        "priority": "prioritat prioritaet dringlichkeit prioridad urgencia priorite urgence priorita 优先级 紧急程度 優先度",
-        "status": "zustand estado statut stato 状态",
-        "genre": "gattung genero 体裁",
-        "severity": "schweregrad gravedad gravite 严重程度",
-        "team": "equipo equipe squadra 团队",
-        "queue": "warteschlange cola file_d_attente 队列",
-        "spam": "",
-        "polarity": "polaritat polaridad polarite",
-        "classification": "klassifikation clasificacion",
-        "reason": "grund motivo motif raison 原因",
-        "product": "produkt producto produit 产品",
-        "difficulty": "schwierigkeit",
-        "toxicity": "",
-        "stance": "",
-        "domain": "",
-    },
-    "extraction": {
-        "entities": "entitaten entitaeten entidades entites entita 实体 固有表現",
-        "json": "",
-        "fields": "felder campos champs 字段",
-        "keywords": "stichworte schlusselworter palabras_clave mots_cles 关键词 キーワード",
-        "slots": "",
-        "ner": "",
-        "spans": "",
-        "sql": "",
-        "extracted": "",
-        "attributes": "attribute atributos attributs 属性",
-    },
-    "rating": {
-        "rating": "bewertung wertung note_client puntuacion valoracion calificacion evaluation valutazione avaliacao beoordeling 评分 打分 評価",
-        "score": "punktzahl punkte puntaje puntos punteggio pontuacao 分数 得分 スコア",
-        "stars": "sterne estrellas etoiles stelle estrelas sterren 星级",
-        "feedback": "retroalimentacion retour 反馈 フィードバック",
-        "vote": "stimme voto",
-        "thumbs": "daumen pulgar pouce 点赞",
-        "quality": "qualitat calidad qualite 质量",
-        "grade": "",
-        "reward": "",
-        "is_good": "ist_gut gut",
-        "liked": "",
-        "helpfulness": "",
-    },
-    "reasoning": {
-        "reasoning": "begrundung gedankengang razonamiento raisonnement ragionamento raciocinio 推理 思考过程 推論",
-        "cot": "",
-        "chain_of_thought": "",
-        "complex_cot": "",
-        "thought": "gedanke pensamiento pensee 思考 想法",
-        "thoughts": "gedanken",
-        "thinking": "",
-        "rationale": "",
-        "scratchpad": "",
-        "think": "",
-        "reasoning_content": "",
-    },
-    "choices": {
-        "choices": "auswahl antwortmoglichkeiten opciones choix scelte escolhas 选项 选择 選択肢",
-        "options": "",
-        "endings": "",
-        "alternatives": "alternativen",
-    },
-    "chosen": {"chosen": "bevorzugt gewahlt gewaehlt besser elegida preferida preferido choisie preferee prescelta 优选 选中 较好"},
-    "rejected": {"rejected": "abgelehnt verworfen schlechter rechazada rechazado rejetee rejete rifiutata 拒绝 落选 较差"},
-    "winner": {"winner": "gewinner ganador gagnant vincitore vencedor 获胜者 胜者 勝者"},
-    "anchor": {"anchor": "anker ancla ancre"},
-    "positive": {"positive": "passend positivo positif"},
-    "negative": {"negative": "unpassend negativo negatif"},
-    "history": {"history": "verlauf historial historique cronologia historico 历史 履歴"},
-    "system": {"system": "systemprompt systemvorgabe sistema systeme 系统", "system_prompt": "", "system_message": ""},
-    "image": {
-        "image": "bild foto imagen immagine imagem afbeelding 图片 图像 照片 画像",
-        "image_path": "bildpfad bilddatei",
-        "file_name": "dateiname nombre_archivo nom_fichier nome_file 文件名",
-        "filename": "",
-        "path": "pfad ruta chemin percorso 路径",
-        "file": "datei archivo fichier",
-        "img": "",
-        "picture": "",
-        "photo": "",
-    },
-    "meta": {
-        name: ""
-        for name in (
-            "id uuid guid idx index key nr number no row row_id qid docid doc_id ticket_id date datetime time timestamp created "
-            "created_at updated updated_at modified year month day url link href uri source src origin author username user_name "
-            "user_id sender recipient from to cc phone version license hash sha md5 split group slice model model_name lang "
-            "language locale country city customer customer_id order_id name first_name last_name agent_name dataset provider "
-            "datum zeit uhrzeit nummer absender empfanger quelle verfasser autor sprache fecha hora numero remitente fuente idioma "
-            "auteur expediteur langue data ora autore lingua 编号 序号 日期 时间 链接 来源 作者 网址 语言 番号 日付"
-        ).split()
-    },
-}
-
-LANGUAGES = frozenset(
-    (
-        "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id is it ja ko lt lv ms nb nl no pl pt ro ru sk sl sr sv sw ta te th tr uk "
-        "ur vi zh arabic bulgarian chinese croatian czech danish dutch english finnish french german greek hebrew hindi hungarian "
-        "indonesian italian japanese korean norwegian polish portuguese romanian russian slovak spanish swedish thai turkish ukrainian "
-        "vietnamese deutsch englisch franzosisch spanisch italienisch chinesisch japanisch russisch polnisch niederlandisch turkisch "
-        "ingles aleman frances espanol italiano chino japones ruso portugues anglais allemand francais espagnol italien chinois japonais "
-        "inglese tedesco francese spagnolo 英文 中文 德文 法文 英语 汉语 德语 法语 日语 英語 日本語"
-    ).split()
-)
+from gaslamp.data.meaning import words
 
 
 @dataclass(frozen=True)
@@ -226,35 +25,46 @@ def normalize(name: str) -> str:
     return re.sub(r"[\W_]+", "_", unicodedata.normalize("NFC", text)).strip("_")
 
 
-KNOWN = {
-    normalize(word): (concept, english)
-    for concept, names in WORDS.items()
-    for english, words in names.items()
-    for word in (english, *words.split())
+def _read_table() -> dict[str, tuple[str, str]]:
+    """Name -> (concept, English name), of words.TABLE."""
+    result: dict[str, tuple[str, str]] = {}
+    concept = ""
+    for line in words.TABLE.split("\n"):
+        if line.startswith("["):
+            concept = line.strip("[]")
+            continue
+        english, _, others = line.partition(": ") if concept != "meta" else ("", "", line)
+        for word in (english, *others.split()):
+            if word:
+                result.setdefault(normalize(word), (concept, english or word))
+    return result
+
+
+KNOWN = _read_table()
+LANGUAGES = frozenset(words.LANGUAGES.split())
+_NO_LANGUAGES = ("id", "no", "is", "it")  # alone they mean something else
+_LANGUAGE_SIDE = ("text", "sentence", "source", "target", "src", "tgt", "lang")
+_PLURALS = {
+    f"{english}s": english for concept, english in KNOWN.values() if concept in ("answer", "label", "text", "question")
 }
-_PLURALS = {"questions": "question", "texts": "text", "responses": "response", "categories": "category"} | {
-    f"{name}s": name for concept in ("answer", "label", "text", "question") for name in WORDS[concept]
-}
+_PLURALS["categories"] = "category"
 
 
 def get_hint(name: str) -> Hint | None:
     """What ``name`` says; ``None`` when neither it nor its last word is known."""
     text = normalize(name)
     rest = [word for word in text.split("_") if word not in _LANGUAGE_SIDE]
-    if len(rest) == 1 and rest[0] in LANGUAGES and text not in ("id", "no", "is", "it"):
+    if len(rest) == 1 and rest[0] in LANGUAGES and text not in _NO_LANGUAGES:
         return Hint("language", text, True)
     text = text if text in KNOWN else _PLURALS.get(text, text)
     if text in KNOWN:
         return Hint(*KNOWN[text], True)
-    words = text.split("_")
-    for part in ("_".join(words[-2:]), words[-1], _PLURALS.get(words[-1], ""), words[0]):
+    parts = text.split("_")
+    for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:
             return Hint(*KNOWN[part], False)
     end = max((word for word in KNOWN if len(word) >= _least(word) and text.endswith(word)), key=len, default=None)
     return Hint(*KNOWN[end], False) if end else None
-
-
-_LANGUAGE_SIDE = ("text", "sentence", "source", "target", "src", "tgt", "lang")
 
 
 def _least(word: str) -> int:
@@ -267,9 +77,9 @@ def translate(names: list[str]) -> dict[str, str]:
     taken = {normalize(name) for name in names}
     result = {}
     for name in names:
-        hint = get_hint(name)
+        concept, english = KNOWN.get(normalize(name), ("meta", name))
         result[name] = name
-        if hint and hint.exact and hint.concept not in ("meta", "language") and hint.english not in taken:
-            taken.add(hint.english)
-            result[name] = hint.english
+        if concept != "meta" and english not in taken:
+            taken.add(english)
+            result[name] = english
     return result

@@ -34,6 +34,7 @@ class Profile:
         hint: what the name says.
         holds: text, number, flag, list, object, turns, image, sound, url, date, address, code, other or empty: most of its cells.
         filled: cells with a value.
+        rows: cells.
         distinct: different values among them.
         letters: of the median cell.
         questions: share of the cells that ask something.
@@ -46,6 +47,7 @@ class Profile:
     hint: Hint | None
     holds: str
     filled: int
+    rows: int
     distinct: int
     letters: float
     questions: float
@@ -57,6 +59,11 @@ class Profile:
     def concept(self) -> str:
         """What the name says; empty when it says nothing."""
         return self.hint.concept if self.hint else ""
+
+    @property
+    def is_common(self) -> bool:
+        """Whether enough rows have a value to go by."""
+        return 3 * self.filled >= self.rows
 
     @property
     def is_free_text(self) -> bool:
@@ -104,6 +111,7 @@ def look_at(name: str, values: list[object]) -> Profile:
         hint=get_hint(name),
         holds="text" if holds == "code" and is_label else holds,
         filled=len(filled),
+        rows=len(values),
         distinct=distinct,
         letters=letters,
         questions=sum(_asks(text) for text in texts) / max(1, len(texts)),

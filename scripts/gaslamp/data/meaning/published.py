@@ -7,8 +7,8 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.meaning.names import translate
-from gaslamp.data.meaning.readings import NO_COLUMNS, Mapping, get_mapped_columns
+from gaslamp.data.meaning.names import normalize, translate
+from gaslamp.data.meaning.readings import NO_COLUMNS, Mapping, get_first_reward, get_mapped_columns
 
 STRICT = 40  # formats up to this ORDER are known by columns that mean nothing else
 Rows = list[dict[str, Any]]
@@ -40,8 +40,13 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
     """
     english = translate(names)
     back = {new: old for old, new in english.items()}
-    translated = [{english[name]: value for name, value in row.items()} for row in rows] if back.keys() != english.keys() else rows
-    for name, plugin in get_candidates(wanted, kinds):
+    translated = (
+        [{english[name]: value for name, value in row.items()} for row in rows]
+        if back.keys() != english.keys()
+        else rows
+    )
+    first = kinds or (("prompt",) if _are_checked(list(back)) else ())
+    for name, plugin in get_candidates(wanted, first):
         found = plugin.detect(list(back), translated)
         if not found:
             continue
@@ -54,6 +59,12 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
         }
         return name, mapping
     return None
+
+
+def _are_checked(names: list[str]) -> bool:
+    """Whether columns say that answers are checked: the answer to compare with, or what a reward takes (tests, metadata of a task)."""
+    verifiers = registry.get("formats", "grpo").VERIFIERS
+    return bool(set(map(normalize, names)) & set(verifiers)) or get_first_reward(names) != get_first_reward([])
 
 
 def apply_columns(
@@ -111,7 +122,9 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
     def first(name: str) -> Any:
         return next((row[name] for row in rows if row.get(name) not in (None, "", [])), None)
 
-    said = registry.get("formats", "speech").detect(names, rows)  # sounds with what is said in them: tts learns from these
+    said = registry.get("formats", "speech").detect(
+        names, rows
+    )  # sounds with what is said in them: tts learns from these
     for name in ("audios", "audio", "videos", "video"):
         if first(name) is not None and not said:
             raise GaslampError(

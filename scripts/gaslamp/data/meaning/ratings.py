@@ -23,7 +23,9 @@ def read_ratings(
     detected = registry.get("formats", "kto").detect([profile.name for profile in profiles], rows)
     if found.kind not in ("conversation", "rating") or not detected or "threshold" not in detected:
         return []
-    if "prompt" not in detected:  # turns with a number: FineTome's score is of the whole conversation, and no person gave it
+    if (
+        "prompt" not in detected
+    ):  # turns with a number: FineTome's score is of the whole conversation, and no person gave it
         return [] if found.kind == "conversation" or "rating" in kinds else [_read_talk(detected)]
     label, threshold = str(detected["label"]), str(detected["threshold"])
     numbers = {row[label] for row in rows if row.get(label) is not None}
@@ -31,11 +33,15 @@ def read_ratings(
         return []
     asked: Mapping = {role: detected[role] for role in ("prompt", "completion", "system") if role in detected}
     good = f"rows with '{label}' of {threshold} or more are learnt, the others left out"
-    rates = Reading("rate", "kto", detected, "rating", f"'{label}' rates the answers, {threshold} and more is good", 0.95)
+    rates = Reading(
+        "rate", "kto", detected, "rating", f"'{label}' rates the answers, {threshold} and more is good", 0.95
+    )
     keeps = Reading(
         "good", "prompt_completion", {**asked, "keep": label, "threshold": threshold}, "conversation", good, 0.75
     )
-    every = Reading("all", "prompt_completion", asked, "conversation", f"every answer is learnt, whatever its '{label}'", 0.7)
+    every = Reading(
+        "all", "prompt_completion", asked, "conversation", f"every answer is learnt, whatever its '{label}'", 0.7
+    )
     if not kinds or "rating" in kinds:
         return [rates, keeps, every]
     if "conversation" in kinds:

@@ -123,11 +123,29 @@ def write_mapping(mapping: MappingType[str, str | list[str]]) -> str:
 
 
 def get_first_method(rows: str) -> str:
-    """The method to start with for rows of a kind (or ``images``): the plug-in whose FIRST_FOR names it. Imports none of them."""
-    for name in registry.names("methods"):
-        file = registry.find("methods", name)
+    """The method to start with for rows of a kind (or ``images``): the plug-in whose FIRST_FOR names it.
+
+    Raises:
+        LookupError: no method names it.
+    """
+    found = [name for name, first in _read_first_for("methods").items() if rows in first]
+    if not found:
+        raise LookupError(f"no method is the first one for {rows} rows")
+    return found[0]
+
+
+def get_first_reward(columns: list[str]) -> str:
+    """The reward to start with for prompts with these columns: of the plug-ins whose FIRST_FOR columns are all there the one with most."""
+    fitting = {name: first for name, first in _read_first_for("rewards").items() if set(first) <= set(columns)}
+    return max(fitting, key=lambda name: len(fitting[name]))
+
+
+def _read_first_for(kind: str) -> dict[str, list[str]]:
+    """Plug-in -> its FIRST_FOR, read as text: importing all of them would need packages that an interview may not have."""
+    result = {}
+    for name in registry.names(kind):
+        file = registry.find(kind, name)
         text = file.read_text(encoding="utf-8") if file else ""
         if found := re.search(r"^FIRST_FOR = \(([^)]*)\)", text, re.MULTILINE):
-            if rows in re.findall(r'"(\w+)"', found[1]):
-                return name
-    raise LookupError(f"no method is the first one for {rows} rows")
+            result[name] = re.findall(r'"(\w+)"', found[1])
+    return result

@@ -11,6 +11,7 @@ from gaslamp.train.method import Settings as Settings
 from gaslamp.train.methods.sft import get_token_trainer
 
 KINDS = ("text",)
+FIRST_FOR = ("text",)  # of the methods that learn from such rows the one to start with
 NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
 ARTEFACT = "causal_lm"
 TITLE = "continued pre-training"

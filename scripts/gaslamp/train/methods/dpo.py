@@ -13,6 +13,7 @@ from gaslamp.train.preference import encode_pairs, take_as_is
 from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
 from pydantic import Field
 
+FIRST_FOR = ("preference",)  # of the methods that learn from such rows the one to start with
 ARTEFACT = "causal_lm"
 TITLE = "preference optimization"
 REASON = (

@@ -11,6 +11,7 @@ from gaslamp.train.method import Context
 from pydantic import Field
 
 KINDS = ("pair",)
+FIRST_FOR = ("pair",)  # of the methods that learn from such rows the one to start with
 NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
 ARTEFACT = "encoder"
 TITLE = "embedding model"

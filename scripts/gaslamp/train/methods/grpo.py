@@ -19,6 +19,7 @@ from gaslamp.train.reinforcement import find_setting_problems as find_setting_pr
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
 
+FIRST_FOR = ("prompt",)  # of the methods that learn from such rows the one to start with
 ARTEFACT = "causal_lm"
 REASON = "the rows are prompts whose answers a reward can check, so the model learns from the scores of its own answers"
 LEARN = """\

@@ -13,6 +13,7 @@ from gaslamp.train.preference import encode_answer, find_answer_problems, find_p
 from pydantic import Field
 
 KINDS = ("rating",)
+FIRST_FOR = ("rating",)  # of the methods that learn from such rows the one to start with
 NEEDS = "answers marked good or bad, for instance by a thumb (prompt, completion, label)"
 ARTEFACT = "causal_lm"
 TITLE = "learning from ratings"

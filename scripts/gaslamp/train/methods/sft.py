@@ -10,6 +10,7 @@ from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
 
 KINDS = ("conversation",)
+FIRST_FOR = ("conversation",)  # of the methods that learn from such rows the one to start with
 NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
 ARTEFACT = "causal_lm"
 TITLE = "supervised fine-tuning"

@@ -12,6 +12,7 @@ from gaslamp.train.methods.sft import get_trainer as get_conversation_trainer
 from gaslamp.train.methods.sft import validate as validate_conversation
 
 KINDS = ("speech", "conversation")
+FIRST_FOR = ("speech",)  # of the methods that learn from such rows the one to start with
 NEEDS = "recordings and what is said in them (audio, text, if there are several voices speaker), or talk whose answers are audio tokens already"
 ARTEFACT = "causal_lm"
 TITLE = "text to speech"

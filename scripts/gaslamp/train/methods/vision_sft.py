@@ -16,6 +16,7 @@ from gaslamp.train.preference import encode_answer
 from pydantic import Field
 
 KINDS = ("conversation",)
+FIRST_FOR = ("images",)  # of the methods that learn from such rows the one to start with
 NEEDS = "rows with images and what shall be answered (messages with image parts, or image + question + answer)"
 ARTEFACT = "causal_lm"
 TITLE = "vision fine-tuning"

@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from gaslamp.data.rows import Message, Row
 
+FIRST_FOR = ("tests",)  # columns of prompts for which it is the reward to start with
 TITLE = "the code passes the tests"
 EXAMPLE = {
     "completion": "```python\ndef double(x):\n    return 2 * x\n```",

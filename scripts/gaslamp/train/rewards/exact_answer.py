@@ -5,6 +5,7 @@ from __future__ import annotations
 from gaslamp.data.answers import Place, extract_answer, get_expected
 from gaslamp.data.rows import Message, Row
 
+FIRST_FOR = ()  # columns of prompts for which it is the reward to start with
 TITLE = "the answer is right, letter for letter"
 EXAMPLE = {"completion": "I add them.\n<answer>42</answer>", "row": {"answer": "42"}, "score": 1.0}
 

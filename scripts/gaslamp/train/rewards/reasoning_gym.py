@@ -8,6 +8,7 @@ from typing import Any
 from gaslamp.data.answers import Place, extract_answer, get_expected, get_question
 from gaslamp.data.rows import Message, Row
 
+FIRST_FOR = ("task", "metadata")  # columns of prompts for which it is the reward to start with
 TITLE = "accepted by the task's own verifier"
 EXAMPLE = {
     "completion": "<answer>3</answer>",

@@ -1,0 +1,149 @@
+"""What the first rows of a source say, read before anything is downloaded, converted or trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
+from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide
+from gaslamp.data.meaning.examples import check_certain
+from gaslamp.data.readers import SPLIT_NAMES, Problem
+from gaslamp.data.sources import Source, open_preview, open_source
+
+BROKEN = 20 * LOOKED_AT  # lines that cannot be read, after which no more are tried
+SPLIT_ROWS = 50  # that all name a split, before a row that does not is an error
+EMBEDDED_ROWS = 8  # images take time to draw
+
+
+@dataclass
+class Peek:
+    """What the first rows of a source say.
+
+    Attributes:
+        rows: the sample.
+        meaning: of its columns.
+        kind: of the rows that are written.
+        obeys_split: every row says its split in a column of that name.
+    """
+
+    rows: list[dict[str, Any]]
+    meaning: Meaning
+    kind: str
+    obeys_split: bool
+
+    @property
+    def format(self) -> str:
+        """The format plug-in."""
+        return self.meaning.reading.format
+
+    @property
+    def mapping(self) -> Mapping:
+        """Role -> column."""
+        return self.meaning.reading.mapping
+
+
+def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -> list[dict[str, Any]]:
+    """The first rows of a source, LOOKED_AT at most.
+
+    Args:
+        source: an open one.
+        problems: takes up the lines that cannot be read.
+        broken: how many of these end the reading.
+    """
+    rows: list[dict[str, Any]] = []
+    for chunk in source.chunks():
+        rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
+        if len(rows) >= LOOKED_AT or len(problems) > broken:
+            break
+    return rows
+
+
+def decide_for(rows: list[dict[str, Any]], data: Any, method: str, name: str = "") -> tuple[Meaning, str]:
+    """The meaning of the columns, and the kind of row that ``method`` gets.
+
+    Args:
+        rows: the sample.
+        data: the data section of the config.
+        method: whose KINDS the rows must become.
+        name: of the source, for messages.
+
+    Raises:
+        GaslampError: no format fits, the meaning is not certain, or the method needs other columns.
+    """
+    plugin = registry.get("methods", method)
+    meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning)
+    check_certain(meaning, rows, plugin.KINDS, name)
+    reading = meaning.reading
+    return meaning, choose_kind(reading.kind, method, plugin, rows, reading.format, reading.mapping)
+
+
+def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
+    """Read the first rows and decide what they mean; nothing is converted or written.
+
+    Args:
+        data: the data section of the config.
+        method_name: whose KINDS the rows must become.
+        source: when it is open already.
+
+    Raises:
+        GaslampError: nothing can be read, or ``decide_for`` refuses the columns.
+    """
+    source = source or open_source(data)
+    problems: list[Problem] = []
+    rows = read_sample(source, problems)
+    if not rows:
+        checks = load_checks({})
+        checks["unreadable"].add([Finding(*problem) for problem in problems], len(problems))
+        stop_on_blocks(checks)
+        raise GaslampError(f"{source.name} has no rows", "put rows into it, or set data.source to another file")
+    meaning, kind = decide_for(rows, data, method_name, source.name)
+    obeys = all(SPLIT_NAMES.get(str(row.get("split")).strip().lower()) for row in rows[:SPLIT_ROWS])
+    return Peek(rows, meaning, kind, obeys)
+
+
+def find_method_problem(data: Any, method: str) -> GaslampError | None:
+    """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
+
+    Called before anything is downloaded or trained: of a hub set only the first rows are fetched.
+    """
+    try:
+        if data.source.startswith("embedded:"):
+            module = registry.get("embedded", data.source.removeprefix("embedded:"))
+            rows = list(islice(module.generate(), EMBEDDED_ROWS))
+        else:
+            rows = read_sample(open_preview(data), [], LOOKED_AT)
+        if rows:  # without any the data phase names every line
+            decide_for(rows, data, method, data.source)
+    except GaslampError as error:
+        return error
+    return None
+
+
+def get_unused(found: Peek, data: Any) -> dict[str, bool]:
+    """Columns that nothing reads -> whether they hold information. ``data.slice`` and ``data.group`` are read.
+
+    Args:
+        found: of the source.
+        data: the data section of the config.
+    """
+    return {
+        column.name: column.has_information
+        for column in found.meaning.unused
+        if column.name not in (data.slice, data.group)
+    }
+
+
+def get_unused_warnings(found: Peek, data: Any) -> list[str]:
+    """A warning when columns with information are left out; none for prompts, whose further columns reach the rewards."""
+    lost = [name for name, told in get_unused(found, data).items() if told]
+    if not lost or found.kind == "prompt":
+        return []
+    one = len(lost) == 1
+    return [
+        f"the column{'' if one else 's'} {', '.join(lost)} hold{'s' if one else ''} information and "
+        f"{'is' if one else 'are'} not learnt: data.columns in config.yaml gives {'it' if one else 'them'} a role"
+    ]
