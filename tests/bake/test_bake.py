@@ -380,7 +380,7 @@ def test_status_of_a_fresh_project(default_project: Path, home: Path) -> None:
     [
         ("train: [\n", "config.yaml is not valid YAML"),
         ("nope: 1\n", "config.yaml, line 1: unknown key 'nope'"),
-        (None, "config.yaml is not here"),
+        (None, "config.yaml does not exist"),
     ],
 )
 def test_make_run_tells_what_is_wrong_with_the_config(

@@ -54,19 +54,30 @@ def read_config(file: str | Path) -> Config:
     Raises:
         GaslampError: the file is missing, is not YAML, or has problems; all of them are listed.
     """
+    return load_config(read_yaml(Path(file)), file, Path(file).parent)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file gives an empty one.
+
+    Raises:
+        GaslampError: the file is missing, is not YAML, or holds no mapping.
+    """
     import yaml
 
     try:
-        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise GaslampError(
-            f"{file} is not here", "run the command inside a project folder (the one with config.yaml)"
+            f"{file} does not exist", "run the command in a project folder (the one with config.yaml)"
         ) from error
     except yaml.YAMLError as error:
         raise GaslampError(
-            f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line it names"
+            f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line that the message names"
         ) from error
-    return load_config(values or {}, file, Path(file).parent)
+    if values is not None and not isinstance(values, dict):
+        raise GaslampError(f"{file} holds no mapping of keys to values", "write one `key: value` a line")
+    return values or {}
 
 
 def _find_conflicts(config: Config, text: str, file: str | Path, root: str | Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gaslamp.config.load import load_config
+from gaslamp.config.load import load_config, read_yaml
 from gaslamp.config.schema import Config
 from gaslamp.config.suggest import explain, join
 from gaslamp.core.errors import GaslampError
@@ -93,7 +93,7 @@ def load_slice(files: Sequence[Path], keys: Sequence[str]) -> Slice:
         GaslampError: a file is missing or no YAML, or the config has problems (all of them are listed).
     """
     values: dict[str, Any] = {}
-    parts = [(file, _read_yaml(file)) for file in files]
+    parts = [(file, read_yaml(file)) for file in files]
     for _, part in parts:
         merge(values, part)
     try:
@@ -147,24 +147,6 @@ def _is_valid(values: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise GaslampError(
-            f"{file} does not exist", "run the command in a project folder (the one with config.yaml)"
-        ) from error
-    except yaml.YAMLError as error:
-        raise GaslampError(
-            f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line that the message names"
-        ) from error
-    if values is not None and not isinstance(values, dict):
-        raise GaslampError(f"{file} holds no mapping of keys to values", "write one `key: value` a line")
-    return values or {}
 
 
 def _to_plain(value: Any) -> Any:
