@@ -1,4 +1,4 @@
-"""One made-up run, complete and consistent: the fact files that the telling phases read. Not a measurement."""
+"""One invented run, complete and consistent: the fact files that report and memory read. Not a measurement."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def set_max_tokens(page: Any, count: int) -> None:
 
 def test_base_and_tuned_answer_the_same_prompt(page: Any, served: Served) -> None:
     assert "model-q8_0.gguf" in page.inner_text("#served") and "parity passed" in page.inner_text("#served")
-    asked: list[dict[str, Any]] = []
-    page.on("request", lambda request: asked.append(request.post_data_json) if request.method == "POST" else None)
+    requests: list[dict[str, Any]] = []
+    page.on("request", lambda request: requests.append(request.post_data_json) if request.method == "POST" else None)
     page.click("#open-settings")
     page.fill("#temperature", "0")
     page.fill("#max_tokens", "12")
@@ -97,20 +97,20 @@ def test_base_and_tuned_answer_the_same_prompt(page: Any, served: Served) -> Non
         ".card.base .facts"
     )
     assert "tokens/s" in page.inner_text(".card.tuned .facts")
-    scales = {body["lora"][0]["scale"] for body in asked}
+    scales = {body["lora"][0]["scale"] for body in requests}
     assert scales == {0, -1} and all(
-        body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for body in asked
+        body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for body in requests
     )
     page.click(".reference summary")
     assert page.inner_text(".reference p") == "ok"
     # the second turn remembers the first, each column its own answer
     ask(page, "2 tea for Ana")
-    second = {body["lora"][0]["scale"]: [message["content"] for message in body["messages"]] for body in asked[2:]}
+    second = {body["lora"][0]["scale"]: [message["content"] for message in body["messages"]] for body in requests[2:]}
     assert second[0] == [prompt, "ok", "2 tea for Ana"] and second[-1][0] == prompt and second[-1][1] != "ok"
     # compared no longer: one request, one card
     page.uncheck("#compare")
     ask(page, "3 soup for Eve")
-    assert len(asked) == 5 and page.locator("article:last-child .card").count() == 1
+    assert len(requests) == 5 and page.locator("article:last-child .card").count() == 1
 
 
 def test_edit_regenerate_stop_and_new(page: Any) -> None:
@@ -126,7 +126,7 @@ def test_edit_regenerate_stop_and_new(page: Any) -> None:
     page.get_by_label("Regenerate the answers").click()
     wait_ready(page)
     assert page.locator("article").count() == 1 and page.inner_text(".card.tuned .body").strip() == "ok"
-    # Shift+Enter is a new line; Esc ends a long answer (made long: the server is told to go on after the end) and keeps what came
+    # Shift+Enter is a new line; Esc ends a long answer (made long: the server must go on after the end) and keeps what came
     page.route(
         "**/v1/chat/completions",
         lambda route: route.continue_(post_data=json.dumps({**route.request.post_data_json, "ignore_eos": True})),
@@ -242,7 +242,7 @@ def test_export(page: Any, served: Served, tmp_path: Path) -> None:
     assert served.key not in text + json.dumps(value)
 
 
-def test_images_for_a_model_that_sees(page: Any, served: Served, tmp_path: Path) -> None:
+def test_images_for_a_vision_model(page: Any, served: Served, tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (2400, 1200), "teal").save(tmp_path / "wide.png")
@@ -254,14 +254,14 @@ def test_images_for_a_model_that_sees(page: Any, served: Served, tmp_path: Path)
         ),
     )
     page.route("**/v1/chat/completions", echo)
-    asked: list[dict[str, Any]] = []
-    page.on("request", lambda request: asked.append(request.post_data_json) if request.method == "POST" else None)
+    requests: list[dict[str, Any]] = []
+    page.on("request", lambda request: requests.append(request.post_data_json) if request.method == "POST" else None)
     page.reload()
     page.locator("#attach").wait_for()
     page.set_input_files("#file", tmp_path / "wide.png")
     page.get_by_label("Remove image 1").wait_for()
     ask(page, "What colour?")
-    picture, words = asked[0]["messages"][-1]["content"]
+    picture, words = requests[0]["messages"][-1]["content"]
     assert words == {"type": "text", "text": "What colour?"} and picture["image_url"]["url"].startswith(
         "data:image/png;base64,"
     )
@@ -270,7 +270,7 @@ def test_images_for_a_model_that_sees(page: Any, served: Served, tmp_path: Path)
     )
 
 
-def test_what_goes_wrong_is_said(browser: Any, page: Any, served: Served) -> None:
+def test_problems_are_reported(browser: Any, page: Any, served: Served) -> None:
     page.route(
         "**/v1/chat/completions",
         lambda route: route.fulfill(status=400, json={"error": {"message": "the request exceeds the context"}}),

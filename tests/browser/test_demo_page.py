@@ -26,21 +26,22 @@ def write_page(
     hostile: bool = False,
     domain: str = "support",
     files: bool = True,
+    method: str = "sft",
 ) -> str:
     name = facts.HOSTILE if hostile else "cafe"
     settings = {
-        "method": "sft",
+        "method": method,
         "demo": {"theme": theme, "title": None, "examples": 6, "language": language, "style": None},
         "project": {"name": name, "task": name, "audience": name, "domain": domain},
     }
     file = folder / "index.html"
-    asked = parse_slice(json.dumps(settings))
-    file.write_text(
-        render_page(facts.compare(hostile), facts.train(), facts.model(), asked, "ab" * 32), encoding="utf-8"
-    )
+    parsed = parse_slice(json.dumps(settings))
+    run = facts.for_method(method)
+    compare = facts.compare(hostile) if method == "sft" else run["compare"]
+    file.write_text(render_page(compare, run["train"], facts.model(), parsed, "ab" * 32), encoding="utf-8")  # type: ignore[arg-type]
     if files:
         (folder / "files.html").write_text(
-            render_files_page(facts.ladder(), facts.parity(), asked, "cd" * 32), encoding="utf-8"
+            render_files_page(facts.ladder(), facts.parity(), parsed, "cd" * 32), encoding="utf-8"
         )
         (folder / "ladder.svg").write_text(render_svg(facts.ladder()), encoding="utf-8")
     return file.as_uri()
@@ -77,6 +78,16 @@ def test_every_language_fits_every_width(browser: Browser, tmp_path: Path, langu
     )
     page.close()
     assert problems == []
+
+
+@pytest.mark.parametrize("method", ["kto", "grpo"])
+def test_a_score_with_a_unit_stays_in_its_box(browser: Browser, tmp_path: Path, method: str) -> None:
+    page, _ = visit(browser, write_page(tmp_path, method=method))
+    for width in (1440, 1024, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        box, figure = (page.locator(place).bounding_box() for place in (".score", ".figure .to"))
+        assert box and figure and figure["x"] + figure["width"] <= box["x"] + box["width"], width
+    page.close()
 
 
 def test_without_files_no_link_leads_to_them(browser: Browser, tmp_path: Path) -> None:

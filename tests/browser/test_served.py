@@ -98,7 +98,7 @@ def test_the_adapter_taken_out_is_the_base(served: Served, tmp_path: Path) -> No
     assert len(shared) > 200 and off < moved / 3, (len(shared), off, moved)
 
 
-def test_who_is_kept_out(served: Served) -> None:
+def test_requests_that_are_refused(served: Served) -> None:
     project, url = served.project, served.state["url"]
     client = httpx.Client(base_url=url, trust_env=False)
     assert client.get("/").status_code == client.get("/health").status_code == 200
@@ -128,10 +128,10 @@ def test_who_is_kept_out(served: Served) -> None:
     assert served.key not in " ".join(served.state["command"])
 
 
-def test_what_is_said_of_the_columns(served: Served) -> None:
+def test_facts_about_the_columns(served: Served) -> None:
     facts = json.loads((served.project / "outputs/.chat/chat.json").read_text())
     assert [column["id"] for column in facts["columns"]] == ["base", "tuned"]
-    assert served.state["checked"]["tuned"] == {"asked": 4, "same": 4}
+    assert served.state["checked"]["tuned"] == {"asked": 4, "same": 4}  # words: ok
     assert any("adapter subtracted" in line for line in facts["about"]) and any(
         "4 of 4 test rows" in line for line in facts["about"]
     )
@@ -154,7 +154,7 @@ def test_how_answers_begin(answer: str, wanted: str, whole: bool, alike: bool) -
     assert begins_alike(answer, wanted, whole) is alike
 
 
-def test_talk_in_the_terminal(served: Served, tmp_path: Path) -> None:
+def test_chat_in_the_terminal(served: Served, tmp_path: Path) -> None:
     lines = f"5 scone for Ana\n/base\n7 mocha for Eve\n/retry\n/temperature 9\n/temperature 0\n/system be brief\n/save {tmp_path / 'talk.json'}\n/help\n/new\n/quit\n"
     done = tiny.run(
         "bash",

@@ -1,4 +1,4 @@
-"""A model that sees: the chat page offers pictures, and what the model answers depends on the one that was sent."""
+"""A vision model: the chat page takes images, and the answer depends on the image that was sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw(color: tuple[int, int, int]) -> dict[str, Any]:
     return {"name": "digit.png", "mimeType": "image/png", "buffer": data.getvalue()}
 
 
-def test_pictures_reach_a_model_that_sees(browser: Any, finished: Path, tmp_path: Path) -> None:
+def test_images_reach_a_vision_model(browser: Any, finished: Path, tmp_path: Path) -> None:
     toolchain = read_json(finished / "resources" / "llama.cpp" / "toolchain.json")
     checkpoint, folder = tiny.write_idefics_checkpoint(tmp_path / "model"), tmp_path / "page"
     convert_to_gguf(toolchain, checkpoint, tmp_path / "model.gguf")
@@ -53,8 +53,10 @@ def test_pictures_reach_a_model_that_sees(browser: Any, finished: Path, tmp_path
         page = browser.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        asked: list[dict[str, Any]] = []
-        page.on("request", lambda request: asked.append(request.post_data_json) if request.method == "POST" else None)
+        requests: list[dict[str, Any]] = []
+        page.on(
+            "request", lambda request: requests.append(request.post_data_json) if request.method == "POST" else None
+        )
         page.goto(server.state["url"])
         wait_ready(page)
         page.click("#open-settings")
@@ -71,6 +73,6 @@ def test_pictures_reach_a_model_that_sees(browser: Any, finished: Path, tmp_path
             answers.append(page.locator(".answers .body").last.inner_text())
             page.click("#new")
         assert answers[0] == answers[2] != answers[1]
-        kinds = [part["type"] for part in asked[-1]["messages"][-1]["content"]]
+        kinds = [part["type"] for part in requests[-1]["messages"][-1]["content"]]
         assert sorted(kinds) == ["image_url", "text"] and errors == []
         page.close()

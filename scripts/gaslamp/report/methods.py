@@ -23,7 +23,7 @@ class MethodText:
         artefact: what training makes: ``causal_lm``, ``classifier`` or ``encoder``.
         pooling: how token vectors become one; ``None`` for a language model.
         multimodal: whether its model reads images.
-        speaks: whether its model writes audio tokens instead of words.
+        audio: whether its model writes audio tokens instead of words.
     """
 
     name: str
@@ -36,7 +36,7 @@ class MethodText:
     artefact: str = "causal_lm"
     pooling: str | None = None
     multimodal: bool = False
-    speaks: bool = False
+    audio: bool = False
 
 
 def describe_method(name: str) -> MethodText:
@@ -55,5 +55,5 @@ def describe_method(name: str) -> MethodText:
         artefact=plugin.ARTEFACT,
         pooling=get_pooling(name),
         multimodal=is_multimodal(name),
-        speaks="speech" in plugin.KINDS,
+        audio="speech" in plugin.KINDS,
     )

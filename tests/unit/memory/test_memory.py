@@ -221,7 +221,7 @@ def reflect(tmp_path: Path, write: bool) -> dict[str, object]:
     return payload
 
 
-def test_reflect_writes_only_when_told(tmp_path: Path) -> None:
+def test_reflect_writes_only_when_the_config_says_so(tmp_path: Path) -> None:
     assert reflect(tmp_path, write=False)["reflected"] is None
     assert not (tmp_path / "home").exists() and "Nothing was written" in (tmp_path / "decisions.md").read_text()
     assert reflect(tmp_path, write=True)["reflected"]

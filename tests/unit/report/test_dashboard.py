@@ -1,4 +1,4 @@
-"""Screens: what they read, what they say, and whom they answer."""
+"""Screens: what they read, what they show, and whom they answer."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_only_what_was_appended_is_read(project: Path, events: Events) -> None:
     )
 
 
-def test_a_file_that_was_replaced_is_read_anew(project: Path, events: Events) -> None:
+def test_a_replaced_file_is_read_from_its_start(project: Path, events: Events) -> None:
     start(events)
     step(events, 1)
     metrics = read(project)
@@ -116,7 +116,7 @@ def test_a_file_that_was_replaced_is_read_anew(project: Path, events: Events) ->
     assert metrics.sort() == []
 
 
-def test_a_resume_takes_steps_back(project: Path, events: Events) -> None:
+def test_a_resume_drops_the_steps_after_its_checkpoint(project: Path, events: Events) -> None:
     start(events)
     for number in range(1, 11):
         step(events, number, loss=float(number))
@@ -137,7 +137,7 @@ def test_a_resume_takes_steps_back(project: Path, events: Events) -> None:
     ] == pytest.approx(91 / 7)
 
 
-def test_nan_is_a_gap_and_an_alarm(project: Path, events: Events) -> None:
+def test_nan_is_a_gap_and_a_warning(project: Path, events: Events) -> None:
     start(events)
     for number in range(1, 6):
         step(events, number)
@@ -350,7 +350,7 @@ def test_other_sites_get_no_answer(served: str, headers: dict[str, str], status:
     assert httpx.get(f"{served}/api/metrics", headers=headers, trust_env=False).status_code == status
 
 
-def test_the_stream_tells_each_step_once(served: str, events: Events) -> None:
+def test_the_stream_sends_each_step_once(served: str, events: Events) -> None:
     seen: list[tuple[str, dict[str, Any]]] = []
     kind = ""
     with httpx.stream("GET", f"{served}/api/stream?run=main", trust_env=False, timeout=10) as answer:

@@ -201,7 +201,7 @@ def test_every_language_has_every_word(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", get_languages())
-def test_the_page_speaks_the_language(code: str) -> None:
+def test_the_page_is_in_the_language(code: str) -> None:
     words = read_language(code)
     slice_ = parse_slice(settings(demo={"language": code}, audience="Rosa & Co"))
     text = render_page(facts.compare(), facts.train(), facts.model(), slice_, "ab" * 32)

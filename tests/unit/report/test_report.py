@@ -39,7 +39,7 @@ class Tags(HTMLParser):
         assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
-def test_it_tells_the_whole_run(tmp_path: Path) -> None:
+def test_the_report_holds_the_whole_run(tmp_path: Path) -> None:
     text = render(tmp_path)
     for part in ("data", "curves", "evaluation", "ladder", "parity", "environment", "provenance"):
         assert f'<h2 id="{part}">' in text

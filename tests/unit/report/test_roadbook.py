@@ -1,4 +1,4 @@
-"""The roadbook tells the facts, and fails when it has a gap."""
+"""The roadbook states the facts, and fails when it has a gap."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def test_an_answer_rated_bad_is_not_expected(tmp_path: Path) -> None:
 
 
 def test_after_an_out_of_memory_step_the_values_that_trained_are_listed(tmp_path: Path) -> None:
-    asked = {**Config().model_dump()["train"], **get_preset("sft"), "batch_size": 4, "gradient_accumulation": 1}
+    requested = {**Config().model_dump()["train"], **get_preset("sft"), "batch_size": 4, "gradient_accumulation": 1}
     run = facts.train(
-        settings={**asked, "batch_size": 1, "gradient_accumulation": 4, "gradient_checkpointing": True},
+        settings={**requested, "batch_size": 1, "gradient_accumulation": 4, "gradient_checkpointing": True},
         decisions=[Decision(name="memory", value="batch_size 1", reason="memory ran out before")],
     )
     assert run.provenance
-    run.provenance.settings = {"method": "sft", "train": asked}
+    run.provenance.settings = {"method": "sft", "train": requested}
     paths = facts.write_run(tmp_path)
     write_json(paths["train"], run.model_dump())
     paths["payload"] = tmp_path / "payload.json"
@@ -172,7 +172,7 @@ def test_recorded_reason_beats_the_general_one(tmp_path: Path) -> None:
     assert "this CPU has no fast bfloat16" in row
 
 
-def test_memory_hints_and_reflection_are_told(tmp_path: Path) -> None:
+def test_memory_hints_and_reflection_are_listed(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "lessons.md").write_text("## Smaller is fine\nbody\n", encoding="utf-8")

@@ -27,7 +27,7 @@ def run(root: Path, *flags: str) -> str:
     ).stdout
 
 
-def test_attempts_are_told_apart(tmp_path: Path) -> None:
+def test_attempts_are_kept_apart(tmp_path: Path) -> None:
     facts.write_run(tmp_path)
     phases = get_phases(read_attempts(tmp_path / "logs/phases.jsonl"))
     assert [[attempt.status for attempt in tries] for tries in phases] == [["ok"], ["killed", "ok"], ["failed"]]
@@ -55,7 +55,7 @@ def test_running_steps_and_a_cut_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_nothing_there_is_no_traceback(tmp_path: Path, failed: bool) -> None:
+def test_an_empty_project_gives_no_traceback(tmp_path: Path, failed: bool) -> None:
     text = run(tmp_path, *(["--failed"] if failed else []))
     assert "Traceback" not in text
     assert ("same command" in text) == failed
@@ -110,7 +110,7 @@ def test_failure_names_step_log_and_way_on(tmp_path: Path) -> None:
     assert "| convert_gguf_f16 | failed |" in (tmp_path / "progress_log.md").read_text()
 
 
-def test_a_later_run_of_a_step_counts_anew(tmp_path: Path) -> None:
+def test_a_later_run_of_a_step_starts_a_new_count(tmp_path: Path) -> None:
     lines = [line for line in facts.PHASES if line["step"] == "prepare_data"] * 2
     write_text(tmp_path / "p.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     assert [len(tries) for tries in get_phases(read_attempts(tmp_path / "p.jsonl"))] == [1]

@@ -92,7 +92,7 @@ def _judge_loss(training: Training, loss_leads: bool) -> Health:
     if series.broken:
         return Health("bad", "the loss became NaN or infinite: lower train.learning_rate, or raise train.warmup_steps")
     if len(series.values) < EARLY:
-        return Health("ok", "too early to tell")
+        return Health("ok", "too few steps yet")
     first = _mean(series.values[: max(3, min(WINDOW, len(series.values) // 5))])
     now = _get_last_mean(training, "loss")
     valid = training.series.get("valid_loss")

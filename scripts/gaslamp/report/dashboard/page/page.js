@@ -1,7 +1,7 @@
-// Draws what the server tells. Values reach the page as text nodes or as numbers, never as markup.
+// Draws what the server sends. Values reach the page as text nodes or as numbers, never as markup.
 "use strict";
 
-const MOST_POINTS = 2400; // of one curve after many updates; then everything is asked for again, thinned by the server
+const MOST_POINTS = 2400; // of one curve after many updates; then everything is loaded again, thinned by the server
 const $ = (id) => document.getElementById(id);
 const state = { picked: null, id: null, number: -1, head: null, series: {}, project: null, loading: false, waiting: [], live: false, polled: false, since: 0 };
 const figures = new Map(); // panel id -> {figure, plot, drawn}
@@ -47,7 +47,7 @@ function color(name) {
 
 // ------------------------------------------------------------------------------------------------------------- data
 
-async function ask(path) {
+async function getJson(path) {
   const answer = await fetch(path, { cache: "no-store" });
   if (!answer.ok) throw new Error(answer.status);
   return answer.json();
@@ -57,7 +57,7 @@ async function load(id) {
   if (state.loading) return;
   state.loading = true;
   try {
-    const data = await ask("/api/metrics?run=" + encodeURIComponent(id));
+    const data = await getJson("/api/metrics?run=" + encodeURIComponent(id));
     if (state.id === id) {
       Object.assign(state, { number: data.number, head: data.head, series: data.series, since: Date.now() });
       const waiting = state.waiting.splice(0);
@@ -66,9 +66,9 @@ async function load(id) {
       draw();
     }
   } catch (problem) {
-    if (state.id !== id) return; // somebody looks at another run by now
+    if (state.id !== id) return; // another run was chosen meanwhile
     if (String(problem.message) === "404") forget();
-    else setTimeout(() => state.id === id && load(id), 2000); // a finished run says nothing by itself: ask again
+    else setTimeout(() => state.id === id && load(id), 2000); // a finished run sends no updates: load it again
   } finally {
     if (state.id === id) state.loading = false;
   }
@@ -111,7 +111,7 @@ function forget() {
 let port = null;
 let close = null;
 
-function hear(message) {
+function receive(message) {
   if (message.kind === "link") {
     if (message.live && !state.live && state.id) load(state.id);
     state.live = message.live;
@@ -129,14 +129,14 @@ function follow(id) {
   if (window.SharedWorker) {
     if (!port) {
       port = new SharedWorker("stream.js", { name: "gaslamp" }).port;
-      port.onmessage = (event) => hear(event.data);
+      port.onmessage = (event) => receive(event.data);
       addEventListener("pagehide", () => port.postMessage({ bye: true }));
       addEventListener("pageshow", (event) => event.persisted && follow(state.id || ""));
     }
     port.postMessage({ run: id });
   } else {
     if (close) close();
-    close = openStream(id, hear);
+    close = openStream(id, receive);
   }
 }
 
@@ -158,7 +158,7 @@ function project(data) {
 setInterval(async () => {
   if (state.live) return;
   try {
-    project(await ask("/api/runs")); // the stream is cut, perhaps by something between us: asking may still work
+    project(await getJson("/api/runs")); // the stream is cut, perhaps by a proxy: a plain request may still work
     if (state.id) await load(state.id);
     state.polled = true;
   } catch (problem) {
@@ -177,14 +177,14 @@ function draw() {
     planned = false;
     drawTraining();
   };
-  if (document.hidden) planned = false; // drawn when somebody looks
+  if (document.hidden) planned = false; // drawn when the tab is visible
   else requestAnimationFrame(paint);
 }
 document.addEventListener("visibilitychange", () => document.hidden || (drawProject(), draw()));
 
 function drawLink() {
   const link = $("link");
-  link.textContent = state.live ? "live" : state.polled ? "asking every 5 s" : "no connection, trying again";
+  link.textContent = state.live ? "live" : state.polled ? "polling every 5 s" : "no connection, trying again";
   link.className = "badge link " + (state.live ? "ok" : state.polled ? "watch" : "bad");
 }
 
@@ -270,9 +270,9 @@ function drawBanner(head) {
   if (head.status === "completed") {
     const loss = head.first.loss !== undefined && head.now.loss !== undefined ? ", loss " + number(head.first.loss) + " → " + number(head.now.loss) : "";
     const reward = head.first.reward !== undefined && head.now.reward !== undefined ? ", reward " + number(head.first.reward) + " → " + number(head.now.reward) : "";
-    text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + "." + (state.project && state.project.running ? " The next phases go on by themselves." : "");
-  } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was written") + ". Fix it and run the same command again.";
-  else if (head.status === "interrupted") text = "Interrupted at step " + number(head.step) + " (" + head.reason + "). The same command goes on from the checkpoint.";
+    text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + "." + (state.project && state.project.running ? " The next phases start by themselves." : "");
+  } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was logged") + ". Fix it and run the same command again.";
+  else if (head.status === "interrupted") text = "Interrupted at step " + number(head.step) + " (" + head.reason + "). The same command resumes from the checkpoint.";
   else if (head.status === "killed") text = "Stopped at step " + number(head.step) + ": " + head.reason + ".";
   else if (head.multimodal) text = "Vision fine-tuning: the rows hold images; only the answers carry loss.";
   banner.textContent = text;
@@ -402,8 +402,8 @@ function drawSamples(head) {
     const card = make("article");
     const scores = make("ul", null, "scores");
     for (const [name, value] of Object.entries(sample.scores)) scores.append(make("li", name + " " + number(value)));
-    card.append(make("h3", "Step " + number(sample.step)), scores, make("p", sample.prompt || "", "asked"), make("pre", sample.completion || "(nothing)"));
-    if (sample.reference) card.append(make("p", "Expected: " + sample.reference, "about"));
+    card.append(make("h3", "Step " + number(sample.step)), scores, make("p", sample.prompt || "", "sample-prompt"), make("pre", sample.completion || "(nothing)"));
+    if (sample.reference) card.append(make("p", "Reference: " + sample.reference, "about"));
     return card;
   }));
 }
@@ -438,7 +438,7 @@ function drawGauge() {
   const parts = [
     ["base model and libraries", "second", base],
     ["adapter and optimizer", "third", adapters],
-    [base ? "activations and the rest, at the peak" : "training, at the peak", "accent", Math.max(0, memory.peak - base - adapters)],
+    [base ? "activations and other, at the peak" : "training, at the peak", "accent", Math.max(0, memory.peak - base - adapters)],
   ].filter((part) => part[2] > 0);
   fill($("gauge"), parts.map(([name, tint, size]) => {
     const piece = make("span", null, tint);
@@ -480,7 +480,7 @@ async function compareRuns() {
     const known = compared.data.get(run.id);
     if (known && known.updated === run.updated) continue;
     try {
-      compared.data.set(run.id, { updated: run.updated, series: (await ask("/api/metrics?points=400&run=" + encodeURIComponent(run.id))).series });
+      compared.data.set(run.id, { updated: run.updated, series: (await getJson("/api/metrics?points=400&run=" + encodeURIComponent(run.id))).series });
     } catch (problem) {
       compared.data.delete(run.id);
     }

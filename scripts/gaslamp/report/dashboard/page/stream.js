@@ -1,21 +1,21 @@
 // One connection to the server for all tabs of a browser (browsers allow six to one address), as a shared worker;
-// where there is none, each tab opens its own with the same function.
+// where shared workers are missing, each tab opens its own connection with the same function.
 "use strict";
 
 const RETRY = 3000;
 
-function openStream(run, tell) {
+function openStream(run, emit) {
   let source = null;
   let timer = 0;
   let closed = false;
   function open() {
     source = new EventSource("/api/stream?run=" + encodeURIComponent(run));
-    source.onopen = () => tell({ kind: "link", live: true });
+    source.onopen = () => emit({ kind: "link", live: true });
     source.onerror = () => {
-      tell({ kind: "link", live: false });
-      if (source.readyState === EventSource.CLOSED && !closed) timer = setTimeout(open, RETRY); // it gave up; we do not
+      emit({ kind: "link", live: false });
+      if (source.readyState === EventSource.CLOSED && !closed) timer = setTimeout(open, RETRY); // the browser gave up: connect again
     };
-    for (const kind of ["project", "hello", "update"]) source.addEventListener(kind, (event) => tell({ kind, data: JSON.parse(event.data) }));
+    for (const kind of ["project", "hello", "update"]) source.addEventListener(kind, (event) => emit({ kind, data: JSON.parse(event.data) }));
   }
   open();
   return () => {
