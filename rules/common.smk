@@ -1,4 +1,4 @@
-# Helpers of the rules: the checked config, slices of it for `params`, and the code each rule depends on.
+# Helpers of the rules: the checked config, slices of it for `params`, and the code that each rule depends on.
 import json
 import os
 import re
@@ -27,7 +27,8 @@ from gaslamp.config.methods import get_artefact, get_evaluation_options, get_met
 from gaslamp.models.base import get_model_name
 from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
 
-# Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the backend's VENV).
+# Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
+# backend's VENV).
 PYTHON = shlex.quote(sys.executable)
 
 try:
@@ -36,79 +37,76 @@ try:
 except GaslampError as error:
     raise WorkflowError(localize(str(error)))
 
-# What the scripts read: config.yaml, the profile's backend and --config, merged. The rules' `params` decide what runs again.
+# What the scripts read: config.yaml, the profile's backend and --config, merged. The rules' `params` decide what runs
+# again.
 CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
-TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, registry.get("backends", CONFIG.backend)))
+BACKEND = registry.get("backends", CONFIG.backend)
+TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
 LEVELS = ["f16", *CONFIG.export.levels]
-CHAT_FORMATS = (
-    "ollama",
-    "lora_gguf",
-    "mlx",
-    "speech",
-)  # formats that are nothing for a model that gives scores or vectors
+# Formats of language models: a model that gives scores or vectors has no use for them.
+CHAT_FORMATS = ("ollama", "lora_gguf", "mlx", "speech")
 
 
 def is_remote():
     """Whether training happens on another machine, with a graph of its own."""
-    return CONFIG.backend == "colab"
+    return hasattr(BACKEND, "STEPS")
 
 
 def is_language_model():
-    """Whether the method makes a model that writes; a classifier gives scores, an encoder vectors."""
+    """Whether the method trains a model that generates text; a classifier gives scores, an encoder vectors."""
     return get_artefact(CONFIG.method) == "causal_lm"
 
 
 def has_test_prompts():
-    """Whether the test rows ask something: files of a model that only read running text are made, but have no answers to compare."""
+    """Whether the test rows are prompts: a model trained on running text is exported, but has no answers to compare."""
     return get_method(CONFIG.method).KINDS != ("text",)
 
 
 def is_converted():
-    """Whether the run ends with GGUF files. Those of text models always; llama.cpp does not know every model that sees, nor every
-    one that is trained without its last layer, and without gguf in export.formats these end with the merged folder."""
+    """Whether the run ends with GGUF files.
+
+    Always for a text model. llama.cpp does not know every vision model, encoder and classifier: without gguf in
+    export.formats their runs end with the merged folder.
+    """
     return "gguf" in CONFIG.export.formats or (is_language_model() and not is_multimodal(CONFIG.method))
 
 
 def is_chat_model():
-    """Whether the run ends with files that answer in words."""
+    """Whether the run ends with GGUF files that generate text."""
     return is_language_model() and is_converted()
 
 
 def get_companions(wildcards):
-    """The second file that a GGUF file needs: the eyes of a model that sees, the head of a reward model."""
+    """The companion file of a GGUF file: the vision tower of a multimodal model, the head of a reward model."""
     names = {"mmproj-f16.gguf": is_multimodal(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
     return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed]
 
 
 def get_files():
-    """The last files of a run whose answers are not compared: every level, or the merged folder of a model that is not converted."""
-    return (
-        [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else [f"outputs/{RUN}/merged"]
-    )
+    """The model files that a run without a parity gate ends with: every level, or the merged folder."""
+    levels = [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS]
+    return levels if is_converted() else [f"outputs/{RUN}/merged"]
 
 
 def get_proof():
-    """What says that the files are those that were evaluated."""
-    return (
-        [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")]
-        if is_converted() and has_test_prompts()
-        else []
-    )
+    """The facts that prove that the exported files behave like the evaluated model."""
+    proof = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")]
+    return proof if is_converted() and has_test_prompts() else []
 
 
 def get_targets():
-    """What a whole run leaves: up to the quantized, proven files, or to the merged model that llama.cpp does not know."""
+    """The files of a whole run, up to the quantized and proven ones, or to the merged model."""
     page, verdict = ["project_brief.md", "data/report.html"], f"outputs/{RUN}/eval/verdict.json"
     demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
     if not get_proof():
         closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
         return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
     files = [*([f"demos/{RUN}/files.html"] if demo else []), f"outputs/{RUN}/report.html"]
-    told = [f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
-    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *told]
+    records = [f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
+    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *records]
 
 
 def get_deploy_targets():
@@ -126,7 +124,7 @@ def get_progress_inputs():
 def get_settings(*keys):
     """The named parts of the config as JSON: what a rule depends on, and nothing else.
 
-    A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is written as JSON can write it too.
+    A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is escaped as JSON allows.
     """
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", get_slice(CONFIG, *keys))
 
@@ -140,17 +138,22 @@ def get_data_input():
     if not path.exists():  # a hub set: its revision decides (load_config has refused a path that is missing)
         return []
     if path.is_dir():
-        return sorted(str(file) for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+        return sorted(str(file) for file in path.rglob("*") if file.is_file() and not is_hidden(file.relative_to(path)))
     return [str(path)]
 
 
+def is_hidden(path):
+    """Whether a file or one of its folders is hidden, such as .gaslamp/ and .snakemake/."""
+    return any(part.startswith(".") for part in path.parts)
+
+
 def get_kept_input():
-    """Answers that were kept by hand in `make chat-eval`: further test rows."""
+    """Rows that were kept in `make chat-eval`: more test rows."""
     return [str(KEPT_ROWS)] if KEPT_ROWS.is_file() else []
 
 
 def get_model_input():
-    """All that decides a model folder (weights, config, tokenizer, chat template), so that a change in it is noticed."""
+    """The files of a local base model (weights, config, tokenizer, chat template): a change in one is noticed."""
     source = CONFIG.model.source
     if not is_local(source):
         return []
@@ -161,17 +164,13 @@ def get_model_input():
 
 
 def get_data_plugins():
-    """The embedded set, the formats that the data phase may pick, and the general talk it mixes in."""
+    """The embedded set, the formats that the data phase may pick, the checks, the general chat data to mix in."""
     source = CONFIG.data.source
     sets = [source.replace("embedded:", "embedded/")] if source.startswith("embedded:") else []
     formats = registry.names("formats") if CONFIG.data.format == "auto" else [CONFIG.data.format]
     checks = [f"checks/{name}" for name in registry.names("checks")]
-    return [
-        *sets,
-        *(f"formats/{name}" for name in formats),
-        *checks,
-        *(["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else []),
-    ]
+    rehearsal = ["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else []
+    return [*sets, *(f"formats/{name}" for name in formats), *checks, *rehearsal]
 
 
 def get_adapters(wildcards):
@@ -180,13 +179,13 @@ def get_adapters(wildcards):
 
 
 def get_imatrix(wildcards):
-    """The importance matrix for the levels that want one."""
+    """The importance matrix, for the levels that need one."""
     wanted = is_with_imatrix(wildcards.level, CONFIG.export.imatrix)
     return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
 
 
 def get_exports():
-    """The files and folders that export.formats asks for, beside the merged model and its levels."""
+    """The files and folders that export.formats names."""
     places = {
         "merged": "outputs/{run}/merged",
         "gguf": "outputs/{run}/gguf/ladder.json",
@@ -198,7 +197,7 @@ def get_exports():
 
 
 def get_hub_input(wildcards):
-    """What of the files to push the exporter would not ask for by itself."""
+    """The files of export.hub.files that are no input of the exporter anyway."""
     if wildcards.format != "hub":
         return []
     needed = {"lora_gguf": f"outputs/{wildcards.run}/lora", "gguf": f"outputs/{wildcards.run}/gguf/Modelfile"}
@@ -207,30 +206,29 @@ def get_hub_input(wildcards):
 
 
 def keep(output):
-    """``output`` as it is, or as a temporary file where the config asks for that."""
+    """``output``, marked as temporary unless export.keep_intermediates is set."""
     return output if CONFIG.export.keep_intermediates else temp(output)
 
 
 def get_metric_plugins():
-    """The metrics of the config, or all that may be chosen by method and answers, and the rewards that one of them scores with."""
+    """The metrics of the config, or all that may be chosen by default, and the rewards that a metric may score with."""
     rewards = [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
     return [*(f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")), *rewards]
 
 
 def get_retention_input():
-    """The user's own general questions."""
+    """The user's own retention prompts."""
     return [CONFIG.eval.retention_file] if CONFIG.eval.retention and CONFIG.eval.retention_file else []
 
 
 def get_lm_eval(wildcards):
     """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
-    return (
-        [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")] if CONFIG.eval.lm_eval else []
-    )
+    results = [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")]
+    return results if CONFIG.eval.lm_eval else []
 
 
 def get_task_files():
-    """Task files of the project: what eval.lm_eval may name beside the tasks that the harness knows."""
+    """The project's own task files for lm-evaluation-harness."""
     return sorted(str(path) for path in Path("tasks").rglob("*") if path.is_file()) if CONFIG.eval.lm_eval else []
 
 
@@ -240,33 +238,37 @@ def get_target_model(wildcards):
 
 
 def get_target_reports():
-    """The comparison of what else than the adapter is judged."""
+    """The comparison of eval.target with the base model, when that is not the adapter."""
     return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
 def get_evaluation_reasons():
-    """What the named metrics need of a model beside answers, and what of the training decides how it is asked (the size of
-    images, the length of embedded texts), as JSON: a reason to ask again; metrics of answers are none."""
+    """What makes a model be prompted again, as JSON.
+
+    These are the outputs other than answers that a metric needs, and the training options that decide how a prompt is
+    encoded (size of images, length of embedded texts). A metric that scores answers needs no new ones.
+    """
     metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
-    asked = {name: options for name, options in get_needed_outputs(metrics).items() if name != "answer"}
-    asked |= get_evaluation_options(CONFIG.method, CONFIG.train.options)
-    return json.dumps(
-        asked | ({"max_length": CONFIG.train.max_length} if get_artefact(CONFIG.method) == "encoder" else {})
-    )
+    needed = {name: options for name, options in get_needed_outputs(metrics).items() if name != "answer"}
+    needed |= get_evaluation_options(CONFIG.method, CONFIG.train.options)
+    if get_artefact(CONFIG.method) == "encoder":
+        needed["max_length"] = CONFIG.train.max_length
+    return json.dumps(needed)
 
 
-def get_reward_plugins():
-    """The rewards of the config, the project's own among them."""
-    return [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
+def get_training_plugins():
+    """The backend, the method and the rewards of the config, the project's own among them."""
+    rewards = [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
+    return [f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}", *rewards]
 
 
-# What a step depends on and not all that it reads: tests/rules/test_settings.py lists each difference with its reason.
-# How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
+# What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its
+# reason. How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
 TRAIN_REASONS = get_settings(
     "backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN)
 )
-# The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs something
-# else than answers (get_evaluation_reasons).
+# The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs
+# something else than answers (get_evaluation_reasons).
 EVALUATION_PAGE = [f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 SCORE_KEYS = [
@@ -275,7 +277,8 @@ SCORE_KEYS = [
     "train.rewards",
     *(f"eval.{key}" for key in ("metrics", "options", "confidence", "slices")),
 ]
-# Whether the base model must have a vision tower that llama.cpp knows: checked when it is fetched, no reason to fetch it again.
+# Whether the base model must have a vision tower that llama.cpp knows: checked when it is fetched, no reason to fetch
+# it again.
 VISION_TOWER = "--vision-tower" if is_multimodal(CONFIG.method) and is_converted() else ""
 # How a GGUF file is prompted: sizes of images and length of texts are those of the training.
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
@@ -289,7 +292,7 @@ SCORE_REASONS = get_settings(
 )
 
 
-def get_started():
+def start_run():
     """Record which process owns the run, and check the preflight again when an earlier run passed it."""
     silence_snakemake()
     claim(Path.cwd())
@@ -305,11 +308,11 @@ def get_started():
     open_at_start(Path.cwd(), CONFIG.dashboard)
 
 
-def get_summary():
-    """The closing table, when a whole run is there."""
+def show_summary():
+    """Print the closing table."""
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN], check=False)
 
 
-def get_advice():
-    """After a failure: the progress log with the failed phase, and how to go on."""
+def show_failure():
+    """After a failure: update progress_log.md, print the end of the failed step's log and how to go on."""
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, "--failed"], check=False)

@@ -1,4 +1,4 @@
-# Phase 2: any file becomes train / valid / test, a card of facts, and the one place that knows the prompt.
+# Phase 2, data: any file becomes train / valid / test rows, a card of facts, and the one prompt template.
 
 
 rule prepare_data:

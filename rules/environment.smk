@@ -1,10 +1,10 @@
-# Phase 0 and 3: the brief, the machine, the packages, the gate before anything is downloaded, the two big resources.
+# Phase 1, environment: the machine, its packages, the gate before anything is downloaded, base model and llama.cpp.
 
 
-# The three probes below run once for a project: their scripts are no input and the settings of the gate are no param,
-# because a probe that runs again would rerun all that stands behind it. The gate is asked again at every start
-# (get_started in common.smk), with the config of that moment. Not `ancient`: Snakemake 9.27 then overlooks missing
-# files behind a job that must rerun.
+# The three checks below run once in a project. Their scripts are no input and the settings of the gate are no param:
+# a check that runs again would rerun everything downstream. The gate is checked again at every start (start_run in
+# common.smk), with the config of that moment. Not `ancient`: Snakemake 9.27 then overlooks missing files behind a
+# job that must rerun.
 rule detect_system:
     output:
         "outputs/env/system.json",
@@ -54,7 +54,7 @@ rule fetch_model:
         "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {VISION_TOWER} --out {output} --log {log}"
 
 
-# High priority and one counted thread: it starts first and builds beside the data and training phases.
+# High priority and one counted thread: it starts first and builds while the data and training phases run.
 rule build_llamacpp:
     input:
         preflight="outputs/env/preflight.json",
@@ -69,7 +69,7 @@ rule build_llamacpp:
         "{PYTHON} scripts/build_llamacpp.py --out {output} --log {log}"
 
 
-# What no step of a run needs, so that the first run does not wait for it: make llamacpp.
+# The tools that no step of a run needs, so that the first run does not wait for them: make llamacpp.
 rule build_llamacpp_rest:
     input:
         toolchain=TOOLCHAIN,

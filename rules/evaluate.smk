@@ -1,4 +1,4 @@
-# Phase 5: the same prompts through base and tuned, then the comparison that the gate and every page are made from.
+# Phase 4, evaluate: the same prompts through base and tuned, then the comparison that the gate and every page use.
 
 
 rule evaluate_model:
@@ -49,12 +49,13 @@ rule compare_models:
         lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE} --compare {output.compare}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE}"
+        " --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"
 
 
-# Beside the test rows: public tasks through lm-evaluation-harness, and what else than the adapter `eval.target` names.
+# Optional: public tasks through lm-evaluation-harness, and the model that `eval.target` names in place of the adapter.
 
 
 rule run_lm_eval:
@@ -126,7 +127,8 @@ rule evaluate_gguf_target:
         settings=get_settings(*FILE_KEYS, "eval.retention", "eval.retention_file", "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --known {input.known} --toolchain {input.toolchain}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --known {input.known}"
+        " --toolchain {input.toolchain}"
         " --test {input.test} --config {CONFIG_FILE} --out {output} --log {log}"
 
 

@@ -1,4 +1,5 @@
-# Phase 6: merged -> GGUF -> levels, each asked the test set again; the ladder recommends, the parity gate decides.
+# Phase 6, export: merged -> GGUF -> levels, each scored on the test rows; the ladder recommends, the parity gate
+# decides.
 
 
 rule merge_adapters:
@@ -35,7 +36,7 @@ rule convert_gguf:
         " --level {wildcards.level} --out {output} --log {log}"
 
 
-# What a file of some kinds of models needs beside it: the eyes of one that sees, the head of a reward model.
+# The companion file of some models: the vision tower of a multimodal model, the head of a reward model.
 rule convert_companion:
     input:
         merged="outputs/{run}/merged",
@@ -48,7 +49,8 @@ rule convert_companion:
     wildcard_constraints:
         companion=r"mmproj-f16\.gguf|head\.json",
     shell:
-        "{PYTHON} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain} --out {output} --log {log}"
+        "{PYTHON} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain}"
+        " --out {output} --log {log}"
 
 
 rule build_imatrix:
@@ -128,7 +130,8 @@ rule evaluate_gguf:
         settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test}"
+        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain}"
+        " --test {input.test}"
         " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
@@ -180,7 +183,8 @@ rule check_parity:
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
-        " --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test} --template {input.template}"
+        " --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test}"
+        " --template {input.template}"
         " --ladder {input.ladder} --predictions {input.predictions} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
@@ -205,7 +209,7 @@ rule write_modelfile:
         " --template {input.template} --card {input.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
-# The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. Every rule of a format may read all facts.
+# The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. An exporter may read every fact.
 rule export_model:
     input:
         model=MODEL_FACTS,

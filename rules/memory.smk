@@ -1,4 +1,4 @@
-# Phase 8: what the next project should know.
+# Phase 8, memory: what the next project should know.
 
 
 rule reflect:

@@ -1,4 +1,4 @@
-# Phase 4 on a Colab machine: push, train, poll, pull. Not built yet: the preflight refuses it by name.
+# Phase 3, train, on a Colab machine: push, train, poll, pull. Not built yet: the preflight refuses it by name.
 
 
 rule run_colab_push:

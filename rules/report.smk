@@ -1,5 +1,6 @@
-# Phase 5.5: one folder that opens from disk. Its first page is made from the comparison and nothing else; when the gates were
-# passed, a second one shows the files. (The first stands also where the gate stopped: it says that nothing improved.)
+# Phase 5, report: brief, demo, report, roadbook, progress log. The demo is a folder that opens from disk. Its first
+# page needs the comparison only, so that it is there when a gate stops the run; the page of the files follows the
+# parity gate.
 
 
 rule write_brief:
@@ -136,7 +137,8 @@ rule build_report:
         metrics="logs/{run}/train.metrics.jsonl",
         shipped=lambda wildcards, input: " ".join(f"--{Path(file).stem} {file}" for file in input.shipped),
     shell:
-        "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model} --card {input.card}"
+        "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model}"
+        " --card {input.card}"
         " --train {input.train} --compare {input.compare} --verdict {input.verdict} {params.shipped}"
         " --metrics {params.metrics} --config {CONFIG_FILE} --out {output} --log {log}"
 

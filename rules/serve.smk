@@ -1,5 +1,5 @@
-# Phase 6.5: everything of a run, and the adapter alone, with which one server answers as tuned and as base. Serving is no file,
-# so `make deploy` does it after this (scripts/serve_model.py).
+# Phase 7, serve: the adapter as a file of its own, with which one server answers as tuned and as base. Serving makes
+# no file, so `make deploy` does it after this (scripts/serve_model.py).
 
 
 rule convert_lora:

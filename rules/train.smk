@@ -1,4 +1,5 @@
-# Phase 4: one rule for every backend that runs here; its name tells which. Checkpoints are no output: they survive a kill.
+# Phase 3, train: one rule for every backend that runs here; its displayed name has the backend. Checkpoints are no
+# output, so that they survive a failure.
 
 
 rule train_model:
@@ -11,7 +12,7 @@ rule train_model:
         valid="data/valid.jsonl",
         template="data/template.json",
         card="data/card.json",
-        code=get_code("train_model.py", f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}", *get_reward_plugins()),
+        code=get_code("train_model.py", *get_training_plugins()),
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",

@@ -57,7 +57,7 @@ READ_ONLY = {
         f"eval.{key}": NOT_SCORED
         for key in ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint", "endpoint.*")
     },
-    "check_preflight": {"*": "the gate is checked again at every start, see get_started in rules/common.smk"},
+    "check_preflight": {"*": "the gate is checked again at every start, see start_run in rules/common.smk"},
 }
 # rule -> keys that it depends on and that reach its script otherwise
 BY_FLAG = {"detect_env": {"backend": "--backend"}}
