@@ -25,7 +25,7 @@ from gaslamp.core import registry  # noqa: E402
 from gaslamp.core.errors import GaslampError  # noqa: E402
 from gaslamp.data.meaning import LOOKED_AT, decide  # noqa: E402
 from gaslamp.data.meaning.readings import get_first_method, get_first_reward  # noqa: E402
-from gaslamp.data.readers import read_chunks  # noqa: E402
+from gaslamp.data.readers.files import read_chunks  # noqa: E402
 
 LONGEST_NAME = 40
 

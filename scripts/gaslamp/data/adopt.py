@@ -14,7 +14,7 @@ from gaslamp.data.meaning import Meaning, decide
 from gaslamp.data.meaning.examples import SHOWN, render_reading
 from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward
 from gaslamp.data.peek import read_sample
-from gaslamp.data.readers import find_files
+from gaslamp.data.readers.files import find_files
 from gaslamp.data.sources import open_preview, open_source
 
 Ask = Callable[[str], str]

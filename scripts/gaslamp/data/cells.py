@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from gaslamp.data.readers.numbers import write_json
 from gaslamp.data.rows import Message
 
 ROLES = {
@@ -61,7 +62,7 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+        return write_json(value)
     except ValueError as error:
         raise ValueError("a number is NaN or infinite") from error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
+from gaslamp.data.source_names import is_hub_id, split_part
 
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
@@ -26,25 +26,16 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
 def _find_source_problem(source: str, root: Path) -> str | None:
     if source.startswith("embedded:"):
         return registry.find_name_problem("embedded", source.removeprefix("embedded:"))
-    if _is_hub_set(source, root):
+    if is_hub_id(source, root):
         return None
-    path = root / Path(source).expanduser()
+    path, _ = split_part(source, root)
     if not path.exists():
-        return f"{source}: no such file or folder (looked in {root.resolve()})"
+        raw = [file for file in sorted((root / "data" / "raw").glob("*")) if not file.name.startswith(".")]
+        names = ", ".join(file.relative_to(root).as_posix() for file in raw[:5])
+        hint = f"; data/raw holds {names}: make data takes it up" if raw else ""
+        return f"{source}: no such file or folder (looked in {root.resolve()}){hint}"
     if path.is_file() and path.stat().st_size == 0:
         return f"{source} is empty (0 bytes)"
     if path.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*")):
         return f"the folder {source} has no files"
     return None
-
-
-def _is_hub_set(source: str, root: Path) -> bool:
-    """Whether ``data.source`` is a hub id (org/name, no file ending) and not a path that is missing."""
-    if source.startswith("hf://"):
-        return True
-    return (
-        bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*", source))
-        and not (root / source).exists()
-        and not (root / source).parent.is_dir()
-        and not Path(source).suffix
-    )

@@ -15,7 +15,8 @@ from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_che
 from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
 from gaslamp.data.privacy import redact_row
-from gaslamp.data.readers import SPLIT_NAMES, Chunk, Problem
+from gaslamp.data.readers.chunks import Chunk, Problem
+from gaslamp.data.readers.splits import get_split
 from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
 
 SPLITS = ("train", "valid", "test")
@@ -32,7 +33,7 @@ class Plan:
     system: str | None
     slice: str
     group: str
-    obeys_split: bool  # every row says its split in a column of that name
+    split_column: str | None  # every row names its split there
     folder: str  # where relative image paths start
     images: str  # folder that pictures are written to
     speech: dict[str, Any]  # data.speech, for recordings
@@ -83,7 +84,7 @@ class Converter:
             *get_mapped_columns(plan.mapping),
             *(name for name in optional if name not in plan.mapping),
             plan.slice,
-            "split",
+            plan.split_column or "split",
         }
         self.redacts = any(check.mends for check in self.checks)
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
@@ -147,6 +148,7 @@ class Converter:
             rows = self._check(rows, label, result)
         lines, digests, questions, splits = result.lines, [], [], bytearray()
         slice_column, group_column, seen_numbers = plan.slice, plan.group, result.numbers
+        split_column = plan.split_column
         for number, row, source, core, question, plain in rows:
             try:
                 wrong = validate(row) if not (plain and self.takes_plain) else ()
@@ -157,13 +159,13 @@ class Converter:
                 wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
                 continue
             given = fixed_split
-            if plan.obeys_split and not given:
-                name = SPLIT_NAMES.get(str(source.get("split")).strip().lower())
+            if split_column and not given:
+                name = get_split(source.get(split_column))
                 if name is None:
                     wrong_types.append(
                         Finding(
                             f"{label} {number}",
-                            f"column 'split' holds {source.get('split')!r}, not train, valid or test",
+                            f"column '{split_column}' holds {source.get(split_column)!r}, not train, valid or test",
                         )
                     )
                     continue

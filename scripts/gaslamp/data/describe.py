@@ -12,9 +12,10 @@ from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decid
 from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading, shorten
 from gaslamp.data.meaning.readings import show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
-from gaslamp.data.readers import Problem
+from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.rows import LeftOut, Row, adapt
-from gaslamp.data.sources import is_hub_id, open_source
+from gaslamp.data.source_names import is_hub_id
+from gaslamp.data.sources import open_source
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,12 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.cells import find_column
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
-from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide
+from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
-from gaslamp.data.readers import SPLIT_NAMES, Problem
+from gaslamp.data.readers.chunks import Problem
+from gaslamp.data.readers.splits import get_split
 from gaslamp.data.sources import Source, open_preview, open_source
 
 BROKEN = 20 * LOOKED_AT  # lines that cannot be read, after which no more are tried
@@ -27,13 +29,13 @@ class Peek:
         rows: the sample.
         meaning: of its columns.
         kind: of the rows that are written.
-        obeys_split: every row says its split in a column of that name.
+        split_column: the column, called split in any case, in which every row names its split.
     """
 
     rows: list[dict[str, Any]]
     meaning: Meaning
     kind: str
-    obeys_split: bool
+    split_column: str | None
 
     @property
     def format(self) -> str:
@@ -101,8 +103,10 @@ def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
         stop_on_blocks(checks)
         raise GaslampError(f"{source.name} has no rows", "put rows into it, or set data.source to another file")
     meaning, kind = decide_for(rows, data, method_name, source.name)
-    obeys = all(SPLIT_NAMES.get(str(row.get("split")).strip().lower()) for row in rows[:SPLIT_ROWS])
-    return Peek(rows, meaning, kind, obeys)
+    column = find_column(get_columns(rows), ("split",))
+    if column and not all(get_split(row.get(column)) for row in rows[:SPLIT_ROWS]):
+        column = None
+    return Peek(rows, meaning, kind, column)
 
 
 def find_method_problem(data: Any, method: str) -> GaslampError | None:

@@ -79,7 +79,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
     with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
         spool, found, read, source = divide_rows(data, settings.method, max_length, checks, wanted, Path(work))
         facts = Facts(found.kind, settings.method, max_length)
-        warnings = [*get_unused_warnings(found, data), *_get_split_warnings(spool)]
+        warnings = [*source.notes, *get_unused_warnings(found, data), *_get_split_warnings(spool)]
         by_hand = _add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)
@@ -191,7 +191,7 @@ def divide_rows(
         system=data.system,
         slice=data.slice,
         group=data.group,
-        obeys_split=found.obeys_split,
+        split_column=found.split_column,
         folder=str(source.folder),
         images=str(work / "images"),
         speech=_get_speech(data) if prepares else {},
@@ -208,7 +208,7 @@ def divide_rows(
         merge(checks, result)
         read += result.read
         if spool is None:
-            spool = Spool(work, data.split, found.obeys_split or any(result.splits))
+            spool = Spool(work, data.split, bool(found.split_column) or any(result.splits))
         spool.add(result)
     assert spool is not None
     spool.finish()
@@ -283,6 +283,11 @@ def _get_speech(data: Any) -> dict[str, Any]:
 
 def _get_split_warnings(spool: Spool) -> list[str]:
     warnings = []
+    if spool.test_from_train:
+        warnings.append(
+            f"the source has no test rows: {spool.test_from_train} of its training rows are the test split "
+            "(data.split.test is their share)"
+        )
     if spool.dropped:
         warnings.append(
             f"{spool.dropped} test rows over data.split.max_test were left out; lower data.split.test to train on them"

@@ -37,6 +37,7 @@ class Spool:
         counts: rows of each split; test is set by ``finish``.
         duplicates: rows left out because an equal one came before.
         dropped: test rows over max_test.
+        test_from_train: training rows that became test rows, because the source has splits and none for the test.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Spool:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     duplicates: int = 0
     dropped: int = 0
+    test_from_train: int = 0
 
     def __post_init__(self) -> None:
         self._seen = Seen()
@@ -118,6 +120,8 @@ class Spool:
             handle.close()
         if not self.by_column:
             self._fill()
+        elif not self.counts["test"] and self.counts["train"]:
+            self._take_test()
         self._cut() if len(self._tests) > self.settings.max_test else None
         self.dropped = self.counts["test"] - len(self._tests)
         self.counts["test"] = len(self._tests)
@@ -140,12 +144,28 @@ class Spool:
         if not self.counts["valid"] and self.settings.valid > 0 and self._lowest:
             self._move(self._lowest[:1], "valid")
 
-    def _move(self, borders: list[float], target: str) -> None:
-        """Rows of train (and, for test, valid) up to a position go to ``target``."""
+    def _take_test(self) -> None:
+        """Of a source with training and validation rows and no test rows: the share of data.split.test, out of training."""
+        import numpy
+
+        positions = numpy.sort(numpy.fromfile(self.folder / "train.positions"))
+        count = int(numpy.searchsorted(positions, self.settings.test))
+        least = min(max(2, min(5, len(positions) // 5)), len(positions) - 1)
+        count = min(max(count, least), self.settings.max_test)
+        if count < 1:
+            return
+        self._move([float(positions[count - 1])], "test", ("train",))
+        self.test_from_train = self.counts["test"]
+        if not self.counts["valid"] and self.settings.valid > 0 and count < len(positions):
+            border = max(self.settings.test + self.settings.valid, float(positions[count]))
+            self._move([border], "valid")
+
+    def _move(self, borders: list[float], target: str, origins: tuple[str, ...] = ()) -> None:
+        """Rows of ``origins`` (for test: train and valid, else train) up to a position go to ``target``."""
         import numpy
 
         for border in borders:
-            for split in ("train", "valid") if target == "test" else ("train",):
+            for split in origins or (("train", "valid") if target == "test" else ("train",)):
                 positions = numpy.fromfile(self.folder / f"{split}.positions")
                 moved: list[tuple[bytes, str]] = []
                 kept = self.folder / "kept.jsonl", self.folder / "kept.places"

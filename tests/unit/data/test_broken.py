@@ -115,6 +115,17 @@ def bomb() -> bytes:
     return buffer.getvalue()
 
 
+def packed_zeros() -> bytes:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file,
+        file.open("rows.jsonl", "w") as member,
+    ):
+        for _ in range(160):
+            member.write(b"\0" * (1 << 20))
+    return buffer.getvalue()
+
+
 PREFERENCE = {"prompt": "q", "chosen": "a", "rejected": "b"}
 RATING = {"prompt": "q", "completion": "a", "label": True}
 CALLS = {"query": "q", "tools": [{"name": "f"}], "answers": [{"name": "f", "arguments": {}}]}
@@ -137,7 +148,6 @@ JSONL: list[tuple[str, Make, str]] = [
             '{"prompt": "q", "completion": "a"}{"prompt": "r", "completion": "b"}',
             "not valid JSON",
         ),
-        ("comma behind the row", '{"prompt": "q", "completion": "a"},', "not valid JSON"),
         ("a bracket", "[", "not valid JSON"),
         ("text", "hello", "not valid JSON"),
         ("NaN", '{"prompt": "q", "completion": NaN}', "not valid JSON"),
@@ -392,53 +402,53 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("one row", "rows.jsonl", dump(GOOD[0]), "has 1 rows; training, validation and test need at least 10"),
     ("nine rows", "rows.csv", "prompt,completion\n" + "a,b\n" * 9, "has 9 rows"),
     ("ten equal rows", "rows.csv", "prompt,completion\n" + "a,b\n" * 12, "the split left no rows for training or test"),
-    (
-        "Latin-1",
-        "rows.jsonl",
-        LINES.encode() + '{"prompt": "café", "completion": "a"}\n'.encode("latin-1"),
-        "line 13: byte 0xe9 is not UTF-8",
-    ),
-    ("UTF-16", "rows.jsonl", LINES.encode("utf-16"), "the file is UTF-16"),
-    ("UTF-32", "rows.jsonl", LINES.encode("utf-32"), "the file is UTF-32"),
-    ("UTF-16 big end", "rows.csv", b"\xfe\xff" + CSV.encode("utf-16-be"), "the file is UTF-16"),
-    ("UTF-16 without a mark", "rows.csv", CSV.encode("utf-16-le"), "a NUL byte"),
     ("BOM, then a broken row", "rows.jsonl", "\ufeff" + LINES + "{", "line 13: not valid JSON"),
     ("CRLF, then a broken row", "rows.jsonl", LINES.replace("\n", "\r\n") + "{\r\n", "line 13: not valid JSON"),
     ("10 MB line, cut", "rows.jsonl", lambda: LINES + '{"prompt": "' + "x" * 10_000_000, "line 13: not valid JSON"),
     ("200 kB row", "rows.jsonl", lambda: LINES + dump({"prompt": "x y " * 50_000, "completion": "a"}) + "\n", "tokens"),
     ("a line without end", "rows.jsonl", lambda: b"\x01" * (70 << 20), "a line is longer than 64 MB"),
-    ("no extension", "rows", LINES, "files that end in '' cannot be read"),
-    ("unknown extension", "rows.data", LINES, "files that end in '.data' cannot be read"),
-    ("a spreadsheet", "rows.xlsx", archive("sheet.xml", "x"), "files that end in '.xlsx' cannot be read"),
+    ("a spreadsheet", "rows.xlsx", archive("sheet.xml", "x"), "rows.xlsx is not a readable spreadsheet"),
     ("a pickle", "rows.pkl", b"\x80\x04.", "files that end in '.pkl' cannot be read"),
-    ("a zip", "rows.zip", archive("rows.jsonl", LINES), "files that end in '.zip' cannot be read"),
     (
         "a zip with a way out",
         "rows.zip",
         archive("../../etc/rows.jsonl", LINES),
-        "files that end in '.zip' cannot be read",
+        "its member ../../etc/rows.jsonl leads out of the archive",
     ),
-    ("a tar", "rows.tar", b"rows" * 200, "files that end in '.tar' cannot be read"),
-    ("a tar in gzip", "rows.tar.gz", gzip.compress(b"rows" * 200), "files that end in '.gz' cannot be read"),
+    ("a zip of pictures", "rows.zip", lambda: archive("a.png", "x"), "has no data file: it holds a.png"),
+    ("a zip, cut", "rows.zip", archive("rows.jsonl", LINES)[:-30], "is damaged or no archive"),
+    ("a zip bomb", "rows.zip", lambda: packed_zeros(), "no text does that"),
+    ("a zip with an absolute name", "rows.zip", archive("/etc/rows.jsonl", LINES), "leads out of the archive"),
     (
-        "zip called jsonl",
+        "Latin-1 in UTF-8",
         "rows.jsonl",
-        archive("rows.jsonl", LINES),
-        "is a zip archive or a spreadsheet under another name",
+        (LINES + '{"prompt": "caf\u00e9", "completion": "a"}\n').encode()
+        + b'{"prompt": "caf\xe9", "completion": "a"}\n',
+        "line 14: byte 0xe9 is not UTF-8",
     ),
+    (
+        "csv, Latin-1 in UTF-8",
+        "rows.csv",
+        (CSV + "caf\u00e9,a\n" * 9).encode() + b"caf\xe9,a\n",
+        "line 23: byte 0xe9 is not UTF-8",
+    ),
+    (
+        "Git LFS pointer",
+        "rows.csv",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        "is a Git LFS pointer",
+    ),
+    ("a tar", "rows.tar", b"rows" * 200, "rows.tar is damaged or no archive"),
+    ("a tar in gzip", "rows.tar.gz", gzip.compress(b"rows" * 200), "rows.tar.gz is damaged or no archive"),
     (
         "spreadsheet called csv",
         "rows.csv",
         archive("sheet.xml", "x"),
-        "is a zip archive or a spreadsheet under another name",
+        "has no data file: it holds sheet.xml",
     ),
-    ("gzip called jsonl", "rows.jsonl", gzip.compress(LINES.encode()), "is gzip-compressed under another name"),
-    ("gzip called json", "rows.json", gzip.compress(LINES.encode()), "is gzip-compressed under another name"),
-    ("parquet called jsonl", "rows.jsonl", lambda: parquet(GOOD), "is a parquet file under another name"),
-    ("parquet called csv", "rows.csv", lambda: parquet(GOOD), "is a parquet file under another name"),
     ("picture called csv", "rows.csv", lambda: picture(), "is a picture under another name"),
-    ("a PDF called txt", "rows.txt", "%PDF-1.7\n", "is a PDF document under another name"),
-    ("a data base called json", "rows.json", "SQLite format 3\x00", "is an SQLite data base under another name"),
+    ("a PDF called txt", "rows.txt", "%PDF-1.7\n", "rows.txt is not a readable PDF"),
+    ("a data base called json", "rows.json", "SQLite format 3\x00", "is an SQLite database under another name"),
     ("text called gzip", "rows.jsonl.gz", LINES, "is damaged or no .gz file"),
     ("gzip, cut", "rows.jsonl.gz", gzip.compress(LINES.encode() * 50)[:-200], "is cut off"),
     (
@@ -456,10 +466,6 @@ FILES: list[tuple[str, str, Make, str]] = [
         gzip.compress((LINES + "{\n").encode()),
         "rows.jsonl.gz, line 13: not valid JSON",
     ),
-    ("jsonl called csv", "rows.csv", LINES, "holds JSON, no table"),
-    ("json called csv", "rows.csv", json.dumps(GOOD), "holds JSON, no table"),
-    ("csv called jsonl", "rows.jsonl", CSV, "line 1: not valid JSON"),
-    ("csv called json", "rows.json", CSV, "line 1: not valid JSON"),
     ("parquet, cut", "rows.parquet", lambda: parquet(GOOD, 20), "is not a readable parquet file"),
     ("parquet, half", "rows.parquet", lambda: parquet(GOOD)[:200], "is not a readable parquet file"),
     ("parquet, empty file", "rows.parquet", "", "is not a readable parquet file"),
@@ -476,7 +482,7 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("arrow, text", "rows.arrow", LINES, "is not a readable Arrow file"),
     ("arrow, empty file", "rows.arrow", "", "is not a readable Arrow file"),
     ("csv, header only", "rows.csv", "prompt,completion\n", "has no rows"),
-    ("csv, no header", "rows.csv", "hello,world\n" * 12, "no format fits the columns hello, world"),
+    ("csv, no header", "rows.csv", "hello,world\n" * 12, "no format fits the columns column 1, column 2"),
     (
         "csv, one column",
         "rows.csv",
@@ -490,13 +496,6 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("csv, empty cell", "rows.csv", CSV + "q,\n", "rows.csv, line 14: column 'completion' is empty"),
     ("csv, column twice", "rows.csv", "prompt,prompt\na,b\n", "line 1: the column 'prompt' stands twice"),
     ("csv, NUL", "rows.csv", CSV + "q\x00,a\n", "rows.csv, line 14: a NUL byte"),
-    ("csv, Latin-1", "rows.csv", CSV.encode() + "café,a\n".encode("latin-1"), "line 14: byte 0xe9 is not UTF-8"),
-    (
-        "csv, Latin-1 far behind",
-        "rows.csv",
-        (CSV + "q,a\n" * 9_000).encode() + b"\xe9,a\n",
-        "line 9014: byte 0xe9 is not UTF-8",
-    ),
     (
         "csv, broken JSON turns",
         "rows.csv",
@@ -511,7 +510,6 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("json, cut text", "rows.json", json.dumps(GOOD, indent=1)[:-30], "line 4"),
     ("json, empty list", "rows.json", "[]", "its list has no items"),
     ("json, missing comma", "rows.json", json.dumps(GOOD).replace("}, {", "} {", 1), "',' or ']' expected"),
-    ("json, comma at the end", "rows.json", json.dumps(GOOD)[:-1] + ",]", "line 1: not valid JSON"),
     ("json, more behind", "rows.json", json.dumps(GOOD) + "x", "something follows the end of the list"),
     ("json, numbers", "rows.json", "[1, 2, 3]", "rows.json, item 1: a row must be an object {...}, found a number"),
     (
@@ -534,9 +532,8 @@ FILES: list[tuple[str, str, Make, str]] = [
     ),
     ("json, a text", "rows.json", '"hello"', "item 1: a row must be an object {...}, found a text"),
     ("json, broken object", "rows.json", '{"data": [\n{"prompt": "q",}\n]}', "line 2: not valid JSON"),
-    ("json, two lists", "rows.json", '{"a": [{}], "b": [{}]}', "no format fits the columns a, b"),
+    ("json, two lists", "rows.json", '{"a": [{}], "b": [{}]}', "holds several lists of rows: 'a' (1 rows"),
     ("json, columns", "rows.json", '{"prompt": {"0": "q"}, "completion": {"0": "a"}}', "has 1 rows"),
-    ("json, Latin-1", "rows.json", '[{"prompt": "é"}]'.encode("latin-1"), "line 1: byte 0xe9 is not UTF-8"),
     ("json, deep", "rows.json", "[" * 100_000, "nested too deeply"),
     ("tokenized", "rows.jsonl", '{"input_ids": [1], "labels": [1]}\n' * 12, "the data is already tokenized"),
     ("strange columns", "rows.jsonl", '{"foo": 1}\n' * 12, "no format fits the columns foo"),
@@ -545,12 +542,6 @@ FILES: list[tuple[str, str, Make, str]] = [
         "rows.jsonl",
         "".join(dump({**row, "split": "train"}) + "\n" for row in GOOD * 5) + dump({**GOOD[0], "split": "x"}),
         "line 61: column 'split' holds 'x'",
-    ),
-    (
-        "split column without test",
-        "rows.jsonl",
-        "".join(dump({**row, "split": "train"}) + "\n" for row in GOOD),
-        "the split left no rows for training or test",
     ),
     (
         "leak",

@@ -15,7 +15,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
 from gaslamp.data import prepare
 from gaslamp.data.meaning import find_format
-from gaslamp.data.readers import read_chunks
+from gaslamp.data.readers.files import read_chunks
 from gaslamp.models.fetch import fetch_model
 
 OUTPUTS = {
@@ -130,10 +130,10 @@ def test_every_broken_row_is_listed_with_its_line(tmp_path: Path, name: str, dat
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b" \n\n", "is empty"),
-        ("a.csv", b"p,c\nok,ok\ncaf\xe9,x\n", "line 3: byte 0xe9 is not UTF-8"),
-        ("a.jsonl", b"\xff\xfe{\x00", "line 1: byte 0xff is not UTF-8"),
+        ("a.csv", "p,c\nok,\u00e9\n".encode() + b"caf\xe9,x\n", "line 3: byte 0xe9 is not UTF-8"),
+        ("a.txt", b"\x89PNG\r\n", "is a picture under another name"),
         ("a.json", b'{"a": [1,}\n', "line 1: not valid JSON"),
-        ("a.xlsx", b"PK\x03\x04", "files that end in '.xlsx' cannot be read"),
+        ("a.xlsx", b"PK\x03\x04", "is not a readable spreadsheet"),
     ],
 )
 def test_unreadable_files_say_what_to_do(tmp_path: Path, name: str, data: bytes, message: str) -> None:

@@ -12,7 +12,7 @@ from gaslamp.config.schema import Config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
-from gaslamp.data import sources
+from gaslamp.data import hub, query, sources
 from gaslamp.data.checking import load_checks
 from gaslamp.data.peek import find_method_problem, peek
 from gaslamp.data.prepare import divide_rows
@@ -70,10 +70,10 @@ def test_plain_text_is_one_row_a_line(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_objects_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gaslamp.data import readers
+    from gaslamp.data.readers import limits
 
-    monkeypatch.setattr(readers, "CHUNK", 50)
-    monkeypatch.setattr(readers, "BATCH", 7)
+    monkeypatch.setattr(limits, "CHUNK", 50)
+    monkeypatch.setattr(limits, "BATCH", 7)
     rows = [{**row, "long": "x" * (n * 7)} for n, row in enumerate(ROWS)]
     (tmp_path / "a.json").write_text(json.dumps(rows, indent=2))
     assert get_rows(get_data(tmp_path / "a.json")) == rows
@@ -115,15 +115,15 @@ def test_a_set_of_the_hubs_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "org" / "set" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
     folder = str(tmp_path / "org" / "set")
     with pytest.raises(GaslampError, match="has several subsets") as caught:
-        sources.load_hub(folder, None, None, None)
+        hub.load(folder, None, None, None)
     assert caught.value.fix == "set data.subset to one of them"
     with pytest.raises(GaslampError) as caught:
-        sources.load_hub(folder, "main", "dev", None)
+        hub.load(folder, "main", "dev", None)
     assert caught.value.fix == "correct data.hub_split"
-    monkeypatch.setattr(sources, "pin_revision", lambda source, revision: "abc123")
-    load = sources.load_hub
+    monkeypatch.setattr(hub, "pin_revision", lambda source, revision: "abc123")
+    load = hub.load
     monkeypatch.setattr(
-        sources, "load_hub", lambda source, subset, split, revision, **more: load(folder, subset, split, None, **more)
+        hub, "load", lambda source, subset, split, revision, **more: load(folder, subset, split, None, **more)
     )
     source = sources.open_source(get_data("org/set", subset="main"))
     assert source.name == "org/set@abc123" and source.revision == "abc123"
@@ -146,7 +146,7 @@ def test_a_hub_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError("no route to host")
 
     monkeypatch.setattr(HfApi, "dataset_info", fail)
-    with pytest.raises(GaslampError, match="cannot ask the hub about the data set org/nowhere") as caught:
+    with pytest.raises(GaslampError, match="the hub does not answer for the data set org/nowhere") as caught:
         sources.open_source(get_data("org/nowhere"))
     assert "network" in caught.value.fix
 
@@ -168,9 +168,9 @@ def test_a_query_reads_what_it_needs(tmp_path: Path, kind: str) -> None:
         :4
     ]
     assert get_rows(data) == [{"question": row["question"], "answer": str(row["answer"]).upper()} for row in wanted]
-    connection = sources.connect(data)
-    assert [name for name, _ in sources.describe(connection)] == ["question", "answer", "lang"] and len(
-        sources.sample(connection)
+    connection = query.connect(data.source)
+    assert [name for name, _ in query.describe(connection)] == ["question", "answer", "lang"] and len(
+        query.sample(connection)
     ) == 2
     if kind == "parquet":
         plan = connection.cursor().execute("EXPLAIN SELECT question FROM source").fetchall()[0][1]
@@ -223,9 +223,9 @@ def make_rows(count: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_many_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gaslamp.data import readers
+    from gaslamp.data.readers import limits
 
-    monkeypatch.setattr(readers, "CHUNK", 3000)
+    monkeypatch.setattr(limits, "CHUNK", 3000)
     file = write(tmp_path / "rows.jsonl", [*make_rows(2000), *make_rows(300)])
     first, one = divide(tmp_path / "one", get_data(file))
     second, two = divide(tmp_path / "two", get_data(file), processes=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Annotated, Any, Literal
 
@@ -76,7 +77,8 @@ class Data(Section):
 
     source: str = Field(
         "embedded:orders_json",
-        description="A file, a folder of files, a saved data set, a hub id (org/name), or embedded:NAME.",
+        description="A file, a folder of files, an archive, a saved data set, a hub id (org/name), or embedded:NAME; "
+        "behind #: a sheet, or a file of an archive.",
         min_length=1,
     )
     sql: str | None = Field(
@@ -103,6 +105,15 @@ class Data(Section):
         description="What the columns mean, where they leave it open: number or key of a reading that `make data` printed.",
     )
     system: str | None = Field(None, description="System prompt for every row that has none of its own.")
+    sheet: str | None = Field(
+        None, description="The sheet of a workbook, or the list of a JSON object, that holds the rows."
+    )
+    header: bool | None = Field(
+        None, description="Whether the first row of a table holds the column names; null: detected by its cells."
+    )
+    encoding: str | None = Field(
+        None, description="Encoding of text files, e.g. cp1252; null: detected by their bytes."
+    )
     split: Split = Field(default_factory=Split, description="How rows are divided.")  # type: ignore[arg-type]
     rehearsal: float = Field(
         0.05,
@@ -127,6 +138,18 @@ class Data(Section):
         description="A name from scripts/gaslamp/data/checks -> severity, max_percentage, options.",
     )
     speech: Speech = Field(default_factory=Speech, description="Recordings, for the method tts.")  # type: ignore[arg-type]
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                codecs.lookup(value)
+            except LookupError as error:
+                raise ValueError(
+                    f"there is no encoding {value}; common ones: utf-8, cp1252, cp1251, gb18030"
+                ) from error
+        return value
 
     @field_validator("checks")
     @classmethod

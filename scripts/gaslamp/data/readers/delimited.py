@@ -1,0 +1,135 @@
+"""Tables of text: CSV with any separator, title lines, no header, quoted line ends."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.readers import limits
+from gaslamp.data.readers.chunks import Chunk, Problem, Reading, parse_table
+from gaslamp.data.readers.layout import SAMPLE, Layout, find_layout, is_blank, trim
+from gaslamp.data.readers.opening import open_text, read_text_head
+
+SEPARATORS = (",", ";", "\t", "|")
+
+
+def read_csv(reading: Reading, separator: str | None = None) -> Iterator[Chunk]:
+    """The rows of a table of text.
+
+    Args:
+        reading: the file.
+        separator: between cells; ``None``: found by the first rows.
+
+    Raises:
+        GaslampError: the file is empty, is no text, or two columns have the same name.
+    """
+    head, whole = read_text_head(reading)
+    if not head.strip():
+        raise GaslampError(f"{reading.title} is empty", "put rows into it, or set data.source to another file")
+    if "\0" in head:
+        line = head[: head.index("\0")].count("\n") + 1
+        raise GaslampError(
+            f"{reading.title}, line {line}: a NUL byte: this is no text",
+            "export the table again as CSV UTF-8",
+            "remove them: tr -d '\\000'",
+        )
+    marked = get_separator_line(head)
+    separator = marked or find_separator(head, whole, separator)
+    skipped = 1 if marked else 0
+    csv.field_size_limit(limits.MAX_LINE)
+    sample = sample_rows(head, whole, separator)[skipped:]
+    layout = find_layout(sample, reading)
+    yield from _read_rows(reading, separator, skipped + layout.skip, layout)
+
+
+def get_separator_line(text: str) -> str | None:
+    """The separator that a first line ``sep=;`` names, as Excel writes and reads it."""
+    match = re.match(r'"?sep=(.)"?\s*(?:\r?\n|\r|$)', text, re.IGNORECASE)
+    return match[1] if match else None
+
+
+def sample_rows(text: str, whole: bool, separator: str) -> list[list[object]]:
+    """The cells of the first rows, as far as they can be read; the last one is left out when the text is cut."""
+    lines = iter(text.splitlines(keepends=True)) if "\r\n" not in text else iter(re.split(r"(?<=\n)", text))
+    reader = csv.reader(lines, delimiter=separator)
+    rows: list[list[object]] = []
+    with contextlib.suppress(csv.Error):  # the reading names the line
+        for row in islice(reader, SAMPLE + 20):
+            rows.append([*row])
+    return rows if whole or len(rows) < 2 else rows[:-1]
+
+
+def find_separator(text: str, whole: bool = True, given: str | None = None) -> str:
+    """The separator that divides most of the first rows into the same number of cells.
+
+    A comma inside sentences divides them into different numbers, so the separator of the header wins.
+    """
+    best, found = (0.0, 0.0), given or ","
+    for separator in (given,) if given else SEPARATORS:
+        rows = [cells for cells in map(trim, sample_rows(text, whole, separator)) if cells]
+        counts = Counter(len(cells) for cells in rows)
+        size, count = max(counts.items(), key=lambda item: (item[1] if item[0] > 1 else 0, item[0]), default=(1, 0))
+        if size < 2:
+            continue
+        header = next((cells for cells in rows if len(cells) > 1), [])
+        score = (
+            count / len(rows) + (0.3 if len(header) == size else 0.0) + (0.3 if len(rows[0]) == size else 0.0),
+            0.0,
+        )
+        if score > best:
+            best, found = score, separator
+    return found
+
+
+def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> Iterator[Chunk]:
+    header, label = layout.header, f"{reading.name}, line"
+    rows: list[tuple[int, list[str]]] = []
+    problems: list[Problem] = []
+    size, index, width = 0, -1, len(header)
+    with open_text(reading) as handle:
+        reader = csv.reader(handle, delimiter=separator, strict=True)
+        while True:
+            before = reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                index += 1
+                problems.append(
+                    (
+                        f"{label} {before + 1}",
+                        f"{error} (a quote that is opened must be closed, one inside is doubled)",
+                        "",
+                    )
+                )
+                continue
+            index += 1
+            if index < skip or (index == skip and layout.has_header):
+                continue
+            if not any(map(str.strip, cells)):
+                continue
+            if len(cells) != width:
+                if len(cells) > width and all(is_blank(cell) for cell in cells[width:]):
+                    cells = cells[:width]
+                elif not layout.has_header and len(cells) < width:
+                    cells = [*cells, *[""] * (width - len(cells))]
+                else:
+                    problems.append(_get_ragged(label, reader.line_num, cells, header))
+                    continue
+            rows.append((reader.line_num, cells))
+            size += sum(map(len, cells))
+            if len(rows) + len(problems) >= limits.BATCH or size > 4 * limits.CHUNK:
+                yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
+                rows, problems, size = [], [], 0
+    yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
+
+
+def _get_ragged(label: str, line: int, cells: list[str], header: list[str]) -> Problem:
+    fix = "put quotes around a cell that holds the separator or a line end" if len(cells) > len(header) else ""
+    return f"{label} {line}", f"{len(cells)} cells, but the header has {len(header)}", fix

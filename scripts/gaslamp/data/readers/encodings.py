@@ -1,0 +1,71 @@
+"""Which encoding a text has that is not UTF-8, decided by its bytes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte-order marks; the longer ones first."""
+
+WESTERN = ("cp1252", "cp1250", "mac_roman", "latin-1")
+"""One byte a letter, few of them beyond ASCII. Where several fit equally well, the first is taken."""
+
+
+def is_valid_utf8_mostly(data: bytes) -> bool:
+    """Whether most of the bytes beyond ASCII are UTF-8: a few wrong ones are damage then, and no other encoding."""
+    valid = sum(1 for sign in data.decode("utf-8", "ignore") if sign > "\x7f")
+    wrong = data.decode("utf-8", "replace").count("\ufffd")
+    return valid > 0 and valid >= wrong
+
+
+def detect_encoding(data: bytes) -> str | None:
+    """The likely encoding of text that is not UTF-8; ``None`` when nothing fits.
+
+    Western text has single letters beyond ASCII between ASCII ones; the candidate wins whose letters stand where letters stand.
+    Other scripts have runs of bytes beyond ASCII: there a statistical detector decides.
+    """
+    first = re.search(rb"[\x80-\xff]", data)
+    start = max(0, first.start() - 1000) if first else 0
+    data = data[start : start + (1 << 18)]
+    high = sum(map(len, re.findall(rb"[\x80-\xff]+", data)))
+    runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", data)))
+    if high and runs > 0.5 * high:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data, threshold=0.5).best()
+        return best.encoding if best else None
+    scores = {}
+    for name in WESTERN:
+        try:
+            scores[name] = _score(data.decode(name))
+        except UnicodeDecodeError:
+            continue
+    return max(scores, key=lambda name: scores[name]) if scores else None  # the first of the best
+
+
+def _score(text: str) -> float:
+    """How well the characters beyond ASCII fit their neighbours."""
+    total = 0.0
+    for match in re.finditer(r"[^\x00-\x7f]", text):
+        sign, at = match[0], match.start()
+        before, behind = text[at - 1 : at], text[at + 1 : at + 2]
+        if "\x80" <= sign <= "\x9f":  # control characters
+            total -= 5
+        elif sign.isalpha():
+            total += -2 if sign.isupper() and before.islower() else 1
+        elif before.isalpha() and behind.isalpha() and sign not in "\u2019\u2018\u00b7\u2013\u2014\u00ad":
+            total -= 2
+        elif (
+            sign
+            in "\u20ac\u00a3\u00b0\u00a7\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\u201a\u2013\u2014\u2026\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b2\u00b3\u00bd\u00d7\u00b7"
+        ):
+            total += 0.5
+        else:
+            total -= 0.5
+    return total

@@ -1,0 +1,177 @@
+"""Where a table begins: title lines above the header, the header itself or none, by the cells of the first rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.readers.chunks import Reading
+
+Cells = list[object]
+SAMPLE = 100  # rows that are looked at
+MAX_TITLE = 20  # rows above a header
+LONGEST_NAME = 200  # letters of a column name; a survey's question is one
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read the rows of a table.
+
+    Attributes:
+        skip: rows above the header (or above the first row, where there is no header), empty ones included.
+        header: names of the columns.
+        has_header: whether the row after ``skip`` holds them.
+    """
+
+    skip: int
+    header: list[str]
+    has_header: bool
+
+
+def is_blank(cell: object) -> bool:
+    """Whether a cell holds nothing."""
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def trim(cells: Cells) -> Cells:
+    """The cells without the empty ones at the end."""
+    size = len(cells)
+    while size and is_blank(cells[size - 1]):
+        size -= 1
+    return cells[:size]
+
+
+def find_layout(rows: list[Cells], reading: Reading, what: str = "line") -> Layout:
+    """The layout of a table by its first rows.
+
+    Args:
+        rows: the first rows, empty ones included.
+        reading: takes the notes; its options decide whether there is a header, when they say so.
+        what: how a row is called in notes.
+
+    Raises:
+        GaslampError: two columns have the same name.
+    """
+    trimmed = [(index, trim(cells)) for index, cells in enumerate(rows[:SAMPLE])]
+    filled = [(index, cells) for index, cells in trimmed if cells]
+    if not filled:
+        return Layout(len(rows), [], False)
+    width = Counter(len(cells) for _, cells in filled).most_common(1)[0][0]
+    start = _find_start(filled, width)
+    index, first = filled[start]
+    titles = [" ".join(str(cell) for cell in cells if not is_blank(cell)) for _, cells in filled[:start]]
+    if titles:
+        reading.note(f"title lines above the header are left out: {'; '.join(titles)[:200]}")
+    behind = [cells for _, cells in filled[start + 1 :]]
+    has_header = reading.options.header
+    if has_header is None:
+        reason = find_data_in_header(first, behind)
+        has_header = reason is None
+        if reason:
+            reading.note(
+                f"no header: {what} {index + 1} is a row ({reason}); the columns are called column 1, column 2 ...; "
+                "data.header: true takes it as the header"
+            )
+    if not has_header:
+        size = max(len(cells) for cells in [first, *behind])
+        return Layout(index, [f"column {number}" for number in range(1, size + 1)], False)
+    size = max(len(first), *(len(cells) for cells in behind), 0) if _has_unnamed_column(rows[index], behind) else 0
+    return Layout(index, get_names([*first, *[""] * (size - len(first))], reading, f"{what} {index + 1}"), True)
+
+
+def _has_unnamed_column(header: Cells, behind: list[Cells]) -> bool:
+    """Whether the header has empty cells at its end under which values stand."""
+    first = len(trim(header))
+    return any(first < len(cells) <= len(header) for cells in behind)
+
+
+def _find_start(filled: list[tuple[int, Cells]], width: int) -> int:
+    """Position of the header (or first row) among the rows that hold something: titles have one cell, or less than half of them."""
+    if width < 2:
+        return 0
+    for position, (_, cells) in enumerate(filled[: MAX_TITLE + 1]):
+        count = sum(not is_blank(cell) for cell in cells)
+        is_comment = str(cells[0]).startswith("#") and len(cells) < width
+        is_title = (count == 1 and not is_blank(cells[0])) or (count < width / 2 and len(cells) < width)
+        if not is_title and not is_comment:
+            return position
+        if position == 0 and _is_only_column(filled):
+            return 0
+    return 0
+
+
+def _is_only_column(filled: list[tuple[int, Cells]]) -> bool:
+    """Whether the first row, of one cell, is the header of one column: the rows below hold separators that are part of their text."""
+    (index, first), *behind = filled
+    name = str(first[0]).strip()
+    if not behind or behind[0][0] != index + 1 or not re.fullmatch(r"[^\W\d]\w*", name):
+        return False
+    if name.lower() in ("text", "texts", "content", "sentence", "document", "prompt"):
+        return True
+    prose = [cells for _, cells in behind if any(str(cell).startswith(" ") for cell in cells[1:])]
+    return len(prose) > 0.3 * len(behind)
+
+
+def get_names(cells: Cells, reading: Reading, place: str) -> list[str]:
+    """Column names of a header; a column without one is called by its number.
+
+    Raises:
+        GaslampError: a name stands twice.
+    """
+    names = [" ".join(str(cell).split()) if not is_blank(cell) else "" for cell in cells]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise GaslampError(
+            f"{reading.title}, {place}: the column '{twice[0]}' stands twice in the header",
+            "rename one of them",
+            "the file has no header line: data.header: false",
+        )
+    return [name or f"column {number}" for number, name in enumerate(names, 1)]
+
+
+def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
+    """Why the first row is data and no header; ``None`` when it may be a header.
+
+    A header has no numbers above columns of numbers, no value that its column has again, and no sentence above sentences.
+    """
+    if not behind:
+        return None
+    columns = [
+        [cells[at] for cells in behind if at < len(cells) and not is_blank(cells[at])] for at in range(len(first))
+    ]
+    others = [cells for cells in behind if cells != first] or behind
+    for at, cell in enumerate(first):
+        column, text = columns[at], str(cell).strip()
+        if is_blank(cell) or not column:
+            continue
+        if _is_number(cell) and sum(map(_is_number, column)) >= 0.9 * len(column):
+            return f"{text[:40]} stands above numbers"
+        again = sum(1 for cells in others if at < len(cells) and cells[at] == cell)
+        if again and (again >= 2 or len(others) < 10):
+            return f"its '{text[:40]}' stands in other rows too"
+        words = len(text.split())
+        if (
+            text.endswith("?")
+            and words >= 3
+            and sum(str(value).rstrip().endswith("?") for value in column) > len(column) / 2
+        ):
+            return "a question stands above questions"
+        if (
+            words >= 4
+            and text.endswith((".", "!"))
+            and sum(str(v).rstrip().endswith((".", "!")) for v in column) > len(column) / 2
+        ):
+            return "a sentence stands above sentences"
+        if len(text) > LONGEST_NAME:
+            return f"a cell of {len(text)} letters"
+    return None
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, bool):
+        return False
+    return isinstance(cell, int | float) or (
+        isinstance(cell, str) and bool(re.fullmatch(r"\s*[-+]?\d+([.,]\d+)*\s*%?\s*", cell))
+    )

@@ -1,0 +1,58 @@
+"""Numbers as they are written: JSON readers round what has many digits and forget the zeros of 1.50."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+RISKY_KEY = re.compile(rb'":\s*-?(?:\d+[.eE]|\d{18})')
+RISKY_ITEM = re.compile(rb"\[\s*-?\d+(?:[.eE]|\s*,|\d{17})")
+"""Where a number stands, as the value of a key or in a list, that may not come through a fast JSON reader as it is written."""
+
+
+class WrittenNumber(float):
+    """A number whose text is not what Python writes for it; ``text`` is how the file has it."""
+
+    text: str
+
+    def __new__(cls, text: str) -> WrittenNumber:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __reduce__(self) -> tuple[type[WrittenNumber], tuple[str]]:
+        return WrittenNumber, (self.text,)
+
+
+def read_float(text: str) -> float:
+    """A number of a JSON text: a plain float when Python writes it back the same way."""
+    value = float(text)
+    return value if repr(value) == text else WrittenNumber(text)
+
+
+def may_lose(data: bytes) -> bool:
+    """Whether a JSON text may hold numbers that a fast reader changes."""
+    return bool(RISKY_KEY.search(data) or RISKY_ITEM.search(data))
+
+
+def write_json(value: Any) -> str:
+    """A value as compact JSON with every number as it was written.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    written: list[str] = []
+
+    def mark(item: Any) -> Any:
+        if isinstance(item, WrittenNumber):
+            written.append(item.text)
+            return f"\ue000{len(written) - 1}\ue001"
+        if isinstance(item, dict):
+            return {key: mark(part) for key, part in item.items()}
+        if isinstance(item, list | tuple):
+            return [mark(part) for part in item]
+        return item
+
+    text = json.dumps(mark(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+    return re.sub('"\ue000(\\d+)\ue001"', lambda match: written[int(match[1])], text) if written else text

@@ -1,0 +1,117 @@
+"""Plain text for cpt: a row for each line or, where lines are wrapped, for each paragraph; JSON and tables inside .txt as such."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.readers import limits
+from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
+from gaslamp.data.readers.delimited import find_separator, get_separator_line, read_csv, sample_rows
+from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
+from gaslamp.data.readers.opening import open_text, read_text_head
+
+WRAPPED = 120  # letters: text that is wrapped by hand or by a program has shorter lines
+
+
+def read_txt(reading: Reading) -> Iterator[Chunk]:
+    """The rows of a .txt file. Raises GaslampError when it is empty."""
+    head, whole = read_text_head(reading)
+    if not head.strip():
+        raise GaslampError(f"{reading.title} is empty", "put rows into it, or set data.source to another file")
+    first = head.strip().splitlines()[0]
+    kind = get_json_kind(head)
+    if kind and (is_json(first) or first.strip() in ("[", "{") or kind == "lines"):
+        reading.note("it holds JSON and is read as such")
+        yield from read_json(reading)
+    elif is_table(head, whole):
+        reading.note("it holds a table and is read as such")
+        yield from read_csv(reading)
+    elif has_paragraphs(head):
+        reading.note("its lines are wrapped: each paragraph is a document")
+        yield from _read_blocks(reading)
+    elif width := get_wrap_width(head):
+        reading.note(f"its lines are wrapped at {width} letters: paragraphs end where a line ends early")
+        yield from _read_blocks(reading, width)
+    else:
+        yield from _read_blocks(reading, 0)
+
+
+def is_table(text: str, whole: bool) -> bool:
+    """Whether a text is a table: every row has the same number of cells, and separators are not those of sentences."""
+    if get_separator_line(text):
+        return True
+    separator = find_separator(text, whole)
+    rows = [cells for cells in sample_rows(text, whole, separator) if any(str(cell).strip() for cell in cells)]
+    if len(rows) < 3 or len(rows[0]) < 2 or len({len(cells) for cells in rows}) > 1:
+        return False
+    header = [str(cell) for cell in rows[0]]
+    is_named = len(set(header)) == len(header) and all(
+        cell == cell.strip() and 0 < len(cell) <= 40 and len(cell.split()) <= 4 and not cell.endswith((".", "?", "!"))
+        for cell in header
+    )
+    return is_named or separator == "\t"
+
+
+def has_paragraphs(text: str) -> bool:
+    """Whether blank lines divide a text into blocks of wrapped lines: most are full and end within a sentence."""
+    blocks = [block.strip("\r\n").splitlines() for block in re.split(r"\n[ \t\r]*\n", text) if block.strip()]
+    several = [lines for lines in blocks if len(lines) > 1]
+    width = max((len(line) for lines in several for line in lines), default=0)
+    inner = [line.rstrip() for lines in several for line in lines[:-1]]
+    if len(blocks) < 2 or len(several) < 0.3 * len(blocks) or width > WRAPPED:
+        return False
+    full = sum(len(line) >= 0.6 * width for line in inner)
+    return full >= 0.7 * len(inner) and sum(map(_is_unfinished, inner)) >= 0.5 * len(inner)
+
+
+def _is_unfinished(line: str) -> bool:
+    """Whether a line ends within a sentence."""
+    return not line.endswith((".", "!", "?", '"', ":", ";", "\u201d"))
+
+
+def get_wrap_width(text: str) -> int:
+    """Letters at which the lines of a text without blank lines are wrapped; 0 when each line is a text of its own."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    width = max(map(len, lines), default=0)
+    if len(lines) < 10 or not 40 <= width <= WRAPPED:
+        return 0
+    full = [line for line in lines if len(line) >= 0.8 * width]
+    unfinished = sum(map(_is_unfinished, full))
+    return width if len(full) > 0.6 * len(lines) and unfinished > 0.6 * len(full) else 0
+
+
+def _read_blocks(reading: Reading, width: int | None = None) -> Iterator[Chunk]:
+    """Rows of text.
+
+    Args:
+        reading: the file.
+        width: ``None``: blank lines end a row; 0: every line is one; else also a line much shorter than this.
+    """
+    label = f"{reading.name}, line"
+    rows: list[Numbered] = []
+    block: list[str] = []
+    size = start = number = 0
+    with open_text(reading, "\n") as handle:
+        for number, line in enumerate(handle, 1):
+            text = line.rstrip("\r\n")
+            if not text.strip():
+                if block:
+                    rows.append((start, {"text": "\n".join(block)}))
+                    block = []
+                elif width == 0 and text:
+                    rows.append((number, {"text": text}))
+            else:
+                start = start if block else number
+                block.append(text)
+                if width is not None and len(text.rstrip()) < 0.75 * width or width == 0:
+                    rows.append((start, {"text": "\n".join(block)}))
+                    block = []
+            size += len(text)
+            if size > limits.CHUNK and rows:
+                yield Chunk(parse_rows, label, number, rows, reading.split)
+                rows, size = [], 0
+    if block:
+        rows.append((start, {"text": "\n".join(block)}))
+    yield Chunk(parse_rows, label, number, rows, reading.split)
