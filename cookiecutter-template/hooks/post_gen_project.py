@@ -1,4 +1,4 @@
-"""Finish the new project: pinned code, the user's data, profile links, the record. See scripts/gaslamp/config/scaffold.py."""
+"""Complete the new project: pinned code, the user's data, profile links, the record, the memory snapshot."""
 
 # ruff: noqa: F821 - cookiecutter fills in the braces
 import sys
