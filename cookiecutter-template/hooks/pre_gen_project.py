@@ -46,7 +46,8 @@ elif not Path(DATA).exists():
     )
 elif Path.cwd().resolve().is_relative_to(Path(DATA).resolve()):
     refuse(
-        f"the data folder {DATA} contains the new project itself", "give the file, or a folder that contains only the data"
+        f"the data folder {DATA} contains the new project itself",
+        "give the file, or a folder that contains only the data",
     )
 elif Path(DATA).is_file() and Path(DATA).stat().st_size == 0:
     refuse(f"{DATA} is empty (0 bytes)", "give a file that contains rows")
