@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.contracts import Card, ModelFacts, TrainFacts
 from gaslamp.core.files import write_text
@@ -13,7 +13,7 @@ from gaslamp.memory.candidates import NOTES
 START, END = "<!-- gaslamp:facts:start -->", "<!-- gaslamp:facts:end -->"
 
 
-def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[str, Any]) -> dict[str, str]:
+def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: Mapping[str, object]) -> dict[str, str]:
     """Block name -> Markdown list.
 
     Args:
@@ -21,10 +21,10 @@ def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[
         settings: section ``train`` as it trained.
     """
     rows = ", ".join(f"{card.rows[part]} {part}" for part in ("train", "valid", "test") if part in card.rows)
-    flat = {
-        **{key: value for key, value in settings.items() if key != "lora"},
-        **{f"lora.{k}": v for k, v in settings.get("lora", {}).items()},
-    }
+    lora = settings.get("lora")
+    flat = {key: value for key, value in settings.items() if key != "lora"}
+    flat |= {f"lora.{key}": value for key, value in lora.items()} if isinstance(lora, dict) else {}
+    tokens = f"{card.trained_tokens:,} trained tokens, " if card.trained_tokens else ""
     lines = {
         "Model": [
             f"{model.name} ({model.source})",
@@ -34,7 +34,7 @@ def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: dict[
         "Dataset": [
             f"{card.source}, read as {card.format}",
             rows,
-            f"{card.trained_tokens:,} trained tokens, {card.truncated} rows truncated",
+            f"{tokens}{card.truncated} rows longer than train.max_length",
         ],
         "Hyperparameters": [f"{key}: {value}" for key, value in flat.items() if value is not None],
     }

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 FILES = ("user.md", "lessons.md", "skills.md")
 FOLDER = ".gaslamp_context"
@@ -23,23 +23,40 @@ def get_home() -> Path:
     return Path(os.environ.get("GASLAMP_HOME") or Path.home() / ".gaslamp").expanduser()
 
 
-def take_snapshot(project: Path, home: Path) -> dict[str, Any] | None:
-    """Copy the memory files of ``home`` to ``project/.gaslamp_context``, read-only, with a sha256 manifest; once.
+class FileFacts(TypedDict):
+    """One file of a snapshot: its hash, its size, and the titles of its entries."""
 
-    Returns the manifest: the new one, or the one that stands there already (a snapshot is never overwritten);
-    ``None`` when ``home`` holds no memory, and then nothing is made.
+    sha256: str
+    bytes: int
+    entries: list[str]
+
+
+class Manifest(TypedDict):
+    """Contents of manifest.json."""
+
+    schema_version: int
+    taken: str
+    files: dict[str, FileFacts]
+
+
+def take_snapshot(project: Path, home: Path) -> Manifest | None:
+    """Copy the memory files of ``home`` to ``project/.gaslamp_context``, read-only, with a sha256 manifest; only once.
+
+    Returns:
+        The manifest: the new one, or that of an earlier snapshot, which is never overwritten; ``None`` when ``home``
+        holds no memory, and then nothing is written.
     """
     folder = project / FOLDER
     if folder.exists():
-        existing: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        existing: Manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return existing
     found = [name for name in FILES if (home / name).is_file()]
     if not found:
         return None
-    # made aside and renamed, so that a snapshot is there as a whole or not at all
+    # written next to its place and renamed: a snapshot is complete or missing
     temporary = Path(tempfile.mkdtemp(dir=project, prefix=".gaslamp_context."))
     try:
-        manifest: dict[str, Any] = {
+        manifest: Manifest = {
             "schema_version": 1,
             "taken": datetime.now().astimezone().isoformat(timespec="seconds"),
             "files": {},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 
-def flatten(settings: dict[str, Any], prefix: str = "") -> list[list[str]]:
+def flatten(settings: Mapping[str, object], prefix: str = "") -> list[list[str]]:
     """``{"lora": {"r": 16}}`` as ``[["lora.r", "16"]]``; rewards by their names, null values left out."""
     rows: list[list[str]] = []
     for name, value in settings.items():

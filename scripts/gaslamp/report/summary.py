@@ -1,4 +1,4 @@
-"""What the terminal shows when a run is over: the figures, the files worth opening, the next command."""
+"""What the terminal shows at the end of a run: the figures, the files worth opening, the next command."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
             )
     for level in ladder.levels if ladder else []:
         chosen = ladder is not None and level.level == ladder.recommended
-        paces = bench.levels.get(level.level, {}) if bench else {}  # one that gives vectors only reads
+        paces = bench.levels.get(level.level, {}) if bench else {}  # a model that gives vectors only reads
         pace = paces.get("gen_tps", paces.get("prompt_tps"))
         speed = ["" if pace is None else f"{pace:.1f}"] if bench else []
         cells = (
@@ -130,7 +130,7 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
     paths = [
         ("demo page", Path("demos") / run / "index.html"),
         ("report", Path("outputs") / run / "report.html"),
-        ("the whole story", Path("gaslamp.md")),
+        ("roadbook", Path("gaslamp.md")),
     ]
     if ladder:
         paths.append(("the model", Path("outputs") / run / "gguf" / f"model-{ladder.recommended}.gguf"))
@@ -138,7 +138,7 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
     if found:
         console.print()
         for what, path in found:
-            # a path that is cut or wrapped cannot be copied
+            # a path that is cut or wrapped could not be copied
             console.print(Text(f"{what:16} {path}"), soft_wrap=True)
 
 
@@ -182,7 +182,7 @@ def read_last_lines(log: Path, count: int = 12) -> list[str]:
 
 
 def show_failure(run: str, console: Console) -> None:
-    """Bring progress_log.md up to date; print which steps failed, the end of each log with its path, and how to go on."""
+    """Update progress_log.md; print which steps failed, the end of each log with its path, and how to continue."""
     from rich.text import Text
 
     phases = Path("logs/phases.jsonl")

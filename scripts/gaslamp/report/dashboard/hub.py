@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 from sse_starlette import ServerSentEvent
 
-from gaslamp.report.dashboard.overview import get_overview
+from gaslamp.report.dashboard.overview import Overview, get_overview
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import get_marks, get_update
 from gaslamp.report.dashboard.trainings import Training
@@ -37,7 +36,7 @@ class Hub:
             str, tuple[Training, int, int, int, dict[str, int]]
         ] = {}  # object, changes, cuts, samples, marks
         self.statuses: dict[str, str] = {}
-        self.overview: dict[str, Any] = {}
+        self.overview: Overview | None = None
         self.overview_time = 0.0
         self.last_client = time.monotonic()
         self.began = int(time.time() * 1000)  # numbers of two servers must not meet
@@ -80,7 +79,7 @@ class Hub:
             self.overview = overview
             self._emit("project", overview, None)
 
-    def _emit(self, event: str, value: dict[str, Any], name: str | None) -> None:
+    def _emit(self, event: str, value: object, name: str | None) -> None:
         data: bytes | None = None
         for queue, followed in self.queues.items():
             if name is None or followed == name:

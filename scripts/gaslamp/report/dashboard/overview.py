@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TypedDict
 
-from gaslamp.report.dashboard.project import Project
-from gaslamp.report.dashboard.snapshot import get_brief
+from gaslamp.report.dashboard.project import Phase, Project
+from gaslamp.report.dashboard.snapshot import Brief, get_brief
 from gaslamp.report.dashboard.trainings import Training
 
 MAX_TRAININGS = 200
 
 
-def get_machine(training: Training | None) -> dict[str, Any]:
+class Machine(TypedDict):
+    """Load of this machine; memory in GB."""
+
+    cpu_percent: float
+    cores: int | None
+    memory_total_gb: float
+    memory_used_gb: float
+    process_gb: float | None
+
+
+class Overview(TypedDict):
+    """What does not belong to one training; ``newest`` is the id of the training to show first."""
+
+    name: str
+    newest: str | None
+    running: bool
+    runs: list[Brief]
+    phases: list[Phase]
+    machine: Machine
+    hardware: list[list[str]]
+
+
+def get_machine(training: Training | None) -> Machine:
     """Load of this machine now, and of the process that trains when it runs here."""
     import psutil
 
     memory = psutil.virtual_memory()
-    found: dict[str, Any] = {
+    found: Machine = {
         "cpu_percent": psutil.cpu_percent(),
         "cores": psutil.cpu_count(),
         "memory_total_gb": round(memory.total / 1e9, 2),
@@ -30,7 +52,7 @@ def get_machine(training: Training | None) -> dict[str, Any]:
     return found
 
 
-def get_overview(project: Project) -> dict[str, Any]:
+def get_overview(project: Project) -> Overview:
     """Runs, phases and machine: what does not belong to one training."""
     trainings = project.metrics.sort()
     newest = next((one for one in trainings if one.get_status()[0] == "training"), trainings[0] if trainings else None)

@@ -167,6 +167,8 @@ PANELS: dict[str, Spec] = {
 }
 """Every chart that a method may name in its ``PANELS``."""
 
+LOSS_OF_REWARDS = "Starts near 0 and says little about the answers: watch the reward."
+"""What to see in the loss of a method that learns from rewards."""
 COMMON = ("learning_rate", "grad_norm", "speed", "memory")
 ALTERNATIVES = ("reward", "kl")
 """Charts whose curves are names of the same value in different trainers: the first that was logged is shown."""
@@ -175,6 +177,7 @@ ALTERNATIVES = ("reward", "kl")
 def get_panels(training: Training) -> list[Panel]:
     """The charts of a training in reading order, the loss first; charts whose values were not logged are left out."""
     method, series = describe_method(training.method), training.series
+    loss_leads = method.main_panels[0] == "loss"
     panels: list[Panel] = []
     for name in dict.fromkeys(("loss", *method.panels, *COMMON)):
         if name == EACH_REWARD:
@@ -188,8 +191,8 @@ def get_panels(training: Training) -> list[Panel]:
         ]
         if shown:
             shown = shown[:1] if name in ALTERNATIVES else shown
-            panels.append(Panel(name, spec.title, shown, spec.about, spec.smooth, spec.wide))
-    loss_leads = method.main_panels[0] == "loss"
+            about = LOSS_OF_REWARDS if name == "loss" and not loss_leads else spec.about
+            panels.append(Panel(name, spec.title, shown, about, spec.smooth, spec.wide))
     for panel in panels:
         panel.hint = judge(panel.id, panel.curves[0].name, training, loss_leads)
     return panels

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.trainings import Metrics
@@ -44,6 +44,18 @@ PHASES = [
 _OTHERS = ("build_demo_files", "evaluate_gguf_target", "compare_models_target", "build_llamacpp_rest")
 _ORDER = {"failed": 0, "killed": 1, "interrupted": 2, "running": 3, "ok": 4}
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
+
+
+class Phase(TypedDict):
+    """One phase of the graph: its state (done, running, waiting, failed, interrupted), seconds and start."""
+
+    step: str
+    title: str
+    state: str
+    seconds: float | None
+    started: str | None
+    reason: str
+    parts: NotRequired[int]
 
 
 class Project:
@@ -108,7 +120,7 @@ class Project:
             self._phases = (stat.st_mtime, stat.st_size, attempts)
         return attempts
 
-    def get_phases(self) -> list[dict[str, Any]]:
+    def get_phases(self) -> list[Phase]:
         """Every phase of the graph with its state (done, running, waiting, failed, interrupted) and times."""
         newest: dict[str, dict[str, Attempt]] = {}
         for attempt in self.get_attempts():
@@ -118,7 +130,7 @@ class Project:
         rows = []
         for step in [*known, *(step for step in newest if step not in titles and not step.startswith("run_bench"))]:
             parts = list(newest.get(step, {}).values())
-            row: dict[str, Any] = {
+            row: Phase = {
                 "step": step,
                 "title": titles.get(step, step),
                 "state": "waiting",
@@ -133,15 +145,9 @@ class Project:
                 if worst.status == "running":
                     seconds += max(0.0, time.time() - datetime.fromisoformat(worst.started).timestamp())
                 state = {"ok": "done", "killed": "interrupted"}.get(worst.status, worst.status)
-                row |= {
-                    "state": state,
-                    "seconds": round(seconds, 1),
-                    "started": started,
-                    "parts": len(parts),
-                    "reason": " ".join(
-                        (worst.error or ("its process is gone" if worst.status == "killed" else "")).split()
-                    )[:MAX_TEXT],
-                }
+                reason = worst.error or ("its process is gone" if worst.status == "killed" else "")
+                row["state"], row["seconds"], row["started"] = state, round(seconds, 1), started
+                row["parts"], row["reason"] = len(parts), " ".join(reason.split())[:MAX_TEXT]
             rows.append(row)
         return rows
 

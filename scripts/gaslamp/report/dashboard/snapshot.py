@@ -4,20 +4,82 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from gaslamp.core import registry
 from gaslamp.report.dashboard.panels import get_panels
-from gaslamp.report.dashboard.series import POINTS, Series
+from gaslamp.report.dashboard.series import POINTS, Points, Series
 from gaslamp.report.dashboard.trainings import Training
 from gaslamp.report.methods import describe_method
 from gaslamp.report.settings_table import flatten
 
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
 
+Values = dict[str, float | None]
+"""Logged name -> value; ``None`` for NaN and infinity."""
 
-def get_brief(training: Training) -> dict[str, Any]:
-    """A line of the list of runs."""
+
+class Brief(TypedDict):
+    """One line of the list of runs; times are Unix times in seconds."""
+
+    id: str
+    run: str
+    key: str
+    method: str
+    status: str
+    reason: str
+    step: int
+    max_steps: int
+    loss: float | None
+    started: float
+    updated: float
+
+
+class Head(Brief):
+    """Everything about a training but its curves; times in seconds, memory in GB."""
+
+    live: bool
+    task: str
+    multimodal: bool
+    backend: str | None
+    epoch: float | None
+    epochs: float | None
+    rows: int | None
+    parameters: int | None
+    attempts: int
+    resumed_from: list[int]
+    elapsed: float
+    remaining: float | None
+    seconds_per_step: float | None
+    tokens: float
+    tokens_per_second: float | None
+    memory: Values
+    checkpoints: list[int]
+    settings: list[list[str]]
+    panels: list[dict[str, object]]
+    last: list[Values]
+    samples: list[dict[str, object]]
+    first: Values
+    now: Values
+    broken: dict[str, int]
+
+
+class Snapshot(TypedDict):
+    """Head and curves: for each series its forms ``raw``, ``ema`` and ``mean`` as ``[steps, values]``."""
+
+    head: Head
+    series: dict[str, dict[str, Points]]
+
+
+class Update(TypedDict):
+    """What is new: the changed part of the head, and the new points of each series."""
+
+    head: dict[str, object]
+    series: dict[str, dict[str, Points]]
+
+
+def get_brief(training: Training) -> Brief:
+    """The line of a training in the list of runs."""
     status, reason = training.get_status()
     loss = training.series.get("loss")
     return {
@@ -30,13 +92,13 @@ def get_brief(training: Training) -> dict[str, Any]:
         "step": training.step,
         "max_steps": training.max_steps,
         "loss": _round(loss.last() if loss else None),
-        "started": training.starts[0].get("time") if training.starts else training.first_time,
+        "started": training.starts[0].get("time", 0.0) if training.starts else training.first_time,
         "updated": training.last_time,
     }
 
 
-def get_head(training: Training) -> dict[str, Any]:
-    """All about a training but its curves: progress, pace, memory, hints, last rows, samples."""
+def get_head(training: Training) -> Head:
+    """Everything about a training but its curves: progress, pace, memory, charts, last rows, samples."""
     status, reason = training.get_status()
     start, live = training.start, status == "training"
     last = training.rows[-1] if training.rows else {}
@@ -98,7 +160,7 @@ def _get_memory(start: dict[str, Any]) -> dict[str, float]:
     )
 
 
-def _get_sample(sample: dict[str, Any]) -> dict[str, Any]:
+def _get_sample(sample: dict[str, Any]) -> dict[str, object]:
     """Texts cut at a length that a screen can hold; scores as name and number."""
     scores = sample.get("scores")
     plain = (
@@ -146,7 +208,7 @@ def _round(value: float | None) -> float | None:
     return value if value == value else None
 
 
-def get_snapshot(training: Training, limit: int = POINTS) -> dict[str, Any]:
+def get_snapshot(training: Training, limit: int = POINTS) -> Snapshot:
     """Head and all curves, at most ``limit`` points each."""
     return {
         "head": get_head(training),
@@ -159,7 +221,7 @@ def get_marks(training: Training) -> dict[str, int]:
     return {name: len(one.steps) for name, one in training.series.items()}
 
 
-def get_update(training: Training, marks: dict[str, int], sampled: bool) -> dict[str, Any]:
+def get_update(training: Training, marks: dict[str, int], sampled: bool) -> Update:
     """Head and points after ``marks``; the settings are left out, and the samples unless there are new ones."""
     skipped = ("settings",) if sampled else ("settings", "samples")
     head = {name: value for name, value in get_head(training).items() if name not in skipped}
@@ -171,10 +233,10 @@ def get_update(training: Training, marks: dict[str, int], sampled: bool) -> dict
     }
 
 
-def _get_new(series: Series, start: int) -> dict[str, Any] | None:
+def _get_new(series: Series, start: int) -> dict[str, Points] | None:
     if start >= len(series.steps):
         return None
-    steps = list(series.steps[start:])
+    steps: list[float | None] = list(series.steps[start:])
     parts = (("raw", series.values), ("ema", series.ema), ("mean", series.mean))
     return {
         name: [steps, [float(f"{value:.6g}") if value == value else None for value in column[start:]]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from gaslamp.config.methods import get_method, get_preset
 from gaslamp.config.sections.train import Lora, Train
@@ -16,7 +15,7 @@ OPEN = (None, "auto")
 """Values of the config that leave a choice to the program."""
 
 
-def get_trained_settings(train: TrainFacts, config: Mapping[str, Any]) -> dict[str, Any]:
+def get_trained_settings(train: TrainFacts, config: Mapping[str, object]) -> dict[str, object]:
     """Section ``train`` as training used it.
 
     Args:
@@ -27,9 +26,9 @@ def get_trained_settings(train: TrainFacts, config: Mapping[str, Any]) -> dict[s
     return {**config, **recorded, **train.settings}
 
 
-def get_requested_settings(train: TrainFacts) -> dict[str, Any]:
+def get_requested_settings(train: TrainFacts) -> dict[str, object]:
     """Section ``train`` of the config that training started with; empty when train.json does not record it."""
-    requested: dict[str, Any] = train.provenance.settings.get("train", {}) if train.provenance else {}
+    requested: dict[str, object] = train.provenance.settings.get("train", {}) if train.provenance else {}
     return requested
 
 
@@ -44,7 +43,7 @@ def show_value(value: object) -> str:
     return ", ".join(map(show_value, value)) if isinstance(value, list) else str(value)
 
 
-def get_parameters(trained: Mapping[str, Any], train: TrainFacts) -> list[tuple[str, str, str]]:
+def get_parameters(trained: Mapping[str, object], train: TrainFacts) -> list[tuple[str, str, str]]:
     """``(parameter, value, why)`` of every setting that training used, then of every other automatic choice.
 
     The reason is the one that the run recorded, else the one that the method's preset or the config gives.
@@ -89,24 +88,25 @@ def _shorten(description: str) -> str:
 
 
 def _explain(
-    key: str, value: object, trained: Mapping[str, Any], requested: Mapping[str, Any], decision: Decision | None
+    key: str, value: object, trained: Mapping[str, object], requested: Mapping[str, object], decision: Decision | None
 ) -> tuple[object, str]:
     """The value that trained, and the reason that the run recorded for it; an empty reason when it recorded none."""
     if key in requested and requested[key] != value:
         return value, f"Changed after an out-of-memory step; the config had {show_value(requested[key])}"
     if decision is None:
         return value, ""
-    if key in (trained.get("choose") or ()):
+    choose = trained.get("choose")
+    if isinstance(choose, list) and key in choose:
         return decision.value, f"Chosen: {decision.reason}"
     if value in OPEN:
         return decision.value, decision.reason
     return value, decision.reason if show_value(decision.value) == show_value(value) else ""
 
 
-def _get_preset(train: TrainFacts, trained: Mapping[str, Any]) -> dict[str, Any]:
+def _get_preset(train: TrainFacts, trained: Mapping[str, object]) -> dict[str, object]:
     if train.method not in registry.names("methods"):
         return {}
-    return get_preset(train.method, trained.get("adapter", "lora"), train.backend)
+    return get_preset(train.method, str(trained.get("adapter", "lora")), train.backend)
 
 
 def _get_descriptions(key: str, method: str) -> dict[str, str]:

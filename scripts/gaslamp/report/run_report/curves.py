@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from gaslamp.report.dashboard.panels import Panel
 from gaslamp.report.dashboard.trainings import Training
@@ -12,13 +12,56 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 24
 POINTS = 300
 
 
-def _tick(value: float) -> str:
-    return f"{value:.3g}"
+@dataclass(frozen=True)
+class Line:
+    """One curve: an SVG path; a faint one is the raw curve behind its moving average."""
+
+    label: str
+    color: int
+    faint: bool
+    path: str
 
 
-def get_chart(training: Training, panel: Panel) -> dict[str, Any] | None:
-    """One chart for the template: title, hint, SVG paths of each curve, ticks; ``None`` when nothing was logged."""
-    lines: list[dict[str, Any]] = []
+@dataclass(frozen=True)
+class Tick:
+    """A label of an axis, at ``x`` or ``y`` in units of the SVG."""
+
+    text: str
+    x: float = 0.0
+    y: float = 0.0
+    anchor: str = "end"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart for the template: its curves, the labels of the value axis and those of the first and last step."""
+
+    title: str
+    hint: str
+    lines: list[Line]
+    grid: list[Tick]
+    ends: list[Tick]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Maps steps and values to the SVG."""
+
+    low_x: float
+    wide: float
+    low: float
+    tall: float
+
+    def put_x(self, step: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (step - self.low_x) / self.wide, 1)
+
+    def put_y(self, value: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low) / self.tall, 1)
+
+
+def get_chart(training: Training, panel: Panel) -> Chart | None:
+    """The chart of a panel; ``None`` when nothing was logged."""
+    curves: list[tuple[str, int, bool, list[tuple[float, float]]]] = []
     for place, curve in enumerate(panel.curves):
         series = training.series.get(curve.name)
         if series is None:
@@ -26,30 +69,21 @@ def get_chart(training: Training, panel: Panel) -> dict[str, Any] | None:
         smooth = panel.smooth and len(series.steps) > 30 and curve.name != "valid_loss"
         for form in ("raw", "ema") if smooth else ("raw",):
             steps, values = series.get_points(POINTS)[form]
-            known = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
+            known = [(step, v) for step, v in zip(steps, values, strict=True) if step is not None and v is not None]
             if known:
-                lines.append(
-                    {"label": curve.label, "color": place % 4, "faint": smooth and form == "raw", "points": known}
-                )
-    if not lines:
+                curves.append((curve.label, place % 4, smooth and form == "raw", known))
+    if not curves:
         return None
-    xs = [step for line in lines for step, _ in line["points"]]
-    ys = [value for line in lines for _, value in line["points"]]
-    low_x, high_x, low, high = min(xs), max(xs), min(ys), max(ys)
-    wide, tall = (high_x - low_x) or 1, (high - low) or abs(high) or 1.0
-
-    def put(step: float, value: float) -> str:
-        x = LEFT + (WIDTH - LEFT - RIGHT) * (step - low_x) / wide
-        return f"{x:.1f} {HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - low) / tall:.1f}"
-
-    for line in lines:
-        line["path"] = "M" + "L".join(put(*point) for point in line.pop("points"))
+    xs = [step for *_, points in curves for step, _ in points]
+    ys = [value for *_, points in curves for _, value in points]
+    tall = (max(ys) - min(ys)) or abs(max(ys)) or 1.0
+    scale = _Scale(min(xs), (max(xs) - min(xs)) or 1, min(ys), tall)
+    lines = [
+        Line(label, color, faint, "M" + "L".join(f"{scale.put_x(x)} {scale.put_y(y)}" for x, y in points))
+        for label, color, faint, points in curves
+    ]
     grid = [
-        {"y": float(put(low_x, low + share * tall).split()[1]), "text": _tick(low + share * tall)}
-        for share in (0.0, 0.5, 1.0)
+        Tick(f"{value:.3g}", y=scale.put_y(value)) for value in (min(ys) + share * tall for share in (0.0, 0.5, 1.0))
     ]
-    ends = [
-        {"x": LEFT, "text": _tick(low_x), "anchor": "start"},
-        {"x": WIDTH - RIGHT, "text": f"{high_x:g}", "anchor": "end"},
-    ]
-    return {"title": panel.title, "hint": panel.hint.text, "lines": lines, "grid": grid, "ends": ends}
+    ends = [Tick(f"{min(xs):.3g}", x=LEFT, anchor="start"), Tick(f"{max(xs):g}", x=WIDTH - RIGHT)]
+    return Chart(panel.title, panel.hint.text, lines, grid, ends)
