@@ -1,16 +1,16 @@
-"""Note a discovery while you work, for the reflection at the end of the run."""
+"""Note a finding while you work, for the reflection at the end of the run."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.memory.hints import PHASE_NAMES, add_hint, read_hints
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("project", type=Path, help="the project folder, usually .")
     parser.add_argument("--phase", type=int, help=", ".join(f"{number} {name}" for number, name in PHASE_NAMES.items()))
     parser.add_argument("--hint", help="what was found, in one sentence")

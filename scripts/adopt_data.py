@@ -1,16 +1,16 @@
-"""Take up a file that was dropped into data/raw: set data.source, and the method that its columns are made for, in config.yaml."""
+"""Take up a file that was dropped into data/raw: set data.source, and the method that fits its columns, in config.yaml."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.adopt import adopt
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="default: the working directory")
     for sentence in adopt(parser.parse_args().project):
         print(sentence)

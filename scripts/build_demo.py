@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.demo.page import build_demo
@@ -14,13 +12,16 @@ KEYS = ("project", "demo", "method")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--compare", type=Path, required=True, help="compare.json of the run")
-    parser.add_argument("--train", type=Path, required=True, help="train.json of the run")
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        compare="compare.json of the run",
+        train="train.json of the run",
+        model="model.json of the base model",
+        out="the page, one HTML file",
+    )
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the page, one HTML file")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         build_demo(args.compare, args.train, args.model, load_slice(args.config, KEYS), args.out)

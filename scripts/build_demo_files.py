@@ -1,11 +1,9 @@
-"""Make the page of the files that belongs to a demo: every level, whether it is the model that was evaluated, the roadbook."""
+"""Make the demo's page of the files: every level, its parity with the evaluated model, and the roadbook."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.demo.files_page import build_files_page
@@ -14,14 +12,17 @@ KEYS = ("project", "demo")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ladder", type=Path, required=True, help="ladder.json of the run")
-    parser.add_argument("--parity", type=Path, required=True, help="parity.json of the run")
-    parser.add_argument("--plot", type=Path, required=True, help="ladder.svg of the run")
-    parser.add_argument("--roadbook", type=Path, required=True, help="gaslamp.md")
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        ladder="ladder.json of the run",
+        parity="parity.json of the run",
+        plot="ladder.svg of the run",
+        roadbook="gaslamp.md",
+        out="the page; plot and roadbook go into the same folder",
+    )
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the page; picture and roadbook go beside it")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         build_files_page(args.ladder, args.parity, args.plot, args.roadbook, load_slice(args.config, KEYS), args.out)

@@ -1,9 +1,11 @@
 """Measure which weights of the f16 file matter, on training rows or a text of yours: the importance matrix."""
 
-import argparse
+from __future__ import annotations
+
 from pathlib import Path
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.export.exporters.gguf import build_imatrix
@@ -12,18 +14,18 @@ KEYS = ("export.calibration",)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, help_ in {
-        "source": "the f16 GGUF file",
-        "toolchain": "toolchain.json of llama.cpp",
-        "train": "training rows",
-        "template": "template.json",
-        "model": "model.json of the base model",
-        "out": "matrix to write",
-        "log": "everything llama-imatrix says",
-    }.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=help_)
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        source="the f16 GGUF file",
+        toolchain="toolchain.json of llama.cpp",
+        train="training rows",
+        template="template.json",
+        model="model.json of the base model",
+        out="matrix to write",
+    )
     add_config_argument(parser)
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         text = load_slice(args.config, KEYS).export.calibration

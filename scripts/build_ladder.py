@@ -1,9 +1,9 @@
 """Score every quantization level and recommend one."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_path_lists, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_text
@@ -25,21 +25,19 @@ KEYS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
-    parser.add_argument(
-        "--predictions", type=Path, nargs="+", required=True, help="their predictions, in the same order"
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        bench="bench.json",
+        compare="compare.json",
+        test="test rows",
+        out="ladder.json to write",
+        plot="plot to write: size against score (SVG)",
+        page="plot and table as a part of a page (HTML)",
     )
-    parser.add_argument("--bench", type=Path, required=True, help="bench.json")
-    parser.add_argument("--compare", type=Path, required=True, help="compare.json")
-    parser.add_argument("--test", type=Path, required=True, help="test rows")
+    add_path_lists(parser, gguf="GGUF files, f16 among them", predictions="their predictions, in the same order")
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="ladder.json to write")
-    parser.add_argument("--plot", type=Path, required=True, help="picture to write: size against score (SVG)")
-    parser.add_argument(
-        "--page", type=Path, required=True, help="the same as a piece of a page: picture and table (HTML)"
-    )
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         ladder = build_ladder(

@@ -1,8 +1,10 @@
-"""Find or build llama.cpp, prove that it works on this machine, and write down where its tools are."""
+"""Find or build llama.cpp, prove that it works on this machine, and record where its tools are."""
 
-import argparse
+from __future__ import annotations
+
 from pathlib import Path
 
+from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import get_cache_dir, read_json, write_json
@@ -11,12 +13,12 @@ from gaslamp.export.llamacpp.toolchain import MORE_TOOLS, TOOLS, ensure_toolchai
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_optional_paths(parser, toolchain="with --links: the toolchain.json of the run")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--out", type=Path, help="toolchain.json to write: the tools that a run needs")
     target.add_argument("--links", type=Path, help="folder to fill with links to every tool and to the converters")
-    parser.add_argument("--toolchain", type=Path, help="with --links: the toolchain.json of the run")
-    parser.add_argument("--log", type=Path, required=True, help="receives all that pip, cmake and the compiler print")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, redirect=False):
         if args.out:

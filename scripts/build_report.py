@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
@@ -16,15 +14,12 @@ KEYS = ("project",)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in FACTS:
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"facts: {name}")
-    for name in SHIPPED:
-        parser.add_argument(f"--{name}", type=Path, help=f"facts: {name}; not given for a model that is no chat model")
-    parser.add_argument("--metrics", type=Path, required=True, help="metrics.jsonl of the training, for the curves")
+    parser = get_parser(__doc__)
+    add_paths(parser, metrics="metrics.jsonl of the training, for the curves", out="the report, one HTML file")
+    add_paths(parser, **{name: f"{name}.json" for name in FACTS})
+    add_optional_paths(parser, **{name: f"{name}.json; left out for a model without a parity gate" for name in SHIPPED})
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the report, one HTML file")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         from gaslamp.report.run_report.page import build_report

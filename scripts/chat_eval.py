@@ -1,10 +1,12 @@
-"""Ask base and tuned by hand and see both answers; good ones can be kept as new test rows."""
+"""Prompt base and tuned by hand and compare their answers; good ones can be kept as new test rows."""
 
-import argparse
+from __future__ import annotations
+
 from pathlib import Path
 
 from gaslamp.config.load import read_config
 from gaslamp.config.slices import get_slice, parse_slice
+from gaslamp.core.cli import get_parser
 from gaslamp.core.console import redirected
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.rows import can_adapt
@@ -14,7 +16,7 @@ from gaslamp.train.method import get_artefact, get_method
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--run", help="name of the run; default: run of config.yaml")
     parser.add_argument(
         "--keep",

@@ -1,16 +1,16 @@
-"""Check config.yaml by itself: every problem with its line, broken YAML too (which Snakemake reports without one)."""
+"""Check config.yaml: every problem with its line, broken YAML too (which Snakemake reports without a line)."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from gaslamp.config.load import read_config
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--file", type=Path, default=Path("config.yaml"), help="default: config.yaml")
     read_config(parser.parse_args().file)
 

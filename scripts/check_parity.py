@@ -1,13 +1,22 @@
 """The parity gate: the same prompts through adapter, merged, every GGUF level and the server."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_path_lists, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
-PATHS = ("model", "adapters", "merged", "toolchain", "test", "template", "ladder", "out", "log")
+PATHS = {
+    "model": "model.json of the base model",
+    "adapters": "adapter folder",
+    "merged": "folder of the merged model",
+    "toolchain": "toolchain.json of llama.cpp",
+    "test": "test rows",
+    "template": "template.json",
+    "ladder": "ladder.json",
+    "out": "parity.json to write",
+}
 
 KEYS = (
     "method",
@@ -20,15 +29,12 @@ KEYS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in PATHS:
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--gguf", type=Path, nargs="+", required=True, help="GGUF files, f16 among them")
-    parser.add_argument(
-        "--predictions", type=Path, nargs="+", required=True, help="answers of tuned and of every level"
-    )
-    parser.add_argument("--companion", type=Path, help="what the files need to be asked: mmproj-f16.gguf or head.json")
+    parser = get_parser(__doc__)
+    add_optional_paths(parser, companion="companion file of the GGUF files: mmproj-f16.gguf or head.json")
+    add_paths(parser, **PATHS)
+    add_path_lists(parser, gguf="GGUF files, f16 among them", predictions="answers of tuned and of every level")
     add_config_argument(parser)
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         from gaslamp.core.threads import prepare_process
@@ -38,10 +44,15 @@ def main() -> None:
 
         names = [path.name.removesuffix(".predictions.jsonl").removeprefix("gguf-") for path in args.predictions]
         paths = {name: getattr(args, name) for name in PATHS}
-        paths["log"] = args.log.with_name("check_parity_server.log")
+        server_log = args.log.with_name("check_parity_server.log")
         predictions = dict(zip(names, args.predictions, strict=True))
         check_parity(
-            load_slice(args.config, KEYS), gguf=args.gguf, predictions=predictions, beside=args.companion, **paths
+            load_slice(args.config, KEYS),
+            gguf=args.gguf,
+            predictions=predictions,
+            beside=args.companion,
+            log=server_log,
+            **paths,
         )
 
 

@@ -1,16 +1,16 @@
-"""Compare the pinned copy of rules and code in this project with the record of its making; exit 1 when it was edited."""
+"""Compare the pinned rules and code of this project with what was generated; exit code 1 when they were edited."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from gaslamp.config.scaffold import check_pin
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
     changes = check_pin(parser.parse_args().project)
     for kind, names in changes.items():

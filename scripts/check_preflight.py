@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.preflight import check_data
@@ -31,14 +29,11 @@ KEYS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--system", type=Path, required=True, help="system.json of this machine")
-    parser.add_argument("--env", type=Path, required=True, help="env.json of the training interpreter")
+    parser = get_parser(__doc__)
+    add_paths(parser, system="system.json of this machine", env="env.json of the training interpreter")
+    add_optional_paths(parser, out="preflight.json to write when nothing blocks; without it nothing is written")
     add_config_argument(parser)
-    parser.add_argument(
-        "--out", type=Path, help="preflight.json to write when nothing blocks; without it the gate is only asked"
-    )
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         facts = check_preflight(load_slice(args.config, KEYS), args.system, args.env, CHECKS)

@@ -1,20 +1,23 @@
 """Convert the adapter alone to GGUF, for a server that answers with and without it."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.export.exporters.lora_gguf import export
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--adapters", type=Path, required=True, help="PEFT folder of the adapter")
-    parser.add_argument("--toolchain", type=Path, required=True, help="toolchain.json of llama.cpp")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write: adapter.gguf and lora.json")
-    parser.add_argument("--log", type=Path, required=True, help="everything the converter says")
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        model="model.json of the base model",
+        adapters="PEFT folder of the adapter",
+        toolchain="toolchain.json of llama.cpp",
+        out="folder to write: adapter.gguf and lora.json",
+    )
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         export(args.model, args.adapters, args.toolchain, args.out, args.log)

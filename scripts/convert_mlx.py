@@ -1,8 +1,8 @@
 """Write the merged model in Apple's format; runs with the Python of .venv-mlx, for exporters/mlx."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
+from gaslamp.core.cli import add_paths, get_parser
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_json
@@ -10,11 +10,14 @@ from gaslamp.train.mlx.checkpoints import convert
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--merged", type=Path, required=True, help="Hugging Face folder")
-    parser.add_argument("--template", type=Path, required=True, help="template.json, whose example is asked")
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        merged="Hugging Face folder",
+        template="template.json, whose example is the prompt of the check",
+        out="folder for 16bit, 8bit, 4bit and mlx.json",
+    )
     parser.add_argument("--bits", type=int, nargs="+", default=[16, 8, 4], help="16 keeps the weights as they are")
-    parser.add_argument("--out", type=Path, required=True, help="folder for 16bit, 8bit, 4bit and mlx.json")
     args = parser.parse_args()
     ids = Template.read(args.template).example_ids
     write_json(

@@ -1,30 +1,30 @@
-"""Show what a data source is: columns, types, two rows, the format that was found and how to change it. Trains and writes nothing."""
+"""Show columns, types, two rows and the detected format of a data source, and how to change it. Writes nothing."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from gaslamp.config.load import read_config
 from gaslamp.config.schema import Config
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.describe import describe, print_description
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument(
         "source", nargs="?", help="a file, a folder, embedded:NAME or a hub id; default: data.source of config.yaml"
     )
-    parser.add_argument("--method", help="which method shall learn from it; default: that of config.yaml, else sft")
-    parser.add_argument("--format", help="a name from scripts/gaslamp/data/formats; default: found by itself")
+    parser.add_argument("--method", help="method that trains on it; default: that of config.yaml, else sft")
+    parser.add_argument("--format", help="a name from scripts/gaslamp/data/formats; default: detected")
     parser.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="ROLE=NAME",
-        help="your column for a role, as data.columns; several times",
+        help="your column for a role, as in data.columns; may be repeated",
     )
     parser.add_argument(
         "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml, when it is there"

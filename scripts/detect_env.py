@@ -1,13 +1,12 @@
-"""Check the Python that trains: is every package of the backend there, and does it load? Run it with that Python."""
+"""Check the Python that trains: is every package of the backend installed, and does it load? Run it with that Python."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 from gaslamp.core import registry
+from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_json
@@ -15,12 +14,10 @@ from gaslamp.environment.python_env import describe_env, detect_env, get_env_err
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_optional_paths(parser, out="env.json to write when the packages are there; without it the JSON is printed")
     parser.add_argument("--backend", default="cpu", help="a name from scripts/gaslamp/train/backends, default cpu")
-    parser.add_argument(
-        "--out", type=Path, help="env.json to write when the packages are there; without it the JSON is printed"
-    )
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     name, backend = args.backend, registry.get("backends", args.backend)
     if args.out is None:

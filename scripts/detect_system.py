@@ -1,11 +1,10 @@
-"""Write down what this machine is: processor, memory, every GPU, disk, compilers. Any Python from 3.8, nothing installed."""
+"""Record what this machine is: processor, memory, GPUs, disk, compilers. Needs Python 3.8 and no packages."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 
+from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import write_json
@@ -13,9 +12,9 @@ from gaslamp.environment.system import describe_system, detect_system
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="system.json to write; without it the JSON is printed")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    parser = get_parser(__doc__)
+    add_optional_paths(parser, out="system.json to write; without it the JSON is printed")
+    add_log(parser)
     args = parser.parse_args()
     if args.out is None:
         print(json.dumps(detect_system(), indent=2))

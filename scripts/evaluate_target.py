@@ -1,9 +1,9 @@
-"""Ask the merged model, or a model behind an endpoint, the same questions as the adapter."""
+"""Prompt the merged model, or a model behind an endpoint, with the same rows as the adapter."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
@@ -11,16 +11,17 @@ KEYS = ("method", "eval", "train.rewards", "train.options", "train.max_length")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument(
-        "--merged", type=Path, help="folder of the merged model; without it the endpoint of the settings is asked"
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        model="model.json of the base model",
+        test="test rows",
+        template="template.json",
+        out="predictions to write",
     )
-    parser.add_argument("--test", type=Path, required=True, help="test rows")
-    parser.add_argument("--template", type=Path, required=True, help="template.json")
+    add_optional_paths(parser, merged="folder of the merged model; without it eval.endpoint is prompted")
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="predictions to write")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         settings = load_slice(args.config, KEYS)

@@ -1,13 +1,14 @@
-"""Write the model in one of the formats of export.formats that are folders of their own (adapter, vllm, sglang, hub ...)."""
+"""Write the model in a format that is a folder of its own: adapter, vllm, sglang, hub ..."""
 
-import argparse
+from __future__ import annotations
+
 import os
 import shutil
 from dataclasses import fields
-from pathlib import Path
 
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core import registry
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.export.sources import Sources
@@ -16,19 +17,16 @@ KEYS = ("project", "method", "train", "export", "deploy.context")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_paths(parser, out="folder to write; it appears complete or not at all")
     parser.add_argument("--format", required=True, help="a name from scripts/gaslamp/export/exporters")
-    for field in fields(Sources):
-        parser.add_argument(
-            f"--{field.name}", type=Path, required=True, help=f"see gaslamp.export.sources.Sources.{field.name}"
-        )
+    add_paths(parser, **{field.name: f"see gaslamp.export.sources.Sources.{field.name}" for field in fields(Sources)})
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; it appears complete or not at all")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         sources = Sources(**{field.name: getattr(args, field.name) for field in fields(Sources)})
-        # beside the folder it becomes, so that relative paths in it are right from the start
+        # in the folder of the result, so that relative paths in it are right from the start
         unfinished = args.out.with_name(f".{args.out.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)

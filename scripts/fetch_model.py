@@ -1,9 +1,9 @@
-"""Fetch the base model into the shared cache and write where it is."""
+"""Fetch the base model into the shared cache and record where it is."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.models.fetch import fetch_model
@@ -12,11 +12,15 @@ KEYS = ("model",)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_paths(parser, out="model.json to write")
+    parser.add_argument(
+        "--vision-tower",
+        action="store_true",
+        help="the run ends with GGUF files of a multimodal model: check that llama.cpp knows its vision tower",
+    )
     add_config_argument(parser)
-    parser.add_argument("--vision-tower", action="store_true", help="the run shall end with GGUF files that see")
-    parser.add_argument("--out", type=Path, required=True, help="model.json to write")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         fetch_model(load_slice(args.config, KEYS).model, args.out, args.vision_tower)

@@ -1,21 +1,24 @@
-"""Fold the adapter into the base model and save it in 16 bit; a failed evaluation gate stops it."""
+"""Merge the adapter into the base model and save it in 16 bit; a failed evaluation gate stops it."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.evaluate.gate import require
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--verdict", type=Path, required=True, help="gate of the evaluation")
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--adapters", type=Path, required=True, help="adapter folder")
-    parser.add_argument("--template", type=Path, required=True, help="template.json")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        verdict="gate of the evaluation",
+        model="model.json of the base model",
+        adapters="adapter folder",
+        template="template.json",
+        out="folder to write",
+    )
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         require(args.verdict)

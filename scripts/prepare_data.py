@@ -1,9 +1,9 @@
 """Turn data.source into train, valid and test rows, the prompt template and the data card."""
 
-import argparse
-from pathlib import Path
+from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.prepare import prepare_data
@@ -14,13 +14,12 @@ KEYS = ("method", "data", "train.max_length")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
+    parser = get_parser(__doc__)
+    add_paths(parser, model="model.json of the base model")
+    add_optional_paths(parser, kept="conversations that were kept by hand: more test rows")
+    add_paths(parser, **{name: f"{name} file to write" for name in OUTPUTS})
     add_config_argument(parser)
-    parser.add_argument("--kept", type=Path, help="conversations that were kept by hand: further test rows")
-    for name in OUTPUTS:
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name} file to write")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         prepare_data(

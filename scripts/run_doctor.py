@@ -5,15 +5,17 @@ It holds no tokens and no home folder. Exit code 1 when there is a problem.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+from gaslamp.core.cli import get_parser
+from gaslamp.core.errors import exit_with_help
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--project", help="a project folder, or a name in --folder")
     parser.add_argument("--folder", type=Path, help="without --project: the newest project in this folder, if any")
     parser.add_argument("--backend", default="cpu", help="the profile that is meant, default cpu")
@@ -34,6 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from gaslamp.core.errors import exit_with_help
-
     exit_with_help(main)

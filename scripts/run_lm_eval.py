@@ -1,9 +1,11 @@
 """Run tasks of lm-evaluation-harness on base or tuned."""
 
-import argparse
+from __future__ import annotations
+
 from pathlib import Path
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 
@@ -11,13 +13,11 @@ KEYS = ("method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="model.json of the base model")
-    parser.add_argument("--adapters", type=Path, help="adapter folder; without it the base model is asked")
-    parser.add_argument("--template", type=Path, required=True, help="template.json")
+    parser = get_parser(__doc__)
+    add_paths(parser, model="model.json of the base model", template="template.json", out="results to write")
+    add_optional_paths(parser, adapters="adapter folder; without it the base model is evaluated")
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="results to write")
-    parser.add_argument("--log", type=Path, required=True, help="everything the harness says")
+    add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         from gaslamp.core.threads import prepare_process

@@ -1,12 +1,13 @@
 """Serve a run on this machine: start, stop, or chat in the terminal."""
 
-import argparse
+from __future__ import annotations
 
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     start = actions.add_parser("start", help="start the server and open the chat page")
     start.add_argument("--run", help="name of the run (default: as in config.yaml)")
@@ -16,10 +17,10 @@ def main() -> None:
     start.add_argument(
         "--tuned-alone",
         action="store_true",
-        help="without the base beside it: for programs, keeps prompts that were read",
+        help="without the base model: for programs, keeps the prompt cache",
     )
     actions.add_parser("stop", help="stop exactly that server")
-    actions.add_parser("chat", help="talk to it in the terminal")
+    actions.add_parser("chat", help="chat with it in the terminal")
     args = parser.parse_args()
     if args.action == "start":
         from gaslamp.config.load import read_config

@@ -1,17 +1,16 @@
-"""Print what a run brought, or with --failed what stopped it."""
+"""Print the results of a run, or with --failed what stopped it."""
 
 from __future__ import annotations
 
-import argparse
-
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.summary import get_console, show_failure, show_summary
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--run", required=True, help="name of the run")
-    parser.add_argument("--failed", action="store_true", help="the run stopped: say where, and how to go on")
+    parser.add_argument("--failed", action="store_true", help="the run stopped: print where and why, and how to go on")
     args = parser.parse_args()
     (show_failure if args.failed else show_summary)(args.run, get_console())
 

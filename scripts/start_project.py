@@ -5,20 +5,20 @@ Without options it is the project of `make run`; the first call generates it, wi
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
 from gaslamp.config.projects import find_project
 from gaslamp.config.scaffold import ensure_current, is_behind
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects are, default: projects/")
     parser.add_argument("--newest", action="store_true", help="the project that was worked on last; generate nothing")
     parser.add_argument("--project", help="this one: a name in --folder, or a path")

@@ -1,12 +1,13 @@
-"""Train the adapter, or go on with an interrupted training of the same data and settings."""
+"""Train the adapter, or resume an interrupted training of the same data and settings."""
 
-import argparse
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.processes import get_count, get_log, is_first, run_all
@@ -27,17 +28,16 @@ KEYS = ("backend", "method", "train")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_optional_paths(parser, card="card.json of the data phase: how long the rows are")
+    add_paths(parser, **PATHS)
     add_config_argument(parser)
-    for name, text in PATHS.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
-    parser.add_argument("--card", type=Path, help="card.json of the data phase: how long the rows are")
-    parser.add_argument("--log", type=Path, required=True, help="everything the libraries say")
+    add_log(parser, required=True)
     args = parser.parse_args()
     settings = load_slice(args.config, KEYS)
     if settings.train.processes > 1 and get_count() == 1:
         sys.exit(run_all(settings.train.processes, sys.argv))
-    if not is_first():  # whatever it says or prints
+    if not is_first():  # all output of the other processes goes to logs of their own
         with get_log(args.log).open("a", encoding="utf-8") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)

@@ -5,10 +5,10 @@ Config, data and results stay as they are.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from gaslamp.config.upgrade import Upgrade, group_by_room, upgrade_project
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
@@ -26,7 +26,7 @@ def show(upgrade: Upgrade) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
     parser.add_argument("--source", help="path or git URL of the repository, default: where the project came from")
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and replace nothing")

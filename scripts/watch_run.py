@@ -1,15 +1,15 @@
-"""Look at a run: in the browser (web), in the terminal (terminal), at one glance (status), or a recorded one again (replay)."""
+"""Watch a run: in the browser (web), in the terminal (terminal), as one line (status), or a recorded one (replay)."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
     screens = parser.add_subparsers(dest="screen", required=True)
     web = screens.add_parser("web", help="serve the dashboard on 127.0.0.1 and open it")
     web.add_argument("--port", type=int, help="first port to try (default: dashboard.port)")

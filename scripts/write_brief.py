@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.brief import write_brief
@@ -14,10 +12,10 @@ KEYS = ("project", "method", "model", "data", "backend")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = get_parser(__doc__)
+    add_paths(parser, out="the brief")
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the brief")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         write_brief(load_slice(args.config, KEYS), args.out)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.contracts import Card, Ladder, Parity, Template
 from gaslamp.core.errors import GaslampError, exit_with_help
@@ -16,17 +14,18 @@ KEYS = ("deploy.context", "deploy.level")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--parity", type=Path, required=True, help="parity.json: nothing is written when it did not pass"
+    parser = get_parser(__doc__)
+    add_paths(
+        parser,
+        parity="parity.json: nothing is written when it did not pass",
+        ladder="ladder.json",
+        template="data/template.json",
+        card="data/card.json, for the system prompt of the rows",
+        out="the Modelfile, in the folder of the GGUF files",
     )
-    parser.add_argument("--ladder", type=Path, required=True, help="ladder.json")
-    parser.add_argument("--companion", type=Path, help="the second file of a model that sees")
-    parser.add_argument("--template", type=Path, required=True, help="data/template.json")
-    parser.add_argument("--card", type=Path, required=True, help="data/card.json, for the system prompt of the rows")
+    add_optional_paths(parser, companion="companion file of a multimodal model: mmproj-f16.gguf")
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the Modelfile, in the folder of the GGUF files")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     settings = load_slice(args.config, KEYS)
     with step(args.log):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-from gaslamp.core.console import redirected
+from gaslamp.core.cli import add_log, add_paths, get_parser
+from gaslamp.core.console import get_step_name, redirected
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.progress import write_progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--phases", type=Path, required=True, help="logs/phases.jsonl")
-    parser.add_argument("--out", type=Path, required=True, help="the progress log")
-    parser.add_argument("--log", type=Path, required=True, help="everything else that is printed")
+    parser = get_parser(__doc__)
+    add_paths(parser, phases="logs/phases.jsonl", out="the progress log")
+    add_log(parser, required=True)
     args = parser.parse_args()
-    with redirected("progress", args.log):  # not a step: its own start would stand in the log as unfinished
+    with redirected(get_step_name(args.log), args.log):  # not a step: its own start would be listed as unfinished
         write_progress(args.phases, args.out)
 
 

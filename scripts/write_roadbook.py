@@ -1,11 +1,9 @@
-"""Tell the run as a roadbook (rule write_roadbook)."""
+"""Write the roadbook of the run (rule write_roadbook)."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.roadbook import write_roadbook
@@ -42,12 +40,11 @@ KEYS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in FACTS:
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.json")
+    parser = get_parser(__doc__)
+    add_paths(parser, out="the roadbook")
+    add_paths(parser, **{name: f"{name}.json" for name in FACTS})
     add_config_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the roadbook")
-    parser.add_argument("--log", type=Path, help="everything else that is printed")
+    add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         write_roadbook(vars(args), load_slice(args.config, KEYS), args.out)
