@@ -349,8 +349,26 @@ def put_system(messages: list[Message], system: str | None) -> list[Message]:
     return [{**first, "content": f"{system}\n\n{content}"}, *messages[1:]]
 
 
-def read_prompt(row: dict[str, Any], column: str, system: str | None = None) -> list[Message]:
-    """What is asked: a column of text, or of turns."""
+def join_columns(row: dict[str, Any], columns: list[str]) -> str:
+    """Several cells as one text, each below the name of its column; empty ones are left out.
+
+    Raises:
+        ValueError: all of them are empty.
+    """
+    cells = [(column, text) for column in columns if (text := get_optional(row, column)) and not text.isspace()]
+    if not cells:
+        raise ValueError(f"columns {', '.join(columns)} are empty")
+    return "\n".join(f"{column}: {text}" for column, text in cells)
+
+
+def read_prompt(row: dict[str, Any], column: str | list[str], system: str | None = None) -> list[Message]:
+    """The messages of a prompt: a column of text or of turns, or several columns, which are joined.
+
+    Raises:
+        ValueError: the cells are empty.
+    """
+    if isinstance(column, list):
+        return ask(join_columns(row, column), system)
     value = row.get(column)
     if type(value) is str and value[:1] != "[":
         return ask(get_text(row, column), system)

@@ -22,6 +22,7 @@ ORDER = 80
 EXAMPLE = '{"prompt": "What is 17 * 3?"}'
 REQUIRED = ("prompt",)
 OPTIONAL = ("answer", "system")
+SEVERAL = ("prompt",)
 PROMPTS = ("prompt", "problem", "question", "query", "instruction", "task")
 VERIFIERS = (
     "ground_truth",
@@ -62,7 +63,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     """The prompt as messages and the answer as text; verl's reward_model column holds it as ground_truth."""
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    if row.get(mapping["prompt"]) is None:
+    if isinstance(mapping["prompt"], str) and row.get(mapping["prompt"]) is None:
         get_text(row, mapping["prompt"])
     result: Row = {"prompt": drop_marks(read_prompt(row, mapping["prompt"], system))}
     value = row.get(mapping["answer"]) if "answer" in mapping else None

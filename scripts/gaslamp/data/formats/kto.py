@@ -24,6 +24,7 @@ ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
 OPTIONAL = ("prompt", "messages", "system", "input", "threshold")
+SEVERAL = ("prompt",)
 LABELS = (
     "label",
     "kto_tag",
@@ -114,7 +115,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     if 2 * sum(map(_is_verdict, values)) > len(values):  # a few strange ones are errors of their rows
         pass
     elif 2 * len(numbers) > len(values):
-        mapping["threshold"] = _guess_threshold(numbers)
+        mapping["threshold"] = guess_threshold(numbers)
     else:
         return None
     if system := find_column(columns, ("system", "system_prompt")):
@@ -135,8 +136,9 @@ def _get_number(value: Any) -> float | None:
         return None
 
 
-def _guess_threshold(numbers: list[float]) -> str:
+def guess_threshold(values: list[Any]) -> str:
     """The lowest number that counts as good: 0.5 on 0..1, 4 on 1..5, 6 on 0..10, 50 on 0..100; above 0 when there are negative ones."""
+    numbers = [number for value in values if (number := _get_number(value)) is not None]
     top = max(numbers)
     if min(numbers) < 0:
         return "0.000001"

@@ -16,7 +16,6 @@ from gaslamp.data.cells import (
     is_turns,
     parse_list,
     put_reasoning,
-    put_system,
     read_answer,
     read_history,
     read_prompt,
@@ -129,10 +128,7 @@ def _convert_more(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
         _refuse_low_rating(row, mapping["keep"], mapping.get("threshold"))
     prompt = mapping["prompt"]
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    if isinstance(prompt, list):
-        messages = put_system([{"role": "user", "content": join_columns(row, prompt)}], system)
-    else:
-        messages = read_prompt(row, prompt, system)
+    messages = read_prompt(row, prompt, system)
     if "context" in mapping and (context := get_optional(row, mapping["context"])):
         messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
     if "history" in mapping:
@@ -141,18 +137,6 @@ def _convert_more(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
     if "reasoning" in mapping and (thought := get_optional(row, mapping["reasoning"])):
         answer[-1] = put_reasoning(answer[-1], thought)
     return {"messages": [*messages, *answer]}
-
-
-def join_columns(row: dict[str, Any], columns: list[str]) -> str:
-    """Several cells as one text, each below the name of its column; empty ones are left out.
-
-    Raises:
-        ValueError: all of them are empty.
-    """
-    cells = [(column, text) for column in columns if (text := get_optional(row, column)) and not text.isspace()]
-    if not cells:
-        raise ValueError(f"columns {', '.join(columns)} are empty")
-    return "\n".join(f"{column}: {text}" for column, text in cells)
 
 
 def _read_completion(row: dict[str, Any], column: str) -> list[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Rea
 from gaslamp.data.rows import can_adapt
 
 LOOKED_AT = 200  # rows of a sample
+WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
 READ_BESIDE = ("split", "slice", "group", "system", "tools")  # columns that any row may have
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand beside the two
 
@@ -113,10 +115,11 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[dict[str, 
 
 
 def _is_repeated(name: str, used: list[str], rows: list[dict[str, Any]]) -> bool:
-    """Whether the cells of a column stand inside those that are read."""
+    """Whether the cells of a column stand inside those that are read, or are these in one text (Alpaca's ``text``)."""
     pairs = [(row[name], row) for row in rows if row.get(name) not in (None, "", [], {})]
     inside = sum(any(str(value) in str(row.get(column)) for column in used) for value, row in pairs)
-    return bool(pairs) and inside >= 0.9 * len(pairs)
+    joined = sum(all(str(row.get(column) or "") in str(value) for column in used) for value, row in pairs)
+    return bool(pairs) and max(inside, joined) >= 0.9 * len(pairs)
 
 
 def _rank(
@@ -125,16 +128,19 @@ def _rank(
     """All readings that the method can learn from, best first; those that it cannot, when there is no other."""
     readings = infer(profiles)
     if found:
-        own = _score_shape(*found, profiles, rows)
+        own = _score_shape(*found, profiles, rows, kinds)
         if same := next((reading for reading in readings if reading.mapping == own.mapping), None):
             own = replace(own, key=same.key, reason=same.reason)
         if rated := read_ratings(own, profiles, rows, kinds):
             return rated
         if own.score >= 1:
             return [own, *_without(own, readings)]
-        readings = [own, *_without(own, readings)]
+        others = _without(own, readings)
+        readings = [own, *others] if own.score >= WEAK or not others else others
     serving = [reading for reading in readings if not kinds or any(can_adapt(reading.kind, kind) for kind in kinds)]
     readings = sorted(serving or readings, key=lambda reading: -reading.score)
+    if readings and (rated := read_ratings(readings[0], profiles, rows, kinds)):
+        return rated
     keys: dict[str, int] = {}
     for number, reading in enumerate(readings):
         keys[reading.key] = keys.get(reading.key, 0) + 1
@@ -154,7 +160,9 @@ def _is_part(reading: Reading, own: Reading) -> bool:
     return same and reading.kind == own.kind and set(reading.columns) <= set(own.columns)
 
 
-def _score_shape(name: str, mapping: Mapping, profiles: list[Profile], rows: list[dict[str, Any]]) -> Reading:
+def _score_shape(
+    name: str, mapping: Mapping, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+) -> Reading:
     """A published shape: certain when it leaves nothing out or means nothing else; weaker with each column it leaves out."""
     plugin = registry.get("formats", name)
     reading = _get_reading(name, mapping, 1.0, f"the columns of the format {name}")
@@ -165,8 +173,12 @@ def _score_shape(name: str, mapping: Mapping, profiles: list[Profile], rows: lis
     lost = [name for name in unused if by_name[name].is_common]
     if name == "text":  # any column of text would do: only right when no other column answers it
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
+    if name == "pair" and not kinds and not _is_named_pair(mapping, by_name):
+        return replace(reading, score=0.6)  # a title and a text: they may also be input and output
     if not lost:
         return reading
+    if name == "grpo" and "answer" not in mapping and any(by_name[column].is_free_text for column in lost):
+        return replace(reading, score=0.4)
     asked = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
     belongs = any(column.concept in PAIRS_THAT_BELONG for column in asked)
     texts = [
@@ -178,6 +190,13 @@ def _score_shape(name: str, mapping: Mapping, profiles: list[Profile], rows: lis
         - (0 if belongs else 0.1) * (len(lost) - len(texts))
     )
     return replace(reading, score=max(0.1, min(0.99, score)), reason=reading.reason)
+
+
+def _is_named_pair(mapping: Mapping, by_name: dict[str, Profile]) -> bool:
+    """Whether the names say that two texts belong together: anchor and positive, sentence1 and sentence2, or a score of the two."""
+    concepts = {by_name[column].concept for column in get_mapped_columns(mapping) if column in by_name}
+    numbered = all(re.search(r"[12ab]$", normalize(str(mapping[role]))) for role in ("anchor", "positive"))
+    return bool(concepts & {"anchor", "positive", "negative"}) or numbered or "score" in mapping
 
 
 def _pick(readings: list[Reading], pick: str | int) -> Reading:

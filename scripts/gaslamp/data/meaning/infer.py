@@ -81,7 +81,11 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
         return None
     named = [column for column in inputs if column.concept in INPUTS]
     score += 0.3 if named else 0.1
-    score += 0.1 * any(column.letters == max(c.letters for c in columns) for column in inputs)
+    score += 0.1 * any(column.letters >= 1.5 * target.letters for column in inputs)
+    if any(column.questions > 0.6 for column in inputs):
+        score += 0.4 if target.questions < 0.3 and not named else 0
+    elif target.questions > 0.6 and not target.is_label:
+        score -= 0.3
     score += 0.05 * (target is columns[-1])  # what is written usually stands last
     if target.concept == "answer" and any(column.concept == "question" for column in inputs):
         score += 0.15
@@ -107,8 +111,13 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
 def _score_target(target: Profile, columns: list[Profile]) -> float | None:
     """How much speaks for ``target`` as what is written; ``None``: nothing does."""
     concept = target.concept
-    if target.holds in ("image", "sound", "turns") or concept in ("rating", "choices", "history", "system", "winner"):
+    others = [column.concept for column in columns if column is not target]
+    if target.holds in ("image", "sound", "turns") or concept in ("choices", "history", "system", "winner"):
         return None
+    if concept == "rating":  # stars of a review are its class; of an answer they rate it
+        return 0.45 if target.is_label and not {"question", "answer", "rating"} & set(others) else None
+    if concept == "title" and target is columns[-1] and set(others) <= {"text", "context"}:
+        return 0.4
     if concept in ("question", "title", "context") and len(columns) > 1:
         return 0.1 if target.is_label and target.hint and not target.hint.exact else None
     named = NAMED.get(concept, 0.0)
@@ -133,6 +142,8 @@ def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile]
     side = {column.concept: column.name for column in others if column.concept in SIDE_ROLES}
     if target.concept in ("label", "") or target.is_label:
         side.pop("reasoning", None)
+    if target.concept == "rating":
+        side = {}
     texts = [
         column
         for column in others

@@ -116,7 +116,7 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
     """Raise for published shapes of which the best part would be lost.
 
     Raises:
-        GaslampError: sounds, films, verdicts on single steps, token ids.
+        GaslampError: sounds, films, verdicts on single steps, single messages of trees, logs of an API, token ids.
     """
 
     def first(name: str) -> Any:
@@ -137,6 +137,17 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
         raise GaslampError(
             f"the rows have a verdict on each step (columns '{steps}' and 'labels'): no method here learns from single steps",
             "for sft join the good steps of a row to one column completion; for kto give each row one completion and one label",
+        )
+    if {"parent_id", "role", "text"} <= set(names):
+        raise GaslampError(
+            "the rows are single messages of conversation trees (columns parent_id, role, text): one row alone teaches nothing",
+            "join each path from a first message to its last answer into one row: {messages: [{role, content}, ...]}",
+        )
+    request, response = first("request"), first("response")
+    if isinstance(request, dict) and isinstance(response, dict) and "messages" in request:
+        raise GaslampError(
+            "the rows are logs of requests and responses (columns request and response)",
+            "make one row of each: messages = request.messages and the message of response.choices, tools = request.tools",
         )
     if "input_ids" in names:
         raise GaslampError(

@@ -10,45 +10,68 @@ from gaslamp.data.meaning.readings import Mapping, Reading
 
 
 def read_ratings(
-    found: Reading, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+    best: Reading, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
 ) -> list[Reading]:
-    """The three readings of rated answers, best first; empty when ``found`` is none.
+    """The three readings of rated answers, best first; empty when ``best`` reads none.
 
     Args:
-        found: the published shape that fits: ratings, or answers beside a column of numbers.
+        best: ratings with a threshold, or answers beside a column of numbers that rates them.
         profiles: of all columns.
         rows: the sample.
         kinds: what the method takes; empty: any.
     """
-    detected = registry.get("formats", "kto").detect([profile.name for profile in profiles], rows)
-    if found.kind not in ("conversation", "rating") or not detected or "threshold" not in detected:
-        return []
-    if (
-        "prompt" not in detected
-    ):  # turns with a number: FineTome's score is of the whole conversation, and no person gave it
-        return [] if found.kind == "conversation" or "rating" in kinds else [_read_talk(detected)]
+    if best.format == "kto":
+        if "threshold" not in best.mapping:
+            return []
+        if (
+            "prompt" not in best.mapping
+        ):  # turns with a number: FineTome's score is of the whole conversation, by a program
+            return [] if "rating" in kinds else [_read_turns(best.mapping)]
+        detected = best.mapping
+    else:
+        made = _add_rating(best, profiles, rows)
+        if not made:
+            return []
+        detected = made
     label, threshold = str(detected["label"]), str(detected["threshold"])
-    numbers = {row[label] for row in rows if row.get(label) is not None}
-    if found.kind == "conversation" and len(numbers) < 2:
-        return []
     asked: Mapping = {role: detected[role] for role in ("prompt", "completion", "system") if role in detected}
+    if "input" in detected:
+        asked["prompt"] = [str(detected["prompt"]), str(detected["input"])]
+    kept: Mapping = {**asked, "keep": label, "threshold": threshold}
     good = f"rows with '{label}' of {threshold} or more are learnt, the others left out"
+    every = f"every answer is learnt, whatever its '{label}'"
     rates = Reading(
         "rate", "kto", detected, "rating", f"'{label}' rates the answers, {threshold} and more is good", 0.95
     )
-    keeps = Reading(
-        "good", "prompt_completion", {**asked, "keep": label, "threshold": threshold}, "conversation", good, 0.75
-    )
-    every = Reading(
-        "all", "prompt_completion", asked, "conversation", f"every answer is learnt, whatever its '{label}'", 0.7
-    )
+    readings = [
+        Reading("good", "prompt_completion", kept, "conversation", good, 0.75),
+        Reading("all", "prompt_completion", asked, "conversation", every, 0.7),
+    ]
     if not kinds or "rating" in kinds:
-        return [rates, keeps, every]
-    if "conversation" in kinds:
-        return [keeps, every, rates]
-    return []
+        return [rates, *readings]
+    return [*readings, rates] if "conversation" in kinds else []
 
 
-def _read_talk(detected: Mapping) -> Reading:
+def _add_rating(best: Reading, profiles: list[Profile], rows: list[dict[str, Any]]) -> Mapping | None:
+    """The mapping of ratings for a reading of answers, when a column of different numbers stands beside them."""
+    roles = {"prompt_completion": ("prompt", "completion"), "alpaca": ("instruction", "output")}.get(best.format)
+    by_name = {profile.name: profile for profile in profiles}
+    if not roles or by_name[str(best.mapping[roles[1]])].concept != "answer":
+        return None
+    rated = [
+        profile
+        for profile in profiles
+        if profile.concept == "rating" and profile.holds == "number" and profile.distinct > 1 and profile.is_common
+    ]
+    if not rated or rated[0].name in best.columns:
+        return None
+    label = rated[0].name
+    threshold = registry.get("formats", "kto").guess_threshold([row.get(label) for row in rows])
+    mapping: Mapping = {"prompt": best.mapping[roles[0]], "completion": best.mapping[roles[1]]}
+    mapping |= {"label": label, "threshold": threshold}
+    return mapping | {role: best.mapping[role] for role in ("system", "input") if role in best.mapping}
+
+
+def _read_turns(detected: Mapping) -> Reading:
     mapping: Mapping = {role: value for role, value in detected.items() if role in ("messages", "system")}
     return Reading("messages", "messages", mapping, "conversation", "the columns of the format messages", 1.0)

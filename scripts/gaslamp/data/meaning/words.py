@@ -50,6 +50,7 @@ headline: schlagzeile titular 头条
 [context]
 context: kontext zusammenhang contexto contexte contesto 上下文 语境 背景 文脈
 passage: textstelle pasaje passaggio 篇章
+schema: tabellenschema esquema
 background: hintergrund antecedentes
 [answer]
 answer: antwort antworten respuesta respuestas reponse reponses risposta antwoord 答案 回答 答え 解答 答
