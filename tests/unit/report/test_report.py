@@ -10,10 +10,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import facts
+import pytest
 from gaslamp.config.slices import parse_slice
+from gaslamp.core import registry
 from gaslamp.core.files import sha256_path, write_json
 from gaslamp.report.dashboard.replay import SAMPLES
 from gaslamp.report.run_report.page import read_training, render_report
+from gaslamp.report.run_report.tables import get_levels
 
 
 def render(root: Path, hostile: bool = False, metrics: Path = SAMPLES / "dpo.metrics.jsonl", name: str = "cafe") -> str:
@@ -85,3 +88,25 @@ def test_a_model_that_is_not_quantized_has_a_report(tmp_path: Path) -> None:
 def test_without_metrics_it_says_so(tmp_path: Path) -> None:
     assert "no curves" in render(tmp_path, metrics=tmp_path / "gone.jsonl")
     assert read_training(tmp_path / "gone.jsonl") is None
+
+
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_the_report_is_about_the_method_that_ran(tmp_path: Path, method: str) -> None:
+    paths = facts.write_method_run(tmp_path, method)
+    names = ("system", "env", "model", "card", "train", "compare", "verdict", "ladder", "parity")
+    settings = {"project": {"name": "cafe", "task": "", "audience": "", "domain": "general"}}
+    text = render_report(
+        {name: paths[name] for name in names}, tmp_path / "gone.jsonl", parse_slice(json.dumps(settings))
+    )
+    plugin = registry.get("methods", method)
+    assert f"{method} ({plugin.TITLE}) on cpu" in text
+    tokens = facts.for_method(method)["train"].model_dump()["trained_tokens"]
+    assert "<td>0</td>" not in re.findall(r"Tokens with loss</th>(<td>.*?</td>)", text)
+    assert (f"{tokens:,} in one epoch" in text) == (plugin.ARTEFACT == "causal_lm" and tokens > 0)
+    if plugin.KINDS[0] not in ("conversation", "speech"):
+        assert not re.search(r"supervised|\bsft\b", text, re.IGNORECASE)
+
+
+def test_levels_are_shown_in_the_unit_of_their_metric(tmp_path: Path) -> None:
+    ladder = facts.ladder().model_copy(update={"unit": "nats"})
+    assert get_levels(ladder)[0][3] == "0.955 nats (0.925 to 0.985)"
