@@ -93,7 +93,7 @@ def _get_versions(project: Path | None, root: Path) -> Finding:
 
 
 def _get_backend(name: str, project: Path, root: Path) -> Finding:
-    """Readiness of the Python that would train, asked in a process of its own: a broken package cannot end the report."""
+    """Readiness of the Python that would train, tested in its own process: a broken package cannot end the report."""
     try:
         python = get_train_python(None, registry.get("backends", name), project)
     except GaslampError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gaslamp.pages.numbers import format_number
 from gaslamp.report.dashboard.panels import Panel
 from gaslamp.report.dashboard.trainings import Training
 
@@ -83,7 +84,8 @@ def get_chart(training: Training, panel: Panel) -> Chart | None:
         for label, color, faint, points in curves
     ]
     grid = [
-        Tick(f"{value:.3g}", y=scale.put_y(value)) for value in (min(ys) + share * tall for share in (0.0, 0.5, 1.0))
+        Tick(format_number(value), y=scale.put_y(value))
+        for value in (min(ys) + share * tall for share in (0.0, 0.5, 1.0))
     ]
     ends = [Tick(f"{min(xs):.3g}", x=LEFT, anchor="start"), Tick(f"{max(xs):g}", x=WIDTH - RIGHT)]
     return Chart(panel.title, panel.hint.text, lines, grid, ends)
