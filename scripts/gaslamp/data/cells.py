@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gaslamp.data.readers.numbers import write_json
+from gaslamp.data.readers.numbers import read_float, read_int, write_json
+from gaslamp.data.readers.python_repr import parse_repr
 from gaslamp.data.rows import Message
 
 ROLES = {
@@ -87,11 +88,19 @@ def find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
 
 
 def parse_list(value: Any) -> Any:
-    """A list that a table keeps as JSON text, as the list; anything else as it is."""
+    """A list that a table keeps as JSON text, or as Python printed it, as the list; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", "a"):
+        parsed = parse_json(value)
+        return parse_repr(value) or value if parsed is value else parsed
+    return value
+
+
+def parse_json(value: Any) -> Any:
+    """A JSON text of a list or object as what it says, numbers as written; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
-        except json.JSONDecodeError:
+            return json.loads(value, parse_float=read_float, parse_int=read_int)
+        except (json.JSONDecodeError, RecursionError):
             return value
     return value
 
@@ -308,7 +317,7 @@ def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             raise ValueError(f"column '{column}', turn {number}: a tool call has no name")
         arguments = inner.get("arguments", inner.get("parameters", {}))
-        parsed = parse_list(arguments)
+        parsed = parse_json(arguments)
         known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
         result.append(
             {

@@ -16,6 +16,7 @@ from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers.chunks import Chunk, Problem
+from gaslamp.data.readers.numbers import WrittenNumber, dump
 from gaslamp.data.readers.splits import get_split
 from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
 
@@ -108,7 +109,7 @@ class Converter:
         import xxhash
 
         plan, convert, validate, used = self.plan, self.format.convert, self.method.validate, self.used
-        mapping, label, dumps, digest_of = plan.mapping, chunk.label, orjson.dumps, xxhash.xxh3_128_digest
+        mapping, label, dumps, digest_of = plan.mapping, chunk.label, dump, xxhash.xxh3_128_digest
         result = Converted(label)
         problems: list[Problem] = []
         wrong_types: list[Finding] = []
@@ -234,7 +235,7 @@ class Converter:
         return rows
 
 
-SCALARS = frozenset((str, int, float, bool))
+SCALARS = frozenset((str, int, float, bool, WrittenNumber))
 
 
 def _is_writable(value: Any, dumps: Any) -> bool:
@@ -260,10 +261,10 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
     """The JSON of a row, and of what it asks. Of a talk in order the second is the beginning of the first: written once."""
     import orjson
 
-    dumps = orjson.dumps
     if not plain or len(row) > 1:
-        core = dumps(row)
-        return core, get_question_bytes(row, dumps, b'"train":' in core)
+        core = dump(row)
+        return core, get_question_bytes(row, dump, b'"train":' in core)
+    dumps = orjson.dumps  # a plain row holds texts alone
     turns = row["messages"]
     asked = dumps(turns[:-1])
     core = b'{"messages":' + asked[:-1] + b"," + dumps(turns[-1]) + b"]}"

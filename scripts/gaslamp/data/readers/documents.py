@@ -219,7 +219,8 @@ def drop_repeated(pages: list[list[str]], reading: Reading) -> list[list[str]]:
         return pages
 
     def key(line: str) -> str:
-        return re.sub(r"\d+", "0", _squeeze(line)).lower()
+        text = _squeeze(line).lower()
+        return re.sub(r"\d+", "0", text) if len(text) <= 40 else text  # page numbers
 
     edge = 2
     seen = Counter(

@@ -11,7 +11,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading
-from gaslamp.data.readers.numbers import may_lose, read_float
+from gaslamp.data.readers.numbers import may_lose, read_float, read_int
 from gaslamp.data.readers.opening import Utf8, get_compression
 
 BOM = b"\xef\xbb\xbf"
@@ -98,7 +98,7 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
             problems.append((f"{label} {number}", f"a row must be an object {{...}}, found {get_type_name(row)}", ""))
             continue
         if exact and may_lose(line):
-            row = json.loads(line, parse_float=read_float)
+            row = json.loads(line, parse_float=read_float, parse_int=read_int)
         found.append((number, line, row))
     # one look at the whole chunk: a key that stands twice is one more in the text than in the rows
     written = data.count(b'":') + data.count(b'" :')

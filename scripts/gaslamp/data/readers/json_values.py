@@ -12,7 +12,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading, parse_rows
 from gaslamp.data.readers.json_lines import get_type_name
-from gaslamp.data.readers.numbers import read_float
+from gaslamp.data.readers.numbers import read_float, read_int
 from gaslamp.data.readers.opening import open_text
 
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -33,7 +33,9 @@ def get_decoder() -> json.JSONDecoder:
             )
         return row
 
-    return json.JSONDecoder(object_pairs_hook=refuse_twice, parse_constant=refuse_constant, parse_float=read_float)
+    return json.JSONDecoder(
+        object_pairs_hook=refuse_twice, parse_constant=refuse_constant, parse_float=read_float, parse_int=read_int
+    )
 
 
 class ValueReader:

@@ -31,6 +31,31 @@ def read_float(text: str) -> float:
     return value if repr(value) == text else WrittenNumber(text)
 
 
+def read_int(text: str) -> int | float:
+    """A whole number of a JSON text: a WrittenNumber when it has more than 64 bits, which few programs can hold."""
+    value = int(text)
+    return value if -(2**63) <= value < 2**64 else WrittenNumber(text)
+
+
+def dump(value: object) -> bytes:
+    """A value as JSON for a file, every number as it was written.
+
+    Raises:
+        TypeError: it holds what JSON has no word for.
+    """
+    import orjson
+
+    return orjson.dumps(value, default=_write)
+
+
+def _write(value: object) -> object:
+    import orjson
+
+    if isinstance(value, WrittenNumber):
+        return orjson.Fragment(value.text.encode())
+    raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
+
+
 def may_lose(data: bytes) -> bool:
     """Whether a JSON text may hold numbers that a fast reader changes."""
     return bool(RISKY_KEY.search(data) or RISKY_ITEM.search(data))

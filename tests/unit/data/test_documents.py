@@ -1,0 +1,189 @@
+"""Documents for cpt: cut by their headings and paragraphs, without what stands on every page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.readers.documents import PIECE, Block, cut, join_lines
+from gaslamp.data.readers.files import read_chunks
+
+WORDS = ("", "oil", "gas", "brass", "street")
+LONG = "The lamp stood in the window of the house, and the street was quiet at that hour of the night. " * 4
+MARKDOWN = f"""---
+title: Manual
+---
+# Lamps
+
+{LONG}
+
+- oil
+- gas
+
+## Care
+
+{LONG}
+
+```python
+# no heading
+light()
+```
+
+| lamp | price |
+|---|---|
+| oil | 2 |
+"""
+
+
+def read(file: Path, notes: list[str] | None = None) -> list[tuple[str, str]]:
+    problems: list[Any] = []
+    rows = [
+        (f"{chunk.label} {number}", row["text"])
+        for chunk in read_chunks(file, None, notes)
+        for number, row in chunk.read(problems)
+    ]
+    assert not problems
+    return rows
+
+
+def make_pdf(pages: list[list[str]]) -> bytes:
+    """A PDF of one font, a line of text a line, without a library."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for lines in pages:
+        shown = b" ".join(
+            b"(" + line.replace("(", "\\(").replace(")", "\\)").encode("latin-1") + b") Tj T*" for line in lines
+        )
+        stream = b"BT /F1 10 Tf 12 TL 50 750 Td " + shown + b" ET"
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>"
+            % len(objects)
+        )
+        kids.append(len(objects))
+    objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(b"%d 0 R" % kid for kid in kids))
+    out = io.BytesIO(b"")
+    out.write(b"%PDF-1.4\n")
+    places = []
+    for number, body in enumerate(objects, 1):
+        places.append(out.tell())
+        out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
+    start = out.tell()
+    out.write(
+        b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+        + b"".join(b"%010d 00000 n \n" % place for place in places)
+    )
+    out.write(b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start))
+    return out.getvalue()
+
+
+def test_markdown_keeps_its_text_and_is_cut_at_headings(tmp_path: Path) -> None:
+    file = tmp_path / "manual.md"
+    file.write_text(MARKDOWN)
+    notes: list[str] = []
+    rows = read(file, notes)
+    body = MARKDOWN.split("---\n", 2)[2].strip("\n")
+    assert [place for place, _ in rows] == ["manual.md, line 4", "manual.md, line 11"]
+    assert "\n\n".join(text for _, text in rows) == body
+    assert rows[1][1].startswith("## Care") and "# no heading" in rows[1][1]
+    assert notes == [f"manual.md: cut at headings and paragraphs into 2 texts of about {PIECE} letters"]
+
+
+def test_html_without_menus_and_scripts(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        "<html><head><title>x</title><style>p{}</style></head><body><nav><p>Home</p></nav><main><h1>Lamps</h1>"
+        "<p>An <b>oil</b>\n lamp.</p><ul><li>oil <i>lamp</i></li><li>gas</li></ul><pre>a\n  b</pre>"
+        "<table><tr><th>lamp</th><th>price</th></tr><tr><td>oil</td><td>2</td></tr></table></main>"
+        "<footer><p>Imprint</p></footer><script>var x = 1</script></body></html>"
+    )
+    assert [text for _, text in read(tmp_path / "page.html")] == [
+        "# Lamps\n\nAn oil lamp.\n\n- oil lamp\n\n- gas\n\na\n  b\n\n| lamp | price |\n| oil | 2 |"
+    ]
+
+
+def test_docx_headings_lists_and_tables(tmp_path: Path) -> None:
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = "Company, confidential"
+    document.add_heading("Lamps", 1)
+    document.add_paragraph("An oil lamp.")
+    document.add_paragraph("oil", style="List Bullet")
+    table = document.add_table(1, 2)
+    table.rows[0].cells[0].text, table.rows[0].cells[1].text = "oil", "2"
+    document.save(tmp_path / "lamps.docx")
+    assert [text for _, text in read(tmp_path / "lamps.docx")] == ["# Lamps\n\nAn oil lamp.\n\n- oil\n\n| oil | 2 |"]
+    (tmp_path / "cut.docx").write_bytes((tmp_path / "lamps.docx").read_bytes()[:500])
+    with pytest.raises(GaslampError, match="not a readable .docx"):
+        read(tmp_path / "cut.docx")
+
+
+def test_pdf_without_page_headers_and_numbers(tmp_path: Path) -> None:
+    pages = [
+        [
+            "The Lamp Company",
+            f"Lamp number {n} is lit in the evening and put out in the morn-",
+            "ing by the watchman.",
+            f"The {WORDS[n]} lamp burns long.",
+            f"Page {n} of 4",
+        ]
+        for n in range(1, 5)
+    ]
+    file = tmp_path / "manual.pdf"
+    file.write_bytes(make_pdf(pages))
+    notes: list[str] = []
+    rows = read(file, notes)
+    expected = [
+        part
+        for n in range(1, 5)
+        for part in (
+            f"Lamp number {n} is lit in the evening and put out in the morning by the watchman.",
+            f"The {WORDS[n]} lamp burns long.",
+        )
+    ]
+    assert "\n\n".join(text for _, text in rows).split("\n\n") == expected
+    assert "page headers and footers are left out: page 0 of 0; the lamp company" in notes[0]
+
+
+def test_pdf_of_pictures_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "scan.pdf").write_bytes(make_pdf([[], []]))
+    with pytest.raises(GaslampError) as caught:
+        read(tmp_path / "scan.pdf")
+    assert (
+        "its 2 pages hold no text, nothing can be learnt from it" in caught.value.cause
+        and "ocrmypdf" in caught.value.fix
+    )
+
+
+def test_pieces_end_at_paragraphs_and_repeat_their_heading() -> None:
+    blocks = [Block("# A", 1, 1), *(Block("x" * 900, 0, number) for number in range(2, 7))]
+    pieces = cut(blocks)
+    assert [number for number, _ in pieces] == [1, 4, 6]
+    assert [text.split("\n\n") for _, text in pieces] == [
+        ["# A", "x" * 900, "x" * 900],
+        ["# A", "x" * 900, "x" * 900],
+        ["# A", "x" * 900],
+    ]
+    assert cut([Block("y" * 9000)]) == [(1, "y" * 9000)], "a paragraph is never cut"
+
+
+def test_wrapped_lines_become_paragraphs() -> None:
+    lines = ["The lamp stood in the win-", "dow, and the street was", "quiet.", "He came late, very late at", "night."]
+    assert join_lines(lines) == [
+        "The lamp stood in the window, and the street was quiet.",
+        "He came late, very late at night.",
+    ]
+
+
+def test_documents_beside_tables_are_not_read_and_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n')
+    (tmp_path / "README.md").write_text("# About the data")
+    notes: list[str] = []
+    assert read(tmp_path, notes) == [("rows.jsonl, line 1", "a")]
+    assert notes == ["not read, as documents beside tables: README.md"]
+    (tmp_path / "rows.jsonl").rename(tmp_path / "rows.txt")
+    (tmp_path / "rows.txt").write_text("one line\n")
+    (tmp_path / "care.md").write_text("# Care\n\nClean it.")
+    assert read(tmp_path) == [("care.md, line 1", "# Care\n\nClean it."), ("rows.txt, line 1", "one line")]
