@@ -24,10 +24,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 Message = dict[str, Any]
 Row = dict[str, Any]
+
+
+class ToolCall(TypedDict):
+    """A call of a tool; ``arguments``: an object, or the JSON text of one."""
+
+    name: str
+    arguments: Any
+
 
 KINDS: dict[str, tuple[str, ...]] = {
     "conversation": ("messages",),
@@ -97,19 +105,41 @@ def _get_conversation(row: Row) -> list[Message]:
     return messages
 
 
-def get_reference(row: Row) -> str | None:
-    """The answer a good model would give, as text; ``None`` when the row holds none (a prompt that only a reward judges)."""
+def get_answer(row: Row) -> Message | None:
+    """The assistant turn that is the reference answer; ``None`` when the row holds none (a prompt that only a reward scores)."""
     kind = get_kind(row)
     if kind == "conversation":
-        return get_text(_get_conversation(row)[-1])
+        return _get_conversation(row)[-1]
+    turns: list[Message] = []
     if kind == "preference":
-        return get_text(row["chosen"][-1])
-    if kind == "rating":
-        return get_text(row["completion"][-1]) if row["label"] else None
-    if kind == "prompt":
-        answer = row.get("answer")
-        return None if answer is None else str(answer)
+        turns = row["chosen"]
+    elif kind == "rating" and row["label"]:
+        turns = row["completion"]
+    if turns:
+        return turns[-1]
+    if kind == "prompt" and row.get("answer") is not None:
+        return {"role": "assistant", "content": str(row["answer"])}
     return None
+
+
+def get_reference(row: Row) -> str | None:
+    """The reference answer as text, tool calls as JSON; ``None`` when the row holds none."""
+    answer = get_answer(row)
+    if answer is None:
+        return None
+    calls = get_calls(answer)
+    return "\n".join(part for part in (get_text(answer), format_calls(calls) if calls else "") if part)
+
+
+def get_calls(message: Message) -> list[ToolCall]:
+    """The tool calls of a message, in order."""
+    calls = [call.get("function", call) for call in message.get("tool_calls") or []]
+    return [{"name": call["name"], "arguments": call.get("arguments", {})} for call in calls]
+
+
+def format_calls(calls: list[ToolCall]) -> str:
+    """Calls as JSON text: one object, or a list of several."""
+    return json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
 
 
 def get_question(row: Row) -> bytes:

@@ -10,6 +10,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row, get_images, get_kind, get_prompt, get_reference
 from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
 from gaslamp.evaluate.predictions import Prediction
+from gaslamp.evaluate.tool_calls import get_reference_calls
 
 NeededOutputs = dict[str, dict[str, object]]
 SHORT_ANSWER_WORDS = 5
@@ -58,12 +59,22 @@ def get_default_metrics(rows: list[Row]) -> list[str]:
         return ["preference_margin", "length"]
     if kind == "pair":
         return ["retrieval", "mean_reciprocal_rank"]
-    references = [text for row in rows if (text := get_reference(row)) is not None]
+    references = get_text_references(rows)
+    calls = sum(bool(get_reference_calls(row)) for row in rows)
+    if calls:
+        answers = get_answer_metrics(references) if references else []
+        found = ["tool_call", "tool_call_parts"]
+        return found + answers if calls >= len(references) else answers + found
     if not references:
         return ["mean_reward", "length"]
     if any(get_images(get_prompt(row)) for row in rows):
         return ["exact_match", "character_error_rate", "word_error_rate"]
     return get_answer_metrics(references)
+
+
+def get_text_references(rows: list[Row]) -> list[str]:
+    """The reference answers that are text: tool calls are left out."""
+    return [text for row in rows if (text := get_reference(row)) is not None and not get_reference_calls(row)]
 
 
 def get_answer_metrics(references: list[str]) -> list[str]:
@@ -137,8 +148,7 @@ def choose_served_metrics(metrics: list[Metric], rows: list[Row], predictions: l
     able = [metric for metric in metrics if set(metric.needs) <= available]
     if any(metric.higher is not None for metric in able):
         return sorted(able, key=lambda metric: metric.higher is None)
-    references = [text for row in rows if (text := get_reference(row)) is not None]
-    if references:
+    if references := get_text_references(rows):
         return [Metric.get(get_answer_metrics(references)[0]), *able]
     names = ", ".join(metric.name for metric in metrics)
     raise GaslampError(

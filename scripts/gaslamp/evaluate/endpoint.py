@@ -17,6 +17,7 @@ from gaslamp.evaluate.eval_set import get_eval_prompts
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.predictions import Prediction, make_prediction
 from gaslamp.evaluate.prompts import EvalPrompt
+from gaslamp.evaluate.tool_calls import read_calls
 from gaslamp.models.template import Renderer
 
 PARALLEL = 4
@@ -52,7 +53,9 @@ def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, 
     recorded = Template.read(template)
     renderer = Renderer.load(ModelFacts.read(model).path, recorded)
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
-    questions = get_eval_prompts(test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention, own)
+    questions = get_eval_prompts(
+        test, renderer.tokenize, settings.eval.max_new_tokens, settings.eval.retention, own, renderer.render
+    )
     client = get_client(place.url, place.key_env)
 
     def ask(question: EvalPrompt) -> Prediction:
@@ -70,7 +73,12 @@ def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, 
         choice = reply.choices[0]
         tokens = reply.usage.completion_tokens if reply.usage else len(renderer.tokenize(choice.message.content or ""))
         return make_prediction(
-            question, choice.message.content or "", choice.finish_reason == "stop", tokens, time.monotonic() - started
+            question,
+            choice.message.content or "",
+            choice.finish_reason in ("stop", "tool_calls"),
+            tokens,
+            time.monotonic() - started,
+            calls=read_calls({"tool_calls": [call.model_dump() for call in choice.message.tool_calls or []]}),
         )
 
     key = sha256_text(

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from gaslamp.core.contracts import Example, MetricResult
-from gaslamp.data.rows import Message, Row, get_images, get_kind, get_prompt, get_reference, get_text
+from gaslamp.data.rows import (
+    Message,
+    Row,
+    format_calls,
+    get_calls,
+    get_images,
+    get_kind,
+    get_prompt,
+    get_reference,
+    get_text,
+)
 from gaslamp.evaluate.near_duplicates import NearDuplicates
 from gaslamp.evaluate.predictions import Answers, Prediction
 
@@ -69,10 +79,8 @@ def get_shown_prompt(row: Row) -> list[Message]:
     shown = []
     for message in get_prompt(row):
         text = "[image] " * len(get_images([message])) + get_text(message)
-        calls = "".join(
-            f"\n[calls {call.get('function', call).get('name')}]" for call in message.get("tool_calls") or []
-        )
-        shown.append({"role": message["role"], "content": text + calls})
+        calls = [f"\n[calls {format_calls([call])}]" for call in get_calls(message)]
+        shown.append({"role": message["role"], "content": text + "".join(calls)})
     return shown
 
 
@@ -88,6 +96,8 @@ def get_shown_reference(row: Row) -> str:
 
 def get_shown_answer(prediction: Prediction) -> str:
     """The answer; without one, the scores or likelihoods of the given texts."""
+    if calls := prediction.get("tool_calls"):
+        return format_calls(calls)
     if prediction.get("text"):
         return str(prediction["text"])
     if "scores" in prediction:
@@ -103,4 +113,4 @@ def get_shown_answer(prediction: Prediction) -> str:
 
 def get_content(prediction: Prediction) -> list[object]:
     """Everything that a model computed for a row, without times: equal for two models that behave the same."""
-    return [prediction.get(key) for key in ("text", "likelihood", "scores", "retrieval")]
+    return [prediction.get(key) for key in ("text", "tool_calls", "likelihood", "scores", "retrieval")]

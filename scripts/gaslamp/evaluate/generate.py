@@ -16,6 +16,7 @@ from gaslamp.evaluate.likelihood import get_likelihoods, get_reward_scores
 from gaslamp.evaluate.predictions import Prediction, make_prediction
 from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.evaluate.scored_texts import Text
+from gaslamp.evaluate.tool_calls import learn_call_syntax
 from gaslamp.evaluate.vision import ImageInputs, answer_images
 from gaslamp.models.template import Renderer
 
@@ -74,11 +75,18 @@ class ModelRunner:
         stop_ids, pad_id = self.template.stop_ids, self.template.pad_id
         limits = [prompt.max_tokens for prompt in texts]
         size = self.batch_size or find_batch_size(self.model, encoded, limits, pad_id)
+        syntax = learn_call_syntax(self.renderer.render) if any(prompt.tools for prompt in texts) else None
+        tokenizer = self.renderer.tokenizer
         for answer in decode(self.model, encoded, limits, stop_ids, pad_id, size, self.sampling):
-            text = self.renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
-            yield make_prediction(
-                texts[answer.index], text, answer.stopped, len(answer.tokens), answer.seconds, list(answer.tokens)
+            prompt, ids = texts[answer.index], list(answer.tokens)
+            # some templates mark calls by special tokens
+            calls = (
+                syntax.parse(tokenizer.decode(ids, skip_special_tokens=False), prompt.tools)
+                if syntax and prompt.tools
+                else None
             )
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+            yield make_prediction(prompt, text, answer.stopped, len(ids), answer.seconds, ids, calls)
 
     def _encode(self, prompt: EvalPrompt) -> list[int]:
         tools = {"tools": prompt.tools} if prompt.tools else {}

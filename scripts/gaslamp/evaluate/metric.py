@@ -7,6 +7,7 @@ The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``.
     HIGHER      True (default): more is better; False: less is better; None: neither, it only reports
     UNIT        share (default), number, points, seconds, tokens, nats: how a value is shown
     REFERENCE   False: rows without a reference answer are scored too
+    TOOL_CALLS  True: it compares tool calls; other metrics skip rows whose reference is a call
     score       may also take ``row`` and ``prediction`` by name, and its options: any further keyword with a default, set in
                 eval.options. It returns a float, or None for a row that it cannot score
     score_set(rows, predictions, **options) -> [float]: instead of score, when all rows are scored at once
@@ -27,6 +28,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row, get_reference
 from gaslamp.evaluate.predictions import Prediction
+from gaslamp.evaluate.tool_calls import get_reference_calls
 
 MODEL_OUTPUTS = ("answer", "reference", "choices", "preference", "retrieval")
 """What can be computed with a model for a row: an answer; the likelihood of the reference (or running text); the likelihood of
@@ -129,8 +131,11 @@ class Metric:
             GaslampError: the plug-in failed, with the row.
         """
         reference = get_reference(row)
-        if reference is None and getattr(self.module, "REFERENCE", True):
-            return None
+        if getattr(self.module, "REFERENCE", True):
+            if reference is None:
+                return None
+            if get_reference_calls(row) and not getattr(self.module, "TOOL_CALLS", False):
+                return None  # text is not compared with a call
         given = {"row": row, "prediction": prediction}
         wanted = inspect.signature(self.module.score).parameters
         arguments = {key: value for key, value in given.items() if key in wanted}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, ToolCall
 
 if TYPE_CHECKING:
     from gaslamp.evaluate.prompts import EvalPrompt
@@ -42,6 +42,7 @@ class Prediction(TypedDict, total=False):
     likelihood: dict[str, LogLikelihood]  # name of a given text -> how likely the model finds it
     scores: dict[str, float]  # of a reward model: name of a given text -> its score
     retrieval: Retrieval
+    tool_calls: list[ToolCall]  # read from the answer; absent when it makes none
     rewards: dict[str, float]  # set by the metric mean_reward: label -> value
 
 
@@ -65,7 +66,13 @@ def read_predictions(path: Path, rows: list[Row]) -> Answers:
 
 
 def make_prediction(
-    prompt: EvalPrompt, text: str, stopped: bool, tokens: int, seconds: float, ids: list[int] | None = None
+    prompt: EvalPrompt,
+    text: str,
+    stopped: bool,
+    tokens: int,
+    seconds: float,
+    ids: list[int] | None = None,
+    calls: list[ToolCall] | None = None,
 ) -> Prediction:
     """One line of a predictions file.
 
@@ -76,6 +83,7 @@ def make_prediction(
         tokens: length of the answer.
         seconds: time for this row.
         ids: token ids of the answer, without the one that ended it; tokenizing the text again may give others.
+        calls: tool calls that were read from the answer.
     """
     line: Prediction = {
         "id": prompt.id,
@@ -87,6 +95,8 @@ def make_prediction(
     }
     if ids is not None:
         line["ids"] = ids
+    if calls:
+        line["tool_calls"] = calls
     return line
 
 

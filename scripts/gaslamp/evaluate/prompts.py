@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.data.rows import Message, Row, get_kind, get_prompt, get_reference
+from gaslamp.evaluate.tool_calls import Render, get_reference_calls, render_answer
 
 KEPT_ROWS = Path("data/kept.jsonl")  # of a project: prompts and answers that were kept by hand
 FREE_TOKENS = 256  # limit of answers without references
@@ -28,7 +29,10 @@ class EvalPrompt:
 
 
 def get_row_prompts(
-    rows: list[Row], tokenize: Callable[[str], list[int]], max_new_tokens: int | None
+    rows: list[Row],
+    tokenize: Callable[[str], list[int]],
+    max_new_tokens: int | None,
+    render: Render | None = None,
 ) -> list[EvalPrompt]:
     """One prompt for each row that has one; the last turn of a conversation is its reference.
 
@@ -36,9 +40,14 @@ def get_row_prompts(
         rows: test rows.
         tokenize: of the model.
         max_new_tokens: limit of an answer; ``None``: a fifth more than the longest reference, 256 without references.
+        render: the recorded template; tool calls are counted as it writes them.
     """
     prompted = [row for row in rows if get_kind(row) in PROMPT_KINDS]
-    references = [reference for row in prompted if (reference := get_reference(row)) is not None]
+    references = [
+        render_answer(render, row) if render and get_reference_calls(row) else reference
+        for row in prompted
+        if (reference := get_reference(row)) is not None
+    ]
     longest = max((len(tokenize(reference)) for reference in references), default=0)
     limit = max_new_tokens or (math.ceil(1.2 * longest) + 4 if references else FREE_TOKENS)
     return [EvalPrompt(row["id"], "test", get_prompt(row), limit, row.get("tools")) for row in prompted]

@@ -49,7 +49,7 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     prompts: list[EvalPrompt] = []
     if artefact == "causal_lm" and "answer" in needed:
-        prompts = get_row_prompts(rows, renderer.tokenize, settings.eval.max_new_tokens)
+        prompts = get_row_prompts(rows, renderer.tokenize, settings.eval.max_new_tokens, renderer.render)
         # rows of running text have no prompts, but forgetting is measured all the same
         prompts += get_retention_prompts(own) if settings.eval.retention else []
     sizes = get_evaluation_options(settings.method, settings.train.options)

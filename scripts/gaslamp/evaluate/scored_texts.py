@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gaslamp.core.contracts import Template
-from gaslamp.data.rows import Message, Row, get_images, get_kind, get_prompt, get_reference
+from gaslamp.data.rows import Message, Row, get_answer, get_images, get_kind, get_prompt, get_reference
 from gaslamp.evaluate.likelihood import WINDOW, Sequence, get_continuation, get_windows
 from gaslamp.models.template import Renderer
 
@@ -52,8 +52,8 @@ def get_texts(
             continue
         if get_images(get_prompt(row)):
             continue  # images become tokens in the model's processor: such rows are scored by their answers
-        if "reference" in needed and (reference := get_reference(row)) is not None:
-            continuations["reference"] = [{"role": "assistant", "content": reference}]
+        if "reference" in needed and (answer := get_answer(row)) is not None:
+            continuations["reference"] = [{key: value for key, value in answer.items() if key != "train"}]
         if "preference" in needed and kind == "preference":
             continuations |= {"chosen": row["chosen"], "rejected": row["rejected"]}
         if "preference" in needed and kind == "rating":

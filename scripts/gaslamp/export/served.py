@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from itertools import groupby
@@ -11,10 +12,11 @@ from typing import Any
 from gaslamp.core.console import Progress
 from gaslamp.core.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.data.images import to_served
-from gaslamp.data.rows import get_images, get_prompt, get_reference, get_text
+from gaslamp.data.rows import Message, get_calls, get_images, get_prompt, get_reference, get_text
 from gaslamp.evaluate.eval_set import get_eval_prompts
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.predictions import make_prediction
+from gaslamp.evaluate.tool_calls import learn_call_syntax
 from gaslamp.export.llamacpp.server import BATCH_PARALLEL, LlamaServer
 from gaslamp.train.method import get_artefact, get_evaluation_options
 
@@ -70,9 +72,14 @@ def evaluate_gguf(
     options: dict[str, Any] = {"context": context, "parallel": BATCH_PARALLEL, "mmproj": beside}
     with PartialResults(out, key) as finished, LlamaServer(read_json(toolchain), gguf, **options, log=log) as server:
         own = Path(settings.eval.retention_file) if known and settings.eval.retention_file else None
+
+        def render(messages: list[Message], generate: bool, tools: list[dict[str, Any]] | None) -> str:
+            return server.apply_template([_write_arguments(message) for message in messages], tools, generate)
+
         questions = get_eval_prompts(
-            test, server.tokenize, settings.eval.max_new_tokens, bool(known and settings.eval.retention), own
+            test, server.tokenize, settings.eval.max_new_tokens, bool(known and settings.eval.retention), own, render
         )
+        syntax = learn_call_syntax(render) if any(question.tools for question in questions) else None
         questions = questions if known else questions[: len(rows)]
         for prediction in read_jsonl(known) if known else ():
             finished.known["answer", prediction["id"]] = prediction
@@ -85,12 +92,13 @@ def evaluate_gguf(
             def note(index: int, answer: dict[str, Any], asked: list[Any] = asked) -> None:
                 timings = answer["timings"]
                 seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
-                stopped = answer["finish_reason"] == "stop"
+                stopped, text = answer["finish_reason"] == "stop", answer["text"]
+                calls = syntax.parse(text, asked[index].tools) if syntax and asked[index].tools else None
+                prediction = make_prediction(
+                    asked[index], text, stopped, answer["completion_tokens"], seconds, calls=calls
+                )
                 with guard:
-                    finished.add(
-                        ("answer", asked[index].id),
-                        make_prediction(asked[index], answer["text"], stopped, answer["completion_tokens"], seconds),
-                    )
+                    finished.add(("answer", asked[index].id), prediction)
                     progress.update(sum(("answer", question.id) in finished.known for question in questions))
 
             tools = [question.tools for question in asked]
@@ -100,3 +108,16 @@ def evaluate_gguf(
             ]
             server.generate_batch(talks, limit, note, tools=tools if any(tools) else None, **drawn)
         write_jsonl(out, finished.merge(rows, questions))
+
+
+def _write_arguments(message: Message) -> Message:
+    """A message whose tool calls have their arguments as JSON text, as the server's API wants them."""
+    if not message.get("tool_calls"):
+        return message
+    calls = [
+        {**old, "type": "function", "function": {**call, "arguments": json.dumps(arguments, ensure_ascii=False)}}
+        if not isinstance(arguments := call["arguments"], str)
+        else old
+        for old, call in zip(message["tool_calls"], get_calls(message), strict=True)
+    ]
+    return {**message, "tool_calls": calls}
