@@ -43,7 +43,7 @@ def main() -> int:
         from gaslamp.report.dashboard.replay import play
 
         return play(args.root, args.recorded, args.speed, port, args.only)
-    from gaslamp.report.dashboard.launch import run_server
+    from gaslamp.report.dashboard.server import run_server
 
     run_server(args.root, port, args.open, args.idle)
     return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from gaslamp.core.console import get_duration, get_size
-from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Score
+from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import Attempt, get_phases, read_attempts, write_progress
 
@@ -22,14 +23,6 @@ def _read(kind: type[_File], path: Path) -> _File | None:
     return kind.read(path) if path.is_file() else None
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _interval(score: Score) -> str:
-    return f"{100 * score.low:.1f} to {100 * score.high:.1f}"
-
-
 def get_console(file: IO[str] | None = None) -> Console:
     """A console at most 80 columns wide, with colour only on a terminal."""
     from rich.console import Console
@@ -39,74 +32,80 @@ def get_console(file: IO[str] | None = None) -> Console:
     )
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One row of the table of scores."""
+
+    name: str
+    score: str = ""
+    interval: str = ""
+    size: str = ""
+    same: str = ""
+    speed: str = ""
+    style: str = ""
+
+
+def _get_comparison(compare: Compare) -> list[_Row]:
+    """Base and tuned by the first metric, and its slices."""
+    first = compare.metrics[0]
+    rows = [
+        _Row(name, format_value(score.value, first.unit), format_interval(score, first.unit), style=style)
+        for name, score, style in (("base model", first.base, ""), ("tuned model", first.tuned, "bold"))
+    ]
+    for name, pair in first.slices.items():
+        tuned = pair["tuned"]
+        rows.append(_Row(f"  {name}"[:24], format_value(tuned.value, first.unit), format_interval(tuned, first.unit)))
+    return rows
+
+
+def _get_levels(ladder: Ladder, compare: Compare | None, bench: Bench | None) -> list[_Row]:
+    """Every level; above them how they were scored, when that differs from the comparison."""
+    rows = []
+    if compare:  # the levels are scored on fewer rows, and by another metric where answers cannot be compared
+        same, count = ladder.metric == compare.metrics[0].name, ladder.levels[0].score.n
+        if not same or count != compare.n:
+            metric = "" if same else f", {ladder.metric.replace('_', ' ')}"
+            rows.append(_Row(f"files, {count} rows{metric}", style="dim"))
+    for level in ladder.levels:
+        chosen = level.level == ladder.recommended
+        speeds = bench.levels.get(level.level, {}) if bench else {}
+        speed = speeds.get("gen_tps", speeds.get("prompt_tps"))  # a model that gives vectors only reads
+        rows.append(
+            _Row(
+                f"{level.level}{' *' if chosen else ''}",
+                format_value(level.score.value, ladder.unit),
+                format_interval(level.score, ladder.unit),
+                get_size(level.size_bytes),
+                format_value(level.same_as_f16),
+                "" if speed is None else f"{speed:.1f}",
+                "green" if chosen else "",
+            )
+        )
+    return rows
+
+
 def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | None, bench: Bench | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
     if not compare and not ladder:
         return
+    rows = _get_comparison(compare) if compare else []
+    rows += _get_levels(ladder, compare, bench) if ladder else []
+    if compare and {"base", "tuned"} <= set(compare.retention):
+        kept = compare.retention
+        rows += [
+            _Row(f"retention, {who}", format_value(kept[who].value), format_interval(kept[who]))
+            for who in ("base", "tuned")
+        ]
+    if compare:
+        console.print(Text(f"{compare.metrics[0].title}, {compare.n} test rows"), style="bold")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for column in ("", "score", "interval", "size", "same as f16", *(["tokens/s"] if bench else [])):
         table.add_column(column, justify="left" if not column else "right", no_wrap=bool(column))
-    blank = [""] if bench else []
-    if compare:
-        first = compare.metrics[0]
-        console.print(Text(f"{first.title}, {compare.n} test rows"), style="bold")
-        table.add_row(
-            "base model",
-            format_value(first.base.value, first.unit),
-            format_interval(first.base, first.unit),
-            "",
-            "",
-            *blank,
-        )
-        table.add_row(
-            "tuned model",
-            format_value(first.tuned.value, first.unit),
-            format_interval(first.tuned, first.unit),
-            "",
-            "",
-            *blank,
-            style="bold",
-        )
-        for name, pair in first.slices.items():
-            table.add_row(
-                Text(f"  {name}"[:24]),
-                format_value(pair["tuned"].value, first.unit),
-                format_interval(pair["tuned"], first.unit),
-                "",
-                "",
-                *blank,
-            )
-    unit = ladder.unit if ladder else "share"
-    if compare and ladder:  # fewer rows, and where answers are not compared (preferences) another metric
-        same, rows = ladder.metric == compare.metrics[0].name, ladder.levels[0].score.n
-        if not same or rows != compare.n:
-            table.add_row(
-                Text(f"files, {rows} rows" + ("" if same else f", {ladder.metric.replace('_', ' ')}")),
-                "",
-                "",
-                "",
-                "",
-                *blank,
-                style="dim",
-            )
-    for level in ladder.levels if ladder else []:
-        chosen = ladder is not None and level.level == ladder.recommended
-        paces = bench.levels.get(level.level, {}) if bench else {}  # a model that gives vectors only reads
-        pace = paces.get("gen_tps", paces.get("prompt_tps"))
-        speed = ["" if pace is None else f"{pace:.1f}"] if bench else []
-        cells = (
-            format_value(level.score.value, unit),
-            format_interval(level.score, unit),
-            get_size(level.size_bytes),
-            _percent(level.same_as_f16),
-        )
-        table.add_row(f"{level.level}{' *' if chosen else ''}", *cells, *speed, style="green" if chosen else "")
-    if compare and {"base", "tuned"} <= set(compare.retention):
-        for who in ("base", "tuned"):
-            kept = compare.retention[who]
-            table.add_row(f"retention, {who}", _percent(kept.value), _interval(kept), "", "", *blank)
+    for row in rows:
+        cells = (row.score, row.interval, row.size, row.same, *([row.speed] if bench else []))
+        table.add_row(Text(row.name), *cells, style=row.style)
     console.print(table)
     if ladder:
         console.print(Text(f"* recommended: {ladder.recommended}, {ladder.reason}"))

@@ -23,7 +23,7 @@ from gaslamp.report.dashboard.panels import EACH_REWARD, PANELS, get_panels
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.replay import Replay, find_recording
 from gaslamp.report.dashboard.series import EMA
-from gaslamp.report.dashboard.server import start_in_thread
+from gaslamp.report.dashboard.server import run_server, start_in_thread
 from gaslamp.report.dashboard.snapshot import get_marks, get_snapshot, get_update
 from gaslamp.report.dashboard.trainings import Metrics, Training
 from gaslamp.report.methods import describe_method
@@ -380,7 +380,7 @@ def test_a_second_dashboard_finds_the_first(
     (project / "outputs").mkdir()
     (project / launch.RECORD).write_text(json.dumps({"port": int(url.rsplit(":", 1)[1])}))
     assert launch.find_server(project) == url
-    launch.run_server(project, 18400, show=True)  # returns at once
+    run_server(project, 18400, show=True)  # returns at once
     assert "already runs" in capsys.readouterr().out
     server.should_exit = True
     monkeypatch.setattr(launch, "find_server", lambda root: pytest.fail("nobody is here: nothing is looked up"))

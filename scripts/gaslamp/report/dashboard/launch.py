@@ -1,9 +1,8 @@
-"""Starting the web dashboard: the port, one server for each project, and a browser only where a person could see it."""
+"""Finding the web dashboard of a project, starting it with a run, and a browser only where a person could see it."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,8 +10,7 @@ import webbrowser
 from pathlib import Path
 from typing import Protocol
 
-from gaslamp.core.files import read_json, write_json
-from gaslamp.export.llamacpp.server import get_free_port
+from gaslamp.core.files import read_json
 
 RECORD = Path("outputs") / "dashboard.json"  # which server shows this project
 IDLE_SECONDS = 1800.0  # a server that a run started ends when no tab was open for this long
@@ -52,32 +50,6 @@ def find_server(root: Path) -> str | None:
         return url if answer.json()["project"] == str(root.resolve()) else None
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
-
-
-def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = None) -> None:
-    """Serve ``root`` on the first free port from ``port`` on, until Ctrl-C; with ``show`` the browser opens."""
-    if url := find_server(root):
-        print(f"the dashboard of this project already runs: {url}", flush=True)
-        if show:
-            open_browser(url)
-        return
-    from gaslamp.report.dashboard.server import serve
-
-    found = get_free_port(port)
-    url = f"http://127.0.0.1:{found}"
-    print(
-        f"dashboard: {url}" + (f" (port {port} is taken)" if found != port else "") + "; Ctrl-C ends it, a run goes on",
-        flush=True,
-    )
-    write_json(root / RECORD, {"port": found, "pid": os.getpid()})
-    # uvicorn raises the signal again when it has closed: the record must still be removed
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    if show:
-        open_browser(url)
-    try:
-        serve(root, found, idle_seconds)
-    finally:
-        (root / RECORD).unlink(missing_ok=True)
 
 
 def open_at_start(root: Path, settings: DashboardSettings) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
+from gaslamp.report.dashboard.launch import open_browser
+from gaslamp.report.dashboard.server import start_in_thread
+from gaslamp.report.dashboard.terminal import watch
 
 SAMPLES = Path(__file__).parent / "samples"
 LONGEST = 30.0
@@ -107,9 +110,6 @@ def play(root: Path, name: str, speed: float, port: int, only: str | None) -> in
         player = threading.Thread(target=replay.run, args=(stop,), daemon=True)
         server = None
         if only != "terminal":
-            from gaslamp.report.dashboard.launch import open_browser
-            from gaslamp.report.dashboard.server import start_in_thread
-
             server, url = start_in_thread(Path(folder), port)
             print(f"replay of {recording} on {url}; Ctrl-C ends it", flush=True)
             open_browser(url)
@@ -119,8 +119,6 @@ def play(root: Path, name: str, speed: float, port: int, only: str | None) -> in
                 while True:
                     time.sleep(1)
             else:
-                from gaslamp.report.dashboard.terminal import watch
-
                 watch(Path(folder), None)
         except KeyboardInterrupt:
             pass

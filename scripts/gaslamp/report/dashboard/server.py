@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -18,9 +21,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gaslamp.core.files import write_json
 from gaslamp.export.llamacpp.server import get_free_port
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.hub import Hub, dump
+from gaslamp.report.dashboard.launch import RECORD, find_server, open_browser
 from gaslamp.report.dashboard.overview import get_overview
 from gaslamp.report.dashboard.series import POINTS
 from gaslamp.report.dashboard.snapshot import get_snapshot
@@ -158,3 +163,27 @@ def serve(root: Path, port: int, idle_seconds: float | None = None) -> None:
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
+
+
+def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = None) -> None:
+    """Serve ``root`` on the first free port from ``port`` on, until Ctrl-C; with ``show`` the browser opens."""
+    if url := find_server(root):
+        print(f"the dashboard of this project already runs: {url}", flush=True)
+        if show:
+            open_browser(url)
+        return
+    found = get_free_port(port)
+    url = f"http://127.0.0.1:{found}"
+    print(
+        f"dashboard: {url}" + (f" (port {port} is taken)" if found != port else "") + "; Ctrl-C ends it, a run goes on",
+        flush=True,
+    )
+    write_json(root / RECORD, {"port": found, "pid": os.getpid()})
+    # uvicorn raises the signal again when it has closed: the record must still be removed
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    if show:
+        open_browser(url)
+    try:
+        serve(root, found, idle_seconds)
+    finally:
+        (root / RECORD).unlink(missing_ok=True)
