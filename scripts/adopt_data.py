@@ -1,4 +1,4 @@
-"""Take up a file that was dropped into data/raw: set data.source, and the method that fits its columns, in config.yaml."""
+"""Take up a file in data/raw: set data.source, and the method that fits its columns, in config.yaml."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def main() -> None:
     with step(args.log, redirect=False):
         if args.out:
             toolchain = ensure_toolchain(get_cache_dir(), args.log)
-            say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); trying it on a tiny model")
+            say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); testing it on a tiny model")
             toolchain["proof"] = prove_toolchain(toolchain, args.log)
             write_json(args.out, toolchain)
             say(f"it converts, quantizes and serves ({toolchain['proof']['seconds']} s)")
@@ -34,7 +34,8 @@ def main() -> None:
         proven = prove_more_tools(toolchain, args.log)
         link_tools(toolchain["tools"], [toolchain["converter"], toolchain["lora_converter"]], args.links)
         say(
-            f"{args.links}: {', '.join(sorted(toolchain['tools']))} and the converters; {', '.join(proven)} tried on a tiny model"
+            f"{args.links}: {', '.join(sorted(toolchain['tools']))} and the converters; "
+            f"{', '.join(proven)} tested on a tiny model"
         )
 
 

@@ -1,4 +1,4 @@
-"""Check the Python that trains: is every package of the backend installed, and does it load? Run it with that Python."""
+"""Check that every package of the backend is installed and loads. Run it with the Python that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompt base or tuned with every test row and the retention prompts; decoding is greedy unless eval.sampling is set."""
+"""Prompt base or tuned with every test row and the retention prompts (greedy unless eval.sampling is set)."""
 
 from __future__ import annotations
 

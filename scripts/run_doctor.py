@@ -1,4 +1,4 @@
-"""Print one block to paste into an issue: versions, machine, backend, disk, llama.cpp, config problems, the last failure.
+"""Print one block to paste into an issue: versions, machine, backend, disk, llama.cpp, config, the last failure.
 
 It holds no tokens and no home folder. Exit code 1 when there is a problem.
 """

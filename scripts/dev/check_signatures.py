@@ -1,7 +1,7 @@
-"""Count `Any` in the signatures of public functions and methods, and public functions without a docstring, for each room.
+"""Count `Any` in signatures of public functions and methods, and public functions without a docstring, by room.
 
-A signature with `Any` tells neither the reader nor mypy what a function takes. It stays where a heavy third-party object is
-meant; everything else has a Protocol, a dataclass, a TypedDict, `object` or a type parameter.
+A signature with `Any` tells neither the reader nor mypy what a function takes. It stays where a heavy third-party
+object is meant; everything else has a Protocol, a dataclass, a TypedDict, `object` or a type parameter.
 """
 
 from __future__ import annotations

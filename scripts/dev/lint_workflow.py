@@ -1,16 +1,17 @@
-"""snakemake --lint over the rules, less what is meant: prints each remaining finding and exits with 1 when there is one."""
+"""Run snakemake --lint over the rules; print each finding that is not accepted below, exit code 1 if there is one."""
 
 import argparse
 import subprocess
 import sys
 
-# title of the lint -> why it is no fault here
+_GLOBAL = "Shell command directly uses variable {} from outside of the rule"
+# title of the lint -> why it is accepted here
 ACCEPTED = {
     "Specify a conda environment or container for each rule.": "pyproject.toml pins one environment for all rules",
-    "Shell command directly uses variable PYTHON from outside of the rule": "which interpreter runs a step is no reason to repeat it",
-    "Shell command directly uses variable TRAIN_PYTHON from outside of the rule": "the same, for the training rule",
-    "Shell command directly uses variable CONFIG_FILE from outside of the rule": "params.settings says what a step depends on",
-    "Shell command directly uses variable VISION_TOWER from outside of the rule": "checked when the model is fetched, no reason to fetch it again",
+    _GLOBAL.format("PYTHON"): "which interpreter runs a step is no reason to repeat it",
+    _GLOBAL.format("TRAIN_PYTHON"): "the same, for the training rule",
+    _GLOBAL.format("CONFIG_FILE"): "params.settings says what a step depends on",
+    _GLOBAL.format("VISION_TOWER"): "checked when the model is fetched, no reason to fetch it again",
 }
 
 
@@ -24,7 +25,7 @@ def main() -> int:
             place = line.removeprefix("Lints for ").rstrip(":")
         elif line.startswith("    * ") and line.removeprefix("    * ").rstrip(":") not in ACCEPTED:
             findings.append(f"{place}: {line.removeprefix('    * ')}")
-    if done.returncode and not place:  # it did not even read the rules
+    if done.returncode and not place:  # the rules could not be parsed
         findings.append(output.strip())
     print("\n".join(findings) or "snakemake --lint: clean")
     return 1 if findings else 0

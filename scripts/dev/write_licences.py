@@ -1,7 +1,7 @@
 """Write docs/licences.md: the licence of every package that pyproject.toml names, from the metadata of what is installed.
 
-A package that is not installed here (those of the extras mlx and cuda, for instance) keeps the licence that the page has; run
-this where it is installed to fill it in. `--environment` reads further environments, such as .venv-mlx.
+A package that is not installed here (those of the extras mlx and cuda, for instance) keeps the licence that the page
+has; run this where it is installed to fill it in. `--environment` reads further environments, such as .venv-mlx.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The model in every format: made by the rules in a copy of the finished project, read back, and refused where it must be."""
+"""The model in every format: exported in a copy of the finished project, read back, and refused where it must be."""
 
 from __future__ import annotations
 

@@ -303,7 +303,8 @@ sys.meta_path.insert(0, Blocker())
 def test_help_needs_nothing_heavy(script: str, tmp_path: Path) -> None:
     code = (
         BLOCKER % (HEAVY,)
-        + "import runpy; sys.path.insert(0, 'scripts'); sys.argv = [sys.argv[1], '--help']; runpy.run_path('scripts/' + sys.argv[0], run_name='__main__')"
+        + "import runpy; sys.path.insert(0, 'scripts'); sys.argv = [sys.argv[1], '--help']; "
+        + "runpy.run_path('scripts/' + sys.argv[0], run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, "-B", "-c", code, script],

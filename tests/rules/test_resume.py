@@ -132,7 +132,7 @@ def test_kill_of_everything_at_any_step(prepared: Path, undisturbed: list[float]
 
 
 def test_kill_of_a_training_that_learns_from_rewards(prepared: Path, tmp_path: Path) -> None:
-    """GRPO, killed at two random moments: all steps are made, no more, and step by step it meets the prompts and draws the completions of an undisturbed run."""
+    """GRPO, killed at two random moments: every step once, with the prompts and completions of an undisturbed run."""
     settings = {
         "method": "grpo",
         "train.max_steps": 16,

@@ -1,4 +1,4 @@
-"""What else than the adapter is judged (merged, a level, a server), public tasks, and answers kept by hand: each through its rule, for real."""
+"""Other targets than the adapter (merged, a level, a server), public tasks, and kept answers: each through its rule."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_public_tasks_are_asked_before_and_after(judged: Path) -> None:
 
 
 def test_answers_kept_in_a_talk_are_test_rows_of_the_next_run(finished: Path, tmp_path: Path) -> None:
-    """The command of make chat-eval with its keyboard from a pipe, then the data phase: a row more to test, the same rows to learn from."""
+    """make chat-eval with its input from a pipe, then the data phase: one more test row, the same training rows."""
     project = tiny.copy_project(finished, tmp_path)
     before = (project / "data/train.jsonl").read_bytes()
     done = subprocess.run(

@@ -15,9 +15,10 @@ from typing import Any
 
 
 def train(job: dict[str, Any]) -> dict[str, Any]:
-    """TRL's SFTTrainer on rows that are tokens already; time, tokens and loss of every step, and the peak of device memory.
+    """TRL's SFTTrainer on tokenized rows; time, tokens and loss of every step, and the peak of device memory.
 
-    ``device`` cuda and ``quantization`` 4bit in the job: what a person would write for one NVIDIA GPU; ``engine`` unsloth: with Unsloth.
+    ``device`` cuda and ``quantization`` 4bit in the job: what a person would write for one NVIDIA GPU; ``engine``
+    unsloth: with Unsloth.
     """
     if job.get("engine") == "unsloth":
         import unsloth  # noqa: F401  # before all others, which it patches

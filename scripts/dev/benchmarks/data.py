@@ -1,6 +1,7 @@
-"""``make bench-data``: the data phase against `datasets`, tokenization against the bare tokenizer, and how near-duplicate search grows.
+"""``make bench-data``: data phase against `datasets`, tokenization against the bare tokenizer, near-duplicates.
 
-Every measurement is a process of its own, so that its peak memory is its own: ``python -P bench_data.py PART JOB.json``.
+Every measurement is a process of its own, so that its peak memory is its own: ``python -P bench_data.py PART
+JOB.json``.
 """
 
 from __future__ import annotations
@@ -64,14 +65,17 @@ def write_rows(path: Path, count: int) -> None:
             n = number if number % 50 else number // 2
             picked = [WORDS[(n * (step + 3) + n // size**step) % size] for step in range(18)]
             question = f"Question {n}: what about the {' '.join(picked[:9])} in the {picked[9]}?"
-            answer = f"The {' '.join(picked[9:])} is number {n * 7919 % 1_000_003}, as the {picked[3]} \u2014 \u00fc \u4f60\u597d \U0001f642 says."
+            answer = (
+                f"The {' '.join(picked[9:])} is number {n * 7919 % 1_000_003}, "
+                f"as the {picked[3]} \u2014 \u00fc \u4f60\u597d \U0001f642 says."
+            )
             handle.write(
                 json.dumps({"question": question, "answer": answer, "topic": picked[0]}, ensure_ascii=False) + "\n"
             )
 
 
 class Watch:
-    """Seconds, seconds of processor, and the highest sum of resident memory, of this process and its children while the block runs.
+    """Wall and CPU seconds, and peak resident memory, of this process and its children while the block runs.
 
     Ratios are made of processor seconds: what else the machine does at that moment is not in them.
     """
@@ -126,7 +130,7 @@ def run_ours(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
-    """What a script with `datasets` does in one process: load_dataset, map, to_json. No duplicates are found, nothing is split."""
+    """What a script with `datasets` does in one process: load_dataset, map, to_json. No deduplication, no split."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -172,7 +176,7 @@ def run_tokenizer(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_encode(job: dict[str, Any]) -> dict[str, Any]:
-    """Ours: tokenize, mask, count lengths, and every check that looks at tokens; from the same text, and from rows (rendering too)."""
+    """Ours: tokenize, mask, count lengths, run every check on tokens; from text, and from rows (rendered too)."""
     from gaslamp.data import prepare
     from gaslamp.data.checking import Facts, Sample, load_checks
     from gaslamp.data.encode import split_row
@@ -241,7 +245,7 @@ def measure(folder: Path, part: str, **job: Any) -> dict[str, Any]:
 
 
 def measure_in_turns(folder: Path, *jobs: dict[str, Any], rounds: int = 2, **shared: Any) -> list[dict[str, Any]]:
-    """Each job once a round, and of each the run that took least: what else the machine does slows one side as much as the other."""
+    """Each job once a round, and the fastest run of each: other load on the machine slows both sides alike."""
     import shutil
 
     best: list[dict[str, Any]] = []
@@ -276,9 +280,7 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
     )
     tenth = measure(folder, "ours", source=str(small), off=[])
     rows = folder / next(folder.glob("ours-*/train.jsonl")).relative_to(folder)
-    say(
-        "(1) read, detect, convert, exact dedup, split, write; rows per second of processor, which the ratios are made of"
-    )
+    say("(1) read, detect, convert, exact dedup, split, write; rows per CPU second, which the ratios use")
     for name, result, size in (
         ("datasets, one process", theirs, count),
         ("ours, every row check", checked, count),
@@ -286,7 +288,8 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
         ("ours, a tenth", tenth, count // 10),
     ):
         say(
-            f"    {name:24}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   ({result['seconds']:7.1f} s by the clock)   peak {result['peak'] / 1e6:6.0f} MB"
+            f"    {name:24}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   "
+            f"({result['seconds']:7.1f} s wall)   peak {result['peak'] / 1e6:6.0f} MB"
         )
     say(f"    ratio {theirs['cpu'] / checked['cpu']:.1f} ({theirs['cpu'] / ours['cpu']:.1f} without row checks)")
 
@@ -300,7 +303,8 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
         ("ours, rendering too", own["cpu_from_rows"], own),
     ):
         say(
-            f"    {name:24}{result['tokens'] / seconds:10,.0f} tokens/s   {seconds:7.1f} s   peak {result['peak'] / 1e6:6.0f} MB"
+            f"    {name:24}{result['tokens'] / seconds:10,.0f} tokens/s   {seconds:7.1f} s   "
+            f"peak {result['peak'] / 1e6:6.0f} MB"
         )
     say(f"    ratio {own['cpu'] / bare['cpu']:.2f} ({own['cpu_from_rows'] / bare['cpu']:.2f} with the rendering)")
     result = {
@@ -319,7 +323,8 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
             near = measure(folder, "near", rows=str(rows), count=size)
             result["near"][str(size)] = near
             say(
-                f"    {size:>9,} rows {size / near['cpu']:10,.0f} rows/s   {near['cpu']:7.1f} s   peak {near['peak'] / 1e6:6.0f} MB, {near['found']} found"
+                f"    {size:>9,} rows {size / near['cpu']:10,.0f} rows/s   {near['cpu']:7.1f} s   "
+                f"peak {near['peak'] / 1e6:6.0f} MB, {near['found']} found"
             )
     write_json(out, result)
     return result

@@ -1,10 +1,11 @@
 """``make bench-gpu``: training on an NVIDIA GPU through our own training script against a bare TRL script, in one run.
 
-Models are random weights in the shape of real ones, made on the spot, so that nothing is downloaded; the text is a small
-grammar, so that the loss has something to learn and can be compared. Every row is a process of its own.
+Models are random weights in the shape of real ones, made on the spot, so that nothing is downloaded; the text is a
+small grammar, so that the loss has something to learn and can be compared. Every row is a process of its own.
 
-Model FLOPs of a token: 4 P + 6 layers x hidden x length (P parameters; forward 2 P, gradients of the activations 2 P, none
-of the frozen weights; causal attention 2 forward and 4 backward). What is computed again under checkpointing is not counted.
+Model FLOPs of a token: 4 P + 6 layers x hidden x length (P parameters; forward 2 P, gradients of the activations 2 P,
+none of the frozen weights; causal attention 2 forward and 4 backward). What is computed again under checkpointing is
+not counted.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def get_trainings(shape: str, steps: int) -> list[Training]:
 
 
 def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
-    """A Llama of random weights in bfloat16 with the tokenizer of ``tokenizer``; returns its facts, as fetch_model would."""
+    """A Llama with random bfloat16 weights and the tokenizer of ``tokenizer``; returns the facts of fetch_model."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -144,7 +145,7 @@ def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
 
 
 def write_rows(folder: Path, renderer: Any, rows: int, length: int, mixed: bool) -> None:
-    """``rows`` conversations of ``length`` tokens (mixed: log-normal, 64 up to length) as train.jsonl and as bare tokens."""
+    """``rows`` conversations of ``length`` tokens (mixed: log-normal from 64) as train.jsonl and as bare tokens."""
     draw = random.Random(7)
 
     def write_sentences(count: int) -> str:
@@ -212,10 +213,14 @@ class GpuBench:
         model = self.folder / f"model-{shape}"
         if not (model / "model.json").is_file():
             started = time.monotonic()
-            code = "import sys; from pathlib import Path; from benchmarks.gpu import write_model; write_model(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))"
+            code = (
+                "import sys; from pathlib import Path; from benchmarks.gpu import write_model; "
+                "write_model(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))"
+            )
             self.call("model", [sys.executable, "-c", code, str(model), shape, str(self.tokenizer)])
             say(
-                f"{shape}: {ModelFacts.read(model / 'model.json').parameters / 1e9:.2f} B random parameters in {time.monotonic() - started:.0f} s"
+                f"{shape}: {ModelFacts.read(model / 'model.json').parameters / 1e9:.2f} B random parameters "
+                f"in {time.monotonic() - started:.0f} s"
             )
         return ModelFacts.read(model / "model.json")
 
@@ -248,7 +253,7 @@ class GpuBench:
         return {**os.environ, **offline, "PYTHONPATH": os.pathsep.join(place for place in places if place)}
 
     def call(self, name: str, command: list[str], first: Path | None = None, cwd: Path | None = None) -> Path:
-        """Run a process to its end; its log. Raises GaslampError with the last lines when it fails or takes too long."""
+        """Run a process and return its log; GaslampError with the last lines when it fails or takes too long."""
         log = self.folder / f"{get_slug(name)}.log"
         left = self.deadline - time.monotonic()
         with log.open("w", encoding="utf-8") as handle:

@@ -1,7 +1,8 @@
 """Part of ``make bench-gpu``: the longest sequence that a training step of one row gets through on this GPU.
 
-Run as a program, in a process of its own: ``gpu_context.py job.json``. Each length is one whole step (forward, backward,
-optimizer) as the training's own probe makes it; doubled until memory runs out, then halved between; every result is written at once.
+Run as a program, in a process of its own: ``gpu_context.py job.json``. Each length is one whole step (forward,
+backward, optimizer) as the training's own probe makes it; doubled until memory runs out, then halved between; every
+result is written at once.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def search(fits: Callable[[int], bool], first: int, most: int, grain: int) -> in
 
 
 def main(job: dict[str, Any]) -> None:
-    """Load model and adapter once, then try lengths; writes {longest, tried: [[length, fits, seconds, GB] ...]} to job["out"]."""
+    """Load model and adapter once, then try lengths; write {longest, tried: [[length, fits, seconds, GB] ...]}."""
     if job["engine"] == "unsloth":
         import unsloth  # noqa: F401  # before all others, which it patches
     import torch

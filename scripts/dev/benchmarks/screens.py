@@ -73,7 +73,7 @@ def get_step(step: int, now: float) -> dict[str, Any]:
 
 @contextmanager
 def dashboard(root: Path, log: Path) -> Any:
-    """The dashboard of ``root`` in a process of its own: its address, its process, and the seconds until it answered."""
+    """The dashboard of ``root`` in its own process: its address, the process, and the seconds until it answered."""
     import httpx
     import psutil
 
@@ -174,7 +174,7 @@ def bench_server(folder: Path, steps: int = STEPS, tabs: int = TABS, seconds: fl
 
 @contextmanager
 def open_tab(root: Path) -> Any:
-    """The dashboard of ``root`` with one tab open: in Chromium when that and Playwright are here, else a client that reads the stream."""
+    """The dashboard of ``root`` with one tab open, in Chromium with Playwright, else a client of the stream."""
     import shutil
     import threading
 

@@ -128,7 +128,7 @@ class Bench:
 
 
 def bench_training(bench: Bench) -> dict[str, Any]:
-    """Our training script and bare TRL in turn, on the same tokens; times from step to step, whatever happens between."""
+    """Our training script and bare TRL in turn, on the same tokens; times are from step to step."""
     from gaslamp.models.template import Renderer
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
@@ -375,10 +375,10 @@ def _get_union(spans: list[tuple[datetime, datetime]]) -> float:
 
 
 def get_share(phases: Path) -> dict[str, Any] | None:
-    """How much of the newest whole run (training to roadbook in one go) went into what is neither training nor evaluation.
+    """The share of the newest whole run (training to roadbook in one go) that is neither training nor evaluation.
 
-    The clock runs from the start of its first step to the end of its last. Steps overlap: a moment counts as outside when
-    no training and no evaluation was at work. ``None`` when the log has no such run.
+    The clock runs from the start of its first step to the end of its last. Steps overlap: a moment counts as outside
+    when no training and no evaluation was at work. ``None`` when the log has no such run.
     """
     runs: list[list[Attempt]] = []
     reached: datetime | None = None
@@ -512,7 +512,8 @@ def show(result: dict[str, Any]) -> None:
             table.add_row(
                 "evaluation, lm-eval",
                 *rates,
-                f"{answers['harness_ratio']:.1f} x, {answers['harness_equal_answers']} of {answers['rows']} answers equal",
+                f"{answers['harness_ratio']:.1f} x, "
+                f"{answers['harness_equal_answers']} of {answers['rows']} answers equal",
             )
     if data := result.get("data"):
         rates = [f"{data[key]} rows/s" for key in ("our_rows_per_second", "bare_rows_per_second")]
@@ -546,14 +547,18 @@ def show(result: dict[str, Any]) -> None:
     console.print(f"\n{load}", style="dim")
     if share:
         console.print(
-            f"last whole run of {result['project']}: {get_duration(share['wall_seconds'])}, training {get_duration(share['training_seconds'])}, "
-            f"evaluation {get_duration(share['evaluation_seconds'])}, outside both {get_duration(share['outside_seconds'])} ({share['outside_percent']} %)"
+            f"last whole run of {result['project']}: {get_duration(share['wall_seconds'])}, "
+            f"training {get_duration(share['training_seconds'])}, "
+            f"evaluation {get_duration(share['evaluation_seconds'])}, "
+            f"outside both {get_duration(share['outside_seconds'])} ({share['outside_percent']} %)"
         )
     elif result["project"]:
         console.print(
-            f"{result['project']} has no whole run in logs/phases.jsonl: the share outside training and evaluation is not known"
+            f"{result['project']} has no whole run in logs/phases.jsonl: the share outside training and evaluation "
+            "is not known"
         )
     else:
         console.print(
-            "no project under projects/: the share outside training and evaluation is not known (make run, then make bench)"
+            "no project under projects/: the share outside training and evaluation is not known "
+            "(make run, then make bench)"
         )

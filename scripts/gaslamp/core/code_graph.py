@@ -1,6 +1,6 @@
 """Which files a script depends on: so that editing a module reruns exactly the rules that use it.
 
-Standard library only and no imports of the code itself: the Snakefile asks this at every parse.
+Standard library only and no imports of the code itself: the Snakefile calls this at every parse.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def get_code(script: str, *plugins: str) -> list[str]:
 
     Args:
         script: file name in scripts/.
-        plugins: what no import shows: plug-ins that are found by name at run time, such as ``methods/sft``, and data
-            files, with their ending. A file of that name in the project itself (``metrics/mine``) wins, as in the registry.
+        plugins: dependencies that no import shows: plug-ins that are found by name at run time, such as
+            ``methods/sft``, and data
+            files, with their ending. A file of that name in the project itself (``metrics/mine``) wins, as in the
+            registry.
     """
     waiting = [SCRIPTS / script]
     for name in plugins:

@@ -87,7 +87,8 @@ class Artefact(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             raise GaslampError(
-                f"{path} is not a {cls.__name__} file of this version: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}",
+                f"{path} is not a {cls.__name__} file of this version: "
+                f"{error.errors()[0]['msg']} at {error.errors()[0]['loc']}",
                 f"delete {path} and run snakemake again",
             ) from error
 
@@ -300,7 +301,8 @@ class Level(BaseModel):
     bits_per_weight: float
     score: Score
     slices: dict[str, Score] = Field(default_factory=dict)
-    same_as_f16: float  # share of rows with the outcome of f16: the answer, the rank of the right text, which answer is scored higher
+    # share of rows with the outcome of f16: the answer, the rank of the right text, which answer is scored higher
+    same_as_f16: float
     stop_rate: float
     seconds: float
     within_tolerance: bool
@@ -351,8 +353,8 @@ class Bench(Artefact):
     """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
 
     levels: dict[str, dict[str, float]]
-    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s), and where there is
-    text enough perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)"""
+    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s), and with enough text
+    perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
     n_prompt: int
     n_gen: int
     threads: int

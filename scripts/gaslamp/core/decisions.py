@@ -1,7 +1,7 @@
 """The contract for each choice that the program makes by itself: what was chosen, and why.
 
-``train.json`` and ``preflight.json`` hold lists of them; every page shows them. Files written by version 0.1 hold a mapping of
-``name`` to ``"value: reason"`` instead; ``read_decisions`` reads both forms.
+``train.json`` and ``preflight.json`` hold lists of them; every page shows them. Files written by version 0.1 hold a
+mapping of ``name`` to ``"value: reason"`` instead; ``read_decisions`` reads both forms.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Interrupted(GaslampError):
 def exit_with_help(main: Callable[[], int | None]) -> None:
     """Run a script's ``main`` and end the process with its exit code.
 
-    A GaslampError becomes its text and exit code, anything else keeps its traceback. Paths are printed as they work where
-    the command was typed (core/places.py).
+    A GaslampError becomes its text and exit code, anything else keeps its traceback. Paths are printed as they work
+    where the command was typed (core/places.py).
     """
     if os.environ.get(PREFIX):
         sys.stdout, sys.stderr = LocalizedStream(sys.stdout), LocalizedStream(sys.stderr)  # type: ignore[assignment]

@@ -1,9 +1,10 @@
-"""Metrics on their way from a training process to every screen: one JSON object a line, appended, never parsed from prints.
+"""Training events in metrics.jsonl: one JSON object a line, written by the training, read by every screen.
 
 Kinds of events (key ``event``): ``start`` (settings, rows, steps), ``step`` (step, loss, learning_rate, grad_norm ...),
-``choice`` (what was left open: changes, reasons, need_gb by part, room_gb) and ``fit`` (the rows of a pass after the measured probes),
-``adapt`` (memory ran out: rung, changes), ``eval`` (step, valid_loss), ``save`` (step, path), ``end`` (status completed | interrupted | error, reason).
-NaN and infinity travel as null with ``<name>_flag`` beside them, because JSON has no word for them.
+``choice`` (settings that were chosen: changes, reasons, need_gb by part, room_gb), ``fit`` (the batch size after
+measured probes), ``adapt`` (memory ran out: rung, changes), ``eval`` (step, valid_loss), ``save`` (step, path),
+``end`` (status completed | interrupted | error, reason). NaN and infinity are written as null with ``<name>_flag``,
+because JSON has no value for them.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Events:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
-            path.write_bytes(data[: data.rfind(b"\n") + 1])  # a kill cut the last line
+            path.write_bytes(data[: data.rfind(b"\n") + 1])  # the last line of a process that was killed is incomplete
 
     def write(self, event: str, **values: Any) -> None:
-        """Append one event with the time (seconds since the epoch) and the key of what is trained."""
+        """Append one event with the time (seconds since the epoch) and the key of the training."""
         if self.silent:
             return
         line: dict[str, Any] = {"time": round(time.time(), 3), "event": event, "key": self.key}

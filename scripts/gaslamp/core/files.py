@@ -25,7 +25,7 @@ def write_text(path: str | Path, text: str) -> None:
         raise GaslampError(
             f"cannot write {path}: {error.strerror}",
             f"make the folder writable (chmod u+w {path.parent}) or free disk space, then run the same command",
-            "the project stands on a read-only file system: copy it somewhere else",
+            "the project is on a read-only file system: copy it elsewhere",
         ) from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
@@ -46,12 +46,20 @@ def _umask() -> int:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as JSON, atomically; NaN and infinity are refused because JSON has no word for them."""
+    """Write ``value`` as JSON, atomically.
+
+    Raises:
+        ValueError: it holds NaN or infinity, which JSON cannot express.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file that an earlier rule wrote; a missing or broken one names the rule's fix."""
+    """Read a JSON file that an earlier rule wrote.
+
+    Raises:
+        GaslampError: it is missing or no JSON; the fix is to run the rule again.
+    """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -70,7 +78,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON-lines file that this project wrote; a cut last line (a kill) is left out."""
+    """Yield the objects of a JSON-lines file of this project, without a last line that a kill cut off."""
     with Path(path).open(encoding="utf-8") as handle:
         for line in handle:
             if not line.endswith("\n"):
@@ -106,7 +114,7 @@ def sha256_path(path: str | Path) -> str:
 
 
 def get_cache_dir() -> Path:
-    """The per-user cache for big shared things: ``$GASLAMP_CACHE``, else ``$XDG_CACHE_HOME``/gaslamp, else ``~/.cache/gaslamp``."""
+    """The per-user cache: ``$GASLAMP_CACHE``, else ``$XDG_CACHE_HOME``/gaslamp, else ``~/.cache/gaslamp``."""
     if value := os.environ.get("GASLAMP_CACHE"):
         return Path(value).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gaslamp"
@@ -117,8 +125,8 @@ def lock(path: str | Path, waiting: str) -> Iterator[None]:
     """Hold an inter-process lock file; it is freed by the kernel when its process dies, so it never goes stale.
 
     Args:
-        path: the lock file; made when missing.
-        waiting: what to tell the user while another process holds it.
+        path: the lock file; created when missing.
+        waiting: printed while another process holds it.
     """
     from filelock import FileLock, Timeout
 

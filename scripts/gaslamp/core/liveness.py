@@ -6,7 +6,7 @@ TOLERANCE = 2.0  # seconds between the start of a process and the time that it r
 
 
 def is_alive(pid: object, started: float) -> bool:
-    """Whether the process ``pid`` still runs and had started by ``started``: a later process with its number does not count.
+    """Whether the process ``pid`` still runs and had started by ``started``; a later one with that number is another.
 
     Args:
         pid: its number; anything but a positive integer is no process.

@@ -29,7 +29,7 @@ def download_package(
         options: further pip options.
         env: variables added to the environment of pip.
         log: receives all that pip prints; standard output when None.
-        otherwise: how to do without the download, said in the errors.
+        otherwise: how to do without the download, for the errors.
 
     Returns:
         The downloaded file.
@@ -78,13 +78,15 @@ def download_package(
         raise GaslampError(
             f"{requirement} is not the file that was tested: its sha256 is not {sha256}",
             "run the same command again: the download may have been cut",
-            "the package index serves a changed file: ask whoever runs it, do not use this one",
+            "the package index serves a changed file: report it to its operator, and do not use this file",
         )
     lines = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
     raise GaslampError(
-        f"cannot download {requirement}: {' '.join(lines[-2:])[-400:] or 'pip said nothing'}",
+        f"cannot download {requirement}: {' '.join(lines[-2:])[-400:] or 'no message from pip'}",
         "connect this machine to the internet, or point pip at your package mirror, and run the same command",
-        f"a proxy or firewall blocks the package index{'; all of pip is in ' + str(log) if log else ''}{'. Also: ' + otherwise if otherwise else ''}",
+        "a proxy or firewall blocks the package index"
+        + (f"; the output of pip is in {log}" if log else "")
+        + (f". Also: {otherwise}" if otherwise else ""),
     )
 
 

@@ -1,7 +1,8 @@
 """Paths as they work where the user stands: `make run` in the repository prints ``projects/<name>/outputs/...``.
 
-The repository's Makefile runs a project's Makefile in the project's folder and says in GASLAMP_PREFIX how that folder is
-called from where the command was typed. What goes to the terminal is localized; files keep paths relative to the project.
+The repository's Makefile runs a project's Makefile in the project's folder and says in GASLAMP_PREFIX how that folder
+is called from where the command was typed. What goes to the terminal is localized; files keep paths relative to the
+project.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _COMMAND = re.compile(rf"(?<![\w-])make ({_TARGETS})(?![\w-]| PROJECT=)")
 def localize(text: str) -> str:
     """``text`` with every path of the project as it works where the command was typed.
 
-    Commands get PROJECT=... when the user named the project that way. A path of a folder that the project does not have is
-    left as it is.
+    Commands get PROJECT=... when the user named the project that way. A path of a folder that the project does not
+    have is left as it is.
     """
     prefix = os.environ.get(PREFIX, "")
     if not prefix:

@@ -1,6 +1,7 @@
-"""Several processes of one training, one for each GPU: how they are started, who writes, and who decides.
+"""Several processes of one training, one for each GPU: how they start, which one writes files, which one decides.
 
-Accelerate, inside the trainer, splits the batches and adds the gradients. Files, events and progress lines come from the first process alone.
+Accelerate, inside the trainer, splits the batches and sums the gradients. Only the first process writes files, events
+and progress lines.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 from gaslamp.core.ports import get_private_port
 
 T = TypeVar("T")
-GRACE = 60.0  # seconds that the others get to save when one process has ended with an error
+GRACE = 60.0  # seconds in which the other processes may save after one has failed
 
 
 def get_rank() -> int:
@@ -42,7 +43,7 @@ def is_first() -> bool:
 def run_all(count: int, arguments: list[str]) -> int:
     """Run this very script ``count`` times together; the exit code of the first that failed, or 0.
 
-    torch.distributed.run does the same, but answers a termination with tracebacks of its own on the terminal of a person.
+    torch.distributed.run does the same, but prints tracebacks of its own when it is terminated.
 
     Args:
         count: processes on this machine.
@@ -67,24 +68,24 @@ def run_all(count: int, arguments: list[str]) -> int:
                 process.send_signal(number)
 
     signal.signal(signal.SIGTERM, end_all)
-    signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C reaches the whole group by itself
-    patience = None
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C reaches the whole process group anyway
+    deadline = None
     while any(process.poll() is None for process in processes):
-        if patience is None and any(process.poll() for process in processes):
-            patience = time.monotonic() + GRACE  # the others would wait for the one that is gone
-        if patience is not None and time.monotonic() > patience:
+        if deadline is None and any(process.poll() for process in processes):
+            deadline = time.monotonic() + GRACE  # the others would wait for the one that is gone
+        if deadline is not None and time.monotonic() > deadline:
             end_all(signal.SIGKILL)
         time.sleep(0.2)
     return next((process.returncode if process.returncode > 0 else 1 for process in processes if process.returncode), 0)
 
 
 def get_log(log: Path) -> Path:
-    """Where a process that is not the first writes what it would say."""
+    """The log of a process that is not the first."""
     return log.with_name(f"{log.stem}.process{get_rank()}{log.suffix}")
 
 
 def agree(value: T) -> T:
-    """The first process's ``value``, in all of them: whether to save or to stop must be one decision, or they wait for ever."""
+    """The ``value`` of the first process, in all: when to save or stop must be one decision, or they deadlock."""
     if get_count() == 1:
         return value
     from torch import distributed

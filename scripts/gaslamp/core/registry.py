@@ -1,7 +1,7 @@
 """Plug-ins found by file name: ``data/formats/alpaca.py`` is the format ``alpaca``. No decorators, nothing to register.
 
-Metrics, rewards and checks may also stand in the project itself, in a folder of that name next to config.yaml: ``metrics/mine.py``
-is the metric ``mine``, and replaces one of the library with the same name.
+Metrics, rewards and checks may also be in the project itself, in a folder of that name next to config.yaml:
+``metrics/mine.py`` is the metric ``mine``, and replaces one of the library with the same name.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def get(kind: str, name: str) -> ModuleType:
     """The module of one plug-in.
 
     Raises:
-        GaslampError: there is none of that name (the nearest one is suggested), or the project's own file does not load.
+        GaslampError: there is none of that name (the nearest one is suggested), or the project's own file does not
+            load.
     """
     if problem := find_name_problem(kind, name):
         cause, _, hint = problem.partition("; ")
@@ -76,7 +77,8 @@ def get(kind: str, name: str) -> ModuleType:
 def get_room_modules(stem: str) -> list[ModuleType]:
     """The module called ``stem`` of each room that has one, sorted by room: how a lower room calls upper ones.
 
-    Example: ``get_room_modules("config_check")`` gives ``gaslamp.data.config_check``, ``gaslamp.models.config_check`` and so on.
+    Example: ``get_room_modules("config_check")`` gives ``gaslamp.data.config_check``, ``gaslamp.models.config_check``
+    and so on.
     """
     rooms = sorted(file.parent.name for file in LIBRARY.glob(f"*/{stem}.py"))
     return [importlib.import_module(f"gaslamp.{room}.{stem}") for room in rooms]

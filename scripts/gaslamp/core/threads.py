@@ -1,4 +1,4 @@
-"""Threads and noise of a process that will import torch: set before the import. Apart from the backends, because evaluation uses it too."""
+"""Threads and log noise of a process that will import torch: set before the import, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ BUSY_PERCENT = 20.0
 
 
 def prepare_process() -> str:
-    """Set what must stand before torch is imported, and return the choice with its reason.
+    """Set the environment variables that torch reads at import, and return the choice with its reason.
 
     PyTorch's waiting threads spin. On a quiet machine that is fastest: 1.75 s a step against 2.2 s when they sleep.
-    Beside another process on the same cores (llama.cpp being built, say) it is far slower: the same steps took 55 s
-    against 16 s. So the processor is looked at for half a second first.
-    Snakemake counts one thread for the step, so all cores are named here.
+    With another process on the same cores (llama.cpp being built) it is far slower: the same steps took 55 s against
+    16 s. So the load is measured for half a second first.
+    Snakemake counts one thread for the step, so the number of cores is set here.
     """
     import psutil
 
@@ -28,8 +28,8 @@ def prepare_process() -> str:
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     load = psutil.cpu_percent(interval=0.5)
     if "OMP_WAIT_POLICY" in os.environ:
-        return f"{cores} threads, {os.environ['OMP_WAIT_POLICY']} while they wait: as the environment says"
+        return f"{cores} threads, {os.environ['OMP_WAIT_POLICY']} while they wait, set by OMP_WAIT_POLICY"
     if load > BUSY_PERCENT:
         os.environ["OMP_WAIT_POLICY"] = "passive"
-        return f"{cores} threads that sleep while they wait: others use {load:.0f} % of the processor"
-    return f"{cores} threads that spin while they wait: the machine is quiet ({load:.0f} % used by others)"
+        return f"{cores} threads that sleep while they wait: other processes use {load:.0f} % of the processor"
+    return f"{cores} threads that spin while they wait: the machine is idle ({load:.0f} % used by other processes)"

@@ -32,7 +32,7 @@ HIDDEN = frozenset(
 
 
 class _Visitor(ast.NodeVisitor):
-    """Collects what a file imports of this library: at the top, and inside functions. Imports for types alone do not count."""
+    """Collects what a file imports of this library, at the top and inside functions, apart from imports for types."""
 
     def __init__(self) -> None:
         self.top: set[str] = set()

@@ -1,4 +1,4 @@
-"""One training in two processes: the same steps as one process with twice the batch, one writer, one decision to save and stop."""
+"""One training in two processes: the steps of one process with twice the batch, one writer, one decision to stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""make bench-gpu without a GPU: its bookkeeping. Its parts were rehearsed by hand on a processor (--tiny), see docs/hardware.md."""
+"""make bench-gpu without a GPU: its bookkeeping. Its parts were run by hand on a CPU (--tiny), see docs/hardware.md."""
 
 from __future__ import annotations
 
