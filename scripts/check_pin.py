@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.scaffold import check_pin
+from gaslamp.config.pin import check_pin
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 

@@ -9,8 +9,9 @@ import os
 import sys
 from pathlib import Path
 
+from gaslamp.config.pin import is_behind
 from gaslamp.config.projects import find_project
-from gaslamp.config.scaffold import ensure_current, is_behind
+from gaslamp.config.scaffold import ensure_current
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 

@@ -19,7 +19,7 @@ BANNED = {
     r"mend(s|ed|ing)?": "fix",
     r"shall": "should, must, will",
     r"(tell|tells|telling|told)": "report, log, record, emit, show",
-    r"asked": "evaluated, scored, prompted, requested",
+    r"(?<!frequently )asked": "evaluated, scored, prompted, requested",
     r"beside": "next to, in addition to; companion file",
     r"speaks?": "log, warn, fail, describe",
     r"by heart": "memorized, overfitting",

@@ -383,7 +383,7 @@ def test_status_of_a_fresh_project(default_project: Path, home: Path) -> None:
         (None, "config.yaml does not exist"),
     ],
 )
-def test_make_run_tells_what_is_wrong_with_the_config(
+def test_make_run_says_what_is_wrong_with_the_config(
     default_project: Path, tmp_path: Path, home: Path, text: str | None, message: str
 ) -> None:
     project = tmp_path / "project"
@@ -534,7 +534,8 @@ def test_doctor_is_one_block_without_secrets(default_project: Path, tmp_path: Pa
 
 
 def test_current_project_is_kept(tmp_path: Path) -> None:
-    from gaslamp.config.scaffold import ensure_current, is_behind
+    from gaslamp.config.pin import is_behind
+    from gaslamp.config.scaffold import ensure_current
 
     first, is_new = ensure_current(tmp_path / "projects", ROOT)
     assert is_new and first.name == f"order_extraction_{TODAY}"

@@ -64,7 +64,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_says_what_it_is_and_loads_light(kind: str, name: str) -> None:
     module = get(kind, name)
-    assert (module.__doc__ or "").strip(), "a docstring tells what it is"
+    assert (module.__doc__ or "").strip(), "a docstring says what it is"
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {
@@ -132,7 +132,7 @@ def test_page_of_a_method(name: str) -> None:
         ),
     ]
     absent = [option for option in module.Settings.model_fields if not any(f"`{option}`" in text for text in linked)]
-    assert absent == [], "every setting is told, here or on the page it names"
+    assert absent == [], "every setting is described, here or on the page that it links"
     if "## Data\n\n```json\n" in page:
         example = page.partition("```json\n")[2].partition("\n```")[0]
         assert find_format([json.loads(example)], kinds=module.KINDS)[1].KIND in module.KINDS

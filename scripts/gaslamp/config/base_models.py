@@ -78,7 +78,7 @@ def find_vision_tower_problem(config: Mapping[str, object]) -> str | None:
     """Why llama.cpp cannot convert the vision tower of a checkpoint with this config.json.
 
     Returns:
-        The reason; ``None`` when it can, as far as the architecture's name tells.
+        The reason; ``None`` when it can, judging by the architecture's name.
     """
     names = config.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else "unknown"

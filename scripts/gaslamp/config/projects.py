@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.scaffold import RECORD
+from gaslamp.config.pin import RECORD
 from gaslamp.core.errors import GaslampError
 
 

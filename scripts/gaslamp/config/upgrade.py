@@ -1,4 +1,4 @@
-"""A project's pinned files are replaced by those of a newer version, after what changes was shown."""
+"""``make upgrade``: shows what a newer version changes, then replaces the pinned files of a project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gaslamp.config.scaffold import RECORD, bake, check_pin, get_pin, link_profiles, read_record
+from gaslamp.config.pin import RECORD, check_pin, get_pin, read_record
+from gaslamp.config.scaffold import bake, link_profiles
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 
@@ -26,7 +27,7 @@ class Upgrade:
     new: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
-    """Edited or missing files that FORCE=1 writes anew."""
+    """Edited or missing files that FORCE=1 writes again."""
     changelog: str = ""
 
     @property
@@ -52,7 +53,7 @@ def upgrade_project(
         show: called with the changes before the first file is replaced.
 
     Raises:
-        GaslampError: pinned files were edited, or the repository cannot be had.
+        GaslampError: pinned files were edited, or the repository cannot be read.
     """
     record, changes = read_record(project), check_pin(project)
     edited = changes["edited"] + changes["missing"]
@@ -138,7 +139,7 @@ def get_room(name: str) -> str:
 
 
 def group_by_room(upgrade: Upgrade) -> dict[str, list[str]]:
-    """Room -> its changed files, each with what happens to it (changed, new, removed, restored); rooms in the order of their names."""
+    """Room -> its files, each with what happens to it (changed, new, removed, restored); rooms sorted by name."""
     rooms: dict[str, list[str]] = {}
     kinds = {"changed": upgrade.replaced, "new": upgrade.new, "removed": upgrade.removed, "restored": upgrade.restored}
     for kind, names in kinds.items():

@@ -362,7 +362,7 @@ class Bench(Artefact):
 
 
 class LoraFile(Artefact):
-    """outputs/<run>/lora/lora.json: the adapter as GGUF beside it, or why there is none."""
+    """outputs/<run>/lora/lora.json: the adapter as a GGUF file, or why there is none."""
 
     file: str | None
     scale: float  # at which it is exactly what was trained

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gaslamp import __version__
 from gaslamp.config.load import read_config
-from gaslamp.config.scaffold import RECORD, check_pin
+from gaslamp.config.pin import RECORD, check_pin
 from gaslamp.config.slices import load_slice
 from gaslamp.core import registry
 from gaslamp.core.console import get_size

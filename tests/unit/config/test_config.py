@@ -37,7 +37,7 @@ def test_empty_config_is_the_default(tmp_path: Path) -> None:
     assert load(tmp_path, "") == Config()
 
 
-def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = "\n".join(
         [
             "backnd: cpu",  # 1
@@ -142,12 +142,12 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     assert problems == [f"line 2: {tmp_path} is not a model folder: {tmp_path / 'config.json'} is missing"]
 
 
-def test_conflicts_are_told_together(tmp_path: Path) -> None:
+def test_conflicts_are_listed_together(tmp_path: Path) -> None:
     problems = get_problems(tmp_path, "data:\n  source: a.csv\nmodel:\n  source: ./b\ndeploy:\n  level: q5_0\n")
     assert [problem.split(":")[0] for problem in problems] == ["line 2", "line 4", "line 6"]
 
 
-def test_conflicts_are_told_beside_misspelt_keys(tmp_path: Path) -> None:
+def test_conflicts_are_listed_with_misspelt_keys(tmp_path: Path) -> None:
     problems = get_problems(
         tmp_path,
         "data:\n  source: a.csv\n  sytem: x\ntrain:\n  epochs: many\n  lora: {r: 0}\neval: 3\nexport: {levels: [q9]}\n",
@@ -231,7 +231,7 @@ def test_every_key_has_a_description() -> None:
 
 
 def test_null_is_the_preset_of_the_method(tmp_path: Path) -> None:
-    """What the config leaves open the method says; a slice hands the values on, and only those it was asked for."""
+    """What the config leaves open the method says; a slice hands the values on, and only the requested ones."""
     sft, dpo = (load(tmp_path, f"method: {name}\ntrain:\n  batch_size: 3\n") for name in ("sft", "dpo"))
     assert (sft.train.learning_rate, sft.train.batch_size, sft.train.max_length) == (1e-3, 3, 512)
     assert (dpo.train.learning_rate, dpo.train.batch_size, dpo.train.max_length) == (5e-6, 3, 1024)

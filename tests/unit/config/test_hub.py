@@ -50,7 +50,7 @@ def test_model_and_data_come_from_a_hub(tmp_path: Path) -> None:
     )
     values: dict[str, Any] = {"model": {"source": "me/tiny"}, "data": {"source": "me/orders", "rehearsal": 0}}
     config = Config.model_validate(values)
-    with hub_stub.serve_hub(root) as (url, asked):
+    with hub_stub.serve_hub(root) as (url, requested):
         model = ["--out", str(home / "model.json"), "--log", str(home / "model.log")]
         done = run(url, home, "fetch_model.py", "--config", str(write_config(config, home)), *model)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -58,7 +58,7 @@ def test_model_and_data_come_from_a_hub(tmp_path: Path) -> None:
         assert (
             facts["name"] == "me_tiny"
             and facts["revision"] == hub_stub.COMMIT
-            and not any("evil" in path for path in asked)
+            and not any("evil" in path for path in requested)
         )
         places = [f"--{name}={home / f'{name}.jsonl'}" for name in ("train", "valid", "test")]
         places += [
