@@ -24,7 +24,7 @@ from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
-from gaslamp.models.base import get_model_name
+from gaslamp.config.base_models import get_model_name
 from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the

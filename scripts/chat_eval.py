@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gaslamp.config.base_models import get_model_name
 from gaslamp.config.load import read_config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.cli import get_parser
@@ -11,7 +12,6 @@ from gaslamp.core.console import redirected
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.rows import can_adapt
 from gaslamp.evaluate.prompts import KEPT_ROWS
-from gaslamp.models.base import get_model_name
 from gaslamp.train.method import get_artefact, get_method
 
 

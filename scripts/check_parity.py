@@ -50,7 +50,7 @@ def main() -> None:
             load_slice(args.config, KEYS),
             gguf=args.gguf,
             predictions=predictions,
-            beside=args.companion,
+            companion=args.companion,
             log=server_log,
             **paths,
         )

@@ -6,7 +6,7 @@ from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
-from gaslamp.export.served import evaluate_gguf
+from gaslamp.export.evaluate_gguf import evaluate_gguf
 
 KEYS = (
     "method",

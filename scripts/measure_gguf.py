@@ -20,7 +20,7 @@ def main() -> None:
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, redirect=False):
-        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, answers=not args.vectors)
+        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, generates=not args.vectors)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.action == "start":
         from gaslamp.config.load import read_config
-        from gaslamp.serve.chat import serve
+        from gaslamp.serve import server
         from gaslamp.train.method import get_pooling
 
         config = read_config("config.yaml")
@@ -37,11 +37,13 @@ def main() -> None:
             config.project.name,
         )
         if get_pooling(config.method):
-            serve.start_vectors(*what, method=config.method)
+            server.start_vectors(*what, method=config.method)
         else:
-            serve.start(*what, args.open, compare=deploy.compare and not args.tuned_alone, domain=config.project.domain)
+            server.start(
+                *what, args.open, compare=deploy.compare and not args.tuned_alone, domain=config.project.domain
+            )
     elif args.action == "stop":
-        from gaslamp.serve.chat.serve import stop
+        from gaslamp.serve.server import stop
 
         stop()
     else:

@@ -37,7 +37,7 @@ def test_images_reach_a_vision_model(browser: Any, finished: Path, tmp_path: Pat
     toolchain = read_json(finished / "resources" / "llama.cpp" / "toolchain.json")
     checkpoint, folder = tiny.write_idefics_checkpoint(tmp_path / "model"), tmp_path / "page"
     convert_to_gguf(toolchain, checkpoint, tmp_path / "model.gguf")
-    convert_to_gguf(toolchain, checkpoint, tmp_path / "mmproj.gguf", eyes=True)
+    convert_to_gguf(toolchain, checkpoint, tmp_path / "mmproj.gguf", mmproj=True)
     build_page(folder, "general")
     write_facts(folder, FACTS)
     server = LlamaServer(

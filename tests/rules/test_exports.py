@@ -18,8 +18,8 @@ from gaslamp.core.files import read_json, write_json
 from gaslamp.environment.base_model import get_shape
 from gaslamp.environment.preflight import REPORTS_BYTES
 from gaslamp.export import preflight as export_preflight
+from gaslamp.export.artefacts import require_parity
 from gaslamp.export.exporters import adapter, hub, merged, mlx, vllm
-from gaslamp.export.sources import require_parity
 from gaslamp.train import preflight as train_preflight
 
 

@@ -217,7 +217,7 @@ def test_serving_before_a_run_or_of_a_failed_gate(project: Path, finished: Path,
     done = tiny.run(sys.executable, "scripts/serve_model.py", "start", cwd=copy)
     assert (
         done.returncode == 1
-        and "the parity gate failed: it bites" in done.stderr
+        and "the parity check failed, so there is nothing to serve: it bites" in done.stderr
         and not (copy / "outputs/serve.json").exists()
     )
     done = tiny.run(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from gaslamp.core.errors import GaslampError
+
 
 def get_private_port() -> int:
     """A free port that the system picks, for a server that only this process uses.
@@ -14,3 +16,29 @@ def get_private_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def get_free_port(first: int, tries: int = 100) -> int:
+    """The first port from ``first`` on that can be bound on 127.0.0.1.
+
+    Raises:
+        GaslampError: none of ``tries`` ports can.
+    """
+    for port in range(first, min(first + tries, 65536)):
+        if is_free(port):
+            return port
+    raise GaslampError(
+        f"no free port from {first} to {first + tries - 1} on 127.0.0.1",
+        "stop the servers you no longer need (make stop in their projects) and run the same command",
+    )
+
+
+def is_free(port: int) -> bool:
+    """Whether ``port`` can be bound on 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

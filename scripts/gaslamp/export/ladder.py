@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
 from gaslamp.config.levels import get_level, is_with_imatrix
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Bench, Compare, Ladder, Level, Provenance
 from gaslamp.core.files import read_jsonl
@@ -30,13 +31,14 @@ MEASURED = (
 
 
 def build_ladder(
-    settings: Any, gguf: list[Path], predictions: list[Path], bench: Path, compare: Path, test: Path, out: Path
+    settings: Slice, gguf: list[Path], predictions: list[Path], bench: Path, compare: Path, test: Path, out: Path
 ) -> Ladder:
     """Score every level on the test set and recommend one.
 
     Args:
         settings: slice with export.tolerance, export.imatrix, export.ladder_rows, eval, method, data.slice and train.rewards.
-        gguf, predictions: one file each for every level, in the same order; f16 is among them.
+        gguf: one file for each level, f16 among them.
+        predictions: of each level, in the same order.
         bench: bench.json, for what each level costs and how far it is from f16.
         compare: compare.json, for the score of the evaluated adapter.
         test: data/test.jsonl.
@@ -53,7 +55,7 @@ def build_ladder(
     }
     judged = [n for n in range(len(rows)) if all(values[n] is not None for values in found_scores.values())]
     rows = [rows[n] for n in judged]
-    # more is better from here on: a metric that counts errors is turned round for the comparison, and shown as it is
+    # more is better from here on: the sign of an error metric is changed for the comparison only
     sign = -1.0 if metric.higher is False else 1.0
     scores = {
         level: [value for n in judged if (value := values[n]) is not None] for level, values in found_scores.items()
@@ -87,7 +89,10 @@ def build_ladder(
         )
     best = min((level for level in levels if level.within_tolerance), key=lambda level: level.size_bytes)
     smaller = [level.level for level in levels if level.size_bytes < best.size_bytes]
-    reason = f"the smallest file that loses at most {100 * tolerance:g} % of the score of f16 ({format_value(best.score.value, metric.unit)} against {format_value(scores_mean(scores['f16']), metric.unit)})"
+    reason = (
+        f"the smallest file that loses at most {100 * tolerance:g} % of the score of f16 "
+        f"({format_value(best.score.value, metric.unit)} against {format_value(fmean(scores['f16']), metric.unit)})"
+    )
     if smaller:
         reason += f"; {', '.join(smaller)} would be smaller but lose{'s' if len(smaller) == 1 else ''} more"
     ladder = Ladder(
@@ -110,8 +115,3 @@ def build_ladder(
         + f" -> {best.level}"
     )
     return ladder
-
-
-def scores_mean(values: list[float]) -> float:
-    """Mean of a list of scores."""
-    return sum(values) / len(values)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.config import levels
+from gaslamp.config.methods import get_artefact
+from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Findings, Problem, Request
 from gaslamp.environment.hardware import GB
 from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
-from gaslamp.export.llamacpp import toolchain
-from gaslamp.train.method import get_artefact
+from gaslamp.export.llamacpp import build, toolchain
 
 TOKENIZER_BYTES = 70  # of a token in tokenizer.json: its text, its id, its merge
 GGUF_TOKEN_BYTES = 40  # of a token in a GGUF file
@@ -46,13 +45,13 @@ def find_toolchain() -> tuple[bool, GaslampError | None]:
     if toolchain.find_on_path()[0] or toolchain.is_built(get_cache_dir()):
         return False, None
     try:
-        toolchain.find_build_programs()
+        build.find_build_programs()
     except GaslampError as error:
         return True, error
     return True, None
 
 
-def get_disk_parts(shape: Shape, settings: Any) -> dict[str, float]:
+def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     """Bytes of the merged model and of the files made from it, by part.
 
     Exports such as adapter and hub are hard links to files that are counted already. A vision tower is counted as a part

@@ -1,1 +1,1 @@
-"""Serving and chat."""
+"""The served model: started and stopped by `make deploy` and `make stop`, with a chat page and a chat in the terminal."""

@@ -15,7 +15,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.preflight import check_data
 from gaslamp.environment import base_model, disk, findings, preflight
 from gaslamp.environment import memory_estimate as memory_need
-from gaslamp.export.llamacpp import toolchain
+from gaslamp.export.llamacpp import build, toolchain
 from gaslamp.export.preflight import check_export
 from gaslamp.train import preflight as training
 from gaslamp.train.preflight import check_training
@@ -54,7 +54,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("GASLAMP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(toolchain, "find_on_path", lambda tools=(): ({}, "not there"))
-    monkeypatch.setattr(toolchain, "find_build_programs", lambda: ("cmake", "ninja"))
+    monkeypatch.setattr(build, "find_build_programs", lambda: ("cmake", "ninja"))
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 100.0)
     monkeypatch.setattr(disk, "get_disk_free", lambda path: 100.0)
     return project
@@ -134,7 +134,7 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             "llama.cpp has to be built and there is no C++ compiler", "install one", "or take ready-made tools"
         )
 
-    monkeypatch.setattr(toolchain, "find_build_programs", no_compiler)
+    monkeypatch.setattr(build, "find_build_programs", no_compiler)
     monkeypatch.setattr(preflight, "get_disk_free", lambda path: 0.5)
     text = get_error({"backend": "mps", "train": {"quantization": "4bit"}}, {"memory_gb": 0.4})
     assert text.startswith("error: 5 problems stop this run; nothing was downloaded or trained")

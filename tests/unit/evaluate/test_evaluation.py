@@ -371,7 +371,7 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
 
 def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a stub of the server: what came before the kill is not asked again; for a target the ladder's answers count, and general questions follow."""
-    from gaslamp.export import served as serve_eval
+    from gaslamp.export import evaluate_gguf
 
     asked: list[str] = []
 
@@ -401,7 +401,7 @@ def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.Mo
                     {"text": "yes", "finish_reason": "stop", "completion_tokens": 3, "timings": {"predicted_ms": 10.0}},
                 )
 
-    monkeypatch.setattr(serve_eval, "LlamaServer", StubServer)
+    monkeypatch.setattr(evaluate_gguf, "LlamaServer", StubServer)
     rows, gguf = make_rows(15), tmp_path / "model-q8_0.gguf"
     write_jsonl(tmp_path / "test.jsonl", rows)
     (tmp_path / "toolchain.json").write_text("{}")
@@ -414,15 +414,17 @@ def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.Mo
         tmp_path / "test.jsonl",
     )
     with pytest.raises(KeyboardInterrupt):
-        serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
-    serve_eval.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
+        evaluate_gguf.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
+    evaluate_gguf.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
     assert (
         asked == [f"q{n}" for n in (0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9)]
         and len(list(read_jsonl(tmp_path / "ladder.jsonl"))) == 10
     )
     asked.clear()
     asked += ["not counted"] * 4
-    serve_eval.evaluate_gguf(*arguments, tmp_path / "target.jsonl", tmp_path / "log", known=tmp_path / "ladder.jsonl")
+    evaluate_gguf.evaluate_gguf(
+        *arguments, tmp_path / "target.jsonl", tmp_path / "log", ladder_answers=tmp_path / "ladder.jsonl"
+    )
     found = list(read_jsonl(tmp_path / "target.jsonl"))
     assert (
         asked[4:9] == [f"q{n}" for n in range(10, 15)]

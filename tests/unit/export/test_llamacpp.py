@@ -21,19 +21,33 @@ import pytest
 import tiny as tiny_chat
 from gaslamp.config import levels
 from gaslamp.config.base_models import VISION_TOWERS
+from gaslamp.core import ports
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, sha256_path, write_json, write_jsonl
-from gaslamp.export.llamacpp import convert, log_pump, measure, proof, server, toolchain
+from gaslamp.environment.programs import get_llama_version
+from gaslamp.export.llamacpp import (
+    background,
+    build,
+    convert,
+    log_pump,
+    measure,
+    process,
+    proof,
+    server,
+    source,
+    toolchain,
+)
+from gaslamp.export.llamacpp.toolchain import Toolchain
 
 
 @pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
     """The real toolchain; the first use on a machine builds it."""
     return toolchain.ensure_toolchain(get_cache_dir(), tmp_path_factory.mktemp("toolchain") / "build.log")
 
 
 @pytest.fixture(scope="session")
-def tiny(tools: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tiny(tools: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny random model as a folder, as f16 and as q8_0 GGUF."""
     folder = tmp_path_factory.mktemp("tiny")
     paths = {"hf": folder / "hf", "f16": folder / "f16.gguf", "q8_0": folder / "q8_0.gguf"}
@@ -71,7 +85,7 @@ def put_tool(folder: Path, name: str, text: str) -> None:
 )
 def test_version_of_a_tool(tmp_path: Path, version: str, build: str) -> None:
     put_tool(tmp_path, "llama-server", version)
-    assert toolchain.get_version(tmp_path / "llama-server") == build
+    assert get_llama_version(tmp_path / "llama-server") == build
 
 
 def test_only_new_enough_tools_are_taken_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,19 +126,19 @@ def test_missing_build_tools_name_the_packages(
     assert not list((tmp_path / "cache").rglob("*.tar.gz"))
 
 
-def test_full_disk_is_said_before_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "DISK_BYTES", 10**18)
+def test_full_disk_is_reported_before_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "DISK_BYTES", 10**18)
     with pytest.raises(GaslampError, match="GASLAMP_CACHE"):
         toolchain.ensure_toolchain(tmp_path / "cache", tmp_path / "log.txt")
 
 
 def write_archive(path: Path, hostile: bool = False) -> None:
     """A source package with a llama.cpp part and other parts; hostile: with members that try to leave the folder."""
-    start = f"llama_cpp_python-{toolchain.VERSION}"
+    start = f"llama_cpp_python-{source.VERSION}"
     files = {
         f"{start}/pyproject.toml": '[build-system]\nrequires = ["scikit-build-core"]\n'
         'build-backend = "scikit_build_core.build"\n[project]\nname = "llama_cpp_python"\ndynamic = ["version"]\n',
-        f"{start}/PKG-INFO": f"Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: {toolchain.VERSION}\n",
+        f"{start}/PKG-INFO": f"Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: {source.VERSION}\n",
         f"{start}/vendor/llama.cpp/CMakeLists.txt": "# build\n",
         f"{start}/vendor/llama.cpp/src/a.cpp": "int a;\n",
         f"{start}/vendor/llama.cpp/models/big.gguf": "no\n",
@@ -147,16 +161,16 @@ def test_a_changed_source_package_is_refused(tmp_path: Path, monkeypatch: pytest
     shelf, folder = tmp_path / "shelf", tmp_path / "download"
     shelf.mkdir()
     folder.mkdir()
-    write_archive(shelf / toolchain.SDIST)
+    write_archive(shelf / source.SDIST)
     for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(shelf)}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(GaslampError, match="not the file that was tested"):
-        toolchain.download_source(folder, tmp_path / "log.txt")
+        source.download_source(folder, tmp_path / "log.txt")
 
-    monkeypatch.setattr(toolchain, "SDIST_SHA256", sha256_path(shelf / toolchain.SDIST))
+    monkeypatch.setattr(source, "SDIST_SHA256", sha256_path(shelf / source.SDIST))
     shutil.rmtree(folder)
     folder.mkdir()
-    assert toolchain.download_source(folder, tmp_path / "log.txt") == folder / toolchain.SDIST
+    assert source.download_source(folder, tmp_path / "log.txt") == folder / source.SDIST
 
 
 def test_no_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +181,7 @@ def test_no_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(GaslampError, match="cannot download llama-cpp-python") as error:
-        toolchain.download_source(tmp_path, tmp_path / "log.txt")
+        source.download_source(tmp_path, tmp_path / "log.txt")
     assert "connect this machine" in error.value.fix
     assert "127.0.0.1" in (tmp_path / "log.txt").read_text(encoding="utf-8")
 
@@ -175,7 +189,7 @@ def test_no_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_unpacking_stays_inside_and_takes_only_what_is_needed(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.tar.gz", hostile=True)
     with pytest.raises(tarfile.OutsideDestinationError):
-        toolchain.unpack_source(tmp_path / "a.tar.gz", tmp_path / "x" / "tree")
+        source.unpack_source(tmp_path / "a.tar.gz", tmp_path / "x" / "tree")
     assert not list(tmp_path.rglob("escaped.txt"))
     found = {path.relative_to(tmp_path / "x" / "tree").as_posix() for path in (tmp_path / "x").rglob("*.*")}
     assert found == {"CMakeLists.txt", "src/a.cpp"}
@@ -193,8 +207,8 @@ def test_build_failure_then_success_then_cache(tmp_path: Path, monkeypatch: pyte
     source.mkdir()
     (source / "main.cpp").write_text("int main() { return nonsense; }\n", encoding="utf-8")
     monkeypatch.setenv("PATH", os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep)))
-    monkeypatch.setattr(toolchain, "_get_wrapper", lambda: WRAPPER)
-    monkeypatch.setattr(toolchain, "_ensure_source", lambda root, log: source)
+    monkeypatch.setattr(build, "_get_wrapper", lambda: WRAPPER)
+    monkeypatch.setattr(toolchain, "ensure_source", lambda root, log: source)
     monkeypatch.setattr(toolchain, "find_on_path", lambda tools: ({}, "not looked for"))
     arguments = (tmp_path / "cache", tmp_path / "log.txt", ("llama-quantize",))
     with pytest.raises(GaslampError, match="nonsense"):
@@ -211,14 +225,14 @@ def test_build_failure_then_success_then_cache(tmp_path: Path, monkeypatch: pyte
     assert toolchain.ensure_toolchain(*arguments)["source"] == "built"
 
 
-def test_another_tool_is_built_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only when something asks for it; the first tools stay, and the cache tells the seconds of both builds."""
+def test_another_tool_is_built_next_to_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only when something asks for it; the first tools stay, and the cache has the seconds of both builds."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "main.cpp").write_text("int main() { return 0; }\n", encoding="utf-8")
     second = WRAPPER + "add_executable(llama-imatrix ${GASLAMP_LLAMA_SOURCE}/main.cpp)\n"
-    monkeypatch.setattr(toolchain, "_get_wrapper", lambda: second)
-    monkeypatch.setattr(toolchain, "_ensure_source", lambda root, log: source)
+    monkeypatch.setattr(build, "_get_wrapper", lambda: second)
+    monkeypatch.setattr(toolchain, "ensure_source", lambda root, log: source)
     monkeypatch.setattr(toolchain, "find_on_path", lambda tools: ({}, "not looked for"))
     first = toolchain.ensure_toolchain(tmp_path / "cache", tmp_path / "log.txt", ("llama-quantize",))
     assert set(first["tools"]) == {"llama-quantize"}
@@ -233,14 +247,14 @@ def test_another_tool_is_built_beside_the_first(tmp_path: Path, monkeypatch: pyt
 
 
 def test_progress_reads_ninja_and_make() -> None:
-    progress = toolchain._Progress()
+    progress = build.BuildProgress()
     progress.read("[12/92] Building CXX object x.o")
     assert progress.state == "built 12 of 92 files"
     progress.read("[ 45%] Building CXX object x.o")
     assert progress.state == "built 45 %"
 
 
-def test_the_toolchain_is_proven_end_to_end(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_the_toolchain_is_proven_end_to_end(tools: Toolchain, tmp_path: Path) -> None:
     facts = proof.prove_toolchain(tools, tmp_path / "log.txt")
     assert facts["completion_tokens"] == 8
     assert facts["quantizations"]["Q8_0"] == 16
@@ -259,9 +273,7 @@ def test_facts_of_a_gguf(tiny: dict[str, Path]) -> None:
     assert 8.5 < facts["bits_per_weight"] < 8.7 < 16 < convert.read_gguf_facts(tiny["f16"])["bits_per_weight"]
 
 
-def test_quantize_failure_keeps_the_tool_s_own_words(
-    tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path
-) -> None:
+def test_quantize_failure_keeps_the_tool_s_own_words(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(GaslampError, match="q9_9") as error:
         convert.quantize(tools, tiny["f16"], tmp_path / "out.gguf", "q9_9", tmp_path / "log.txt")
     assert "q4_k_m" in error.value.fix
@@ -271,7 +283,7 @@ def test_quantize_failure_keeps_the_tool_s_own_words(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.gguf", "log.txt"]
 
 
-def test_convert_failure_names_the_architecture(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_convert_failure_names_the_architecture(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "hf"
     shutil.copytree(tiny["hf"], folder)
     config = folder / "config.json"
@@ -290,7 +302,7 @@ def test_something_else_is_not_a_gguf(tmp_path: Path) -> None:
         convert.read_gguf_facts(tmp_path / "x.gguf")
 
 
-def test_levels_are_those_of_llama_quantize(tools: dict[str, Any]) -> None:
+def test_levels_are_those_of_llama_quantize(tools: Toolchain) -> None:
     """Read from the program itself: a new llama.cpp with other names fails here."""
     done = subprocess.run([tools["tools"]["llama-quantize"], "--help"], capture_output=True, text=True, check=False)
     found = dict(re.findall(r"^ +\d+ +or +(\w+) +: +(.*)$", done.stdout + done.stderr, re.MULTILINE))
@@ -298,13 +310,13 @@ def test_levels_are_those_of_llama_quantize(tools: dict[str, Any]) -> None:
     assert real | {"f32"} == set(levels.ALL)
 
 
-def test_eyes_are_those_that_the_converter_knows(tools: dict[str, Any]) -> None:
+def test_vision_towers_are_those_that_the_converter_knows(tools: Toolchain) -> None:
     code = (Path(tools["converter"]).parent / "conversion" / "__init__.py").read_text(encoding="utf-8")
     known = code.partition("MMPROJ_MODEL_MAP")[2].partition("\n}")[0]
     assert [name for name in VISION_TOWERS if f'"{name}":' not in known] == []
 
 
-def test_an_importance_matrix_makes_a_level_possible(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_an_importance_matrix_makes_a_level_possible(tools: Toolchain, tmp_path: Path) -> None:
     """iq2_xxs of rows that 256 divides: refused with llama.cpp's own words without a matrix, made with one."""
     proof.write_tiny_model(tmp_path / "hf", hidden=256, layers=1)
     convert.convert_to_gguf(tools, tmp_path / "hf", tmp_path / "f16.gguf", "f16", tmp_path / "log.txt")
@@ -327,7 +339,7 @@ def test_an_importance_matrix_makes_a_level_possible(tools: dict[str, Any], tmp_
     assert "IQ2_XXS" in found["quantizations"] and found["bits_per_weight"] < 6
 
 
-def test_what_a_level_loses_is_measured(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_what_a_level_loses_is_measured(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     write_json(tmp_path / "toolchain.json", tools)
     rows = [
         {
@@ -359,7 +371,7 @@ def test_what_a_level_loses_is_measured(tools: dict[str, Any], tiny: dict[str, P
     assert not list(tmp_path.glob(".measure-*")), "distributions of f16 are large and go at once"
 
 
-def test_bench_gives_both_speeds(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_bench_gives_both_speeds(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     speed = convert.bench(tools, tiny["q8_0"], n_prompt=16, n_gen=4, log=tmp_path / "log.txt", repetitions=2)
     assert speed["prompt_tps"] > 0 and speed["gen_tps"] > 0
     assert (speed["n_prompt"], speed["n_gen"]) == (16, 4)
@@ -369,40 +381,40 @@ def test_bench_gives_both_speeds(tools: dict[str, Any], tiny: dict[str, Path], t
 
 
 def test_a_taken_port_is_skipped() -> None:
-    first = server.get_free_port(18300)
+    first = ports.get_free_port(18300)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first))
         taken.listen()
-        assert not server.is_free(first)
-        assert server.get_free_port(first) > first
+        assert not ports.is_free(first)
+        assert ports.get_free_port(first) > first
         with pytest.raises(GaslampError, match="no free port"):
-            server.get_free_port(first, tries=1)
+            ports.get_free_port(first, tries=1)
 
 
 def test_the_wrong_process_is_never_stopped(sleeper: subprocess.Popen[bytes]) -> None:
     created = psutil.Process(sleeper.pid).create_time()
-    assert not server.stop_process(sleeper.pid, created - 100)
+    assert not process.stop_process(sleeper.pid, created - 100)
     assert sleeper.poll() is None
-    assert server.stop_process(sleeper.pid, created)
-    assert server.find_process(sleeper.pid, created) is None
+    assert process.stop_process(sleeper.pid, created)
+    assert process.find_process(sleeper.pid, created) is None
 
 
 def test_stopping_an_old_state_leaves_a_reused_pid_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     state = tmp_path / "server.json"
-    assert not server.stop_detached(state)
+    assert not background.stop_background(state)
     state.write_text(f'{{"pid": {sleeper.pid}, "created": 1.0}}', encoding="utf-8")
-    assert not server.stop_detached(state)
+    assert not background.stop_background(state)
     assert sleeper.poll() is None and not state.exists()
 
 
 def test_the_key_file_is_private(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "api.key"
-    key = server.make_key_file(path)
+    key = background.make_key_file(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and path.read_text(encoding="utf-8").strip() == key
-    assert server.make_key_file(path) != key
+    assert background.make_key_file(path) != key
 
 
-def test_server_answers_and_ends(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_server_answers_and_ends(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     with server.LlamaServer(tools, tiny["q8_0"], context=128, parallel=2, log=tmp_path / "server.log") as running:
         pid, created = running.state["pid"], running.state["created"]
         assert running.tokenize("hi") == running.tokenize("hi", add_special=False)
@@ -426,18 +438,20 @@ def test_server_answers_and_ends(tools: dict[str, Any], tiny: dict[str, Path], t
         )
         assert origin.headers["Access-Control-Allow-Origin"] == running.state["url"]
         assert httpx.get(running.state["url"] + "/", trust_env=False).status_code == 404
-    assert server.find_process(pid, created) is None
+    assert process.find_process(pid, created) is None
 
 
-def test_detached_server_with_key_and_page(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
-    key = server.make_key_file(tmp_path / "api.key")
+def test_detached_server_with_key_and_page(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
+    key = background.make_key_file(tmp_path / "api.key")
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "index.html").write_text("<p>chat</p>", encoding="utf-8")
     state_file = tmp_path / "server.json"
     options: dict[str, Any] = {"page": tmp_path / "page", "api_key_file": tmp_path / "api.key", "context": 64}
-    state = server.start_detached(tools, tiny["q8_0"], state_file=state_file, log=tmp_path / "s.log", **options)
+    state = background.start_background(
+        tools, tiny["q8_0"], state_file=state_file, log=tmp_path / "s.log", port=ports.get_free_port(18500), **options
+    )
     try:
-        assert server.read_state(state_file) == state
+        assert background.read_state(state_file) == state
         assert "<p>chat</p>" in httpx.get(state["url"] + "/", trust_env=False).text
         body = {"prompt": "a", "n_predict": 2}
         assert httpx.post(state["url"] + "/completion", json=body, trust_env=False).status_code == 401
@@ -445,16 +459,16 @@ def test_detached_server_with_key_and_page(tools: dict[str, Any], tiny: dict[str
         assert httpx.post(state["url"] + "/completion", json=body, headers=headers, trust_env=False).status_code == 200
         assert key not in " ".join(state["command"])
     finally:
-        assert server.stop_detached(state_file)
-    assert server.read_state(state_file) is None and server.is_free(state["port"])
+        assert background.stop_background(state_file)
+    assert background.read_state(state_file) is None and ports.is_free(state["port"])
 
 
-def test_a_server_that_dies_says_why(tools: dict[str, Any], tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_a_server_that_dies_says_why(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(tiny["q8_0"].read_bytes()[:9000])
     with pytest.raises(GaslampError, match="llama-server ended") as error:
         server.LlamaServer(tools, tmp_path / "cut.gguf", log=tmp_path / "server.log").start()
     assert "damaged" in error.value.fix
-    port = server.get_free_port(18400)
+    port = ports.get_free_port(18400)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
@@ -474,29 +488,30 @@ def test_the_log_of_a_server_in_the_background_stays_small(tmp_path: Path) -> No
     assert file.stat().st_size <= 1000 and len(both) <= 2000 and both.endswith(b"6789end\n")
 
 
-def test_what_llama_server_is_told() -> None:
-    tools = {"tools": {"llama-server": "llama-server"}}
-    plain = server.get_command(tools, Path("m.gguf"), 8081, alias="orders, to JSON")
+def test_the_command_line_of_llama_server() -> None:
+    tools: Any = {"tools": {"llama-server": "llama-server"}}
+    plain = server.ServerOptions(alias="orders, to JSON").get_command(tools, Path("m.gguf"), 8081)
     assert plain[plain.index("--alias") + 1] == "orders  to JSON", "a comma would begin another name"
     assert plain[plain.index("--cors-origins") + 1] == "http://127.0.0.1:8081" and "--no-cache-prompt" not in plain
-    both = server.get_command(
-        tools, Path("m.gguf"), 8081, alias="m", lora=Path("a.gguf"), lora_scale=0.0, mmproj=Path("eye.gguf")
-    )
+    options = server.ServerOptions(alias="m", lora=Path("a.gguf"), lora_scale=0.0, mmproj=Path("mmproj.gguf"))
+    both = options.get_command(tools, Path("m.gguf"), 8081)
     text = " ".join(both)
     assert (
-        "--lora-scaled a.gguf:0" in text and "--cache-ram 0 --no-cache-prompt" in text and "--mmproj eye.gguf" in text
+        "--lora-scaled a.gguf:0" in text
+        and "--cache-ram 0 --no-cache-prompt" in text
+        and "--mmproj mmproj.gguf" in text
     )
 
 
-def test_how_far_a_program_is() -> None:
+def test_progress_of_a_program() -> None:
     """What llama-quantize and the converter print; the last figure counts."""
     assert convert.get_percentage(b"[   1/ 272] output.weight\n[ 136/ 272] blk.15.attn_k.weight - [576, 192]\n") == 50
     assert convert.get_percentage(b"Writing:  12%|#   | 31M/271M\rWriting:  83%|###  | 225M/271M") == 83
     assert convert.get_percentage(b"main: quantizing") is None
 
 
-def test_tools_are_in_the_prompt_of_a_file(tools: dict[str, Any], tmp_path: Path) -> None:
-    """A row with tools is asked with them, as in training, and its call comes back as text."""
+def test_tools_are_in_the_prompt_of_a_file(tools: Toolchain, tmp_path: Path) -> None:
+    """A row with tools is prompted with them, as in training, and its call comes back as text."""
     from transformers import AutoTokenizer
 
     template = (

@@ -1,4 +1,4 @@
-"""The parity gate bites: each classic way to ship another model than the evaluated one fails the check that is named for it.
+"""The parity gate: each classic way to ship another model than the evaluated one fails the check that is named for it.
 
 All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them, in place where it can.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,19 @@ from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json,
 from gaslamp.export.exporters.merged import export
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
-from gaslamp.export.parity import gate as parity
-from gaslamp.export.parity.gate import (
-    SPECIAL,
+from gaslamp.export.parity import served
+from gaslamp.export.parity.gate import check_parity, conclude
+from gaslamp.export.parity.levels import check_answers
+from gaslamp.export.parity.merged import (
+    AnsweredPrompt,
     Reference,
-    check_answers,
-    check_endpoint,
+    answer_greedily,
     check_merged,
-    check_metadata,
-    check_parity,
-    check_served,
     compare_answers,
-    conclude,
     get_evaluated,
-    get_prompts,
-    get_special_tokens,
 )
+from gaslamp.export.parity.prompts import SPECIAL, Prompt, encode_prompts, get_conversations, get_special_tokens
+from gaslamp.export.parity.served import check_endpoint, check_metadata, check_served
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer
 
@@ -53,8 +50,8 @@ class Run:
     model: Path
     template: Template
     renderer: Renderer
-    rows: list[tuple[str, list[int], list[int]]]
-    expected: list[tuple[str, str, Any]]
+    evaluated: list[AnsweredPrompt]
+    prompts: list[Prompt]
     references: dict[str, Reference]
     checks: list[ParityCheck]
 
@@ -63,7 +60,7 @@ class Run:
         tools = read_json(self.folder.parents[1] / "resources" / "llama.cpp" / "toolchain.json")
         checks = check_metadata(file, self.template, Path(self.facts.path))
         return checks + check_served(
-            file, tools, self.renderer, self.template, self.expected, self.references, place / "server.log"
+            file, tools, self.renderer, self.template, self.prompts, self.references, place / "server.log"
         )
 
     def copy_gguf(self, place: Path) -> Path:
@@ -77,13 +74,13 @@ def run(finished: Path) -> Run:
     facts, template = ModelFacts.read(model), Template.read(finished / "data" / "template.json")
     renderer = Renderer.load(facts.path, template)
     test = finished / "data" / "test.jsonl"
-    prompts = get_prompts(test, COUNT, get_special_tokens(template))
-    rows = get_evaluated(renderer, template, test, folder / "eval" / "tuned.predictions.jsonl", COUNT)
+    prompts = encode_prompts(renderer, get_conversations(test, COUNT, get_special_tokens(template)))
+    evaluated = get_evaluated(renderer, template, test, folder / "eval" / "tuned.predictions.jsonl", prompts, COUNT)
+    assert len(evaluated) == COUNT
     checks, references = check_merged(
-        facts, template, renderer, folder / "adapters", folder / "merged", rows, prompts[COUNT:]
+        facts, template, renderer, folder / "adapters", folder / "merged", evaluated, prompts[COUNT:]
     )
-    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
-    return Run(folder, facts, model, template, renderer, rows, expected, references, checks)
+    return Run(folder, facts, model, template, renderer, evaluated, prompts, references, checks)
 
 
 def get_failed(checks: list[ParityCheck]) -> dict[tuple[str, str], ParityCheck]:
@@ -165,7 +162,9 @@ def test_another_end_token(run: Run, tmp_path: Path) -> None:
     file = run.copy_gguf(tmp_path)
     edit_field(file, "tokenizer.ggml.eos_token_id", 0)
     failed = get_failed(check_metadata(file, run.template, Path(run.facts.path)))
-    assert set(failed) == {("f16", "end token")} and "end token 0, trained [2]" in failed["f16", "end token"].detail
+    assert (
+        set(failed) == {("f16", "end token")} and "end token 0, trained with [2]" in failed["f16", "end token"].detail
+    )
     assert "never stop" in (failed["f16", "end token"].cause or "")
 
 
@@ -180,7 +179,7 @@ def test_another_bos_token(run: Run, tmp_path: Path) -> None:
     failed = get_failed(run.serve(tmp_path / "model-f16.gguf", tmp_path))
     assert {("f16", "BOS tokens"), ("f16", "prompt tokens"), ("f16", "endpoint prompt")} <= set(failed)
     assert "0 BOS tokens instead of 1" in failed["f16", "BOS tokens"].detail
-    assert "adds a BOS token that the template already holds" in (failed["f16", "BOS tokens"].cause or "")
+    assert "adds a BOS token that the template already has" in (failed["f16", "BOS tokens"].cause or "")
 
 
 def test_another_rotary_base(run: Run, tmp_path: Path) -> None:
@@ -198,11 +197,11 @@ def test_an_adapter_with_another_scale(finished: Path, run: Run, tmp_path: Path)
     shutil.copytree(run.folder / "adapters", adapters)
     write_json(adapters / "adapter_config.json", {**read_json(adapters / "adapter_config.json"), "lora_alpha": 1})
     check = compare_answers(
-        load_model(run.facts.path, "float32", adapters, merge=False), "adapter", run.rows, run.renderer
+        load_model(run.facts.path, "float32", adapters, merge=False), "adapter", run.evaluated, run.renderer
     )
     assert set(get_failed([check])) == {("adapter", "answers")}
     export(run.model, adapters, finished / "data" / "template.json", tmp_path / "merged")
-    check = compare_answers(load_model(str(tmp_path / "merged"), "float32"), "merged", run.rows, run.renderer)
+    check = compare_answers(load_model(str(tmp_path / "merged"), "float32"), "merged", run.evaluated, run.renderer)
     assert set(get_failed([check])) == {("merged", "answers")}
     assert re.match(r"test row \d+, token \d+: '.*' instead of '.*'$", check.detail) and "another scale" in (
         check.cause or ""
@@ -213,28 +212,30 @@ def test_merged_folder_with_another_end(run: Run, tmp_path: Path) -> None:
     merged = tmp_path / "merged"
     shutil.copytree(run.folder / "merged", merged)
     write_json(merged / "generation_config.json", {**read_json(merged / "generation_config.json"), "eos_token_id": 0})
-    checks, _ = check_merged(run.facts, run.template, run.renderer, run.folder / "adapters", merged, run.rows[:1], [])
+    checks, _ = check_merged(
+        run.facts, run.template, run.renderer, run.folder / "adapters", merged, run.evaluated[:1], []
+    )
     assert set(get_failed(checks)) == {("merged", "end token")}
 
 
-def test_a_server_that_answers_otherwise(run: Run) -> None:
+def test_a_server_with_other_answers(run: Run) -> None:
     """Another answer, another end and a longer prompt each have their check; a quantized level may word an answer differently."""
-    asked = [entry for entry in run.expected if entry[0] in run.references]
+    prompts = [prompt for prompt in run.prompts if prompt.name in run.references]
 
-    def answer(name: str, text: str) -> dict[str, Any]:
-        wanted = run.references[name]
-        count = len(run.renderer.tokenize(text))
-        said = run.renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
+    def answer(prompt: Prompt) -> Any:
+        wanted = run.references[prompt.name]
+        count = len(run.renderer.tokenize(prompt.text))
+        text = run.renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
         return {
-            "text": said,
+            "text": text,
             "ids": wanted.ids,
             "finish_reason": "stop" if wanted.stopped else "length",
             "prompt_tokens": count,
         }
 
     other = run.renderer.tokenize("no")
-    good = [answer(name, text) for name, text, _ in asked]
-    assert get_failed(check_endpoint("f16", asked, good, run.references, run.renderer)) == {}
+    good = [answer(prompt) for prompt in prompts]
+    assert get_failed(check_endpoint("f16", prompts, good, run.references, run.renderer)) == {}
     for change, broken in {
         "text": "endpoint answers",
         "ids": "endpoint answers",
@@ -249,14 +250,14 @@ def test_a_server_that_answers_otherwise(run: Run) -> None:
                 "prompt_tokens": 999,
             }[change]
         }
-        failed = get_failed(check_endpoint("f16", asked, [first, *good[1:]], run.references, run.renderer))
-        assert set(failed) == {("f16", broken)} and asked[0][0] in failed["f16", broken].detail
-    four = check_endpoint("q4_k_m", asked, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
-    assert get_failed(four) == {} and f"{len(asked) - 1} of {len(asked)} greedy answers" in four[1].detail
+        failed = get_failed(check_endpoint("f16", prompts, [first, *good[1:]], run.references, run.renderer))
+        assert set(failed) == {("f16", broken)} and prompts[0].name in failed["f16", broken].detail
+    four = check_endpoint("q4_k_m", prompts, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
+    assert get_failed(four) == {} and f"{len(prompts) - 1} of {len(prompts)} greedy answers" in four[1].detail
 
 
 def test_a_tie_may_fall_either_way(run: Run) -> None:
-    name, text, messages = run.expected[-1]
+    name = run.prompts[-1].name
     ids = run.renderer.tokenize("ab")
     ranked = [{ids[0]: 0.0, 99: 0.05}, {ids[1]: 0.0, 98: 4.0}]
     reference = {name: Reference(ids, False, ranked)}
@@ -267,7 +268,7 @@ def test_a_tie_may_fall_either_way(run: Run) -> None:
     )
 
 
-def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
+def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
     evaluated = run.folder / "eval"
     rows = [
         {**row, "text": "no"} if number % 2 else row
@@ -292,90 +293,76 @@ def test_rows_that_a_file_answers_otherwise(run: Run, tmp_path: Path) -> None:
     assert conclude(checks, COUNT, "block", None).override is None
 
 
-def test_a_file_that_sees(tmp_path: Path) -> None:
-    """Pictures through transformers and through llama.cpp: as many tokens, the same answers; other eyes are noticed."""
+def test_a_vision_model(tmp_path: Path) -> None:
+    """Images through transformers and through llama.cpp: as many tokens, the same answers; another vision tower fails."""
     from gaslamp.evaluate.loading import load_folder
     from gaslamp.models.fetch import fetch_model
     from gaslamp.models.template import build_template
     from PIL import Image
 
     checkpoint = tiny.write_idefics_checkpoint(tmp_path / "model")
-    fetch_model(
-        Config.model_validate({"model": {"source": str(checkpoint)}}).model, tmp_path / "model.json", mmproj=True
-    )
+    model = Config.model_validate({"model": {"source": str(checkpoint)}}).model
+    fetch_model(model, tmp_path / "model.json", mmproj=True)
     facts, folder = ModelFacts.read(tmp_path / "model.json"), tmp_path
     template = build_template(facts.path, [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])
     renderer = Renderer.load(facts.path, template)
-    rows = []
+    question = {"type": "text", "text": "which colour?"}
+    conversations: list[tuple[str, list[Any]]] = []
     for name, colour in {"red": (200, 10, 10), "green": (10, 200, 10)}.items():
         Image.new("RGB", (90, 60), colour).save(folder / f"{name}.png")
-        rows.append(
-            (
-                name,
-                [
-                    {
-                        "role": "user",
-                        "content": [
-                            {"type": "image", "image": f"{name}.png"},
-                            {"type": "text", "text": "which colour?"},
-                        ],
-                    }
-                ],
-            )
-        )
-    prompts = [*rows, ("no picture", [{"role": "user", "content": "which colour?"}])]
-    seen = parity.look(facts, renderer, folder, {"shortest": 40, "longest": 60}, prompts)
-    assert set(seen) == {"red", "green"} and len(seen["red"].ids) > 20 + len(renderer.encode_prompt(prompts[0][1]))
-    ids = {name: seen[name].ids if name in seen else renderer.encode_prompt(messages) for name, messages in prompts}
-    references = parity.answer_greedily(load_folder(checkpoint), ids, template, seen=seen)
+        content = [{"type": "image", "image": f"{name}.png"}, question]
+        conversations.append((name, [{"role": "user", "content": content}]))
+    conversations.append(("no image", [{"role": "user", "content": "which colour?"}]))
+    prompts = encode_prompts(renderer, conversations, facts, folder, {"shortest": 40, "longest": 60})
+    red, green, text = prompts
+    assert [prompt.has_images for prompt in prompts] == [True, True, False]
+    assert len(red.ids) > 20 + len(renderer.encode_prompt(red.messages))
+    references = answer_greedily(load_folder(checkpoint), prompts, template)
     assert references["red"].ids != references["green"].ids
     tools = ensure_toolchain(get_cache_dir(), tmp_path / "build.log")
-    file, eyes = tmp_path / "model-f16.gguf", tmp_path / "mmproj-f16.gguf"
+    file, mmproj = tmp_path / "model-f16.gguf", tmp_path / "mmproj-f16.gguf"
     convert_to_gguf(tools, checkpoint, file)
-    convert_to_gguf(tools, checkpoint, eyes, eyes=True)
-    expected = [(name, renderer.render(messages, generate=True), messages) for name, messages in prompts]
+    convert_to_gguf(tools, checkpoint, mmproj, mmproj=True)
 
-    def serve(seen: dict[str, parity.Seen] = seen) -> list[ParityCheck]:
-        return check_served(file, tools, renderer, template, expected, references, tmp_path / "server.log", seen, eyes)
+    def serve(*prompts: Prompt) -> list[ParityCheck]:
+        return check_served(file, tools, renderer, template, list(prompts), references, tmp_path / "server.log", mmproj)
 
-    checks = serve()
+    checks = serve(red, green, text)
     assert get_failed(checks) == {}
-    assert "those of pictures included (2 of them have some)" in next(
+    assert "those of images included (2 of them have some)" in next(
         check.detail for check in checks if check.name == "endpoint prompt"
     )
-    fewer = {name: own._replace(ids=[*own.ids[:20], *own.ids[21:]]) for name, own in seen.items()}
-    failed = get_failed(serve(fewer))
-    assert set(failed) == {("f16", "endpoint prompt")} and "llama.cpp cuts or writes pictures otherwise" in (
-        failed["f16", "endpoint prompt"].cause or ""
-    )
-    swapped = {"red": seen["red"]._replace(messages=seen["green"].messages), "green": seen["green"]}
-    assert set(get_failed(serve(swapped))) == {("f16", "endpoint answers")}, "another picture"
+    fewer = [replace(prompt, ids=[*prompt.ids[:20], *prompt.ids[21:]]) for prompt in (red, green)]
+    failed = get_failed(serve(*fewer, text))
+    assert set(failed) == {("f16", "endpoint prompt")}
+    assert "llama.cpp resizes images differently" in (failed["f16", "endpoint prompt"].cause or "")
+    assert set(get_failed(serve(replace(red, served=green.served), green, text))) == {("f16", "endpoint answers")}
 
 
 def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
-    prompts = dict(get_prompts(finished / "data" / "test.jsonl", 3, get_special_tokens(run.template)))
+    prompts = dict(get_conversations(finished / "data" / "test.jsonl", 3, get_special_tokens(run.template)))
     special = {json.dumps(messages) for name, messages in prompts.items() if not name.startswith("test row")}
     assert len(prompts) == 3 + 9 and len(special) == 9
     assert prompts["empty words"][-1]["content"] == "" and len(prompts["several turns"]) >= 3
     assert prompts["no system prompt"][0]["role"] == "user" and prompts["system prompt"][0]["role"] == "system"
     assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())
-    assert SPECIAL not in dict(get_prompts(finished / "data" / "test.jsonl", 3))
+    assert SPECIAL not in dict(get_conversations(finished / "data" / "test.jsonl", 3))
 
 
 def test_a_character_that_the_limit_cut_is_no_difference() -> None:
-    assert parity._drop_cut_character("two \U0001f362\ufffd", stopped=False) == parity._drop_cut_character(
+    assert served.drop_cut_character("two \U0001f362\ufffd", stopped=False) == served.drop_cut_character(
         "two \U0001f362", stopped=False
     )
-    assert parity._drop_cut_character("two \ufffd", stopped=True) != "two", (
+    assert served.drop_cut_character("two \ufffd", stopped=True) != "two", (
         "an answer that ended by itself is taken as it is"
     )
 
 
 def test_bytes_that_are_no_text_are_no_difference() -> None:
-    assert parity.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and parity.is_same_text("ok", "ok")
+    assert served.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and served.is_same_text("ok", "ok")
     assert (
-        not parity.is_same_text("ok \ufffd.", "ok \ufffd!")
-        and not parity.is_same_text("ok", "no")
-        and not parity.is_same_text("ok", "ok\ufffd")
+        not served.is_same_text("ok \ufffd.", "ok \ufffd!")
+        and not served.is_same_text("ok", "no")
+        and not served.is_same_text("ok", "ok\ufffd")
     )

@@ -14,7 +14,7 @@ from gaslamp.core.console import Progress
 from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
-from gaslamp.export import vectors
+from gaslamp.export import evaluate_vectors
 from gaslamp.export.exporters import gguf
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
 from gaslamp.export.parity import vectors as parity_vectors
@@ -74,7 +74,7 @@ def get_settings(method: str) -> Any:
 def measure(place: Path, method: str, level: str, out: Path) -> list[dict[str, Any]]:
     head = place / gguf.HEAD if method == "reward" else None
     file, tools = place / f"model-{level}.gguf", read_json(place / "toolchain.json")
-    vectors.measure_gguf(
+    evaluate_vectors.evaluate_vectors(
         get_settings(method), file, tools, place / f"{method}.jsonl", out / f"{level}.jsonl", out / "server.log", head
     )
     return list(read_jsonl(out / f"{level}.jsonl"))
@@ -125,7 +125,7 @@ def test_vectors_are_those_of_sentence_transformers(place: Path, monkeypatch: py
     checks = check(place, "embedding", "encoder")
     assert all(found.passed for found in checks.values()), [found for found in checks.values() if not found.passed]
     assert "16 texts" in checks["f16", "prompt tokens"].detail and "on 16 texts" in checks["q4_0", "vectors"].detail
-    monkeypatch.setattr(vectors, "get_pooling", lambda name: "last")
+    monkeypatch.setattr(evaluate_vectors, "get_pooling", lambda name: "last")
     broken = check(place, "embedding", "encoder", ("f16",))
     assert [key for key, found in broken.items() if not found.passed] == [("f16", "vectors")] and "pooling" in broken[
         "f16", "vectors"

@@ -18,7 +18,7 @@ from gaslamp.core.contracts import Card, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_jsonl
 from gaslamp.data.prepare import prepare_data
-from gaslamp.export.sources import Sources
+from gaslamp.export.artefacts import RunFiles
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.speech_codec import Codec, load_codec, read_sound, store_sound
 from pydantic import ValidationError
@@ -177,8 +177,8 @@ def test_recordings_that_teach_badly_are_named(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_heard(prepared: Path, tmp_path: Path) -> None:
-    """The exporter makes sound of the answers: of nothing it says so."""
+def test_recordings_and_generated_speech(prepared: Path, tmp_path: Path) -> None:
+    """The exporter decodes the answers; an answer without a frame has no speech."""
     export = registry.get("exporters", "speech")
     rows = list(read_jsonl(prepared / "test.jsonl"))
     (tmp_path / "eval").mkdir(), (tmp_path / "out").mkdir()
@@ -191,7 +191,7 @@ def test_what_is_heard(prepared: Path, tmp_path: Path) -> None:
     )
     none: Any = tmp_path / "none"
     export.export(
-        Sources(none, none, none, none, prepared / "card.json", none, tmp_path / "eval" / "compare.json", none),
+        RunFiles(none, none, none, none, prepared / "card.json", none, tmp_path / "eval" / "compare.json", none),
         None,
         tmp_path / "out",
     )
@@ -199,8 +199,10 @@ def test_what_is_heard(prepared: Path, tmp_path: Path) -> None:
     assert heard[:2] == ["01-recording.wav", "01-tuned.wav"] and not any("base" in name for name in heard)
     assert soundfile.info(tmp_path / "out" / "01-tuned.wav").frames == 8 * 320
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert page.count("<audio") == len(heard) and "nothing" in page
+    assert page.count("<audio") == len(heard) and "no speech" in page
     facts.card().write(tmp_path / "card.json")
     write_jsonl(tmp_path / "test.jsonl", [{"id": "a", "messages": []}])
-    with pytest.raises(GaslampError, match="no recordings"):
-        export.export(Sources(none, none, none, none, tmp_path / "card.json", none, none, none), None, tmp_path / "out")
+    with pytest.raises(GaslampError, match="no test row has a recording"):
+        export.export(
+            RunFiles(none, none, none, none, tmp_path / "card.json", none, none, none), None, tmp_path / "out"
+        )

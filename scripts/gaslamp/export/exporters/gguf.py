@@ -1,44 +1,54 @@
 """GGUF for llama.cpp, Ollama, LM Studio: 16 bit first, then any level that llama-quantize knows.
 
-Two kinds of models need a second file beside it: the eyes of one that sees (``mmproj-f16.gguf``), and the head of a reward
-model (``head.json``).
+Two kinds of models need a companion file: ``mmproj-f16.gguf``, the vision tower of a vision model, and ``head.json``, the
+head of a reward model.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.console import get_size, say
+from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, write_json
+from gaslamp.data.rows import adapt, get_kind
 from gaslamp.export.llamacpp import convert
+from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.template import Renderer
+
+if TYPE_CHECKING:
+    import torch
 
 REQUIRES = ("gguf",)
 CALIBRATION_CONTEXT = 256
 CALIBRATION_CHUNKS = 24
-VISION_TOWERS, HEAD = "mmproj-f16.gguf", "head.json"
+MMPROJ, HEAD = "mmproj-f16.gguf", "head.json"
+"""Names of the companion files."""
 HEADS = ("score.weight",)
+"""Tensors of a reward model that are in its head.json."""
 
 
 def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "f16") -> None:
-    """Convert the merged folder to ``out`` with unquantized weights (f16, bf16 or f32); of a model that sees, the part that talks."""
+    """Convert the merged folder to ``out`` with unquantized weights (f16, bf16 or f32); of a vision model, its language model."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".body-") as name:
-        convert.convert_to_gguf(read_json(toolchain), write_body(merged, Path(name)), out, outtype, log)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".causal-") as name:
+        convert.convert_to_gguf(read_json(toolchain), write_causal_lm(merged, Path(name)), out, outtype, log)
     verify(out)
 
 
 def export_mmproj(merged: Path, toolchain: Path, out: Path, log: Path) -> None:
-    """Convert the part of a merged model that reads images. It stays in 16 bit: it is small, and what it loses no later layer finds again."""
-    convert.convert_to_gguf(read_json(toolchain), merged, out, "f16", log, eyes=True)
+    """Convert the vision tower of a merged model. It stays in 16 bit: it is small, and no later layer recovers what it loses."""
+    convert.convert_to_gguf(read_json(toolchain), merged, out, "f16", log, mmproj=True)
     verify(out)
 
 
 def export_companion(merged: Path, toolchain: Path, out: Path, log: Path) -> None:
-    """The second file, by its name: ``head.json`` or the eyes."""
+    """Write the companion file that ``out`` names: ``head.json`` or ``mmproj-f16.gguf``."""
     if out.name == HEAD:
         export_head(merged, out)
     else:
@@ -46,25 +56,34 @@ def export_companion(merged: Path, toolchain: Path, out: Path, log: Path) -> Non
 
 
 def export_head(merged: Path, out: Path) -> None:
-    """Write the head of a merged reward model: one weight for each number of the vector of the last token.
+    """Write the head of a merged reward model: one weight for each number of the last token's vector.
 
     Raises:
-        GaslampError: a head that is more than that.
+        GaslampError: the head is more than one row of weights.
     """
     tensors = _read_tensors(merged, lambda key: key in HEADS or key.rpartition(".")[0] in ("score", "classifier"))
     weight = tensors.get("score.weight")
     if weight is None or len(tensors) > 1 or weight.shape[0] != 1:
         raise GaslampError(
-            f"the head of {merged} is no single row of weights ({', '.join(sorted(tensors)) or 'none was found'}): it cannot be put beside a GGUF file",
+            f"the head of {merged} is no single row of weights ({', '.join(sorted(tensors)) or 'none was found'}), "
+            "so head.json cannot hold it",
             "take a base model of another family, or take gguf out of export.formats: the run then ends with the merged model",
         )
     write_json(out, {"schema_version": 1, "pooling": "last", "weight": weight[0].float().tolist()})
     say(f"{out.name}: {weight.shape[1]} weights, applied to the vector of the last token")
 
 
-def write_body(merged: Path, place: Path) -> Path:
-    """A folder that llama.cpp converts: ``merged`` itself, or for a model without a next token (a reward model, an encoder) the same
-    weights under the names of the language model that it was, in ``place``."""
+def write_causal_lm(merged: Path, place: Path) -> Path:
+    """The folder that llama.cpp converts.
+
+    Args:
+        merged: of the merged model.
+        place: empty folder. A reward model or an encoder is written there as a causal language model: the same weights,
+            under the names of the base model.
+
+    Returns:
+        ``merged`` for a language model, else ``place``.
+    """
     config = read_json(merged / "config.json")
     name = (config.get("architectures") or [""])[0]
     ending = next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
@@ -75,15 +94,15 @@ def write_body(merged: Path, place: Path) -> Path:
     for file in merged.iterdir():
         if file.is_file() and file.suffix != ".safetensors" and file.name != "model.safetensors.index.json":
             shutil.copy(file, place / file.name)
-    bare = ending == "Model"  # an encoder is saved without the name of the part it was
+    bare = ending == "Model"  # an encoder is saved without the prefix of the base model
     tensors = _read_tensors(merged, lambda key: key not in HEADS)
     save_file(
         {f"model.{key}" if bare else key: value.contiguous() for key, value in tensors.items()},
         place / "model.safetensors",
         metadata={"format": "pt"},
     )
-    # without a last layer of its own, llama.cpp takes the embeddings for one: nobody asks for its next tokens
-    family = name.removesuffix(ending).removesuffix("Text")  # Gemma3TextModel is the body of Gemma3ForCausalLM
+    # tied to the embeddings, because there is no last layer: next tokens of this file are never used
+    family = name.removesuffix(ending).removesuffix("Text")  # Gemma3TextModel is a part of Gemma3ForCausalLM
     write_json(
         place / "config.json", {**config, "architectures": [f"{family}ForCausalLM"], "tie_word_embeddings": True}
     )
@@ -93,14 +112,12 @@ def write_body(merged: Path, place: Path) -> Path:
 
 
 def _get_added(folder: Path, plain: bool) -> dict[str, bool]:
-    """Whether llama.cpp shall put BOS and EOS around a text, which it otherwise decides by the kind of vocabulary.
+    """Whether llama.cpp adds BOS and EOS to a text; without these settings it decides by the kind of vocabulary.
 
     Args:
         folder: of the tokenizer.
-        plain: texts are read as they are, and the tokenizer adds what it adds; a rendered conversation holds all its tokens already.
+        plain: texts are read without a template, so the tokenizer adds tokens; a rendered conversation has all of them.
     """
-    from gaslamp.models.loading import load_tokenizer
-
     tokenizer = load_tokenizer(folder)
     ids = tokenizer("a")["input_ids"] if plain else []
     return {
@@ -109,14 +126,14 @@ def _get_added(folder: Path, plain: bool) -> dict[str, bool]:
     }
 
 
-def _read_tensors(folder: Path, wanted: Any) -> dict[str, Any]:
-    """The tensors of a checkpoint whose names ``wanted`` takes."""
+def _read_tensors(folder: Path, is_wanted: Callable[[str], bool]) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint by name."""
     from safetensors import safe_open
 
-    found: dict[str, Any] = {}
+    found: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as handle:
-            found |= {key: handle.get_tensor(key) for key in handle.keys() if wanted(key)}  # noqa: SIM118 - no dict
+            found |= {key: handle.get_tensor(key) for key in handle.keys() if is_wanted(key)}  # noqa: SIM118 - no dict
     return found
 
 
@@ -136,7 +153,7 @@ def build_imatrix(
     out: Path,
     log: Path,
 ) -> None:
-    """Measure which weights matter: on a text of the user's, or on training rows rendered as the model will see them.
+    """Compute the importance matrix on a text of the user, or on training rows rendered with the template.
 
     Args:
         source: the f16 file.
@@ -146,7 +163,7 @@ def build_imatrix(
         model: model.json of the base, for its tokenizer.
         calibration: a text file instead of the training rows.
         out: the matrix to write, a GGUF file that llama-quantize reads.
-        log: all that llama.cpp prints.
+        log: receives llama.cpp's output.
     """
     text = out.with_name(f".{out.stem}.calibration.txt")
     words = (
@@ -172,10 +189,6 @@ def build_imatrix(
 
 def get_calibration(train: Path, template: Path, model: Path, enough: int = 60_000) -> str:
     """Training rows as rendered text, at most about ``enough`` characters."""
-    from gaslamp.core.contracts import ModelFacts, Template
-    from gaslamp.data.rows import adapt, get_kind
-    from gaslamp.models.template import Renderer
-
     renderer = Renderer.load(ModelFacts.read(model).path, Template.read(template))
     parts: list[str] = []
     for row in read_jsonl(train):
@@ -184,9 +197,7 @@ def get_calibration(train: Path, template: Path, model: Path, enough: int = 60_0
         else:
             try:
                 parts.append(renderer.render(adapt(row, "conversation")["messages"], generate=False))
-            except (
-                ValueError
-            ):  # a prompt without an answer, a bad answer: the question is text of the task all the same
+            except ValueError:  # a row without a good answer: its prompt is text of the task too
                 parts.append(renderer.render(adapt(row, "prompt")["prompt"], generate=True))
         if sum(map(len, parts)) > enough:
             break
@@ -194,6 +205,6 @@ def get_calibration(train: Path, template: Path, model: Path, enough: int = 60_0
 
 
 def verify(file: Path) -> None:
-    """Read the file back; raises GaslampError when it is no whole GGUF file."""
+    """Read the file back; raises GaslampError when it is no complete GGUF file."""
     facts = convert.read_gguf_facts(file)
     say(f"{file.name}: {get_size(facts['size_bytes'])}, {facts['bits_per_weight']:.2f} bits a weight")

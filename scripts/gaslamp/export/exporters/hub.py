@@ -5,72 +5,73 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.export.artefacts import RunFiles, get_recommended, link_or_copy, require_parity
 from gaslamp.export.exporters import adapter
-from gaslamp.export.exporters.gguf import HEAD, VISION_TOWERS
+from gaslamp.export.exporters.gguf import HEAD, MMPROJ
 from gaslamp.export.ladder_page import COLUMNS, get_cells, render_svg, show_score
-from gaslamp.export.sources import Sources, get_recommended, put, require_parity
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 
 REQUIRES: tuple[str, ...] = ("huggingface_hub",)
 PUSH = "push.json"
-"""Beside the files: where they go. It is not uploaded."""
+"""Repo and visibility of the upload; the file itself is not uploaded."""
 
 
-def export(sources: Sources, settings: Any, out: Path) -> None:
+def export(run: RunFiles, settings: Slice, out: Path) -> None:
     """Write everything that a push would upload to ``out``: files, README.md (the model card), and push.json.
 
     Raises GaslampError when the parity gate did not pass.
     """
-    require_parity(Parity.read(sources.gguf / "parity.json"), "push")
+    require_parity(Parity.read(run.gguf / "parity.json"), "push")
     hub = settings.export.hub
     wanted = hub.files
     if "adapter" in wanted:
         (out / "adapter").mkdir()
-        adapter.export(sources, settings, out / "adapter")
+        adapter.export(run, settings, out / "adapter")
     if "merged" in wanted:
-        for file in sorted(sources.merged.iterdir()):
+        for file in sorted(run.merged.iterdir()):
             if file.is_file() and not file.name.startswith((".", "gaslamp.json")):
-                put(file, out / file.name)
+                link_or_copy(file, out / file.name)
     if "gguf" in wanted:
         for file in (
-            get_recommended(sources.gguf),
-            *(sources.gguf / name for name in (VISION_TOWERS, HEAD) if (sources.gguf / name).is_file()),
+            get_recommended(run.gguf),
+            *(run.gguf / name for name in (MMPROJ, HEAD) if (run.gguf / name).is_file()),
         ):
-            put(file, out / "gguf" / file.name)
-        if (sources.gguf / "Modelfile").is_file():
-            shutil.copyfile(sources.gguf / "Modelfile", out / "gguf" / "Modelfile")
+            link_or_copy(file, out / "gguf" / file.name)
+        if (run.gguf / "Modelfile").is_file():
+            shutil.copyfile(run.gguf / "Modelfile", out / "gguf" / "Modelfile")
     if "lora_gguf" in wanted:
-        files = sorted((sources.gguf.parent / "lora").glob("*.gguf"))
+        files = sorted((run.gguf.parent / "lora").glob("*.gguf"))
         if not files:
             raise GaslampError(
                 "there is no adapter as GGUF to push",
                 "add lora_gguf to export.formats, or take it out of export.hub.files",
             )
         for file in files:
-            put(file, out / "gguf" / file.name)
-    write_text(out / "ladder.svg", render_svg(Ladder.read(sources.gguf / "ladder.json")))
-    write_text(out / "README.md", render_card(sources, settings))
+            link_or_copy(file, out / "gguf" / file.name)
+    write_text(out / "ladder.svg", render_svg(Ladder.read(run.gguf / "ladder.json")))
+    write_text(out / "README.md", render_card(run, settings))
     write_json(out / PUSH, {"repo": hub.repo, "private": hub.private})
     verify(out)
     files = [file for file in out.rglob("*") if file.is_file() and file.name != PUSH]
     say(
-        f"{len(files)} files, {get_size(sum(file.stat().st_size for file in files))}, for {hub.repo or 'no repo yet (export.hub.repo)'}"
+        f"{len(files)} files, {get_size(sum(file.stat().st_size for file in files))}, "
+        f"for {hub.repo or 'no repo yet (export.hub.repo)'}"
     )
 
 
-def render_card(sources: Sources, settings: Any) -> str:
+def render_card(run: RunFiles, settings: Slice) -> str:
     """The model card: base, data by hash, settings, results with intervals, ladder, parity, licence. Facts only."""
     import yaml
 
-    model, card, train = ModelFacts.read(sources.model), Card.read(sources.card), TrainFacts.read(sources.train)
-    compare, template = Compare.read(sources.compare), Template.read(sources.template)
-    ladder, parity = Ladder.read(sources.gguf / "ladder.json"), Parity.read(sources.gguf / "parity.json")
+    model, card, train = ModelFacts.read(run.model), Card.read(run.card), TrainFacts.read(run.train)
+    compare, template = Compare.read(run.compare), Template.read(run.template)
+    ladder, parity = Ladder.read(run.gguf / "ladder.json"), Parity.read(run.gguf / "parity.json")
     is_hub = model.source.count("/") == 1 and not Path(model.source).expanduser().exists()
     relation = "adapter" if settings.export.hub.files == ["adapter"] else "finetune"
     head = {
@@ -96,7 +97,7 @@ def render_card(sources: Sources, settings: Any) -> str:
     if settings.project.task:
         lines += [quote(settings.project.task), ""]
     lines += [f"**{quote(compare.headline)}**", ""]
-    # a folder of somebody's machine is nobody's business
+    # a local path is private: only the folder's name is published
     base = quote(model.source if is_hub or model.source.startswith("embedded:") else model.name)
     lines += [
         "## What it is",
@@ -134,7 +135,7 @@ def render_card(sources: Sources, settings: Any) -> str:
     ]
     if {"base", "tuned"} <= set(compare.retention):
         lines.append(
-            f"| General questions (what was kept) | {show_score(compare.retention['base'], 'share')} | {show_score(compare.retention['tuned'], 'share')} |"
+            f"| General questions (retention) | {show_score(compare.retention['base'], 'share')} | {show_score(compare.retention['tuned'], 'share')} |"
         )
     lines += [
         "",
@@ -173,12 +174,12 @@ def render_card(sources: Sources, settings: Any) -> str:
 
 
 def verify(folder: Path) -> None:
-    """A card with a head, something to push, and nothing that must not leave this machine. Raises GaslampError otherwise."""
+    """A model card with front matter, weights, and nothing private. Raises GaslampError otherwise."""
     card = (folder / "README.md").read_text(encoding="utf-8")
-    problems = [] if card.startswith("---\n") and "\n---\n" in card[4:] else ["README.md has no head"]
+    problems = [] if card.startswith("---\n") and "\n---\n" in card[4:] else ["README.md has no front matter"]
     files = [file for file in folder.rglob("*") if file.is_file()]
     if not any(file.suffix in (".safetensors", ".gguf") for file in files):
-        problems.append("there are no weights")
+        problems.append("it has no weights")
     home = str(Path.home())
     for file in files:
         if (
@@ -197,7 +198,7 @@ def verify(folder: Path) -> None:
 
 
 def push(folder: Path, dry_run: bool) -> None:
-    """Upload a folder that ``export`` wrote; with ``dry_run`` say what would be uploaded, and touch no network.
+    """Upload a folder that ``export`` wrote; with ``dry_run`` only list what would be uploaded, without a request.
 
     Raises GaslampError: no repo in the config, no token, or the hub's refusal.
     """
@@ -217,7 +218,7 @@ def push(folder: Path, dry_run: bool) -> None:
         return
     if not target["repo"]:
         raise GaslampError(
-            "there is no place to push to",
+            "there is no repo to push to",
             "set export.hub.repo in config.yaml to owner/name",
             "look at what would go: make push DRY_RUN=1",
         )
@@ -229,10 +230,10 @@ def push(folder: Path, dry_run: bool) -> None:
         raise GaslampError(
             "HF_HUB_OFFLINE is 1, so nothing can be pushed", "unset HF_HUB_OFFLINE and run the same command"
         )
-    token = get_token()  # HF_TOKEN, or the login's own file; it is handed on and never shown
+    token = get_token()  # HF_TOKEN, or the file of `hf auth login`; it is passed on and never printed
     if not token:
         raise GaslampError(
-            "pushing needs a token of yours with write access, and there is none",
+            "pushing needs a token with write access, and there is none",
             "hf auth login (or: export HF_TOKEN=...), then run the same command",
             "look at what would go: make push DRY_RUN=1",
         )

@@ -1,4 +1,4 @@
-"""The adapter alone as GGUF: laid over (or taken out of) a model by llama.cpp while it runs, with a scale for each request."""
+"""The adapter alone as GGUF: llama.cpp adds it to (or subtracts it from) a model at run time, with a scale for each request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = "adapter.gguf"
 
 
 def export(model: Path, adapters: Path, toolchain: Path, out: Path, log: Path) -> LoraFile:
-    """Convert ``adapters`` to ``out``/adapter.gguf and write ``out``/lora.json; an adapter that llama.cpp cannot express leaves the reason.
+    """Convert ``adapters`` to ``out``/adapter.gguf and write ``out``/lora.json, which has the reason when llama.cpp cannot apply it.
 
     Args:
         model: model.json of the base.
         adapters: PEFT folder.
         toolchain: toolchain.json.
-        out: folder to write; it appears at once, complete.
-        log: everything the converter says.
+        out: folder to write; it is complete or absent.
+        log: receives the converter's output.
     """
     provenance = Provenance.start([model, adapters])
     unfinished = out.with_name(f".{out.name}.unfinished")
@@ -33,7 +33,9 @@ def export(model: Path, adapters: Path, toolchain: Path, out: Path, log: Path) -
     base = Path(ModelFacts.read(model).path)
     obstacle = find_obstacle(adapters)
     if obstacle is None and "vision_config" in read_json(base / "config.json"):
-        obstacle = "the adapter of a model that sees is laid over two files, and llama.cpp lays one over the part that talks only"
+        obstacle = (
+            "the adapter of a vision model belongs to two files, and llama.cpp applies one to the language model only"
+        )
     size = 0
     if obstacle is None:
         convert.convert_lora_to_gguf(read_json(toolchain), adapters, base, unfinished / NAME, log)
@@ -55,16 +57,16 @@ def export(model: Path, adapters: Path, toolchain: Path, out: Path, log: Path) -
 
 
 def find_obstacle(adapters: Path) -> str | None:
-    """Why llama.cpp could not lay this adapter over its base exactly; ``None`` when it can."""
+    """Why llama.cpp cannot apply this adapter to its base exactly; ``None`` when it can."""
     if not (adapters / "adapter_config.json").is_file():
         return "there is no adapter: every weight was trained"
     config = read_json(adapters / "adapter_config.json")
     obstacles = {
         f"it is a {config.get('peft_type')} adapter, not LoRA": config.get("peft_type") != "LORA",
         "DoRA also rescales the weights": config.get("use_dora"),
-        "whole layers were trained beside it": config.get("modules_to_save"),
-        "biases were trained beside it": config.get("bias", "none") != "none",
-        "its strength differs from layer to layer": config.get("alpha_pattern") or config.get("rank_pattern"),
+        "whole layers were trained too": config.get("modules_to_save"),
+        "biases were trained too": config.get("bias", "none") != "none",
+        "its alpha or rank differs from layer to layer": config.get("alpha_pattern") or config.get("rank_pattern"),
     }
     return next((reason for reason, found in obstacles.items() if found), None)
 

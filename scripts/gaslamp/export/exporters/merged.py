@@ -1,16 +1,22 @@
-"""The adapter folded into the base: one 16-bit checkpoint that any tool can load."""
+"""Adapter and base merged: one 16-bit checkpoint that any tool can load."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
+from gaslamp.evaluate.loading import load_evaluated
+from gaslamp.models.checkpoint import read_model_folder
+from gaslamp.models.loading import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 REQUIRES = ("torch", "transformers", "peft")
 FLOAT16_MAX = 65504.0
@@ -23,11 +29,8 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
         model: model.json of the base.
         adapters: what training left: a PEFT folder, or a whole model.
         template: template.json.
-        out: folder to write; it appears at once, complete.
+        out: folder to write; it is complete or absent.
     """
-    from gaslamp.evaluate.loading import load_evaluated
-    from gaslamp.models.loading import load_tokenizer
-
     facts, recorded = ModelFacts.read(model), Template.read(template)
     provenance = Provenance.start([model, template, adapters])
     net = load_evaluated(facts, adapters, get_saved_artefact(adapters))
@@ -45,7 +48,7 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
     tokenizer.eos_token, tokenizer.pad_token = recorded.eos_token, recorded.pad_token
     tokenizer.chat_template = recorded.chat_template
     tokenizer.save_pretrained(unfinished)
-    # how pictures become numbers, how token vectors become one: what else such a model is used with
+    # image processor and pooling: what else such a model needs
     for file in (*Path(facts.path).glob("*processor*config.json"), *adapters.glob("embedding.json")):
         shutil.copyfile(file, unfinished / file.name)
     write_json(
@@ -64,7 +67,7 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
 
 
 def get_saved_artefact(adapters: Path) -> str:
-    """What training left in a folder: ``classifier``, or ``causal_lm`` (which an encoder's adapter goes onto as well)."""
+    """The kind of model that training left in a folder: ``classifier``, or ``causal_lm`` (also for an encoder's adapter)."""
     if (adapters / "adapter_config.json").is_file():
         return (
             "classifier" if read_json(adapters / "adapter_config.json").get("task_type") == "SEQ_CLS" else "causal_lm"
@@ -77,8 +80,8 @@ def get_saved_artefact(adapters: Path) -> str:
     return "classifier" if names[0].endswith("ForSequenceClassification") else "causal_lm"
 
 
-def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
-    """The 16-bit type to store, with the reason."""
+def choose_dtype(net: PreTrainedModel, base_dtype: str) -> tuple[str, str]:
+    """The 16-bit type to store the weights in, and why."""
     largest = max(float(parameter.detach().abs().max()) for parameter in net.parameters())
     if base_dtype == "bfloat16":
         return "bfloat16", "as the base model"
@@ -88,10 +91,7 @@ def choose_dtype(net: Any, base_dtype: str) -> tuple[str, str]:
 
 
 def verify(folder: Path, template: Template, answers: bool = True) -> None:
-    """Check what others will read: end token, template, weights. Raises GaslampError when one differs."""
-    from gaslamp.models.checkpoint import read_model_folder
-    from gaslamp.models.loading import load_tokenizer
-
+    """Check what other tools will read: end token, template, weights. Raises GaslampError when one differs."""
     read_model_folder(folder)
     tokenizer = load_tokenizer(folder)
     ends = read_json(folder / "generation_config.json").get("eos_token_id") if answers else template.stop_ids

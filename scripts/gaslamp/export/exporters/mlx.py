@@ -1,24 +1,24 @@
-"""MLX: the merged model in Apple's format, 16-bit, 8-bit and 4-bit, for people who stay on MLX (mlx_lm, LM Studio)."""
+"""MLX: the merged model in Apple's format, 16-bit, 8-bit and 4-bit, for mlx_lm and LM Studio."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.console import get_size, say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.environment.python_env import get_train_python
-from gaslamp.export.sources import Sources
+from gaslamp.export.artefacts import RunFiles
 
 REQUIRES: tuple[str, ...] = ("mlx_lm",)
 BITS = (16, 8, 4)
 SCRIPT = Path(__file__).parents[3] / "convert_mlx.py"
 AGREE = 0.05
-"""How far the next-token probabilities of the 16-bit copy may be from the merged model's; the quantized ones only must answer."""
+"""Largest difference of next-token probabilities of the 16-bit copy from the merged model; a quantized one only has to run."""
 
 
 def find_python() -> str | None:
@@ -30,7 +30,7 @@ def find_python() -> str | None:
 
 
 def find_problems() -> list[tuple[str, str]]:
-    """What is missing for this format, each with its fix; asked by the preflight."""
+    """What is missing for this format, as (problem, fix); called by the preflight."""
     return (
         []
         if find_python()
@@ -43,10 +43,14 @@ def find_problems() -> list[tuple[str, str]]:
     )
 
 
-def export(sources: Sources, settings: Any, out: Path) -> None:
-    """Convert the merged folder to ``out``/16bit, 8bit and 4bit; each is loaded again with mlx_lm and asked something.
+def export(run: RunFiles, settings: Slice, out: Path) -> None:
+    """Convert the merged folder to ``out``/16bit, 8bit and 4bit; each is loaded again with mlx_lm and prompted.
 
-    It runs in .venv-mlx. The folders carry the RoPE base where mlx-lm looks for it (gaslamp.train.mlx.checkpoints).
+    It runs in .venv-mlx. The configs have the base of the rotary positions where mlx-lm reads it
+    (gaslamp.train.mlx.checkpoints).
+
+    Raises:
+        GaslampError: mlx-lm is not installed, or cannot convert this model.
     """
     python = find_python()
     if python is None:
@@ -55,9 +59,9 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
         python,
         str(SCRIPT),
         "--merged",
-        str(sources.merged),
+        str(run.merged),
         "--template",
-        str(sources.template),
+        str(run.template),
         "--out",
         str(out),
         "--bits",
@@ -66,9 +70,9 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     print(done.stdout, done.stderr, sep="\n")
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise GaslampError(
-            f"mlx-lm did not convert {sources.merged}: {last[:300]}",
+            f"mlx-lm did not convert {run.merged}: {last[:300]}",
             "read the log of this step",
             "this architecture is not in mlx-lm: take mlx out of export.formats",
         )
@@ -78,7 +82,7 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
 
 
 def verify(folder: Path) -> None:
-    """Every folder was loaded by mlx_lm and answered; a quantized one really is. Raises GaslampError otherwise."""
+    """Every folder was loaded by mlx_lm and ran, and the quantized ones are small. Raises GaslampError otherwise."""
     facts = read_json(folder / "mlx.json")
     for bits in BITS:
         own = facts.get(f"{bits}bit")
@@ -91,6 +95,6 @@ def verify(folder: Path) -> None:
             )
         if bits == 16 and own["difference"] > AGREE:
             raise GaslampError(
-                f"the MLX copy answers otherwise than the merged model (probabilities differ by {own['difference']:.2g})",
+                f"the MLX copy differs from the merged model (next-token probabilities by {own['difference']:.2g})",
                 "please report this: it is a bug in the mlx exporter",
             )

@@ -1,8 +1,8 @@
-"""Ollama Modelfile: the recorded chat template, said in Ollama's template language, and proven to render the same prompts.
+"""Ollama Modelfile: the recorded chat template in Ollama's template language, checked to render the same prompts.
 
 No table of model names: each family below is tried against the recorded template on a few conversations, and one that
-gives exactly the same text is taken. A template that no family reproduces is refused, because a prompt that is arranged
-differently is how a good model turns bad after export.
+renders exactly the same text is taken. A template that no family reproduces is refused, because a different prompt format
+is how a good model turns bad after export.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 
 from gaslamp.core.contracts import Ladder, Parity, Template
 from gaslamp.core.errors import GaslampError
+from gaslamp.export.artefacts import require_parity
 
 REQUIRES: tuple[str, ...] = ("jinja2",)
 
 Messages = list[dict[str, str]]
-_MARK = "\u2e28system\u2e29"  # stands for a system prompt, so that its place in a rendered prompt can be found
+_MARK = "\u2e28system\u2e29"  # a placeholder system prompt, to find its place in a rendered prompt
 
 
 @dataclass(frozen=True)
 class Family:
-    """One way to arrange a chat.
+    """One prompt format.
 
     ``template`` is Go text with ``@`` where ``preamble`` goes (text that the model's template puts before every system
     prompt); ``render`` is its twin in Python: (messages without system, system, preamble) -> prompt.
@@ -117,7 +118,7 @@ def get_renderer(template: Template) -> Callable[[Messages], str]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(Extension):
-        """``{% generation %}`` marks trained text; for the prompt it is nothing."""
+        """``{% generation %}`` marks trained text; it renders as what it encloses."""
 
         tags = {"generation"}
 
@@ -136,7 +137,7 @@ def get_renderer(template: Template) -> Callable[[Messages], str]:
         compiled = environment.from_string(template.chat_template)
     except jinja2.TemplateError as error:
         raise GaslampError(
-            f"the chat template does not parse: {error}", "mend chat_template in the model's tokenizer_config.json"
+            f"the chat template does not parse: {error}", "fix chat_template in the model's tokenizer_config.json"
         ) from error
     return lambda messages: compiled.render(
         messages=messages, add_generation_prompt=True, bos_token=template.bos_token or "", eos_token=template.eos_token
@@ -163,19 +164,21 @@ def detect_family(template: Template) -> tuple[Family, str, bool]:
         plain = [render(chat) for chat in chats]
     except jinja2.TemplateError as error:
         raise GaslampError(
-            f"the chat template cannot render a plain question: {error}", "mend chat_template in tokenizer_config.json"
+            f"the chat template cannot render a plain question: {error}", "fix chat_template in tokenizer_config.json"
         ) from error
     try:
-        asked = [render([{"role": "system", "content": _MARK}, *chat]) for chat in chats]
+        with_system = [render([{"role": "system", "content": _MARK}, *chat]) for chat in chats]
     except jinja2.TemplateError:
-        asked = []  # some templates refuse a system turn
+        with_system = []  # some templates refuse a system turn
     for family in FAMILIES:
         # Ollama puts the BOS token before the prompt by itself, as the GGUF file says
         for bos in ("", template.bos_token or ""):
-            if found := _match(family, chats, [_cut(text, bos) for text in plain], [_cut(text, bos) for text in asked]):
-                return *found, bool(asked)
+            if found := _match(
+                family, chats, [_cut(text, bos) for text in plain], [_cut(text, bos) for text in with_system]
+            ):
+                return *found, bool(with_system)
     raise GaslampError(
-        f"no known arrangement ({', '.join(family.name for family in FAMILIES)}) renders the same prompt as the recorded template; "
+        f"no known prompt format ({', '.join(family.name for family in FAMILIES)}) renders the same prompt as the recorded template; "
         f"it renders {plain[0][:200]!r}",
         "serve the model with `make deploy` (llama.cpp reads the template from the GGUF file), or add a Family in "
         "scripts/gaslamp/export/exporters/ollama.py",
@@ -187,17 +190,19 @@ def _cut(text: str, bos: str) -> str:
     return text.removeprefix(bos) if bos else text
 
 
-def _match(family: Family, chats: list[Messages], plain: list[str], asked: list[str]) -> tuple[Family, str] | None:
+def _match(
+    family: Family, chats: list[Messages], plain: list[str], with_system: list[str]
+) -> tuple[Family, str] | None:
     """``family`` with its preamble, and the default system prompt, when it renders exactly these prompts."""
-    if asked:
+    if with_system:
         before, _, _ = family.render(chats[0], _MARK, "").partition(_MARK)
-        start, mark, _ = asked[0].partition(_MARK)
+        start, mark, _ = with_system[0].partition(_MARK)
         if not mark or not start.startswith(before):
             return None
         family = replace(family, preamble=start[len(before) :])
         if "{{" in family.preamble or "@" in family.preamble or (family.preamble and "@" not in family.template):
             return None
-        if [family.render(chat, _MARK, family.preamble) for chat in chats] != asked:
+        if [family.render(chat, _MARK, family.preamble) for chat in chats] != with_system:
             return None
     default = ""
     if family.render(chats[0], "", family.preamble) != plain[0]:
@@ -232,7 +237,7 @@ def export(
     level: str,
     context: int,
     system: str | None,
-    eyes: Path | None = None,
+    mmproj: Path | None = None,
 ) -> str:
     """The Modelfile's text.
 
@@ -243,15 +248,9 @@ def export(
         level: ``recommended`` or the name of a level.
         context: tokens, for num_ctx.
         system: system prompt of every row, or ``None`` for the template's own.
-        eyes: the second file of a model that sees, in the same folder.
+        mmproj: vision tower of a vision model, in the same folder.
     """
-    if not parity.passed and not parity.override:
-        failed = next((check for check in parity.checks if not check.passed), None)
-        raise GaslampError(
-            f"the parity check did not pass, so there is nothing to ship: {parity.summary}",
-            (failed and failed.cause) or "read parity.json: it names the first difference",
-            "export: {parity: warn} in config.yaml ships it all the same, and says so",
-        )
+    require_parity(parity, "ship")
     chosen = ladder.recommended if level == "recommended" else level
     if chosen not in [rung.level for rung in ladder.levels]:
         raise GaslampError(
@@ -267,10 +266,10 @@ def export(
         f"# {family.name} prompts, checked against the template with sha256 {template.sha256}",
         f"FROM ./model-{chosen}.gguf",
     ]
-    lines += [f"FROM ./{eyes.name}", ""] if eyes else [""]
+    lines += [f"FROM ./{mmproj.name}", ""] if mmproj else [""]
     lines.append(f"TEMPLATE {_quote(family.get_template())}")
-    if spoken := system or default:
-        lines.append(f"SYSTEM {_quote(spoken)}")
+    if prompt := system or default:
+        lines.append(f"SYSTEM {_quote(prompt)}")
     lines.append(f"PARAMETER num_ctx {context}")
     lines += [f'PARAMETER stop "{token}"' for token in dict.fromkeys([*template.stop_tokens, *family.stops])]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Hear the difference: the recordings of the test rows beside what base and tuned model say, as sound files and one page."""
+"""Listen to the difference: recordings of the test rows, and the speech of base and tuned model, as sound files and a page."""
 
 from __future__ import annotations
 
@@ -7,78 +7,79 @@ import shutil
 import wave
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_text
 from gaslamp.data.rows import get_prompt, get_text
-from gaslamp.export.sources import Sources
+from gaslamp.export.artefacts import RunFiles
 
 REQUIRES = ("soundfile",)
 ROWS = 12
-WHO = ("recording", "base", "tuned")
+VERSIONS = ("recording", "base", "tuned")
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>What it says</title>
+<title>Speech of base and tuned model</title>
 <style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .5rem; border-bottom: 1px solid #ccc }} audio {{ width: 14rem }}</style>
-<h1>What it says</h1>
-<p>{rows} test rows that training never saw. A model that wrote no whole frame of audio tokens says nothing.</p>
+<h1>Speech of base and tuned model</h1>
+<p>{rows} test rows that training never saw. "No speech": the model generated no complete frame of audio tokens.</p>
 <table><tr><th>text<th>recording<th>base<th>tuned</tr>
 {lines}
 </table></html>
 """
 
 
-def export(sources: Sources, settings: Any, out: Path) -> None:
+def export(run: RunFiles, settings: Slice, out: Path) -> None:
     """Write ``<row>-<who>.wav`` and index.html to ``out``.
 
     Raises:
-        GaslampError: the run did not learn from recordings.
+        GaslampError: the training data has no recordings.
     """
     import soundfile
     from gaslamp.models.speech_codec import load_codec
 
-    test = sources.card.parent / "test.jsonl"
+    test = run.card.parent / "test.jsonl"
     rows = list(islice((row for row in read_jsonl(test) if "audio" in row), ROWS))
     if not rows:
         raise GaslampError(
-            "there are no recordings among the test rows: nothing to hear",
+            "no test row has a recording, so there is no speech to export",
             "take speech out of export.formats; it belongs to method: tts",
         )
-    made = Card.read(sources.card).provenance
+    made = Card.read(run.card).provenance
     codec = load_codec(made.settings["data"]["speech"] if made else {})
     answers = {
-        who: {line["id"]: line["text"] for line in read_jsonl(sources.compare.parent / f"{who}.predictions.jsonl")}
-        for who in WHO[1:]
+        who: {line["id"]: line["text"] for line in read_jsonl(run.compare.parent / f"{who}.predictions.jsonl")}
+        for who in VERSIONS[1:]
     }
-    lines, said = [], dict.fromkeys(WHO[1:], 0)
+    lines, spoken = [], dict.fromkeys(VERSIONS[1:], 0)
     for number, row in enumerate(rows, 1):
         cells = [html.escape(get_text(get_prompt(row)[-1]))]
-        for who in WHO:
+        for who in VERSIONS:
             name = f"{number:02d}-{who}.wav"
             if who == "recording":
-                shutil.copyfile(sources.card.parent / row["audio"], out / name)
+                shutil.copyfile(run.card.parent / row["audio"], out / name)
             else:
                 frames = codec.read(answers[who][row["id"]])
                 if not frames:
-                    cells.append("nothing")
+                    cells.append("no speech")
                     continue
                 soundfile.write(out / name, codec.decode(frames), codec.rate, subtype="PCM_16")
-                said[who] += 1
+                spoken[who] += 1
             cells.append(f'<audio controls preload="metadata" src="{name}"></audio>')
         lines.append("<tr>" + "".join(f"<td>{cell}" for cell in cells) + "</tr>")
     write_text(out / "index.html", PAGE.format(rows=len(rows), lines="\n".join(lines)))
     verify(out)
     say(
-        f"of {len(rows)} texts base says {said['base']}, tuned {said['tuned']}: {out.name.strip('.').split('.')[0]}/index.html"
+        f"speech for {spoken['base']} of {len(rows)} texts by base, {spoken['tuned']} by tuned: "
+        f"{out.name.strip('.').split('.')[0]}/index.html"
     )
 
 
 def verify(folder: Path) -> None:
-    """Every sound file holds sound, and the page names each. Raises GaslampError otherwise."""
+    """No sound file is empty, and the page names each. Raises GaslampError otherwise."""
     page = (folder / "index.html").read_text(encoding="utf-8")
     for file in folder.glob("*.wav"):
         with wave.open(str(file)) as sound:

@@ -1,30 +1,30 @@
-"""vLLM: scripts that start it on the merged model, or on the base with the adapter beside it. vLLM itself needs an NVIDIA GPU."""
+"""vLLM: scripts that start it on the merged model, or on base and adapter. vLLM itself needs an NVIDIA GPU."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Parity
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, write_json, write_text
-from gaslamp.export.sources import Sources, check_script, get_context, require_parity
+from gaslamp.core.files import read_json, write_json
+from gaslamp.export.artefacts import RunFiles, get_context, require_parity
+from gaslamp.export.start_script import verify_scripts, write_script
 
 REQUIRES: tuple[str, ...] = ()
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM takes for --max-lora-rank."""
+"""Values that vLLM accepts for --max-lora-rank."""
 
 
-def export(sources: Sources, settings: Any, out: Path) -> None:
+def export(run: RunFiles, settings: Slice, out: Path) -> None:
     """Write start.sh, start_adapter.sh where there is an adapter, and the arguments as JSON."""
-    require_parity(Parity.read(sources.gguf / "parity.json"), "serve")
-    model = ModelFacts.read(sources.model)
-    common = ["--dtype", "auto", "--host", "127.0.0.1", "--max-model-len", str(get_context(settings, sources.merged))]
+    require_parity(Parity.read(run.gguf / "parity.json"), "serve")
+    model = ModelFacts.read(run.model)
+    common = ["--dtype", "auto", "--host", "127.0.0.1", "--max-model-len", str(get_context(settings, run.merged))]
     name = settings.project.name
     commands = {"start": ["vllm", "serve", "../../merged", "--served-model-name", name, *common]}
-    config = sources.adapters / "adapter_config.json"
+    config = run.adapters / "adapter_config.json"
     if config.is_file():
         rank = read_json(config)["r"]
         allowed = next((size for size in RANKS if size >= rank), None)
@@ -50,23 +50,6 @@ def export(sources: Sources, settings: Any, out: Path) -> None:
     say(f"{out}: {', '.join(f'{script}.sh' for script in commands)}")
 
 
-def write_script(file: Path, command: list[str], key: str, port: int, install: str, more: str) -> None:
-    """A start script: it goes to its own folder, asks for a key in the environment, and replaces itself by the server."""
-    lines = [
-        "#!/bin/sh",
-        f"# Serves the model on 127.0.0.1:{port} with an OpenAI-compatible API. Install first: {install}",
-        f"# {key}=<a secret of yours> PORT={port} sh {file.name}",
-        "set -eu",
-        'cd "$(dirname "$0")"',
-        f': "${{{key}:?set it to a secret: whoever has it may use the model}}"',
-        f"export {key}",
-        f"exec {shlex.join(command)} {more}",
-    ]
-    write_text(file, "\n".join(lines) + "\n")
-    file.chmod(0o755)
-
-
 def verify(folder: Path) -> None:
-    """The scripts parse, and the files they name are there. Raises GaslampError otherwise."""
-    if problems := [problem for file in sorted(folder.glob("*.sh")) for problem in check_script(file, folder)]:
-        raise GaslampError("; ".join(problems), "run snakemake again: it rebuilds what is missing")
+    """The scripts parse, and the files they name exist. Raises GaslampError otherwise."""
+    verify_scripts(folder)

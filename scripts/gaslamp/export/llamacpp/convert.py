@@ -12,43 +12,86 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypedDict
 
 from gaslamp.core.console import Progress
 from gaslamp.core.errors import GaslampError
-from gaslamp.export.llamacpp.toolchain import get_tool
+from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
+
+
+class Speed(TypedDict):
+    """A measurement of llama-bench."""
+
+    prompt_tps: float  # tokens/s that are read
+    prompt_stddev: float
+    gen_tps: float  # tokens/s that are generated
+    gen_stddev: float
+    n_prompt: int
+    n_gen: int
+    repetitions: int
+    threads: int
+    backend: str
+    cpu: str
+    peak_memory_gb: float  # resident
+
+
+class GgufFacts(TypedDict):
+    """What a GGUF file's metadata says."""
+
+    size_bytes: int
+    bits_per_weight: float  # tensor bits over weights
+    architecture: str | None
+    n_tensors: int
+    n_parameters: int
+    quantizations: dict[str, int]  # tensor type -> number of tensors
+    eos_id: int | None
+    bos_id: int | None
+    add_bos: bool | None
+    tokenizer: str | None
+    vocab_size: int | None
+    chat_template: str | None
+    context_length: int | None
+    rope_freq_base: float | None
 
 
 def convert_to_gguf(
-    toolchain: dict[str, Any],
+    toolchain: Toolchain,
     model_dir: Path,
     out: Path,
     outtype: str = "f16",
     log: Path | None = None,
-    eyes: bool = False,
+    mmproj: bool = False,
 ) -> None:
-    """Convert a Hugging Face model folder to the GGUF file ``out`` (``outtype``: f32, f16 or bf16).
+    """Convert a Hugging Face model folder to a GGUF file.
 
-    ``eyes`` takes the vision part of a model that sees instead of its language part: llama-server wants it as a second file.
+    Args:
+        toolchain: contents of toolchain.json.
+        model_dir: folder of the model.
+        out: the GGUF file; it is complete or absent.
+        outtype: f32, f16 or bf16.
+        log: receives the converter's output.
+        mmproj: convert the vision tower of a vision model, which llama-server needs as a second file, instead of its
+            language model.
 
-    Raises GaslampError with the converter's own lines when it fails; ``out`` is complete or absent.
+    Raises:
+        GaslampError: with the converter's own lines.
     """
     if not (Path(model_dir) / "config.json").is_file():
         raise GaslampError(
-            f"{model_dir} holds no model (config.json is missing)", "run snakemake again: it rebuilds it"
+            f"{model_dir} is no model folder (config.json is missing)", "run snakemake again: it rebuilds it"
         )
 
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
-        return [*script, "--outfile", str(temporary), "--outtype", outtype, *(["--mmproj"] if eyes else [])]
+        return [*script, "--outfile", str(temporary), "--outtype", outtype, *(["--mmproj"] if mmproj else [])]
 
     _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
 
 
 def convert_lora_to_gguf(
-    toolchain: dict[str, Any], adapter_dir: Path, base_dir: Path, out: Path, log: Path | None = None
+    toolchain: Toolchain, adapter_dir: Path, base_dir: Path, out: Path, log: Path | None = None
 ) -> None:
-    """Convert a PEFT adapter folder to the adapter GGUF ``out``, which llama-server lays over the base (``lora=``)."""
+    """Convert a PEFT adapter folder to the adapter GGUF ``out``, which llama-server applies to the base (``lora=``)."""
 
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["lora_converter"], str(adapter_dir), "--base", str(base_dir)]
@@ -58,11 +101,11 @@ def convert_lora_to_gguf(
 
 
 def quantize(
-    toolchain: dict[str, Any], source: Path, out: Path, level: str, log: Path | None = None, imatrix: Path | None = None
+    toolchain: Toolchain, source: Path, out: Path, level: str, log: Path | None = None, imatrix: Path | None = None
 ) -> None:
     """Quantize the GGUF ``source`` to ``out`` at ``level`` (q8_0, q4_k_m ...; upper or lower case).
 
-    ``imatrix`` is an importance matrix (``build_imatrix``): which weights matter most for such texts.
+    ``imatrix`` is an importance matrix (``build_imatrix``): which weights matter most for certain texts.
     Raises GaslampError with llama-quantize's own lines when it fails; ``out`` is complete or absent.
     """
 
@@ -74,7 +117,7 @@ def quantize(
 
 
 def build_imatrix(
-    toolchain: dict[str, Any], gguf: Path, text: Path, out: Path, log: Path, context: int, chunks: int
+    toolchain: Toolchain, gguf: Path, text: Path, out: Path, log: Path, context: int, chunks: int
 ) -> None:
     """Write the importance matrix of ``gguf`` on ``text``: ``chunks`` pieces of ``context`` tokens, special tokens read as such.
 
@@ -85,22 +128,28 @@ def build_imatrix(
         start = [get_tool(toolchain, "llama-imatrix", log), "-m", str(gguf), "-f", str(text), "-o", str(temporary)]
         return [*start, "-c", str(context), "--chunks", str(chunks), "--parse-special", "--no-ppl"]
 
-    _write_gguf(command, out, log, f"measuring which weights of {gguf} matter")
+    _write_gguf(command, out, log, f"computing the importance matrix of {gguf}")
 
 
 def bench(
-    toolchain: dict[str, Any],
+    toolchain: Toolchain,
     gguf: Path,
     n_prompt: int = 512,
     n_gen: int = 128,
     log: Path | None = None,
     repetitions: int = 2,
     threads: int | None = None,
-) -> dict[str, Any]:
-    """Speed of ``gguf`` on this machine from llama-bench.
+) -> Speed:
+    """Measure the speed of a GGUF file on this machine with llama-bench.
 
-    Returns prompt_tps, prompt_stddev, gen_tps and gen_stddev (tokens/s), n_prompt, n_gen, repetitions, threads,
-    backend, cpu and peak_memory_gb (resident, with that many tokens in its memory).
+    Args:
+        toolchain: contents of toolchain.json.
+        gguf: the file.
+        n_prompt: tokens of the prompt.
+        n_gen: tokens to generate.
+        log: receives llama-bench's output.
+        repetitions: of each measurement.
+        threads: compute threads; None: llama.cpp's own choice.
     """
     command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
     command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
@@ -123,13 +172,8 @@ def bench(
     }
 
 
-def read_gguf_facts(path: Path) -> dict[str, Any]:
-    """What a GGUF file says of itself.
-
-    Returns size_bytes, bits_per_weight (tensor bits over weights), architecture, n_tensors, n_parameters,
-    quantizations (tensor type to number of tensors), eos_id, bos_id, add_bos, tokenizer, vocab_size, chat_template,
-    context_length and rope_freq_base; None for what the file does not say.
-    """
+def read_gguf_facts(path: Path) -> GgufFacts:
+    """The metadata of a GGUF file; None for what it does not have."""
     import gguf
 
     check_gguf(path)
@@ -187,7 +231,7 @@ def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | Non
 
 
 class Output(NamedTuple):
-    """What a program printed, and the most memory it held."""
+    """What a program printed, and its peak memory (resident)."""
 
     stdout: str
     stderr: str
@@ -198,7 +242,7 @@ _DONE = re.compile(rb"\[ *(\d+)/ *(\d+)\]|(\d+)%\|")  # llama-quantize's [  12/ 
 
 
 def get_percentage(text: bytes) -> int | None:
-    """How far a program says it is, at the end of what it printed; ``None`` when it says nothing of it."""
+    """The last progress that a program printed, in percent; ``None`` when it printed none."""
     found = None
     for match in _DONE.finditer(text):
         done, total, share = match.groups()
@@ -207,10 +251,10 @@ def get_percentage(text: bytes) -> int | None:
 
 
 def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress) -> tuple[int, Any]:
-    """Wait for a child and tell how far it is; its status and resource usage."""
+    """Wait for a child process and log its progress; returns its status and resource usage."""
     pause = 0.02
     while True:
-        # wait4 tells the memory of this child alone; getrusage would tell the largest of all
+        # wait4 reports the memory of this child alone; getrusage would report the largest of all
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return status, usage
@@ -245,8 +289,8 @@ def run_tool(command: list[str], log: Path | None, what: str) -> Output:
             texts.append(handle.read().decode("utf-8", errors="replace"))
     if log:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
-        with Path(log).open("a", encoding="utf-8") as story:
-            story.write(f"$ {' '.join(command)}\n{texts[0]}{texts[1]}\n")
+        with Path(log).open("a", encoding="utf-8") as sink:
+            sink.write(f"$ {' '.join(command)}\n{texts[0]}{texts[1]}\n")
     if process.returncode != 0:
         raise explain_failure(what, process.returncode, texts[0] + texts[1], log)
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
@@ -256,9 +300,9 @@ def run_tool(command: list[str], log: Path | None, what: str) -> Output:
 def explain_failure(what: str, code: int, output: str, log: Path | None) -> GaslampError:
     """The error for a program that failed, with the lines of its output that say why."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|invalid|failed|not supported|No space", line, re.IGNORECASE)]
-    text = " | ".join((telling or lines)[-3:])[-600:]
-    fix = "see what it names" + (f"; all it printed is in {log}" if log else "")
+    errors = [line for line in lines if re.search(r"error|invalid|failed|not supported|No space", line, re.IGNORECASE)]
+    text = " | ".join((errors or lines)[-3:])[-600:]
+    fix = "fix what it names" + (f"; the complete output is in {log}" if log else "")
     less_likely = "the model folder is incomplete: delete it and run snakemake again"
     if "No space left" in output:
         fix = "free some disk space and run the same command"

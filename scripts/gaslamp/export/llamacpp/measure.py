@@ -1,4 +1,4 @@
-"""What a GGUF level costs and loses on this machine: load time, memory, speed, perplexity and KL divergence against f16."""
+"""Cost and loss of each GGUF level on this machine: load time, memory, speed, perplexity and KL divergence from f16."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import re
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Bench, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, write_text
 from gaslamp.data.rows import Row, get_kind, get_prompt, get_reference, get_text
-from gaslamp.export.llamacpp.convert import bench, run_tool
+from gaslamp.export.llamacpp.convert import Speed, bench, run_tool
 from gaslamp.export.llamacpp.server import LlamaServer
-from gaslamp.export.llamacpp.toolchain import get_tool
+from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
 
 CHUNKS = 8
 CONTEXTS = (256, 128, 64)
-"""Tokens of one piece of text, the longest that the text has enough of. llama-perplexity scores the second half of each."""
+"""Lengths of a chunk of text in tokens; the longest that the text is long enough for is taken. llama-perplexity scores the
+second half of each chunk."""
 SERVED_CONTEXT = 4096
 
 
 def measure_levels(
-    files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, answers: bool = True
+    files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, generates: bool = True
 ) -> Bench:
     """Measure each level after the other, under the same conditions, and write bench.json.
 
     Args:
         files: GGUF files of one model; ``model-f16.gguf`` is among them.
         toolchain: toolchain.json.
-        rows: files of rows; the words of their prompts and answers are the text for perplexity.
+        rows: files of rows; their prompts and answers are the text for perplexity.
         out: bench.json to write.
-        log: all that llama.cpp prints.
-        answers: the model writes; one that gives vectors is only timed while it reads, and has no next token to lose.
+        log: receives llama.cpp's output.
+        generates: the model generates text. Of one that returns vectors only the prompt speed is measured.
     """
     tools = read_json(toolchain)
     provenance = Provenance.start([*files, *rows])
     first = next(file for file in files if file.stem == "model-f16")
     levels: dict[str, dict[str, float]] = {}
-    facts: dict[str, Any] = {}
+    speed: Speed | None = None
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".measure-") as name:
         text, logits = Path(name) / "text.txt", Path(name) / "f16.logits"
-        write_text(text, get_words(rows))
+        write_text(text, get_text_for_perplexity(rows))
         context = chunks = 0
         for file in (first, *(file for file in files if file != first)):
             level = file.stem.removeprefix("model-")
@@ -52,27 +52,28 @@ def measure_levels(
                 tools, file, context=SERVED_CONTEXT, log=log.with_name(f"{log.stem}_server.log")
             ) as server:
                 loaded = time.monotonic() - started
-                if file == first and answers:
-                    context, chunks = choose_pieces(
+                if file == first and generates:
+                    context, chunks = choose_chunks(
                         len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False))
                     )
-            facts = bench(tools, file, log=log)
+            speed = bench(tools, file, log=log)
             levels[level] = {
                 "load_seconds": round(loaded, 2),
-                "peak_memory_gb": facts["peak_memory_gb"],
+                "peak_memory_gb": speed["peak_memory_gb"],
                 **{
-                    key: round(facts[key], 2)
-                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if answers else ()))
+                    key: round(speed[key], 2)  # type: ignore[literal-required]
+                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if generates else ()))
                 },
             }
             if chunks:
                 levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
-            say(f"{level}: {get_line(levels[level])}")
+            say(f"{level}: {describe_level(levels[level])}")
+    assert speed is not None, "there is at least one file"
     measured = Bench(
         levels=levels,
-        n_prompt=facts["n_prompt"],
-        n_gen=facts["n_gen"],
-        threads=facts["threads"],
+        n_prompt=speed["n_prompt"],
+        n_gen=speed["n_gen"],
+        threads=speed["threads"],
         perplexity_tokens=chunks * (context - 1 - context // 2),
         provenance=provenance,
     )
@@ -80,17 +81,17 @@ def measure_levels(
     return measured
 
 
-def get_line(level: dict[str, float]) -> str:
+def describe_level(level: dict[str, float]) -> str:
     """The figures of one level in a line."""
-    writes = f" writes {level['gen_tps']:.0f}," if "gen_tps" in level else ""
+    writes = f" generates {level['gen_tps']:.0f}," if "gen_tps" in level else ""
     line = f"reads {level['prompt_tps']:.0f} tokens/s,{writes} loads in {level['load_seconds']:.1f} s"
     return line + (f", KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "")
 
 
-def get_words(files: list[Path], enough: int = 40_000) -> str:
+def get_text_for_perplexity(files: list[Path], enough: int = 40_000) -> str:
     """Prompts and answers of rows as plain text, at most about ``enough`` characters.
 
-    Words only: llama-perplexity reads no special tokens, so chat markers would become noise.
+    Without special tokens: llama-perplexity does not parse them, so chat markers would be noise.
     """
     parts: list[str] = []
     for file in files:
@@ -110,8 +111,8 @@ def _get_row_words(row: Row) -> list[str]:
     return [word for word in (*words, get_reference(row) or "") if word]
 
 
-def choose_pieces(tokens: int) -> tuple[int, int]:
-    """``(tokens of a piece, pieces)`` for a text of ``tokens``; ``(0, 0)`` when it is too short to say anything."""
+def choose_chunks(tokens: int) -> tuple[int, int]:
+    """``(tokens of a chunk, chunks)`` for a text of ``tokens``; ``(0, 0)`` when it is too short for a meaningful figure."""
     for context in CONTEXTS:
         if tokens >= 4 * context:
             return context, min(CHUNKS, tokens // context)
@@ -119,7 +120,7 @@ def choose_pieces(tokens: int) -> tuple[int, int]:
 
 
 def measure_loss(
-    toolchain: dict[str, Any],
+    toolchain: Toolchain,
     file: Path,
     text: Path,
     logits: Path,
@@ -128,22 +129,22 @@ def measure_loss(
     chunks: int,
     log: Path,
 ) -> dict[str, float]:
-    """Perplexity of a level on ``text``, and how far its next-token distribution is from that of f16.
+    """Perplexity of a level on ``text``, and the distance of its next-token distribution from that of f16.
 
     Args:
         toolchain: contents of toolchain.json.
         file: the level.
-        text: the words to predict.
+        text: file with the text to predict.
         logits: distributions of f16; written first when ``is_first``.
         is_first: ``file`` is f16 itself.
-        context, chunks: see ``choose_pieces``.
-        log: all that llama.cpp prints.
+        context, chunks: see ``choose_chunks``.
+        log: receives llama.cpp's output.
 
     Returns:
         perplexity, perplexity_error, kl_divergence, kl_error (nats), same_top (share of positions with the same best token).
 
     Raises:
-        GaslampError: llama-perplexity failed, with its own words.
+        GaslampError: llama-perplexity failed, with its own lines.
     """
     tool = get_tool(toolchain, "llama-perplexity", log)
     sizes = ["-c", str(context), "-b", str(context), "--kl-divergence-base", str(logits)]
@@ -153,8 +154,8 @@ def measure_loss(
             log,
             f"measuring the perplexity of {file}",
         )
-    # Its log is written by a thread that may be cut off when the program ends: the last row of the table, which holds the
-    # figures over all pieces, comes early, and a second try costs seconds.
+    # A thread writes its log and may be cut off when the program ends. The last row of the table, which has the figures
+    # over all chunks, comes early, and a second try costs seconds.
     for _ in range(3):
         output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
         rows = {int(row[1]): row for row in _ROW.finditer(output)}
@@ -173,5 +174,5 @@ def measure_loss(
     )
 
 
-# piece, perplexity ± , ln of its ratio ± , KL divergence ± , change of probability ± %, same best token ± %
+# chunk, perplexity ± , ln of its ratio ± , KL divergence ± , change of probability ± %, same best token ± %
 _ROW = re.compile(r"^ *(\d+) +(\S+) ± +(\S+) +\S+ ± +\S+ +(\S+) ± +(\S+) +\S+ ± +\S+ % +(\S+) ± +\S+ %$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Proof, before any training, that conversion, quantization and serving work on this machine."""
+"""A trial, before any training, of conversion, quantization and serving on this machine."""
 
 from __future__ import annotations
 
@@ -6,19 +6,34 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
-from gaslamp.export.llamacpp.convert import convert_to_gguf, quantize, read_gguf_facts
+from gaslamp.export.llamacpp.convert import convert_to_gguf, quantize, read_gguf_facts, run_tool
 from gaslamp.export.llamacpp.server import LlamaServer
+from gaslamp.export.llamacpp.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
 
 
-def prove_toolchain(toolchain: dict[str, Any], log: Path) -> dict[str, Any]:
+class Proof(TypedDict):
+    """The result of a trial, as recorded in toolchain.json."""
+
+    seconds: float
+    steps: dict[str, float]  # seconds of each
+    completion_tokens: int
+    n_tensors: int
+    quantizations: dict[str, int]  # tensor type -> number of tensors
+
+
+def prove_toolchain(toolchain: Toolchain, log: Path) -> Proof:
     """Take a tiny random model through every tool: convert, quantize to q8_0, serve, one completion.
 
-    Returns seconds (in all and for each step), completion_tokens, n_tensors and quantizations. Raises the GaslampError
-    of the first step that fails.
+    Raises:
+        GaslampError: of the first step that fails.
     """
     steps: dict[str, float] = {}
     started = last = time.monotonic()
@@ -55,13 +70,12 @@ def prove_toolchain(toolchain: dict[str, Any], log: Path) -> dict[str, Any]:
     }
 
 
-def prove_more_tools(toolchain: dict[str, Any], log: Path) -> list[str]:
-    """Run every tool that no rule of a plain run uses once on a tiny model; returns their names.
+def prove_more_tools(toolchain: Toolchain, log: Path) -> list[str]:
+    """Run once, on a tiny model, every tool that a default run does not use; returns their names.
 
-    Raises the GaslampError of the first one that fails.
+    Raises:
+        GaslampError: of the first one that fails.
     """
-    from gaslamp.export.llamacpp.convert import run_tool
-
     done = []
     with tempfile.TemporaryDirectory(prefix="gaslamp-proof-") as name:
         folder = Path(name)
@@ -97,9 +111,9 @@ def prove_more_tools(toolchain: dict[str, Any], log: Path) -> list[str]:
             ],
             "llama-cli": ["--version"],
         }
-        for tool, words in arguments.items():
+        for tool, options in arguments.items():
             if tool in toolchain["tools"]:
-                run_tool([toolchain["tools"][tool], *words], log, f"trying {tool}")
+                run_tool([toolchain["tools"][tool], *options], log, f"trying {tool}")
                 done.append(tool)
     return done
 
@@ -115,7 +129,7 @@ def write_tiny_model(folder: Path, hidden: int = 64, layers: int = 2, seed: int 
     inner = 2 * hidden
     random = numpy.random.default_rng(seed)
 
-    def weight(rows: int, columns: int) -> Any:
+    def weight(rows: int, columns: int) -> NDArray[numpy.float32]:
         return (random.standard_normal((rows, columns)) * 0.05).astype(numpy.float32)
 
     ones = numpy.ones(hidden, dtype=numpy.float32)

@@ -22,7 +22,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gaslamp.core.files import write_json
-from gaslamp.export.llamacpp.server import get_free_port
+from gaslamp.core.ports import get_free_port
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.hub import Hub, dump
 from gaslamp.report.dashboard.launch import RECORD, find_server, open_browser

@@ -1,10 +1,10 @@
-"""Who answers on the chat page: the proven file, and the same file with the adapter taken out again.
+"""The columns of the chat page: tuned, the file that passed the parity gate, and base, the same file without the adapter.
 
-The served file is the one that the parity gate passed: base and adapter merged, quantized. The adapter is loaded beside it as a
-LoRA with scale 0, which changes nothing: llama.cpp drops adapters of scale 0 before it computes, so the tuned column (and every
-client that names no scale) is answered by the proven file, bit for bit. The base column asks with scale -1: what training added
-is subtracted while the model computes. That is the base model up to the rounding of the file's level, so a small check at the
-start compares it with what the base model really answered in the evaluation.
+The served file is base and adapter merged, quantized. The adapter is also loaded as a LoRA with scale 0, which changes
+nothing: llama.cpp drops adapters of scale 0 before it computes, so the tuned column (and every client that names no scale)
+gets the answers of the checked file, bit for bit. Requests of the base column have scale -1: what training added is
+subtracted at run time. That is the base model up to the rounding of the file's level, so a short check at the start compares
+it with the base model's answers in the evaluation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import httpx
 
@@ -24,12 +24,34 @@ from gaslamp.data.rows import get_images, get_prompt
 ROWS = 4
 TOKENS = 24
 SECONDS = 10.0
-"""The check asks at most so many rows for so many tokens, and ends when this time is over."""
+"""The check prompts at most ROWS rows for TOKENS tokens each, and ends after SECONDS."""
+
+
+class LoraScale(TypedDict):
+    """The scale of one adapter in a request."""
+
+    id: int
+    scale: float
+
+
+class ColumnRequest(TypedDict, total=False):
+    """Fields of every request of a column."""
+
+    lora: list[LoraScale]
+    id_slot: int
+    cache_prompt: bool
+
+
+class ColumnCheck(TypedDict):
+    """How a column compares with the evaluation."""
+
+    asked: int  # rows that were prompted
+    same: int  # of them, those whose answer begins as the evaluated one
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """The adapter to load beside the file, or why base cannot be shown."""
+    """The adapter to load with the file, or why there is no base column."""
 
     file: Path | None
     scale: float = 1.0
@@ -37,15 +59,15 @@ class Adapter:
 
 
 def find_adapter(folder: Path) -> Adapter:
-    """What ``outputs/<run>/lora`` offers."""
+    """The adapter in ``outputs/<run>/lora``."""
     if not (folder / "lora.json").is_file():
-        return Adapter(None, reason=f"{folder} was not made (make deploy makes it)")
+        return Adapter(None, reason=f"{folder} does not exist (make deploy writes it)")
     facts = LoraFile.read(folder / "lora.json")
     return Adapter(folder / facts.file if facts.file else None, facts.scale, facts.reason)
 
 
-def get_requests(adapter: Adapter) -> dict[str, dict[str, Any]]:
-    """Column -> what its requests carry. Each column has its own slot, so that each keeps the prompt it has read already.
+def get_requests(adapter: Adapter) -> dict[str, ColumnRequest]:
+    """Column -> fields of its requests. Each column has its own slot, and so its own prompt cache.
 
     Naming scale and ``cache_prompt`` together is safe: llama-server empties a slot whose last scale was another.
     """
@@ -58,20 +80,18 @@ def get_requests(adapter: Adapter) -> dict[str, dict[str, Any]]:
 
 
 def check_columns(
-    client: httpx.Client, requests: dict[str, dict[str, Any]], test: Path, predictions: dict[str, Path]
-) -> dict[str, dict[str, int]]:
-    """Ask a few test rows as the evaluation did and compare how the answers begin.
+    client: httpx.Client, requests: dict[str, ColumnRequest], test: Path, predictions: dict[str, Path]
+) -> dict[str, ColumnCheck]:
+    """Prompt a few test rows as the evaluation did, and compare how the answers begin.
 
     Args:
         client: of the running server, with its key.
         requests: column -> fields of its requests.
         test: data/test.jsonl.
-        predictions: column -> answers of the evaluation.
-
-    Returns column -> {"asked": rows, "same": rows whose answer begins as the evaluated one}.
+        predictions: column -> predictions file of the evaluation.
     """
     rows = [row for row in islice(read_jsonl(test), ROWS) if not get_images(get_prompt(row))]
-    result = {}
+    result: dict[str, ColumnCheck] = {}
     for column, file in predictions.items():
         end = time.monotonic() + SECONDS / len(predictions)
         if column not in requests or not file.is_file():
@@ -88,7 +108,7 @@ def check_columns(
                     client.post("/v1/chat/completions", json=body, timeout=left).raise_for_status().json()["choices"][0]
                 )
             except httpx.ReadTimeout:
-                break  # a slow machine: what was asked so far is said, and the page opens
+                break  # a slow machine: the rows so far are reported, and the page opens
             text = answer["message"].get("content") or ""
             asked += 1
             same += begins_alike(text, wanted[row["id"]], whole=answer["finish_reason"] == "stop")
@@ -97,10 +117,8 @@ def check_columns(
 
 
 def begins_alike(answer: str, wanted: str, whole: bool) -> bool:
-    """Whether an answer, ``whole`` or cut by the number of tokens, is the evaluated one as far as both go."""
-    answer, wanted = (
-        answer.removesuffix("\ufffd"),
-        wanted.removesuffix("\ufffd"),
-    )  # half a character, where the tokens ended
+    """Whether an answer (``whole``, or cut at the token limit) equals the evaluated one as far as both go."""
+    # without the half of a character at the end of the tokens
+    answer, wanted = answer.removesuffix("\ufffd"), wanted.removesuffix("\ufffd")
     shared = min(len(answer), len(wanted))
     return shared > 0 and answer[:shared] == wanted[:shared] and not (whole and len(answer) < len(wanted))

@@ -1,4 +1,4 @@
-"""The chat page as one file, and what it is told of the project (a second file, which the server hands out only with the key)."""
+"""The chat page as one file, and the facts that it shows in a second one, which the server sends only with the key."""
 
 from __future__ import annotations
 
@@ -6,24 +6,52 @@ import base64
 import mimetypes
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
+from gaslamp.core.console import get_size
+from gaslamp.core.contracts import Ladder, Level, Parity
 from gaslamp.core.files import get_csp_hash, read_jsonl, write_json, write_text
 from gaslamp.data.rows import get_images, get_kind, get_prompt, get_reference, get_text
+from gaslamp.pages.numbers import format_value
 from gaslamp.pages.themes import get_colors
+from gaslamp.serve.chat.columns import ColumnCheck, ColumnRequest
 
 SOURCES = Path(__file__).parent / "page"
 SEEDS = 6
-LOOK = 200
-"""Test rows that are looked at for seed prompts."""
+SEED_ROWS = 200
+"""Test rows from which seed prompts are chosen."""
 MAX_IMAGE = 2_000_000
-"""Bytes of an image that may travel with a seed prompt."""
+"""Most bytes of an image in a seed prompt."""
+
+
+class Seed(TypedDict):
+    """A prompt of the test set to begin with."""
+
+    prompt: str
+    reference: str | None
+    images: list[str]  # data URLs
+
+
+class ChatFacts(TypedDict):
+    """chat.json: what the page shows about the model."""
+
+    name: str
+    served: str  # file, size, parity
+    columns: list[dict[str, object]]  # id, title, file, note, request
+    about: list[str]
+    welcome: str
+    system: NotRequired[str]
+    seeds: NotRequired[list[Seed]]
 
 
 def build_page(folder: Path, domain: str = "general") -> None:
-    """Write the page to ``folder``/index.html as one file: llama-server asks for the key for every other file it serves.
+    """Write the page to ``folder``/index.html as one file: llama-server requires the key for every other file it serves.
 
-    Its Content-Security-Policy lets exactly this script and this style run, and no string ever become HTML.
+    Its Content-Security-Policy allows exactly this script and this style, and no string can become HTML.
+
+    Args:
+        folder: that the server serves.
+        domain: of the audience; decides the colours.
     """
     page, *scripts, style = (
         (SOURCES / name).read_text(encoding="utf-8") for name in ("index.html", "markdown.js", "chat.js", "chat.css")
@@ -34,7 +62,7 @@ def build_page(folder: Path, domain: str = "general") -> None:
 
 
 def get_palette(domain: str) -> str:
-    """The demo page's colours for the audience's domain, as custom properties that follow light and dark."""
+    """The demo page's colours for a domain, as CSS custom properties for light and dark."""
     light, dark = get_colors(domain, dark=False), get_colors(domain, dark=True)
     names = ("paper", "card", "recede", "sunk", "line", "ink", "soft", "good", "bad", "accent", "accent-text")
     pairs = {name: (light[name], dark[name]) for name in names}
@@ -42,35 +70,101 @@ def get_palette(domain: str) -> str:
     return ":root{" + "".join(f"--{name}:light-dark({a},{b});" for name, (a, b) in pairs.items()) + "}\n"
 
 
-def write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Write what the page is told to ``folder``/chat.json, readable by its owner only: it holds rows of the test set."""
+def write_facts(folder: Path, facts: ChatFacts) -> None:
+    """Write ``folder``/chat.json, readable by its owner only: it has rows of the test set."""
     file = folder / "chat.json"
     write_json(file, facts)
     file.chmod(0o600)
 
 
-def get_seeds(test: Path, count: int = SEEDS) -> list[dict[str, Any]]:
+def get_seeds(test: Path, count: int = SEEDS) -> list[Seed]:
     """Prompts of the test set to begin with: single questions, spread over the rows.
 
-    Returns a list of {prompt, reference (text or None), images (data addresses)}.
+    Args:
+        test: data/test.jsonl; its folder has the images.
+        count: most prompts.
     """
-    seeds = []
-    for row in islice(read_jsonl(test), LOOK):
+    seeds: list[Seed] = []
+    for row in islice(read_jsonl(test), SEED_ROWS):
         if get_kind(row) in ("text", "pair"):
             continue
-        asked = [message for message in get_prompt(row) if message["role"] != "system"]
-        if len(asked) != 1 or not get_text(asked[0]).strip():
+        turns = [message for message in get_prompt(row) if message["role"] != "system"]
+        if len(turns) != 1 or not get_text(turns[0]).strip():
             continue
-        pictures = [read_image(test.parent / name) for name in get_images(asked)]
-        if None not in pictures:
-            seeds.append({"prompt": get_text(asked[0]), "reference": get_reference(row), "images": pictures})
+        files = get_images(turns)
+        images = [image for name in files if (image := read_image(test.parent / name))]
+        if len(images) == len(files):
+            seeds.append({"prompt": get_text(turns[0]), "reference": get_reference(row), "images": images})
     step = max(1, len(seeds) // count)
     return seeds[::step][:count]
 
 
 def read_image(file: Path) -> str | None:
-    """An image of the data folder as a data address; ``None`` when it is missing or too large."""
+    """An image of the data folder as a data URL; ``None`` when it is missing or too large."""
     if not file.is_file() or file.stat().st_size > MAX_IMAGE:
         return None
     kind = mimetypes.guess_type(file.name)[0] or "image/png"
     return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def get_facts(
+    alias: str,
+    run: str,
+    level: Level,
+    ladder: Ladder,
+    parity: Parity,
+    requests: dict[str, ColumnRequest],
+    checked: dict[str, ColumnCheck],
+    reason: str,
+) -> ChatFacts:
+    """What the page shows about the model and its columns: which file answers, and how that was checked.
+
+    Args:
+        alias: name of the model in the API.
+        run: name of the run.
+        level: that is served.
+        ladder, parity: of the run.
+        requests: column -> fields of its requests.
+        checked: column -> comparison with the evaluation.
+        reason: why there is no base column; empty when there is one.
+    """
+    proof = "parity passed" if parity.passed else "parity FAILED, served by export.parity: warn"
+    file = f"{level.file}, {get_size(level.size_bytes)}"
+    texts = {
+        "tuned": ("Tuned", level.file, f"the file that ships, as the parity gate checked it ({proof})"),
+        "base": (
+            "Base",
+            "the same file, adapter subtracted",
+            "the served file with the adapter subtracted at run time (LoRA scale -1)",
+        ),
+    }
+    columns: list[dict[str, object]] = []
+    score = f"{format_value(level.score.value, ladder.unit)} on {level.score.n} test rows ({ladder.metric})"
+    about = [f"{level.file} of run {run}: {get_size(level.size_bytes)}, {score}. {parity.summary}."]
+    for name in ("base", "tuned"):
+        title, short, note = texts[name]
+        found = checked.get(name)
+        result = (
+            f"; {found['same']} of {found['asked']} test rows begin as in the evaluation"
+            if found and found["asked"]
+            else ""
+        )
+        if name in requests:
+            columns.append(
+                {"id": name, "title": title, "file": short, "note": note + result, "request": requests[name]}
+            )
+            about.append(f"{title.lower()}: {note}{result}")
+    if "base" not in requests:
+        about.append(f"base is not shown: {reason}")
+    welcome = (
+        "Each prompt goes to the tuned model and to the base model it came from."
+        if len(columns) > 1
+        else "Each prompt goes to the tuned model."
+    )
+    return {
+        "name": alias,
+        "served": f"{file}, {proof}",
+        "columns": columns,
+        "about": about,
+        "welcome": f"{welcome} These prompts are rows of the test set, which training never saw.",
+    }

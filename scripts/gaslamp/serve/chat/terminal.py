@@ -1,23 +1,28 @@
-"""Talk to the running server in the terminal: answers stream, the conversation is remembered, /help lists the commands."""
+"""Chat with the running server in the terminal: answers are streamed, the conversation is kept, /help lists the commands."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
-from gaslamp.export.llamacpp.server import read_state
-from gaslamp.serve.chat.serve import KEY_FILE, STATE
+from gaslamp.export.llamacpp.background import read_state
+from gaslamp.serve.chat.columns import ColumnRequest
+from gaslamp.serve.server import KEY_FILE, STATE, ChatState
 
-HELP = """/new            forget the conversation
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from rich.console import Console
+
+HELP = """/new            start a new conversation
 /retry          answer the last message again
-/base           the next answers come from the base model, too (again: off)
+/base           show answers of the base model too (again: off)
 /system TEXT    another system prompt (empty: none)
-/temperature X  0 answers as the evaluation did; now {temperature:g}
+/temperature X  0 is greedy, as in the evaluation; now {temperature:g}
 /save FILE      the conversation as JSON
 /quit           or Ctrl-D, or an empty line; Ctrl-C stops an answer"""
 
@@ -32,15 +37,15 @@ class Terminal:
         system: system prompt to begin with.
     """
 
-    def __init__(self, client: Any, state: dict[str, Any], console: Any, system: str | None) -> None:
+    def __init__(self, client: OpenAI, state: ChatState, console: Console, system: str | None) -> None:
         self.client, self.state, self.console, self.system = client, state, console, system
         self.temperature, self.base = 0.7, False
         self.histories: dict[str, list[Any]] = {"tuned": [], "base": []}
 
     def read(self, line: str) -> bool:
-        """Do what a line says; False when it ends the conversation."""
+        """Run a command or send a prompt; False when the line ends the conversation."""
         if not line.startswith("/"):
-            self.ask(line)
+            self.send(line)
             return True
         command, _, rest = line.partition(" ")
         if command in ("/quit", "/exit"):
@@ -62,10 +67,12 @@ class Terminal:
         return True
 
     def set_base(self) -> None:
+        """Switch the answers of the base model on or off."""
         self.base = not self.base and "base" in self.state.get("requests", {})
-        self.console.print("base answers too" if self.base else "only the tuned model answers", style="dim")
+        self.console.print("base and tuned answer" if self.base else "only the tuned model answers", style="dim")
 
     def set_temperature(self, text: str) -> None:
+        """Set the sampling temperature; anything but a number from 0 to 2 is refused."""
         try:
             value = float(text)
         except ValueError:
@@ -76,8 +83,9 @@ class Terminal:
             self.console.print("a temperature is a number from 0 to 2", style="red")
 
     def save(self, name: str) -> None:
+        """Write the conversation to a JSON file."""
         if not name:
-            self.console.print("say where: /save talk.json", style="red")
+            self.console.print("name a file: /save chat.json", style="red")
             return
         try:
             write_json(
@@ -88,15 +96,16 @@ class Terminal:
             self.console.print(str(error), style="red", markup=False)
 
     def retry(self) -> None:
+        """Answer the last message again."""
         history = self.histories["tuned"]
         while history and history[-1]["role"] == "assistant":
             history.pop()
         if history:
             question = history.pop()["content"]
             del self.histories["base"][len(history) :]
-            self.ask(question)
+            self.send(question)
 
-    def ask(self, question: str) -> None:
+    def send(self, question: str) -> None:
         """Send ``question`` and print the answer of each column as it comes."""
         for column in ("tuned", "base") if self.base else ("tuned",):
             history = self.histories[column]
@@ -110,8 +119,8 @@ class Terminal:
             answer = self.stream(messages, self.state.get("requests", {}).get(column, {}))
             history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
-    def stream(self, messages: list[Any], fields: dict[str, Any]) -> str:
-        """Print one answer as it comes; Ctrl-C ends it and keeps what is there. Returns its text."""
+    def stream(self, messages: list[Any], fields: ColumnRequest) -> str:
+        """Print one answer as it is generated, and return its text; Ctrl-C stops it and keeps the part so far."""
         from openai import APIConnectionError, APIStatusError
 
         pieces: list[str] = []
@@ -136,12 +145,12 @@ class Terminal:
             note = ", stopped"
         except APIConnectionError as error:
             raise GaslampError(
-                "the server went away", "start it again with: make deploy", f"see {self.state['log']}"
+                "the server has ended", "start it again with: make deploy", f"see {self.state['log']}"
             ) from error
         except APIStatusError as error:
             self.console.print(f"no answer: {error.message}", style="red", markup=False)
         seconds = time.monotonic() - started
-        # one chunk is one token, but for tokens that end inside a character
+        # one chunk is one token, except for tokens that end inside a character
         self.console.print(
             f"\n{len(pieces)} tokens, {len(pieces) / max(seconds, 1e-3):.0f} tokens/s{note}",
             style="dim",
@@ -151,16 +160,20 @@ class Terminal:
 
 
 def clean(text: str) -> str:
-    """Model text without the characters that steer a terminal."""
+    """Text of a model without terminal control characters."""
     return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def chat() -> None:
-    """Talk to the running server until an empty line or Ctrl-D."""
+    """Chat with the running server until an empty line or Ctrl-D.
+
+    Raises:
+        GaslampError: no server of this project is running, or it ends.
+    """
     from openai import OpenAI
     from rich.console import Console
 
-    state = read_state(STATE)
+    state = cast("ChatState | None", read_state(STATE))
     if state is None:
         raise GaslampError("no server of this project is running", "start it with: make deploy")
     with contextlib.suppress(ImportError):

@@ -1,4 +1,4 @@
-"""What every exporter is given, and how files get from here to there."""
+"""The files of a run that exporters read, and what several of them do with these files."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Ladder, Parity
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json
 
 
 @dataclass(frozen=True)
-class Sources:
+class RunFiles:
     """The artefacts and facts of a run, by path."""
 
-    model: Path  # model.json of the base
+    model: Path  # model.json of the base model
     adapters: Path  # PEFT folder (or the whole model, with train.adapter: none)
-    merged: Path
+    merged: Path  # folder of the merged model
     template: Path  # data/template.json
     card: Path  # data/card.json
     train: Path  # train.json
@@ -26,8 +27,8 @@ class Sources:
     gguf: Path  # folder of the GGUF files, with ladder.json, parity.json and Modelfile
 
 
-def put(source: Path, target: Path) -> None:
-    """``source`` at ``target`` as well: a hard link where the disk can (no second copy of large files), else a copy."""
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` a hard link to ``source`` where the disk supports it (no second copy of a large file), else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
@@ -37,40 +38,33 @@ def put(source: Path, target: Path) -> None:
 
 
 def require_parity(parity: Parity, what: str) -> None:
-    """Raise GaslampError when the gate failed and nobody said to go on."""
+    """Refuse a model that the parity gate did not pass, unless export.parity is warn.
+
+    Args:
+        parity: contents of parity.json.
+        what: verb for the message: ship, serve, push.
+
+    Raises:
+        GaslampError: the gate failed.
+    """
     if parity.passed or parity.override:
         return
     failed = next((check for check in parity.checks if not check.passed), None)
     raise GaslampError(
-        f"the parity check did not pass, so there is nothing to {what}: {parity.summary}",
+        f"the parity check failed, so there is nothing to {what}: {parity.summary}",
         (failed and failed.cause) or "read parity.json: it names the first difference",
-        "export: {parity: warn} in config.yaml goes on all the same, and says so",
+        f"export: {{parity: warn}} in config.yaml: {what} it anyway (the override is recorded)",
     )
 
 
-def get_context(settings: Any, merged: Path) -> int:
+def get_context(settings: Slice, merged: Path) -> int:
     """Tokens of a conversation for a server: deploy.context, but no more than the model was made for."""
-    from gaslamp.core.files import read_json
-
     config = read_json(merged / "config.json")
     most = {**config, **(config.get("text_config") or {})}.get("max_position_embeddings")
     return min(settings.deploy.context, int(most)) if most else int(settings.deploy.context)
 
 
 def get_recommended(gguf: Path) -> Path:
-    """The GGUF file that the ladder recommends."""
+    """The GGUF file that the ladder recommends, in the folder ``gguf``."""
     ladder = Ladder.read(gguf / "ladder.json")
     return gguf / next(level.file for level in ladder.levels if level.level == ladder.recommended)
-
-
-def check_script(file: Path, folder: Path) -> list[str]:
-    """What is wrong with a start script: its syntax, or a path in it that does not exist (relative to ``folder``)."""
-    import re
-    import subprocess
-
-    done = subprocess.run(["sh", "-n", str(file)], capture_output=True, text=True, check=False)
-    problems = [f"{file}: {done.stderr.strip()}"] if done.returncode else []
-    for path in re.findall(r"(?:^|[ =])(\.\.?/[\w./-]+)", file.read_text(encoding="utf-8")):
-        if not (folder / path).exists():
-            problems.append(f"{file}: {path} does not exist")
-    return problems
