@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from gaslamp.config.methods import get_artefact, get_evaluation_options
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import Progress
 from gaslamp.core.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.data.images import to_served
-from gaslamp.data.rows import Row, get_images, get_prompt, get_reference, get_text
+from gaslamp.data.rows import Message, Row, get_calls, get_images, get_prompt, get_reference, get_text
 from gaslamp.evaluate.eval_set import get_eval_prompts
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.predictions import make_prediction
 from gaslamp.evaluate.prompts import EvalPrompt
+from gaslamp.evaluate.tool_calls import learn_call_syntax
 from gaslamp.export.evaluate_vectors import evaluate_vectors
 from gaslamp.export.llamacpp.client import Answer
 from gaslamp.export.llamacpp.server import BATCH_PARALLEL, LlamaServer
@@ -69,7 +72,21 @@ def evaluate_gguf(
         read_json(toolchain), gguf, context=get_context(rows), parallel=BATCH_PARALLEL, mmproj=companion, log=log
     )
     with PartialResults(out, key) as results, server:
-        prompts = _get_prompts(settings, test, server, bool(ladder_answers))
+
+        def render(messages: list[Message], generate: bool, tools: list[dict[str, Any]] | None) -> str:
+            return server.apply_template([_write_arguments(message) for message in messages], tools, generate)
+
+        is_whole = bool(ladder_answers)
+        own = Path(settings.eval.retention_file) if is_whole and settings.eval.retention_file else None
+        prompts = get_eval_prompts(
+            test,
+            server.tokenize,
+            settings.eval.max_new_tokens,
+            bool(is_whole and settings.eval.retention),
+            own,
+            render,
+        )
+        syntax = learn_call_syntax(render) if any(prompt.tools for prompt in prompts) else None
         prompts = prompts if ladder_answers else prompts[: len(rows)]
         for prediction in read_jsonl(ladder_answers) if ladder_answers else ():
             results.known["answer", prediction["id"]] = prediction
@@ -82,12 +99,13 @@ def evaluate_gguf(
             def record(index: int, answer: Answer, batch: list[EvalPrompt] = batch) -> None:
                 timings = answer["timings"]
                 seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
-                stopped = answer["finish_reason"] == "stop"
+                stopped, text = answer["finish_reason"] == "stop", answer["text"]
+                calls = syntax.parse(text, batch[index].tools) if syntax and batch[index].tools else None
+                prediction = make_prediction(
+                    batch[index], text, stopped, answer["completion_tokens"], seconds, calls=calls
+                )
                 with guard:
-                    results.add(
-                        ("answer", batch[index].id),
-                        make_prediction(batch[index], answer["text"], stopped, answer["completion_tokens"], seconds),
-                    )
+                    results.add(("answer", batch[index].id), prediction)
                     progress.update(sum(("answer", prompt.id) in results.known for prompt in prompts))
 
             tools = [prompt.tools for prompt in batch]
@@ -106,8 +124,14 @@ def get_context(rows: list[Row]) -> int:
     return 512 * math.ceil((longest / 2 + 512 + IMAGE_TOKENS * images) / 512)
 
 
-def _get_prompts(settings: Slice, test: Path, server: LlamaServer, whole: bool) -> list[EvalPrompt]:
-    """The prompts of the test rows; of a ``whole`` evaluation with the retention questions."""
-    own = Path(settings.eval.retention_file) if whole and settings.eval.retention_file else None
-    retention = bool(whole and settings.eval.retention)
-    return get_eval_prompts(test, server.tokenize, settings.eval.max_new_tokens, retention, own)
+def _write_arguments(message: Message) -> Message:
+    """A message whose tool calls have their arguments as JSON text, as the server's API requires."""
+    if not message.get("tool_calls"):
+        return message
+    calls = [
+        {**old, "type": "function", "function": {**call, "arguments": json.dumps(arguments, ensure_ascii=False)}}
+        if not isinstance(arguments := call["arguments"], str)
+        else old
+        for old, call in zip(message["tool_calls"], get_calls(message), strict=True)
+    ]
+    return {**message, "tool_calls": calls}
