@@ -1,7 +1,7 @@
 """The parts of ``make bench-gpu``, what each needs, and their run: resumable, in bounded time, results in one JSON.
 
 ``item`` of a part is its number in the list of what is measured: 1 speed and memory, 2 the longest context, 3 our
-overhead, 4 the whole graph, 5 GRPO, 6 vision, 7 kill and resume, 8 what is chosen against a search by hand, 9 every
+overhead, 4 the whole graph, 5 GRPO, 6 vision, 7 kill and resume, 8 the chosen settings against a search, 9 every
 method.
 """
 

@@ -353,8 +353,8 @@ class Bench(Artefact):
     """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
 
     levels: dict[str, dict[str, float]]
-    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s), and with enough text
-    perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
+    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s); with enough
+    text perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
     n_prompt: int
     n_gen: int
     threads: int

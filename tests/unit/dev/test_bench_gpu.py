@@ -114,7 +114,7 @@ def test_what_is_chosen_is_judged_by_the_best_that_was_found_by_hand() -> None:
     assert "2 tried" in str(judge_search(parts, "1b")), "what ran out of memory has no speed"
     del parts["1b search: 16 x 1"]
     full = {name: {**row, "peak_memory_gb": 1.0, "losses": [1.0], "mfu": None} for name, row in parts.items()}
-    assert "1b: what is chosen has 97 %" in render_table({"parts": full, "left_out": {}, "failed": {}})
+    assert "1b: the chosen settings reach 97 %" in render_table({"parts": full, "left_out": {}, "failed": {}})
 
 
 def test_a_process_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
