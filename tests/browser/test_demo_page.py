@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import facts
+import method_facts
 import pytest
 from gaslamp.config.slices import parse_slice
 from gaslamp.export.ladder_page import render_svg
@@ -36,7 +37,7 @@ def write_page(
     }
     file = folder / "index.html"
     parsed = parse_slice(json.dumps(settings))
-    run = facts.for_method(method)
+    run = method_facts.for_method(method)
     compare = facts.compare(hostile) if method == "sft" else run["compare"]
     file.write_text(render_page(compare, run["train"], facts.model(), parsed, "ab" * 32), encoding="utf-8")  # type: ignore[arg-type]
     if files:

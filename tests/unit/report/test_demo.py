@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import facts
+import method_facts
 import pytest
 import yaml
 from gaslamp.config.methods import get_artefact, get_method
@@ -21,8 +22,6 @@ from gaslamp.config.slices import parse_slice, write_merged
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
-from gaslamp.pages.differences import choose, get_label, lay_out, mark
-from gaslamp.pages.themes import ACCENTS, get_colors, get_contrast, get_theme
 from gaslamp.report.demo.examples import get_images
 from gaslamp.report.demo.own_style import get_own_style, read_colors
 from gaslamp.report.demo.page import render_page
@@ -130,65 +129,6 @@ def test_page_carries_the_hash_of_its_comparison(tmp_path: Path) -> None:
     assert out.read_bytes() == first
 
 
-@pytest.mark.parametrize("limit", range(1, 8))
-def test_choice_keeps_the_regression(limit: int) -> None:
-    chosen = choose(facts.examples(), limit)
-    assert len(chosen) == min(limit, 5)
-    kinds = [example.change for example in chosen]
-    assert "improved" in kinds
-    assert ("regressed" in kinds) == (limit > 1)
-
-
-def test_choice_when_everything_regressed() -> None:
-    worse = [example.model_copy(update={"change": "regressed"}) for example in facts.examples()]
-    assert choose(worse, 3) == worse[:3]
-
-
-def test_label_is_cut_and_answers_are_not() -> None:
-    example = facts.examples()[0]
-    assert len(get_label(example)) <= 50 and get_label(example).endswith("…")
-    assert get_label(facts.examples()[2]) == "four espressos, takeaway, for Priya"
-
-
-def test_layout_keeps_every_character_of_numbers_and_keys() -> None:
-    assert lay_out('{"a": 4.50, "a": 1e3, "ü": [true, null]}') == '{\n  "a": 4.50,\n  "a": 1e3,\n  "ü": [true, null]\n}'
-    for text in ("not json", "12", '"word"', '{"a": NaN}', "", "[" * 5000):
-        assert lay_out(text) is None
-
-
-@pytest.mark.parametrize("answer", ["", "one two", "one  green\ntwo", "x" * 9000, "a " * 5000, facts.HOSTILE])
-def test_marks_concatenate_to_the_answer(answer: str) -> None:
-    assert "".join(piece for piece, _ in mark(answer, "one two three")) == answer
-
-
-def test_marks_name_the_words_that_differ() -> None:
-    assert [piece.strip() for piece, differs in mark("one green tea", "one tea") if differs] == ["green"]
-    assert not any(differs for _, differs in mark("one tea", "one tea"))
-    assert not any(differs for _, differs in mark("something else entirely here", '{"a": 1}'))
-
-
-@pytest.mark.parametrize("domain", ACCENTS)
-@pytest.mark.parametrize("dark", [False, True])
-def test_contrast(domain: str, dark: bool) -> None:
-    colors = get_colors(domain, dark)
-    for text in ("ink", "soft", "good", "bad", "accent-text"):
-        for ground in ("paper", "card", "recede"):
-            assert get_contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
-    assert get_contrast(colors["ink"], colors["mark"]) >= 4.5
-    for shape in ("accent", "base"):
-        assert get_contrast(colors[shape], colors["card"]) >= 3, shape
-
-
-@pytest.mark.parametrize(
-    ("theme", "domain", "expected"),
-    [("auto", "support", "auto"), ("auto", "code", "dark"), ("crisp", "code", "crisp"), ("dark", "legal", "dark")],
-)
-def test_theme(theme: str, domain: str, expected: str) -> None:
-    assert get_theme(theme, domain) == expected
-    colors: dict[str, Any] = get_colors(domain, expected == "dark")
-    assert colors["accent"].startswith("#")
-
-
 # ------------------------------------------------------------------------------------------------- languages and styles
 
 
@@ -269,7 +209,7 @@ def test_images_are_part_of_the_page(tmp_path: Path) -> None:
 
 def render_method(method: str) -> tuple[str, list[dict[str, Any]]]:
     """The page of a run of ``method``, and the examples in it."""
-    run = facts.for_method(method)
+    run = method_facts.for_method(method)
     text = render_page(run["compare"], run["train"], facts.model(), parse_slice(settings()), "ab" * 32)  # type: ignore[arg-type]
     return text, json.loads(next(block for _, block in Page(text).blocks if block.startswith("[")))
 

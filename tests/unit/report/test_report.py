@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import facts
+import method_facts
 import pytest
 from gaslamp.config.slices import parse_slice
 from gaslamp.core import registry
@@ -92,7 +93,7 @@ def test_without_metrics_it_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", registry.names("methods"))
 def test_the_report_is_about_the_method_that_ran(tmp_path: Path, method: str) -> None:
-    paths = facts.write_method_run(tmp_path, method)
+    paths = method_facts.write_method_run(tmp_path, method)
     names = ("system", "env", "model", "card", "train", "compare", "verdict", "ladder", "parity")
     settings = {"project": {"name": "cafe", "task": "", "audience": "", "domain": "general"}}
     text = render_report(
@@ -100,7 +101,7 @@ def test_the_report_is_about_the_method_that_ran(tmp_path: Path, method: str) ->
     )
     plugin = registry.get("methods", method)
     assert f"{method} ({plugin.TITLE}) on cpu" in text
-    tokens = facts.for_method(method)["train"].model_dump()["trained_tokens"]
+    tokens = method_facts.for_method(method)["train"].model_dump()["trained_tokens"]
     assert "<td>0</td>" not in re.findall(r"Tokens with loss</th>(<td>.*?</td>)", text)
     assert (f"{tokens:,} in one epoch" in text) == (plugin.ARTEFACT == "causal_lm" and tokens > 0)
     if plugin.KINDS[0] not in ("conversation", "speech"):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import facts
+import method_facts
 import pytest
 from gaslamp.config.methods import get_preset
 from gaslamp.config.schema import Config
@@ -19,7 +20,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.memory.hints import add_hint
 from gaslamp.memory.snapshot import take_snapshot
-from gaslamp.pages.markdown import OPEN, code, escape, fence, find_placeholders, quote, strip_marks
+from gaslamp.pages.markdown import OPEN, find_placeholders
 from gaslamp.report.roadbook.brief import render_brief
 from gaslamp.report.roadbook.inventory import ROLES, get_inventory, get_outputs
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
@@ -52,7 +53,7 @@ SUPERVISED = re.compile(r"supervised|the answer you want|wanted answer|only answ
 @pytest.mark.parametrize("method", registry.names("methods"))
 def test_the_roadbook_is_about_the_method_that_ran(tmp_path: Path, method: str) -> None:
     """Rendered with today's config on another method: every word is about the one in train.json."""
-    paths = facts.write_method_run(tmp_path, method)
+    paths = method_facts.write_method_run(tmp_path, method)
     paths["payload"] = tmp_path / "payload.json"
     write_json(paths["payload"], {"reflected": None})
     (tmp_path / "rules").symlink_to(ROOT / "rules")
@@ -74,7 +75,7 @@ def test_the_roadbook_is_about_the_method_that_ran(tmp_path: Path, method: str) 
 
 
 def test_an_answer_rated_bad_is_not_expected(tmp_path: Path) -> None:
-    paths = facts.write_method_run(tmp_path, "kto")
+    paths = method_facts.write_method_run(tmp_path, "kto")
     paths["payload"] = tmp_path / "payload.json"
     write_json(paths["payload"], {"reflected": None})
     text = render_roadbook(paths, parse_slice(settings()), tmp_path)
@@ -197,37 +198,6 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert columns == {6}
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["| a |  | b |", "| a | |", "left {{ this }}", "TODO: write", "loss nan", "it is None", "a Placeholder here"],
-)
-def test_lint_names_the_line(line: str) -> None:
-    assert [problem.split(":")[0] for problem in find_placeholders(f"fine\n\n{line}\n")][0] == "line 3"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "| a | b |",
-        "|---|---|",
-        "nanotechnology, Nonetheless",
-        "`{{ None }}`",
-        "```\nTODO {{ }}\n| |\n```",
-        "| `a \\| b` | c |",
-    ],
-)
-def test_lint_passes_whole_pages_and_code(line: str) -> None:
-    assert find_placeholders(line) == []
-
-
-def test_lint_looks_past_foreign_text_but_not_when_it_is_empty() -> None:
-    assert (
-        find_placeholders(f"| {quote('None TODO {{ x }}')} | {code('nan')} |\n{fence('TODO' + chr(10) + '```')}") == []
-    )
-    assert find_placeholders(f"| {quote('')} | b |") != []
-    assert find_placeholders(f"{fence('a' + chr(10) + 'b')}\nTODO")[0].startswith("line 5")
-
-
 def test_a_gap_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = facts.write_run(tmp_path)
     paths["payload"] = tmp_path / "payload.json"
@@ -238,21 +208,6 @@ def test_a_gap_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_json(paths["train"], train)
     with pytest.raises(GaslampError, match="line "):
         render_roadbook(paths, parse_slice(settings()), tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text", ["# head", "- item", "1. one", "- 2", "a|b", "<b>x</b>", "*x* _y_ `z`", "[a](b)", "line\nbreak"]
-)
-def test_escape(text: str) -> None:
-    result = escape(text)
-    assert "\n" not in result and "<" not in result
-    assert not re.match(r"[#>-]|\d\. ", result) and not re.search(r"(?<!\\)[|*`\[]", result)
-
-
-def test_code_and_fence_hold_any_text() -> None:
-    assert strip_marks(code("a `b` ``c``")).startswith("```")
-    assert strip_marks(fence("````")).startswith("`````\n")
-    assert "(empty answer)" in code("  ")
 
 
 @pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "mps", "colab"])

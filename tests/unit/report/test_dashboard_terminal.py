@@ -1,0 +1,104 @@
+"""The terminal dashboard and the replay: every window size, no control characters."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.events import Events
+from gaslamp.report.dashboard import terminal
+from gaslamp.report.dashboard.project import Project
+from gaslamp.report.dashboard.replay import Replay, find_recording
+from rich.console import Console
+from screen_events import HOSTILE, read, start, step
+
+
+def render(project: Path, width: int, height: int, color: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=color,
+        color_system="256" if color else None,
+        highlight=False,
+    )
+    metrics = Project(project)
+    metrics.metrics.read_all()
+    console.print(terminal.get_screen(metrics, None, width, height, color))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 12), (80, 24), (120, 40), (200, 60)])
+def test_the_terminal_fits_every_size(project: Path, events: Events, width: int, height: int) -> None:
+    start(events, method="grpo")
+    for number in range(1, 30):
+        step(events, number, reward=number / 30, reward_std=0.1, kl=0.01, **{"completions/mean_length": 20.0})
+    text = render(project, width, height)
+    lines = text.rstrip("\n").split("\n")
+    assert max(len(line) for line in lines) <= width and len(lines) <= height + 1, text
+    assert "grpo" in text and "29 of 40" in text and "\x1b" not in text
+    if width >= 120:
+        assert all(
+            title in text
+            for title in ("Reward, mean and spread", "KL to the starting model", "Completion length", "Loss, training")
+        )
+        assert "\x1b[" in render(project, width, height, color=True)
+
+
+def test_hostile_names_do_not_steer_the_terminal(project: Path, events: Events) -> None:
+    start(events, method="grpo")
+    for number in range(1, 9):
+        step(events, number, reward=0.1, **{f"rewards/{HOSTILE}/mean": 0.2})
+    events.write("end", status="error", step=8, reason=HOSTILE)
+    assert "\x1b" not in render(project, 120, 40) and "\x07" not in render(project, 120, 40)
+
+
+def test_status(project: Path, events: Events) -> None:
+    def look() -> tuple[int, str]:
+        console = Console(file=io.StringIO(), width=200, highlight=False)
+        code = terminal.show_status(project, None, console)
+        return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+    code, text = look()
+    assert code == 1 and "nothing runs" in text and "make run" in text
+    start(events, chosen={"batch_size": "4: fits"})
+    step(events, 1)
+    code, text = look()
+    assert (
+        code == 0
+        and "1 of 40" in text
+        and "left" in text
+        and "chosen automatically (open in config.yaml): batch_size 4: fits" in text
+    )
+    events.write("end", status="completed", step=1, reason="")
+    code, text = look()
+    assert code == 1 and "nothing runs. Last training: main, completed at step 1 of 40" in text
+
+
+def test_a_replay_is_the_run_again(project: Path, events: Events, tmp_path: Path) -> None:
+    start(events, pid=1)
+    for number in range(1, 6):
+        step(events, number)
+    events.write("end", status="completed", step=5, reason="")
+    lines = events.path.read_text().splitlines()
+    for place, line in enumerate(lines):  # one event a second
+        lines[place] = json.dumps({**json.loads(line), "time": 1000.0 + place})
+    events.path.write_text("\n".join(lines) + "\n")
+    target = tmp_path / "again"
+    began = time.monotonic()
+    Replay(find_recording(project, "main"), target, "main", speed=20.0).run()
+    assert 0.25 < time.monotonic() - began < 2
+    training = read(target).find("main")
+    assert training is not None and list(training.series["loss"].steps) == [1, 2, 3, 4, 5]
+    assert (
+        training.start["pid"] == os.getpid()
+        and abs(training.last_time - time.time()) < 5
+        and training.get_status()[0] == "completed"
+    )
+    with pytest.raises(GaslampError, match="runs: main; samples: "):
+        find_recording(project, "nothing")
