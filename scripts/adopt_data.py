@@ -1,7 +1,11 @@
-"""Take up a file in data/raw: set data.source, and the method that fits its columns, in config.yaml."""
+"""Take up a file in data/raw: set data.source, and the method that fits its columns, in config.yaml.
+
+At a terminal it asks what the columns mean when they can mean several things.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gaslamp.core.cli import get_parser
@@ -12,7 +16,8 @@ from gaslamp.data.adopt import adopt
 def main() -> None:
     parser = get_parser(__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="default: the working directory")
-    for sentence in adopt(parser.parse_args().project):
+    ask = input if sys.stdin.isatty() and sys.stdout.isatty() else None
+    for sentence in adopt(parser.parse_args().project, ask):
         print(sentence)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 
 HERE = Path(__file__).parent
 NOT_LEARNT = {
-    "prompt": "nothing here is learnt word by word: the model answers these prompts and rewards judge its answers",
-    "pair": "nothing here is learnt word by word: what belongs together is moved closer",
+    "prompt": "no token here carries loss: the model answers these prompts and rewards score its answers",
+    "pair": "no token here carries loss: the embeddings of texts that belong together move closer",
 }
 SPLITS = ("train", "valid", "test")
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
@@ -30,8 +31,8 @@ TWINS = ("exact_duplicates", "near_duplicates", "exact_leaks", "near_leaks")
 KIND_NAMES = {
     "conversation": "conversations",
     "preference": "pairs of a better and a worse answer",
-    "rating": "answers with a verdict",
-    "prompt": "prompts for rewards to judge",
+    "rating": "answers rated good or bad",
+    "prompt": "prompts whose answers rewards score",
     "pair": "pairs of texts",
     "text": "running text",
     "speech": "recordings and what is said in them",
@@ -68,12 +69,19 @@ def cut_tokens(renderer: Any, pieces: list[tuple[str, bool]]) -> list[Piece]:
     return result
 
 
-def pick_rows(file: Path, count: int, wanted: int) -> list[tuple[int, Row]]:
-    """``wanted`` rows of a JSON-lines file of ``count`` rows, spread from the first on, with their numbers from 1.
+def pick_rows(file: Path, count: int, wanted: int, first: int = 0) -> list[tuple[int, Row]]:
+    """Some rows of a JSON-lines file, spread over it, with their numbers from 1.
 
-    Not quite evenly: rows often come in turns (of ten classes, of two languages), and each fortieth would be the same one.
+    Not quite evenly: rows are often periodic (ten classes, two languages), and each fortieth would be of the same kind.
+
+    Args:
+        file: JSON lines.
+        count: how many rows it has.
+        wanted: how many to pick.
+        first: how many rows at its beginning to skip.
     """
-    chosen = sorted({min(count - 1, index * count // wanted + 3 * index) for index in range(min(wanted, count))})
+    left = count - first
+    chosen = sorted({min(count - 1, first + index * left // wanted + 3 * index) for index in range(min(wanted, left))})
     rows = []
     with file.open(encoding="utf-8") as handle:
         for number, line in enumerate(handle):
@@ -84,11 +92,11 @@ def pick_rows(file: Path, count: int, wanted: int) -> list[tuple[int, Row]]:
     return rows
 
 
-def find_longest(file: Path) -> tuple[int, Row] | None:
-    """The row with most bytes, read without keeping the others."""
+def find_longest(file: Path, count: int) -> tuple[int, Row] | None:
+    """The row with most bytes among the first ``count``, read without keeping the others; None when there is none."""
     best, length = None, 0
     with file.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
+        for number, line in enumerate(islice(handle, count), 1):
             if len(line) > length:
                 best, length = (number, line), len(line)
     return None if best is None else (best[0], json.loads(best[1]))
@@ -227,7 +235,10 @@ def render_page(
         own = max(0, card.rows[split] - (card.rows.get("rehearsal", 0) if split == "train" else 0))
         for number, row in pick_rows(file, own, wanted):
             rows.append({"title": f"{split}, row {number}", **lay_out(renderer, row, folder)})
-        longest = find_longest(file) if split == "train" else None
+        if split == "train" and own < card.rows[split]:  # they stand behind the rows of the file
+            number, row = pick_rows(file, card.rows[split], 1, own)[0]
+            rows.append({"title": f"train, row {number}, general chat data", **lay_out(renderer, row, folder)})
+        longest = find_longest(file, own) if split == "train" else None
         if longest and f"train, row {longest[0]}" not in [row["title"] for row in rows]:
             rows.append({"title": f"train, row {longest[0]}, the longest", **lay_out(renderer, longest[1], folder)})
     checks = [{**check, "tone": VERDICTS[check["verdict"]]} for check in card.checks]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from gaslamp.data.meaning.names import normalize
-from gaslamp.data.meaning.profile import LABEL_LETTERS, TEXT_LETTERS, Profile
+from gaslamp.data.meaning.profile import INPUTS, LABEL_LETTERS, TEXT_LETTERS, Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 
-INPUTS = ("question", "text", "title", "context")
 ANSWERS = ("answer", "summary", "description", "extraction", "reasoning")
 SIDE_ROLES = ("system", "history", "reasoning")
 TASKS = {"answer": "answer", "summary": "summarize", "description": "describe", "extraction": "extract"}

@@ -15,7 +15,8 @@ class Hint:
 
     concept: str
     english: str
-    exact: bool  # the whole name is known; else only its last word is
+    exact: bool  # the whole name is known; else only one word of it is
+    is_last: bool = True  # the word that is known stands last, where names say what they are
 
 
 def normalize(name: str) -> str:
@@ -51,7 +52,7 @@ _PLURALS["categories"] = "category"
 
 
 def get_hint(name: str) -> Hint | None:
-    """What ``name`` says; ``None`` when neither it nor its last word is known."""
+    """What ``name`` says; ``None`` when neither it nor its last or first word is known."""
     text = normalize(name)
     rest = [word for word in text.split("_") if word not in _LANGUAGE_SIDE]
     if len(rest) == 1 and rest[0] in LANGUAGES and text not in _NO_LANGUAGES:
@@ -62,7 +63,7 @@ def get_hint(name: str) -> Hint | None:
     parts = text.split("_")
     for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:
-            return Hint(*KNOWN[part], False)
+            return Hint(*KNOWN[part], False, part != parts[0])
     end = max((word for word in KNOWN if len(word) >= _least(word) and text.endswith(word)), key=len, default=None)
     return Hint(*KNOWN[end], False) if end else None
 

@@ -11,6 +11,7 @@ from gaslamp.data.formats.speech import is_sound_value
 from gaslamp.data.formats.vision import is_image_value
 from gaslamp.data.meaning.names import Hint, get_hint
 
+INPUTS = ("question", "text", "title", "context")  # concepts of what a model reads
 LABEL_LETTERS = 40  # a longer text is no label
 LABEL_CLASSES = 50
 TEXT_LETTERS = 25  # from here on a text is free text rather than a name or a code
@@ -99,8 +100,10 @@ def look_at(name: str, values: list[object]) -> Profile:
     structured = sum(isinstance(parse_list(value), list | dict) for value in filled)
     if holds == "code" and letters > TEXT_LETTERS + 15:
         holds = "text"
+    hint = get_hint(name)
     is_label = (
-        holds in ("text", "flag", "number", "code", "label")
+        not (hint and hint.is_last and hint.concept in INPUTS)  # a subject stays one, however few there are
+        and holds in ("text", "flag", "number", "code", "label")
         and letters <= LABEL_LETTERS
         and 1 < distinct <= min(LABEL_CLASSES, max(2, len(filled) // 3))
         and len(filled) >= 6
@@ -108,7 +111,7 @@ def look_at(name: str, values: list[object]) -> Profile:
     )
     return Profile(
         name=name,
-        hint=get_hint(name),
+        hint=hint,
         holds="text" if holds == "code" and is_label else holds,
         filled=len(filled),
         rows=len(values),
