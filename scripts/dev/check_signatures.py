@@ -1,6 +1,6 @@
 """Count `Any` in signatures of public functions and methods, and public functions without a docstring, by room.
 
-A signature with `Any` tells neither the reader nor mypy what a function takes. It stays where a heavy third-party
+A signature with `Any` says neither to the reader nor to mypy what a function takes. It stays where a heavy third-party
 object is meant; everything else has a Protocol, a dataclass, a TypedDict, `object` or a type parameter.
 """
 

@@ -58,7 +58,7 @@ def test_the_adapter_is_whole(exported: Path) -> None:
 
 @pytest.mark.parametrize("name", ["vllm", "sglang"])
 def test_start_scripts(exported: Path, name: str) -> None:
-    """They parse, stand beside the model, bind to this machine only, and want a key; the program itself needs a GPU."""
+    """They parse, are in the model's folder, bind to this machine only, and need a key; the program needs a GPU."""
     script = exported / name / "start.sh"
     words = read_json(exported / name / "arguments.json")["start"]
     assert "127.0.0.1" in words and "../../merged" in words

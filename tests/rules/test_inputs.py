@@ -148,7 +148,7 @@ def test_a_config_that_is_no_yaml(project: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 12 else "",
 )
-def test_wrong_data_is_told_row_by_row(
+def test_wrong_data_is_reported_row_by_row(
     finished: Path, tmp_path: Path, name: str, data: str | bytes, messages: list[str]
 ) -> None:
     project = tiny.copy_project(finished, tmp_path)

@@ -20,7 +20,7 @@ END = {
     "write_roadbook": 1,
     "build_demo_files": 1,
     "write_progress": 1,
-}  # they tell everything, so they follow everything
+}  # they report everything, so they follow everything
 SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_model_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
@@ -148,12 +148,12 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("what is chosen on a GPU only", config(train__choose=[], train__quantization="none"), {}),
     ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),
     ("the port", config(deploy__port=9000), END),
-    ("base beside tuned on the chat page", config(deploy__compare=False), END),
+    ("base next to tuned on the chat page", config(deploy__compare=False), END),
     ("how long a prompt may be when served", config(deploy__context=1024), {"write_modelfile": 1, **END}),
     ("the chat page", append("scripts/gaslamp/serve/chat/page/chat.css", "/* x */\n"), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
     ("dashboard code", append("scripts/gaslamp/report/dashboard/server.py", "# x\n"), {}),
-    ("rows asked together", config(eval__batch_size=4), END),
+    ("batch size of the evaluation", config(eval__batch_size=4), END),
     ("another metric of answers", config(eval__metrics=["token_f1"]), {"compare_models": 1, "build_demo": 1, **EXPORT}),
     (
         "a metric of likelihoods",
@@ -166,12 +166,12 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         {"compare_models": 1, "build_demo": 1, **EXPORT},
     ),
     (
-        "a target beside the adapter",
+        "another target than the adapter",
         config(eval__target="merged"),
         {"evaluate_target": 1, "compare_models_target": 1, **END},
     ),
     (
-        "a level beside the adapter",
+        "a level as target",
         config(eval__target="q8_0"),
         {"evaluate_gguf_target": 1, "compare_models_target": 1, **END},
     ),

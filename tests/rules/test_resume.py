@@ -269,7 +269,7 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
 
 
 def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
-    """A second command beside a running one is refused; the first goes on."""
+    """A second command during a run is refused; the first goes on."""
     project = tiny.copy_project(prepared, tmp_path)
     process = start(project)
     wait_for(

@@ -28,7 +28,7 @@ metadata: {version: 1}
 
 @pytest.fixture(scope="module")
 def judged(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished project with every target compared, its own server among them, and a task file of its own asked."""
+    """The finished project with every target compared, its own server among them, and a task file of its own."""
     project = tiny.copy_project(finished, tmp_path_factory.mktemp("targets"))
     (project / "tasks").mkdir()
     (project / "tasks" / "sums.yaml").write_text(TASK, encoding="utf-8")
@@ -77,16 +77,16 @@ def test_a_target_answers_the_same_rows_as_the_adapter(judged: Path, target: str
         found["metrics"][0]["name"] == adapter["metrics"][0]["name"] and found["metrics"][0]["tuned"]["value"] == 1.0
     ), "it ships what was trained"
     assert found["retention"]["tuned"]["n"] == adapter["retention"]["tuned"]["n"] == 40
-    asked = list(read_jsonl(folder / f"target-{target}.predictions.jsonl"))
-    assert len(asked) == found["n"] + 40 and all(row["tokens"] for row in asked if row["kind"] == "test")
+    predictions = list(read_jsonl(folder / f"target-{target}.predictions.jsonl"))
+    assert len(predictions) == found["n"] + 40 and all(row["tokens"] for row in predictions if row["kind"] == "test")
     page = (folder / f"target/{target}.html").read_text(encoding="utf-8")
     assert f"Evaluation of {target}" in page
-    if target == "q8_0":  # what the ladder asked is not asked again
+    if target == "q8_0":  # the predictions of the ladder are reused
         earlier = {row["id"]: row for row in read_jsonl(folder / "gguf-q8_0.predictions.jsonl")}
-        assert earlier and all(row == earlier[row["id"]] for row in asked if row["id"] in earlier)
+        assert earlier and all(row == earlier[row["id"]] for row in predictions if row["id"] in earlier)
 
 
-def test_public_tasks_are_asked_before_and_after(judged: Path) -> None:
+def test_public_tasks_run_before_and_after(judged: Path) -> None:
     pytest.importorskip("lm_eval")
     scores: dict[str, Any] = read_json(judged / "outputs/main/eval/compare.json")["lm_eval"]["tiny_sums, acc"]
     for who in ("base", "tuned"):

@@ -162,12 +162,12 @@ def harness(job: dict[str, Any]) -> dict[str, Any]:
     ]
     until = tokenizer.convert_ids_to_tokens(job["stop_ids"])
     how = {"until": until, "max_gen_toks": job["max_new_tokens"], "do_sample": False}
-    asked = [
+    requests = [
         Instance(request_type="generate_until", doc={}, arguments=(text, dict(how)), idx=number)
         for number, text in enumerate(texts)
     ]
     started = time.monotonic()
-    found = lm.generate_until(asked, disable_tqdm=True)
+    found = lm.generate_until(requests, disable_tqdm=True)
     return {
         "answers": {row["id"]: text for row, text in zip(rows, found, strict=True)},
         "seconds": time.monotonic() - started,

@@ -239,7 +239,7 @@ def measure(folder: Path, part: str, **job: Any) -> dict[str, Any]:
     if code:
         raise GaslampError(
             f"bench part '{part}' failed (exit {code}): {' | '.join(log.read_text().splitlines()[-3:])}",
-            "mend what it names and run it again",
+            "fix what it names and run it again",
         )
     return json.loads(out.read_text())  # type: ignore[no-any-return]
 

@@ -159,7 +159,7 @@ def write_rows(folder: Path, renderer: Any, rows: int, length: int, mixed: bool)
     tokens: list[dict[str, Any]] = []
     while len(found) < rows:
         wanted = min(length, max(64, int(draw.lognormvariate(5.8, 0.9)))) if mixed else length
-        messages = [{"role": "user", "content": "Tell me what happens."}, {"role": "assistant", "content": ""}]
+        messages = [{"role": "user", "content": "Describe what happens."}, {"role": "assistant", "content": ""}]
         count = int((wanted - 30) / per_sentence) + 2
         while True:  # the longest whole number of sentences that fits
             messages[1]["content"] = write_sentences(count)
@@ -174,7 +174,7 @@ def write_rows(folder: Path, renderer: Any, rows: int, length: int, mixed: bool)
     write_jsonl(folder / "valid.jsonl", [])
     lengths = Counter(
         len(row["input_ids"]) for row in tokens
-    )  # what the data phase tells of the rows, for the choice of settings
+    )  # what the data card says of the rows, for the choice of settings
     histogram = [{"from": size, "to": size + 1, "rows": count} for size, count in sorted(lengths.items())]
     write_json(
         folder / "card.json",
@@ -233,7 +233,7 @@ class GpuBench:
             from gaslamp.models.template import Renderer, build_template
 
             example = [
-                {"role": "user", "content": "Tell me what happens."},
+                {"role": "user", "content": "Describe what happens."},
                 {"role": "assistant", "content": "The cat paints seven stars."},
             ]
             template = build_template(model, example)
@@ -275,7 +275,7 @@ class GpuBench:
             tail = " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-6:])
             raise GaslampError(
                 f"{name} failed (exit {done.returncode}): {tail[-900:]}",
-                "mend what it names and run make bench-gpu again",
+                "fix what it names and run make bench-gpu again",
             )
         return log
 

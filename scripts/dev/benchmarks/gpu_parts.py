@@ -44,7 +44,7 @@ VISION_CHATML = (
 
 @dataclass(frozen=True)
 class Part:
-    """A line of the table that can be asked for by its name."""
+    """A line of the table; its name selects it."""
 
     name: str
     item: int
@@ -242,12 +242,12 @@ def _measure_overhead(shape: str) -> Callable[[GpuBench], dict[str, Any]]:
         rows = bench.get_rows(Training("overhead rows", shape, steps * 2, {}))
         place = bench.get_place("overhead")
         # rows of one prompt stay in one split: each gets its own
-        told = (row["messages"][1:] for row in read_jsonl(rows / "train.jsonl"))
+        answers = (row["messages"][1:] for row in read_jsonl(rows / "train.jsonl"))
         write_jsonl(
             place / "rows.jsonl",
             [
-                {"messages": [{"role": "user", "content": f"Tell me story {number}."}, *answer]}
-                for number, answer in enumerate(told)
+                {"messages": [{"role": "user", "content": f"Write story {number}."}, *answer]}
+                for number, answer in enumerate(answers)
             ],
         )
         train = bench.get_config({"max_steps": steps, **training.train}).train.model_dump()

@@ -93,7 +93,7 @@ def dashboard(root: Path, log: Path) -> Any:
                 if process.poll() is not None or time.monotonic() - started > 120:
                     raise GaslampError(
                         f"the dashboard did not start: {log.read_text(errors='replace')[-400:]}",
-                        "mend what it names and run make bench again",
+                        "fix what it names and run make bench again",
                     ) from None
                 time.sleep(0.05)
         yield url, psutil.Process(process.pid), time.monotonic() - started
@@ -136,9 +136,9 @@ async def _measure(
             with path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(get_step(step, time.time())) + "\n")
             if step % 10 == 0:
-                asked = time.monotonic()
+                sent = time.monotonic()
                 (await client.get("/api/metrics?run=main")).raise_for_status()
-                answers.append(time.monotonic() - asked)
+                answers.append(time.monotonic() - sent)
             await asyncio.sleep(1 / RATE)
         used = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
         size = len((await client.get("/api/metrics?run=main")).content)

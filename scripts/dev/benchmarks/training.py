@@ -67,7 +67,7 @@ class Bench:
             tail = " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-4:])
             raise GaslampError(
                 f"bench part '{name}' failed (exit {code}): {tail[-600:]}",
-                "mend what it names and run make bench again",
+                "fix what it names and run make bench again",
             )
         return time.monotonic() - started
 
@@ -92,7 +92,7 @@ class Bench:
             write_jsonl(file, list(read_jsonl(file))[:count])
 
     def run_training(self, name: str, metrics: Path) -> list[dict[str, Any]]:
-        """Our training script, its files beside ``metrics``; the events it wrote."""
+        """Our training script, its files in the folder of ``metrics``; the events it wrote."""
         folder = metrics.parent
         self.run(
             name,
@@ -230,7 +230,7 @@ def compare_trainings(
 ) -> dict[str, Any]:
     """Medians, and the overhead as the median over steps of ours / bare: the same step has the same batch in both.
 
-    The step after an evaluation or a checkpoint is left out of both; what a checkpoint costs is told apart, as its
+    The step after an evaluation or a checkpoint is left out of both; what a checkpoint costs is separate, as its
     share of the time between two of them.
 
     Args:
@@ -282,7 +282,7 @@ def bench_evaluation(bench: Bench) -> dict[str, Any]:
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
     adapters, test, out = bench.folder / "ours1" / "adapters", bench.data / "test.jsonl", bench.folder / "tuned.jsonl"
     if not adapters.is_dir():
-        bench.run_training("training of what is asked", bench.folder / "ours1" / "metrics.jsonl")
+        bench.run_training("training for the evaluation", bench.folder / "ours1" / "metrics.jsonl")
     tokenizer = load_tokenizer(facts.path)
     limit = get_eval_prompts(
         test, lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]), None, False

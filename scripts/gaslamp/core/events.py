@@ -30,11 +30,11 @@ class Events:
         if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
             path.write_bytes(data[: data.rfind(b"\n") + 1])  # the last line of a process that was killed is incomplete
 
-    def write(self, event: str, **values: Any) -> None:
+    def write(self, event: str, **values: object) -> None:
         """Append one event with the time (seconds since the epoch) and the key of the training."""
         if self.silent:
             return
-        line: dict[str, Any] = {"time": round(time.time(), 3), "event": event, "key": self.key}
+        line: dict[str, object] = {"time": round(time.time(), 3), "event": event, "key": self.key}
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):
                 line[name], line[f"{name}_flag"] = None, "nan" if math.isnan(value) else "inf"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 PREFIX = "GASLAMP_PREFIX"  # such as projects/cafe_2026_11_30/
 PROJECT = "GASLAMP_PROJECT"  # what PROJECT=... said, when the command did not act on the newest project
@@ -43,7 +43,7 @@ def localize(text: str) -> str:
 class LocalizedStream:
     """A text stream (``sys.stdout``) whose lines are localized."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
@@ -55,6 +55,6 @@ class LocalizedStream:
         return getattr(self.stream, name)
 
 
-def unwrap(stream: Any) -> Any:
+def unwrap(stream: TextIO) -> TextIO:
     """The stream itself, for what does not go to the terminal."""
     return stream.stream if isinstance(stream, LocalizedStream) else stream

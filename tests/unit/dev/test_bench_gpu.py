@@ -69,7 +69,7 @@ def test_a_call_goes_on_where_the_last_one_stopped(tmp_path: Path, capsys: pytes
         make("other", {"longest": 9}),
         make("absent", NotHere("no such card")),
         make("slip", KeyError(2)),
-        make("broken", GaslampError("it broke", "mend it")),
+        make("broken", GaslampError("it broke", "fix it")),
         make("long", {}, minutes=9.0),
     ]
     bench, out = get_bench(tmp_path), tmp_path / "b.json"
