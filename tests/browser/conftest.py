@@ -83,7 +83,7 @@ def wait_ready(page: Any) -> None:
 
 
 def evaluate(page: Any, expression: str) -> Any:
-    """Run a script in the page through the debugger: the page's own policy forbids evaluating strings, also to Playwright."""
+    """Run a script in the page through the debugger: the page's policy forbids evaluating strings."""
     session = page.context.new_cdp_session(page)
     try:
         options = {

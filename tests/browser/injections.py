@@ -65,7 +65,8 @@ PAYLOADS = [
 PLACES = (
     "{0}",
     "**{0}** and _{0}_ and\n\n> quoted {0}\n\n1. one {0}\n2. two",
-    "[{0}]({0}) ![{0}](javascript:window.pwned=1) [x](data:text/html,<script>window.pwned=1</script>) <{0}>\n\n| a | {0} |\n|---|---|\n| {0} | b |",
+    "[{0}]({0}) ![{0}](javascript:window.pwned=1) [x](data:text/html,<script>window.pwned=1</script>) <{0}>\n\n"
+    "| a | {0} |\n|---|---|\n| {0} | b |",
     '# {0}\n\n```html" onclick="window.pwned=1\n{0}\n```\n\n`{0}`',
 )
 INJECTIONS = [place.format(payload) for payload in PAYLOADS for place in PLACES]

@@ -1,4 +1,6 @@
-"""Pictures of the chat page of a served project, with real answers: ``python tests/browser/shoot.py PROJECT OUT.png [WIDTHxHEIGHT] [light|dark]``.
+"""Screenshots of the chat page of a served project, with real answers.
+
+    python tests/browser/shoot.py PROJECT OUT.png [WIDTHxHEIGHT] [light|dark]
 
 Start the server first (``make deploy`` in the project). docs/images/chat.png was made with it.
 """

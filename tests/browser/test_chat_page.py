@@ -1,4 +1,4 @@
-"""The chat page in a real Chromium, served by the real llama-server: what a person does, and what hostile text must not do."""
+"""The chat page in Chromium on the real llama-server: what a person does, and what hostile text must not do."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_edit_regenerate_stop_and_new(page: Any) -> None:
     page.get_by_label("Regenerate the answers").click()
     wait_ready(page)
     assert page.locator("article").count() == 1 and page.inner_text(".card.tuned .body").strip() == "ok"
-    # Shift+Enter is a new line; Esc ends a long answer (made long: the server must go on after the end) and keeps what came
+    # Shift+Enter is a new line; Esc ends a long answer (the server must go on after the end token) and keeps its text
     page.route(
         "**/v1/chat/completions",
         lambda route: route.continue_(post_data=json.dumps({**route.request.post_data_json, "ignore_eos": True})),
@@ -166,8 +166,10 @@ def test_injections_stay_text(page: Any, served: Served) -> None:
             tags: [...new Set(nodes.map((node) => node.localName))],
             attributes: [...new Set(nodes.flatMap((node) => node.getAttributeNames()))],
             classes: [...new Set(nodes.flatMap((node) => [...node.classList]))],
-            labels: nodes.filter((node) => node.hasAttribute("aria-label")).map((node) => node.getAttribute("aria-label")),
-            users: [...document.querySelectorAll(".bubble")].map((bubble) => [bubble.textContent, bubble.childElementCount]),
+            labels: nodes.filter((node) => node.hasAttribute("aria-label"))
+                .map((node) => node.getAttribute("aria-label")),
+            users: [...document.querySelectorAll(".bubble")]
+                .map((bubble) => [bubble.textContent, bubble.childElementCount]),
         };
     })()""",
     )
@@ -189,8 +191,10 @@ def test_injections_stay_text(page: Any, served: Served) -> None:
 
 def test_markdown(page: Any) -> None:
     text = (
-        "# Title\nfirst *soft* **strong `code`** ~~gone~~ snake_case_name 2 * 3 * 4\nsecond line\n\n- one\n- two\n  - inner\n    - deep\n\n"
-        "3. three\n4. four\n\n> quoted\n> > twice\n\n| a | b |\n|---|:-:|\n| 1 | 2\\|3 |\n\n---\n\n```python\nif a < b:\n    print('*')\n```\n"
+        "# Title\nfirst *soft* **strong `code`** ~~gone~~ snake_case_name 2 * 3 * 4\nsecond line\n\n"
+        "- one\n- two\n  - inner\n    - deep\n\n"
+        "3. three\n4. four\n\n> quoted\n> > twice\n\n| a | b |\n|---|:-:|\n| 1 | 2\\|3 |\n\n---\n\n"
+        "```python\nif a < b:\n    print('*')\n```\n"
         "[link](https://example.org/x) \\*stars\\*"
     )
     page.route("**/v1/chat/completions", echo)
@@ -309,7 +313,8 @@ def test_accessible_and_fits_every_width(browser: Any, served: Served, scheme: s
 
     check()
     for text in (
-        "a *b* `c`\n\n> quoted\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[x](https://example.org)\n\n```js\nlet a = 1;\n```",
+        "a *b* `c`\n\n> quoted\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[x](https://example.org)\n\n"
+        "```js\nlet a = 1;\n```",
         '{"a": 1}',
     ):
         ask(page, text)
@@ -317,7 +322,8 @@ def test_accessible_and_fits_every_width(browser: Any, served: Served, scheme: s
         page.set_viewport_size({"width": width, "height": 844})
         assert evaluate(
             page,
-            "document.documentElement.scrollWidth <= innerWidth && document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth",
+            "document.documentElement.scrollWidth <= innerWidth"
+            " && document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth",
         ), width
     check()
     page.click("#open-settings")

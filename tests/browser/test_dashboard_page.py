@@ -88,7 +88,7 @@ class Visit:
         self.context.close()
 
     def wait(self, condition: str, arg: Any = None, seconds: float = 120.0) -> None:
-        """Until a JavaScript function returns true. Playwright's own waiting needs eval, which the page's policy forbids."""
+        """Wait until a JavaScript function is true; Playwright's own waiting needs eval, which the policy forbids."""
         until = time.monotonic() + seconds
         while not self.page.evaluate(condition, arg):
             assert time.monotonic() < until, f"never true: {condition} {arg} {self.problems}"
@@ -96,7 +96,9 @@ class Visit:
 
     def get_panels(self) -> set[str]:
         """Panels whose curve has been drawn with at least two points."""
-        script = """() => [...document.querySelectorAll('#charts figure')].filter(f => [...f.querySelectorAll('path.js-line')].some(p => (p.getAttribute('d') || '').length > 10)).map(f => f.dataset.panel)"""
+        script = """() => [...document.querySelectorAll('#charts figure')]
+            .filter(f => [...f.querySelectorAll('path.js-line')].some(p => (p.getAttribute('d') || '').length > 10))
+            .map(f => f.dataset.panel)"""
         return set(self.page.evaluate(script))
 
 
@@ -153,7 +155,8 @@ def test_a_replay_is_watched_live_and_survives_a_restart(browser: Browser, tmp_p
         player = threading.Thread(target=replay.run, args=(stop,), daemon=True)
         player.start()
         visit.wait(
-            "() => document.querySelector('#phase').textContent === 'training' && document.querySelectorAll('#last-body tr').length >= 2"
+            "() => document.querySelector('#phase').textContent === 'training'"
+            " && document.querySelectorAll('#last-body tr').length >= 2"
         )
         first = page.locator("#last-body tr").count()
         visit.wait("first => document.querySelectorAll('#last-body tr').length > first", first)
@@ -170,7 +173,8 @@ def test_a_replay_is_watched_live_and_survives_a_restart(browser: Browser, tmp_p
         again, address = start_in_thread(tmp_path, port)
         assert address.endswith(str(port)), "the old server still holds its port"
         visit.wait(
-            "() => document.querySelector('#link').textContent === 'live' && document.querySelector('#phase').textContent === 'completed'"
+            "() => document.querySelector('#link').textContent === 'live'"
+            " && document.querySelector('#phase').textContent === 'completed'"
         )
         assert page.inner_text("#step-text") == "12 of 12"
         again.should_exit = True
@@ -259,7 +263,8 @@ def test_hostile_words_run_no_script(browser: Browser, tmp_path: Path) -> None:
         for value in page.eval_on_selector_all("#run option", "all => all.map(one => one.value)"):
             page.select_option("#run", value)
             visit.wait(
-                "() => document.querySelectorAll('#sample-list article').length > 5 && document.querySelectorAll('#setting-list dt').length > 50"
+                "() => document.querySelectorAll('#sample-list article').length > 5"
+                " && document.querySelectorAll('#setting-list dt').length > 50"
             )
             page.wait_for_timeout(300)
         page.locator("#charts figure .plot").nth(3).hover()

@@ -1,4 +1,4 @@
-"""The demo page and the report from disk, in a real browser: no network, no script of a model, no barrier, every width."""
+"""The demo page from disk, in a real browser: no network, no script of a model, accessible, every width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The served endpoint as programs meet it: the real openai client, base and tuned from one process, and who is kept out."""
+"""The served endpoint as programs use it: the openai client, base and tuned from one process, refused requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_openai_client(served: Served) -> None:
 
 
 def test_what_base_read_never_reaches_a_client_that_names_no_scale(served: Served) -> None:
-    """llama-server would take over what another scale of the adapter left in its slot: the start of the prompt as base read it."""
+    """llama-server would reuse what another scale of the adapter left in its slot: the prompt as base read it."""
     from openai import OpenAI
 
     client = OpenAI(base_url=f"{served.state['url']}/v1", api_key=served.key)
@@ -67,7 +67,7 @@ def test_what_base_read_never_reaches_a_client_that_names_no_scale(served: Serve
 
 
 def test_the_adapter_taken_out_is_the_base(served: Served, tmp_path: Path) -> None:
-    """f16: what the file says with the adapter subtracted against a GGUF of the base itself, by the probability of each token."""
+    """f16: the file with the adapter subtracted against a GGUF of the base itself, by token probabilities."""
     project = served.project
     tools = read_json(project / "resources/llama.cpp/toolchain.json")
     facts = ModelFacts.read(next((project / "resources/models").glob("*/model.json")))
@@ -94,7 +94,7 @@ def test_the_adapter_taken_out_is_the_base(served: Served, tmp_path: Path) -> No
     assert tuned == plain, "at scale 0 the file answers, bit for bit, as without the adapter"
     shared = base.keys() & without.keys() & tuned.keys()
     off, moved = (sum(abs(base[token] - other[token]) for token in shared) / len(shared) for other in (without, tuned))
-    # this tiny adapter is many times larger than the weights it changes, so that f16 loses some of them; the real one loses nothing
+    # this tiny adapter is many times larger than the weights that it changes, so f16 loses some; a real one loses none
     assert len(shared) > 200 and off < moved / 3, (len(shared), off, moved)
 
 
@@ -105,7 +105,7 @@ def test_requests_that_are_refused(served: Served) -> None:
     for path in ("/chat.json", "/v1/models", "/props", "/metrics", "/slots", "/lora-adapters"):
         assert client.get(path).status_code == 401, path
     assert client.post("/v1/chat/completions", content="{}", headers={"Content-Type": "text/plain"}).status_code == 401
-    # a page of another site may send, but not read; nor may it after giving its name as ours (DNS rebinding): it has no key
+    # a page of another site may send but not read, also after DNS rebinding: it has no key
     for headers in ({"Origin": "https://elsewhere.example"}, {"Host": "elsewhere.example"}, {"Origin": "null"}):
         answer = client.get("/v1/models", headers=headers)
         assert answer.status_code == 401 and answer.headers["Access-Control-Allow-Origin"] == url
@@ -155,7 +155,10 @@ def test_how_answers_begin(answer: str, wanted: str, whole: bool, alike: bool) -
 
 
 def test_chat_in_the_terminal(served: Served, tmp_path: Path) -> None:
-    lines = f"5 scone for Ana\n/base\n7 mocha for Eve\n/retry\n/temperature 9\n/temperature 0\n/system be brief\n/save {tmp_path / 'talk.json'}\n/help\n/new\n/quit\n"
+    lines = (
+        "5 scone for Ana\n/base\n7 mocha for Eve\n/retry\n/temperature 9\n/temperature 0\n/system be brief\n"
+        f"/save {tmp_path / 'talk.json'}\n/help\n/new\n/quit\n"
+    )
     done = tiny.run(
         "bash",
         "-c",

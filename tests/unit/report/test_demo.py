@@ -165,7 +165,8 @@ def test_nothing_improved_is_said() -> None:
 
 def test_colours_of_a_design(tmp_path: Path) -> None:
     (tmp_path / "DESIGN.md").write_text(
-        "# Brand\n\n| Background | #fff |\n- **Text**: `#101010`\nAccent: #7a1f5c\nShadow: #123456\nText about #999999 things\n"
+        "# Brand\n\n| Background | #fff |\n- **Text**: `#101010`\nAccent: #7a1f5c\nShadow: #123456\n"
+        "Text about #999999 things\n"
     )
     assert read_colors((tmp_path / "DESIGN.md").read_text()) == {
         "paper": "#ffffff",
