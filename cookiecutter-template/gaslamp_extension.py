@@ -1,6 +1,7 @@
 """What the template computes from the two answers: names, a recommended method, text that is safe where it lands.
 
-It runs inside cookiecutter, before anything of the project is there: of the library it imports what needs the standard library alone.
+It runs inside cookiecutter, before anything of the project is there: of the library it imports what needs the standard
+library alone.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def get_domain(task: str) -> str:
 
 
 def is_embedded(data: str) -> bool:
+    """Whether the answer names an embedded data set."""
     return data.startswith("embedded:")
 
 
@@ -98,10 +100,12 @@ def get_data_source(data: str) -> str:
 
 @lru_cache(maxsize=4)
 def read_data(data: str) -> tuple[str, tuple[str, ...]]:
-    """What the rows of the data are (a kind of gaslamp.data.rows.KINDS, or ``images``; empty when unknown), and its columns.
+    """What the rows of the data are (a kind of gaslamp.data.rows.KINDS, or ``images``; empty when unknown), and its
+    columns.
 
-    The project's own library decides, as ``make data`` does. Without a reader for the file (a Parquet file where pyarrow is not
-    installed) and for columns that can mean several things it is unknown here: ``make data`` shows them with examples.
+    The project's own library decides, as ``make data`` does. Without a reader for the file (a Parquet file where
+    pyarrow is not installed) and for columns that can mean several things it is unknown here: ``make data`` shows them
+    with examples.
     """
     if is_embedded(data):
         name = data.removeprefix("embedded:")
@@ -172,7 +176,8 @@ def escape_markdown(text: str) -> str:
 def get_requirements(cwd: str, repo_dir: str) -> str:
     """``dependencies`` and the extras of the repository's pyproject.toml as TOML: a project installs exactly the same.
 
-    The first line ends a comment: so the template's own pyproject.toml is valid TOML, which linters of the repository read.
+    The first line ends a comment: so the template's own pyproject.toml is valid TOML, which linters of the repository
+    read.
     """
     import tomllib  # Python 3.11; the pre_gen hook tells so to an older one
 

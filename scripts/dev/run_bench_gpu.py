@@ -1,6 +1,7 @@
 """Measure training on this machine's NVIDIA GPU, part by part: our script with Unsloth and with plain TRL against bare
 scripts, the longest context, the whole graph, GRPO, vision, a kill, and the chosen settings against a search. Call
-it again to go on."""
+it again to go on.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def test_every_file_of_the_library_is_in_the_wheel(installed: Path) -> None:
 
 
 def test_the_installed_package_renders_a_page(installed: Path, tmp_path: Path) -> None:
-    """The chat page with its styles and scripts, and a plug-in found by name, in a process that cannot see the repository."""
+    """The chat page with its styles and scripts, and a plug-in found by name,
+    in a process that cannot see the repository.
+    """
     code = (
         "import gaslamp, pathlib\n"
         "from gaslamp.core import registry\n"

@@ -115,7 +115,9 @@ def test_preset_and_options_of_a_method(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_page_of_a_method(name: str) -> None:
-    """One screen: when to choose it, a row that a format reads, the preset as it is, every setting, what healthy values are, the cost."""
+    """One screen: when to choose it, a row that a format reads, the preset as it is, every setting,
+    what healthy values are, the cost.
+    """
     module, page = get("methods", name), (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {name}: ") and page.count("\n") <= 60
     assert [part for part in ("## Data", "## Settings", "## Healthy values", "## Cost") if part not in page] == []
@@ -137,7 +139,10 @@ def test_page_of_a_method(name: str) -> None:
         example = page.partition("```json\n")[2].partition("\n```")[0]
         assert find_format([json.loads(example)], kinds=module.KINDS)[1].KIND in module.KINDS
     overview = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    line = f"\\| `{name}` \\| {rate} \\| .* \\| {preset['batch_size']} x {preset['gradient_accumulation']} \\| .* \\| {preset['max_length']} \\| {preset['warmup_steps']} \\|"
+    line = (
+        f"\\| `{name}` \\| {rate} \\| .* \\| {preset['batch_size']} x {preset['gradient_accumulation']} \\| .* \\| "
+        f"{preset['max_length']} \\| {preset['warmup_steps']} \\|"
+    )
     assert f"(methods/{name}.md)" in overview and re.search(line, overview), "docs/methods.md has the preset"
 
 
@@ -196,7 +201,9 @@ def test_format_names_what_is_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.names("formats"))
 def test_the_right_format_is_found_by_itself(name: str) -> None:
-    """Several may fit (Alpaca's input and output are a pair too): the order of the search decides for the more special."""
+    """Several may fit (Alpaca's input and output are a pair too):
+    the order of the search decides for the more special.
+    """
     row = json.loads(get("formats", name).EXAMPLE)
     assert find_format([row])[0] == name
 
@@ -237,7 +244,9 @@ def make_prediction(text: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", registry.names("metrics"))
 def test_metric(name: str) -> None:
-    """A metric says what it is; one that judges texts gives a finite number for any text, and the best one for the right text."""
+    """A metric says what it is; one that judges texts gives a finite number for any text,
+    and the best one for the right text.
+    """
     metric = Metric.get(name)
     assert metric.title and isinstance(metric.module.BINARY, bool) and metric.higher in (True, False, None)
     assert set(metric.needs) <= set(MODEL_OUTPUTS) and metric.unit in (

@@ -1,6 +1,7 @@
 """The levels a model can be stored at: llama-quantize's own list, with about how many bits a weight takes at each.
 
-Standard library only: the config is checked against it. A test compares the names with what ``llama-quantize --help`` says.
+Standard library only: the config is checked against it. A test compares the names with what ``llama-quantize --help``
+says.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ QUANTIZED = {
     "iq1_s": 1.6,
     "q1_0": 1.2,
 }
-"""Name -> nominal bits a weight. Not here: aliases (Q4_K is Q4_K_M), and MXFP4_MOE, which is for mixtures of experts."""
+"""Name -> nominal bits a weight.
+
+Not here: aliases (Q4_K is Q4_K_M), and MXFP4_MOE, which is for mixtures of experts.
+"""
 
 ALL = {**CONVERTED, **QUANTIZED}
 

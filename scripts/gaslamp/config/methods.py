@@ -1,7 +1,8 @@
 """What the config asks of a method plug-in: its options, its preset, what comes out of it.
 
-A method (``train/methods/<name>.py``) is one way to learn from rows; it is found by name through the registry. What a method
-gets from a training, and what it returns, is in ``train/``. Imports nothing heavy: the config is checked with it.
+A method (``train/methods/<name>.py``) is one way to learn from rows; it is found by name through the registry. What a
+method gets from a training, and what it returns, is in ``train/``. Imports nothing heavy: the config is checked with
+it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> dict[s
 
 
 def get_adapters(name: str) -> tuple[str, ...]:
-    """What ``train.adapter`` may be for a method: ``lora``, and ``none`` (full fine-tuning) only where its ADAPTERS say so."""
+    """What ``train.adapter`` may be for a method: ``lora``,
+    and ``none`` (full fine-tuning) only where its ADAPTERS say so.
+    """
     return tuple(getattr(get_method(name), "ADAPTERS", ("lora",)))
 
 
@@ -79,24 +82,32 @@ def is_packing_allowed(name: str) -> bool:
 
 
 def get_artefact(name: str) -> str:
-    """What the training makes: a ``causal_lm`` writes text, a ``classifier`` gives a text one score, an ``encoder`` a vector."""
+    """What the training makes: a ``causal_lm`` writes text, a ``classifier`` gives a text one score,
+    an ``encoder`` a vector.
+    """
     return str(get_method(name).ARTEFACT)
 
 
 def get_pooling(name: str) -> str | None:
-    """How token vectors become one vector, by llama.cpp's names (``POOLING`` of the method); ``None`` for a ``causal_lm``."""
+    """How token vectors become one vector, by llama.cpp's names (``POOLING`` of the method);
+    ``None`` for a ``causal_lm``.
+    """
     default = {"causal_lm": None, "classifier": "last", "encoder": "mean"}[get_artefact(name)]
     return getattr(get_method(name), "POOLING", default)
 
 
 def get_evaluation_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Those of ``train.options`` that the evaluation needs too (``EVALUATION_OPTIONS`` of the method), with their defaults."""
+    """Those of ``train.options`` that the evaluation needs too (``EVALUATION_OPTIONS`` of the method),
+    with their defaults.
+    """
     wanted = getattr(get_method(name), "EVALUATION_OPTIONS", ())
     return {key: getattr(get_options(name, options), key) for key in wanted}
 
 
 def is_multimodal(name: str) -> bool:
-    """Whether the method trains a vision model (``MULTIMODAL``): the base must be one, and the export adds an mmproj file."""
+    """Whether the method trains a vision model (``MULTIMODAL``): the base must be one,
+    and the export adds an mmproj file.
+    """
     return bool(getattr(get_method(name), "MULTIMODAL", False))
 
 

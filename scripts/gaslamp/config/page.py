@@ -11,8 +11,8 @@ from gaslamp.config.schema import get_schema
 INTRO = """<!-- Written by `make schema` from the models in scripts/gaslamp/config: edit those, not this file. -->
 # Every key of config.yaml
 
-A key that is missing has its default. A misspelt key or a value out of range stops the run before anything is done, with
-the line and the nearest key; all problems are listed at once. Which edit reruns what: [resume.md](resume.md).
+A key that is missing has its default. A misspelt key or a value out of range stops the run before it starts, with the
+line and the nearest key; all problems are listed at once. Which edit reruns what: [resume.md](resume.md).
 """
 
 

@@ -31,7 +31,9 @@ class Record(TypedDict):
 
 
 def skip(folder: str, names: list[str]) -> set[str]:
-    """Those of ``names`` that are never pinned: hidden files, maintainers' tools, what Python compiled, what pip wrote."""
+    """Those of ``names`` that are never pinned: hidden files, maintainers' tools, what Python compiled,
+    what pip wrote.
+    """
     return {
         name
         for name in names

@@ -23,7 +23,8 @@ TEMPLATE = "cookiecutter-template"
 
 
 def finish_project(project: Path, root: Path, source: str, answers: dict[str, str], data: str) -> None:
-    """Do the work of the post-generation hook: pin the code, copy the data, link profiles and environment, record it all.
+    """Do the work of the post-generation hook: pin the code, copy the data, link profiles and environment, record it
+    all.
 
     Args:
         project: the folder that cookiecutter has just written.
@@ -68,7 +69,9 @@ def link_profiles(project: Path) -> None:
 
 
 def link_environment(project: Path) -> bool:
-    """Link ``.venv`` in the project to the environment of this Python, if it can run the workflow; whether it was linked."""
+    """Link ``.venv`` in the project to the environment of this Python, if it can run the workflow;
+    whether it was linked.
+    """
     prefix = Path(sys.prefix)
     is_own = sys.prefix != sys.base_prefix or (prefix / "conda-meta").is_dir()
     can_run = all(importlib.util.find_spec(name) for name in ("snakemake", "torch", "pydantic"))

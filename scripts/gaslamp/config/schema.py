@@ -1,7 +1,8 @@
 """The whole config of a project: the sections, the defaults that depend on the method, and the JSON schema.
 
-Each section is in ``config/sections/<room>.py``, each key with its reason and range. ``workflow/schemas/config.schema.json``
-and ``docs/config.md`` are generated from these models (``make schema``). ``load.py`` reads and checks a file.
+Each section is in ``config/sections/<room>.py``, each key with its reason and range.
+``workflow/schemas/config.schema.json`` and ``docs/config.md`` are generated from these models (``make schema``).
+``load.py`` reads and checks a file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Config(Section):
     backend: Backend = Field("cpu", description="Set by the profile: cpu, cuda, mac, mps or colab.")
     train_python: str | None = Field(
         None,
-        description="Python interpreter of the training rule; null: .venv-mlx for the profile mac, else the one that runs "
+        description="Python interpreter of the training rule; null: .venv-mlx for the profile mac, else the one that "
+        "runs "
         "Snakemake.",
     )
     run: str = Field(

@@ -116,7 +116,9 @@ def find_changelog(source: str) -> Path | None:
 
 
 def read_changelog(file: Path | None, pinned: str) -> str:
-    """The sections of a changelog that are newer than the version ``pinned``; empty without a file or a newer section."""
+    """The sections of a changelog that are newer than the version ``pinned``;
+    empty without a file or a newer section.
+    """
     if file is None:
         return ""
     sections = re.split(r"^(?=## )", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]

@@ -226,6 +226,8 @@ class Example(BaseModel):
 
 
 class MetricResult(BaseModel):
+    """One metric of base and tuned model."""
+
     name: str
     title: str
     base: Score
@@ -332,6 +334,8 @@ class Ladder(Artefact):
 
 
 class ParityCheck(BaseModel):
+    """One check of the parity gate."""
+
     name: str
     artefact: str
     passed: bool

@@ -66,7 +66,8 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path
         ("train:\n  r: 8", "line 2: unknown key 'train.r'; it belongs in train.lora"),
         (
             "data:\n  zzzz: 8",
-            "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, meaning",
+            "line 2: unknown key 'data.zzzz'; known here: source, sql, subset, hub_split, revision, format, columns, "
+            "meaning",
         ),
         ("eval:", "line 1: the section 'eval' is empty; indent its keys below it, or delete the line"),
         ("train:\n  batch_size: true", "line 2: train.batch_size = true: input should be a valid integer"),

@@ -78,7 +78,8 @@ def test_requirements_are_read(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
     file.write_text(
         '[project]\ndependencies = ["Py_Yaml>=6"]\n[project.optional-dependencies]\n'
-        'cpu = ["torch==2.1", "pillow>=11"]\nmlx = ["mlx[cpu]==1; sys_platform == \'linux\'", "pillow>=11", "py.yaml>=6"]\n',
+        'cpu = ["torch==2.1", "pillow>=11"]\nmlx = ["mlx[cpu]==1; sys_platform == \'linux\'", "pillow>=11", '
+        '"py.yaml>=6"]\n',
         encoding="utf-8",
     )
     assert write_licences.read_requirements(file) == [

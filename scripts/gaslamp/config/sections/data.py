@@ -48,8 +48,8 @@ class Speech(Section):
 
     codec: str | None = Field(
         None,
-        description="Converts recordings to tokens and back: a folder or hub id of the DAC or Mimi model that the base model "
-        "was trained with.",
+        description="Converts recordings to tokens and back: a folder or hub id of the DAC or Mimi model that the "
+        "base model was trained with.",
     )
     tokens: str = Field(
         "<|c{book}_{code}|>",
@@ -67,7 +67,8 @@ class Speech(Section):
         names = set(re.findall(r"{(\w*)}", value))
         if names not in ({"book", "code"}, {"number"}):
             raise ValueError(
-                f"'{value}' must contain {{book}} and {{code}}, or {{number}}: otherwise the token of a code is undefined"
+                f"'{value}' must contain {{book}} and {{code}}, or {{number}}: otherwise the token of a code is "
+                f"undefined"
             )
         return value
 
@@ -83,12 +84,16 @@ class Data(Section):
     )
     sql: str | None = Field(
         None,
-        description="A DuckDB query over the table `source`, e.g. SELECT question, answer FROM source WHERE lang = 'en'.",
+        description=(
+            "A DuckDB query over the table `source`, e.g. SELECT question, answer FROM source WHERE lang = 'en'."
+        ),
     )
     subset: str | None = Field(None, description="Subset (configuration) of a hub data set.")
     hub_split: str | None = Field(
         None,
-        description="Split of a hub data set, e.g. train[:5000]; null: all of them, used as they are when one is a test split.",
+        description=(
+            "Split of a hub data set, e.g. train[:5000]; null: all of them, used as they are when one is a test split."
+        ),
     )
     revision: str | None = Field(
         None, description="Commit or tag of a hub data set; null: main, and the commit that was found is recorded."
@@ -98,11 +103,15 @@ class Data(Section):
     )
     columns: dict[str, str | list[str]] = Field(
         default_factory=dict,
-        description="Your column for each role, e.g. {prompt: question, completion: answer}; prompt may be a list of columns.",
+        description=(
+            "Your column for each role, e.g. {prompt: question, completion: answer}; prompt may be a list of columns."
+        ),
     )
     meaning: str | int = Field(
         "auto",
-        description="What the columns mean, where they leave it open: number or key of a reading that `make data` printed.",
+        description=(
+            "What the columns mean, where they leave it open: number or key of a reading that `make data` printed."
+        ),
     )
     system: str | None = Field(None, description="System prompt for every row that has none of its own.")
     sheet: str | None = Field(
@@ -119,8 +128,8 @@ class Data(Section):
         0.05,
         ge=0,
         le=1,
-        description="General chat data mixed into the training rows, as a share of them (40 rows at most): reduces forgetting. "
-        "0: none.",
+        description="General chat data mixed into the training rows, as a share of them (40 rows at most): reduces "
+        "forgetting. 0: none.",
     )
     slice: str = Field(
         "slice", description="Column whose values are scored separately in the evaluation, if it exists."

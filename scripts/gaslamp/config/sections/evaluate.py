@@ -40,12 +40,14 @@ class Eval(Section):
 
     metrics: list[str] = Field(
         default_factory=list,
-        description="Names from scripts/gaslamp/evaluate/metrics or the project's metrics/; empty: chosen by method and data. "
-        "The first one decides the verdict.",
+        description="Names from scripts/gaslamp/evaluate/metrics or the project's metrics/; empty: chosen by method "
+        "and data. The first one decides the verdict.",
     )
     options: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="Options of metrics by name, e.g. {regex: {pattern: '^[A-Z]+$'}}; each metric's file lists its own.",
+        description=(
+            "Options of metrics by name, e.g. {regex: {pattern: '^[A-Z]+$'}}; each metric's file lists its own."
+        ),
     )
     max_new_tokens: int | None = Field(
         None,
@@ -79,8 +81,8 @@ class Eval(Section):
     )
     retention_file: str | None = Field(
         None,
-        description="Your own retention questions in addition to the built-in ones: JSON lines with question (or messages) and "
-        "accept, a list of words.",
+        description="Your own retention questions in addition to the built-in ones: JSON lines with question (or "
+        "messages) and accept, a list of words.",
     )
     max_forgetting: Number = Field(
         0.3, ge=0, le=1, description="Largest drop of the retention score (a share) before forgetting_gate applies."
@@ -91,8 +93,8 @@ class Eval(Section):
     )
     lm_eval: list[str] = Field(
         default_factory=list,
-        description="Tasks of lm-evaluation-harness for base and tuned model (extra lm-eval): its names, or files in the "
-        "project's tasks/.",
+        description="Tasks of lm-evaluation-harness for base and tuned model (extra lm-eval): its names, or files in "
+        "the project's tasks/.",
     )
     lm_eval_limit: int | None = Field(None, ge=1, description="Questions of each of these tasks; null: all.")
     gate: Literal["block", "warn"] = Field(
@@ -100,7 +102,7 @@ class Eval(Section):
     )
     target: str = Field(
         "adapter",
-        description="Also compare base against merged, a level such as q4_k_m, or endpoint, on the same test rows; adapter: "
-        "nothing more.",
+        description="Also compare base against merged, a level such as q4_k_m, or endpoint, on the same test rows; "
+        "adapter: nothing more.",
     )
     endpoint: Endpoint = Field(default_factory=Endpoint, description="The server for target: endpoint.")  # type: ignore[arg-type]

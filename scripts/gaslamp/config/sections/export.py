@@ -46,8 +46,8 @@ class Export(Section):
 
     formats: list[str] = Field(
         default=["gguf", "ollama"],
-        description="Names from scripts/gaslamp/export/exporters: what is made in addition to the merged model; without gguf a "
-        "vision, reward or embedding model ends as the merged folder.",
+        description="Names from scripts/gaslamp/export/exporters: what is made in addition to the merged model; "
+        "without gguf a vision, reward or embedding model ends as the merged folder.",
         min_length=1,
     )
     levels: list[Level] = Field(
@@ -62,8 +62,8 @@ class Export(Section):
     )
     imatrix: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="An importance matrix for quantization; auto: for the levels that need one (iq1, iq2, iq3_xs, iq3_xxs, "
-        "q2_k).",
+        description="An importance matrix for quantization; auto: for the levels that need one (iq1, iq2, iq3_xs, "
+        "iq3_xxs, q2_k).",
     )
     calibration: str | None = Field(
         None, description="Text file for the importance matrix; null: training rows.", min_length=1

@@ -23,7 +23,9 @@ class Model(Section):
 
 
 def is_local(source: str) -> bool:
-    """Whether ``model.source`` names a folder and not a hub id: the folder exists, or the text is written like a path."""
+    """Whether ``model.source`` names a folder and not a hub id: the folder exists,
+    or the text is written like a path.
+    """
     return not source.startswith("embedded:") and (
         source.startswith((".", "/", "~")) or Path(source).expanduser().exists()
     )

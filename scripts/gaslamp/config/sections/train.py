@@ -36,27 +36,33 @@ class Reward(Section):
 
 
 class Train(Section):
-    """Where the default is null, the method's preset applies (docs/methods.md lists them; get_slice passes on the value)."""
+    """Where the default is null, the method's preset applies (docs/methods.md lists them;
+    get_slice passes on the value).
+    """
 
     learning_rate: Number | None = Field(
         None,
         gt=0,
         le=1,
-        description="Typical: 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and rewards. "
-        "null: the method's preset.",
+        description="Typical: 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and "
+        "rewards. null: the method's preset.",
     )
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null: epochs decide.")
     epochs: Number | None = Field(
         None,
         gt=0,
         le=1000,
-        description="Passes over the training rows. null: the method's preset (sft: 1, or up to 5 until 400 rows were seen).",
+        description=(
+            "Passes over the training rows. null: the method's preset (sft: 1, or up to 5 until 400 rows were seen)."
+        ),
     )
     batch_size: int | None = Field(
         None,
         ge=1,
         le=1024,
-        description="Rows in one forward pass; on a CPU small batches learn most in the same time. null: the method's preset.",
+        description=(
+            "Rows in one forward pass; on a CPU small batches learn most in the same time. null: the method's preset."
+        ),
     )
     gradient_accumulation: int | None = Field(
         None, ge=1, le=1024, description="Forward passes for one optimizer step. null: the method's preset."
@@ -69,8 +75,8 @@ class Train(Section):
     )
     packing: bool | None = Field(
         None,
-        description="Several rows in one sequence, each attending only to itself: less padding for short rows (sft, cpt). "
-        "null: the method's preset.",
+        description="Several rows in one sequence, each attending only to itself: less padding for short rows (sft, "
+        "cpt). null: the method's preset.",
     )
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] | None = Field(
         None, description="How the learning rate decays. null: the method's preset."
@@ -100,31 +106,34 @@ class Train(Section):
     )
     engine: Literal["unsloth", "trl"] = Field(
         "unsloth",
-        description="Training library on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have one "
-        "engine and ignore this key.",
+        description="Training library on an NVIDIA GPU: Unsloth's kernels, or plain TRL and PEFT. Other backends have "
+        "one engine and ignore this key.",
     )
     processes: int = Field(
         1,
         ge=1,
         le=64,
-        description="Processes of one training (cuda: one for each GPU of this machine); multiplies the effective batch size.",
+        description=(
+            "Processes of one training (cuda: one for each GPU of this machine); multiplies the effective batch size."
+        ),
     )
     quantization: Literal["auto", "none", "8bit", "4bit"] = Field(
         "auto",
-        description="Precision of the frozen base weights during training (cuda, mac): 4bit is QLoRA, a third of the memory; "
-        "its adapter is merged into 16-bit weights. auto: none, and on cuda 4bit where 16-bit weights do not fit.",
+        description="Precision of the frozen base weights during training (cuda, mac): 4bit is QLoRA, a third of the "
+        "memory; its adapter is merged into 16-bit weights. auto: none, and on cuda 4bit where 16-bit "
+        "weights do not fit.",
     )
     choose: (
         list[Literal["batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization"]] | None
     ) = Field(
         None,
-        description="cuda: the settings that are chosen by GPU memory, model and row lengths, at the same effective batch size; "
-        "null: all of these that you left null or auto; []: none, presets apply.",
+        description="cuda: the settings that are chosen by GPU memory, model and row lengths, at the same effective "
+        "batch size; null: all of these that you left null or auto; []: none, presets apply.",
     )
     adapter: Literal["lora", "none"] = Field(
         "lora",
-        description="lora: a small adapter, base weights frozen; none: full fine-tuning (sft, cpt, dpo), about 16 bytes of "
-        "memory for each weight.",
+        description="lora: a small adapter, base weights frozen; none: full fine-tuning (sft, cpt, dpo), about 16 "
+        "bytes of memory for each weight.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the method; docs/methods.md lists them with their ranges."
@@ -135,8 +144,8 @@ class Train(Section):
     )
     on_oom: Literal["propose", "adapt"] = Field(
         "propose",
-        description="When memory runs out. propose: stop and name the next setting to try; adapt: apply it, continue, and "
-        "record it.",
+        description="When memory runs out. propose: stop and name the next setting to try; adapt: apply it, continue, "
+        "and record it.",
     )
     report_to: list[Literal["trackio", "tensorboard", "wandb", "mlflow"]] = Field(
         default_factory=list,

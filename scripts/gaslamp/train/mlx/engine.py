@@ -201,7 +201,8 @@ class Run:
 
     def get_loss(self, model: Any, share: Any, count: Any, *batch: Any) -> tuple[Any, Any]:
         """What mlx-lm minimizes: the batch's mean by its share in the step. Its average over the accumulated batches is then
-        the mean over the whole step, however the tokens fall. ``count`` weighs the batches of a validation."""
+        the mean over the whole step, however the tokens fall. ``count`` weighs the batches of a validation.
+        """
         import mlx.core as mx
 
         loss, told = self.objective.get_loss(model, *batch)

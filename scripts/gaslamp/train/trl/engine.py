@@ -199,7 +199,8 @@ def check_rules(plan: Plan, steps: int) -> None:
 
 def forget_preparation(trainer: Any) -> None:
     """With several processes: accelerate holds a model that was prepared for an evaluation as ready, and each process would then
-    train a model of its own, their gradients never added."""
+    train a model of its own, their gradients never added.
+    """
     if get_count() > 1:
         trainer.accelerator._models.clear()
         trainer.model._is_accelerate_prepared = False
