@@ -72,7 +72,7 @@ def get_hash(title: str, text: str) -> str:
 
 
 def _read(path: Path) -> tuple[str, list[_Stored]]:
-    """What stands before the first entry, and the entries."""
+    """The text before the first entry, and the entries."""
     if not path.is_file():
         return f"# {path.stem.capitalize()}\n", []
     head, *sections = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -91,9 +91,9 @@ def check_gate(entry: Entry) -> tuple[bool, str]:
     """Whether an entry may leave its project, and why. An entry without any judgement passes with a warning."""
     if entry.priority is None and entry.durability is None and entry.decision is None:
         return True, "warning: no priority, durability or decision given, taken as high, recurring, promote"
-    said = f"priority {entry.priority}, durability {entry.durability}, decision {entry.decision}"
+    judgement = f"priority {entry.priority}, durability {entry.durability}, decision {entry.decision}"
     passes = entry.priority == "high" and entry.durability in ("durable", "recurring") and entry.decision == "promote"
-    return passes, said
+    return passes, judgement
 
 
 def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Outcome]:

@@ -106,7 +106,7 @@ def _judge_loss(training: Training, loss_leads: bool) -> Health:
     if first is None or now is None:
         return Health()
     if not loss_leads:
-        return Health("ok", f"{first:.3g} at first, {now:.3g} lately; watch the reward, not the loss")
+        return Health("ok", f"watch the reward, not the loss; {first:.3g} at first, {now:.3g} lately")
     if now > first * 1.2:
         return Health("bad", f"it rises, {first:.3g} to {now:.3g}: lower train.learning_rate")
     if now > first * 0.98 and len(series.values) > 3 * WINDOW:

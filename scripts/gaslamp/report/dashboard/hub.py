@@ -46,7 +46,7 @@ class Hub:
         return self.numbers.setdefault(name, self.began)
 
     def tick(self) -> bool:
-        """Read what is new and pass it on; True while more stands in the files."""
+        """Read what is new and pass it on; True while there is more to read."""
         more = self.project.metrics.poll()
         for training in list(self.project.metrics.trainings.values()):
             same, changes, cuts, sampled, marks = self.seen.get(training.id, (training, -1, 0, 0, {}))

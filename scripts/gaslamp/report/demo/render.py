@@ -1,4 +1,4 @@
-"""What both pages of the demo share: template, theme, style, and JSON that can stand in a script element."""
+"""What both pages of the demo share: template, theme, style, and JSON for a script element."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def escape_json(value: object) -> str:
-    """JSON that can stand in a script element: no ``<``, ``>`` or ``&``, and no line separator of older JavaScript."""
+    """JSON for a script element: no ``<``, ``>`` or ``&``, and no line separator of older JavaScript."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
