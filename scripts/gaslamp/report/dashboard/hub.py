@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -12,12 +13,23 @@ from sse_starlette import ServerSentEvent
 
 from gaslamp.report.dashboard.overview import Overview, get_overview
 from gaslamp.report.dashboard.project import Project
-from gaslamp.report.dashboard.snapshot import get_marks, get_update
+from gaslamp.report.dashboard.snapshot import Update, get_marks, get_update
 from gaslamp.report.dashboard.trainings import Training
 
 TICK = 0.5  # seconds between two looks at the files
 RETRY = 3000  # milliseconds until a tab connects again
 QUEUE = 64  # messages that a slow tab may be behind before it has to load everything again
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the tabs have of a training: the object and its counters at the last tick, and the points of each series."""
+
+    training: Training
+    changes: int = -1
+    cuts: int = 0
+    sampled: int = 0
+    marks: dict[str, int] = field(default_factory=dict)
 
 
 class Hub:
@@ -32,9 +44,7 @@ class Hub:
         self.project = Project(root)
         self.queues: dict[asyncio.Queue[tuple[str, bytes]], str] = {}  # -> id of the training it follows, "" = none yet
         self.numbers: dict[str, int] = {}  # training -> number of its newest update
-        self.seen: dict[
-            str, tuple[Training, int, int, int, dict[str, int]]
-        ] = {}  # object, changes, cuts, samples, marks
+        self.seen: dict[str, _Seen] = {}  # training -> what the tabs have of it
         self.statuses: dict[str, str] = {}
         self.overview: Overview | None = None
         self.overview_time = 0.0
@@ -49,22 +59,24 @@ class Hub:
         """Read what is new and pass it on; True while there is more to read."""
         more = self.project.metrics.poll()
         for training in list(self.project.metrics.trainings.values()):
-            same, changes, cuts, sampled, marks = self.seen.get(training.id, (training, -1, 0, 0, {}))
+            seen = self.seen.get(training.id) or _Seen(training)
             followed = training.id in self.queues.values()
             status = training.get_status()[0] if followed else self.statuses.get(training.id, "")
-            if training is same and training.changes == changes and status == self.statuses.get(training.id, ""):
+            same = training is seen.training
+            if same and training.changes == seen.changes and status == self.statuses.get(training.id, ""):
                 continue
             self.statuses[training.id] = status
-            stale = training.cuts != cuts or training is not same
-            self.numbers[training.id] = self.get_number(training.id) + (
-                2 if stale else 1
-            )  # a gap: the tab loads everything again
+            stale = training.cuts != seen.cuts or not same
+            # a gap in the numbers makes the tab load everything again
+            self.numbers[training.id] = self.get_number(training.id) + (2 if stale else 1)
             if followed:
-                update = (
-                    {"head": {}, "series": {}} if stale else get_update(training, marks, training.sampled != sampled)
-                )
+                new_samples = training.sampled != seen.sampled
+                empty: Update = {"head": {}, "series": {}}
+                update = empty if stale else get_update(training, seen.marks, new_samples)
                 self._emit("update", {"id": training.id, "number": self.numbers[training.id], **update}, training.id)
-            self.seen[training.id] = (training, training.changes, training.cuts, training.sampled, get_marks(training))
+            self.seen[training.id] = _Seen(
+                training, training.changes, training.cuts, training.sampled, get_marks(training)
+            )
         self._refresh_overview()
         if self.queues:
             self.last_client = time.monotonic()

@@ -175,7 +175,9 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
     found = get_free_port(port)
     url = f"http://127.0.0.1:{found}"
     print(
-        f"dashboard: {url}" + (f" (port {port} is taken)" if found != port else "") + "; Ctrl-C ends it, a run continues",
+        f"dashboard: {url}"
+        + (f" (port {port} is taken)" if found != port else "")
+        + "; Ctrl-C ends it, a run continues",
         flush=True,
     )
     write_json(root / RECORD, {"port": found, "pid": os.getpid()})
