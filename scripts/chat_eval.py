@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaslamp.config.base_models import get_model_name
-from gaslamp.config.load import read_config
-from gaslamp.config.slices import get_slice, parse_slice
+from gaslamp.config.slices import add_config_argument, load_slice, read_merged
 from gaslamp.core.cli import get_parser
 from gaslamp.core.console import redirected
 from gaslamp.core.errors import GaslampError, exit_with_help
@@ -25,21 +24,20 @@ def main() -> None:
         help=f"file that kept rows are appended to; the data phase reads {KEPT_ROWS}",
     )
     parser.add_argument("--max-tokens", type=int, default=256, help="most tokens of an answer, default 256")
+    add_config_argument(parser)
     args = parser.parse_args()
-    config = read_config("config.yaml")
+    config = read_merged(args.config)
     run = args.run or config.run
     if get_artefact(config.method) != "causal_lm":
         raise GaslampError(
-            f"a model of method {config.method} answers nothing: it rates or compares texts",
+            f"a model of method {config.method} generates no text: it rates or compares texts",
             "read outputs/<run>/eval/report.html instead",
         )
-    model, adapters = (
-        Path("resources/models") / get_model_name(config.model) / "model.json",
-        Path("outputs") / run / "adapters",
-    )
+    model = Path("resources/models") / get_model_name(config.model) / "model.json"
+    adapters = Path("outputs") / run / "adapters"
     if not adapters.is_dir() or not model.is_file():
         raise GaslampError(
-            f"{adapters} is not there: nothing has been trained",
+            f"{adapters} does not exist: nothing has been trained",
             "make run trains and evaluates first",
             "another run: RUN=name",
         )
@@ -50,17 +48,15 @@ def main() -> None:
     prepare_process()
     from gaslamp.evaluate.chat_eval import load_runner, run_chat
 
-    settings, template = parse_slice(get_slice(config, "eval")), Path("data/template.json")
-    with redirected("chat-eval", Path("logs") / run / "chat_eval.log"):
-        askers = {
-            who: load_runner(model, folder, template, settings) for who, folder in (("base", None), ("tuned", adapters))
-        }
-    count = run_chat(askers, Path("data/card.json"), keep, args.max_tokens)
+    settings, template = load_slice(args.config, ["eval"]), Path("data/template.json")
+    with redirected(Path("logs") / run / "chat_eval.log"):
+        folders = {"base": None, "tuned": adapters}
+        runners = {who: load_runner(model, folder, template, settings) for who, folder in folders.items()}
+    count = run_chat(runners, Path("data/card.json"), keep, args.max_tokens)
     if count:
-        where = "make run takes them up" if args.keep == KEPT_ROWS else f"the data phase reads {KEPT_ROWS}"
-        print(
-            f"\n{count} {'row' if count == 1 else 'rows'} kept in {args.keep}: test rows from the next run on ({where})"
-        )
+        where = "make run reads them" if args.keep == KEPT_ROWS else f"the data phase reads {KEPT_ROWS}"
+        rows = "row" if count == 1 else "rows"
+        print(f"\n{count} {rows} kept in {args.keep}: test rows from the next run on ({where})")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from gaslamp.config.load import read_config
+from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
 
 def main() -> None:
     parser = get_parser(__doc__)
-    parser.add_argument("--file", type=Path, default=Path("config.yaml"), help="default: config.yaml")
-    read_config(parser.parse_args().file)
+    add_config_argument(parser)
+    read_merged(parser.parse_args().config)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
 
@@ -14,28 +15,19 @@ def main() -> None:
     start.add_argument("--level", help="recommended, f16, q8_0 ... (default: deploy.level)")
     start.add_argument("--port", type=int, help="first port to try (default: deploy.port)")
     start.add_argument("--open", action="store_true", help="open the chat page when a person is at the terminal")
-    start.add_argument(
-        "--tuned-alone",
-        action="store_true",
-        help="without the base model: for programs, keeps the prompt cache",
-    )
+    start.add_argument("--tuned-alone", action="store_true", help="without the base model: keeps the prompt cache")
+    add_config_argument(start)
     actions.add_parser("stop", help="stop exactly that server")
     actions.add_parser("chat", help="chat with it in the terminal")
     args = parser.parse_args()
     if args.action == "start":
-        from gaslamp.config.load import read_config
         from gaslamp.serve import server
         from gaslamp.train.method import get_pooling
 
-        config = read_config("config.yaml")
+        config = read_merged(args.config)
         deploy = config.deploy
-        what = (
-            args.run or config.run,
-            args.level or deploy.level,
-            args.port or deploy.port,
-            deploy.context,
-            config.project.name,
-        )
+        level, port = args.level or deploy.level, args.port or deploy.port
+        what = args.run or config.run, level, port, deploy.context, config.project.name
         if get_pooling(config.method):
             server.start_vectors(*what, method=config.method)
         else:

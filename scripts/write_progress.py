@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.core.cli import add_log, add_paths, get_parser
-from gaslamp.core.console import get_step_name, redirected
+from gaslamp.core.console import redirected
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.progress import write_progress
 
@@ -13,7 +13,7 @@ def main() -> None:
     add_paths(parser, phases="logs/phases.jsonl", out="the progress log")
     add_log(parser, required=True)
     args = parser.parse_args()
-    with redirected(get_step_name(args.log), args.log):  # not a step: its own start would be listed as unfinished
+    with redirected(args.log):  # not a step: its own start would be listed as unfinished
         write_progress(args.phases, args.out)
 
 

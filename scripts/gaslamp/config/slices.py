@@ -1,7 +1,7 @@
 """The part of the config that one step reads: cut by the rule for its ``params``, and by the script for itself.
 
 A rule lists its keys in ``get_settings(...)``: they decide when the step runs again. The script lists the keys that it
-reads in ``KEYS`` and gets nothing else. tests/rules/test_settings.py compares the two lists.
+reads in ``KEYS`` and gets nothing else. tests/rules/test_steps.py compares the two lists.
 """
 
 from __future__ import annotations
@@ -92,10 +92,8 @@ def load_slice(files: Sequence[Path], keys: Sequence[str]) -> Slice:
     Raises:
         GaslampError: a file is missing or no YAML, or the config has problems (all of them are listed).
     """
-    values: dict[str, Any] = {}
     parts = [(file, read_yaml(file)) for file in files]
-    for _, part in parts:
-        merge(values, part)
+    values = _merge_all([part for _, part in parts])
     try:
         config = Config.model_validate(values)
     except ValidationError:
@@ -104,6 +102,22 @@ def load_slice(files: Sequence[Path], keys: Sequence[str]) -> Slice:
         load_config(wrong[1], wrong[0])
         raise
     return parse_slice(get_slice(config, *keys))
+
+
+def read_merged(files: Sequence[Path]) -> Config:
+    """The whole config of ``files``, checked as at the start of a run, against the files of the project too.
+
+    Raises:
+        GaslampError: as load_slice, and conflicts between keys.
+    """
+    return load_config(_merge_all([read_yaml(file) for file in files]), files[0], files[0].parent)
+
+
+def _merge_all(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for part in parts:
+        merge(values, part)
+    return values
 
 
 def merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:

@@ -96,10 +96,10 @@ def step(log: str | Path | None = None, redirect: bool = True) -> Iterator[None]
         if log is None:
             yield
         elif redirect:
-            with redirected(_step, log):
+            with redirected(log):
                 yield
         else:
-            with _explained(_step, Path(log)):
+            with _explained(Path(log)):
                 yield
 
 
@@ -141,7 +141,7 @@ def _record(event: dict[str, object]) -> None:
 
 
 @contextmanager
-def _explained(name: str, log: Path) -> Iterator[None]:
+def _explained(log: Path) -> Iterator[None]:
     """Append an error of the step to ``log``; an unexpected one becomes a GaslampError that names the log."""
 
     def append(text: str) -> None:
@@ -158,19 +158,19 @@ def _explained(name: str, log: Path) -> Iterator[None]:
         raise
     except BaseException as error:
         append(traceback.format_exc())
-        raise _get_error(name, log, error) from error
+        raise _get_error(log, error) from error
 
 
-def _get_error(name: str, log: str | Path, error: BaseException) -> GaslampError:
+def _get_error(log: str | Path, error: BaseException) -> GaslampError:
     return GaslampError(
-        f"step {name} failed: {type(error).__name__}: {str(error).strip()[:500]}",
+        f"step {get_step_name(log)} failed: {type(error).__name__}: {str(error).strip()[:500]}",
         f"read the end of {log}: it has the traceback",
         "a bug in gaslamp: please report it with that log",
     )
 
 
 @contextmanager
-def redirected(name: str, log: str | Path) -> Iterator[None]:
+def redirected(log: str | Path) -> Iterator[None]:
     """The output half of ``step``, without an entry in logs/phases.jsonl."""
     global _terminal
     Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def redirected(name: str, log: str | Path) -> Iterator[None]:
         raise
     except BaseException as error:
         traceback.print_exc()
-        raise _get_error(name, log, error) from error
+        raise _get_error(log, error) from error
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
