@@ -11,6 +11,7 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp.core import registry
+from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
 from gaslamp.config.load import load_config
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
@@ -52,7 +53,7 @@ CHAT_FORMATS = ("ollama", "lora_gguf", "mlx", "speech")
 
 def is_remote():
     """Whether training happens on another machine, with a graph of its own."""
-    return hasattr(BACKEND, "STEPS")
+    return is_remote_backend(CONFIG.backend)
 
 
 def is_language_model():

@@ -40,8 +40,8 @@ def main() -> None:
         if args.out:
             facts.write(args.out)
         say(facts.summary)
-        for name, text in facts.choice.items():
-            say(f"left open: {name} -> {text}")
+        for decision in facts.choice:
+            say(f"left open: {decision.name} -> {decision.text}")
         for warning in facts.warnings:
             say(f"warning: {warning}")
 

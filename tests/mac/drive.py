@@ -22,7 +22,7 @@ from gaslamp.core.files import read_json, write_json  # noqa: E402
 from gaslamp.models.template import Renderer  # noqa: E402
 from gaslamp.train import run as training  # noqa: E402
 from gaslamp.train.mlx import checkpoints as mlx_models
-from gaslamp.train.mlx import engine as mlx_engine  # noqa: E402
+from gaslamp.train.mlx import optimizer, resume, session  # noqa: E402
 from gaslamp.train.mlx import vision as mlx_vision
 
 FIND = training.find_checkpoint
@@ -55,7 +55,7 @@ def train(
         mx.save_safetensors(str(first / "optimizer.safetensors"), {"step": mx.array(0, mx.uint64)})
         write_json(first / "state.json", {"global_step": 0, "random": 1})
         training.find_checkpoint = lambda folder, check: first
-    decide = mlx_engine.Run.decide
+    decide = session.Session.decide
 
     def decide_and_break(run: Any) -> None:
         if run.step == ask_at:
@@ -66,7 +66,7 @@ def train(
         if run.step == poison:
             run.model.update({"lm_head": {"weight": run.model.lm_head.weight * float("nan")}})
 
-    mlx_engine.Run.decide = decide_and_break
+    session.Session.decide = decide_and_break
     error = None
     try:
         training.train_model(
@@ -83,7 +83,7 @@ def train(
     except (GaslampError, RuntimeError) as failure:
         error = str(failure)
     finally:
-        mlx_engine.Run.decide = decide
+        session.Session.decide = decide
     events = read_events(folder / "metrics.jsonl")
     facts = TrainFacts.read(folder / "train.json").model_dump() if error is None else {}
     return {
@@ -135,9 +135,10 @@ def get_vision_logits(
 
     import mlx.core as mx
     import numpy
-    from gaslamp.train.method import get_options
+    from gaslamp.config.methods import get_options
     from gaslamp.train.methods import vision_sft
-    from gaslamp.train.mlx.objectives import Seen, get_logps
+    from gaslamp.train.mlx.objectives import VisionTokens
+    from gaslamp.train.mlx.objectives.base import get_logps
     from mlx_vlm.utils import load_model
 
     folder = Path(base)
@@ -160,7 +161,7 @@ def get_vision_logits(
         options=options,
         settings=parse_slice(settings),
     )
-    objective = Seen(context)
+    objective = VisionTokens(context)
     sample = objective.encode([json.loads(row)])[0]
     ids, mask, made = objective.collate([sample])
     given = mx.array(numpy.load(pixels))
@@ -179,7 +180,7 @@ def get_rates(settings: str, steps: int) -> list[float]:
     """The learning rate of each step."""
     import mlx.core as mx
 
-    schedule = mlx_engine.get_schedule(parse_slice(settings).train, steps)
+    schedule = optimizer.get_schedule(parse_slice(settings).train, steps)
     return [float(schedule(mx.array(step, mx.uint64))) for step in range(steps)]
 
 
@@ -242,8 +243,8 @@ def get_device() -> dict[str, Any]:
     return {
         "metal": mx.metal.is_available(),
         "device": read_device(),
-        "wired": raise_wired_limit(),
-        "random": mlx_engine.get_random_state() >= 0,
+        "wired": raise_wired_limit().text,
+        "random": resume.get_random_state() >= 0,
     }
 
 

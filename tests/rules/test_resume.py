@@ -19,7 +19,7 @@ import pytest
 import tiny
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.workflow_state import OWNER, _is_alive
-from gaslamp.train.run import find_checkpoint
+from gaslamp.train.checkpoints import find_checkpoint
 
 STEPS = 60
 TARGET = "outputs/main/train.json"
@@ -192,7 +192,7 @@ def test_incomplete_checkpoints_are_passed_over(prepared: Path, undisturbed: lis
     done = go_on(project)
     assert_as_undisturbed(project, undisturbed, attempts=2)
     assert len(re.findall(r"checkpoint-\d+ is incomplete", tiny.get_rules_error(done))) == 2
-    assert f"going on from checkpoint {number} of {STEPS}" in tiny.get_rules_error(done)
+    assert f"resuming from checkpoint {number} of {STEPS}" in tiny.get_rules_error(done)
 
 
 def test_the_training_alone_is_killed(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_snakemake_alone_is_killed(prepared: Path, undisturbed: list[float], tmp
     assert not training.is_running() or training.status() == psutil.STATUS_ZOMBIE
     ends = [event for event in read_events(project / METRICS) if event["event"] == "end"]
     assert ends[0]["status"] == "interrupted" and "Snakemake that started it is gone" in ends[0]["reason"]
-    assert ends[-1]["status"] == "completed" and f"going on from checkpoint {ends[0]['step']}" in tiny.get_rules_error(
+    assert ends[-1]["status"] == "completed" and f"resuming from checkpoint {ends[0]['step']}" in tiny.get_rules_error(
         done
     )
     assert_as_undisturbed(project, undisturbed, attempts=2)
@@ -265,7 +265,7 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
     wait_for(lambda: get_step(project) > reached, alone)
     alone.send_signal(signal.SIGINT)
     _, error = alone.communicate(timeout=120)
-    assert alone.returncode == 130 and "usual fix:       run the same command: it goes on from there" in error
+    assert alone.returncode == 130 and "usual fix:       run the same command: it resumes from there" in error
 
 
 def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:

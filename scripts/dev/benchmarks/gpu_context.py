@@ -40,7 +40,8 @@ def main(job: dict[str, Any]) -> None:
     import torch
     from datasets import Dataset
     from gaslamp.train.oom import is_out_of_memory
-    from gaslamp.train.trl.engine import begin_measuring, probe_longest
+    from gaslamp.train.trl.measure import begin_measuring
+    from gaslamp.train.trl.probe import probe_longest
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from gaslamp.config.backends import is_for_large_models
 from gaslamp.config.suggest import find_section
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -32,9 +33,6 @@ COMMON_PRESET: dict[str, Any] = {
     "gradient_checkpointing": False,
 }
 """Train settings for which neither the config nor the method's PRESET names a value."""
-
-GPU_BACKENDS = ("cuda", "colab")
-"""Where models of billions of weights are trained: a method's GPU_PRESET counts there."""
 
 ARTEFACTS = ("causal_lm", "classifier", "encoder")
 """What a method may train."""
@@ -64,7 +62,7 @@ def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> dict[s
         backend: the method may have another preset where large models are trained.
     """
     method = get_method(name)
-    gpu = getattr(method, "GPU_PRESET", {}) if backend in GPU_BACKENDS else {}
+    gpu = getattr(method, "GPU_PRESET", {}) if is_for_large_models(backend) else {}
     full = getattr(method, "FULL_PRESET", {}) if adapter == "none" else {}
     return {**COMMON_PRESET, **method.PRESET, **gpu, **full}
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gaslamp.config.backends import is_autotuned
 from gaslamp.config.methods import get_options, get_preset
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.evaluate import Eval
@@ -72,7 +73,7 @@ class Config(Section):
         if self.train.choose is None:
             filled["choose"] = (
                 [key for key in CHOSEN if key in filled and (key not in SPLIT or all(name in filled for name in SPLIT))]
-                if self.backend == "cuda"
+                if is_autotuned(self.backend)
                 else []
             )
         with contextlib.suppress(GaslampError):  # train/config_check.py reports it, with the line

@@ -291,7 +291,7 @@ class Preflight(Artefact):
     memory_needed_gb: float
     memory_free_gb: float
     fit: Literal["fits", "tight", "exceeds", "unknown"]
-    choice: dict[str, str] = Field(default_factory=dict)  # cuda: setting left open -> what would be taken, and why
+    choice: Decisions = Field(default_factory=list)  # cuda: setting left open -> what would be taken, and why
 
 
 class Level(BaseModel):

@@ -32,7 +32,8 @@ class Decision(BaseModel):
     @property
     def text(self) -> str:
         """``value: reason`` for a log line or a table with one column."""
-        value = ", ".join(map(str, self.value)) if isinstance(self.value, list) else str(self.value)
+        values = self.value if isinstance(self.value, list) else [self.value]
+        value = ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
         return f"{value}: {self.reason}" if self.reason else value
 
 
@@ -54,6 +55,12 @@ Decisions = Annotated[list[Decision], BeforeValidator(read_decisions)]
 def find_decision(decisions: Iterable[Decision], name: str) -> Decision | None:
     """The decision called ``name``; the last one when it was made twice; ``None`` when it was not made."""
     return next((decision for decision in reversed(list(decisions)) if decision.name == name), None)
+
+
+def set_decision(decisions: list[Decision], name: str, value: Scalar | list[Scalar], reason: str = "") -> None:
+    """Record a choice in ``decisions``; it replaces an earlier one of the same name."""
+    decisions[:] = [decision for decision in decisions if decision.name != name]
+    decisions.append(Decision(name=name, value=value, reason=reason))
 
 
 def get_texts(decisions: Iterable[Decision]) -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
+from gaslamp.core.decisions import Decision
 from gaslamp.core.processes import get_count
 
 BUSY_PERCENT = 20.0
 
 
-def prepare_process() -> str:
-    """Set the environment variables that torch reads at import, and return the choice with its reason.
+def prepare_process() -> Decision:
+    """Set the environment variables that torch reads at import, and return the choice of threads.
 
     PyTorch's waiting threads spin. On a quiet machine that is fastest: 1.75 s a step against 2.2 s when they sleep.
     With another process on the same cores (llama.cpp being built) it is far slower: the same steps took 55 s against
@@ -28,8 +29,10 @@ def prepare_process() -> str:
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     load = psutil.cpu_percent(interval=0.5)
     if "OMP_WAIT_POLICY" in os.environ:
-        return f"{cores} threads, {os.environ['OMP_WAIT_POLICY']} while they wait, set by OMP_WAIT_POLICY"
-    if load > BUSY_PERCENT:
-        os.environ["OMP_WAIT_POLICY"] = "passive"
-        return f"{cores} threads that sleep while they wait: other processes use {load:.0f} % of the processor"
-    return f"{cores} threads that spin while they wait: the machine is idle ({load:.0f} % used by other processes)"
+        policy, reason = os.environ["OMP_WAIT_POLICY"], "set by OMP_WAIT_POLICY"
+    elif load > BUSY_PERCENT:
+        os.environ["OMP_WAIT_POLICY"] = policy = "passive"
+        reason = f"other processes use {load:.0f} % of the processor"
+    else:
+        policy, reason = "active", f"the machine is idle ({load:.0f} % used by other processes)"
+    return Decision(name="threads", value=f"{cores}, {policy} while they wait", reason=reason)

@@ -1,16 +1,16 @@
-"""Unified memory of Apple silicon: how much of it the GPU may hold, and which models that is enough for.
+"""Unified memory of Apple silicon: how much of it the GPU may hold, and which models fit.
 
 All sizes here are calculated, none was measured on a Mac.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gaslamp.core import registry
+from gaslamp.core.decisions import Decision
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
+from gaslamp.environment.memory_estimate import MemoryFit, MemorySettings, Shape, get_adapter_parameters, judge_fit
 
 MACS = (8, 16, 24, 32, 64, 128)
 """GB of unified memory that Apple sells."""
@@ -25,18 +25,18 @@ SIZES = {
 }
 """Shapes that are common (Qwen 2.5 and Llama 3)."""
 BITS = {"none": 16.0, "8bit": 8.5, "4bit": 4.5}
-"""Of a weight in memory: a quantized one has a 16-bit scale and offset for every 64."""
+"""Bits of a weight in memory: a quantized one has a 16-bit scale and offset for every 64."""
 RUNTIME_GB = 1.0  # Python with MLX and transformers
 
 
 def read_device() -> dict[str, Any]:
-    """What MLX says of the device: on a Mac memory_size and max_recommended_working_set_size in bytes; on Linux neither."""
+    """Facts that MLX reports of the device: on a Mac memory_size and max_recommended_working_set_size in bytes."""
     import mlx.core as mx
 
     return dict(mx.device_info()) if mx.metal.is_available() else {}
 
 
-def get_working_set(total_gb: float, device: dict[str, Any] | None = None) -> tuple[float, str]:
+def get_working_set(total_gb: float, device: Mapping[str, Any] | None = None) -> tuple[float, str]:
     """GB that the GPU may hold at once, and where the figure is from.
 
     Args:
@@ -44,40 +44,49 @@ def get_working_set(total_gb: float, device: dict[str, Any] | None = None) -> tu
         device: from read_device; ``None`` or without the figure: Apple's rule is taken, two thirds up to 36 GB and three
             quarters above (calculated).
     """
-    said = (device or {}).get("max_recommended_working_set_size")
-    if said:
-        return round(said / GB, 1), "as Metal says"
-    return round(
-        total_gb * (0.67 if total_gb <= 36 else 0.75), 1
-    ), "calculated: two thirds of the memory, three quarters above 36 GB"
+    reported = (device or {}).get("max_recommended_working_set_size")
+    if reported:
+        return round(reported / GB, 1), "as Metal reports"
+    room = round(total_gb * (0.67 if total_gb <= 36 else 0.75), 1)
+    return room, "calculated: two thirds of the memory, three quarters above 36 GB"
 
 
 def raise_wired_limit(
-    read: Callable[[], dict[str, Any]] = read_device, set_limit: Callable[[int], Any] | None = None
-) -> str:
-    """Let MLX keep its memory wired up to the recommended working set; returns what was done, for train.json.
+    read: Callable[[], dict[str, Any]] = read_device, set_limit: Callable[[int], object] | None = None
+) -> Decision:
+    """Let MLX keep its memory wired up to the recommended working set.
 
     mlx-lm's trainer does the same; here it is done before the model is loaded, and recorded.
+
+    Args:
+        read: returns the facts of the device.
+        set_limit: takes bytes; ``None``: MLX's own.
     """
-    said = read().get("max_recommended_working_set_size")
-    if not said:
-        return "not set: no Metal here"
+    limit = read().get("max_recommended_working_set_size")
+    if not limit:
+        return Decision(name="wired_memory", value="not set", reason="no Metal here")
     if set_limit is None:
         import mlx.core as mx
 
         set_limit = mx.set_wired_limit
-    set_limit(int(said))
-    return f"{said / GB:.1f} GB: the working set that Metal recommends"
+    set_limit(int(limit))
+    reason = "the working set that Metal recommends"
+    return Decision(name="wired_memory", value=f"{limit / GB:.1f} GB", reason=reason)
 
 
-def get_mlx_need(shape: Shape, train: Any, sequences: int = 1) -> dict[str, float]:
+def get_mlx_need(shape: Shape, train: MemorySettings, sequences: int = 1) -> dict[str, float]:
     """GB by part for a training with MLX: an upper bound, every row taken as max_length tokens long (calculated).
 
     weights      parameters x 2 bytes (4 with train.dtype float32), or 4.5 / 8.5 bits; the embedding is quantized too
     adapter      its parameters x 16 bytes (weight, gradient, two moments, float32)
-    activations  tokens x layers x hidden x 34 bytes; with checkpointing 2 for each layer and the inside of one
+    activations  tokens x layers x hidden x 34 bytes; with checkpointing 2 for each layer and all of one
     logits       tokens x vocabulary x 12 bytes
     runtime      Python, MLX, transformers
+
+    Args:
+        shape: of the base model.
+        train: settings with the preset filled in.
+        sequences: that one row becomes.
     """
     tokens = train.batch_size * train.max_length * sequences
     bits = 32.0 if train.dtype == "float32" and train.quantization == "none" else BITS[train.quantization]
@@ -92,34 +101,49 @@ def get_mlx_need(shape: Shape, train: Any, sequences: int = 1) -> dict[str, floa
     return {name: round(value / GB, 2) for name, value in parts.items()}
 
 
-def get_largest(total_gb: float, train: Any, sequences: int = 1) -> str | None:
-    """The largest of SIZES that trains with these settings in a Mac of so much memory; ``None``: not even the smallest."""
+def get_largest(total_gb: float, train: MemorySettings, sequences: int = 1) -> str | None:
+    """The largest of SIZES that trains with these settings in a Mac of ``total_gb``; ``None``: not even the smallest."""
     room = get_working_set(total_gb)[0]
     fitting = [name for name, shape in SIZES.items() if sum(get_mlx_need(shape, train, sequences).values()) <= room]
     return fitting[-1] if fitting else None
 
 
-def describe_macs(train: Any, sequences: int = 1) -> str:
-    """``8 GB: 0.5B, 16 GB: 1.5B ...``: what fits which Mac with these settings."""
+def describe_macs(train: MemorySettings, sequences: int = 1) -> str:
+    """``8 GB: 0.5B, 16 GB: 1.5B ...``: the largest model for each Mac with these settings."""
     return ", ".join(f"{total} GB: {get_largest(total, train, sequences) or 'none'}" for total in MACS)
 
 
-def find_fit(
-    shape: Shape, train: Any, total_gb: float, device: dict[str, Any] | None = None, sequences: int = 1
-) -> tuple[str, dict[str, float], str]:
-    """``fits``, ``tight`` or ``exceeds``; the parts in GB; and sentences for people: the way out when it does not fit, and what fits which Mac."""
-    parts = get_mlx_need(shape, train, sequences)
-    need, (room, source) = sum(parts.values()), get_working_set(total_gb, device)
-    fit = "fits" if need <= 0.8 * room else "tight" if need <= room else "exceeds"
+def estimate_apple_memory(
+    shape: Shape,
+    train: MemorySettings,
+    system: Mapping[str, Any],
+    device: Mapping[str, Any] | None = None,
+    sequences: int = 1,
+    larger: str = "a machine with more memory",
+) -> MemoryFit:
+    """How a training with MLX fits into unified memory.
+
+    Args:
+        shape: of the base model.
+        train: settings with the preset filled in.
+        system: facts of the machine: memory_gb, memory_available_gb, is_apple_silicon.
+        device: from read_device.
+        sequences: that one row becomes.
+        larger: what to use for larger models, in words.
+    """
+    parts, total = get_mlx_need(shape, train, sequences), system["memory_gb"]
+    need, (room, source) = sum(parts.values()), get_working_set(total, device)
+    fit = judge_fit(need, room)
     text = f"up to {need:.1f} GB needed, {room:.1f} GB for the GPU ({source}); calculated, not measured on a Mac"
     if fit != "fits":
         ways = [] if train.quantization == "4bit" else ["train.quantization: 4bit"]
         ways += [] if train.gradient_checkpointing else ["train.gradient_checkpointing: true"]
         ways += [] if train.batch_size == 1 else ["train.batch_size: 1"]
-        text += (
-            f"; set {', '.join(ways)}, take a shorter max_length or a smaller model"
-            if ways
-            else "; take a shorter max_length or a smaller model"
-        )
-    colab = "snakemake --profile colab" + ("" if registry.get("backends", "colab").BUILT else " (once it is built)")
-    return fit, parts, f"{text}. With these settings fit {describe_macs(train, sequences)}; above: {colab}"
+        text += f"; set {', '.join(ways)}, take" if ways else "; take"
+        text += " a shorter max_length or a smaller model"
+    text += f". With these settings fit {describe_macs(train, sequences)}; above: {larger}"
+    free = system["memory_available_gb"]
+    if system["is_apple_silicon"] and parts["weights"] + parts["adapter"] + parts["runtime"] > total:
+        problem = (f"memory: {text}", f"choose a smaller model (model.source), or {larger}")
+        return MemoryFit(fit, parts, free, problems=[problem])
+    return MemoryFit(fit, parts, free, warnings=[f"memory on a Mac: {text}"])

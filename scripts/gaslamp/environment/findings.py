@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gaslamp.core.decisions import Decision
 from gaslamp.environment.memory_estimate import Shape
 from gaslamp.environment.python_env import PythonEnv
 from gaslamp.environment.system import System
@@ -51,13 +52,8 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     disk: dict[str, float] = field(default_factory=dict)  # part -> bytes at the fullest moment of the run
     memory: Memory = field(default_factory=Memory)
-    choice: dict[str, str] = field(default_factory=dict)  # setting left open -> what would be taken, and why
+    choice: list[Decision] = field(default_factory=list)  # settings left open: what would be taken, and why
 
 
 Check = Callable[[Request, Findings], None]
 """Adds to the findings what one room knows of a request. It raises nothing: all problems are reported at once."""
-
-
-def get_fit(need: float, free: float) -> Fit:
-    """``fits`` up to 80 % of what is free, ``tight`` up to all of it, ``exceeds`` beyond."""
-    return "fits" if need <= 0.8 * free else "tight" if need <= free else "exceeds"

@@ -1,41 +1,38 @@
-"""What a training takes of an NVIDIA GPU's memory, calculated part by part before anything is loaded.
+"""Memory of an NVIDIA GPU that a training takes, calculated part by part before anything is loaded.
 
-The constants of the activations were set by the figures that docs/hardware.md measured on an H100 (tests/unit/environment/test_gpu_memory.py
-holds the sums to within 12 % of each); without checkpointing nothing was measured, and the probe step corrects what is calculated.
+The constants of the activations fit the figures that docs/hardware.md measured on an H100
+(tests/unit/environment/test_gpu_memory.py holds the sums to within 12 % of each). Without checkpointing nothing was measured;
+the probe step corrects what is calculated.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
+from gaslamp.environment.memory_estimate import MemorySettings, Shape, get_adapter_parameters
 
 CONTEXT_GB = 0.6  # CUDA itself and its kernels, which no allocator counts (calculated, not measured)
 BITS_4 = 4 + 8 / 64 + 32 / (64 * 256)
-"""Of a weight in NF4: 4, an 8-bit scale for each block of 64, and a 32-bit one for 256 of these (double quantization)."""
+"""Bits of a weight in NF4: 4, an 8-bit scale for each block of 64, and a 32-bit one for 256 of these (double quantization)."""
 BITS = {"none": 16.0, "8bit": 8.0, "4bit": BITS_4}
 INSIDE = {"unsloth": 10.0, "trl": 20.0}
-"""Bytes for each token and unit of width (hidden + inner) while one layer is computed backward, gradients included."""
+"""Bytes for each token and unit of width (hidden + inner) in the backward pass of one layer, gradients included."""
 KEPT = {"unsloth": 9.0, "trl": 13.0}
-"""The same of a layer whose inside is kept for the backward pass: no checkpointing. Calculated, not measured."""
+"""The same of a layer whose activations are kept for the backward pass: no checkpointing. Calculated, not measured."""
 LOSS_TOKENS = {"unsloth": 128, "trl": 256}
-"""Tokens whose logits are in memory at once where the loss is computed in pieces: TRL's chunks, and what Unsloth's figures agree with."""
+"""Tokens whose logits are in memory at once where the loss is chunked: TRL's chunks, and what fits Unsloth's figures."""
 LOSS_BYTES = 12  # of a logit: itself, its softmax and its gradient, float32
-CHUNKED = ("sft", "cpt", "tts")
-"""Methods whose loss needs no whole matrix of logits, with either engine."""
 
 
-def get_gpu_need(shape: Shape, train: Any, tokens: int, method: Any = None, name: str = "sft") -> dict[str, float]:
+def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: object = None) -> dict[str, float]:
     """GB by part at the fullest moment of a training step on one GPU.
 
-    weights      2 bytes; 4 bit: see BITS_4. Embedding and output stay 16 bit (plain TRL holds them in 32 bit beside quantized weights)
+    weights      2 bytes; 4 bit: see BITS_4. Embedding and output stay 16 bit (plain TRL holds them in 32 bit with quantized weights)
     adapter      its parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
     all weights  instead of it with train.adapter none: x 4 bytes (16-bit gradients, two 8-bit moments)
     reference    a second copy, for a method that compares with the untrained model while all weights change
     activations  INSIDE for one layer, and with checkpointing the 16-bit input of each layer (Unsloth moves these to the main
                  memory); KEPT for each layer without it
-    logits       see LOSS_TOKENS; other methods hold those of all tokens
+    logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens
     buffers      the largest matrix in 16 bit, where weights are quantized
     context      CUDA itself
 
@@ -43,8 +40,7 @@ def get_gpu_need(shape: Shape, train: Any, tokens: int, method: Any = None, name
         shape: of the base model.
         train: settings with the values to judge (gradient_checkpointing, quantization, engine, adapter, lora, dtype).
         tokens: in one forward pass, all sequences and their padding together.
-        method: the plug-in, for REFERENCE.
-        name: of the method.
+        method: the plug-in, for REFERENCE and CHUNKED_LOSS; ``None``: a chunked loss.
     """
     inner = shape.inner or 3 * shape.hidden
     size = 4 if train.dtype == "float32" else 2
@@ -56,6 +52,7 @@ def get_gpu_need(shape: Shape, train: Any, tokens: int, method: Any = None, name
     else:
         weights = shape.parameters * size
     width = shape.hidden + inner
+    chunked = method is None or getattr(method, "CHUNKED_LOSS", False)
     if train.gradient_checkpointing:
         borders = 0 if train.engine == "unsloth" else shape.layers * shape.hidden * 2
         activations = tokens * (borders + INSIDE[train.engine] * width)
@@ -67,9 +64,7 @@ def get_gpu_need(shape: Shape, train: Any, tokens: int, method: Any = None, name
         "all weights": shape.parameters * 4 if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": activations * size / 2,
-        "logits": (min(tokens, LOSS_TOKENS[train.engine]) if name in CHUNKED else tokens)
-        * shape.vocabulary
-        * LOSS_BYTES,
+        "logits": (min(tokens, LOSS_TOKENS[train.engine]) if chunked else tokens) * shape.vocabulary * LOSS_BYTES,
         "buffers": shape.hidden * inner * 2 if quantized else 0,
         "context": CONTEXT_GB * GB,
     }

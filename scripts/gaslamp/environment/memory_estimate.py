@@ -1,11 +1,13 @@
-"""How much memory a training takes, before anything is downloaded: a formula that stands in the open, and its parts."""
+"""How much main memory a training takes, calculated part by part before anything is downloaded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
+from gaslamp.core.decisions import Decision
 from gaslamp.core.files import read_json
 from gaslamp.environment.hardware import GB
 
@@ -27,8 +29,57 @@ class Shape:
     tied: bool = False  # one matrix is both embedding and output
 
 
+class LoraSettings(Protocol):
+    """Section ``train.lora`` of the config."""
+
+    r: int
+    alpha: float
+    dropout: float
+    target_modules: str | list[str]
+
+
+class MemorySettings(Protocol):
+    """The keys of section ``train`` that decide how much memory a step takes; the method's preset is filled in."""
+
+    batch_size: int
+    gradient_accumulation: int
+    max_length: int
+    packing: bool
+    gradient_checkpointing: bool
+    quantization: str  # none | 8bit | 4bit
+    engine: str  # unsloth | trl
+    adapter: str  # lora | none
+    dtype: str  # auto | float32 | bfloat16 | float16
+    lora: LoraSettings
+
+
+@dataclass(frozen=True)
+class MemoryFit:
+    """Whether a training fits into a machine's memory, before anything is loaded."""
+
+    fit: Literal["fits", "tight", "exceeds", "unknown"]
+    parts: dict[str, float]  # GB by part
+    free_gb: float
+    kind: str = "memory"  # of which device, in words
+    decisions: list[Decision] = field(default_factory=list)  # what would be chosen of the settings that are left open
+    problems: list[tuple[str, ...]] = field(
+        default_factory=list
+    )  # no setting makes it fit: (cause, fix[, less likely])
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def need_gb(self) -> float:
+        """Sum of the parts."""
+        return round(sum(self.parts.values()), 1)
+
+
+def judge_fit(need_gb: float, room_gb: float) -> Literal["fits", "tight", "exceeds"]:
+    """``fits`` up to 80 % of the room, ``tight`` up to all of it, ``exceeds`` beyond."""
+    return "fits" if need_gb <= 0.8 * room_gb else "tight" if need_gb <= room_gb else "exceeds"
+
+
 def read_shape(folder: Path) -> Shape:
-    """The shape that config.json and the weights of a model folder tell."""
+    """The shape of a model, from the config.json and the weight files of its folder."""
     config = read_json(folder / "config.json")
     config = {**config, **(config.get("text_config") or {})}
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -49,14 +100,19 @@ def read_shape(folder: Path) -> Shape:
 
 
 def get_adapter_parameters(shape: Shape, rank: int) -> int:
-    """Of an adapter on all linear layers: seven matrices a layer; where the model's widths are unknown, three of them about 3 x hidden long."""
+    """Parameters of an adapter on all linear layers: seven matrices a layer.
+
+    Where the model's widths are unknown, three of them are taken as 3 x hidden long.
+    """
     if not (shape.inner and shape.kv_width):
         return rank * shape.layers * shape.hidden * 18
     attention = 4 * shape.hidden + 2 * (shape.hidden + shape.kv_width)  # q and o, k and v
     return rank * shape.layers * (attention + 3 * (shape.hidden + shape.inner))
 
 
-def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool, method: Any = None) -> dict[str, float]:
+def get_memory_need(
+    shape: Shape, train: MemorySettings, builds_toolchain: bool, method: object = None
+) -> dict[str, float]:
     """Upper bound of main memory while training on the CPU, in GB by part: every row taken as max_length tokens long.
 
     weights      parameters x 4 bytes (2 for a 16-bit train.dtype)
@@ -69,10 +125,16 @@ def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool, method: An
     toolchain    the compiler that builds llama.cpp at the same time, when it has to
     where tokens = batch_size x max_length x the sequences of a row (2 for pairs of answers: SEQUENCES of the method).
     Measured with batch_size 4: 2.7 GB on rows of at most 130 tokens; this formula says 2.5.
+
+    Args:
+        shape: of the base model.
+        train: settings with the preset filled in.
+        builds_toolchain: whether llama.cpp is compiled at the same time.
+        method: the plug-in, for SEQUENCES and REFERENCE.
     """
     size = 2 if train.dtype in ("bfloat16", "float16") else 4
     tokens = train.batch_size * train.max_length * getattr(method, "SEQUENCES", 1)
-    # with checkpointing: the input of each layer, and the inside of one
+    # with checkpointing: the input of each layer, and all activations of one layer
     inside = 17 * size * (1 if train.gradient_checkpointing else shape.layers) + (
         size * shape.layers if train.gradient_checkpointing else 0
     )
@@ -88,3 +150,34 @@ def get_memory_need(shape: Shape, train: Any, builds_toolchain: bool, method: An
         "toolchain": TOOLCHAIN_GB * GB if builds_toolchain else 0,
     }
     return {name: round(value / GB, 2) for name, value in parts.items() if value}
+
+
+def estimate_main_memory(
+    shape: Shape, train: MemorySettings, system: Mapping[str, Any], builds_toolchain: bool, method: object = None
+) -> MemoryFit:
+    """How a training with PyTorch fits into the main memory, which the GPU of a Mac shares.
+
+    Args:
+        shape: of the base model.
+        train: settings with the preset filled in.
+        system: facts of the machine: memory_gb and memory_available_gb.
+        builds_toolchain: whether llama.cpp is compiled at the same time.
+        method: the plug-in.
+    """
+    parts = get_memory_need(shape, train, builds_toolchain, method)
+    need, free, total = round(sum(parts.values()), 1), system["memory_available_gb"], system["memory_gb"]
+    fit = judge_fit(need, free)
+    fixed = sum(parts.get(name, 0) for name in ("weights", "adapter", "all weights", "reference", "runtime"))
+    problems: list[tuple[str, ...]] = []
+    warnings = []
+    if fixed > total:
+        cause = f"the model needs at least {fixed:.1f} GB of memory to train, this machine has {total:.1f} GB"
+        fix = "choose a smaller model (model.source), or train.dtype: bfloat16, which halves the weights"
+        problems = [(cause, fix, "train on another machine, or with another profile")]
+    elif fit != "fits":
+        listed = ", ".join(f"{part} {size:.1f}" for part, size in parts.items())
+        warnings = [
+            f"memory: up to {need} GB needed ({listed}), {free} GB free: if it runs out, set "
+            "train.gradient_checkpointing, then batch_size 1 with gradient_accumulation, then a shorter max_length"
+        ]
+    return MemoryFit(fit, parts, free, problems=problems, warnings=warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from gaslamp.config.backends import can_use_processes
 from gaslamp.config.methods import find_option_problems, get_adapters, get_method, is_packing_allowed
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
@@ -19,7 +20,7 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     problems = [
         Problem(("train", "options", *path), message) for path, message in find_option_problems(method, train.options)
     ]
-    if train.processes > 1 and config.backend not in ("cpu", "cuda"):
+    if train.processes > 1 and not can_use_processes(config.backend):
         problems.append(Problem(("train", "processes"), f"{config.backend} trains in one process: set it to 1"))
     if train.adapter not in get_adapters(method):
         able = [name for name in registry.names("methods") if train.adapter in get_adapters(name)]

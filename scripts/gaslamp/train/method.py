@@ -1,7 +1,6 @@
-"""What a method plug-in gives, what it gets, and what holds for one that leaves something open.
+"""What a method plug-in gets from a training.
 
-A method (``methods/<name>.py``) is one way to learn from rows. docs/extend.md shows one; tests/contracts holds each to this.
-Imports nothing heavy: the config is checked with it.
+docs/extend.md shows a method; ``gaslamp.train.protocols.Method`` has every attribute. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -9,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.config.methods import (
     ARTEFACTS,
-    COMMON_PRESET,
-    GPU_BACKENDS,
     Settings,
     find_option_problems,
     get_adapters,
@@ -27,13 +24,21 @@ from gaslamp.config.methods import (
     is_multimodal,
     is_packing_allowed,
 )
+from gaslamp.core.contracts import Template
+from gaslamp.core.decisions import Decision, Scalar, set_decision
 from gaslamp.data.rows import Row
+from gaslamp.models.template import Renderer
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from gaslamp.config.slices import Slice
+    from gaslamp.train.plan import Plan
+    from gaslamp.train.types import Columns, Trainer
 
 __all__ = [
-    "Context",
     "ARTEFACTS",
-    "COMMON_PRESET",
-    "GPU_BACKENDS",
+    "Context",
     "Settings",
     "find_option_problems",
     "get_adapters",
@@ -52,29 +57,38 @@ __all__ = [
 class Context:
     """All that ``get_trainer`` may need. The base model is loaded, and carries no adapter yet."""
 
-    model: Any  # from the method's load_model, or a causal language model
-    tokenizer: Any  # with the recorded template, pad and end token
-    renderer: Any  # gaslamp.models.template.Renderer: messages -> text, ids and loss mask as recorded
-    template: Any  # contracts.Template
+    model: Any  # from the method's load_model, or a causal language model (torch or MLX)
+    tokenizer: Any  # of transformers, with the recorded template, pad and end token
+    renderer: Renderer  # messages -> text, ids and loss mask as recorded
+    template: Template
     train: list[Row]
     valid: list[Row]  # may be empty
     folder: Path  # image paths in rows are relative to it
     model_path: str  # folder of the base model (what a trainer loads again, such as a reference model)
-    settings: Any  # slice with backend, method, train: nulls are filled with the preset
+    settings: Slice  # backend, method, train: nulls are filled with the preset
     options: Any  # the method's Settings
     arguments: dict[
         str, Any
     ]  # TrainingArguments for the trainer's config class; a method adds its own (max_length ...)
-    callbacks: list[Any]
+    callbacks: list[Any]  # TrainerCallback
     peft_config: Any  # a LoraConfig for the trainer, or None when train.adapter is none
     emit: Callable[..., None]  # emit("sample", prompt=..., completion=..., scores=...): an event for every screen
-    decisions: dict[str, str] = field(default_factory=dict)  # "name": "value: reason", for train.json
+    decisions: list[Decision] = field(default_factory=list)  # for train.json
 
     @classmethod
     def from_plan(
-        cls, plan: Any, model: Any, emit: Callable[..., None], decisions: dict[str, str], **more: Any
+        cls, plan: Plan, model: object, emit: Callable[..., None], decisions: list[Decision], **more: object
     ) -> Context:
-        """Of a training's plan (gaslamp.train.run.Plan); ``more``: arguments, callbacks and peft_config, for engines whose trainer takes them."""
+        """The context of a training.
+
+        Args:
+            plan: of the training.
+            model: loaded.
+            emit: writes an event of the method.
+            decisions: of the backend and the engine; those of the plan come first.
+            more: arguments, callbacks and peft_config, for engines whose trainer takes them.
+        """
+        values: dict[str, Any] = {"arguments": {}, "callbacks": [], "peft_config": None, **more}
         return cls(
             model=model,
             tokenizer=plan.renderer.tokenizer,
@@ -87,19 +101,28 @@ class Context:
             settings=plan.settings,
             options=get_options(plan.settings.method, plan.settings.train.options),
             emit=emit,
-            decisions={**plan.decisions, **decisions},
-            **{"arguments": {}, "callbacks": [], "peft_config": None, **more},
+            decisions=merge_decisions(plan.decisions, decisions),
+            **values,
         )
 
-    def to_dataset(self, rows: list[dict[str, Any]]) -> Any:
+    def decide(self, name: str, value: Scalar | list[Scalar], reason: str = "") -> None:
+        """Record an automatic choice for train.json."""
+        set_decision(self.decisions, name, value, reason)
+
+    def to_dataset(self, rows: list[Columns]) -> Dataset | None:
         """A ``datasets.Dataset`` of ``rows``, or ``None`` when there are none (no validation rows)."""
         from datasets import Dataset
 
         return Dataset.from_list(rows) if rows else None
 
     def make_trainer(
-        self, trainer_class: Any, config: Any, train: list[dict[str, Any]], valid: list[dict[str, Any]], **more: Any
-    ) -> Any:
+        self,
+        trainer_class: Callable[..., Any],
+        config: object,
+        train: list[Columns],
+        valid: list[Columns],
+        **more: object,
+    ) -> Trainer:
         """A trainer with the model, adapter and callbacks of this run.
 
         Args:
@@ -114,10 +137,16 @@ class Context:
             "peft_config": self.peft_config,
             **more,
         }
-        return trainer_class(
+        trainer: Trainer = trainer_class(
             model=self.model,
             args=config,
             train_dataset=self.to_dataset(train),
             eval_dataset=self.to_dataset(valid),
             **parts,
         )
+        return trainer
+
+
+def merge_decisions(*lists: list[Decision]) -> list[Decision]:
+    """Decisions of several lists, in order; a later one replaces an earlier one of the same name."""
+    return list({decision.name: decision for decisions in lists for decision in decisions}.values())

@@ -1,7 +1,8 @@
 """When memory runs out in training: what to try next, in the order in which it costs least.
 
-checkpointing -> one row at a time, gathered -> shorter rows -> 4-bit base -> a smaller model. The first two change nothing of
-the result but rounding, so that a checkpoint goes on; the third leaves rows out; the last two are never done by themselves.
+gradient checkpointing -> batch size 1 with gradient accumulation -> shorter rows -> 4-bit base -> a smaller model. The first two
+change the result by rounding only, so that a checkpoint can be resumed; the third leaves rows out; the last two are never
+taken automatically, unless the config left the value open.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 
 SHORTEST = 64  # tokens; below that no chat row fits
-LEAST_ROWS = 0.5  # of the rows must stay when rows are left out by themselves
+LEAST_ROWS = 0.5  # share of the rows that must stay when rows are left out automatically
 
 
 class OutOfMemory(GaslampError):
@@ -24,17 +25,17 @@ class OutOfMemory(GaslampError):
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One thing to try: ``changes`` to train settings (empty: only a person can do it), and why."""
+class StepDown:
+    """One thing to try: ``changes`` to train settings (empty: only a person can make them), and why."""
 
     name: str
     text: str
     changes: dict[str, Any] = field(default_factory=dict)
-    keeps_result: bool = True  # checkpoints of before may be gone on with
+    keeps_result: bool = True  # earlier checkpoints may be resumed
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is an allocator's: PyTorch on a CPU, on CUDA and on MPS, MLX, and Python itself, each in its own words."""
+    """Whether an error is an allocator's: PyTorch on CPU, CUDA and MPS, MLX, and Python itself word it differently."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     words = (
@@ -49,63 +50,55 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
 
 
-def get_rungs(train: dict[str, Any], lengths: list[int], backend: str, batch_is_loss: bool = False) -> list[Rung]:
+def get_steps_down(
+    train: dict[str, Any], lengths: list[int], quantizes: bool, batch_is_loss: bool = False
+) -> list[StepDown]:
     """What is left to try, the first to be tried first.
 
     Args:
         train: settings that just failed, with the preset filled in.
         lengths: tokens of each training row (zeros when unknown).
-        backend: 4-bit weights need CUDA or MLX.
-        batch_is_loss: rows of a batch are compared with each other, so that a smaller one learns something else.
+        quantizes: whether the backend holds base models in 4 bits.
+        batch_is_loss: rows of a batch are compared with each other, so that a smaller batch learns something else.
     """
-    rungs = []
+    steps = []
     if not train["gradient_checkpointing"]:
         text = "train.gradient_checkpointing: true (about a third more time, the same result)"
-        rungs.append(Rung("checkpointing", text, {"gradient_checkpointing": True}))
+        steps.append(StepDown("checkpointing", text, {"gradient_checkpointing": True}))
     if train["batch_size"] > 1 and not batch_is_loss:
-        gathered = train["batch_size"] * train["gradient_accumulation"]
-        text = f"train.batch_size: 1 with gradient_accumulation: {gathered} (the same steps, one row at a time)"
-        rungs.append(Rung("one row at a time", text, {"batch_size": 1, "gradient_accumulation": gathered}))
+        effective = train["batch_size"] * train["gradient_accumulation"]
+        text = f"train.batch_size: 1 with gradient_accumulation: {effective} (the same effective batch size, one row at a time)"
+        steps.append(StepDown("one row at a time", text, {"batch_size": 1, "gradient_accumulation": effective}))
     longest = min(train["max_length"], max(lengths, default=0) or train["max_length"])
     shorter = max(SHORTEST, longest // 2)
     if shorter < longest:
         kept = sum(length <= shorter for length in lengths) / len(lengths) if lengths else 0.0
         enough = train["packing"] or kept >= LEAST_ROWS
-        text = f"train.max_length: {shorter}" + (
-            ""
-            if train["packing"]
-            else f" ({kept:.0%} of the rows are that short; the others are left out)".replace("%", " %")
-        )
-        rungs.append(Rung("shorter rows", text, {"max_length": shorter} if enough else {}, keeps_result=False))
-    if backend in ("cuda", "colab", "mac") and train.get("quantization") != "4bit":
-        changes = (
-            {"quantization": "4bit"} if "quantization" in train.get("choose", ()) else {}
-        )  # left open in the config
-        rungs.append(
-            Rung(
-                "4-bit base",
-                "a base model in 4 bit (QLoRA): a quarter of the memory of its weights",
-                changes,
-                keeps_result=False,
-            )
-        )
-    rungs.append(
-        Rung(
-            "smaller model",
-            "a smaller model (model.source)"
-            + ("" if backend in ("cuda", "colab", "mac") else "; 4-bit weights need an NVIDIA GPU or MLX"),
-        )
-    )
-    return rungs
+        share = f" ({kept:.0%} of the rows are that short; the others are left out)".replace("%", " %")
+        text = f"train.max_length: {shorter}" + ("" if train["packing"] else share)
+        steps.append(StepDown("shorter rows", text, {"max_length": shorter} if enough else {}, keeps_result=False))
+    if quantizes and train.get("quantization") != "4bit":
+        is_open = "quantization" in train.get("choose", ())  # left open in the config
+        text = "a base model in 4 bit (QLoRA): a quarter of the memory of its weights"
+        steps.append(StepDown("4-bit base", text, {"quantization": "4bit"} if is_open else {}, keeps_result=False))
+    hint = "" if quantizes else "; 4-bit weights need an NVIDIA GPU or MLX"
+    steps.append(StepDown("smaller model", f"a smaller model (model.source){hint}"))
+    return steps
 
 
-def refuse(error: OutOfMemory, rungs: list[Rung], tried: list[str]) -> GaslampError:
-    """The error for a person: what to set first, then the rest of the ladder."""
+def get_oom_error(error: OutOfMemory, steps: list[StepDown], tried: list[str]) -> GaslampError:
+    """The error for a person: what to set first, then the rest.
+
+    Args:
+        error: of the allocator.
+        steps: what is left to try; at least one.
+        tried: names of the steps that were taken already.
+    """
     tried_text = f" (tried already: {', '.join(tried)})" if tried else ""
-    rest = "; then ".join(rung.text for rung in rungs[1:])
+    rest = "; then ".join(step.text for step in steps[1:])
     fix = (
-        f"set {rungs[0].text}, or train.on_oom: adapt, which does it by itself"
-        if rungs[0].changes
-        else f"take {rungs[0].text}"
+        f"set {steps[0].text}, or train.on_oom: adapt, which does it automatically"
+        if steps[0].changes
+        else f"take {steps[0].text}"
     )
     return GaslampError(f"not enough memory {error.where}{tried_text}", fix, f"then {rest}" if rest else None)

@@ -1,18 +1,19 @@
-"""What the methods that prefer one answer to another share: what their rows must be, and how a row becomes token ids."""
+"""What the preference methods share: checks of their rows, and how a row becomes token ids."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.rows import Message, Row, get_images, get_text
+from gaslamp.models.template import Renderer, Tools
+from gaslamp.train.method import Context
+from gaslamp.train.types import Columns, Trainer
 
 KINDS = ("preference",)
 NEEDS = "pairs of answers to the same prompt, one better than the other (prompt, chosen, rejected)"
-SEQUENCES = 2  # a row is two answers
+SEQUENCES = 2  # a row holds two answers
 
 
 def find_prompt_problems(prompt: list[Message]) -> list[str]:
-    """What is wrong with the messages that a model shall answer, as short phrases."""
+    """What is wrong with the messages that a model should answer, as short phrases."""
     if not prompt:
         return ["the prompt is empty"]
     problems = []
@@ -33,7 +34,8 @@ def find_answer_problems(name: str, answer: list[Message]) -> list[str]:
 
 
 def find_image_problems(messages: list[Message]) -> list[str]:
-    return ["it has images: only vision_sft learns from them"] if get_images(messages) else []
+    """A phrase when messages hold images, which text methods cannot use."""
+    return ["it has images: only vision methods learn from them"] if get_images(messages) else []
 
 
 def validate_pair(row: Row) -> list[str]:
@@ -49,11 +51,11 @@ def validate_pair(row: Row) -> list[str]:
 
 
 def encode_answer(
-    renderer: Any, prompt: list[Message], answer: list[Message], tools: Any = None
+    renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None
 ) -> tuple[list[int], list[int]]:
     """Ids of the prompt, and ids of the answer with the token that ends it, as the recorded template renders them.
 
-    Other assistant turns in the prompt are context; in an answer of several turns (calls of tools) all from its first on is answer.
+    Earlier assistant turns are context. In an answer of several turns (tool calls) everything from its first turn on is answer.
     """
     encoded = renderer.encode([*prompt, *answer], tools)
     starts = [n for n, trained in enumerate(encoded.trained) if trained and (n == 0 or not encoded.trained[n - 1])]
@@ -61,7 +63,7 @@ def encode_answer(
     return encoded.ids[:border], encoded.ids[border:]
 
 
-def encode_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[int]]]:
+def encode_pairs(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:
     """``prompt_ids``, ``chosen_ids``, ``rejected_ids`` of each row; a row with a side over ``train.max_length`` is left out."""
     result = []
     for row in rows:
@@ -72,12 +74,12 @@ def encode_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[int]]]:
     return result
 
 
-def encode_labelled_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[int]]]:
+def encode_labelled_pairs(context: Context, rows: list[Row]) -> list[Columns]:
     """The same in the columns of TRL's ORPO and CPO trainers: whole sequences with labels, -100 on the prompt."""
-    result = []
+    result: list[Columns] = []
     for pair in encode_pairs(context, rows):
         prompt = pair["prompt_ids"]
-        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        row: Columns = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
         for side in ("chosen", "rejected"):
             answer = pair[f"{side}_ids"]
             row |= {
@@ -89,11 +91,11 @@ def encode_labelled_pairs(context: Any, rows: list[Row]) -> list[dict[str, list[
     return result
 
 
-def get_labelled_pair_trainer(context: Any, trainer_class: Any, config_class: Any, **own: Any) -> Any:
-    """TRL's (experimental) ORPOTrainer or CPOTrainer on our token ids: their own would add tokens around them.
+def get_labelled_pair_trainer(context: Context, trainer_class: type, config_class: type, **own: object) -> Trainer:
+    """TRL's (experimental) ORPOTrainer or CPOTrainer on our token ids: they would add tokens around the sequences.
 
     Args:
-        context: of the run (gaslamp.train.method.Context).
+        context: of the run.
         trainer_class, config_class: of TRL.
         own: arguments of that config alone.
     """
@@ -104,15 +106,15 @@ def get_labelled_pair_trainer(context: Any, trainer_class: Any, config_class: An
     return context.make_trainer(take_as_is(trainer_class, "tokenize_row"), config, rows, valid)
 
 
-def take_as_is(trainer_class: Any, *steps: str) -> Any:
-    """A subclass of a TRL trainer that leaves rows which are tokens already as they are.
+def take_as_is(trainer_class: type, *steps: str) -> type:
+    """A subclass of a TRL trainer that does not tokenize: its rows are token ids already.
 
     Args:
         trainer_class: DPOTrainer, KTOTrainer, ORPOTrainer, CPOTrainer.
         steps: names of the methods that would tokenize; each returns its first argument instead.
     """
 
-    def same(self: Any, rows: Any, *_: Any, **__: Any) -> Any:
+    def same(self: object, rows: object, *_: object, **__: object) -> object:
         return rows
 
     return type(trainer_class.__name__, (trainer_class,), dict.fromkeys(steps, same))

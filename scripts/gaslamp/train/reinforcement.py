@@ -1,4 +1,4 @@
-"""What the methods that learn from rewards share: their rows, settings, rewards, samples for every screen, and GRPO's trainer."""
+"""What the methods that learn from rewards share: rows, settings, rewards, samples for the screens, and GRPO's trainer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 
 from pydantic import Field
 
+from gaslamp.config.backends import can_sample_with_vllm
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.train import method
 from gaslamp.train.method import Context
 from gaslamp.train.preference import find_prompt_problems
-from gaslamp.train.reward_runner import Scorer, load_rewards
-from gaslamp.train.rules import Broken, Run
+from gaslamp.train.problems import PlannedRun, Problem
+from gaslamp.train.reward_runner import RewardFunction, Scorer, load_rewards
+from gaslamp.train.types import Columns, Trainer, TrainSettings
 
 KINDS = ("prompt",)
 NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
@@ -35,13 +37,13 @@ METRICS = (
     "grad_norm",
 )
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
-"""8 completions of one prompt in a forward pass, 4 prompts in a step: what others write as batch 1, accumulation 4, generations 8."""
+"""8 completions of one prompt in a forward pass, 4 prompts a step: batch 1, accumulation 4, generations 8 in other tools."""
 
 LEAST_PARAMETERS, LEAST_ROWS, WANTED_ROWS, WANTED_STEPS = 1_500_000_000, 10, 500, 300
 
 
 class SamplingSettings(method.Settings):
-    """How completions are drawn, and how many of them are shown."""
+    """How completions are sampled, and how many of them are shown."""
 
     max_completion_length: int = Field(
         512, ge=4, le=65536, description="Tokens a completion may have; longer ones are cut and mostly get no reward."
@@ -56,9 +58,9 @@ class SamplingSettings(method.Settings):
         1.0,
         gt=0,
         le=1,
-        description="Draw only from the likeliest tokens of this total share; 1: from all, as the theory wants.",
+        description="Sample only from the likeliest tokens of this total share; 1: from all, as the theory wants.",
     )
-    top_k: int = Field(0, ge=0, le=100_000, description="Draw only from so many tokens; 0: from all.")
+    top_k: int = Field(0, ge=0, le=100_000, description="Sample only from so many tokens; 0: from all.")
     show: int = Field(
         2,
         ge=0,
@@ -80,6 +82,8 @@ class GroupSettings(SamplingSettings):
 
 
 class GrpoSettings(GroupSettings):
+    """Settings of GRPO and its variants."""
+
     beta: float = Field(
         0.0, ge=0, le=1, description="Pull back to the base model; 0: none and no reference model; typical 0 to 0.04."
     )
@@ -90,7 +94,7 @@ class GrpoSettings(GroupSettings):
         None, gt=0, lt=5, description="The same upwards; null: as epsilon. 0.28 keeps rare tokens alive (clip higher)."
     )
     num_iterations: int = Field(
-        1, ge=1, le=64, description="Updates from the same completions; more than 1 saves drawing and goes off policy."
+        1, ge=1, le=64, description="Updates from the same completions; more than 1 saves sampling and goes off policy."
     )
     scale_rewards: bool = Field(
         True, description="Divide by the spread of the group; false: easy and hard prompts weigh as they are."
@@ -100,7 +104,7 @@ class GrpoSettings(GroupSettings):
     )
     fast_inference: bool = Field(
         False,
-        description="Draw completions with vLLM on the GPU that trains: profile cuda with Unsloth, and vllm installed.",
+        description="Sample completions with vLLM on the GPU that trains: profile cuda with Unsloth, and vllm installed.",
     )
 
 
@@ -109,14 +113,14 @@ def validate(row: Row) -> list[str]:
     return find_prompt_problems(row["prompt"])
 
 
-def find_setting_problems(train: Any) -> list[tuple[tuple[str, ...], str]]:
-    """What cannot work in a ``train`` section whose nulls are filled: (path below train, message). Asked before anything runs."""
+def find_setting_problems(train: TrainSettings) -> list[tuple[tuple[str, ...], str]]:
+    """What cannot work in a ``train`` section whose nulls are filled: (path below train, message); checked with the config."""
     problems: list[tuple[tuple[str, ...], str]] = []
     if not train.rewards:
         problems.append(
             (
                 ("rewards",),
-                "nothing would be rewarded: list at least one, for instance {name: exact_answer}; docs/methods/grpo.md has all",
+                "nothing would be rewarded: list at least one, for instance {name: exact_answer}; docs/rewards.md has all",
             )
         )
     group, batch = train.options.get("num_generations"), train.batch_size * train.gradient_accumulation
@@ -124,50 +128,52 @@ def find_setting_problems(train: Any) -> list[tuple[tuple[str, ...], str]]:
         problems.append(
             (
                 ("options", "num_generations"),
-                f"batch_size {train.batch_size} x gradient_accumulation {train.gradient_accumulation} = {batch} completions in a step do not divide into groups of {group}",
+                f"batch_size {train.batch_size} x gradient_accumulation {train.gradient_accumulation} = {batch} completions in a "
+                f"step do not divide into groups of {group}",
             )
         )
     return problems
 
 
-def find_broken_rules(run: Run) -> Iterator[Broken]:
-    """What makes learning from rewards unlikely to work; too few prompts stop it. Asked by the preflight and before the first step."""
-    if run.settings is not None and run.settings.backend != "cuda" and getattr(run.options, "fast_inference", False):
-        yield Broken(
+def find_run_problems(run: PlannedRun) -> Iterator[Problem]:
+    """What makes learning from rewards unlikely to work; too few prompts stop it."""
+    with_vllm = run.settings is not None and getattr(run.options, "fast_inference", False)
+    if with_vllm and not can_sample_with_vllm(run.settings.backend):
+        yield Problem(
             True,
-            f"train.options.fast_inference draws with vLLM, which the backend {run.settings.backend} does not have",
+            f"train.options.fast_inference samples with vLLM, which the backend {run.settings.backend} does not have",
             "set it to false, or use snakemake --profile cuda",
         )
     if run.parameters is not None and run.parameters < LEAST_PARAMETERS:
         size = f"{run.parameters / 1e9:.2f} billion parameters, below {LEAST_PARAMETERS / 1e9:g}"
-        yield Broken(
+        yield Problem(
             False,
             f"the model has {size}: rewards teach it format and short answers, hardly reasoning",
             "take a larger model, or sft first on worked examples",
         )
     if run.rows is not None and run.rows < LEAST_ROWS:
-        yield Broken(
+        yield Problem(
             True,
             f"{run.rows} prompts to train on, at least {LEAST_ROWS} are needed",
-            "add prompts: they need no answers where a reward can judge without",
+            "add prompts: they need no answers where a reward can score without one",
         )
     elif run.rows is not None and run.rows < WANTED_ROWS:
-        yield Broken(
+        yield Problem(
             False,
-            f"{run.rows} prompts, below {WANTED_ROWS}: the model meets the same ones again and again",
+            f"{run.rows} prompts, below {WANTED_ROWS}: the model sees the same ones again and again",
             "add prompts",
         )
     if run.steps is not None and run.steps < WANTED_STEPS:
-        yield Broken(
+        yield Problem(
             False,
-            f"{run.steps} steps, below {WANTED_STEPS}: rewards have mostly not moved yet by then",
+            f"{run.steps} steps, below {WANTED_STEPS}: rewards have mostly not changed yet by then",
             "raise train.epochs or train.max_steps",
         )
 
 
-def get_samples(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
+def get_samples(context: Context, rows: list[Row]) -> list[Columns]:
     """Rows of a data set for TRL: the prompt as messages, and the whole row as JSON for rewards. Too long prompts are left out."""
-    result = []
+    result: list[Columns] = []
     for row in rows:
         if (
             len(context.renderer.encode_prompt(row["prompt"], row.get("tools"))) + context.options.max_completion_length
@@ -176,22 +182,25 @@ def get_samples(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
             result.append({"prompt": row["prompt"], "row": json.dumps(row, ensure_ascii=False)})
     if rows and not result:
         raise GaslampError(
-            f"no prompt leaves room for {context.options.max_completion_length} tokens of completion within train.max_length {context.settings.train.max_length}",
+            f"no prompt leaves room for {context.options.max_completion_length} tokens of completion within train.max_length "
+            f"{context.settings.train.max_length}",
             "raise train.max_length, or lower train.options.max_completion_length",
         )
     return result
 
 
-def prepare(context: Context) -> tuple[list[dict[str, Any]], list[Any], list[float]]:
-    """Rows, reward functions and weights for a TRL trainer that generates; no validation."""
+def prepare(context: Context) -> tuple[list[Columns], list[RewardFunction], list[float]]:
+    """Rows, reward functions and weights for a TRL trainer that generates; validation is switched off."""
     samples = get_samples(context, context.train)
     rewards = load_rewards(context.settings.dump()["train"]["rewards"])
     scorer = Scorer(rewards)
-    context.arguments["eval_strategy"] = "no"  # a validation loss says nothing here, and would cost as much as training
+    context.arguments["eval_strategy"] = (
+        "no"  # a validation loss means nothing here, and would cost as much as training
+    )
     return samples, scorer.get_functions(), [reward.weight for reward in rewards]
 
 
-def get_group_trainer(context: Context, trainer_class: Any, config_class: Any, **own: Any) -> Any:
+def get_group_trainer(context: Context, trainer_class: type, config_class: type, **own: object) -> Trainer:
     """A trainer of TRL that compares completions of one prompt (GRPO, RLOO), with our prompts, rewards and samples.
 
     Args:
@@ -217,8 +226,13 @@ def get_group_trainer(context: Context, trainer_class: Any, config_class: Any, *
     )
 
 
-def get_grpo_trainer(context: Context, **own: Any) -> Any:
-    """TRL's GRPOTrainer with the options of GrpoSettings; ``own`` names the loss and what else makes the variant."""
+def get_grpo_trainer(context: Context, **own: object) -> Trainer:
+    """TRL's GRPOTrainer with the options of GrpoSettings.
+
+    Args:
+        context: of the run.
+        own: the loss, and other arguments of the variant.
+    """
     from trl import GRPOConfig, GRPOTrainer
 
     options = context.options
@@ -233,9 +247,11 @@ def get_grpo_trainer(context: Context, **own: Any) -> Any:
     return get_group_trainer(context, GRPOTrainer, GRPOConfig, **common, **own)
 
 
-def add_samples(trainer_class: Any, context: Context) -> Any:
-    """A subclass of GRPOTrainer or RLOOTrainer: prompts as the recorded template renders them, in an order that depends on seed and
-    epoch alone (TRL's depends on the passes this process made, so that a resume met other prompts), and samples told as events.
+def add_samples(trainer_class: type, context: Context) -> type:
+    """A subclass of GRPOTrainer or RLOOTrainer with our prompts, order and samples.
+
+    The recorded template renders prompts. Their order depends on seed and epoch alone: TRL's depends on the forward passes that this
+    process made, so that a resume got other prompts. Samples are written as events.
     """
 
     class Sampling(trainer_class):  # type: ignore[misc]
@@ -257,9 +273,9 @@ def add_samples(trainer_class: Any, context: Context) -> Any:
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             super().log(logs, start_time)
-            if "loss" in logs and is_shown(context, self.state.global_step):
+            if "loss" in logs and is_sample_step(context, self.state.global_step):
                 scores = {name: list(values) for name, values in self._logs["rewards"].items()}
-                tell_samples(
+                emit_samples(
                     context,
                     list(self._logs["prompt"]),
                     list(self._logs["completion"]),
@@ -271,15 +287,22 @@ def add_samples(trainer_class: Any, context: Context) -> Any:
     return Sampling
 
 
-def is_shown(context: Context, step: int) -> bool:
-    """Whether samples are told at this step."""
+def is_sample_step(context: Context, step: int) -> bool:
+    """Whether samples are logged at this step."""
     return step == 1 or step % context.options.show_steps == 0
 
 
-def tell_samples(
+def emit_samples(
     context: Context, prompts: list[str], completions: list[str], scores: dict[str, list[float]], weights: list[float]
 ) -> None:
-    """Write ``train.options.show`` completions into the events and the log: the best, the worst, then by rank in between."""
+    """Write ``train.options.show`` completions into the events and the log: the best, the worst, and ranks in between.
+
+    Args:
+        context: of the run.
+        prompts, completions: of one step, as text.
+        scores: label of each reward -> one score for each completion.
+        weights: of the rewards, in the same order.
+    """
     totals = [sum(w * v for w, v in zip(weights, values, strict=True)) for values in zip(*scores.values(), strict=True)]
     ranked = sorted(range(len(totals)), key=lambda n: totals[n], reverse=True)
     count = min(context.options.show, len(ranked))
@@ -288,13 +311,12 @@ def tell_samples(
         own = {name: round(values[n], 4) for name, values in scores.items()}
         context.emit("sample", prompt=prompts[n], completion=completions[n], scores=own, reward=round(totals[n], 4))
         shown = " ".join(completions[n].split())
-        say(
-            f"sample with reward {totals[n]:.3f} ({', '.join(f'{name} {value:g}' for name, value in own.items())}): {shown[:160]}{' ...' if len(shown) > 160 else ''}"
-        )
+        listed = ", ".join(f"{name} {value:g}" for name, value in own.items())
+        say(f"sample with reward {totals[n]:.3f} ({listed}): {shown[:160]}{' ...' if len(shown) > 160 else ''}")
 
 
-def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What GRPO's or RLOO's loss takes, at its largest: the longest prompts, completions as long as they may become.
+def get_probe_batch(trainer: Any, rows: list[Columns]) -> dict[str, Any] | None:
+    """The largest batch that GRPO's or RLOO's loss takes: the longest prompt, completions as long as they may become.
 
     Nothing is generated: the completions are the prompt's last token, repeated.
     """

@@ -1,7 +1,7 @@
-"""Rewards of a project, ready to score: found by name, checked before training, run apart, summed by weight.
+"""Rewards of a project: found by name, checked before training, run in a process of their own, summed by weight.
 
-Training with rewards and the evaluation both use this. A reward that raises, hangs, breaks down or returns something else
-than finite numbers stops the run with the row, the completion and the line of the reward.
+Training and evaluation both use this. A reward that raises, hangs, crashes or returns something else than finite numbers stops the
+run with the row, the completion and the line of the reward.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from typing import Any
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Message, Row
-from gaslamp.train import reward_worker as rewards_worker
+from gaslamp.train import reward_worker
 
+RewardFunction = Callable[..., list[float]]
+"""A reward as TRL calls it: prompts, completions and columns as keywords -> one score for each completion."""
 TIMEOUT = 20.0  # seconds for one row (for all rows with score_all) where the reward sets no TIMEOUT of its own
 LOADING = 120.0  # seconds for the first row of a reward, which imports its packages, at least
 
@@ -35,16 +37,19 @@ class Reward:
     """One entry of ``train.rewards``."""
 
     name: str
-    label: str  # what its values are called in metrics: rewards/<label>/mean
+    label: str  # name of its values in metrics: rewards/<label>/mean
     weight: float
     options: dict[str, Any]
     timeout: float
 
 
 def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
-    """The rewards of ``train.rewards``: entries with ``name`` and, if wanted, ``weight`` (1), ``options`` and ``label``.
+    """The rewards of ``train.rewards``.
 
     Reads the files of the rewards and runs none of them: the config is checked with this at every start.
+
+    Args:
+        settings: entries with ``name`` and optionally ``weight`` (1), ``options`` and ``label``.
 
     Raises:
         GaslampError: all that is wrong with them at once: unknown names and options, doubled labels, weights that are all 0.
@@ -80,7 +85,7 @@ def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
     if problems:
         raise GaslampError(
             "train.rewards: " + "; ".join(problems),
-            "mend these entries; rewards are " + ", ".join(registry.names("rewards")),
+            "fix these entries; rewards are " + ", ".join(registry.names("rewards")),
             "a reward of your own is a file rewards/NAME.py with score(prompt, completion, row, **options) -> float",
         )
     return rewards
@@ -149,7 +154,7 @@ class Scorer:
     def score(
         self, prompts: Sequence[list[Message]], completions: Sequence[str], rows: Sequence[Row]
     ) -> dict[str, list[float]]:
-        """Label -> one score for each completion, unweighted; each completion is judged with its own prompt and row."""
+        """Label -> one score for each completion, unweighted; each completion is scored with its own prompt and row."""
         return {reward.label: self.score_one(reward, prompts, completions, rows) for reward in self.rewards}
 
     def score_one(
@@ -177,7 +182,7 @@ class Scorer:
             process.stdin.write(json.dumps(request, ensure_ascii=False) + "\n")
             process.stdin.flush()
         except BrokenPipeError:
-            pass  # the answer that does not come tells it
+            pass  # the missing answer shows it below
         scores: list[float] = []
 
         def get_waiting() -> float:
@@ -190,13 +195,13 @@ class Scorer:
                 line = self._answers.get(timeout=waiting)
             except queue.Empty:
                 self.close()
-                raise _refuse(
+                raise _get_error(
                     reward, f"gave no score within {waiting:g} seconds", None, rows, completions, at
                 ) from None
             if line is None:
                 code = process.wait()
                 self.close()
-                raise _refuse(
+                raise _get_error(
                     reward,
                     f"ended its process ({'signal ' + str(-code) if code < 0 else 'exit code ' + str(code)})",
                     None,
@@ -207,7 +212,9 @@ class Scorer:
             answer = json.loads(line)
             if "error" in answer:
                 self.close()
-                raise _refuse(reward, f"failed: {answer['error']}", answer["where"], rows, completions, answer["row"])
+                raise _get_error(
+                    reward, f"failed: {answer['error']}", answer["where"], rows, completions, answer["row"]
+                )
             if "score" in answer:
                 scores.append(answer["score"])
                 self._warm.add(reward.name)
@@ -216,10 +223,10 @@ class Scorer:
             self._answers.get(timeout=waiting)
         return scores
 
-    def get_functions(self) -> list[Callable[..., list[float]]]:
+    def get_functions(self) -> list[RewardFunction]:
         """One function for each reward, as TRL's trainers take them; the data set needs a column ``row`` with the row as JSON."""
 
-        def bind(reward: Reward) -> Callable[..., list[float]]:
+        def bind(reward: Reward) -> RewardFunction:
             def function(
                 prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[str], **_: Any
             ) -> list[float]:
@@ -243,9 +250,9 @@ class Scorer:
         if self._process is None:
             self._answers, self._warm = queue.Queue(), set()
             path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-            # a session of its own: Ctrl-C saves a checkpoint first, and needs the rewards for the step under way
+            # a session of its own: Ctrl-C saves a checkpoint first, and the running step still needs the rewards
             self._process = subprocess.Popen(
-                [sys.executable, "-m", rewards_worker.__name__],
+                [sys.executable, "-m", reward_worker.__name__],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -265,7 +272,7 @@ def _read(process: subprocess.Popen[str], answers: queue.Queue[str | None]) -> N
     answers.put(None)
 
 
-def _refuse(
+def _get_error(
     reward: Reward, what: str, where: str | None, rows: Sequence[Row], completions: Sequence[str], at: int | None
 ) -> GaslampError:
     place = ""
@@ -274,8 +281,8 @@ def _refuse(
         place = f"\n  row: {rows[at].get('id', at)}\n  completion: {text[:300]!r}{' ...' if len(text) > 300 else ''}"
     return GaslampError(
         f"the reward '{reward.label}' {what}" + (f" ({where})" if where else "") + place,
-        "mend the reward, or its options in train.rewards, so that every completion gets a finite number",
-        "mend that row of the data; a reward that needs longer sets TIMEOUT (seconds) in its file",
+        "fix the reward, or its options in train.rewards, so that every completion gets a finite number",
+        "fix that row of the data; a reward that needs longer sets TIMEOUT (seconds) in its file",
     )
 
 

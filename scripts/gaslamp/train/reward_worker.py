@@ -1,6 +1,6 @@
 """The process in which rewards run: rows come in as JSON lines, scores go out, one line each. Started by gaslamp.train.reward_runner.
 
-A reward that hangs, breaks down or eats the memory does that here, beside the training and not in it.
+A reward that hangs, crashes or uses up the memory does that here, and not in the training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gaslamp.core import registry
@@ -30,7 +32,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def tell(**message: Any) -> None:
+    def send(**message: object) -> None:
         answers.write(json.dumps(message, ensure_ascii=False) + "\n")
         answers.flush()
 
@@ -39,13 +41,13 @@ def main() -> None:
         try:
             module = registry.get("rewards", request["name"])
         except GaslampError as error:
-            tell(error=error.cause, row=None, where=None)
+            send(error=error.cause, row=None, where=None)
             continue
-        tell(loaded=True)
-        _score(module, request, tell)
+        send(loaded=True)
+        _score(module, request, send)
 
 
-def _score(module: Any, request: dict[str, Any], tell: Any) -> None:
+def _score(module: ModuleType, request: dict[str, Any], send: Callable[..., None]) -> None:
     prompts, completions, rows, options = (
         request["prompts"],
         request["completions"],
@@ -59,18 +61,19 @@ def _score(module: Any, request: dict[str, Any], tell: Any) -> None:
             found = len(scores) if hasattr(scores, "__len__") else None
             if found != len(rows):
                 raise ValueError(
-                    f"score_all returned {type(scores).__name__ if found is None else found} for {len(rows)} completions: it must return a list with one number for each"
+                    f"score_all returned {type(scores).__name__ if found is None else found} for {len(rows)} completions: it must "
+                    "return a list with one number for each"
                 )
         else:
             scores = (module.score(*what, **options) for what in zip(prompts, completions, rows, strict=True))
         for score in scores:
-            tell(score=_check(score))
+            send(score=_check(score))
             done += 1
-    except Exception as error:  # whatever a user's reward does: it ends as a sentence with its row
+    except Exception as error:  # whatever a user's reward does: it becomes a message with its row
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module.__file__]
         where = f"{_shorten(frames[-1].filename)}, line {frames[-1].lineno}" if frames else None
         name = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        tell(error=f"{name}{error}", row=done, where=where)
+        send(error=f"{name}{error}", row=done, where=where)
 
 
 def _check(score: Any) -> float:

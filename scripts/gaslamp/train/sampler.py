@@ -1,4 +1,4 @@
-"""The order of the training rows: rows of like length together, batches in random order, the same after a resume."""
+"""The order of the training rows: rows of similar length together, batches in random order, the same after a resume."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 
 class LengthSampler:
-    """Yields row indices so that each run of ``batch_size`` has rows of like length: less padding to compute.
+    """Yields row indices so that each run of ``batch_size`` has rows of similar length: less padding to compute.
 
-    The order depends on seed and epoch alone. transformers' own sampler draws from PyTorch's global random state, so
+    The order depends on seed and epoch alone. transformers' own sampler takes numbers from PyTorch's global random state, so
     that one evaluation before the first step, or a resume, gave other batches and another loss; it also trains each
     stretch of rows from the longest to the shortest.
 
@@ -25,16 +25,16 @@ class LengthSampler:
         self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate's loader before each pass."""
+        """Called by accelerate's loader before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        draw = random.Random(f"{self.seed}:{self.epoch}")
+        shuffler = random.Random(f"{self.seed}:{self.epoch}")
         order = list(range(len(self.lengths)))
-        draw.shuffle(order)
+        shuffler.shuffle(order)
         size = self.batch_size * self.STRETCH
         stretches = [
             sorted(order[start : start + size], key=lambda row: self.lengths[row])
@@ -49,6 +49,6 @@ class LengthSampler:
             [b for b in batches if len(b) == self.batch_size],
             [b for b in batches if len(b) < self.batch_size],
         )
-        draw.shuffle(whole)
+        shuffler.shuffle(whole)
         # a short batch anywhere but at the end would shift the borders of all that follow
         return iter([row for batch in whole + rest for row in batch])

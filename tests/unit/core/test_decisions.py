@@ -19,7 +19,7 @@ def test_values_keep_their_type_through_json() -> None:
     assert again == made and [type(decision.value) for decision in again] == [int, bool, list]
     assert get_texts(again) == {
         "batch_size": "4: fits: 3 GB",
-        "packing": "False",
+        "packing": "false",
         "modules": "q_proj, v_proj: named by the model",
     }
 

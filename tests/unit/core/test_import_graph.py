@@ -29,6 +29,8 @@ HIDDEN = frozenset(
     {"data", "evaluate", "export", "train"},
 )
 """Rooms that still import this library inside functions; the list only shrinks."""
+READ_BARE = "gaslamp.train.backends."
+"""Backends are read by interpreters without any package and of any version (detect_env.py): what needs one is imported late."""
 
 
 class _Visitor(ast.NodeVisitor):
@@ -111,7 +113,11 @@ def test_no_cycle_between_files() -> None:
 
 def test_no_import_of_the_library_inside_a_function() -> None:
     """Only heavy packages of others are imported late: a hidden import of our own hides a cycle or an arrow back."""
-    found = {module: sorted(visitor.hidden) for module, visitor in get_imports().items() if visitor.hidden}
+    found = {
+        module: sorted(visitor.hidden)
+        for module, visitor in get_imports().items()
+        if visitor.hidden and not module.startswith(READ_BARE)
+    }
     wrong = [
         f"{module} imports {', '.join(names)}" for module, names in found.items() if get_room(module) not in HIDDEN
     ]

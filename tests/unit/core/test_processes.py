@@ -97,7 +97,7 @@ def test_two_processes_stop_and_go_on_together(base: Path, tmp_path: Path) -> No
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
-    assert process.returncode != 0 and "run the same command: it goes on from there" in said, said
+    assert process.returncode != 0 and "run the same command: it resumes from there" in said, said
     done = get_history(read_events(tmp_path / "run" / "metrics.jsonl"))[-1]["step"]
     assert sorted((tmp_path / "run" / "checkpoints").glob(f"*/checkpoint-{done}"))
     again = start(base, tmp_path / "run", processes=2, max_steps=60)

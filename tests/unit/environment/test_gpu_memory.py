@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
+from gaslamp.core.decisions import find_decision, get_texts
 from gaslamp.environment.gpu_memory import get_gpu_need
 from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
-from gaslamp.train import autotune as gpu_choice
-from gaslamp.train.autotune import MOST, PROBES, Choice, Gpu, Lengths, fit_batch, get_open, get_padding, get_sizes
+from gaslamp.train import autotune, autotune_reasons
+from gaslamp.train.autotune import Choice, get_open, get_sizes
+from gaslamp.train.fit_batch import MOST, PROBES, fit_batch
+from gaslamp.train.gpu import Gpu, choose_attention
+from gaslamp.train.lengths import Lengths, get_padding
 from gaslamp.train.method import get_method, is_multimodal
 
 B1 = Shape(1_235_814_400, 2048, 16, 128_256, inner=8192, kv_width=512, tied=True)
@@ -75,14 +79,19 @@ def choose(
     train = parse_slice(get_slice(config, "backend", "method", "train")).train
     open_ = get_open(train, get_method(name), is_multimodal(name))
     train = SimpleNamespace(**{key: getattr(train, key) for key in train.dump()} | {"choose": open_})
-    return train, gpu_choice.choose(
+    return train, autotune.choose(
         train,
         shape,
         get_method(name),
-        name,
         Gpu("simulated", free + 1, free, (9, 0), varlen),
         Lengths(len(lengths), lengths),
     )
+
+
+def get_reason(choice: Choice, name: str) -> str:
+    decision = find_decision(choice.decisions, name)
+    assert decision
+    return decision.reason
 
 
 @pytest.mark.parametrize(
@@ -107,8 +116,9 @@ def test_what_is_chosen_fits_and_keeps_the_rows_of_a_step(shape: Shape, free: fl
     _, choice = choose(shape, free, [2048] * 64)
     assert expected.items() <= choice.changes.items(), choice
     assert choice.changes["batch_size"] * choice.changes["gradient_accumulation"] == 8, "the preset's 2 x 4"
-    assert choice.need_gb <= MOST * free and choice.reasons.keys() == choice.changes.keys()
-    assert all(text.startswith(gpu_choice._show(choice.changes[name]) + ": ") for name, text in choice.reasons.items())
+    assert choice.need_gb <= MOST * free
+    assert {decision.name: decision.value for decision in choice.decisions} == choice.changes
+    assert all(decision.reason for decision in choice.decisions)
 
 
 def test_the_next_larger_way_would_not_have_fitted() -> None:
@@ -128,7 +138,7 @@ def test_a_model_that_is_too_large_gets_the_smallest_way_and_is_told() -> None:
         and choice.changes["batch_size"] == 1
         and choice.changes["gradient_checkpointing"]
     )
-    assert "the smallest way there is" in choice.reasons["batch_size"]
+    assert "nothing smaller is possible" in get_reason(choice, "batch_size")
 
 
 def test_values_of_the_config_are_never_changed() -> None:
@@ -169,15 +179,15 @@ def test_packing_only_where_it_saves_and_rows_stay_apart() -> None:
     uneven = ([60] * 7 + [2000]) * 40
     few = {"batch_size": None, "gradient_accumulation": None}
     _, without = choose(B1, 84.0, uneven, **few)
-    assert not without.changes["packing"] and "neither flash_attn nor xformers" in without.reasons["packing"]
+    assert not without.changes["packing"] and "neither flash_attn nor xformers" in get_reason(without, "packing")
     _, choice = choose(B1, 84.0, [300] * 64, varlen="flash_attn")
-    assert not choice.changes["packing"] and "padding" in choice.reasons["packing"]
+    assert not choice.changes["packing"] and "padding" in get_reason(choice, "packing")
     _, choice = choose(B1, 84.0, [60] * 64, varlen="flash_attn")
-    assert not choice.changes["packing"] and "would hold more rows than a step has" in choice.reasons["packing"]
+    assert not choice.changes["packing"] and "would hold more rows than a step has" in get_reason(choice, "packing")
     draw = random.Random(1)
     spread = [int(draw.uniform(200, 2048)) for _ in range(24)]  # few rows: their lengths cannot be sorted together
     train, choice = choose(B1, 84.0, spread, varlen="flash_attn")
-    assert choice.changes["packing"] == (get_padding(spread, 8, 8, train.seed) > gpu_choice.SAVED_PADDING)
+    assert choice.changes["packing"] == (get_padding(spread, 8, 8, train.seed) > autotune_reasons.SAVED_PADDING)
     if choice.changes["packing"]:
         assert choice.changes["batch_size"] * choice.changes["gradient_accumulation"] == pytest.approx(
             8 * sum(spread) / len(spread) / 2048, abs=1
@@ -187,12 +197,12 @@ def test_packing_only_where_it_saves_and_rows_stay_apart() -> None:
 def test_attention_is_what_is_installed() -> None:
     plain, flash = Gpu("x", 80, 80, (9, 0)), Gpu("x", 80, 80, (9, 0), "flash_attn")
     assert (
-        gpu_choice.choose_attention(plain, "trl", "bfloat16")[0] == "sdpa"
-        and gpu_choice.choose_attention(flash, "trl", "bfloat16")[0] == "flash_attention_2"
+        choose_attention(plain, "trl", "bfloat16").value == "sdpa"
+        and choose_attention(flash, "trl", "bfloat16").value == "flash_attention_2"
     )
     assert (
-        gpu_choice.choose_attention(flash, "trl", "float32")[0] == "sdpa"
-        and gpu_choice.choose_attention(plain, "unsloth", "bfloat16")[0] == "sdpa"
+        choose_attention(flash, "trl", "float32").value == "sdpa"
+        and choose_attention(plain, "unsloth", "bfloat16").value == "sdpa"
     )
 
 
@@ -239,7 +249,11 @@ def test_the_correction_says_what_it_did() -> None:
     assert fit and fit.size == 1 and [peak for _, peak in fit.probes] == [None, None, 20.0]
     assert fit_batch(lambda size: None, [1, 2, 4], 4, 1.0, 40.0) is None
     fit = fit_batch(lambda size: 10.0 + size, [1, 2, 4], 4, 10.0, 80.0)
-    assert fit and fit.size == 4 and "the whole step in one pass: more memory would change nothing" in fit.reason
+    assert (
+        fit
+        and fit.size == 4
+        and "the whole effective batch in one forward pass: more memory would change nothing" in fit.reason
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- the backend
@@ -247,9 +261,10 @@ def test_the_correction_says_what_it_did() -> None:
 
 def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest.MonkeyPatch) -> None:
     from gaslamp.core.errors import GaslampError
+    from gaslamp.train import unsloth
     from gaslamp.train.backends import cuda
-    from gaslamp.train.reinforcement import find_broken_rules
-    from gaslamp.train.rules import Run
+    from gaslamp.train.problems import PlannedRun
+    from gaslamp.train.reinforcement import find_run_problems
 
     def get_settings(backend: str, **train: Any) -> Any:
         values = {"rewards": [{"name": "length", "options": {"max": 5}}], "options": {"fast_inference": True}, **train}
@@ -262,8 +277,11 @@ def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest
             )
         )
 
-    assert any(rule.blocking and "draws with vLLM" in rule.text for rule in find_broken_rules(Run(get_settings("cpu"))))
-    assert list(find_broken_rules(Run(get_settings("cuda")))) == []
+    assert any(
+        problem.blocking and "samples with vLLM" in problem.cause
+        for problem in find_run_problems(PlannedRun(get_settings("cpu")))
+    )
+    assert list(find_run_problems(PlannedRun(get_settings("cuda")))) == []
     problems = cuda.find_setting_problems(get_settings("cuda", engine="trl"))
     assert [problem for problem, _ in problems] == [
         "train.options.fast_inference is Unsloth's",
@@ -280,8 +298,8 @@ def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest
         sys.modules, "unsloth", SimpleNamespace(FastLanguageModel=fast, FastModel=fast, FastVisionModel=fast)
     )
     plan: Any = SimpleNamespace(settings=get_settings("cuda"), model=SimpleNamespace(path="x"))
-    with pytest.raises(GaslampError, match="could not draw completions with vLLM"):
-        cuda.load_with_unsloth(plan, "bfloat16")
+    with pytest.raises(GaslampError, match="could not sample completions with vLLM"):
+        unsloth.load_with_unsloth(plan, "bfloat16")
     assert (
         asked[0]["fast_inference"] is True
         and asked[0]["max_lora_rank"] == 16
@@ -308,7 +326,7 @@ def test_lengths_come_from_the_card_of_the_data() -> None:
 
 
 def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
-    from gaslamp.train.backends.cuda import choose_open_settings
+    from gaslamp.train.cuda import choose_open_settings
 
     (tmp_path / "config.json").write_text(
         json.dumps(
@@ -339,17 +357,17 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
         )
 
     first = get_plan(None)
-    reasons = choose_open_settings(first, events, Gpu("one", 80.0, 80.0))
+    decisions = choose_open_settings(first, events, Gpu("one", 80.0, 80.0))
     assert (
         first.settings.train.batch_size == 8
         and first.choice.sizes == [1, 2, 4, 8]
-        and reasons["batch_size"].startswith("8: the whole step in one pass")
+        and get_texts(decisions)["batch_size"].startswith("8: the whole effective batch in one forward pass")
     )
     assert (
         told[0]["event"] == "choice" and told[0]["changes"] == first.choice.changes and "context" in told[0]["need_gb"]
     )
     again = get_plan(tmp_path / "c" / "checkpoint-3")
-    assert choose_open_settings(again, events, Gpu("another", 0.7, 0.7)) == reasons and len(told) == 1
+    assert choose_open_settings(again, events, Gpu("another", 0.7, 0.7)) == decisions and len(told) == 1
     assert again.settings.train.batch_size == 8 and again.choice is None, (
         "nothing is measured anew: the checkpoint was made with it"
     )
@@ -363,6 +381,6 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
             }
         )
     )
-    assert "quantization" not in choose_open_settings(get_plan(None), events, Gpu("one", 80.0, 80.0)), (
+    assert "quantization" not in get_texts(choose_open_settings(get_plan(None), events, Gpu("one", 80.0, 80.0))), (
         "the files hold 4-bit weights already"
     )

@@ -11,10 +11,12 @@ from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight
+from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.preflight import check_data
-from gaslamp.environment import base_model, disk, findings, preflight
+from gaslamp.environment import base_model, disk, preflight
 from gaslamp.environment import memory_estimate as memory_need
+from gaslamp.environment.memory_estimate import judge_fit
 from gaslamp.export.llamacpp import build, toolchain
 from gaslamp.export.preflight import check_export
 from gaslamp.train import preflight as training
@@ -174,20 +176,23 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert "cannot write in" in get_error()
 
 
+def get_choice(facts: Preflight, name: str) -> object:
+    decision = find_decision(facts.choice, name)
+    assert decision and decision.reason
+    return decision.value
+
+
 GPU = {"name": "NVIDIA H100 80GB HBM3", "vram_gb": 85.5, "vram_free_gb": 84.9}
 
 
-def test_the_memory_of_a_gpu_is_judged_by_its_own_formula_and_what_is_open_is_told() -> None:
+def test_the_memory_of_a_gpu_is_estimated_by_its_own_formula_and_open_settings_are_chosen() -> None:
     """The GPU is a description; the same calculation is made again when the training begins."""
     facts = check({"backend": "cuda", "model": {"source": "org/model-8B"}}, {"gpus": [GPU]})
     assert facts.fit == "fits" and facts.summary.startswith("FITS: GPU memory up to") and facts.memory_free_gb == 84.9
-    assert facts.choice["quantization"].startswith("none: ") and facts.choice["batch_size"].split(":")[0].isdigit()
+    assert get_choice(facts, "quantization") == "none" and isinstance(get_choice(facts, "batch_size"), int)
     small = {**GPU, "name": "T4", "vram_gb": 16.1, "vram_free_gb": 15.8}
-    assert (
-        check({"backend": "cuda", "model": {"source": "org/model-8B"}}, {"gpus": [small]})
-        .choice["quantization"]
-        .startswith("4bit: ")
-    )
+    facts = check({"backend": "cuda", "model": {"source": "org/model-8B"}}, {"gpus": [small]})
+    assert get_choice(facts, "quantization") == "4bit"
     facts = check(
         {
             "backend": "cuda",
@@ -222,7 +227,7 @@ def test_too_big_for_the_machine_blocks_and_too_tight_warns() -> None:
 
 @pytest.mark.parametrize(("need", "fit"), [(8.0, "fits"), (8.1, "tight"), (10.0, "tight"), (10.1, "exceeds")])
 def test_badges(need: float, fit: str) -> None:
-    assert findings.get_fit(need, 10.0) == fit
+    assert judge_fit(need, 10.0) == fit
 
 
 @pytest.mark.parametrize(
@@ -345,7 +350,7 @@ def test_columns_that_the_method_cannot_learn_from_stop_everything_early(tmp_pat
     assert (
         "the method sft cannot learn from these columns" in text
         and "found:  text" in text
-        and "needed: rows with what is asked" in text
+        and "needed: rows with a prompt and the wanted answer" in text
     )
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 no")
     assert "cut.parquet" in get_error({"data": {"source": str(tmp_path / "cut.parquet")}})
@@ -367,8 +372,10 @@ def test_mlx_on_a_mac_is_told_what_fits_and_elsewhere_what_it_is() -> None:
     assert "MLX needs a Mac" in get_error({"backend": "mac"}, {**mac, "arch": "x86_64", "is_apple_silicon": False})
 
 
-@pytest.mark.parametrize(("method", "why"), [("grpo", "no KL term"), ("reward", "no models with a head")])
-def test_what_mlx_does_not_do_honestly_is_refused_with_the_alternative(method: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "why"), [("grpo", "no KL term"), ("reward", "no models with a classification head")]
+)
+def test_what_mlx_does_not_train_correctly_is_refused_with_the_alternative(method: str, why: str) -> None:
     text = get_error({"backend": "mac", "method": method})
     assert why in text and "snakemake --profile mps" in text and "kto" in text
 
@@ -398,5 +405,5 @@ def test_settings_that_mlx_would_ignore_are_refused(monkeypatch: pytest.MonkeyPa
             "export": {"formats": ["mlx"]},
         }
     )
-    for words in ("see each other", "trains adapters only", "writes to no tracker", "make mlx"):
+    for words in ("attend to each other", "trains adapters only", "writes to no tracker", "make mlx"):
         assert words in text

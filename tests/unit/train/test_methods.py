@@ -219,7 +219,7 @@ def test_rewards_are_logged_alone_and_samples_are_told(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("gaslamp.train.trl.engine.say", said.append)
+    monkeypatch.setattr("gaslamp.train.plan.say", said.append)
     rewards = [
         {"name": "length", "options": {"max": 1, "unit": "characters", "slack": 8}},
         {"name": "exact_answer", "weight": 2.0},
@@ -281,8 +281,8 @@ def test_grpo_goes_on_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
 
 
 def test_groups_must_divide_and_rewards_must_exist() -> None:
-    from gaslamp.train.reinforcement import find_broken_rules, find_setting_problems
-    from gaslamp.train.rules import Run
+    from gaslamp.train.problems import PlannedRun
+    from gaslamp.train.reinforcement import find_run_problems, find_setting_problems
 
     config = Config.model_validate({"method": "grpo", "train": {"batch_size": 4, "gradient_accumulation": 3}})
     problems = dict(find_setting_problems(config.train))
@@ -290,8 +290,12 @@ def test_groups_must_divide_and_rewards_must_exist() -> None:
     assert "nothing would be rewarded" in problems[("rewards",)]
     good = Config.model_validate({"method": "rloo", "train": {"rewards": [{"name": "length", "options": {"max": 5}}]}})
     assert find_setting_problems(good.train) == []
-    assert list(find_broken_rules(Run(None, 7_000_000_000, 800, 500))) == [] == list(find_broken_rules(Run(None)))
-    assert [rule.blocking for rule in find_broken_rules(Run(None, 7_000_000_000, 9, 500))] == [True]
+    assert (
+        list(find_run_problems(PlannedRun(None, 7_000_000_000, 800, 500)))
+        == []
+        == list(find_run_problems(PlannedRun(None)))
+    )
+    assert [problem.blocking for problem in find_run_problems(PlannedRun(None, 7_000_000_000, 9, 500))] == [True]
 
 
 def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:

@@ -30,13 +30,13 @@ from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import build_template
 from gaslamp.train import run as training
+from gaslamp.train.checkpoints import check_checkpoint, find_checkpoint
 from gaslamp.train.methods import cpt
-from gaslamp.train.oom import get_rungs, is_out_of_memory
+from gaslamp.train.oom import get_steps_down, is_out_of_memory
 from gaslamp.train.preflight import find_tracker_problems
-from gaslamp.train.rules import Run, find_broken_rules
-from gaslamp.train.run import check_checkpoint, find_checkpoint
+from gaslamp.train.problems import PlannedRun, find_run_problems
 from gaslamp.train.sampler import LengthSampler
-from gaslamp.train.trl import engine as trl_engine
+from gaslamp.train.trl import callback, engine, probe
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl 1.14, peft 0.21.
 GOLDEN = [5.1596, 5.2699, 2.7052, 1.4492, 0.7394, 0.4764, 0.3555, 0.3733, 0.3177, 0.3103]
@@ -149,14 +149,14 @@ def test_accumulated_batches_train_as_one_batch(data: Path, tmp_path: Path) -> N
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: Any) -> None:
     """Let ``how()`` happen at the end of ``step``."""
-    decide = trl_engine.Watcher._decide
+    decide = callback.decide_after_step
 
-    def patched(self: Any, state: Any, control: Any) -> None:
+    def patched(watcher: Any, state: Any, control: Any) -> None:
         if state.global_step == step:
             how()
-        decide(self, state, control)
+        decide(watcher, state, control)
 
-    monkeypatch.setattr(trl_engine.Watcher, "_decide", patched)
+    monkeypatch.setattr(callback, "decide_after_step", patched)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -258,12 +258,12 @@ def test_a_loss_that_is_no_number_stops_before_the_first_step(data: Path, tmp_pa
 def test_a_loss_that_becomes_no_number_stops_and_keeps_the_checkpoint(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = trl_engine.Watcher._log
+    log = callback.log_values
 
-    def patched(self: Any, state: Any, control: Any, logs: dict[str, Any]) -> None:
-        log(self, state, control, {**logs, "loss": math.nan} if "loss" in logs and state.global_step == 5 else logs)
+    def patched(watcher: Any, state: Any, control: Any, logs: dict[str, Any]) -> None:
+        log(watcher, state, control, {**logs, "loss": math.nan} if "loss" in logs and state.global_step == 5 else logs)
 
-    monkeypatch.setattr(trl_engine.Watcher, "_log", patched)
+    monkeypatch.setattr(callback, "log_values", patched)
     with pytest.raises(GaslampError, match=r"became nan at step 5; training stopped, checkpoint-4 is kept"):
         train(data, tmp_path, save_steps=2)
     events = read_events(tmp_path / "metrics.jsonl")
@@ -584,7 +584,7 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real trainings by the cuda backend on this processor; the GPU and its allocator are simulated: 1 GB, 0.5 more for each row."""
-    from gaslamp.train import autotune as gpu_choice
+    from gaslamp.train import gpu as gpus
 
     held = {"gb": 1.0}
 
@@ -598,16 +598,17 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
 
     def run(name: str, room: float, **settings: Any) -> list[dict[str, Any]]:
         gpu["room"] = room
-        free = room + gpu_choice.CONTEXT_GB
-        monkeypatch.setattr(gpu_choice, "read_gpu", lambda: gpu_choice.Gpu("simulated", free, free))
+        free = room + gpus.CONTEXT_GB
+        monkeypatch.setattr(gpus, "read_gpu", lambda: gpus.Gpu("simulated", free, free))
         open_ = {"batch_size": None, "gradient_accumulation": None}
         train_small(talks, tmp_path / name, "sft", backend="cuda", engine="trl", max_steps=4, **{**open_, **settings})
         return read_events(tmp_path / name / "metrics.jsonl")
 
     gpu = {"room": 99.0}
     passed = refuse_memory(monkeypatch, takes_memory)
-    monkeypatch.setattr(trl_engine, "get_memory_gb", lambda: held["gb"])
-    monkeypatch.setattr(trl_engine, "begin_measuring", begin_measuring)
+    for module in (callback, engine, probe):
+        monkeypatch.setattr(module, "get_memory_gb", lambda: held["gb"])
+    monkeypatch.setattr(probe, "begin_measuring", begin_measuring)
     found = {}
     for name, room, size in (
         ("plenty", 99.0, 8),
@@ -667,18 +668,18 @@ def test_shorter_rows_only_while_most_of_them_stay() -> None:
         "max_length": 512,
         "packing": False,
     }
-    first = get_rungs(train, [100] * 9 + [400], "cpu")[0]
+    first = get_steps_down(train, [100] * 9 + [400], False)[0]
     assert first.changes == {"max_length": 200} and not first.keeps_result and "90 %" in first.text
     names = [
-        rung.name for rung in get_rungs({**train, "gradient_checkpointing": False, "batch_size": 2}, [400], "cuda")
+        step.name for step in get_steps_down({**train, "gradient_checkpointing": False, "batch_size": 2}, [400], True)
     ]
     assert names == ["checkpointing", "one row at a time", "shorter rows", "4-bit base", "smaller model"]
-    assert get_rungs(train, [400] * 9 + [100], "cpu")[0].changes == {}, (
+    assert get_steps_down(train, [400] * 9 + [100], False)[0].changes == {}, (
         "half of the rows would be lost: a person decides"
     )
-    assert [rung.name for rung in get_rungs(train, [50], "cuda")] == ["4-bit base", "smaller model"]
+    assert [step.name for step in get_steps_down(train, [50], True)] == ["4-bit base", "smaller model"]
     assert "one row at a time" not in [
-        rung.name for rung in get_rungs({**train, "batch_size": 4}, [50], "cpu", batch_is_loss=True)
+        step.name for step in get_steps_down({**train, "batch_size": 4}, [50], False, batch_is_loss=True)
     ]
 
 
@@ -772,14 +773,14 @@ def test_a_tracker_that_is_not_installed_stops_before_anything() -> None:
         )
 
 
-def test_rules_of_every_training() -> None:
+def test_problems_of_every_training() -> None:
     def find(backend: str = "cpu", **train: Any) -> list[tuple[bool, str]]:
         settings = parse_slice(
             get_slice(Config.model_validate({"backend": backend, "train": train}), "backend", "method", "train")
         )
         return [
-            (rule.blocking, rule.text)
-            for rule in find_broken_rules(Run(settings, parameters=135_000_000, rows=100, steps=60))
+            (problem.blocking, problem.cause)
+            for problem in find_run_problems(PlannedRun(settings, parameters=135_000_000, rows=100, steps=60))
         ]
 
     assert find() == [] and find(adapter="none") == []
@@ -788,4 +789,4 @@ def test_rules_of_every_training() -> None:
         "Unsloth's fast kernels work with 0 only" in find("cuda", lora={"dropout": 0.1})[0][1]
         and find(lora={"dropout": 0.1}) == []
     )
-    assert "tear a whole model apart" in find(adapter="none", learning_rate=1e-3)[0][1]
+    assert "damages a whole model" in find(adapter="none", learning_rate=1e-3)[0][1]

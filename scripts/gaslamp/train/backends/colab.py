@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.errors import GaslampError
+
+if TYPE_CHECKING:
+    from gaslamp.config.slices import Slice
 
 BUILT = False
 REASON = "driving a Colab machine comes with a later version"
 EXTRA = "colab"
 REQUIRES = ("transformers", "tokenizers")
 METHODS = ("sft",)
+MACHINE = "a Google Colab machine"
+REMOTE = True
+LARGE_MODELS = True
+QUANTIZES = True
+UNUSED_SETTINGS = ("engine", "quantization", "choose")
 STEPS = ("push", "train", "poll", "pull")
 
 
-def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["colab_cli"]:
         return []
@@ -24,6 +33,13 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
             "install google-colab-cli (Python 3.12+), or use snakemake --profile cpu",
         )
     ]
+
+
+def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:
+    """Settings that work there, but not well, each with what to do."""
+    from gaslamp.train.unsloth import find_dropout_warnings
+
+    return find_dropout_warnings(settings.train)
 
 
 def run_step(step: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gaslamp.core import registry, threads
-from gaslamp.core.processes import get_count
+from gaslamp.core import registry
 
 if TYPE_CHECKING:
+    from gaslamp.config.slices import Slice
+    from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.train.run import Plan, Result
+    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.train.plan import Plan, Result
 
 
 BUILT = True
@@ -17,16 +20,19 @@ REASON = ""
 EXTRA = "cpu"
 REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 METHODS = tuple(registry.names("methods"))  # the engine knows no method: a new file trains here at once
+MACHINE = "this machine's processor, no GPU needed"
+PROCESSES = True
+UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 
-def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["os"] == "Windows":
         return [("Windows itself is not supported", "work inside WSL: wsl --install, then clone and run there")]
     return []
 
 
-def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
+def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
     """Settings that this backend cannot follow, each with what to do."""
     if settings.train.quantization == "none":
         return []
@@ -38,13 +44,37 @@ def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
     ]
 
 
-def prepare_process(settings: Any) -> str:
-    """Set what must stand before torch is imported; returns the choice of threads with its reason."""
+def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:
+    """Settings that work here, but not well, each with what to do."""
+    if settings.train.dtype != "float16":
+        return []
+    return [
+        (
+            "train.dtype is float16 on a processor: slower than float32, and the loss may overflow",
+            "set train.dtype: auto",
+        )
+    ]
+
+
+def estimate_memory(
+    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+) -> MemoryFit:
+    """How the training fits into the main memory."""
+    from gaslamp.config.methods import get_method
+    from gaslamp.environment.memory_estimate import estimate_main_memory
+
+    return estimate_main_memory(shape, settings.train, system, builds_toolchain, get_method(settings.method))
+
+
+def prepare_process(settings: Slice) -> Decision:
+    """Set what must stand before torch is imported; returns the choice of threads."""
+    from gaslamp.core import threads
+
     return threads.prepare_process()
 
 
 def choose_dtype(wanted: str) -> tuple[str, str]:
-    """The type of the base weights in training and the reason for it."""
+    """The type of the base weights in training, and the reason for it."""
     if wanted != "auto":
         return wanted, "set in config.yaml"
     return "float32", "processors without matrix units for 16 bit train no faster in it, and float32 needs no care"
@@ -52,10 +82,12 @@ def choose_dtype(wanted: str) -> tuple[str, str]:
 
 def train(plan: Plan, events: Events) -> Result:
     """Train with TRL on the CPU."""
+    from gaslamp.core.decisions import Decision
+    from gaslamp.core.processes import get_count
     from gaslamp.train.trl.engine import train_with_trl
 
     dtype, reason = choose_dtype(plan.settings.train.dtype)
     arguments: dict[str, Any] = {"use_cpu": True, "bf16": False, "fp16": False}
     if get_count() > 1:
         arguments["ddp_backend"] = "gloo"
-    return train_with_trl(plan, events, arguments, dtype, {"dtype": f"{dtype}: {reason}"})
+    return train_with_trl(plan, events, arguments, dtype, [Decision(name="dtype", value=dtype, reason=reason)])

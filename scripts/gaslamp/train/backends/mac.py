@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gaslamp.config.slices import Slice
+    from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.train.run import Plan, Result
+    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.train.plan import Plan, Result
 
 BUILT = True
 REASON = ""
 EXTRA = "mlx"
-VENV = ".venv-mlx"  # mlx-tune wants datasets<4, the other extras datasets 4: they cannot stand in one environment
+VENV = ".venv-mlx"  # mlx-tune wants datasets<4, the other extras datasets 4: no environment can hold both
 REQUIRES = ("mlx", "mlx_lm", "transformers", "pydantic", "psutil")
 METHODS = ("sft", "cpt", "dpo", "orpo", "simpo", "kto", "vision_sft")
-MPS = "use snakemake --profile mps: TRL and PEFT on PyTorch MPS"
-# What MLX does not train honestly here, and what does.
+MACHINE = "Apple silicon, through MLX"
+QUANTIZES = True
+TRACKERS = False
+UNUSED_SETTINGS = ("engine", "choose")
+ALTERNATIVE = "use snakemake --profile mps: TRL and PEFT on PyTorch MPS"
+# What MLX does not train correctly here, and why.
 REFUSED = {
     **dict.fromkeys(
         ("grpo", "gspo", "dr_grpo", "dapo", "rloo", "online_dpo"),
-        "MLX has no trainer for rewards that keeps to the method: mlx-tune's GRPO has no KL term and no clipping",
+        "MLX has no correct trainer for rewards: mlx-tune's GRPO has no KL term and no clipping",
     ),
-    "tts": "what it makes of recordings was never tried with MLX",
-    "reward": "mlx-lm has no models with a head that scores",
+    "tts": "it was never tested with MLX",
+    "reward": "mlx-lm has no models with a classification head",
     "embedding": "mlx-lm has no contrastive trainer",
 }
 
 
-def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead. Linux has all: MLX computes on its processor."""
     if system["is_apple_silicon"] or (system["os"] == "Linux" and system["arch"] in ("x86_64", "aarch64")):
         return []
@@ -41,7 +49,7 @@ def find_machine_problems(system: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def find_machine_warnings(system: dict[str, Any]) -> list[str]:
+def find_machine_warnings(system: Mapping[str, Any]) -> list[str]:
     """What works here and is not what the backend is for."""
     if system["is_apple_silicon"]:
         return []
@@ -50,60 +58,84 @@ def find_machine_warnings(system: dict[str, Any]) -> list[str]:
     ]
 
 
-def find_setting_problems(settings: Any) -> list[tuple[str, str]]:
-    """What of a config MLX does not do: (problem, fix). Asked by the preflight; what is not said here is really applied."""
+def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
+    """Settings that MLX cannot follow, each with what to do; every other setting is applied."""
     train, problems = settings.train, []
     if train.adapter == "none":
         problems.append(
-            ("train.adapter is none: the mac backend trains adapters only", f"set train.adapter: lora, or {MPS}")
+            (
+                "train.adapter is none: the mac backend trains adapters only",
+                f"set train.adapter: lora, or {ALTERNATIVE}",
+            )
         )
     if train.packing:
         problems.append(
-            ("train.packing: MLX would let packed rows see each other", f"set train.packing: false, or {MPS}")
+            (
+                "train.packing: MLX would let packed rows attend to each other",
+                f"set train.packing: false, or {ALTERNATIVE}",
+            )
         )
     if train.options.get("modules_to_save"):
         problems.append(
-            ("train.options.modules_to_save: the mac backend trains adapters only", f"take it out, or {MPS}")
+            ("train.options.modules_to_save: the mac backend trains adapters only", f"take it out, or {ALTERNATIVE}")
         )
     if train.report_to:
         problems.append(
             (
                 f"train.report_to names {', '.join(train.report_to)}: the mac backend writes to no tracker",
-                f"take it out (make dashboard shows the curves), or {MPS}",
+                f"take it out (make dashboard shows the curves), or {ALTERNATIVE}",
             )
         )
     return problems
 
 
 def read_device() -> dict[str, Any]:
-    """What MLX says of this machine's memory, for env.json."""
-    from gaslamp.environment.apple_memory import read_device
+    """Facts that MLX reports of this machine's memory, for env.json."""
+    from gaslamp.environment import apple_memory
 
-    return read_device()
+    return apple_memory.read_device()
 
 
-def find_model_problems(settings: Any, folder: Path | None) -> list[tuple[str, str]]:
-    """What of a base model that is on this machine already MLX does not train: (problem, fix); else the training says it."""
+def estimate_memory(
+    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+) -> MemoryFit:
+    """How the training fits into unified memory."""
+    from gaslamp.config.backends import get_backend
+    from gaslamp.config.methods import get_method
+    from gaslamp.environment.apple_memory import estimate_apple_memory
+
+    larger = "snakemake --profile colab" + ("" if get_backend("colab").BUILT else " (once it is built)")
+    sequences = getattr(get_method(settings.method), "SEQUENCES", 1)
+    return estimate_apple_memory(shape, settings.train, system, device, sequences, larger)
+
+
+def find_model_problems(settings: Slice, folder: Path | None) -> list[tuple[str, str]]:
+    """Why MLX does not train a base model that is on this machine already, with what to do; else the training says it."""
+    from gaslamp.config.methods import is_multimodal
     from gaslamp.core.files import read_json
-    from gaslamp.train.method import is_multimodal
-    from gaslamp.train.mlx.vision import find_problem
+    from gaslamp.train.mlx.vision_support import find_problem
 
     problem = find_problem(read_json(folder / "config.json")) if folder and is_multimodal(settings.method) else None
-    return [(problem, MPS)] if problem else []
+    return [(problem, ALTERNATIVE)] if problem else []
 
 
-def prepare_process(settings: Any) -> str:
+def prepare_process(settings: Slice) -> Decision:
     """Before MLX is imported: quiet tokenizers, and on Linux a better BLAS. MLX starts its threads itself."""
     import os
 
+    from gaslamp.core.decisions import Decision
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return f"MLX's own{load_openblas()}"
+    return Decision(name="threads", value="MLX's own", reason=load_openblas())
 
 
 def load_openblas() -> str:
-    """On Linux the system's OpenBLAS goes before the reference BLAS that mlx-cpu brings (30 times slower); what was done, for train.json.
+    """Load the system's OpenBLAS on Linux before the reference BLAS of mlx-cpu, which is 30 times slower.
 
-    The dynamic linker looks a symbol up in what was loaded for all first: the same as LD_PRELOAD, without starting anew.
+    The dynamic linker looks a symbol up in globally loaded libraries first: the same as LD_PRELOAD, without a new process.
+
+    Returns:
+        What was done, for train.json; empty: nothing.
     """
     import ctypes
     import ctypes.util
@@ -113,18 +145,18 @@ def load_openblas() -> str:
     if not name:
         return ""
     ctypes.CDLL(name, ctypes.RTLD_GLOBAL)
-    return f"; matrices by this system's {name}"
+    return f"matrices by this system's {name}"
 
 
 def check_checkpoint(checkpoint: Path) -> str | None:
     """What makes a checkpoint of MLX unusable, or ``None``."""
-    from gaslamp.train.mlx.engine import check_checkpoint
+    from gaslamp.train.mlx.resume import check_checkpoint
 
     return check_checkpoint(checkpoint)
 
 
 def choose_dtype(wanted: str, has_metal: bool) -> tuple[str, str]:
-    """The type of the base weights in training and the reason for it."""
+    """The type of the base weights in training, and the reason for it."""
     if wanted != "auto":
         return wanted, "set in config.yaml"
     if has_metal:
@@ -132,23 +164,33 @@ def choose_dtype(wanted: str, has_metal: bool) -> tuple[str, str]:
     return "float32", "no Metal here: MLX computes on the processor, where 16 bit is slower"
 
 
+def choose_compile(is_multimodal: bool, has_metal: bool) -> tuple[str, str]:
+    """Whether MLX compiles the training step (on, off), and the reason for it.
+
+    Without Metal each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s without.
+    """
+    if is_multimodal:
+        return "off", "mlx-vlm's networks look at values while they compute"
+    return ("on", "") if has_metal else ("off", "no Metal here")
+
+
 def train(plan: Plan, events: Events) -> Result:
     """Train with MLX on the device that it picks: Metal on a Mac, the processor elsewhere."""
     import mlx.core as mx
 
+    from gaslamp.config.methods import is_multimodal
+    from gaslamp.core.decisions import Decision
     from gaslamp.environment.apple_memory import raise_wired_limit
-    from gaslamp.train.method import is_multimodal
     from gaslamp.train.mlx.engine import train_with_mlx
 
     has_metal = mx.metal.is_available()
-    compiled = (
-        "on" if has_metal else "off: no Metal here"
-    )  # each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s without
-    if is_multimodal(plan.settings.method):
-        compiled = "off: mlx-vlm's networks look at values while they compute"
-    if compiled != "on":
+    compiled, why = choose_compile(is_multimodal(plan.settings.method), has_metal)
+    if compiled == "off":
         mx.disable_compile()
     dtype, reason = choose_dtype(plan.settings.train.dtype, has_metal)
-    return train_with_mlx(
-        plan, events, dtype, {"dtype": f"{dtype}: {reason}", "wired_memory": raise_wired_limit(), "compile": compiled}
-    )
+    decisions = [
+        Decision(name="dtype", value=dtype, reason=reason),
+        raise_wired_limit(),
+        Decision(name="compile", value=compiled, reason=why),
+    ]
+    return train_with_mlx(plan, events, dtype, decisions)

@@ -1,18 +1,19 @@
-"""Continued pre-training: learn the language and the facts of running text. Before sft, when a field is foreign to the model."""
+"""Continued pre-training: learn the language of running text. Use it before sft where the model hardly knows the field."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.data.rows import Row
 from gaslamp.models.template import mark_text
 from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
 from gaslamp.train.methods.sft import get_token_trainer
+from gaslamp.train.types import Columns, Tokenizer, Trainer
 
 KINDS = ("text",)
 FIRST_FOR = ("text",)  # of the methods that learn from such rows the one to start with
-NEEDS = "running text, one document in a row (a text column, or text files): the more, the better; ten thousand words at the least"
+NEEDS = (
+    "running text, one document a row (a text column, or text files): the more, the better; at least ten thousand words"
+)
 ARTEFACT = "causal_lm"
 TITLE = "continued pre-training"
 REASON = "the rows are running text without questions, so the model is trained to continue such text"
@@ -34,7 +35,7 @@ PRESET = {
     "packing": True,
     "warmup_steps": 10,
 }
-FULL_PRESET = {"learning_rate": 2e-5}  # every weight moves: a tenth of what an adapter takes
+FULL_PRESET = {"learning_rate": 2e-5}  # every weight changes: a tenth of an adapter's rate
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS = ("perplexity",)
 
@@ -44,32 +45,32 @@ def validate(row: Row) -> list[str]:
     return [] if row["text"].strip() else ["the text is empty"]
 
 
-def get_trainer(context: Context) -> Any:
-    """TRL's trainer on pieces of the documents: every token of them is learnt, and where a document ends."""
+def get_trainer(context: Context) -> Trainer:
+    """TRL's trainer on chunks of the documents: every token carries loss, the end token of a document too."""
     return get_token_trainer(context, encode(context, context.train), encode(context, context.valid))
 
 
-def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
-    """``input_ids`` and ``labels`` of the pieces of the documents; where a document is marked, only what is marked has labels."""
+def encode(context: Context, rows: list[Row]) -> list[Columns]:
+    """``input_ids`` and ``labels`` of the chunks of the documents; in a marked document only what is marked has labels."""
     size = context.settings.train.max_length
     plain = [row for row in rows if "train" not in row]
-    pieces = [piece for row in plain for piece in split(encode_text(context.tokenizer, row["text"]), size)]
+    chunks = [chunk for row in plain for chunk in split(encode_text(context.tokenizer, row["text"]), size)]
     marked = [
         context.renderer.encode_pieces([mark_text(row["text"], row, key="text")])[0] for row in rows if "train" in row
     ]
     cut = [pair for row in marked for pair in zip(split(row.ids, size), split(row.labels, size), strict=True)]
-    return [{"input_ids": piece, "labels": piece} for piece in pieces] + [
+    return [{"input_ids": chunk, "labels": chunk} for chunk in chunks] + [
         {"input_ids": ids, "labels": labels} for ids, labels in cut if any(label != -100 for label in labels[1:])
     ]
 
 
-def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """Ids of a document as the tokenizer begins one, with the end token behind it."""
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Ids of a document as the tokenizer begins one, with the end token at its end."""
     ids: list[int] = tokenizer(text)["input_ids"]
     return ids if ids[-1:] == [tokenizer.eos_token_id] else [*ids, tokenizer.eos_token_id]
 
 
 def split(ids: list[int], size: int) -> list[list[int]]:
-    """A document in pieces of at most ``size`` tokens; a last piece of one token has nothing to predict and is left out."""
-    pieces = [ids[start : start + size] for start in range(0, len(ids), size)]
-    return [piece for piece in pieces if len(piece) > 1]
+    """A document in chunks of at most ``size`` tokens; a last chunk of one token has nothing to predict and is left out."""
+    chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
+    return [chunk for chunk in chunks if len(chunk) > 1]

@@ -1,8 +1,6 @@
-"""DAPO: GRPO that counts every token alike, lets rare tokens grow (clip higher) and learns nothing from answers that were cut."""
+"""DAPO: GRPO where every token counts alike, rare tokens may grow (clip higher), and answers that were cut do not count."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
@@ -14,10 +12,11 @@ from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -40,6 +39,9 @@ class Settings(GrpoSettings):
     )
 
 
-def get_trainer(context: Context) -> Any:
-    """TRL's GRPOTrainer with a loss over all tokens of the step. Dynamic sampling (drawing again where all rewards agree) is not in TRL."""
+def get_trainer(context: Context) -> Trainer:
+    """TRL's GRPOTrainer with a loss over all tokens of the step.
+
+    Dynamic sampling (sampling again where all rewards agree) is not in TRL.
+    """
     return get_grpo_trainer(context, loss_type="dapo")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from gaslamp.train import method
 from gaslamp.train.method import Context
@@ -10,7 +10,8 @@ from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
 from gaslamp.train.preference import encode_pairs, take_as_is
-from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 FIRST_FOR = ("preference",)  # of the methods that learn from such rows the one to start with
@@ -49,17 +50,17 @@ class Settings(method.Settings):
         0.1,
         gt=0,
         le=5,
-        description="How hard the base model holds on: 0.01 lets the tuned one go far, 0.5 hardly at all; typical 0.1.",
+        description="How closely to stay near the base model: 0.01 allows large changes, 0.5 hardly any; typical 0.1.",
     )
     loss: Literal["sigmoid", "hinge", "ipo", "robust", "apo_zero", "apo_down"] = Field(
         "sigmoid",
-        description="sigmoid is DPO; ipo overfits less on few pairs; robust forgives wrong pairs; apo_zero raises the chosen answer itself.",
+        description="sigmoid is DPO; ipo overfits less on few pairs; robust allows wrong pairs; apo_zero raises the chosen one.",
     )
     label_smoothing: float = Field(
         0.0,
         ge=0,
         lt=0.5,
-        description="Share of pairs that may be the wrong way round; for sigmoid and robust, typical 0 to 0.2.",
+        description="Share of pairs that may be swapped; for sigmoid and robust, typical 0 to 0.2.",
     )
     sft_weight: float = Field(
         0.0,
@@ -69,7 +70,7 @@ class Settings(method.Settings):
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's DPOTrainer on our token ids. With an adapter the base model is the reference; else a second copy is loaded."""
     from trl import DPOConfig, DPOTrainer
 

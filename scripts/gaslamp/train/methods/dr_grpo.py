@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
 from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
@@ -14,10 +12,11 @@ from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -38,6 +37,6 @@ class Settings(GrpoSettings):
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's GRPOTrainer with a constant length in the loss: max_completion_length, whatever a completion has."""
     return get_grpo_trainer(context, loss_type="dr_grpo")

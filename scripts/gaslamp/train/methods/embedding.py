@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.data.rows import Row
 from gaslamp.train import method
 from gaslamp.train.method import Context
+from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
 
 KINDS = ("pair",)
 FIRST_FOR = ("pair",)  # of the methods that learn from such rows the one to start with
-NEEDS = "pairs of texts that belong together (anchor, positive, and if there is one a negative that looks alike)"
+NEEDS = "pairs of texts that belong together (anchor, positive, and where there is one a similar text that is wrong: negative)"
 ARTEFACT = "encoder"
 TITLE = "embedding model"
 REASON = "the rows hold texts that belong together, so the model is trained to give them similar vectors for search"
@@ -48,7 +53,7 @@ class Settings(method.Settings):
         None,
         ge=1,
         le=1024,
-        description="Texts embedded at once, so that batch_size may be large in little memory (GradCache); null: all.",
+        description="Texts embedded at once, for a large batch_size in little memory (GradCache); null: all.",
     )
 
 
@@ -62,19 +67,19 @@ def validate(row: Row) -> list[str]:
     return problems
 
 
-def load_model(path: str | Path, dtype: str) -> Any:
+def load_model(path: str | Path, dtype: str) -> object:
     """The base model without its head, as a SentenceTransformer."""
     import torch
 
     return build(path, getattr(torch, dtype))
 
 
-def build(path: str | Path, dtype: Any) -> Any:
-    """A SentenceTransformer on the checkpoint in ``path``: the mean over a text's tokens, which the evaluation takes too."""
+def build(path: str | Path, dtype: torch.dtype) -> SentenceTransformer:
+    """A SentenceTransformer on the checkpoint in ``path``: the mean over a text's tokens, as in the evaluation."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-    # plain text: of a model with a chat template it would else make a user turn of every text
+    # plain text: with a chat template, every text would become a user turn otherwise
     text = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
     backbone = Transformer(
         str(path),
@@ -87,7 +92,7 @@ def build(path: str | Path, dtype: Any) -> Any:
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """sentence-transformers' trainer: the other positives of a batch are the wrong answers, and so are the negatives."""
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import (
@@ -112,11 +117,9 @@ def get_trainer(context: Context) -> Any:
     if have:
         whole = have == len(context.train) + len(context.valid)
         names += ["negative"] if whole else []
-        context.decisions["negatives"] = (
-            "used: every row has one"
-            if whole
-            else f"left out: {have} of {len(context.train) + len(context.valid)} rows have one, and either all must or none"
-        )
+        rows = len(context.train) + len(context.valid)
+        reason = "every row has one" if whole else f"{have} of {rows} rows have one, and either all must or none"
+        context.decide("negatives", "used" if whole else "left out", reason)
     return SentenceTransformerTrainer(
         model=model,
         args=SentenceTransformerTrainingArguments(**context.arguments, batch_sampler="no_duplicates"),
@@ -127,18 +130,18 @@ def get_trainer(context: Context) -> Any:
     )
 
 
-def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The batch of the longest texts: rows are tokenized in the collator, so that their lengths in tokens are not known."""
+def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> dict[str, Any]:
+    """The batch of the longest texts: the collator tokenizes rows, so their lengths in tokens are not known."""
     every = list(trainer.train_dataset)
     every.sort(key=lambda row: sum(len(text) for text in row.values()), reverse=True)
     batch: dict[str, Any] = trainer.data_collator(every[: trainer.args.per_device_train_batch_size])
     return batch
 
 
-def save(trainer: Any, folder: Path) -> None:
-    """The adapter under the names that it has in the causal model, so that every later phase puts it onto the base like any other.
+def save(trainer: Trainer, folder: Path) -> None:
+    """Write the adapter under the names that it has in the causal model, so that later phases apply it like any other.
 
-    ``embedding.json`` beside it says how token vectors become one, and tells the merge to call ``finish``.
+    ``embedding.json`` in the same folder records how token vectors become one; the merge then calls ``finish``.
     """
     from gaslamp.core.files import read_json, write_json
     from safetensors.torch import load_file, save_file
@@ -160,7 +163,7 @@ def save(trainer: Any, folder: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """The merged folder as sentence-transformers loads it: the model without its head, mean pooling, vectors of length 1."""
+    """Make the merged folder one that sentence-transformers loads: no head, mean pooling, vectors of length 1."""
     import shutil
 
     import torch

@@ -1,8 +1,6 @@
-"""Group relative policy optimization: draw several answers to each prompt, let rewards judge, make the better ones likelier."""
+"""Group relative policy optimization: sample several answers to each prompt, score them, make the better ones likelier."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
@@ -14,10 +12,11 @@ from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.types import Trainer
 
 FIRST_FOR = ("prompt",)  # of the methods that learn from such rows the one to start with
 ARTEFACT = "causal_lm"
@@ -34,6 +33,6 @@ class Settings(GrpoSettings):
     pass
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's GRPOTrainer with the loss of the paper: the mean over each completion's tokens, then over completions."""
     return get_grpo_trainer(context, loss_type="grpo")

@@ -1,8 +1,6 @@
-"""Group sequence policy optimization: GRPO that weighs and clips whole answers instead of tokens; steadier for long answers and mixtures of experts."""
+"""Group sequence policy optimization: GRPO on whole answers instead of tokens; steadier for long answers and MoE models."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
@@ -14,10 +12,11 @@ from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -37,11 +36,11 @@ class Settings(GrpoSettings):
         3e-4,
         gt=0,
         lt=1,
-        description="How far one update may move an answer's likelihood per token; much smaller than GRPO's; typical 2e-4 to 1e-3.",
+        description="How far one update may move an answer's likelihood per token; far below GRPO's; typical 2e-4 to 1e-3.",
     )
     epsilon_high: float | None = Field(4e-4, gt=0, lt=5, description="The same upwards; typical a third above epsilon.")
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's GRPOTrainer with importance weights of whole sequences, and the loss of GRPO as the paper has it."""
     return get_grpo_trainer(context, loss_type="grpo", importance_sampling_level="sequence")

@@ -1,20 +1,20 @@
-"""Kahneman-Tversky optimization: learn from single answers marked good or bad; no pairs are needed."""
+"""Kahneman-Tversky optimization: learn from single answers rated good or bad; no pairs are needed."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.train import method
 from gaslamp.train.method import Context
 from gaslamp.train.preference import encode_answer, find_answer_problems, find_prompt_problems, take_as_is
+from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 
 KINDS = ("rating",)
 FIRST_FOR = ("rating",)  # of the methods that learn from such rows the one to start with
-NEEDS = "answers marked good or bad, for instance by a thumb (prompt, completion, label)"
+NEEDS = "answers rated good or bad, for instance by thumbs (prompt, completion, label)"
 ARTEFACT = "causal_lm"
 TITLE = "learning from ratings"
 REASON = (
@@ -51,7 +51,7 @@ class Settings(method.Settings):
         0.1,
         gt=0,
         le=5,
-        description="How hard the base model holds on: 0.01 lets the tuned one go far, 0.5 hardly at all; typical 0.1.",
+        description="How closely to stay near the base model: 0.01 allows large changes, 0.5 hardly any; typical 0.1.",
     )
     good_weight: float | None = Field(
         None, gt=0, le=100, description="Weight of good answers; null: balanced by how many of each there are."
@@ -64,11 +64,11 @@ def validate(row: Row) -> list[str]:
     return find_prompt_problems(row["prompt"]) + find_answer_problems("completion", row["completion"])
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's KTOTrainer on our token ids.
 
-    It trains the rows in the order they have, because it estimates the distance to the base model from mismatched neighbours
-    in a batch: so they are shuffled here, by the seed.
+    It trains rows in their given order, because it estimates the KL divergence to the base model from mismatched neighbours in
+    a batch. So they are shuffled here, with the seed.
 
     Raises:
         GaslampError: rows of one label only, or a batch of one row.
@@ -79,7 +79,7 @@ def get_trainer(context: Context) -> Any:
     rows = encode(context, context.train)
     random.Random(train.seed).shuffle(rows)
     weight = get_good_weight(context, rows)
-    return take_as_is(KTOTrainer, "_prepare_dataset")(
+    trainer: Trainer = take_as_is(KTOTrainer, "_prepare_dataset")(
         model=context.model,
         args=KTOConfig(
             **context.arguments,
@@ -94,15 +94,16 @@ def get_trainer(context: Context) -> Any:
         callbacks=context.callbacks,
         peft_config=context.peft_config,
     )
+    return trainer
 
 
-def get_good_weight(context: Any, rows: list[dict[str, Any]]) -> float:
-    """Weight of good answers: of the options, or so that both kinds count alike; the choice is recorded.
+def get_good_weight(context: Context, rows: list[Columns]) -> float:
+    """Weight of good answers: as set, or chosen so that both labels count alike; the choice is recorded.
 
     Raises:
         GaslampError: rows of one label only, or a batch of one row.
     """
-    options, good = context.options, sum(row["label"] for row in rows)
+    options, good = context.options, sum(bool(row["label"]) for row in rows)
     if not 0 < good < len(rows):
         raise GaslampError(
             f"all {len(rows)} training rows are {'good' if good else 'bad'}: kto needs both",
@@ -117,15 +118,14 @@ def get_good_weight(context: Any, rows: list[dict[str, Any]]) -> float:
     if options.good_weight is not None:
         return float(options.good_weight)
     weight = min(3.0, max(1 / 3, float(options.bad_weight * (len(rows) - good) / good)))
-    context.decisions["good_weight"] = (
-        f"{weight:.2f}: {good} good and {len(rows) - good} bad rows count alike (a third to three at most)"
-    )
+    reason = f"{good} good and {len(rows) - good} bad rows count alike (a third to three at most)"
+    context.decide("good_weight", round(weight, 2), reason)
     return weight
 
 
-def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
+def encode(context: Context, rows: list[Row]) -> list[Columns]:
     """``prompt_ids``, ``completion_ids`` and ``label`` of each row that is not over ``train.max_length``."""
-    result = []
+    result: list[Columns] = []
     for row in rows:
         prompt, completion = encode_answer(context.renderer, row["prompt"], row["completion"], row.get("tools"))
         if len(prompt) + len(completion) <= context.settings.train.max_length:
@@ -133,9 +133,9 @@ def encode(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
     return result
 
 
-def add_mismatched(rows: list[dict[str, Any]], batch_size: int) -> list[dict[str, Any]]:
-    """Each row with the completion of the row before it in its batch (``KL_completion_ids``), the first with the last one's."""
-    result = []
+def add_mismatched(rows: list[Columns], batch_size: int) -> list[Columns]:
+    """Each row with the completion of the previous row of its batch (``KL_completion_ids``), the first with the last one's."""
+    result: list[Columns] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         result += [{**row, "KL_completion_ids": batch[n - 1]["completion_ids"]} for n, row in enumerate(batch)]

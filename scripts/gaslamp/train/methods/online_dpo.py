@@ -1,4 +1,4 @@
-"""Online DPO: draw two answers to each prompt, let rewards say which is better, and learn from that pair as DPO does."""
+"""Online DPO: sample two answers to each prompt, let rewards pick the better one, and learn from that pair as DPO does."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from gaslamp.train.reinforcement import NEEDS as NEEDS
 from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
-from gaslamp.train.reinforcement import SamplingSettings, is_shown, prepare, tell_samples
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import SamplingSettings, emit_samples, is_sample_step, prepare
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import validate as validate
 from gaslamp.train.reward_runner import summarize
+from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -43,7 +44,7 @@ class Settings(SamplingSettings):
         0.1,
         gt=0,
         le=5,
-        description="How hard the base model holds on: 0.01 lets the tuned one go far, 0.5 hardly at all; typical 0.1.",
+        description="How closely to stay near the base model: 0.01 allows large changes, 0.5 hardly any; typical 0.1.",
     )
     loss: Literal["sigmoid", "ipo"] = Field("sigmoid", description="sigmoid is DPO; ipo overfits less.")
     missing_eos_penalty: float | None = Field(
@@ -51,14 +52,14 @@ class Settings(SamplingSettings):
     )
 
 
-def get_trainer(context: Context) -> Any:
-    """TRL's (experimental) OnlineDPOTrainer, which logs our rewards one by one and tells samples."""
+def get_trainer(context: Context) -> Trainer:
+    """TRL's (experimental) OnlineDPOTrainer, which logs each reward of ours and emits samples."""
     from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
 
     options = context.options
     samples, functions, weights = prepare(context)
 
-    class Trainer(OnlineDPOTrainer):  # type: ignore[misc]
+    class Online(OnlineDPOTrainer):  # type: ignore[misc]
         def _calculate_rewards_from_functions(
             self, prompts: Any, completions: Any, completion_ids_list: Any, **columns: Any
         ) -> Any:
@@ -83,10 +84,10 @@ def get_trainer(context: Context) -> Any:
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             super().log(logs, start_time)
-            if "loss" in logs and is_shown(context, self.state.global_step):
-                tell_samples(context, *self._shown, weights)
+            if "loss" in logs and is_sample_step(context, self.state.global_step):
+                emit_samples(context, *self._shown, weights)
 
-    Trainer.__name__ = OnlineDPOTrainer.__name__
+    Online.__name__ = OnlineDPOTrainer.__name__
     own = {
         "max_new_tokens": options.max_completion_length,
         "max_length": context.settings.train.max_length,
@@ -98,7 +99,7 @@ def get_trainer(context: Context) -> Any:
         "missing_eos_penalty": options.missing_eos_penalty,
     }
     return context.make_trainer(
-        Trainer,
+        Online,
         OnlineDPOConfig(**context.arguments, **own, remove_unused_columns=False),
         samples,
         [],
@@ -106,5 +107,5 @@ def get_trainer(context: Context) -> Any:
     )
 
 
-def get_probe_batch(trainer: Any, rows: list[dict[str, Any]]) -> None:
-    """None: the trainer draws its answers inside a step, so that the first step is the probe."""
+def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> None:
+    """None: the trainer samples its answers inside a step, so that the first step is the probe."""

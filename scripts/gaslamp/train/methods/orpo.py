@@ -1,8 +1,6 @@
-"""Odds ratio preference optimization: learn the chosen answer and push the rejected one away, at once and with no reference model."""
+"""Odds ratio preference optimization: learn the chosen answer and the preference at once, without a reference model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train import method
 from gaslamp.train.method import Context
@@ -10,7 +8,8 @@ from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
 from gaslamp.train.preference import get_labelled_pair_trainer
-from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -46,11 +45,11 @@ class Settings(method.Settings):
         0.1,
         gt=0,
         le=5,
-        description="Weight of the preference beside plain learning of the chosen answer; typical 0.05 to 0.2.",
+        description="Weight of the preference next to the loss of the chosen answer; typical 0.05 to 0.2.",
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's (experimental) ORPOTrainer on our token ids: its own would add tokens around them."""
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 

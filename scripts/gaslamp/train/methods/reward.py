@@ -1,17 +1,18 @@
-"""Reward modelling: a model that gives an answer a score, learnt from pairs; it judges for grpo, rloo and online_dpo."""
+"""Reward modelling: a model that scores answers, learned from pairs; it can be the reward of grpo, rloo and online_dpo."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gaslamp.data.rows import Message, Row
+from gaslamp.models.template import Tools
 from gaslamp.train import method
 from gaslamp.train.method import Context
 from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
-from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 
 ARTEFACT = "classifier"
@@ -44,7 +45,7 @@ class Settings(method.Settings):
     )
 
 
-def load_model(path: str | Path, dtype: str) -> Any:
+def load_model(path: str | Path, dtype: str) -> object:
     """The base model with a head that gives one number instead of a next token."""
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -52,8 +53,8 @@ def load_model(path: str | Path, dtype: str) -> Any:
     return AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, dtype=getattr(torch, dtype))
 
 
-def get_trainer(context: Context) -> Any:
-    """TRL's RewardTrainer on our token ids: whole conversations as the template renders them. The new head is trained whole."""
+def get_trainer(context: Context) -> Trainer:
+    """TRL's RewardTrainer on our token ids: whole conversations as the template renders them. All weights of the new head are trained."""
     from trl import RewardConfig, RewardTrainer
 
     if context.peft_config is not None:
@@ -66,16 +67,15 @@ def get_trainer(context: Context) -> Any:
     return context.make_trainer(RewardTrainer, config, encode(context, context.train), encode(context, context.valid))
 
 
-def encode(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:
+def encode(context: Context, rows: list[Row]) -> list[Columns]:
     """``chosen_ids`` and ``rejected_ids``, prompt included, of each row that is not over ``train.max_length``."""
     renderer = context.renderer
 
-    def get_ids(messages: list[Message], tools: Any) -> list[int]:
-        ids: list[int] = renderer.tokenize(renderer.render(messages, generate=False, tools=tools))
-        return ids
+    def get_ids(messages: list[Message], tools: Tools) -> list[int]:
+        return renderer.tokenize(renderer.render(messages, generate=False, tools=tools))
 
     pairs = [
         {f"{side}_ids": get_ids([*row["prompt"], *row[side]], row.get("tools")) for side in ("chosen", "rejected")}
         for row in rows
     ]
-    return [pair for pair in pairs if max(map(len, pair.values())) <= context.settings.train.max_length]
+    return [dict(pair) for pair in pairs if max(map(len, pair.values())) <= context.settings.train.max_length]

@@ -1,8 +1,6 @@
-"""REINFORCE leave-one-out: each answer against the mean of the others to the same prompt; simpler than GRPO, with a pull to the base model."""
+"""REINFORCE leave-one-out: each answer against the mean of the others; simpler than GRPO, with a pull to the base model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train.method import Context
 from gaslamp.train.reinforcement import KINDS as KINDS
@@ -14,10 +12,11 @@ from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import GroupSettings, get_group_trainer
-from gaslamp.train.reinforcement import find_broken_rules as find_broken_rules
+from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -45,7 +44,7 @@ class Settings(GroupSettings):
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's RLOOTrainer with our prompts, rewards and samples."""
     from trl import RLOOConfig, RLOOTrainer
 

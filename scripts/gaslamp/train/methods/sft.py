@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row, get_images, get_text, is_plain
 from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
+from gaslamp.train.plan import get_no_rows_error
+from gaslamp.train.types import Columns, Trainer
 
 KINDS = ("conversation",)
 FIRST_FOR = ("conversation",)  # of the methods that learn from such rows the one to start with
-NEEDS = "rows with what is asked and what shall be answered (messages, prompt + completion, question + answer, Alpaca)"
+NEEDS = "rows with a prompt and the wanted answer (messages, prompt + completion, question + answer, Alpaca)"
 ARTEFACT = "causal_lm"
 TITLE = "supervised fine-tuning"
 REASON = "the rows show the wanted answer to each prompt, so the model is trained to give that answer"
@@ -25,7 +26,7 @@ ADAPTERS = ("lora", "none")
 PACKS = True
 PRESET = {
     "learning_rate": 1e-3,
-    "batch_size": 2,  # small ones learn most for the same work on a CPU
+    "batch_size": 2,  # small batches learn most for the same work on a CPU
     "gradient_accumulation": 1,
     "max_length": 512,
     "scheduler": "cosine",
@@ -33,9 +34,9 @@ PRESET = {
     "adam_beta2": 0.95,
 }
 GPU_PRESET = {"learning_rate": 2e-4, "gradient_accumulation": 4, "warmup_steps": 10}  # what suits a few billion weights
-FULL_PRESET = {"learning_rate": 1e-4}  # every weight moves: a tenth of what an adapter takes
+FULL_PRESET = {"learning_rate": 1e-4}  # every weight changes: a tenth of an adapter's rate
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = ()  # the look of the answers decides alone: JSON, numbers, classes, short, long
+DEFAULT_METRICS: tuple[str, ...] = ()  # chosen by the form of the answers: JSON, numbers, classes, short, long
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -46,7 +47,7 @@ TAKES_PLAIN = True  # a row that is_plain needs no further look
 def validate(row: Row) -> list[str]:
     """What is wrong with one row, as short phrases; empty when nothing is."""
     messages = row["messages"]
-    if is_plain(row):  # nearly every row: a million of them wait
+    if is_plain(row):  # nearly every row, and there may be millions
         return []
     roles = [message["role"] for message in messages]
     problems = []
@@ -66,7 +67,7 @@ def validate(row: Row) -> list[str]:
 
 
 def _alternates(messages: list[dict[str, Any]]) -> bool:
-    """user, assistant, user ... assistant; a call of tools and their answers stand between a question and its answer."""
+    """Whether turns go user, assistant, user ... assistant; tool calls and tool results may stand before the answer."""
     expected = "user"
     for index, message in enumerate(messages):
         role, before = message["role"], messages[index - 1] if index else {}
@@ -81,13 +82,13 @@ def _alternates(messages: list[dict[str, Any]]) -> bool:
     return expected == "user" and len(messages) > 1
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's trainer on rows that are already tokens.
 
-    The labels come from gaslamp.models.template, so that what is learnt is what was recorded and checked.
+    The labels come from gaslamp.models.template, so that training learns what was recorded and checked.
     """
 
-    def encode(rows: list[Row]) -> list[dict[str, Any]]:
+    def encode(rows: list[Row]) -> list[Columns]:
         encoded = (context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
         return [
             {"input_ids": row.ids, "labels": row.labels}
@@ -98,16 +99,13 @@ def get_trainer(context: Context) -> Any:
     return get_token_trainer(context, encode(context.train), encode(context.valid))
 
 
-def get_token_trainer(context: Context, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> Any:
+def get_token_trainer(context: Context, train: list[Columns], valid: list[Columns]) -> Trainer:
     """TRL's SFTTrainer on rows of ``input_ids`` and ``labels`` that are short enough."""
     from trl import SFTConfig, SFTTrainer
 
     settings = context.settings.train
     if not train:
-        raise GaslampError(
-            f"no training row is left: every one is longer than train.max_length = {settings.max_length} tokens",
-            "raise train.max_length; data/card.json tells how long the rows are",
-        )
+        raise get_no_rows_error(settings.max_length)
     # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
     own = {
         "packing": settings.packing,

@@ -1,8 +1,6 @@
-"""Simple preference optimization: the chosen answer shall be likelier per token than the rejected one by a margin; no reference model."""
+"""Simple preference optimization: the chosen answer should be likelier per token by a margin; no reference model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from gaslamp.train import method
 from gaslamp.train.method import Context
@@ -10,7 +8,8 @@ from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
 from gaslamp.train.preference import get_labelled_pair_trainer
-from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - a row of the kind is all it needs
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.types import Trainer
 from pydantic import Field
 
 ARTEFACT = "causal_lm"
@@ -55,11 +54,11 @@ class Settings(method.Settings):
         0.0,
         ge=0,
         le=10,
-        description="Adds plain learning of the chosen answer (CPO-SimPO), against forgetting; typical 0 to 1.",
+        description="Adds the loss of the chosen answer (CPO-SimPO), against forgetting; typical 0 to 1.",
     )
 
 
-def get_trainer(context: Context) -> Any:
+def get_trainer(context: Context) -> Trainer:
     """TRL's (experimental) CPOTrainer with the loss of SimPO, on our token ids."""
     from trl.experimental.cpo import CPOConfig, CPOTrainer
 

@@ -1,4 +1,4 @@
-"""Text to speech: a language model that writes the tokens of an audio codec learns to say texts in the voices of the recordings."""
+"""Text to speech: a language model that writes the tokens of an audio codec learns to speak in the voices of recordings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
 from gaslamp.train.methods.sft import get_trainer as get_conversation_trainer
 from gaslamp.train.methods.sft import validate as validate_conversation
+from gaslamp.train.types import Trainer
 
 KINDS = ("speech", "conversation")
 FIRST_FOR = ("speech",)  # of the methods that learn from such rows the one to start with
-NEEDS = "recordings and what is said in them (audio, text, if there are several voices speaker), or talk whose answers are audio tokens already"
+NEEDS = (
+    "recordings and their texts (audio, text; speaker where there are several voices), or conversations whose answers are audio "
+    "tokens already"
+)
 ARTEFACT = "causal_lm"
 TITLE = "text to speech"
 REASON = "the rows are recordings with their texts, so the model is trained to write the audio tokens of such speech"
@@ -35,14 +39,11 @@ PRESET = {
 }
 FULL_PRESET = {"learning_rate": 2e-5}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
-DEFAULT_METRICS: tuple[str, ...] = (
-    "completion_loss",
-    "stop_rate",
-)  # a text that is right in every token is not to be expected
+DEFAULT_METRICS = ("completion_loss", "stop_rate")  # no exact match: no answer has every token of a recording
 
 
 def prepare_row(row: Row, plan: Any) -> Row:
-    """A recording as a conversation: the text is asked for, the answer is the codec's tokens; ``audio`` is the stored sound.
+    """A recording as a conversation: the prompt is the text, the answer is the codec's tokens; ``audio`` is the stored sound.
 
     Raises:
         ValueError: the sound of this row cannot be read.
@@ -74,6 +75,6 @@ def validate(row: Row) -> list[str]:
     return problems
 
 
-def get_trainer(context: Context) -> Any:
-    """The trainer of sft: the answers are tokens as any other; that each is one token of the model, the check audio_tokens saw."""
+def get_trainer(context: Context) -> Trainer:
+    """The trainer of sft: audio tokens are tokens like any other. The check audio_tokens makes sure that the model has each."""
     return get_conversation_trainer(context)

@@ -1,9 +1,9 @@
-"""Supervised fine-tuning of a model that sees: learn to give the answers of rows with images."""
+"""Supervised fine-tuning of a vision model: learn to give the answers of rows with images."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.images import read_image
@@ -13,11 +13,15 @@ from gaslamp.train import method
 from gaslamp.train.method import Context
 from gaslamp.train.methods.sft import validate as validate_conversation
 from gaslamp.train.preference import encode_answer
+from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS = ("conversation",)
 FIRST_FOR = ("images",)  # of the methods that learn from such rows the one to start with
-NEEDS = "rows with images and what shall be answered (messages with image parts, or image + question + answer)"
+NEEDS = "rows with images and the wanted answer (messages with image parts, or image + question + answer)"
 ARTEFACT = "causal_lm"
 TITLE = "vision fine-tuning"
 REASON = "the rows show images with the wanted answer, so the model is trained to give that answer to such images"
@@ -40,38 +44,38 @@ ATTENTION = ("attn", "attention", "q_proj", "k_proj", "v_proj", "o_proj", "out_p
 class Settings(method.Settings):
     vision_layers: bool = Field(
         True,
-        description="Adapt the layers that see; off when the pictures are of a common kind: faster, and less to lose.",
+        description="Adapt the vision tower; off when the images are of a common kind: faster, and less can be lost.",
     )
-    language_layers: bool = Field(True, description="Adapt the layers that talk.")
+    language_layers: bool = Field(True, description="Adapt the language model.")
     attention_layers: bool = Field(True, description="Of both, adapt attention.")
     mlp_layers: bool = Field(True, description="Of both, adapt the feed-forward layers.")
     modules_to_save: list[str] = Field(
         default_factory=list,
-        description="Modules trained whole beside the adapter, for new tokens: [lm_head, embed_tokens]; costs their full size in memory.",
+        description="Modules trained in full, for new tokens: [lm_head, embed_tokens]; costs their full size in memory.",
     )
     shortest: int = Field(
         300,
         ge=1,
         le=4096,
-        description="Images whose long side is shorter are enlarged to so many pixels; 300 to 1000 is what models see best.",
+        description="Images whose long side is shorter are enlarged to so many pixels; 300 to 1000 suits most models.",
     )
     longest: int = Field(
         1000,
         ge=1,
         le=8192,
-        description="Images whose long side is longer are reduced to so many pixels: more cost tokens, memory and time.",
+        description="Images whose long side is longer are reduced to so many pixels; more cost tokens, memory and time.",
     )
 
 
 def validate(row: Row) -> list[str]:
-    """What is wrong with one row, as short phrases; empty when nothing is. A row without an image is fine: it keeps plain talk alive."""
+    """What is wrong with one row, as short phrases; empty when nothing is. A row without an image is fine: general chat data."""
     if any(get_images([message]) for message in row["messages"] if message["role"] == "assistant"):
         return ["an assistant turn holds an image: models answer with text"]
     return validate_conversation(row)
 
 
-def load_model(path: str | Path, dtype: str) -> Any:
-    """The base model with its eyes."""
+def load_model(path: str | Path, dtype: str) -> object:
+    """The base model with its vision tower."""
     import torch
     from transformers import AutoModelForImageTextToText
 
@@ -80,8 +84,10 @@ def load_model(path: str | Path, dtype: str) -> Any:
     )
 
 
-def get_trainer(context: Context) -> Any:
-    """TRL's SFTTrainer with its vision collator: prompt and answer as the recorded template renders them, images read batch by batch.
+def get_trainer(context: Context) -> Trainer:
+    """TRL's SFTTrainer with its vision collator.
+
+    The recorded template renders prompt and answer; images are read batch by batch.
 
     Raises:
         GaslampError: a model without an image processor, or switches that leave nothing to adapt.
@@ -92,7 +98,7 @@ def get_trainer(context: Context) -> Any:
     processor = load_processor(context.model_path)
     if not hasattr(processor, "image_processor"):
         raise GaslampError(
-            f"{context.model_path} has no image processor: it cannot see",
+            f"{context.model_path} has no image processor: it is no vision model",
             "set model.source to a vision model",
             "preprocessor_config.json is missing in its folder",
         )
@@ -119,10 +125,10 @@ def get_trainer(context: Context) -> Any:
     )
 
 
-def render(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
-    """``prompt`` and ``completion`` as text, the second with the end token, and ``images`` as paths; the last turn is learnt.
+def render(context: Context, rows: list[Row]) -> list[Columns]:
+    """``prompt`` and ``completion`` as text, the second with the end token, and ``images`` as paths; the last turn carries loss.
 
-    A row over ``train.max_length`` is left out; the tokens that an image becomes are not counted, the model decides them.
+    A row over ``train.max_length`` is left out; the tokens of images are not counted, they depend on the model.
     """
     tokenizer, result = context.tokenizer, []
     for row in rows:
@@ -135,8 +141,8 @@ def render(context: Context, rows: list[Row]) -> list[dict[str, Any]]:
     return result
 
 
-def find_modules(model: Any, options: Any, wanted: str | list[str]) -> list[str]:
-    """Full names of the linear layers that the switches leave; ``train.lora.target_modules`` may narrow them by their last names.
+def find_modules(model: torch.nn.Module, options: Settings, wanted: str | list[str]) -> list[str]:
+    """Full names of the linear layers that the switches leave; ``train.lora.target_modules`` may narrow them by last name.
 
     Raises:
         GaslampError: none is left.
@@ -149,7 +155,16 @@ def find_modules(model: Any, options: Any, wanted: str | list[str]) -> list[str]
 
 
 def pick_modules(names: list[str], options: Any, wanted: str | list[str]) -> list[str]:
-    """Of the names of all linear layers those to adapt."""
+    """The linear layers to adapt.
+
+    Args:
+        names: full names of all linear layers.
+        options: the switches.
+        wanted: train.lora.target_modules.
+
+    Raises:
+        GaslampError: none is left.
+    """
     found = []
     for name in names:
         last = name.rpartition(".")[2]

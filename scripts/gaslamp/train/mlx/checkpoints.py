@@ -1,4 +1,4 @@
-"""Checkpoints between Hugging Face and MLX: read with the right positions, adapted, saved as a PEFT folder, written in Apple's format."""
+"""Models between Hugging Face and MLX: loaded with the right positions, adapted, saved as a PEFT folder or in MLX's format."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
+from gaslamp.environment.memory_estimate import LoraSettings
+from gaslamp.train.mlx.types import Array, Model
 
 GROUP = 64  # weights that share a scale where MLX quantizes
 
 
 def get_config_changes(config: dict[str, Any]) -> dict[str, Any]:
-    """What mlx-lm must be told of a config.json that transformers 5 wrote, as further keys of it.
+    """Keys that mlx-lm needs in a config.json that transformers 5 wrote.
 
     transformers 5 keeps all about positions in ``rope_parameters``; mlx-lm 0.32 reads ``rope_theta``, ``rope_scaling`` and
-    others at the top and takes 10000 silently when there is none: a model that answers wrongly from the first token on.
+    others at the top and takes 10000 silently when there is none: the model then answers wrongly from the first token on.
     """
     parameters = config.get("rope_parameters") or {}
     changes: dict[str, Any] = {}
@@ -40,7 +42,7 @@ def get_config_changes(config: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Any, dict[str, Any]]:
+def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Model, dict[str, Any]]:
     """A causal language model in MLX from a Hugging Face folder, and its config.
 
     Args:
@@ -49,7 +51,7 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
         quantization: none, 8bit or 4bit: how the weights are held.
 
     Raises:
-        GaslampError: an architecture that mlx-lm does not know, or weights that are quantized already.
+        GaslampError: an architecture that mlx-lm does not support, or weights that are quantized already.
     """
     import mlx.core as mx
     from mlx_lm.utils import load_model as load
@@ -66,8 +68,8 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
     except ValueError as error:
         raise GaslampError(
             f"mlx-lm cannot load {folder}: {str(error).splitlines()[0][:300]}",
-            "use snakemake --profile mps, which trains every model that transformers knows",
-            "a newer mlx-lm knows it",
+            "use snakemake --profile mps, which trains every model that transformers supports",
+            "a newer mlx-lm may support it",
         ) from error
     model.set_dtype(getattr(mx, dtype))
     if quantization != "none":
@@ -76,7 +78,7 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
     return model, config
 
 
-def get_bits(model: Any) -> float:
+def get_bits(model: Model) -> float:
     """Bits that a weight takes in memory, as measured on the loaded model (scales included)."""
     from mlx_lm.utils import compute_bits_per_weight
 
@@ -84,15 +86,15 @@ def get_bits(model: Any) -> float:
 
 
 def add_adapter(
-    model: Any, lora: Any, names: dict[str, str], choose: Callable[[list[str]], list[str]] | None = None
+    model: Model, lora: LoraSettings, names: dict[str, str], choose: Callable[[list[str]], list[str]] | None = None
 ) -> dict[str, str]:
     """Freeze the model and put LoRA on its linear layers; returns those layers with their names in the checkpoint.
 
     Args:
         model: from load_model.
         lora: settings r, alpha, dropout, target_modules.
-        names: of each module of the model that has a counterpart in the base checkpoint, to which the adapter must fit, its name there.
-        choose: picks of names of linear layers (those of the checkpoint) the ones to adapt, where ``target_modules`` is not all that decides.
+        names: module of the model -> its name in the base checkpoint, to which the adapter must fit.
+        choose: picks the layers to adapt from names of linear layers in the checkpoint; ``None``: ``target_modules`` decides.
 
     Raises:
         GaslampError: nothing to adapt, or layers that have no counterpart in the checkpoint.
@@ -117,10 +119,11 @@ def add_adapter(
             "set train.lora.target_modules: all-linear",
             f"its layers: {', '.join(sorted({n.rpartition('.')[2] for n in linear}))}",
         )
-    strange = sorted(set(picked) - set(names))
-    if strange:
+    unmatched = sorted(set(picked) - set(names))
+    if unmatched:
         raise GaslampError(
-            f"MLX splits or joins layers of this model ({strange[0]} is not in its checkpoint): an adapter made here would fit no other program",
+            f"MLX splits or joins layers of this model ({unmatched[0]} is not in its checkpoint): an adapter made here would not "
+            "work in any other program",
             "use snakemake --profile mps",
         )
     model.freeze()
@@ -140,7 +143,7 @@ def read_module_names(folder: str | Path) -> dict[str, str]:
     return {name: name for name in found}
 
 
-def save_peft(weights: dict[str, Any], modules: dict[str, str], lora: Any, source: str, out: Path) -> None:
+def save_peft(weights: dict[str, Array], modules: dict[str, str], lora: LoraSettings, source: str, out: Path) -> None:
     """Write an adapter in PEFT layout: what evaluation, merge and every exporter read.
 
     Args:
@@ -181,8 +184,16 @@ def save_peft(weights: dict[str, Any], modules: dict[str, str], lora: Any, sourc
     write_json(out / "adapter_config.json", config)
 
 
-def read_peft(folder: Path, modules: dict[str, str] | None = None) -> dict[str, Any]:
-    """The way back: an adapter in PEFT layout as MLX's names -> arrays in MLX's shapes; ``modules`` where the names are not the same."""
+def read_peft(folder: Path, modules: dict[str, str] | None = None) -> dict[str, Array]:
+    """Read an adapter in PEFT layout.
+
+    Args:
+        folder: with adapter_model.safetensors.
+        modules: names in MLX -> in the checkpoint, where they differ.
+
+    Returns:
+        MLX's names -> arrays in MLX's shapes, as in save_peft.
+    """
     import mlx.core as mx
 
     found, ours = {}, {theirs: module for module, theirs in (modules or {}).items()}
@@ -193,7 +204,7 @@ def read_peft(folder: Path, modules: dict[str, str] | None = None) -> dict[str, 
 
 
 def convert(merged: Path, out: Path, bits: int, ids: list[int]) -> dict[str, Any]:
-    """A Hugging Face folder as an MLX folder; it is loaded again with ``mlx_lm.load`` and reads ``ids``.
+    """Write a Hugging Face folder as an MLX folder, load it again with ``mlx_lm.load`` and compare next tokens.
 
     Args:
         merged: the merged model.
@@ -209,7 +220,7 @@ def convert(merged: Path, out: Path, bits: int, ids: list[int]) -> dict[str, Any
     import mlx_lm
     from mlx_lm.utils import load_tokenizer, save
 
-    def read(model: Any) -> Any:
+    def read(model: Model) -> Array:
         return mx.softmax(model(mx.array([ids])).astype(mx.float32), axis=-1)
 
     reference = read(load_model(merged, "float32")[0])

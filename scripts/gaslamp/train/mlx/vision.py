@@ -1,7 +1,7 @@
-"""Vision models in MLX: mlx-vlm's networks, corrected where they would compute otherwise than transformers' of the same name.
+"""Vision models in MLX: mlx-vlm's networks, corrected where they compute something else than transformers' of the same name.
 
-Of mlx-vlm only the networks are used: its processors are copies of its own, and its trainer has no resume. The rows go through the
-processor of transformers, as with TRL, and through the same loop as every other method.
+Of mlx-vlm only the networks are used: its processors are copies of its own, and its trainer cannot resume. The rows go through
+the processor of transformers, as with TRL, and through the same loop as every other method.
 """
 
 from __future__ import annotations
@@ -15,25 +15,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.data.images import read_image
 from gaslamp.models.processor import load_processor
-
-TYPES = ("idefics3",)
-"""Kinds of models whose logits a test holds against transformers'. Another kind may have other names for its layers there."""
-MPS = "use snakemake --profile mps, which trains every model that transformers knows"
-
-
-def find_problem(config: dict[str, Any]) -> str | None:
-    """Why the model of a config.json is not trained here, or ``None``."""
-    kind = str(config.get("model_type"))
-    text, sees = config.get("text_config") or {}, config.get("vision_config") or {}
-    if kind not in TYPES:
-        return f"vision_sft on MLX knows Idefics3 (SmolVLM), this is {kind}: whether mlx-vlm computes as transformers does was measured for that alone"
-    if text.get("model_type", "llama") != "llama":
-        return f"its language model is {text['model_type']}: mlx-vlm computes a Llama"
-    if (text.get("rope_parameters") or {}).get("rope_type", "default") != "default" or text.get("rope_scaling"):
-        return "it stretches its positions (rope_scaling), which mlx-vlm leaves out for this kind of model"
-    if sees.get("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
-        return f"its eyes use {sees['hidden_act']}, mlx-vlm computes gelu_pytorch_tanh"
-    return None
+from gaslamp.train.method import Context
+from gaslamp.train.mlx.checkpoints import GROUP, get_config_changes
+from gaslamp.train.mlx.vision_support import MPS, find_problem
 
 
 def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Any, dict[str, str]]:
@@ -42,24 +26,22 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
     Args:
         folder: checkpoint with safetensors.
         dtype: float32, bfloat16 or float16: of every weight that is not quantized.
-        quantization: none, 8bit or 4bit: how the weights of its language model are held; its eyes stay as they are.
+        quantization: none, 8bit or 4bit: how the weights of its language model are held; the vision tower keeps its type.
 
     Raises:
-        GaslampError: a kind of model that is not trained here, or no mlx-vlm.
+        GaslampError: a type of model that MLX does not train here, or no mlx-vlm.
     """
     import mlx.core as mx
     import mlx.nn as nn
     from mlx_lm.utils import quantize_model
 
-    from gaslamp.train.mlx.checkpoints import GROUP, get_config_changes
-
     config = read_json(Path(folder) / "config.json")
     if problem := find_problem(config):
         raise GaslampError(f"{folder}: {problem}", MPS)
     config |= get_config_changes(config)
-    # what the two take when config.json leaves it open is not the same
+    # the two have other defaults where config.json leaves a value open
     config = {"image_token_id": 128257, **config, "text_config": {"rope_theta": 10000.0, **config["text_config"]}}
-    with kept_processors():
+    with keep_processors():
         try:
             from mlx_vlm.utils import get_model_and_args, update_module_configs
         except ImportError as error:
@@ -96,8 +78,8 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
 
 
 @contextmanager
-def kept_processors() -> Iterator[None]:
-    """mlx-vlm puts a reader of processors of its own into transformers when it is imported, one that trusts code of the checkpoint."""
+def keep_processors() -> Iterator[None]:
+    """Undo what mlx-vlm does on import: it replaces transformers' loader of processors by one that runs a checkpoint's code."""
     from transformers import AutoProcessor
 
     before = AutoProcessor.__dict__["from_pretrained"]
@@ -107,34 +89,35 @@ def kept_processors() -> Iterator[None]:
         AutoProcessor.from_pretrained = before
 
 
-class Eyes:
-    """The model's own processor as TRL's collator asks it: text and images of a row to token ids and pixels."""
+class ImageEncoder:
+    """The model's own processor, called as TRL's collator calls it: text and images of a row to token ids and pixels."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
         self.processor = load_processor(context.model_path)
         self.processor.tokenizer = context.tokenizer
 
-    def read(self, names: list[str]) -> list[Any]:
-        """The images of a row in the size that they are trained with."""
+    def read(self, names: list[str]) -> list[object]:
+        """The images of a row, in the size that they are trained with."""
         options = self.context.options
         return [read_image(self.context.folder / name, options.shortest, options.longest) for name in names]
 
     def encode(self, row: dict[str, Any]) -> tuple[list[int], list[bool]]:
-        """Ids of prompt and answer with the tokens that the images become, and which of them are learnt."""
+        """Ids of prompt and answer with the tokens that the images become, and which of them carry loss."""
         images = {"images": [self.read(row["images"])]} if row["images"] else {}
         prompt = self.processor(text=[row["prompt"]], add_special_tokens=False, **images)["input_ids"][0]
         answer = self.processor.tokenizer(row["completion"], add_special_tokens=False)["input_ids"]
         return [*map(int, prompt), *answer], [False] * len(prompt) + [True] * len(answer)
 
     def get_pixels(self, names: list[str]) -> Any:
-        """The images of a row, or the tiles they are cut into: [count, channels, height, width], float32."""
+        """The images of a row, or the tiles that they are cut into: float32 array [count, channels, height, width]."""
         import numpy
 
         found = self.processor.image_processor([self.read(names)], return_tensors="np")
         if not numpy.all(found.get("pixel_attention_mask", 1)):
             raise GaslampError(
-                f"the image processor of {self.context.model_path} leaves images of unlike size and fills them up, which mlx-vlm would look at too",
+                f"the image processor of {self.context.model_path} pads images of different sizes, and mlx-vlm would attend to the "
+                "padding",
                 MPS,
             )
         return found["pixel_values"][0]

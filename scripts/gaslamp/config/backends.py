@@ -1,0 +1,61 @@
+"""What the other rooms ask of a backend plug-in: its flags and its words, with the defaults of one that leaves them out.
+
+A backend (``train/backends/<name>.py``) says where and with what a model is trained; it is found by name through the registry.
+``gaslamp.train.protocols.Backend`` documents every attribute. No list of backend names stands anywhere else.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from gaslamp.core import registry
+
+
+def get_backend(name: str) -> ModuleType:
+    """The plug-in. Raises GaslampError with the nearest names when there is none."""
+    return registry.get("backends", name)
+
+
+def is_remote(name: str) -> bool:
+    """Whether the training runs on another machine, with a graph of its own (``REMOTE``)."""
+    return bool(getattr(get_backend(name), "REMOTE", False))
+
+
+def is_for_large_models(name: str) -> bool:
+    """Whether models of billions of weights are trained there: a method's GPU_PRESET counts (``LARGE_MODELS``)."""
+    return bool(getattr(get_backend(name), "LARGE_MODELS", False))
+
+
+def is_autotuned(name: str) -> bool:
+    """Whether the backend chooses what ``train.choose`` lists by the memory of its GPU (``AUTOTUNED``)."""
+    return bool(getattr(get_backend(name), "AUTOTUNED", False))
+
+
+def can_sample_with_vllm(name: str) -> bool:
+    """Whether vLLM can sample completions while training (``VLLM``)."""
+    return bool(getattr(get_backend(name), "VLLM", False))
+
+
+def can_use_trackers(name: str) -> bool:
+    """Whether the backend writes to experiment trackers (``TRACKERS``, yes by default)."""
+    return bool(getattr(get_backend(name), "TRACKERS", True))
+
+
+def can_use_processes(name: str) -> bool:
+    """Whether several processes can train together, one for each device (``PROCESSES``)."""
+    return bool(getattr(get_backend(name), "PROCESSES", False))
+
+
+def can_quantize(name: str) -> bool:
+    """Whether the base model's weights can be held in 4 or 8 bits while training (``QUANTIZES``)."""
+    return bool(getattr(get_backend(name), "QUANTIZES", False))
+
+
+def get_unused_settings(name: str) -> tuple[str, ...]:
+    """Keys of section ``train`` that the backend does not use (``UNUSED_SETTINGS``); pages leave them out."""
+    return tuple(getattr(get_backend(name), "UNUSED_SETTINGS", ()))
+
+
+def get_machine(name: str) -> str:
+    """The machine that the backend trains on, in words (``MACHINE``)."""
+    return str(getattr(get_backend(name), "MACHINE", name))

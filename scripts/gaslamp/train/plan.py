@@ -1,0 +1,130 @@
+"""What a backend is given to train, and what it hands back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.config.slices import Slice, parse_slice
+from gaslamp.core.console import say
+from gaslamp.core.contracts import ModelFacts, Template
+from gaslamp.core.decisions import Decision
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row
+from gaslamp.models.template import Renderer
+from gaslamp.train.problems import PlannedRun, find_run_problems
+
+if TYPE_CHECKING:
+    from gaslamp.train.autotune import Choice
+
+TARGET_ROWS = 400
+"""Rows that a small model should see for a narrow task, all epochs together, where train.epochs leaves it open."""
+
+
+@dataclass
+class Plan:
+    """All that a backend needs to train: nothing of Snakemake, nothing of the config file."""
+
+    model: ModelFacts
+    template: Template
+    settings: Slice  # backend, method, train; nulls are filled with the method's preset
+    renderer: Renderer
+    train: list[Row]  # of the method's first kind
+    valid: list[Row]
+    folder: Path  # of the rows: image paths in them are relative to it
+    checkpoints: Path  # folder of this combination of data and settings; the backend owns what is inside
+    save_request: Path  # touch this file to get a checkpoint now
+    metrics: Path  # the metrics.jsonl; trackers write into the same folder
+    adapters: Path  # folder to write the finished adapter (or, with train.adapter none, the whole model) to
+    resume: Path | None  # checkpoint to resume from
+    decisions: list[Decision]  # automatic choices before the backend took over
+    lengths: list[int] = field(default_factory=list)  # tokens of each training row, once the backend knows them
+    card: Path | None = None  # card.json of the data phase
+    choice: Choice | None = None  # where the backend chose what the config left open
+
+
+@dataclass
+class Result:
+    """What a backend hands back after the last step."""
+
+    device: str
+    dtype: str
+    steps: int
+    epochs: float
+    peak_memory_gb: float
+    trainable_parameters: int
+    train_rows: int
+    trained_tokens: int  # that carry loss in one epoch; 0 where no token does (a reward decides)
+    decisions: list[Decision] = field(default_factory=list)
+    probe: dict[str, float] = field(default_factory=dict)
+
+
+def change_settings(settings: Slice, changes: dict[str, Any]) -> Slice:
+    """The settings with other values in section ``train``."""
+    if not changes:
+        return settings
+    values = settings.dump()
+    return parse_slice(json.dumps({**values, "train": {**values["train"], **changes}}))
+
+
+def choose_epochs(plan: Plan) -> Decision:
+    """Epochs of the training: a number, or how many ``max_steps`` takes."""
+    train = plan.settings.train
+    if train.max_steps:
+        return Decision(name="epochs", value="as many as max_steps takes")
+    reason = (
+        f"config or preset of {plan.settings.method}"
+        if train.epochs
+        else f"until {TARGET_ROWS} rows were seen, 5 at most"
+    )
+    epochs = get_epochs(plan)
+    return Decision(name="epochs", value=int(epochs) if epochs.is_integer() else epochs, reason=reason)
+
+
+def get_epochs(plan: Plan) -> float:
+    """Epochs as set, or as many as show the model TARGET_ROWS rows (1 to 5)."""
+    epochs = plan.settings.train.epochs
+    return float(epochs or min(5, max(1, math.ceil(TARGET_ROWS / len(plan.train)))))
+
+
+def check_run(plan: Plan, steps: int) -> None:
+    """Look for problems that show only when rows and steps are counted; warnings are logged.
+
+    Raises:
+        GaslampError: with all problems that stop the training.
+    """
+    run = PlannedRun(plan.settings, parameters=plan.model.parameters, rows=len(plan.train), steps=steps)
+    problems = find_run_problems(run)
+    for problem in problems:
+        if not problem.blocking:
+            say(f"warning: {problem.cause}; {problem.fix}")
+    if blocking := [problem for problem in problems if problem.blocking]:
+        raise GaslampError(
+            "; ".join(problem.cause for problem in blocking), "; ".join(problem.fix for problem in blocking)
+        )
+
+
+def get_loss_error(step: int, loss: float, checkpoint: str) -> GaslampError:
+    """The error for a loss that is NaN or infinite.
+
+    Args:
+        step: optimizer step, from 1; 0 before the first.
+        loss: the value.
+        checkpoint: which checkpoint is kept, in words.
+    """
+    return GaslampError(
+        f"the loss became {loss} at step {step}; training stopped, {checkpoint}",
+        "lower train.learning_rate (a third of it), or raise train.warmup_steps",
+        "float16 overflowed: set train.dtype to bfloat16 or float32",
+    )
+
+
+def get_no_rows_error(max_length: int) -> GaslampError:
+    """The error for a training whose rows are all longer than ``train.max_length`` (tokens)."""
+    return GaslampError(
+        f"no training row is left: every one is longer than train.max_length = {max_length} tokens",
+        "raise train.max_length; data/card.json has the lengths of the rows",
+    )

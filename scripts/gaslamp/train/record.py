@@ -1,0 +1,75 @@
+"""train.json: what a finished training did, from its events and the backend's result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaslamp.core.contracts import Provenance, TrainFacts
+from gaslamp.core.events import get_history, read_events
+from gaslamp.core.files import sha256_path, sha256_text
+from gaslamp.train.method import merge_decisions
+
+if TYPE_CHECKING:
+    from gaslamp.train.plan import Plan, Result
+
+
+def build_facts(
+    plan: Plan, result: Result, metrics: Path, key: str, adapters: Path, provenance: Provenance
+) -> TrainFacts:
+    """The record of a training.
+
+    Args:
+        plan: as it trained, after any out-of-memory step.
+        result: of the backend.
+        metrics: the metrics.jsonl.
+        key: of this combination of data and settings in it.
+        adapters: folder of the finished weights.
+        provenance: begun before the training.
+    """
+    events = read_events(metrics, key)
+    steps = get_history(events)
+    losses = [step["loss"] for step in steps]
+    evals = [event["valid_loss"] for event in get_history(events, "eval")]
+    tail = losses[-max(1, len(losses) // 10) :]
+    seconds = sum(step["seconds"] for step in steps)
+    tokens = sum(step.get("tokens", 0) for step in steps)
+    starts = [event for event in events if event["event"] == "start"]
+    return TrainFacts(
+        backend=plan.settings.backend,
+        method=plan.settings.method,
+        device=result.device,
+        dtype=result.dtype,
+        decisions=merge_decisions(plan.decisions, result.decisions),
+        steps=result.steps,
+        epochs=result.epochs,
+        train_rows=result.train_rows,
+        trained_tokens=result.trained_tokens,
+        loss_first=losses[0],
+        loss_last=sum(tail) / len(tail),
+        valid_loss_first=evals[0] if evals else None,
+        valid_loss_last=evals[-1] if evals else None,
+        seconds=round(seconds, 1),
+        seconds_per_step=round(sorted(step["seconds"] for step in steps)[len(steps) // 2], 4),
+        tokens_per_second=round(tokens / seconds, 1) if seconds else 0.0,
+        peak_memory_gb=round(result.peak_memory_gb, 2),
+        probe=result.probe,
+        attempts=len(starts),
+        resumed_from=[event["resumed_from"] for event in starts if event["resumed_from"]],
+        trainable_parameters=result.trainable_parameters,
+        total_parameters=plan.model.parameters,
+        adapter_sha256=get_weights_hash(adapters),
+        settings=plan.settings.dump()["train"],
+        provenance=provenance,
+    )
+
+
+def get_weights_hash(folder: Path) -> str:
+    """sha256 of the adapter's tensors, or of the whole model's."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return sha256_path(files[0]) if len(files) == 1 else sha256_text("".join(sha256_path(file) for file in files))
+
+
+def get_folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

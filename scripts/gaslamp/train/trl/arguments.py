@@ -1,0 +1,115 @@
+"""Arguments of a trainer, its number of steps, the order of its rows, and counts of its tokens."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.core.processes import get_count
+from gaslamp.train.sampler import LengthSampler
+from gaslamp.train.trl.state import keep_random_state
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from gaslamp.train.plan import Plan
+    from gaslamp.train.types import Trainer, TrainSettings
+
+NEVER = 1_000_000_000  # a number of steps that no training reaches
+
+
+def get_arguments(plan: Plan, epochs: float) -> dict[str, Any]:
+    """What the config class of every trainer takes (transformers' TrainingArguments).
+
+    ``set_steps`` puts in the number of steps when the trainer knows its rows.
+    """
+    train = plan.settings.train
+    return {
+        "output_dir": str(plan.checkpoints),
+        "per_device_train_batch_size": train.batch_size,
+        "per_device_eval_batch_size": train.batch_size * 2,
+        "gradient_accumulation_steps": train.gradient_accumulation,
+        "max_steps": train.max_steps or -1,
+        "num_train_epochs": epochs,
+        "learning_rate": train.learning_rate,
+        "lr_scheduler_type": train.scheduler,
+        "warmup_steps": train.warmup_steps,
+        "adam_beta2": train.adam_beta2,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "gradient_checkpointing": train.gradient_checkpointing,
+        "optim": "adamw_torch",
+        "seed": train.seed,
+        "data_seed": train.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a NaN must be seen, not averaged away
+        "save_strategy": "steps" if train.save_steps else "no",
+        "save_steps": train.save_steps or NEVER,
+        "save_total_limit": 2,
+        "eval_strategy": "steps" if plan.valid else "no",
+        "eval_steps": NEVER,  # set_steps puts in the real number
+        "prediction_loss_only": True,
+        "report_to": train.report_to or "none",
+        "project": "gaslamp",
+        "run_name": plan.metrics.parent.name,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def set_steps(trainer: Trainer, train: TrainSettings) -> int:
+    """Put the number of optimizer steps into the trainer's arguments, and what depends on it; returns the number."""
+    args = trainer.args
+    steps = train.max_steps
+    if not steps:
+        with keep_random_state():
+            batches = len(trainer.get_train_dataloader())
+        steps = math.ceil(math.ceil(batches / args.gradient_accumulation_steps) * args.num_train_epochs)
+    args.max_steps = steps
+    args.warmup_steps = min(args.warmup_steps, max(1, steps // 2))
+    args.eval_steps = max(1, math.ceil(steps / 2))  # with the one before the first step: start, middle, end
+    args.save_steps = train.save_steps or steps
+    return int(steps)
+
+
+def set_batch(trainer: Trainer, batch_size: int, gradient_accumulation: int) -> None:
+    """Set another batch size for a trainer that did not begin yet.
+
+    Accelerate's own count of accumulation stays 1: transformers divides the loss itself.
+    """
+    args = trainer.args
+    args.per_device_train_batch_size, args.gradient_accumulation_steps = batch_size, gradient_accumulation
+    args.per_device_eval_batch_size = batch_size  # twice as many, as elsewhere, was not probed
+    trainer._train_batch_size = args.train_batch_size  # type: ignore[attr-defined]
+
+
+def use_length_sampler(trainer: Trainer, lengths: list[int], train: TrainSettings) -> None:
+    """Put rows of similar length together, the same after a resume; a trainer with a sampler of its own keeps it."""
+    from transformers import Trainer as BaseTrainer
+
+    if type(trainer)._get_train_sampler is BaseTrainer._get_train_sampler:  # type: ignore[attr-defined]
+        sampler = LengthSampler(lengths, train.batch_size * train.gradient_accumulation * get_count(), train.seed)
+        trainer._get_train_sampler = lambda dataset=None: sampler  # type: ignore[attr-defined]
+
+
+def get_lengths(dataset: Dataset, columns: set[str]) -> list[int]:
+    """Tokens of each row, all its sequences together; zeros where a collator makes the tokens later."""
+    names = ["input_ids"] if "input_ids" in columns else sorted(name for name in columns if name.endswith("_ids"))
+    lengths = [0] * len(dataset)
+    for name in names:
+        lengths = [length + len(ids or ()) for length, ids in zip(lengths, dataset[name], strict=True)]
+    return lengths
+
+
+def count_rows(dataset: Dataset, columns: set[str]) -> int:
+    """Rows of the data that a trainer's data set holds: a packed row has several."""
+    return sum(len(found) for found in dataset["seq_lengths"]) if "seq_lengths" in columns else len(dataset)
+
+
+def count_trained(dataset: Dataset, columns: set[str]) -> int:
+    """Tokens of a data set that carry loss; 0 where the columns do not say it."""
+    labelled = columns & {"labels", "chosen_labels", "rejected_labels"}
+    if labelled:
+        return sum(label != -100 for name in labelled for labels in dataset[name] for label in labels)
+    names = columns & {"chosen_ids", "rejected_ids", "completion_ids"}
+    return sum(len(ids) for name in names for ids in dataset[name])
