@@ -1,4 +1,4 @@
-"""What the other rooms read of a backend plug-in: its flags and its words, with the defaults of one that leaves them out.
+"""What the other rooms read of a backend plug-in: its flags and words, with the defaults where it leaves them out.
 
 A backend (``train/backends/<name>.py``) is where and with what a model is trained; it is found by name through the
 registry. ``gaslamp.train.protocols.Backend`` documents every attribute. No list of backend names stands anywhere else.
