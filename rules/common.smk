@@ -310,8 +310,9 @@ def start_run():
 
 
 def show_summary():
-    """Print the closing table."""
-    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN], check=False)
+    """Print the closing table; after `make deploy` without the next command, which is under way."""
+    flags = ["--no-next"] if "deploy" in sys.argv else []
+    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, *flags], check=False)
 
 
 def show_failure():

@@ -11,8 +11,12 @@ def main() -> None:
     parser = get_parser(__doc__)
     parser.add_argument("--run", required=True, help="name of the run")
     parser.add_argument("--failed", action="store_true", help="the run stopped: print where and why, and how to go on")
+    parser.add_argument("--no-next", action="store_true", help="leave out the next command")
     args = parser.parse_args()
-    (show_failure if args.failed else show_summary)(args.run, get_console())
+    if args.failed:
+        show_failure(args.run, get_console())
+    else:
+        show_summary(args.run, get_console(), is_next_shown=not args.no_next)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import yaml
 from gaslamp.config.load import load_config
 from gaslamp.config.slices import get_slice, load_slice, write_merged
 from gaslamp.core.console import get_step_name
+from gaslamp.memory.hints import PHASE_NAMES
 
 PROBE = """
 include: "Snakefile"
@@ -208,3 +209,18 @@ def test_merged_config_keeps_every_value(tmp_path: Path) -> None:
 
     assert yaml.safe_load(file.read_text(encoding="utf-8")) == values
     assert write_merged(values, tmp_path) == file and len(list(tmp_path.iterdir())) == 1
+
+
+def test_phases_have_one_number_everywhere() -> None:
+    """The Snakefile's header, the rule files, the README's table and the hints of the reflection."""
+    header = (tiny.ROOT / "workflow/Snakefile").read_text(encoding="utf-8").split("\n\n")[0]
+    phases = {name: int(number) for number, name in re.findall(r"^#   (\d) (\w+) ", header, re.MULTILINE)}
+    assert list(phases.values()) == list(range(9))
+    for file in (tiny.ROOT / "rules").glob("*.smk"):
+        if file.stem != "common":
+            name = "train" if file.stem == "remote" else file.stem
+            first = file.read_text(encoding="utf-8").splitlines()[0]
+            assert first.startswith(f"# Phase {phases[name]}, {name}"), first
+    table = re.findall(r"^\| (\d) (\w+) \|", (tiny.ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: int(number) for number, name in table} == phases
+    assert {name: phases[name] for name in PHASE_NAMES.values()} == {name: n for n, name in PHASE_NAMES.items()}

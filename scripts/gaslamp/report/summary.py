@@ -141,8 +141,14 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
             console.print(Text(f"{what:16} {path}"), soft_wrap=True)
 
 
-def show_summary(run: str, console: Console) -> None:
-    """Print the result of ``run`` in the project of the working directory; what does not exist is left out."""
+def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None:
+    """Print the result of ``run`` in the project of the working directory; what does not exist is left out.
+
+    Args:
+        run: name of the run.
+        console: where to print.
+        is_next_shown: whether the next command is printed: make deploy.
+    """
     from rich.text import Text
 
     outputs = Path("outputs") / run
@@ -164,7 +170,7 @@ def show_summary(run: str, console: Console) -> None:
         )
     _print_times(console, read_attempts(Path("logs/phases.jsonl")))
     _print_paths(console, run, ladder)
-    if ladder and parity:
+    if ladder and parity and is_next_shown:
         console.print()
         console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
