@@ -41,8 +41,8 @@ def get_working_set(total_gb: float, device: Mapping[str, Any] | None = None) ->
 
     Args:
         total_gb: unified memory.
-        device: from read_device; ``None`` or without the figure: Apple's rule is taken, two thirds up to 36 GB and three
-            quarters above (calculated).
+        device: from read_device; ``None`` or without the figure: Apple's rule is taken, two thirds up to 36 GB and
+            three quarters above (calculated).
     """
     reported = (device or {}).get("max_recommended_working_set_size")
     if reported:
@@ -102,7 +102,10 @@ def get_mlx_need(shape: Shape, train: MemorySettings, sequences: int = 1) -> dic
 
 
 def get_largest(total_gb: float, train: MemorySettings, sequences: int = 1) -> str | None:
-    """The largest of SIZES that trains with these settings in a Mac of ``total_gb``; ``None``: not even the smallest."""
+    """The largest of SIZES that trains with these settings in a Mac of ``total_gb``.
+
+    ``None``: not even the smallest.
+    """
     room = get_working_set(total_gb)[0]
     fitting = [name for name, shape in SIZES.items() if sum(get_mlx_need(shape, train, sequences).values()) <= room]
     return fitting[-1] if fitting else None

@@ -1,8 +1,8 @@
 """Memory of an NVIDIA GPU that a training takes, calculated part by part before anything is loaded.
 
 The constants of the activations fit the figures that docs/hardware.md measured on an H100
-(tests/unit/environment/test_gpu_memory.py holds the sums to within 12 % of each). Without checkpointing nothing was measured;
-the probe step corrects what is calculated.
+(tests/unit/environment/test_gpu_memory.py holds the sums to within 12 % of each). Without checkpointing nothing was
+measured; the probe step corrects what is calculated.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from gaslamp.environment.memory_estimate import MemorySettings, Shape, get_adapt
 
 CONTEXT_GB = 0.6  # CUDA itself and its kernels, which no allocator counts (calculated, not measured)
 BITS_4 = 4 + 8 / 64 + 32 / (64 * 256)
-"""Bits of a weight in NF4: 4, an 8-bit scale for each block of 64, and a 32-bit one for 256 of these (double quantization)."""
+"""Bits of a weight in NF4: 4, an 8-bit scale for each block of 64, a 32-bit one for 256 scales."""
 BITS = {"none": 16.0, "8bit": 8.0, "4bit": BITS_4}
 INSIDE = {"unsloth": 10.0, "trl": 20.0}
 """Bytes for each token and unit of width (hidden + inner) in the backward pass of one layer, gradients included."""
 KEPT = {"unsloth": 9.0, "trl": 13.0}
 """The same of a layer whose activations are kept for the backward pass: no checkpointing. Calculated, not measured."""
 LOSS_TOKENS = {"unsloth": 128, "trl": 256}
-"""Tokens whose logits are in memory at once where the loss is chunked: TRL's chunks, and what fits Unsloth's figures."""
+"""Tokens whose logits are in memory at once where the loss is chunked: TRL's chunks; Unsloth's value is fitted."""
 LOSS_BYTES = 12  # of a logit: itself, its softmax and its gradient, float32
 
 
 def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: object = None) -> dict[str, float]:
     """GB by part at the fullest moment of a training step on one GPU.
 
-    weights      2 bytes; 4 bit: see BITS_4. Embedding and output stay 16 bit (plain TRL holds them in 32 bit with quantized weights)
-    adapter      its parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
-    all weights  instead of it with train.adapter none: x 4 bytes (16-bit gradients, two 8-bit moments)
-    reference    a second copy, for a method that compares with the untrained model while all weights change
-    activations  INSIDE for one layer, and with checkpointing the 16-bit input of each layer (Unsloth moves these to the main
+    weights      2 bytes; 4 bit: see BITS_4. Embedding and output stay 16 bit (plain TRL holds them in 32 bit with
+    quantized weights) adapter      its parameters x 16 bytes (weight, gradient, two AdamW moments, float32) all weights
+    instead of it with train.adapter none: x 4 bytes (16-bit gradients, two 8-bit moments) reference    a second copy,
+    for a method that compares with the untrained model while all weights change activations  INSIDE for one layer, and
+    with checkpointing the 16-bit input of each layer (Unsloth moves these to the main
                  memory); KEPT for each layer without it
     logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens
     buffers      the largest matrix in 16 bit, where weights are quantized

@@ -117,13 +117,13 @@ def get_memory_need(
 
     weights      parameters x 4 bytes (2 for a 16-bit train.dtype)
     adapter      adapter parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
-    all weights  instead of it with train.adapter none: parameters x 12 bytes (gradient and two moments; 3 x 2 in 16 bit)
-    reference    a second copy of the weights, for a method that compares with the untrained model while all weights change
-    activations  tokens x layers x hidden x 68 bytes (halved in 16 bit); with checkpointing only the layers' borders
-    logits       tokens x vocabulary x 12 bytes (logits, their softmax and their gradient, float32)
-    runtime      Python, torch, transformers
-    toolchain    the compiler that builds llama.cpp at the same time, when it has to
-    where tokens = batch_size x max_length x the sequences of a row (2 for pairs of answers: SEQUENCES of the method).
+    all weights  instead of it with train.adapter none: parameters x 12 bytes (gradient and two moments; 3 x 2 in 16
+    bit) reference    a second copy of the weights, for a method that compares with the untrained model while all
+    weights change activations  tokens x layers x hidden x 68 bytes (halved in 16 bit); with checkpointing only the
+    layers' borders logits       tokens x vocabulary x 12 bytes (logits, their softmax and their gradient, float32)
+    runtime      Python, torch, transformers toolchain    the compiler that builds llama.cpp at the same time, when it
+    has to where tokens = batch_size x max_length x the sequences of a row (2 for pairs of answers: SEQUENCES of the
+    method).
     Measured with batch_size 4: 2.7 GB on rows of at most 130 tokens; this formula says 2.5.
 
     Args:

@@ -1,8 +1,9 @@
-"""What a training on an NVIDIA GPU starts with where the config leaves it open: from GPU, model and lengths of the rows.
+"""Settings that the config leaves open for a training on an NVIDIA GPU, chosen by GPU, model and lengths of the rows.
 
-``choose`` calculates before anything is loaded; fit_batch corrects the batch size by measured steps. Both keep the effective batch
-size of the config, so that the choice changes how fast a training is, not what it learns (packing and 4 bit aside, which are
-taken for a reason that is recorded). Values that the config sets are never changed: only what ``train.choose`` lists.
+``choose`` calculates before anything is loaded; fit_batch corrects the batch size by measured steps. Both keep the
+effective batch size of the config, so that the choice changes how fast a training is, not what it learns (packing and 4
+bit aside, which are taken for a reason that is recorded). Values that the config sets are never changed: only what
+``train.choose`` lists.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def choose(train: TrainSettings, shape: Shape, method: object, gpu: Gpu, lengths
 def get_open(train: TrainSettings, method: object, is_multimodal: bool, quantized: bool = False) -> list[str]:
     """The names in train.choose that can be judged for a method.
 
-    The batch size is no free choice where rows of a batch are compared with each other or sampled together (embedding, grpo and
-    its family), and how much memory images take is not known before they are read.
+    The batch size is no free choice where rows of a batch are compared with each other or sampled together (embedding,
+    grpo and its family), and how much memory images take is not known before they are read.
 
     Args:
         train: settings with ``choose``.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gaslamp.train.types import TrainSettings
 
 RECOMPUTED = {"lora": 1.5, "none": 4 / 3}
-"""Cost of gradient checkpointing: 6 instead of 4 operations for each weight and token with frozen weights, 8 instead of 6 else."""
+"""Cost of gradient checkpointing: with frozen weights 6 operations a weight and token instead of 4, else 8 for 6."""
 SAVED_PADDING = 0.1  # share of the computed tokens: less is not worth packing
 
 
@@ -31,7 +31,8 @@ class MemoryUse:
         share = self.need_gb / self.room_gb if self.room_gb else 0.0
         text = f"{self.need_gb:.1f} GB of {self.room_gb:.1f} calculated ({100 * share:.0f} %)"
         if self.need_gb > self.limit_gb:
-            text += f", which is over {self.limit_gb:.1f} GB: nothing smaller is possible; the probe step shows whether it fits"
+            text += f", which is over {self.limit_gb:.1f} GB: nothing smaller is possible"
+            text += "; the probe step shows whether it fits"
         return text
 
 

@@ -47,7 +47,7 @@ def find_checkpoint(folder: Path, check: Callable[[Path], str | None] | None = N
 
 
 def check_checkpoint(checkpoint: Path) -> str | None:
-    """What makes a checkpoint unusable, or ``None``: missing files, unreadable tensors, or another step than its name."""
+    """What makes a checkpoint unusable, or ``None``: missing files, unreadable tensors, a step other than its name."""
     from safetensors import SafetensorError, safe_open
 
     weights = sorted(checkpoint.glob("*.safetensors"))

@@ -1,4 +1,4 @@
-"""What the training checks in the config before anything runs: the method's options, the adapter, rewards, interpreter."""
+"""What training checks in the config before anything runs: the method's options, the adapter, rewards, interpreter."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def estimate_gpu_memory(shape: Shape, settings: Slice, system: Mapping[str, Any]
     if choice.need_gb <= choice.limit_gb:
         return MemoryFit("fits", choice.parts, free, kind, decisions)
     cause = (
-        f"GPU memory: {choice.need_gb:.1f} GB needed ({describe_parts(choice.parts)}), {free:.1f} of {total:.1f} GB free on "
-        f"{found['name']}; calculated"
+        f"GPU memory: {choice.need_gb:.1f} GB needed ({describe_parts(choice.parts)}), "
+        f"{free:.1f} of {total:.1f} GB free on {found['name']}; calculated"
     )
     ways = [] if train.quantization != "none" or "quantization" in open_ else ["train.quantization: 4bit"]
     if not train.gradient_checkpointing and "gradient_checkpointing" not in open_:
@@ -149,7 +149,7 @@ def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> list[Decision]
 
 
 def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
-    """The model as transformers loads it, quantized by bitsandbytes where set, and the adapter's config for the trainer."""
+    """The model as transformers loads it, quantized by bitsandbytes where set, and the adapter's config."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 

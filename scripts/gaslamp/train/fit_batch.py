@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LEAST, MOST = 0.85, 0.92
-"""Share of the free memory that a training should take where it can use it; above, a batch of another shape could run out."""
+"""Share of the free memory that a training should take where it can use it.
+
+Above, a batch of another shape could run out.
+"""
 PROBES = 4  # measured steps at most, before the first one of the training
 
 
@@ -30,7 +33,7 @@ class Fit:
 def fit_batch(
     measure: Callable[[int], float | None], sizes: list[int], start: int, base_gb: float, room_gb: float
 ) -> Fit | None:
-    """The largest batch size whose measured peak stays within MOST of the memory, found by at most PROBES measured steps.
+    """The largest batch size whose measured peak stays within MOST of the memory, found by at most PROBES steps.
 
     How much a row takes follows from the probes: the next size is the largest that should fit by it.
 

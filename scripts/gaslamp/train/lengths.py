@@ -29,7 +29,10 @@ class Lengths:
 
     @staticmethod
     def from_card(card: dict[str, Any], max_length: int) -> Lengths:
-        """From data/card.json, whose histogram has every row in bins; rows over ``max_length`` tokens are left out of a training."""
+        """From data/card.json, whose histogram has every row in bins.
+
+        Rows over ``max_length`` tokens are left out of a training.
+        """
         rows, longest = int(card["rows"]["train"]), int(card["tokens"]["total"]["max"])
         bins = [
             (min(entry["to"] - 1, longest), entry["rows"]) for entry in card["histogram"] if entry["from"] < max_length

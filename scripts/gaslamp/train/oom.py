@@ -1,8 +1,8 @@
 """When memory runs out in training: what to try next, in the order in which it costs least.
 
-gradient checkpointing -> batch size 1 with gradient accumulation -> shorter rows -> 4-bit base -> a smaller model. The first two
-change the result by rounding only, so that a checkpoint can be resumed; the third leaves rows out; the last two are never
-taken automatically, unless the config left the value open.
+gradient checkpointing -> batch size 1 with gradient accumulation -> shorter rows -> 4-bit base -> a smaller model. The
+first two change the result by rounding only, so that a checkpoint can be resumed; the third leaves rows out; the last
+two are never taken automatically, unless the config left the value open.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def get_steps_down(
         steps.append(StepDown("checkpointing", text, {"gradient_checkpointing": True}))
     if train["batch_size"] > 1 and not batch_is_loss:
         effective = train["batch_size"] * train["gradient_accumulation"]
-        text = f"train.batch_size: 1 with gradient_accumulation: {effective} (the same effective batch size, one row at a time)"
+        same = "the same effective batch size, one row at a time"
+        text = f"train.batch_size: 1 with gradient_accumulation: {effective} ({same})"
         steps.append(StepDown("one row at a time", text, {"batch_size": 1, "gradient_accumulation": effective}))
     longest = min(train["max_length"], max(lengths, default=0) or train["max_length"])
     shorter = max(SHORTEST, longest // 2)

@@ -55,7 +55,8 @@ def encode_answer(
 ) -> tuple[list[int], list[int]]:
     """Ids of the prompt, and ids of the answer with the token that ends it, as the recorded template renders them.
 
-    Earlier assistant turns are context. In an answer of several turns (tool calls) everything from its first turn on is answer.
+    Earlier assistant turns are context. In an answer of several turns (tool calls) everything from its first turn on is
+    answer.
     """
     encoded = renderer.encode([*prompt, *answer], tools)
     starts = [n for n, trained in enumerate(encoded.trained) if trained and (n == 0 or not encoded.trained[n - 1])]
@@ -64,7 +65,10 @@ def encode_answer(
 
 
 def encode_pairs(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:
-    """``prompt_ids``, ``chosen_ids``, ``rejected_ids`` of each row; a row with a side over ``train.max_length`` is left out."""
+    """``prompt_ids``, ``chosen_ids``, ``rejected_ids`` of each row.
+
+    A row with a side over ``train.max_length`` is left out.
+    """
     result = []
     for row in rows:
         prompt, chosen = encode_answer(context.renderer, row["prompt"], row["chosen"], row.get("tools"))

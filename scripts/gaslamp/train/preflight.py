@@ -1,4 +1,4 @@
-"""The training part of the preflight: the method on this backend, its settings, memory, checkpoints on disk, trackers."""
+"""The training part of the preflight: the method on this backend, settings, memory, checkpoints on disk, trackers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKPOINTS = 2  # kept at a time
 
 
 def check_training(request: Request, found: Findings) -> None:
-    """Everything that would stop a training, or make it slow or pointless, as far as it is known before the first step."""
+    """Find what would stop a training, or make it slow or pointless, as far as it is known before the first step."""
     settings, shape = request.settings, request.shape
     backend = get_backend(settings.backend)
     if settings.method not in backend.METHODS:
@@ -61,7 +61,10 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
 
 
 def check_memory(request: Request, shape: Shape, found: Findings) -> None:
-    """How the training fits the memory, as its backend estimates it; without an estimate the main memory is reported."""
+    """How the training fits the memory, as its backend estimates it.
+
+    Without an estimate the main memory is reported.
+    """
     settings, system = request.settings, request.system
     builds_toolchain = "toolchain" in found.disk
     if estimate_memory := getattr(get_backend(settings.backend), "estimate_memory", None):

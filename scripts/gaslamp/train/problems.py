@@ -1,9 +1,9 @@
 """What makes a training fail or learn little, in one place, each with its reason.
 
-The preflight looks for such problems with what the config says, and so does the training before its first step, when rows and
-steps are counted. What the config cannot express needs no rule here: there is no key for a paged optimizer, the bias of an
-adapter is never trained; too long rows, the end token of answers and the padding token are checked where they are made (data
-phase, template).
+The preflight looks for such problems with what the config says, and so does the training before its first step, when
+rows and steps are counted. What the config cannot express needs no rule here: there is no key for a paged optimizer,
+the bias of an adapter is never trained; too long rows, the end token of answers and the padding token are checked where
+they are made (data phase, template).
 """
 
 from __future__ import annotations
@@ -61,15 +61,15 @@ def _find_common(run: PlannedRun) -> Iterator[Problem]:
     if train.dtype == "float16" and train.adapter == "none":
         yield Problem(
             True,
-            "train.dtype is float16 with train.adapter none: small updates of 16-bit weights are rounded away, and the loss "
-            "overflows",
+            "train.dtype is float16 with train.adapter none: small updates of 16-bit weights are rounded away, and the "
+            "loss overflows",
             "set train.dtype: float32 (or bfloat16 on a GPU), or train.adapter: lora",
         )
     if train.adapter == "none" and train.learning_rate > 5e-4 and (run.parameters or 0) > 5e7:
         yield Problem(
             False,
-            f"train.learning_rate is {train.learning_rate:g} with train.adapter none: such a rate suits an adapter and damages a "
-            "whole model",
+            f"train.learning_rate is {train.learning_rate:g} with train.adapter none: such a rate suits an adapter and "
+            "damages a whole model",
             "leave learning_rate null for the method's preset, typical 1e-6 to 1e-4",
         )
     if train.packing and train.max_length < 128:

@@ -1,8 +1,9 @@
 """What training calls: the contracts of methods and backends.
 
-A method (``methods/<name>.py``) is one way to learn from rows; a backend (``backends/<name>.py``) is where and with what a
-model is trained. Both are modules, found by file name. Attributes that a protocol below marks as optional need not stand in a
-plug-in: the functions of gaslamp.config.methods, gaslamp.config.backends and gaslamp.report.methods give their defaults.
+A method (``methods/<name>.py``) is one way to learn from rows; a backend (``backends/<name>.py``) is where and with
+what a model is trained. Both are modules, found by file name. Attributes that a protocol below marks as optional need
+not stand in a plug-in: the functions of gaslamp.config.methods, gaslamp.config.backends and gaslamp.report.methods give
+their defaults.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from gaslamp.train.problems import PlannedRun, Problem
 from gaslamp.train.types import Columns, Trainer
 
 Loaded = tuple[object, object]
-"""A loaded model and the LoraConfig that the trainer should apply; ``None`` for one that carries its adapter, or needs none."""
+"""A loaded model and the LoraConfig that the trainer should apply.
+
+``None`` for one that carries its adapter, or needs none.
+"""
 
 
 class Method(Protocol):
@@ -73,8 +77,10 @@ class Method(Protocol):
     # Optional functions:
     #   load_model(path, dtype) -> model                              instead of a causal language model
     #   prepare_row(row, plan) -> row                                 data phase: what no other method needs
-    #   get_probe_batch(trainer, rows) -> batch or None               where the collator does not make what compute_loss takes
-    #   find_setting_problems(train) -> [(path below train, text)]    settings that contradict each other; read with the config
+    #   get_probe_batch(trainer, rows) -> batch or None               where the collator does not make what compute_loss
+    # takes
+    #   find_setting_problems(train) -> [(path below train, text)]    settings that contradict each other; read with the
+    # config
     #   find_run_problems(run) -> [Problem]                           once rows, steps or the model's size are known
     #   save(trainer, folder)                                         instead of save_pretrained
     #   finish(folder)                                                changes the merged folder

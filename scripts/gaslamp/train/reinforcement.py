@@ -1,4 +1,4 @@
-"""What the methods that learn from rewards share: rows, settings, rewards, samples for the screens, and GRPO's trainer."""
+"""What the methods that learn from rewards share: rows, settings, rewards, samples, and GRPO's trainer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METRICS = (
     "grad_norm",
 )
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
-"""8 completions of one prompt in a forward pass, 4 prompts a step: batch 1, accumulation 4, generations 8 in other tools."""
+"""8 completions of one prompt in a forward pass, 4 prompts a step: elsewhere batch 1, accumulation 4, generations 8."""
 
 LEAST_PARAMETERS, LEAST_ROWS, WANTED_ROWS, WANTED_STEPS = 1_500_000_000, 10, 500, 300
 
@@ -104,7 +104,7 @@ class GrpoSettings(GroupSettings):
     )
     fast_inference: bool = Field(
         False,
-        description="Sample completions with vLLM on the GPU that trains: profile cuda with Unsloth, and vllm installed.",
+        description="Sample completions with vLLM on the GPU that trains; needs profile cuda, Unsloth and vllm.",
     )
 
 
@@ -114,13 +114,16 @@ def validate(row: Row) -> list[str]:
 
 
 def find_setting_problems(train: TrainSettings) -> list[tuple[tuple[str, ...], str]]:
-    """What cannot work in a ``train`` section whose nulls are filled: (path below train, message); checked with the config."""
+    """What cannot work in a ``train`` section whose nulls are filled: (path below train, message).
+
+    Checked with the config.
+    """
     problems: list[tuple[tuple[str, ...], str]] = []
     if not train.rewards:
         problems.append(
             (
                 ("rewards",),
-                "nothing would be rewarded: list at least one, for instance {name: exact_answer}; docs/rewards.md has all",
+                "nothing would be rewarded: list at least one, such as {name: exact_answer}; docs/rewards.md has all",
             )
         )
     group, batch = train.options.get("num_generations"), train.batch_size * train.gradient_accumulation
@@ -128,8 +131,8 @@ def find_setting_problems(train: TrainSettings) -> list[tuple[tuple[str, ...], s
         problems.append(
             (
                 ("options", "num_generations"),
-                f"batch_size {train.batch_size} x gradient_accumulation {train.gradient_accumulation} = {batch} completions in a "
-                f"step do not divide into groups of {group}",
+                f"batch_size {train.batch_size} x gradient_accumulation {train.gradient_accumulation} = "
+                f"{batch} completions in a step do not divide into groups of {group}",
             )
         )
     return problems
@@ -172,7 +175,10 @@ def find_run_problems(run: PlannedRun) -> Iterator[Problem]:
 
 
 def get_samples(context: Context, rows: list[Row]) -> list[Columns]:
-    """Rows of a data set for TRL: the prompt as messages, and the whole row as JSON for rewards. Too long prompts are left out."""
+    """Rows of a data set for TRL: the prompt as messages, and the whole row as JSON for rewards.
+
+    Too long prompts are left out.
+    """
     result: list[Columns] = []
     for row in rows:
         if (
@@ -182,8 +188,8 @@ def get_samples(context: Context, rows: list[Row]) -> list[Columns]:
             result.append({"prompt": row["prompt"], "row": json.dumps(row, ensure_ascii=False)})
     if rows and not result:
         raise GaslampError(
-            f"no prompt leaves room for {context.options.max_completion_length} tokens of completion within train.max_length "
-            f"{context.settings.train.max_length}",
+            f"no prompt leaves room for {context.options.max_completion_length} tokens of completion within "
+            f"train.max_length {context.settings.train.max_length}",
             "raise train.max_length, or lower train.options.max_completion_length",
         )
     return result
@@ -250,8 +256,8 @@ def get_grpo_trainer(context: Context, **own: object) -> Trainer:
 def add_samples(trainer_class: type, context: Context) -> type:
     """A subclass of GRPOTrainer or RLOOTrainer with our prompts, order and samples.
 
-    The recorded template renders prompts. Their order depends on seed and epoch alone: TRL's depends on the forward passes that this
-    process made, so that a resume got other prompts. Samples are written as events.
+    The recorded template renders prompts. Their order depends on seed and epoch alone: TRL's depends on the forward
+    passes that this process made, so that a resume got other prompts. Samples are written as events.
     """
 
     class Sampling(trainer_class):  # type: ignore[misc]

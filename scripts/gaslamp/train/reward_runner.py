@@ -1,7 +1,7 @@
 """Rewards of a project: found by name, checked before training, run in a process of their own, summed by weight.
 
-Training and evaluation both use this. A reward that raises, hangs, crashes or returns something else than finite numbers stops the
-run with the row, the completion and the line of the reward.
+Training and evaluation both use this. A reward that raises, hangs, crashes or returns something else than finite
+numbers stops the run with the row, the completion and the line of the reward.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
         settings: entries with ``name`` and optionally ``weight`` (1), ``options`` and ``label``.
 
     Raises:
-        GaslampError: all that is wrong with them at once: unknown names and options, doubled labels, weights that are all 0.
+        GaslampError: all that is wrong with them at once: unknown names and options, doubled labels, weights that are
+            all 0.
     """
     rewards, problems = [], []
     for entry in settings:
@@ -224,7 +225,10 @@ class Scorer:
         return scores
 
     def get_functions(self) -> list[RewardFunction]:
-        """One function for each reward, as TRL's trainers take them; the data set needs a column ``row`` with the row as JSON."""
+        """One function for each reward, as TRL's trainers take them.
+
+        The data set needs a column ``row`` with the row as JSON.
+        """
 
         def bind(reward: Reward) -> RewardFunction:
             def function(

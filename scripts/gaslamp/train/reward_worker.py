@@ -1,4 +1,6 @@
-"""The process in which rewards run: rows come in as JSON lines, scores go out, one line each. Started by gaslamp.train.reward_runner.
+"""The process in which rewards run: rows come in as JSON lines, scores go out, one line each.
+
+Started by gaslamp.train.reward_runner.
 
 A reward that hangs, crashes or uses up the memory does that here, and not in the training.
 """
@@ -61,8 +63,8 @@ def _score(module: ModuleType, request: dict[str, Any], send: Callable[..., None
             found = len(scores) if hasattr(scores, "__len__") else None
             if found != len(rows):
                 raise ValueError(
-                    f"score_all returned {type(scores).__name__ if found is None else found} for {len(rows)} completions: it must "
-                    "return a list with one number for each"
+                    f"score_all returned {type(scores).__name__ if found is None else found} for {len(rows)} "
+                    "completions: it must return a list with one number for each"
                 )
         else:
             scores = (module.score(*what, **options) for what in zip(prompts, completions, rows, strict=True))

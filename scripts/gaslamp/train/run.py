@@ -1,4 +1,4 @@
-"""Training, whatever the backend: the plan, resuming, the steps after an out-of-memory error, the adapter and train.json."""
+"""Training with any backend: the plan, resuming, the steps after an out-of-memory error, the adapter, train.json."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ def train_model(
             if other.is_dir() and other != folder:
                 shutil.rmtree(other)
     say(
-        f"loss {record.loss_first:.3f} -> {record.loss_last:.3f} in {record.steps} steps, {get_duration(record.seconds)}; "
-        f"adapter {get_size(get_folder_size(adapters))}"
+        f"loss {record.loss_first:.3f} -> {record.loss_last:.3f} in {record.steps} steps, "
+        f"{get_duration(record.seconds)}; adapter {get_size(get_folder_size(adapters))}"
     )
 
 
 def _train_within_memory(backend: Backend, plan: Plan, events: Events) -> Result:
-    """Train; where memory runs out, take the next step down when train.on_oom is ``adapt``, or when gaslamp chose the value.
+    """Train; where memory runs out, take the next step down if train.on_oom is ``adapt`` or gaslamp chose the value.
 
     What was changed is kept in the folder of the checkpoints: after a kill the same command begins with it.
     """

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 class LengthSampler:
     """Yields row indices so that each run of ``batch_size`` has rows of similar length: less padding to compute.
 
-    The order depends on seed and epoch alone. transformers' own sampler takes numbers from PyTorch's global random state, so
-    that one evaluation before the first step, or a resume, gave other batches and another loss; it also trains each
-    stretch of rows from the longest to the shortest.
+    The order depends on seed and epoch alone. transformers' own sampler takes numbers from PyTorch's global random
+    state, so that one evaluation before the first step, or a resume, gave other batches and another loss; it also
+    trains each stretch of rows from the longest to the shortest.
 
     Args:
         lengths: tokens of each row.

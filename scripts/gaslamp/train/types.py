@@ -12,7 +12,7 @@ Columns = dict[str, Any]
 
 
 class TrainSettings(MemorySettings, Protocol):
-    """Section ``train`` of the config with the method's preset filled in: no value below is null unless its type says so."""
+    """Section ``train`` of the config with the method's preset filled in."""
 
     learning_rate: float
     epochs: float | None
@@ -58,7 +58,7 @@ class Tokenizer(Protocol):
 
 
 class Trainer(Protocol):
-    """What the TRL engine uses of a trainer (transformers.Trainer and what TRL and sentence-transformers make of it)."""
+    """What the TRL engine uses of a trainer (transformers.Trainer and its subclasses)."""
 
     args: Any  # TrainingArguments
     model: Any  # torch.nn.Module

@@ -1,4 +1,4 @@
-"""Observes a running training: writes events and progress lines, asks for checkpoints, and notices every reason to stop."""
+"""Observes a running training: writes events and progress, requests checkpoints, notices every reason to stop."""
 
 from __future__ import annotations
 

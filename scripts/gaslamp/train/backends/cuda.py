@@ -1,4 +1,4 @@
-"""Train on an NVIDIA GPU: with Unsloth's kernels, or with plain TRL and PEFT when the config says so, never silently."""
+"""Train on an NVIDIA GPU: with Unsloth's kernels, or with plain TRL and PEFT where the config says so."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
     if train.quantization != "none" and get_artefact(settings.method) != "causal_lm":
         problems.append(
             (
-                f"train.quantization: {train.quantization} is for models that write text; {settings.method} makes another kind",
+                f"train.quantization: {train.quantization} is for language models, {settings.method} trains none",
                 "set train.quantization: none",
             )
         )

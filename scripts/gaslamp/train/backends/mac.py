@@ -1,4 +1,7 @@
-"""Train on Apple silicon with MLX, through mlx-lm's trainer, in an environment of its own. Runs on Linux too, on the processor."""
+"""Train on Apple silicon with MLX, through mlx-lm's trainer, in an environment of its own.
+
+Runs on Linux too, on the processor.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ REFUSED = {
 
 
 def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What this machine lacks for this backend, each with what to use instead. Linux has all: MLX computes on its processor."""
+    """What this machine lacks for this backend, each with what to use instead.
+
+    Linux has all: MLX computes on its processor.
+    """
     if system["is_apple_silicon"] or (system["os"] == "Linux" and system["arch"] in ("x86_64", "aarch64")):
         return []
     here = f"{system['os']} {system['arch']}"
@@ -54,7 +60,8 @@ def find_machine_warnings(system: Mapping[str, Any]) -> list[str]:
     if system["is_apple_silicon"]:
         return []
     return [
-        f"this is {system['os']}, no Mac: MLX computes on the processor, slower than snakemake --profile cpu does; good for a try of the same files"
+        f"this is {system['os']}, no Mac: MLX computes on the processor, slower than snakemake --profile cpu; "
+        "it makes the same files, which is good for a test"
     ]
 
 
@@ -110,7 +117,10 @@ def estimate_memory(
 
 
 def find_model_problems(settings: Slice, folder: Path | None) -> list[tuple[str, str]]:
-    """Why MLX does not train a base model that is on this machine already, with what to do; else the training says it."""
+    """Why MLX does not train a base model that is on this machine already, with what to do.
+
+    Else the training says it.
+    """
     from gaslamp.config.methods import is_multimodal
     from gaslamp.core.files import read_json
     from gaslamp.train.mlx.vision_support import find_problem
@@ -132,7 +142,8 @@ def prepare_process(settings: Slice) -> Decision:
 def load_openblas() -> str:
     """Load the system's OpenBLAS on Linux before the reference BLAS of mlx-cpu, which is 30 times slower.
 
-    The dynamic linker looks a symbol up in globally loaded libraries first: the same as LD_PRELOAD, without a new process.
+    The dynamic linker looks a symbol up in globally loaded libraries first: the same as LD_PRELOAD, without a new
+    process.
 
     Returns:
         What was done, for train.json; empty: nothing.
@@ -167,7 +178,8 @@ def choose_dtype(wanted: str, has_metal: bool) -> tuple[str, str]:
 def choose_compile(is_multimodal: bool, has_metal: bool) -> tuple[str, str]:
     """Whether MLX compiles the training step (on, off), and the reason for it.
 
-    Without Metal each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s without.
+    Without Metal each new shape of a batch would be compiled as C++: 47 s for the first steps of a tiny model, 0.3 s
+    without.
     """
     if is_multimodal:
         return "off", "mlx-vlm's networks look at values while they compute"

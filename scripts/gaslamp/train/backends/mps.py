@@ -1,4 +1,7 @@
-"""Train on Apple silicon with TRL and PEFT on PyTorch MPS: for the methods that MLX does not train. The same code as cpu."""
+"""Train on Apple silicon with TRL and PEFT on PyTorch MPS: for the methods that MLX does not train.
+
+The same code as cpu.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +83,9 @@ def choose_dtype(wanted: str, has_mps: bool) -> tuple[str, str]:
 def train(plan: Plan, events: Events) -> Result:
     """Train with TRL on MPS, or on the processor where PyTorch has none (the tests).
 
-    The weights have their type and the arithmetic follows it: no mixed precision, whose gradient scaler is made for CUDA. The
-    optimizer is adamw_torch, generation is the trainer's own: there is no vLLM and no paged optimizer for MPS.
+    The weights have their type and the arithmetic follows it: no mixed precision, whose gradient scaler is made for
+    CUDA. The optimizer is adamw_torch, generation is the trainer's own: there is no vLLM and no paged optimizer for
+    MPS.
     """
     import torch
 

@@ -1,4 +1,7 @@
-"""Continued pre-training: learn the language of running text. Use it before sft where the model hardly knows the field."""
+"""Continued pre-training: learn the language of running text.
+
+Use it before sft where the model hardly knows the field.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ TITLE = "continued pre-training"
 REASON = "the rows are running text without questions, so the model is trained to continue such text"
 LEARN = """\
 Continued pre-training goes on with what the base model was made by: predicting the next token of plain text. Every
-token counts in the loss. It teaches the vocabulary and the style of a field; it does not teach the model to answer, and it can
-weaken what an instruction model learned. Follow it with the method sft when you need answers."""
+token counts in the loss. It teaches the vocabulary and the style of a field; it does not teach the model to answer,
+and it can weaken what an instruction model learned. Follow it with the method sft when you need answers."""
 PANELS = ("loss", "token_accuracy", "entropy")
 REFERENCE_LABEL = "text"
 CHUNKED_LOSS = True
@@ -51,7 +54,10 @@ def get_trainer(context: Context) -> Trainer:
 
 
 def encode(context: Context, rows: list[Row]) -> list[Columns]:
-    """``input_ids`` and ``labels`` of the chunks of the documents; in a marked document only what is marked has labels."""
+    """``input_ids`` and ``labels`` of the chunks of the documents.
+
+    In a marked document only what is marked has labels.
+    """
     size = context.settings.train.max_length
     plain = [row for row in rows if "train" not in row]
     chunks = [chunk for row in plain for chunk in split(encode_text(context.tokenizer, row["text"]), size)]
@@ -71,6 +77,9 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def split(ids: list[int], size: int) -> list[list[int]]:
-    """A document in chunks of at most ``size`` tokens; a last chunk of one token has nothing to predict and is left out."""
+    """A document in chunks of at most ``size`` tokens.
+
+    A last chunk of one token has nothing to predict and is left out.
+    """
     chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
     return [chunk for chunk in chunks if len(chunk) > 1]

@@ -1,4 +1,4 @@
-"""DAPO: GRPO where every token counts alike, rare tokens may grow (clip higher), and answers that were cut do not count."""
+"""DAPO: GRPO where every token counts alike, rare tokens may grow (clip higher), and cut answers do not count."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from pydantic import Field
 ARTEFACT = "causal_lm"
 REASON = "the rows are prompts whose answers a reward can check; DAPO suits long reasoning answers"
 LEARN = """\
-DAPO is GRPO for long answers: every token counts alike, rare tokens may become likelier than the usual clipping allows, and
-answers that were cut at the length limit do not count. As with GRPO, watch the reward, not the loss."""
+DAPO is GRPO for long answers: every token counts alike, rare tokens may become likelier than the usual clipping
+allows, and answers that were cut at the length limit do not count. As with GRPO, watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GrpoSettings):
+    """Options of DAPO."""
+
     epsilon_high: float | None = Field(
         0.28,
         gt=0,

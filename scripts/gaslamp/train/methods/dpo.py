@@ -1,4 +1,4 @@
-"""Direct preference optimization: make the chosen answer likelier than the rejected one, measured against the base model."""
+"""Direct preference optimization: make the chosen answer likelier than the rejected one, against the base model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ REASON = (
     "the rows hold a better and a worse answer to the same prompt, so the model is trained to prefer the better one"
 )
 LEARN = """\
-Direct preference optimization needs no reward model. It raises the likelihood of the chosen answer and lowers that of
-the rejected one, both measured against the base model, which holds the tuned model close (beta says how close). Watch the
-margin and the accuracy rather than the loss. Both likelihoods often fall together; when the chosen one falls far, use a lower
-learning rate or add `sft_weight`."""
+Direct preference optimization needs no reward model. It raises the likelihood of the chosen answer and lowers that
+of the rejected one, both measured against the base model, which holds the tuned model close (beta says how close).
+Watch the margin and the accuracy rather than the loss. Both likelihoods often fall together; when the chosen one
+falls far, use a lower learning rate or add `sft_weight`."""
 PANELS = ("loss", "preference", "margin", "accuracy", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
 REFERENCE_LABEL = "preferred answer"
@@ -46,6 +46,8 @@ DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
 
 
 class Settings(method.Settings):
+    """Options of DPO."""
+
     beta: float = Field(
         0.1,
         gt=0,
@@ -54,7 +56,7 @@ class Settings(method.Settings):
     )
     loss: Literal["sigmoid", "hinge", "ipo", "robust", "apo_zero", "apo_down"] = Field(
         "sigmoid",
-        description="sigmoid is DPO; ipo overfits less on few pairs; robust allows wrong pairs; apo_zero raises the chosen one.",
+        description="sigmoid is DPO; ipo overfits less; robust allows wrong pairs; apo_zero raises the chosen answer.",
     )
     label_smoothing: float = Field(
         0.0,
@@ -66,12 +68,15 @@ class Settings(method.Settings):
         0.0,
         ge=0,
         le=10,
-        description="Adds the loss of plain fine-tuning on the chosen answer, so that it does not fade; typical 0 to 1.",
+        description="Adds the usual loss on the chosen answer, so that it does not become unlikely; typical 0 to 1.",
     )
 
 
 def get_trainer(context: Context) -> Trainer:
-    """TRL's DPOTrainer on our token ids. With an adapter the base model is the reference; else a second copy is loaded."""
+    """TRL's DPOTrainer on our token ids.
+
+    With an adapter the base model is the reference; else a second copy is loaded.
+    """
     from trl import DPOConfig, DPOTrainer
 
     options = context.options

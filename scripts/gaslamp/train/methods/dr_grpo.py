@@ -24,16 +24,18 @@ REASON = (
     "the rows are prompts whose answers a reward can check; Dr. GRPO removes GRPO's bias towards long wrong answers"
 )
 LEARN = """\
-Dr. GRPO is GRPO without two of its biases: it does not divide by the length of each answer, which favours long wrong
-answers, and it does not divide by the spread of a group, which favours prompts where all answers score nearly alike. As with
-GRPO, watch the reward, not the loss."""
+Dr. GRPO is GRPO without two of its biases: it does not divide by the length of each answer, which favours long
+wrong answers, and it does not divide by the spread of a group, which favours prompts where all answers score nearly
+alike. As with GRPO, watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GrpoSettings):
+    """Options of Dr. GRPO."""
+
     scale_rewards: bool = Field(
         False,
-        description="Divide by the spread of the group; off is what removes the bias towards prompts with little spread.",
+        description="Divide by the spread of the group; off removes the bias towards prompts with little spread.",
     )
 
 

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 KINDS = ("pair",)
 FIRST_FOR = ("pair",)  # of the methods that learn from such rows the one to start with
-NEEDS = "pairs of texts that belong together (anchor, positive, and where there is one a similar text that is wrong: negative)"
+NEEDS = "pairs of texts that belong together (anchor, positive; a similar text that is wrong: negative)"
 ARTEFACT = "encoder"
 TITLE = "embedding model"
 REASON = "the rows hold texts that belong together, so the model is trained to give them similar vectors for search"
 LEARN = """\
-An embedding model turns a text into one vector. Training pulls the vectors of texts that belong together towards each
-other and pushes all other texts of the batch away, so a larger batch is a harder and better exercise. The result writes no
-text: it finds, groups and removes duplicates, and a search index must be built again with the new vectors."""
+An embedding model turns a text into one vector. Training pulls the vectors of texts that belong together towards
+each other and pushes all other texts of the batch away, so a larger batch is a harder and better exercise. The
+result writes no text: it finds, groups and removes duplicates, and a search index must be built again with the new
+vectors."""
 PANELS = ("loss",)
 REFERENCE_LABEL = "matching text"
 POOLING = "mean"
@@ -43,6 +44,8 @@ DEFAULT_METRICS = ("retrieval", "mean_reciprocal_rank")
 
 
 class Settings(method.Settings):
+    """Options of embedding."""
+
     temperature: float = Field(
         0.05,
         gt=0,
@@ -93,7 +96,7 @@ def build(path: str | Path, dtype: torch.dtype) -> SentenceTransformer:
 
 
 def get_trainer(context: Context) -> Trainer:
-    """sentence-transformers' trainer: the other positives of a batch are the wrong answers, and so are the negatives."""
+    """sentence-transformers' trainer: the other positives of a batch and the negatives are the wrong answers."""
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import (
         CachedMultipleNegativesRankingLoss,

@@ -1,4 +1,4 @@
-"""Group relative policy optimization: sample several answers to each prompt, score them, make the better ones likelier."""
+"""Group relative policy optimization: sample several answers to a prompt, score them, make the better ones likelier."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FIRST_FOR = ("prompt",)  # of the methods that learn from such rows the one to s
 ARTEFACT = "causal_lm"
 REASON = "the rows are prompts whose answers a reward can check, so the model learns from the scores of its own answers"
 LEARN = """\
-Group relative policy optimization samples several answers to each prompt, scores them with the rewards, and makes the
-answers that score above the mean of their group likelier. It strengthens what the model can already do some of the time; it
-cannot teach what the model never does. Watch the reward, not the loss: where all answers of a group score alike, nothing is
-learned."""
+Group relative policy optimization samples several answers to each prompt, scores them with the rewards, and makes
+the answers that score above the mean of their group likelier. It strengthens what the model can already do some of
+the time; it cannot teach what the model never does. Watch the reward, not the loss: where all answers of a group
+score alike, nothing is learned."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GrpoSettings):
-    pass
+    """Options of GRPO."""
 
 
 def get_trainer(context: Context) -> Trainer:

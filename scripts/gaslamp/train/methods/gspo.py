@@ -1,4 +1,7 @@
-"""Group sequence policy optimization: GRPO on whole answers instead of tokens; steadier for long answers and MoE models."""
+"""Group sequence policy optimization: GRPO on whole answers instead of tokens.
+
+Steadier for long answers and MoE models.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,19 @@ REASON = (
 )
 LEARN = """\
 Group sequence policy optimization is GRPO that weighs and clips whole answers instead of single tokens, so that one
-unlikely token cannot dominate an update. This keeps training of long answers and of mixture-of-experts models stable. As with
-GRPO, watch the reward, not the loss."""
+unlikely token cannot dominate an update. This keeps training of long answers and of mixture-of-experts models
+stable. As with GRPO, watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GrpoSettings):
+    """Options of GSPO."""
+
     epsilon: float = Field(
         3e-4,
         gt=0,
         lt=1,
-        description="How far one update may move an answer's likelihood per token; far below GRPO's; typical 2e-4 to 1e-3.",
+        description="How far one update may move an answer's likelihood per token; typical 2e-4 to 1e-3.",
     )
     epsilon_high: float | None = Field(4e-4, gt=0, lt=5, description="The same upwards; typical a third above epsilon.")
 

@@ -22,9 +22,9 @@ REASON = (
     "from the bad ones"
 )
 LEARN = """\
-Kahneman-Tversky optimization needs no pairs: each answer carries a label, good or bad. It moves the likelihood of good
-answers up and of bad ones down against the base model, and weighs gains and losses as people do. Both labels must occur; when
-one is rare, its weight is raised."""
+Kahneman-Tversky optimization needs no pairs: each answer carries a label, good or bad. It moves the likelihood of
+good answers up and of bad ones down against the base model, and weighs gains and losses as people do. Both labels
+must occur; when one is rare, its weight is raised."""
 PANELS = ("loss", "preference", "margin", "kl", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "kl")
 REFERENCE_LABEL = "rated answer"
@@ -47,6 +47,8 @@ DEFAULT_METRICS = ("preference_margin", "length")
 
 
 class Settings(method.Settings):
+    """Options of KTO."""
+
     beta: float = Field(
         0.1,
         gt=0,
@@ -67,8 +69,8 @@ def validate(row: Row) -> list[str]:
 def get_trainer(context: Context) -> Trainer:
     """TRL's KTOTrainer on our token ids.
 
-    It trains rows in their given order, because it estimates the KL divergence to the base model from mismatched neighbours in
-    a batch. So they are shuffled here, with the seed.
+    It trains rows in their given order, because it estimates the KL divergence to the base model from mismatched
+    neighbours in a batch. So they are shuffled here, with the seed.
 
     Raises:
         GaslampError: rows of one label only, or a batch of one row.
@@ -134,7 +136,7 @@ def encode(context: Context, rows: list[Row]) -> list[Columns]:
 
 
 def add_mismatched(rows: list[Columns], batch_size: int) -> list[Columns]:
-    """Each row with the completion of the previous row of its batch (``KL_completion_ids``), the first with the last one's."""
+    """Each row with the completion of the previous row of its batch, the first with the last: ``KL_completion_ids``."""
     result: list[Columns] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]

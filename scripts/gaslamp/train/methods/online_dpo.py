@@ -1,4 +1,4 @@
-"""Online DPO: sample two answers to each prompt, let rewards pick the better one, and learn from that pair as DPO does."""
+"""Online DPO: sample two answers to each prompt, let rewards pick the better one, and learn from that pair by DPO."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from pydantic import Field
 ARTEFACT = "causal_lm"
 REASON = "the rows are prompts whose answers a reward can compare, so the model learns from pairs of its own answers"
 LEARN = """\
-Online DPO samples two answers to each prompt, lets the rewards pick the better one, and trains on that pair as DPO does. The
-pairs come from the model as it is now, not from a data set that another model wrote. Watch the rewards, not the loss."""
+Online DPO samples two answers to each prompt, lets the rewards pick the better one, and trains on that pair as DPO
+does. The pairs come from the model as it is now, not from a data set that another model wrote. Watch the rewards,
+not the loss."""
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 METRICS = (
     "loss",
@@ -40,6 +41,8 @@ DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(SamplingSettings):
+    """Options of online DPO."""
+
     beta: float = Field(
         0.1,
         gt=0,

@@ -19,9 +19,9 @@ REASON = (
     "preference in one stage, without a reference model"
 )
 LEARN = """\
-Odds ratio preference optimization adds one term to the usual loss on the chosen answer: the odds of the chosen answer
-should be higher than those of the rejected one. There is no reference model, so it needs less memory than DPO, and no separate
-fine-tuning stage before it."""
+Odds ratio preference optimization adds one term to the usual loss on the chosen answer: the odds of the chosen
+answer should be higher than those of the rejected one. There is no reference model, so it needs less memory than
+DPO, and no separate fine-tuning stage before it."""
 PANELS = ("loss", "preference", "margin", "accuracy", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
 REFERENCE_LABEL = "preferred answer"
@@ -41,6 +41,8 @@ DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
 
 
 class Settings(method.Settings):
+    """Options of ORPO."""
+
     beta: float = Field(
         0.1,
         gt=0,

@@ -1,4 +1,7 @@
-"""Reward modelling: a model that scores answers, learned from pairs; it can be the reward of grpo, rloo and online_dpo."""
+"""Reward modelling: a model that scores answers, learned from pairs.
+
+It can be the reward of grpo, rloo and online_dpo.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ REASON = (
     "the rows hold a better and a worse answer to the same prompt, and the result should score answers, not write them"
 )
 LEARN = """\
-A reward model reads a prompt with an answer and returns one number. It is trained on pairs: the chosen answer should
-score higher than the rejected one. Only differences between scores mean something, so `center` keeps their mean near zero.
-Check it on pairs that it did not see before you let it judge: a model that is trained against a weak judge learns to please
-that judge."""
+A reward model reads a prompt with an answer and returns one number. It is trained on pairs: the chosen answer
+should score higher than the rejected one. Only differences between scores mean something, so `center` keeps their
+mean near zero. Check it on pairs that it did not see before you let it judge: a model that is trained against a
+weak judge learns to please that judge."""
 PANELS = ("loss", "rm_accuracy", "rm_margin", "rm_range")
 MAIN_PANELS = ("loss", "rm_accuracy", "rm_margin", "rm_range")
 REFERENCE_LABEL = "preferred answer"
@@ -37,6 +40,8 @@ DEFAULT_METRICS = ("preference_accuracy", "preference_margin")
 
 
 class Settings(method.Settings):
+    """Options of reward models."""
+
     center: float | None = Field(
         0.01,
         ge=0,
@@ -54,7 +59,10 @@ def load_model(path: str | Path, dtype: str) -> object:
 
 
 def get_trainer(context: Context) -> Trainer:
-    """TRL's RewardTrainer on our token ids: whole conversations as the template renders them. All weights of the new head are trained."""
+    """TRL's RewardTrainer on our token ids: whole conversations as the template renders them.
+
+    All weights of the new head are trained.
+    """
     from trl import RewardConfig, RewardTrainer
 
     if context.peft_config is not None:

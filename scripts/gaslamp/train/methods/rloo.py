@@ -1,4 +1,7 @@
-"""REINFORCE leave-one-out: each answer against the mean of the others; simpler than GRPO, with a pull to the base model."""
+"""REINFORCE leave-one-out: each answer against the mean of the others.
+
+Simpler than GRPO, with a pull to the base model.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,15 @@ from pydantic import Field
 ARTEFACT = "causal_lm"
 REASON = "the rows are prompts whose answers a reward can check; RLOO is the simplest way to learn from such scores"
 LEARN = """\
-REINFORCE leave-one-out compares each answer with the mean score of the other answers to the same prompt, and subtracts a
-penalty for leaving the base model. It is simpler than GRPO and gives a steady signal with few answers per prompt. Watch the
-reward, not the loss."""
+REINFORCE leave-one-out compares each answer with the mean score of the other answers to the same prompt, and
+subtracts a penalty for leaving the base model. It is simpler than GRPO and gives a steady signal with few answers
+per prompt. Watch the reward, not the loss."""
 DEFAULT_METRICS = ("mean_reward", "length")
 
 
 class Settings(GroupSettings):
+    """Options of RLOO."""
+
     num_generations: int = Field(
         4, ge=2, le=256, description="Completions of each prompt that are compared; typical 2 to 8."
     )

@@ -17,9 +17,9 @@ ARTEFACT = "causal_lm"
 TITLE = "supervised fine-tuning"
 REASON = "the rows show the wanted answer to each prompt, so the model is trained to give that answer"
 LEARN = """\
-Supervised fine-tuning shows the model a prompt and the answer you want, and adjusts it until that answer becomes the
-likely one. It teaches form and behaviour quickly; it is a poor way to teach facts. Only the answer's tokens count in the loss,
-so the model learns to answer, not to write prompts."""
+Supervised fine-tuning shows the model a prompt and the answer you want, and adjusts it until that answer becomes
+the likely one. It teaches form and behaviour quickly; it is a poor way to teach facts. Only the answer's tokens
+count in the loss, so the model learns to answer, not to write prompts."""
 PANELS = ("loss", "token_accuracy", "entropy")
 CHUNKED_LOSS = True
 ADAPTERS = ("lora", "none")

@@ -20,8 +20,8 @@ REASON = (
 )
 LEARN = """\
 Simple preference optimization compares the mean log-probability per token of the two answers, so that long answers
-have no advantage, and asks for a margin between them. Nothing ties the model to the base model, which makes it fast and easy to
-overdo: keep the learning rate low and look at the general questions (retention)."""
+have no advantage, and asks for a margin between them. Nothing ties the model to the base model, which makes it fast
+and easy to overdo: keep the learning rate low and look at the general questions (retention)."""
 PANELS = ("loss", "preference", "margin", "accuracy", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
 REFERENCE_LABEL = "preferred answer"
@@ -41,6 +41,8 @@ DEFAULT_METRICS = ("preference_accuracy", "preference_margin", "length")
 
 
 class Settings(method.Settings):
+    """Options of SimPO."""
+
     beta: float = Field(
         2.0,
         gt=0,

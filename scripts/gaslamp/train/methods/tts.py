@@ -1,4 +1,4 @@
-"""Text to speech: a language model that writes the tokens of an audio codec learns to speak in the voices of recordings."""
+"""Text to speech: a language model that writes the tokens of an audio codec learns the voices of recordings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from gaslamp.train.types import Trainer
 KINDS = ("speech", "conversation")
 FIRST_FOR = ("speech",)  # of the methods that learn from such rows the one to start with
 NEEDS = (
-    "recordings and their texts (audio, text; speaker where there are several voices), or conversations whose answers are audio "
-    "tokens already"
+    "recordings and their texts (audio, text; speaker where there are several voices), or conversations whose "
+    "answers are audio tokens already"
 )
 ARTEFACT = "causal_lm"
 TITLE = "text to speech"
 REASON = "the rows are recordings with their texts, so the model is trained to write the audio tokens of such speech"
 LEARN = """\
 The base model writes the tokens of an audio codec instead of words. Training is the same as for text: given the
-sentence, predict the tokens of the recording. A falling loss means that the voice and the pronunciation come closer; whether it
-sounds right only listening tells. Clean recordings of one voice count for more than many."""
+sentence, predict the tokens of the recording. A falling loss means that the voice and the pronunciation come
+closer; whether it sounds right only listening tells. Clean recordings of one voice count for more than many."""
 PANELS = ("loss", "token_accuracy", "entropy")
 REFERENCE_LABEL = "recording"
 CHUNKED_LOSS = True
@@ -43,7 +43,9 @@ DEFAULT_METRICS = ("completion_loss", "stop_rate")  # no exact match: no answer 
 
 
 def prepare_row(row: Row, plan: Any) -> Row:
-    """A recording as a conversation: the prompt is the text, the answer is the codec's tokens; ``audio`` is the stored sound.
+    """A recording as a conversation: the prompt is the text, the answer is the codec's tokens.
+
+    ``audio`` is the stored sound.
 
     Raises:
         ValueError: the sound of this row cannot be read.
@@ -76,5 +78,8 @@ def validate(row: Row) -> list[str]:
 
 
 def get_trainer(context: Context) -> Trainer:
-    """The trainer of sft: audio tokens are tokens like any other. The check audio_tokens makes sure that the model has each."""
+    """The trainer of sft: audio tokens are tokens like any other.
+
+    The check audio_tokens makes sure that the model has each.
+    """
     return get_conversation_trainer(context)

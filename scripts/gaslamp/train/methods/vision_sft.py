@@ -26,10 +26,10 @@ ARTEFACT = "causal_lm"
 TITLE = "vision fine-tuning"
 REASON = "the rows show images with the wanted answer, so the model is trained to give that answer to such images"
 LEARN = """\
-Vision fine-tuning: the vision tower turns an image into tokens that the language model reads
-next to the prompt, and the answer's tokens count in the loss. Images must have the size in use that they had in training. When
-the images are of a common kind, leave the vision tower as it is and adapt the language layers only: faster, and less can be
-lost."""
+Vision fine-tuning: the vision tower turns an image into tokens that the language model reads next to the prompt,
+and the answer's tokens count in the loss. Images must have the size in use that they had in training. When the
+images are of a common kind, leave the vision tower as it is and adapt the language layers only: faster, and less
+can be lost."""
 PANELS = ("loss", "token_accuracy", "entropy")
 MULTIMODAL = True  # the base must be a vision model; checked with the config
 PRESET = {"learning_rate": 2e-4, "batch_size": 2, "gradient_accumulation": 4, "max_steps": None, "max_length": 2048}
@@ -42,6 +42,8 @@ ATTENTION = ("attn", "attention", "q_proj", "k_proj", "v_proj", "o_proj", "out_p
 
 
 class Settings(method.Settings):
+    """Options of vision_sft."""
+
     vision_layers: bool = Field(
         True,
         description="Adapt the vision tower; off when the images are of a common kind: faster, and less can be lost.",
@@ -51,7 +53,7 @@ class Settings(method.Settings):
     mlp_layers: bool = Field(True, description="Of both, adapt the feed-forward layers.")
     modules_to_save: list[str] = Field(
         default_factory=list,
-        description="Modules trained in full, for new tokens: [lm_head, embed_tokens]; costs their full size in memory.",
+        description="Modules trained in full, for new tokens: [lm_head, embed_tokens]; costs their size in memory.",
     )
     shortest: int = Field(
         300,
@@ -63,12 +65,15 @@ class Settings(method.Settings):
         1000,
         ge=1,
         le=8192,
-        description="Images whose long side is longer are reduced to so many pixels; more cost tokens, memory and time.",
+        description="Images whose long side is longer are reduced to so many pixels; more cost tokens and memory.",
     )
 
 
 def validate(row: Row) -> list[str]:
-    """What is wrong with one row, as short phrases; empty when nothing is. A row without an image is fine: general chat data."""
+    """What is wrong with one row, as short phrases; empty when nothing is.
+
+    A row without an image is fine: general chat data.
+    """
     if any(get_images([message]) for message in row["messages"] if message["role"] == "assistant"):
         return ["an assistant turn holds an image: models answer with text"]
     return validate_conversation(row)
@@ -126,7 +131,9 @@ def get_trainer(context: Context) -> Trainer:
 
 
 def render(context: Context, rows: list[Row]) -> list[Columns]:
-    """``prompt`` and ``completion`` as text, the second with the end token, and ``images`` as paths; the last turn carries loss.
+    """``prompt`` and ``completion`` as text, the second with the end token, and ``images`` as paths.
+
+    The last turn carries loss.
 
     A row over ``train.max_length`` is left out; the tokens of images are not counted, they depend on the model.
     """
@@ -142,7 +149,9 @@ def render(context: Context, rows: list[Row]) -> list[Columns]:
 
 
 def find_modules(model: torch.nn.Module, options: Settings, wanted: str | list[str]) -> list[str]:
-    """Full names of the linear layers that the switches leave; ``train.lora.target_modules`` may narrow them by last name.
+    """Full names of the linear layers that the switches leave.
+
+    ``train.lora.target_modules`` may narrow them by last name.
 
     Raises:
         GaslampError: none is left.

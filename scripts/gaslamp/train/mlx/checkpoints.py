@@ -1,4 +1,4 @@
-"""Models between Hugging Face and MLX: loaded with the right positions, adapted, saved as a PEFT folder or in MLX's format."""
+"""Models between Hugging Face and MLX: loaded with the right positions, adapted, saved in PEFT or MLX layout."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ GROUP = 64  # weights that share a scale where MLX quantizes
 def get_config_changes(config: dict[str, Any]) -> dict[str, Any]:
     """Keys that mlx-lm needs in a config.json that transformers 5 wrote.
 
-    transformers 5 keeps all about positions in ``rope_parameters``; mlx-lm 0.32 reads ``rope_theta``, ``rope_scaling`` and
-    others at the top and takes 10000 silently when there is none: the model then answers wrongly from the first token on.
+    transformers 5 keeps all about positions in ``rope_parameters``; mlx-lm 0.32 reads ``rope_theta``, ``rope_scaling``
+    and
+    others at the top and takes 10000 silently when there is none: the model then answers wrongly from the first token
+    on.
     """
     parameters = config.get("rope_parameters") or {}
     changes: dict[str, Any] = {}
@@ -94,7 +96,8 @@ def add_adapter(
         model: from load_model.
         lora: settings r, alpha, dropout, target_modules.
         names: module of the model -> its name in the base checkpoint, to which the adapter must fit.
-        choose: picks the layers to adapt from names of linear layers in the checkpoint; ``None``: ``target_modules`` decides.
+        choose: picks the layers to adapt from names of linear layers in the checkpoint; ``None``: ``target_modules``
+            decides.
 
     Raises:
         GaslampError: nothing to adapt, or layers that have no counterpart in the checkpoint.
@@ -122,8 +125,8 @@ def add_adapter(
     unmatched = sorted(set(picked) - set(names))
     if unmatched:
         raise GaslampError(
-            f"MLX splits or joins layers of this model ({unmatched[0]} is not in its checkpoint): an adapter made here would not "
-            "work in any other program",
+            f"MLX splits or joins layers of this model ({unmatched[0]} is not in its checkpoint): an adapter made here "
+            "would not work in any other program",
             "use snakemake --profile mps",
         )
     model.freeze()
@@ -134,7 +137,7 @@ def add_adapter(
 
 
 def read_module_names(folder: str | Path) -> dict[str, str]:
-    """Modules of a checkpoint that have a weight, from the headers of its safetensors files: mlx-lm has them by the same names."""
+    """Modules of a checkpoint that have a weight, from its safetensors headers; mlx-lm has the same names."""
     found: set[str] = set()
     for file in Path(folder).glob("*.safetensors"):
         with file.open("rb") as handle:
@@ -213,8 +216,8 @@ def convert(merged: Path, out: Path, bits: int, ids: list[int]) -> dict[str, Any
         ids: tokens of one rendered row.
 
     Returns:
-        bits_per_weight, size_bytes, ``difference`` (largest of a next-token probability to the merged model in float32), and
-        ``same_next`` (share of positions with the same likeliest token).
+        bits_per_weight, size_bytes, ``difference`` (largest of a next-token probability to the merged model in
+        float32), and ``same_next`` (share of positions with the same likeliest token).
     """
     import mlx.core as mx
     import mlx_lm

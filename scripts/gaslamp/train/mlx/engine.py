@@ -1,7 +1,7 @@
 """The MLX engine behind the mac backend: loads, trains with mlx-lm's loop, and writes the adapter in PEFT layout.
 
-mlx-tune's SFTTrainer is not used: it drops callbacks, accumulation, warm-up and load_in_4bit, and trains again in a subprocess
-after any error.
+mlx-tune's SFTTrainer is not used: it drops callbacks, accumulation, warm-up and load_in_4bit, and trains again in a
+subprocess after any error.
 """
 
 from __future__ import annotations

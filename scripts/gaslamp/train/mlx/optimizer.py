@@ -11,7 +11,7 @@ from gaslamp.train.types import TrainSettings
 
 
 def get_schedule(train: TrainSettings, steps: int) -> Callable[[Array], Array]:
-    """A function of the optimizer step (an array, from 0): the learning rate, up from 0 over warmup_steps, then as scheduled.
+    """The learning rate as a function of the optimizer step (an array, from 0): warm-up from 0, then as scheduled.
 
     Args:
         train: settings.
@@ -32,7 +32,7 @@ def get_schedule(train: TrainSettings, steps: int) -> Callable[[Array], Array]:
 
 
 def get_optimizer(train: TrainSettings, steps: int) -> Optimizer:
-    """AdamW as in PyTorch (MLX's has no bias correction by default), with clipped gradients and their norm in its state."""
+    """AdamW as in PyTorch (MLX's has no bias correction by default), clipped gradients, their norm in its state."""
     import mlx.core as mx
     import mlx.optimizers as optim
 

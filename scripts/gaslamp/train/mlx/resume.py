@@ -62,7 +62,7 @@ def get_weights(model: Model) -> dict[str, Array]:
 
 
 def check_checkpoint(checkpoint: Path) -> str | None:
-    """What makes a checkpoint of MLX unusable, or ``None``: missing files, unreadable tensors, or another step than its name."""
+    """What makes a checkpoint of MLX unusable, or ``None``: missing files, unreadable tensors, another step."""
     from safetensors import SafetensorError, safe_open
 
     missing = [name for name in STATE_FILES if not (checkpoint / name).is_file()]
@@ -80,7 +80,7 @@ def check_checkpoint(checkpoint: Path) -> str | None:
 
 
 def get_random_state() -> int:
-    """The key of MLX's random state as one number, which ``mx.random.seed`` takes: the state itself cannot be written."""
+    """The key of MLX's random state as one number for ``mx.random.seed``: the state itself cannot be written."""
     import mlx.core as mx
 
     high, low = mx.random.state[0].tolist()

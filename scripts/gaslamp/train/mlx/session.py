@@ -1,6 +1,7 @@
 """The loop of a training with MLX: mlx-lm's own ``train`` with what it lacks around it.
 
-mlx-lm does the steps, the gradient accumulation and the compiling. It has no clipping, no checkpoint that can be resumed, one loss,
+mlx-lm does the steps, the gradient accumulation and the compiling. It has no clipping, no checkpoint that can be
+resumed, one loss,
 and an order of its own: these come from here.
 """
 
@@ -61,7 +62,8 @@ class Session:
     def get_loss(self, model: Model, share: Array, count: Array, *batch: Array) -> tuple[Array, Array]:
         """What mlx-lm minimizes: the batch's mean times its share in the step.
 
-        Its average over the accumulated batches is then the mean over the whole step, however many tokens each batch has.
+        Its average over the accumulated batches is then the mean over the whole step, however many tokens each batch
+        has.
 
         Args:
             model: that is trained.

@@ -1,7 +1,7 @@
-"""Vision models in MLX: mlx-vlm's networks, corrected where they compute something else than transformers' of the same name.
+"""Vision models in MLX: mlx-vlm's networks, corrected where they differ from transformers' of the same name.
 
-Of mlx-vlm only the networks are used: its processors are copies of its own, and its trainer cannot resume. The rows go through
-the processor of transformers, as with TRL, and through the same loop as every other method.
+Of mlx-vlm only the networks are used: its processors are copies of its own, and its trainer cannot resume. The rows go
+through the processor of transformers, as with TRL, and through the same loop as every other method.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
     Args:
         folder: checkpoint with safetensors.
         dtype: float32, bfloat16 or float16: of every weight that is not quantized.
-        quantization: none, 8bit or 4bit: how the weights of its language model are held; the vision tower keeps its type.
+        quantization: none, 8bit or 4bit: how the weights of its language model are held; the vision tower keeps its
+            type.
 
     Raises:
         GaslampError: a type of model that MLX does not train here, or no mlx-vlm.
@@ -79,7 +80,7 @@ def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tu
 
 @contextmanager
 def keep_processors() -> Iterator[None]:
-    """Undo what mlx-vlm does on import: it replaces transformers' loader of processors by one that runs a checkpoint's code."""
+    """Undo mlx-vlm's patch of transformers' processor loader on import, which would run code of a checkpoint."""
     from transformers import AutoProcessor
 
     before = AutoProcessor.__dict__["from_pretrained"]
@@ -90,7 +91,7 @@ def keep_processors() -> Iterator[None]:
 
 
 class ImageEncoder:
-    """The model's own processor, called as TRL's collator calls it: text and images of a row to token ids and pixels."""
+    """The model's own processor, called as in TRL's collator: text and images of a row to token ids and pixels."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -116,8 +117,8 @@ class ImageEncoder:
         found = self.processor.image_processor([self.read(names)], return_tensors="np")
         if not numpy.all(found.get("pixel_attention_mask", 1)):
             raise GaslampError(
-                f"the image processor of {self.context.model_path} pads images of different sizes, and mlx-vlm would attend to the "
-                "padding",
+                f"the image processor of {self.context.model_path} pads images of different sizes, and mlx-vlm would "
+                "attend to the padding",
                 MPS,
             )
         return found["pixel_values"][0]

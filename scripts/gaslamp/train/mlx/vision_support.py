@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 TYPES = ("idefics3",)
-"""Model types whose logits a test compares with transformers'. Another type may have other names for its layers there."""
+"""Model types whose logits a test compares with transformers'.
+
+Another type may have other names for its layers there.
+"""
 MPS = "use snakemake --profile mps, which trains every model that transformers knows"
 
 
@@ -15,8 +18,8 @@ def find_problem(config: dict[str, Any]) -> str | None:
     text, tower = config.get("text_config") or {}, config.get("vision_config") or {}
     if kind not in TYPES:
         return (
-            f"vision_sft on MLX trains Idefics3 (SmolVLM), this is {kind}: that mlx-vlm computes the same as transformers was "
-            "measured for that type only"
+            f"vision_sft on MLX trains Idefics3 (SmolVLM), this is {kind}: mlx-vlm was compared with transformers "
+            "for that type only"
         )
     if text.get("model_type", "llama") != "llama":
         return f"its language model is {text['model_type']}: mlx-vlm computes a Llama"

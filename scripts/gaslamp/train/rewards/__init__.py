@@ -1,1 +1,4 @@
-"""Named rewards, one file each: ``score(prompt, completion, row, **options) -> float``. A project adds its own in ``rewards/``."""
+"""Named rewards, one file each: ``score(prompt, completion, row, **options) -> float``.
+
+A project adds its own in ``rewards/``.
+"""

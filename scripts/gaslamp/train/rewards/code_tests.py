@@ -1,7 +1,7 @@
-"""The code in the completion passes the row's tests: run apart, with limits on time, memory and files, and without network.
+"""The code in the completion passes the row's tests, in a process with limits on time, memory and files, no network.
 
-It keeps accidents and bad habits of a model in: no network, no environment variables, an empty folder. It is no wall against
-an attacker: the code runs as you and can read what you can read.
+It keeps accidents and bad habits of a model in: no network, no environment variables, an empty folder. It does not
+stop an attacker: the code runs as you and can read what you can read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def score(
 
     Args:
         prompt, completion: the last fenced block of the completion is the code, or all of it when there is none.
-        row: its column ``column`` has the tests as Python; each statement on the top level (an assert, a test function) is one test.
+        row: its column ``column`` has the tests as Python; each statement on the top level (an assert, a test function)
+            is one test.
         seconds: of processor and wall clock, for the code and all tests together.
         memory_mb: address space of the process.
         all_or_nothing: 1 for all tests, else 0.
@@ -86,8 +87,8 @@ def _split(tests: str) -> list[str]:
     return ["\n".join([*helpers, part]) for part in parts]
 
 
-# The program that runs inside. It tells each passed test through a pipe of its own, apart from what the code prints; a code that
-# ends the process, or hangs, leaves the count as it is.
+# The program that runs inside. It reports each passed test through a pipe of its own, apart from what the code prints;
+# code that ends the process, or hangs, leaves the count as it is.
 _INSIDE = """
 import json, os, sys
 channel = int(sys.argv[1])
@@ -128,12 +129,12 @@ def _run(code: str, tests: list[str], seconds: float, memory_mb: int, network: b
             process.wait()
         os.set_blocking(read, False)
         try:
-            told = os.read(read, 65536)
+            reported = os.read(read, 65536)
         except BlockingIOError:
-            told = b""
+            reported = b""
         finally:
             os.close(read)
-    return min(told.count(b"1"), len(tests))
+    return min(reported.count(b"1"), len(tests))
 
 
 def _limit(seconds: float, memory_mb: int, block: Callable[[], None] | None) -> None:
@@ -155,16 +156,18 @@ def _limit(seconds: float, memory_mb: int, block: Callable[[], None] | None) -> 
 
 
 def _get_network_block() -> Callable[[], None]:
-    """What a process calls to lose the network for good: a seccomp filter that refuses ``socket`` and what goes round it.
+    """A function that cuts a process off the network for good: a seccomp filter on ``socket`` and ways around it.
 
     Raises:
         ValueError: not Linux on x86-64 or arm64.
     """
-    # audit architecture; numbers of socket, io_uring_setup, setsid, setpgid (the last two: no child leaves the group that is killed)
+    # audit architecture; numbers of socket, io_uring_setup, setsid, setpgid (the last two: no child leaves the group
+    # that is killed)
     known = {"x86_64": (0xC000003E, (41, 425, 112, 109)), "aarch64": (0xC00000B7, (198, 425, 157, 154))}
     if sys.platform != "linux" or platform.machine() not in known:
         raise ValueError(
-            f"the network of a process cannot be cut on {sys.platform} {platform.machine()}: set the option network: true, in a container without network"
+            f"the network of a process cannot be cut on {sys.platform} {platform.machine()}: set the option "
+            "network: true, in a container without network"
         )
     architecture, calls = known[platform.machine()]
     load, equal, above, give = 0x20, 0x15, 0x35, 0x06

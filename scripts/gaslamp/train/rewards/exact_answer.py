@@ -19,7 +19,10 @@ def score(
     column: str | None = None,
     ignore_case: bool = False,
 ) -> float:
-    """1 or 0. ``place`` and ``tag``: where the completion has its answer; ``column``: compare with this column of the row."""
+    """1 or 0. ``place`` and ``tag``: where the completion has its answer.
+
+    ``column``: compare with this column of the row.
+    """
     answer, expected = extract_answer(completion, place, tag), get_expected(row, column)
     if answer is None:
         return 0.0

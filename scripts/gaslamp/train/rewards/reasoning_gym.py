@@ -29,7 +29,8 @@ def score(
     """0 to 1, as the task says.
 
     Args:
-        prompt, completion, row: the row's column ``metadata`` (JSON text, as reasoning-gym gives it) goes to verifiers that need it.
+        prompt, completion, row: the row's column ``metadata`` (JSON text, as reasoning-gym gives it) goes to verifiers
+            that need it.
         task: a name of reasoning-gym; null takes ``source_dataset`` of the metadata, or the row's column ``task``.
         place, tag: where the completion has its answer.
     """
@@ -45,13 +46,14 @@ def score(
     value = float(get_score_answer_fn(name)(answer=extract_answer(completion, place, tag), entry=entry))
     if known.missing:  # many verifiers swallow the KeyError and give 0
         raise ValueError(
-            f"the verifier of {name} needs '{known.missing[0]}' of the row's metadata: keep it as JSON text in a column 'metadata'"
+            f"the verifier of {name} needs '{known.missing[0]}' of the row's metadata: keep it as JSON text in a "
+            "column 'metadata'"
         )
     return value
 
 
 class _Metadata(dict[str, Any]):
-    """Remembers what a verifier asked for in vain."""
+    """Remembers the keys that a verifier looked for and that are missing."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)

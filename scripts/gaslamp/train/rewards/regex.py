@@ -28,7 +28,7 @@ def score(
     tag: str = "answer",
     ignore_case: bool = False,
 ) -> float:
-    """1 or 0. ``.`` matches line ends too. ``whole``: the pattern must cover all of it (default: for answers yes, else no)."""
+    """1 or 0. ``.`` matches line ends too. ``whole``: the pattern must cover everything (default: only for answers)."""
     text = completion if on == "completion" else extract_answer(completion, place, tag)
     if text is None:
         return 0.0

@@ -21,7 +21,10 @@ def score_all(
     scale: float = 1.0,
     max_length: int = 2048,
 ) -> list[float]:
-    """The model's logit for each, times ``scale``. Logits have no fixed range: look at ``rewards/reward_model/mean``."""
+    """The model's logit for each, times ``scale``.
+
+    Logits have no fixed range: look at ``rewards/reward_model/mean``.
+    """
     import torch
 
     network, tokenizer = _load(model)

@@ -1,4 +1,4 @@
-"""How many of the tags are there exactly once, opened and closed: a slope towards the format, minus a little for talk after it."""
+"""Share of the tags that occur exactly once, opened and closed: a gradual reward for the format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def score(
     tags: Sequence[str] = ("reasoning", "answer"),
     trailing: float = 0.001,
 ) -> float:
-    """0 to 1: share of opening and closing tags that stand there once; ``trailing`` is taken off for each character after the last."""
+    """0 to 1: share of opening and closing tags that stand there once.
+
+    ``trailing`` is taken off for each character after the last.
+    """
     marks = [mark for tag in tags for mark in (f"<{tag}>", f"</{tag}>")]
     share = sum(completion.count(mark) == 1 for mark in marks) / len(marks)
     _, end, rest = completion.rpartition(marks[-1])

@@ -178,7 +178,10 @@ def _probe(run: _Run) -> dict[str, float]:
 
 
 def _finish(run: _Run, dtype: str) -> Result:
-    """Log how the training ended, write the weights, and collect the result. Raises for every end before the last step."""
+    """Log how the training ended, write the weights, and collect the result.
+
+    Raises for every end before the last step.
+    """
     trainer, watcher = run.trainer, run.watcher
     done = trainer.state.global_step
     if watcher.nan is not None:

@@ -29,7 +29,10 @@ def get_peft_config(train: TrainSettings) -> LoraConfig | None:
 
 
 def save_weights(trainer: Trainer, folder: Path) -> None:
-    """Write the adapter in PEFT layout, or the whole model in Hugging Face layout. A method may bring its own ``save``."""
+    """Write the adapter in PEFT layout, or the whole model in Hugging Face layout.
+
+    A method may bring its own ``save``.
+    """
     model = trainer.accelerator.unwrap_model(trainer.model)
     # a trainer may keep the untrained adapter as well, as its reference
     model.save_pretrained(folder, **({"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}))

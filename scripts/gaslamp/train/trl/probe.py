@@ -1,4 +1,4 @@
-"""Probe steps: whole training steps on the longest rows before the first one that counts, so that too little memory shows early."""
+"""Probe steps: training steps on the longest rows before the first that counts, so that lack of memory shows early."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def probe_longest(
     Args:
         trainer: a trainer that did not begin yet.
         lengths: tokens of each row of its data set.
-        get_batch: the method's ``get_probe_batch(trainer, rows)``, for one whose collator does not make what compute_loss
-            takes (it generates first); ``None`` from it: no probe.
+        get_batch: the method's ``get_probe_batch(trainer, rows)``, for one whose collator does not make what
+            compute_loss takes (it generates first); ``None`` from it: no probe.
         size: rows in the forward pass; 0: as many as the trainer's batch has.
 
     Returns:

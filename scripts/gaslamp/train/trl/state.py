@@ -51,7 +51,8 @@ def keep_counters(trainer: Trainer) -> Iterator[None]:
 def restore_counters(trainer: Trainer, watcher: Watcher, checkpoint: Path | None, step: int) -> None:
     """Set TRL's counters of tokens and forward passes to where a checkpoint left them; TRL begins again at 0.
 
-    Where completions serve several steps (num_iterations) the trainer then samples again at the same step as without a resume.
+    Where completions serve several steps (num_iterations) the trainer then samples again at the same step as without a
+    resume.
 
     Args:
         trainer: that will resume.
@@ -73,8 +74,8 @@ def restore_counters(trainer: Trainer, watcher: Watcher, checkpoint: Path | None
 def forget_preparation(trainer: Trainer) -> None:
     """Undo accelerate's preparation of the model by an evaluation, where several processes train.
 
-    Accelerate takes a model that was prepared for an evaluation as ready. Each process would then train a model of its own,
-    and their gradients would never be added.
+    Accelerate takes a model that was prepared for an evaluation as ready. Each process would then train a model of its
+    own, and their gradients would never be added.
     """
     if get_count() > 1:
         trainer.accelerator._models.clear()

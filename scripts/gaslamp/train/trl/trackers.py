@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def keep_trackers_local(plan: Plan) -> Iterator[None]:
-    """Let trackers write into the folder of this run's metrics, on this machine, unless the environment says otherwise."""
+    """Let trackers write next to this run's metrics, on this machine, unless the environment says otherwise."""
     folder = (plan.metrics.parent / "trackers").absolute()
     named = plan.settings.train.report_to
     places = {

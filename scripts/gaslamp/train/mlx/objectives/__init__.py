@@ -1,8 +1,8 @@
 """What the mac backend minimizes: for each method the loss that TRL's trainer of the same name has.
 
-mlx-lm's trainer has one loss only. mlx-tune's own losses are not used: they count the prompt as answer (its SimPO divides by the
-length of prompt and answer), its ORPO has no odds, its KTO no reference. tests/mac starts both backends from the same adapter and
-compares their losses.
+mlx-lm's trainer has one loss only. mlx-tune's own losses are not used: they count the prompt as answer (its SimPO
+divides by the length of prompt and answer), its ORPO has no odds, its KTO no reference. tests/mac starts both backends
+from the same adapter and compares their losses.
 """
 
 from __future__ import annotations

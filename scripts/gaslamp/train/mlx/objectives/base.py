@@ -13,8 +13,8 @@ PAD_TO = 32  # tokens: MLX compiles a step for each shape of a batch, so there s
 class Objective:
     """The loss of one method on MLX.
 
-    A sample is a dict with ``rows``: a list of (token ids, mask); all its rows go through the model together. A loss may report
-    further values, one number for each name in NAMES, summed over the batches of a step.
+    A sample is a dict with ``rows``: a list of (token ids, mask); all its rows go through the model together. A loss
+    may report further values, one number for each name in NAMES, summed over the batches of a step.
     """
 
     NAMES: tuple[str, ...] = ()  # values that the loss reports, as TRL's trainer logs them
@@ -42,7 +42,7 @@ class Objective:
         return list(sampler)
 
     def collate(self, samples: list[Sample]) -> tuple[Array, ...]:
-        """The arrays that ``get_loss`` takes: ids and mask [rows, length], then the reference [rows] where there is one."""
+        """The arrays for ``get_loss``: ids and mask [rows, length], then the reference [rows] where there is one."""
         import mlx.core as mx
 
         # all first rows, then all second ones: chosen above rejected
@@ -65,7 +65,7 @@ class Objective:
 
 
 def pad(rows: list[tuple[list[int], list[bool]]]) -> tuple[Array, Array]:
-    """Ids (int32) and mask (float32) [rows, length], padded on the right to a multiple of PAD_TO, and one more for the shift."""
+    """Ids (int32) and mask (float32) [rows, length], padded on the right to a multiple of PAD_TO plus 1."""
     import numpy
 
     length = 1 + PAD_TO * -(-(max(len(ids) for ids, _ in rows) - 1) // PAD_TO)

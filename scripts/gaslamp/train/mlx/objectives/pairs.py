@@ -21,6 +21,7 @@ class Pairs(Objective):
     )
 
     def encode(self, rows: list[Row]) -> list[Sample]:
+        """Samples of the rows; see ``Objective.encode``."""
         result = []
         for pair in encode_pairs(self.context, rows):
             prompt = pair["prompt_ids"]
@@ -29,7 +30,7 @@ class Pairs(Objective):
         return result
 
     def get_halves(self, model: Model, ids: Array, mask: Array) -> tuple[Array, ...]:
-        """Log likelihood of each answer token [pairs, length], chosen and rejected, their masks, and the logits of both."""
+        """Log likelihood of each answer token [pairs, length], chosen and rejected, their masks, the logits of both."""
         import mlx.core as mx
 
         logps, logits = get_logps(model, ids, mask)
@@ -56,6 +57,7 @@ class Dpo(Pairs):
     REFERENCE = True
 
     def get_loss(self, model: Model, *batch: Array) -> tuple[Array, list[Array]]:
+        """Mean loss of a batch, and the values of NAMES."""
         import mlx.core as mx
         import mlx.nn as nn
 
@@ -87,11 +89,12 @@ class Dpo(Pairs):
 
 
 class Orpo(Pairs):
-    """Odds ratio preference optimization: loss of the chosen sequence, prompt included, plus the odds of both answers."""
+    """Odds ratio preference optimization: loss of the chosen sequence, prompt included, plus the odds ratio."""
 
     NAMES = (*Pairs.NAMES, "nll_loss", "log_odds_ratio", "log_odds_chosen")
 
     def get_loss(self, model: Model, *batch: Array) -> tuple[Array, list[Array]]:
+        """Mean loss of a batch, and the values of NAMES."""
         import mlx.core as mx
         import mlx.nn as nn
 
@@ -108,6 +111,7 @@ class Orpo(Pairs):
         return likelihood - beta * ratio.mean(), [*reported, likelihood, ratio.mean(), odds.mean()]
 
     def collate(self, samples: list[Sample]) -> tuple[Array, ...]:
+        """Arrays of a batch; see ``Objective.collate``."""
         import mlx.core as mx
 
         ids, mask = super().collate(samples)
@@ -123,6 +127,7 @@ class Simpo(Pairs):
     NAMES = (*Pairs.NAMES, "nll_loss")
 
     def get_loss(self, model: Model, *batch: Array) -> tuple[Array, list[Array]]:
+        """Mean loss of a batch, and the values of NAMES."""
         import mlx.core as mx
         import mlx.nn as nn
 

@@ -11,12 +11,13 @@ from gaslamp.train.mlx.types import Array, Model, Sample
 
 
 class Kto(Objective):
-    """Kahneman-Tversky optimization: the KL divergence to the untrained model is estimated from answers to other prompts."""
+    """Kahneman-Tversky optimization; the KL divergence is estimated from answers to other prompts."""
 
     NAMES = ("good", "bad", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected", "kl")
     REFERENCE = True
 
     def encode(self, rows: list[Row]) -> list[Sample]:
+        """Samples of the rows; see ``Objective.encode``."""
         found = kto.encode(self.context, rows)
         if rows is self.context.train:
             random.Random(self.train.seed).shuffle(found)
@@ -34,14 +35,17 @@ class Kto(Objective):
         return result
 
     def get_order(self, samples: list[Sample], epoch: int) -> list[int]:
+        """The rows as they are: neighbours are each other's mismatch."""
         return list(range(len(samples)))  # neighbours are each other's mismatch
 
     def collate(self, samples: list[Sample]) -> tuple[Array, ...]:
+        """Arrays of a batch; see ``Objective.collate``."""
         import mlx.core as mx
 
         return (*super().collate(samples), mx.array([float(sample["label"]) for sample in samples]))
 
     def get_loss(self, model: Model, *batch: Array) -> tuple[Array, list[Array]]:
+        """Mean loss of a batch, and the values of NAMES."""
         import mlx.core as mx
 
         ids, mask, reference, good = batch
@@ -65,6 +69,7 @@ class Kto(Objective):
         ]
 
     def finish(self, reported: list[float]) -> dict[str, float]:
+        """The step values to log: means over the good and the bad answers, and their margin."""
         values = dict(zip(self.NAMES, reported, strict=True))
         shares = {"chosen": values.pop("good"), "rejected": values.pop("bad")}
         for name in [name for name in values if "/" in name]:

@@ -16,14 +16,17 @@ class Tokens(Objective):
     NAMES = ("token_accuracy",)
 
     def encode(self, rows: list[Row]) -> list[Sample]:
+        """Samples of the rows; see ``Objective.encode``."""
         longest = self.train.max_length
         encoded = (self.context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
         return [{"rows": [(row.ids, row.trained)]} for row in encoded if len(row.ids) <= longest]
 
     def count(self, samples: list[Sample]) -> int:
+        """Trained tokens of a batch."""
         return sum(sum(sample["rows"][0][1][1:]) for sample in samples)
 
     def get_loss(self, model: Model, *batch: Array) -> tuple[Array, list[Array]]:
+        """Mean loss of a batch, and the values of NAMES."""
         import mlx.core as mx
 
         ids, mask, *pixels = batch
@@ -37,6 +40,7 @@ class Documents(Tokens):
     """cpt: the same over the chunks of documents."""
 
     def encode(self, rows: list[Row]) -> list[Sample]:
+        """Samples of the rows; see ``Objective.encode``."""
         return [
             {"rows": [(chunk["input_ids"], [label != -100 for label in chunk["labels"]])]}
             for chunk in cpt.encode(self.context, rows)
@@ -44,13 +48,17 @@ class Documents(Tokens):
 
 
 class VisionTokens(Tokens):
-    """vision_sft: the same over the answers of rows with images; the model's own processor makes the arrays, as in TRL's collator."""
+    """vision_sft: the same over the answers of rows with images.
+
+    The model's own processor makes the arrays, as in TRL's collator.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.images = ImageEncoder(context)
 
     def encode(self, rows: list[Row]) -> list[Sample]:
+        """Samples of the rows; see ``Objective.encode``."""
         return [
             {"rows": [self.images.encode(row)], "images": row["images"]}
             for row in vision_sft.render(self.context, rows)
