@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any, TypedDict
 
+from gaslamp.config.backends import get_unused_settings
 from gaslamp.core import registry
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.series import POINTS, Points, Series
@@ -196,8 +197,7 @@ def _get_settings(start: dict[str, Any]) -> dict[str, Any]:
     settings, backend = start.get("settings"), str(start.get("backend"))
     if not isinstance(settings, dict):
         return {}
-    plugin = registry.get("backends", backend) if backend in registry.names("backends") else None
-    unused = getattr(plugin, "UNUSED_SETTINGS", ())
+    unused = get_unused_settings(backend) if backend in registry.names("backends") else ()
     return {name: value for name, value in settings.items() if name not in unused}
 
 

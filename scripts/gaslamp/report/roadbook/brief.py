@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gaslamp.config.backends import get_machine
 from gaslamp.config.slices import Slice
-from gaslamp.core import registry
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import escape, escape_cell
 from gaslamp.report.methods import describe_method
@@ -31,7 +31,7 @@ def render_brief(settings: Slice) -> str:
         ("Columns", columns),
         ("System prompt", settings.data.system),
         ("Method", f"{method.name.upper()} ({method.title}), because {method.reason}"),
-        ("Backend", f"{settings.backend}: {_describe_backend(settings.backend)}"),
+        ("Backend", f"{settings.backend}: {get_machine(settings.backend)}"),
     ]
     lines = [f"# {escape(project.name)}: project brief", "", "| What | Choice |", "|---|---|"]
     lines += [f"| {name} | {escape_cell(value)} |" for name, value in rows if value and value.strip()]
@@ -43,12 +43,6 @@ def render_brief(settings: Slice) -> str:
     if missing:
         lines += ["", f"Not set yet: {' and '.join(missing)} in config.yaml. The demo page and the roadbook show them."]
     return "\n".join(lines) + "\n"
-
-
-def _describe_backend(name: str) -> str:
-    """The hardware that a backend trains on, in the words of its plug-in."""
-    plugin = registry.get("backends", name)
-    return str(getattr(plugin, "MACHINE", "")) or (plugin.__doc__ or name).strip().split(". ")[0].rstrip(".")
 
 
 def write_brief(settings: Slice, out: Path) -> None:

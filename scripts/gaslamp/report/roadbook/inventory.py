@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gaslamp.config.backends import is_remote
 from gaslamp.config.levels import CONVERTED
-from gaslamp.core import registry
 
 ROLES = {
     "project_brief.md": "The goal of the project",
@@ -99,7 +99,7 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
     variables = {"MODEL_FACTS": "resources/models", "TOOLCHAIN": "resources/llama.cpp/toolchain.json"}
     found: list[Output] = []
     for file in _sort_rules(rules):
-        if file.stem == ("train" if _is_remote(backend) else "remote"):
+        if file.stem == ("train" if is_remote(backend) else "remote"):
             continue
         for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             name = body.partition(":")[0].strip()
@@ -122,12 +122,6 @@ def _sort_rules(rules: Path) -> list[Path]:
     return sorted(
         rules.glob("*.smk"), key=lambda file: (order.index(file.stem) if file.stem in order else len(order), file.stem)
     )
-
-
-def _is_remote(backend: str) -> bool:
-    """Whether the backend trains on another machine, with rules of its own."""
-    plugin = registry.get("backends", backend)
-    return bool(getattr(plugin, "REMOTE", hasattr(plugin, "STEPS")))
 
 
 def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model: Path) -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gaslamp.config.backends import get_unused_settings
 from gaslamp.config.methods import get_method, get_preset
 from gaslamp.config.sections.train import Lora, Train
 from gaslamp.core import registry
@@ -55,9 +56,10 @@ def get_parameters(trained: Mapping[str, object], train: TrainFacts) -> list[tup
     decisions = {decision.name: decision for decision in train.decisions}
     requested = get_requested_settings(train)
     preset = _get_preset(train, trained)
+    unused = {"choose", *get_unused_settings(train.backend)}
     rows = []
     for key, value in trained.items():
-        if value == [] or key == "choose" or (key == "lora" and trained.get("adapter") == "none"):
+        if key in unused or value == [] or (key == "lora" and trained.get("adapter") == "none"):
             continue
         if isinstance(value, dict):
             about = _get_descriptions(key, train.method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gaslamp.config.backends import get_unused_settings
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Provenance, Score, TrainFacts
 from gaslamp.core.decisions import Decision
@@ -100,9 +101,11 @@ def _get_decision(decision: Decision) -> list[str]:
 
 
 def get_settings(train: TrainFacts) -> Table:
-    """The settings that trained; of a train.json of version 0.1 those of its config."""
+    """The settings that trained, without those that the backend does not use; in version 0.1 those of the config."""
     recorded = train.provenance.settings.get("train") if train.provenance else None
-    return flatten(train.settings or recorded or {})
+    settings = train.settings or recorded or {}
+    unused = get_unused_settings(train.backend)
+    return flatten({name: value for name, value in settings.items() if name not in unused})
 
 
 def get_environment(system: dict[str, object], env: dict[str, object]) -> Table:
