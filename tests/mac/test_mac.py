@@ -21,8 +21,8 @@ from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.decisions import get_texts
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import read_json, write_json
-from test_methods import ROWS, ask_of_image, write_base
-from test_methods import train as train_with_trl
+from training import ROWS, make_image_row, write_base
+from training import train as train_with_trl
 
 KINDS = {"sft": "conversation", "dpo": "preference", "orpo": "preference", "simpo": "preference", "kto": "rating"}
 PLAIN: dict[str, Any] = {
@@ -102,7 +102,7 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for a model that sees, whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
     folder = tmp_path_factory.mktemp("mac_eyes")
     model = tiny.write_idefics_checkpoint(folder / "tiny-idefics")
-    write_base(folder / "vision", model, {"conversation": ask_of_image})
+    write_base(folder / "vision", model, {"conversation": make_image_row})
     train_with_trl(folder, folder / "first", "vision_sft", max_steps=1, learning_rate=1e-12)
     train_with_trl(folder, folder / "trl", "vision_sft")
     return folder
@@ -121,7 +121,7 @@ def seen(eyes: Path) -> Any:
     renderer = Renderer.load(path, Template.read(eyes / "vision" / "template.json"))
     processor = load_processor(path)
     processor.tokenizer = renderer.tokenizer
-    row = ask_of_image("", 1)
+    row = make_image_row("", 1)
     prompt, whole = (
         renderer.render(row["messages"][:1], generate=True),
         renderer.render(row["messages"], generate=False),
@@ -161,7 +161,7 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
         "do": "get_vision_logits",
         "settings": get_settings("vision_sft", SEEN),
         "base": str(eyes / "vision"),
-        "row": json.dumps(ask_of_image("", 1)),
+        "row": json.dumps(make_image_row("", 1)),
         "pixels": str(eyes / "pixels.npy"),
     }
     theta, adapters = str(base / "theta"), str(base / "mlx" / "sft" / "adapters")

@@ -589,21 +589,21 @@ def _train_method(name: str) -> Callable[[GpuBench], dict[str, Any]]:
 
     def run(bench: GpuBench) -> dict[str, Any]:
         tests = ROOT / "tests"
-        if not (tests / "unit" / "test_unsloth.py").is_file():
+        if not (tests / "unit" / "train" / "test_unsloth.py").is_file():
             raise NotHere("the tests are not here")
         if importlib.util.find_spec("unsloth") is None:
             raise NotHere("unsloth is not installed here")
         base = bench.folder / "methods-base"
         if not (base / "model.json").is_file():
             code = (
-                "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]; import tiny, test_methods; "
+                "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]; import tiny, training; "
                 "base = Path(sys.argv[1]); base.mkdir(exist_ok=True); "
-                "test_methods.write_bases(base, tiny.write_checkpoint(base.with_name('methods-model') / 'tiny-chat'))"
+                "training.write_bases(base, tiny.write_checkpoint(base.with_name('methods-model') / 'tiny-chat'))"
             )
-            bench.call("method rows", [sys.executable, "-c", code, str(base), str(tests), str(tests / "unit")])
+            bench.call("method rows", [sys.executable, "-c", code, str(base), str(tests)])
         command = [
             sys.executable,
-            str(tests / "unit" / "test_unsloth.py"),
+            str(tests / "unit" / "train" / "test_unsloth.py"),
             str(base),
             str(bench.get_place(f"method {name}")),
             name,

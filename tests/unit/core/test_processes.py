@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_methods
+import training
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import write_config
 from gaslamp.core.contracts import TrainFacts
@@ -33,8 +33,8 @@ VALUES: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return test_methods.write_base(
-        tmp_path_factory.mktemp("processes"), tiny_model, {"conversation": test_methods.ROWS["conversation"]}
+    return training.write_base(
+        tmp_path_factory.mktemp("processes"), tiny_model, {"conversation": training.ROWS["conversation"]}
     )
 
 

@@ -23,14 +23,14 @@ METHODS = ("sft", "dpo", "kto", "grpo", "reward")
 
 def train(name: str, base: Path, place: Path) -> dict[str, Any]:
     """Ten steps of ``name``; what it minimizes or maximizes at the start and at the end."""
-    import test_methods
+    import training as helpers
     from gaslamp.config.schema import Config
     from gaslamp.config.slices import get_slice, parse_slice
     from gaslamp.core.events import get_history, read_events
     from gaslamp.train import run as training
 
-    base, kind = test_methods.get_place(name, base)
-    config = Config.model_validate({"method": name, "backend": "cuda", "train": test_methods.get_values(name)})
+    base, kind = helpers.get_place(name, base)
+    config = Config.model_validate({"method": name, "backend": "cuda", "train": helpers.get_values(name)})
     training.train_model(
         parse_slice(get_slice(config, "backend", "method", "train")),
         base / "model.json",
@@ -81,9 +81,9 @@ def packages() -> Path:
 
 
 def test_methods_train_through_unsloth(packages: Path, tiny_model: Path, tmp_path: Path) -> None:
-    import test_methods
+    import training as helpers
 
-    base = test_methods.write_base(tmp_path / "base", tiny_model, test_methods.ROWS)
+    base = helpers.write_base(tmp_path / "base", tiny_model, helpers.ROWS)
     place = os.pathsep.join([str(packages), str(ROOT / "scripts"), str(ROOT / "tests")])
     done = subprocess.run(
         [sys.executable, __file__, str(base), str(tmp_path / "out"), *METHODS],
