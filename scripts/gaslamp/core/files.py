@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -94,11 +93,6 @@ def sha256_bytes(data: bytes) -> str:
 def sha256_text(text: str) -> str:
     """Hex sha256 of ``text`` in UTF-8."""
     return sha256_bytes(text.encode("utf-8"))
-
-
-def get_csp_hash(text: str) -> str:
-    """The source expression that lets exactly this inline script or style run under a Content-Security-Policy."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
 
 
 def sha256_path(path: str | Path) -> str:

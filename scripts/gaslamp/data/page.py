@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from itertools import islice
@@ -12,9 +11,10 @@ from typing import Any
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
-from gaslamp.core.files import get_csp_hash, sha256_path, write_text
+from gaslamp.core.files import sha256_path, write_text
 from gaslamp.data.meaning.readings import write_mapping
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind
+from gaslamp.pages.html import embed_file, render_template
 
 HERE = Path(__file__).parent
 NOT_LEARNT = {
@@ -140,7 +140,7 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
     return {
         "sides": sides,
         "facts": {key: str(value)[:200] for key, value in facts.items()},
-        "sound": _get_sound(folder / str(row["audio"])) if "audio" in row else None,
+        "sound": embed_file(folder / str(row["audio"]), SOUND_BYTES) if "audio" in row else None,
         "images": [_get_picture(folder, path) for path in get_images(messages)],
         "tools": [tool.get("function", tool).get("name", "?") for tool in row.get("tools") or ()],
     }
@@ -156,18 +156,8 @@ def _join(tokens: list[Piece]) -> list[dict[str, Any]]:
     return runs
 
 
-def _get_sound(file: Path) -> str | None:
-    """A recording as a data URL, so that the page stays one file; None for a long one."""
-    if not file.is_file() or file.stat().st_size > SOUND_BYTES:
-        return None
-    return "data:audio/wav;base64," + base64.b64encode(file.read_bytes()).decode()
-
-
 def _get_picture(folder: Path, path: str) -> dict[str, str]:
-    file = folder / path
-    if file.is_file() and file.stat().st_size <= PICTURE_BYTES:
-        return {"path": path, "data": "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()}
-    return {"path": path, "data": ""}
+    return {"path": path, "data": embed_file(folder / path, PICTURE_BYTES) or ""}
 
 
 def get_bars(card: Card, width: int = 720, height: int = 180) -> dict[str, Any]:
@@ -223,9 +213,6 @@ def render_page(
         settings: needs project and method.
         digest: sha256 of the card.
     """
-    import jinja2
-    from markupsafe import Markup
-
     from gaslamp.pages.themes import get_theme_css
 
     style = get_theme_css("auto", settings.project.domain) + (HERE / "page.css").read_text(encoding="utf-8")
@@ -245,16 +232,9 @@ def render_page(
     order = list(VERDICTS)
     checks.sort(key=lambda check: (order.index(check["verdict"]), check["name"]))
     counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in VERDICTS}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        style=Markup(style),
-        style_hash=get_csp_hash(style),
+    return render_template(
+        HERE / "page.html.j2",
+        style,
         digest=digest,
         card=card,
         model=model,

@@ -5,15 +5,15 @@ Model text is escaped by the template engine and never becomes markup; plots are
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
-from gaslamp.core.files import get_csp_hash, write_text
+from gaslamp.core.files import write_text
 from gaslamp.pages.differences import lay_out, mark
+from gaslamp.pages.html import embed_file, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
 
 HERE = Path(__file__).parent / "page"
@@ -46,27 +46,16 @@ def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None
 
 def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     """The HTML text."""
-    import jinja2
-    from markupsafe import Markup
-
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     first = compare.metrics[0]
     tone, answer = ANSWERS[compare.verdict]
     changes = Counter(example.change for example in compare.examples)
     worst = set(compare.worst)
     greedy = not compare.sampling.get("temperature")
-    return environment.get_template("page.html.j2").render(
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=get_csp_hash(style),
-        script_hash=get_csp_hash(script),
+    return render_template(
+        HERE / "page.html.j2",
+        style,
+        script,
         headline=compare.headline,
         target=compare.target,
         tone=tone,
@@ -343,7 +332,7 @@ def _get_row(example: Example, compare: Compare, number: int, worst: set[str], i
     wanted = lay_out(example.reference) or example.reference
     expected = "" if example.rated_bad else wanted  # nothing to compare an answer with
     asked = example.prompt[-1]["content"] if example.prompt else ""
-    shown = [text for path in example.images if number < IMAGES and (text := _read_image(images / path))]
+    shown = [text for path in example.images if number < IMAGES and (text := embed_file(images / path))]
     if shown:
         asked = asked.replace("[image] ", "")
     unit = compare.metrics[0].unit
@@ -389,11 +378,3 @@ def _mark(answer: str, wanted: str) -> list[tuple[str, bool]]:
 
 def _pair(values: list[float | None] | None, unit: str) -> str:
     return " → ".join("not judged" if value is None else format_value(value, unit) for value in values or [])
-
-
-def _read_image(file: Path) -> str | None:
-    """A data address of a PNG or JPEG of the row; ``None`` when it is not there any more."""
-    if not file.is_file() or file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        return None
-    kind = "png" if file.suffix.lower() == ".png" else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -22,10 +22,10 @@ from gaslamp.config.slices import parse_slice, write_merged
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
+from gaslamp.pages.html import escape_json
 from gaslamp.report.demo.examples import get_images
 from gaslamp.report.demo.own_style import get_own_style, read_colors
 from gaslamp.report.demo.page import render_page
-from gaslamp.report.demo.render import escape_json
 from gaslamp.report.demo.words import LANGUAGES, get_languages, read_language
 
 ROOT = Path(__file__).parents[3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gaslamp.core.files import get_csp_hash
+from gaslamp.pages.html import get_csp_hash
 
 HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 # The only inline style is empty: plotly finds it by its id and adds its rules through the CSSOM, which is allowed.

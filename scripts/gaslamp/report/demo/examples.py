@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import mimetypes
 from pathlib import Path
 
 from gaslamp.core.contracts import Example
 from gaslamp.pages.differences import get_label, lay_out, mark
+from gaslamp.pages.html import embed_file
 
 MAX_IMAGE = 2_000_000  # bytes of an image that the page carries
 LABELS = {"preference": "preferred", "rating": "rated_good", "prompt": "compare_with"}
@@ -42,13 +41,8 @@ def get_example(example: Example, kind: str, folder: Path) -> Json:
 
 def get_images(example: Example, folder: Path) -> list[str]:
     """The images of a row as data URIs, so that the page stays one file; missing and too large ones are left out."""
-    found = []
-    for place in example.images:
-        file = folder / place
-        kind = mimetypes.guess_type(file.name)[0] or ""
-        if kind in ("image/png", "image/jpeg", "image/webp") and file.is_file() and file.stat().st_size <= MAX_IMAGE:
-            found.append(f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}")
-    return found
+    files = [folder / path for path in example.images]
+    return [image for file in files if (image := embed_file(file, MAX_IMAGE))]
 
 
 def _get_answer(text: str, expected: str) -> Json:

@@ -10,11 +10,12 @@ from pathlib import Path
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, ModelFacts, TrainFacts
-from gaslamp.core.files import get_csp_hash, sha256_path, write_text
+from gaslamp.core.files import sha256_path, write_text
 from gaslamp.pages.differences import choose
+from gaslamp.pages.html import escape_json
 from gaslamp.pages.numbers import format_chance, format_change
 from gaslamp.report.demo.examples import get_example
-from gaslamp.report.demo.render import HERE, escape_json, render
+from gaslamp.report.demo.render import HERE, render
 from gaslamp.report.demo.scores import get_bars, get_retention, get_rows, show_share, show_value
 from gaslamp.report.demo.training import get_training
 from gaslamp.report.demo.words import read_language
@@ -81,8 +82,7 @@ def render_page(
         "index.html.j2",
         settings,
         root,
-        script=Markup(script),
-        script_hash=get_csp_hash(script),
+        script,
         # escape_json leaves no character that HTML could read
         data=Markup(escape_json(examples)),
         words=Markup(escape_json({key: t[key] for key in SCRIPT_WORDS})),

@@ -7,8 +7,9 @@ from pathlib import Path
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, TrainFacts, Verdict
-from gaslamp.core.files import get_csp_hash, read_json, write_text
+from gaslamp.core.files import read_json, write_text
 from gaslamp.export.ladder_page import render_svg
+from gaslamp.pages.html import render_template
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.tail import Tail
 from gaslamp.report.dashboard.trainings import Training
@@ -46,7 +47,6 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
         metrics: the metrics.jsonl of the run; the curves are left out when it is gone.
         settings: slice with project.
     """
-    import jinja2
     from markupsafe import Markup
 
     model, card, train = ModelFacts.read(files["model"]), Card.read(files["card"]), TrainFacts.read(files["train"])
@@ -60,16 +60,9 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
     charts = [chart for panel in get_panels(training) if (chart := get_chart(training, panel))] if training else []
     style = (HERE / "style.css").read_text(encoding="utf-8")
     provenance = train.provenance
-    loader = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return loader.get_template("report.html.j2").render(
-        style=Markup(style),
-        style_hash=get_csp_hash(style),
+    return render_template(
+        HERE / "report.html.j2",
+        style,
         project=settings.project,
         compare=compare,
         verdict=verdict,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import mimetypes
 from itertools import islice
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Ladder, Level, Parity
-from gaslamp.core.files import get_csp_hash, read_jsonl, write_json, write_text
+from gaslamp.core.files import read_jsonl, write_json, write_text
 from gaslamp.data.rows import get_images, get_kind, get_prompt, get_reference, get_text
+from gaslamp.pages.html import embed_file, get_csp_hash
 from gaslamp.pages.numbers import format_value
 from gaslamp.pages.themes import get_colors
 from gaslamp.serve.chat.columns import ColumnCheck, ColumnRequest
@@ -92,19 +91,11 @@ def get_seeds(test: Path, count: int = SEEDS) -> list[Seed]:
         if len(turns) != 1 or not get_text(turns[0]).strip():
             continue
         files = get_images(turns)
-        images = [image for name in files if (image := read_image(test.parent / name))]
+        images = [image for name in files if (image := embed_file(test.parent / name, MAX_IMAGE))]
         if len(images) == len(files):
             seeds.append({"prompt": get_text(turns[0]), "reference": get_reference(row), "images": images})
     step = max(1, len(seeds) // count)
     return seeds[::step][:count]
-
-
-def read_image(file: Path) -> str | None:
-    """An image of the data folder as a data URL; ``None`` when it is missing or too large."""
-    if not file.is_file() or file.stat().st_size > MAX_IMAGE:
-        return None
-    kind = mimetypes.guess_type(file.name)[0] or "image/png"
-    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def get_facts(
