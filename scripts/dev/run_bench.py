@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=12, help="steps of each training, default 12")
-    parser.add_argument("--rows", type=int, default=48, help="test rows that are answered, default 48")
+    parser.add_argument("--rows", type=int, default=48, help="test rows that are prompted, default 48")
     parser.add_argument(
         "--project", type=Path, help="project whose last run is read, default: the newest under projects/"
     )

@@ -1,6 +1,6 @@
 """Measure training on this machine's NVIDIA GPU, part by part: our script with Unsloth and with plain TRL against bare
-scripts, the longest context, the whole graph, GRPO, vision, a kill, and the chosen settings against a search. Call
-it again to go on.
+scripts, the longest context, the whole graph, GRPO, vision, a kill, and the chosen settings against a search. Run
+it again to resume.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def main() -> None:
         "--seconds",
         type=float,
         default=6 * 3600,
-        help="a part that would hardly end within them is left for the next call",
+        help="a part that is not expected to end within them is left for the next call",
     )
     parser.add_argument(
         "--tiny",
         action="store_true",
-        help="a rehearsal on a processor: every part with a model of nearly nothing, no figure means anything",
+        help="a trial on a CPU: every part with a tiny model; its figures mean nothing",
     )
     parser.add_argument(
         "--tokenizer", type=Path, help="folder with a tokenizer and chat template; default: the embedded model's"
@@ -50,12 +50,12 @@ def main() -> None:
         "--folder",
         type=Path,
         default=Path(".bench-gpu"),
-        help="where models, rows and runs stand, kept for the next call",
+        help="folder for models, rows and runs, kept for the next call",
     )
     parser.add_argument(
         "--out",
         type=Path,
-        help="JSON that grows; default: bench_gpu.json in the folder; copied to $OUT when that is set",
+        help="JSON with the results so far; default: bench_gpu.json in the folder; copied to $OUT when that is set",
     )
     args = parser.parse_args()
     from benchmarks.gpu import GpuBench

@@ -243,7 +243,9 @@ class GpuBench:
 
     def get_environment(self, first: Path | None = None) -> dict[str, str]:
         """Of the processes: no network, this library, and ``first`` before all other packages."""
-        places = [str(place) for place in (first, SCRIPTS) if place] + [os.environ.get("PYTHONPATH", "")]
+        places = [str(place) for place in (first, SCRIPTS, SCRIPTS / "dev") if place] + [
+            os.environ.get("PYTHONPATH", "")
+        ]
         offline = {
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
@@ -319,7 +321,7 @@ class GpuBench:
             "adapters": place / "adapters",
             "facts": place / "train.json",
         }
-        flags = [f"--{name}={path}" for name, path in {**names, **outs, "log": place / "train.log"}.items()]
+        flags = [f"--{name}={path}" for name, path in {**names, **outs, "log": place / "train_model.log"}.items()]
         return [
             sys.executable,
             str(SCRIPTS / "train_model.py"),

@@ -105,7 +105,7 @@ class Bench:
             f"--metrics={metrics}",
             f"--adapters={folder / 'adapters'}",
             f"--facts={folder / 'train.json'}",
-            f"--log={folder / 'train.log'}",
+            f"--log={folder / 'train_model.log'}",
         )
         return read_events(metrics)
 
