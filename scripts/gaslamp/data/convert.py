@@ -16,7 +16,7 @@ from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers.chunks import Chunk, Problem
-from gaslamp.data.readers.numbers import WrittenNumber, dump
+from gaslamp.data.readers.numbers import WrittenNumber, dump, write_number
 from gaslamp.data.readers.splits import get_split
 from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
 
@@ -109,7 +109,7 @@ class Converter:
         import xxhash
 
         plan, convert, validate, used = self.plan, self.format.convert, self.method.validate, self.used
-        mapping, label, dumps, digest_of = plan.mapping, chunk.label, dump, xxhash.xxh3_128_digest
+        mapping, label, dumps, digest_of = plan.mapping, chunk.label, orjson.dumps, xxhash.xxh3_128_digest
         result = Converted(label)
         problems: list[Problem] = []
         wrong_types: list[Finding] = []
@@ -185,7 +185,7 @@ class Converter:
                 if rest:
                     rest = redact_row(rest) if self.redacts else rest
                     try:
-                        tail += b',"columns":' + dumps(rest)
+                        tail += b',"columns":' + dumps(rest, default=write_number)
                     except TypeError:
                         tail += b',"columns":' + dumps(
                             {name: item for name, item in rest.items() if _is_writable(item, dumps)}

@@ -45,10 +45,11 @@ def dump(value: object) -> bytes:
     """
     import orjson
 
-    return orjson.dumps(value, default=_write)
+    return orjson.dumps(value, default=write_number)
 
 
-def _write(value: object) -> object:
+def write_number(value: object) -> object:
+    """``default`` of orjson: a number as it was written. Raises TypeError for anything else."""
     import orjson
 
     if isinstance(value, WrittenNumber):

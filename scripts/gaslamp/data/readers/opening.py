@@ -193,6 +193,8 @@ class Utf8(io.RawIOBase):
                 self._switch(name, "every other byte is zero")
         if self._other:
             return self._decode(block)
+        if self._lets_through and self._seen:
+            return block  # known to be UTF-8; the parser looks at each line itself
         if block.isascii() and not self._utf8.getstate()[0]:
             self._lines += block.count(b"\n")
             return block
@@ -203,8 +205,8 @@ class Utf8(io.RawIOBase):
             self._seen = True
             return block
         except UnicodeDecodeError as error:
-            if self._lets_through and (self._seen or is_valid_utf8_mostly(held + block)):
-                self._utf8.reset()
+            if self._lets_through and is_valid_utf8_mostly(held + block):
+                self._seen = True
                 return block
             if self._seen or held or is_valid_utf8_mostly(block):
                 raise self._get_error(error) from error
