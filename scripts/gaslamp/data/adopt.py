@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.load import read_config
+from gaslamp.config.load import load_config, read_config, read_yaml
+from gaslamp.config.schema import Config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide
 from gaslamp.data.meaning.examples import SHOWN, render_reading
-from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward
+from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward, get_mapped_columns
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.files import find_files
+from gaslamp.data.source_names import is_hub_id, split_part
 from gaslamp.data.sources import open_preview, open_source
 
 Ask = Callable[[str], str]
@@ -35,22 +37,39 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
         GaslampError: data/raw holds a file that cannot be read.
     """
     config_file = project / "config.yaml"
-    config = read_config(config_file)
+    values = read_yaml(config_file)
+    section = values.get("data")
     raw = project / "data" / "raw"
-    source = config.data.source
-    own = not source.startswith("embedded:") and (not Path(source).suffix or (project / source).exists())
-    files = sorted(raw.rglob("*")) if raw.is_dir() else []
-    dropped = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    source = str(section.get("source", "")) if isinstance(section, dict) else ""
+    source = source or Config().data.source
+    path, _ = split_part(source, project)
+    own = not source.startswith("embedded:") and (path.exists() or is_hub_id(source, project))
     if own:
-        return _settle(config_file, ask) if ask else []
-    if not dropped:
+        read_config(config_file)
+        return [*_name_unread(raw, path, project), *(_settle(config_file, ask) if ask else [])]
+    new = find_dropped(raw, project)
+    if new is None:
+        read_config(config_file)
         return []
-    find_files(raw)  # names the kinds of files that can be read, when none of these can
-    new = dropped[0].relative_to(project).as_posix() if len(dropped) == 1 else "data/raw"
+    # the rest of the config is checked as it will be: the file that it names now may be gone
+    data_section = {**(section if isinstance(section, dict) else {}), "source": new}
+    config = load_config({**values, "data": data_section}, config_file, project)
     text = set_value(config_file.read_text(encoding="utf-8"), ("data", "source"), new)
-    said = [f"data.source is now {new} (it was {source})"]
-    data = config.data.model_copy(update={"source": str(project / new)})
+    said = [f"data.source is now {new} (it was {source}{'' if source.startswith('embedded:') else ', which is gone'})"]
+    data = config.data.model_copy(update={"source": str(project / new), "sheet": None})
     rows = read_sample(open_source(data), [])
+    missing = [
+        name for name in get_mapped_columns(config.data.columns) if rows and all(name not in row for row in rows)
+    ]
+    if missing:
+        text = set_value(text, ("data", "columns"), {})
+        said.append(f"data.columns is now empty: {new} has no column {', '.join(missing)}")
+        data = data.model_copy(update={"columns": {}})
+    for key, empty in (("sheet", None), ("meaning", "auto")):
+        if getattr(config.data, key) != empty:
+            text = put_value(text, ("data", key), empty)
+            said.append(f"data.{key} is now {json.dumps(empty)}: it was said of {source}")
+            data = data.model_copy(update={key: empty})
     method = recommend(data, rows)
     if method != config.method and method in registry.names("methods"):
         text = set_value(text, ("method",), method)
@@ -63,6 +82,36 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
             said.append(f"train.rewards is now {reward}: it scores the answers; docs/rewards.md has others")
     config_file.write_text(text, encoding="utf-8")
     return said + (_settle(config_file, ask) if ask else [])
+
+
+def find_dropped(raw: Path, project: Path) -> str | None:
+    """What a person put into data/raw, as a value of data.source: the only data file, a saved data set, or the whole folder.
+
+    Raises:
+        GaslampError: there are files, and none of a kind that can be read.
+    """
+    if not raw.is_dir() or not any(file.is_file() and not file.name.startswith(".") for file in raw.rglob("*")):
+        return None
+    for saved in (*sorted(raw.rglob("dataset_dict.json")), *sorted(raw.rglob("state.json"))):
+        return saved.parent.relative_to(project).as_posix()
+    files = find_files(raw)
+    return files[0].relative_to(project).as_posix() if len(files) == 1 else "data/raw"
+
+
+def _name_unread(raw: Path, path: Path, project: Path) -> list[str]:
+    """A sentence when data/raw holds data files besides the one that data.source names."""
+    if not path.is_file() or not path.resolve().is_relative_to(raw.resolve()):
+        return []
+    others = [file.relative_to(project).as_posix() for file in find_files(raw) if file.resolve() != path.resolve()]
+    one = len(others) == 1
+    return (
+        [
+            f"{', '.join(others[:5])} {'is' if one else 'are'} not read: data.source is {path.relative_to(project).as_posix()}; "
+            f"data.source: {others[0] if one else 'data/raw'} in config.yaml reads {'it' if one else 'all of them'}"
+        ]
+        if others
+        else []
+    )
 
 
 def recommend(data: Any, rows: list[dict[str, Any]] | None = None) -> str:
@@ -138,7 +187,11 @@ def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
         if found is None:
             raise GaslampError(f"config.yaml has no key {'.'.join(path)}", f"add it: {path[-1]}: {json.dumps(value)}")
         node = found[1]
-    return text[: node.start_mark.index] + json.dumps(value, ensure_ascii=False) + text[node.end_mark.index :]
+    start, end = node.start_mark.index, node.end_mark.index
+    end -= len(text[start:end]) - len(
+        text[start:end].rstrip()
+    )  # a value of several lines ends where the next key begins
+    return text[:start] + json.dumps(value, ensure_ascii=False) + text[end:]
 
 
 def put_value(text: str, path: tuple[str, str], value: Any) -> str:

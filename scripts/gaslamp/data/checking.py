@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -12,6 +13,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 
 STAGES = ("read", "row", "encoded", "set")
+EXAMPLES = 3  # places that are named when every row has the same problem
 KEPT = 20  # findings of one check that are kept with their place; the rest is counted
 
 
@@ -195,6 +197,19 @@ def get_messages(checks: dict[str, Check]) -> Iterator[str]:
             yield f"{check.plugin.TITLE}: redacted in {check.count} rows"
 
 
+def describe_findings(check: Check) -> list[str]:
+    """The findings of a check, a line each; one line with three places when every row has the same problem."""
+    texts = {re.sub(r"\d+|'[^']*'", "", finding.text) for finding in check.findings}
+    if len(texts) == 1 and check.count > EXAMPLES and check.count >= 0.95 * check.seen:
+        places = "; ".join(finding.place for finding in check.findings[:EXAMPLES])
+        every = "every row" if check.count >= check.seen else f"{check.count} of {check.seen} rows"
+        if check.count > len(check.findings):  # the others are only counted
+            every += f" (the same in the first {len(check.findings)})"
+        return [f"    - {every}: {check.findings[0].text} ({places} ...)"]
+    lines = [f"    - {finding.place}: {finding.text}" for finding in check.findings]
+    return [*lines, f"    ... and {check.count - len(check.findings)} more"] if check.count > len(lines) else lines
+
+
 def stop_on_blocks(checks: dict[str, Check]) -> None:
     """Raise one GaslampError that lists the findings of every blocking check; return when there is none."""
     blocking = [check for check in checks.values() if check.blocks]
@@ -207,11 +222,11 @@ def stop_on_blocks(checks: dict[str, Check]) -> None:
         limit = f", {check.max_percentage:g} % are allowed" if check.max_percentage else ""
         if len(blocking) > 1 or limit:
             lines.append(f"    {check.plugin.TITLE} (check {check.name}, {check.count} of {check.seen} rows{limit})")
-        lines += [f"    - {finding.place}: {finding.text}" for finding in check.findings]
-        if check.count > len(check.findings):
-            lines.append(f"    ... and {check.count - len(check.findings)} more")
+        lines += describe_findings(check)
         fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
     first = blocking[0]
+    if first.count >= first.seen:  # to leave every row out is no fix
+        raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)))
     allowed = min(100.0, round(first.percentage + 0.005, 2))
     allow = f"allow it: data.checks: {{{first.name}: {{max_percentage: {allowed:g}}}}}" + (
         " leaves such rows out" if getattr(first.plugin, "DROPS", False) else ""

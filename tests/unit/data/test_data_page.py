@@ -329,3 +329,38 @@ def test_one_value_of_the_config_is_replaced_and_the_rest_kept() -> None:
     assert yaml.safe_load(set_value(text, ("d",), "z"))["d"] == "z"
     with pytest.raises(GaslampError, match=r"no key a\.x"):
         set_value(text, ("a", "x"), "1")
+
+
+def test_a_file_that_replaced_another_is_taken_up(tmp_path: Path) -> None:
+    config, raw = tmp_path / "config.yaml", tmp_path / "data" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "new.csv").write_text("question,answer\na,b\n")
+    config.write_text(
+        "method: sft\ndata:\n  source: data/raw/old.xlsx#May\n  sheet: May\n  columns:\n    prompt: Frage\n    completion: Antwort\n"
+        "  system: Be brief.\n"
+    )
+    assert adopt(tmp_path) == [
+        "data.source is now data/raw/new.csv (it was data/raw/old.xlsx#May, which is gone)",
+        "data.columns is now empty: data/raw/new.csv has no column Frage, Antwort",
+        "data.sheet is now null: it was said of data/raw/old.xlsx#May",
+    ]
+    assert yaml.safe_load(config.read_text())["data"] == {
+        "source": "data/raw/new.csv",
+        "sheet": None,
+        "columns": {},
+        "system": "Be brief.",
+    }
+    assert adopt(tmp_path) == []
+    (raw / "more.csv").write_text("question,answer\nc,d\n")
+    assert adopt(tmp_path) == [
+        "data/raw/more.csv is not read: data.source is data/raw/new.csv; data.source: data/raw/more.csv in config.yaml reads it"
+    ]
+
+
+def test_pictures_beside_the_only_data_file_do_not_hide_it(tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "raw"
+    raw.mkdir(parents=True)
+    (tmp_path / "config.yaml").write_text("method: sft\ndata:\n  source: embedded:orders_json\n")
+    (raw / "rows.csv").write_text("question,answer\na,b\n")
+    (raw / "a.png").write_bytes(b"x")
+    assert adopt(tmp_path)[0] == "data.source is now data/raw/rows.csv (it was embedded:orders_json)"

@@ -386,3 +386,88 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     off = {name: {"severity": "off"} for name in registry.names("checks")}
     get_peak(100)  # modules are loaded once
     assert (get_peak(16_000) - get_peak(6_000)) / 10_000 < 100
+
+
+# ---------------------------------------------------------------------------------------------------------- splits of the source
+
+
+@pytest.mark.parametrize("kind", ["column", "capitals", "files", "one object"])
+def test_a_source_without_test_rows_gets_them_from_training(tmp_path: Path, kind: str) -> None:
+    train, valid = make_rows(60), make_rows(70)[60:]
+    if kind in ("column", "capitals"):
+        column, names = ("split", ("train", "validation")) if kind == "column" else ("Split", ("Train", "Validation"))
+        source = write(
+            tmp_path / "rows.jsonl",
+            [{**row, column: names[0]} for row in train] + [{**row, column: names[1]} for row in valid],
+        )
+    elif kind == "files":
+        source = write(tmp_path / "raw" / "train.jsonl", train).parent
+        write(source / "validation.jsonl", valid)
+    else:
+        source = tmp_path / "rows.json"
+        source.write_text(json.dumps({"train": train, "validation": valid}))
+    spool, splits = divide(tmp_path / "work", get_data(source))
+    asked = {split: {row["messages"][0]["content"] for row in rows} for split, rows in splits.items()}
+    assert asked["valid"] == {row["prompt"] for row in valid}
+    assert asked["train"] | asked["test"] == {row["prompt"] for row in train} and not asked["train"] & asked["test"]
+    assert 5 <= len(splits["test"]) <= 20 and spool.test_from_train == len(splits["test"])
+    again, more = divide(tmp_path / "again", get_data(source))
+    assert more == splits
+
+
+def test_split_names_in_capitals_are_obeyed(tmp_path: Path) -> None:
+    rows = [{"Prompt": f"q{n}", "Completion": f"a{n}", "Split": "Test" if n >= 25 else "Train"} for n in range(30)]
+    _, splits = divide(tmp_path / "work", get_data(write(tmp_path / "rows.jsonl", rows)))
+    assert {row["messages"][0]["content"] for row in splits["test"]} == {f"q{n}" for n in range(25, 30)}
+    assert len(splits["train"]) == 25
+
+
+def test_numbers_above_64_bits_reach_the_files(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        "".join(
+            f'{{"prompt": "q{n}", "completion": {12345678901234567890123 + n}, "n": {10**30}, "price": 1.50}}\n'
+            for n in range(30)
+        )
+    )
+    _, splits = divide(tmp_path / "work", get_data(file))
+    rows = [row for part in splits.values() for row in part]
+    assert {row["messages"][1]["content"] for row in rows} == {str(12345678901234567890123 + n) for n in range(30)}
+    assert all(
+        '"columns":{"n":1000000000000000000000000000000,"price":1.50}' in line
+        for line in (tmp_path / "work" / "train.jsonl").read_text().splitlines()
+    )
+
+
+def test_a_problem_of_every_row_is_reported_once(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,completion\n" + "".join(f"Hello, you {n}, there\n" for n in range(40)))
+    with pytest.raises(GaslampError) as caught:
+        divide(tmp_path / "a", get_data(file))
+    lines = caught.value.cause.splitlines()
+    assert lines == [
+        "40 problems in the data; nothing was written",
+        "    - every row (the same in the first 20): 3 cells, but the header has 2 (rows.csv, line 2; rows.csv, line 3; rows.csv, line 4 ...)",
+    ]
+    assert caught.value.less_likely is None and "quotes" in caught.value.fix
+    file.write_text("prompt,completion\n" + "".join(f"q{n},a{', b' * (n % 2)}\n" for n in range(12)))
+    with pytest.raises(GaslampError) as caught:
+        divide(tmp_path / "b", get_data(file))
+    assert "6 problems" in caught.value.cause and caught.value.cause.count("rows.csv, line") == 6, (
+        "others keep their lines"
+    )
+    file.write_text("prompt,completion\n" + "Hello, you, there\n" * 40 + 'q,a\n"open,b\n')
+    with pytest.raises(GaslampError) as caught:
+        divide(tmp_path / "c", get_data(file))
+    assert "41 of 42 rows (the same in the first 20): 3 cells" in caught.value.cause
+
+
+def test_how_a_file_was_understood_is_on_the_source(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(
+        b"Export 2025\n\nprompt,completion\n" + "".join(f"caf\u00e9 {n},a\n" for n in range(20)).encode("cp1252")
+    )
+    source = sources.open_source(get_data(file))
+    assert len([row for chunk in source.chunks() for row in chunk.read([])]) == 20
+    list(source.chunks())
+    assert len(source.notes) == 2 and "read as cp1252" in source.notes[0] and "title lines" in source.notes[1]

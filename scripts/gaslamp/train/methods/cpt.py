@@ -29,6 +29,7 @@ REFERENCE_LABEL = "text"
 CHUNKED_LOSS = True
 ADAPTERS = ("lora", "none")
 PACKS = True
+CUTS_LONG_ROWS = True  # into pieces of train.max_length tokens, all of them learned
 PRESET = {
     "learning_rate": 2e-4,
     "epochs": 1,
