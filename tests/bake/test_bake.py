@@ -456,7 +456,9 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
     (newer / "rules" / "memory.smk").unlink()
     shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "slurm")
     shutil.copytree(default_project, project, symlinks=True)
-    changelog = "# Changes\n\n## 9.1\n\nA new phase.\n\n## 9.0\n\nFaster.\n\n## {pinned}\n\nOld news.\n"
+    changelog = (
+        "# Changes\n\n## Unreleased\n\n## 9.1\n\nA new phase.\n\n## 9.0\n\nFaster.\n\n## {pinned}\n\nOld news.\n"
+    )
     (newer / "CHANGELOG.md").write_text(changelog.format(pinned=__version__))
     before = {file: file.read_bytes() for file in project.rglob("*") if file.is_file() and not file.is_symlink()}
     done = make(project, "upgrade", f"FROM={newer}", "DRY_RUN=1", home=home)
@@ -465,6 +467,7 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
     done = make(project, "upgrade", f"FROM={newer}", home=home)
     assert done.returncode == 0, done.stdout
     assert "A new phase." in done.stdout and "Faster." in done.stdout and "Old news." not in done.stdout
+    assert "Unreleased" not in done.stdout, "it is empty"
     rooms = done.stdout[done.stdout.index("\nmemory\n") :]
     assert rooms.index("removed  rules/memory.smk") < rooms.index("\nnew\n") < rooms.index("new      rules/new.smk")
     assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "memory.smk").exists()

@@ -126,7 +126,8 @@ def read_changelog(file: Path | None, pinned: str) -> str:
     for section in sections:
         if re.match(rf"## \[?v?{re.escape(pinned)}\b(?![.\w])", section):
             break
-        newer.append(section.strip())
+        if "\n" in section.strip():  # not an empty "Unreleased"
+            newer.append(section.strip())
     return "\n\n".join(newer)
 
 
