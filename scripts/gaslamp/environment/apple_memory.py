@@ -5,12 +5,19 @@ All sizes here are calculated, none was measured on a Mac.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from gaslamp.core.decisions import Decision
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import MemoryFit, MemorySettings, Shape, get_adapter_parameters, judge_fit
+from gaslamp.environment.memory_estimate import (
+    DeviceFacts,
+    MachineMemory,
+    MemoryFit,
+    MemorySettings,
+    Shape,
+    get_adapter_parameters,
+    judge_fit,
+)
 
 MACS = (8, 16, 24, 32, 64, 128)
 """GB of unified memory that Apple sells."""
@@ -29,14 +36,14 @@ BITS = {"none": 16.0, "8bit": 8.5, "4bit": 4.5}
 RUNTIME_GB = 1.0  # Python with MLX and transformers
 
 
-def read_device() -> dict[str, Any]:
+def read_device() -> DeviceFacts:
     """Facts that MLX reports of the device: on a Mac memory_size and max_recommended_working_set_size in bytes."""
     import mlx.core as mx
 
     return dict(mx.device_info()) if mx.metal.is_available() else {}
 
 
-def get_working_set(total_gb: float, device: Mapping[str, Any] | None = None) -> tuple[float, str]:
+def get_working_set(total_gb: float, device: DeviceFacts | None = None) -> tuple[float, str]:
     """GB that the GPU may hold at once, and where the figure is from.
 
     Args:
@@ -52,7 +59,7 @@ def get_working_set(total_gb: float, device: Mapping[str, Any] | None = None) ->
 
 
 def raise_wired_limit(
-    read: Callable[[], dict[str, Any]] = read_device, set_limit: Callable[[int], object] | None = None
+    read: Callable[[], DeviceFacts] = read_device, set_limit: Callable[[int], object] | None = None
 ) -> Decision:
     """Let MLX keep its memory wired up to the recommended working set.
 
@@ -119,8 +126,8 @@ def describe_macs(train: MemorySettings, sequences: int = 1) -> str:
 def estimate_apple_memory(
     shape: Shape,
     train: MemorySettings,
-    system: Mapping[str, Any],
-    device: Mapping[str, Any] | None = None,
+    system: MachineMemory,
+    device: DeviceFacts | None = None,
     sequences: int = 1,
     larger: str = "a machine with more memory",
 ) -> MemoryFit:

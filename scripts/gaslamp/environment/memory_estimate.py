@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from gaslamp.core.decisions import Decision
 from gaslamp.core.files import read_json
@@ -27,6 +26,18 @@ class Shape:
     inner: int = 0  # width of the feed-forward layers; 0: unknown
     kv_width: int = 0  # key-value heads x width of a head; 0: unknown
     tied: bool = False  # one matrix is both embedding and output
+
+
+DeviceFacts = dict[str, Any]
+"""Facts that a backend reads of its device; sizes are in bytes."""
+
+
+class MachineMemory(TypedDict):
+    """The facts of a machine (outputs/env/system.json) that estimates need."""
+
+    memory_gb: float
+    memory_available_gb: float
+    is_apple_silicon: bool
 
 
 class LoraSettings(Protocol):
@@ -153,7 +164,7 @@ def get_memory_need(
 
 
 def estimate_main_memory(
-    shape: Shape, train: MemorySettings, system: Mapping[str, Any], builds_toolchain: bool, method: object = None
+    shape: Shape, train: MemorySettings, system: MachineMemory, builds_toolchain: bool, method: object = None
 ) -> MemoryFit:
     """How a training with PyTorch fits into the main memory, which the GPU of a Mac shares.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.decisions import Decision
 from gaslamp.train.gpu import Gpu
 from gaslamp.train.lengths import Lengths, get_padding
 
 if TYPE_CHECKING:
-    from gaslamp.train.types import TrainSettings
+    from gaslamp.train.types import TrainSettings, TrainValues
 
 RECOMPUTED = {"lora": 1.5, "none": 4 / 3}
 """Cost of gradient checkpointing: with frozen weights 6 operations a weight and token instead of 4, else 8 for 6."""
@@ -37,7 +36,7 @@ class MemoryUse:
 
 
 def explain(
-    changes: Mapping[str, Any], memory: MemoryUse, train: TrainSettings, gpu: Gpu, lengths: Lengths, tokens: int
+    changes: TrainValues, memory: MemoryUse, train: TrainSettings, gpu: Gpu, lengths: Lengths, tokens: int
 ) -> list[Decision]:
     """One decision for each value that was chosen.
 
@@ -84,20 +83,20 @@ def show(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _explain_quantization(changes: Mapping[str, Any], train: TrainSettings) -> str:
+def _explain_quantization(changes: TrainValues, train: TrainSettings) -> str:
     if changes["quantization"] == "4bit":
         return "16-bit weights do not fit here"
     return "16-bit weights fit, which are exact and as fast"
 
 
-def _explain_checkpointing(changes: Mapping[str, Any], train: TrainSettings) -> str:
+def _explain_checkpointing(changes: TrainValues, train: TrainSettings) -> str:
     more = RECOMPUTED[train.adapter]
     if changes["gradient_checkpointing"]:
         return f"without it the activations do not fit; {(more - 1) * 100:.0f} % more is computed"
     return f"the activations fit, and {(1 - 1 / more) * 100:.0f} % less is computed"
 
 
-def _explain_packing(changes: Mapping[str, Any], train: TrainSettings, gpu: Gpu, lengths: Lengths) -> str:
+def _explain_packing(changes: TrainValues, train: TrainSettings, gpu: Gpu, lengths: Lengths) -> str:
     step_rows = train.batch_size * train.gradient_accumulation
     padding = 100 * get_padding(lengths.tokens, step_rows, changes.get("batch_size", train.batch_size), train.seed)
     if train.packing:

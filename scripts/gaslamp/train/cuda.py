@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gaslamp.core.files import read_json, write_json
 from gaslamp.core.processes import get_count, get_local_rank, is_first
 from gaslamp.environment.gpu_memory import describe_parts
 from gaslamp.environment.memory_estimate import MemoryFit, Shape, read_shape
+from gaslamp.environment.system import System
 from gaslamp.models.dequantize import is_quantized
 from gaslamp.train import gpu as gpus
 from gaslamp.train.autotune import choose, get_open
@@ -30,14 +30,16 @@ from gaslamp.train.unsloth import load_with_unsloth
 CARD = Path("data/card.json")  # lengths of the rows, once the data phase has run
 
 
-def estimate_gpu_memory(shape: Shape, settings: Slice, system: Mapping[str, Any]) -> MemoryFit:
+def estimate_gpu_memory(shape: Shape, settings: Slice, system: System) -> MemoryFit:
     """How the training fits into the first GPU, and what would be chosen of the settings that are left open.
 
     The same calculation is made again when the training begins.
     """
     kind = "GPU memory"
-    found = system["gpus"][0] if system["gpus"] else {}
-    total, free = found.get("vram_gb"), found.get("vram_free_gb")
+    if not system["gpus"]:
+        return MemoryFit("unknown", {}, 0.0, kind)
+    found = system["gpus"][0]
+    total, free = found["vram_gb"], found["vram_free_gb"]
     if free is None or total is None:  # a board whose GPU shares the main memory reports neither
         return MemoryFit("unknown", {}, free or 0.0, kind)
     method = get_method(settings.method)

@@ -9,6 +9,8 @@ from typing import Any
 
 from gaslamp.train.sampler import LengthSampler
 
+JsonObject = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -28,7 +30,7 @@ class Lengths:
         return sum(self.tokens) / len(self.tokens) if self.tokens else 0.0
 
     @staticmethod
-    def from_card(card: dict[str, Any], max_length: int) -> Lengths:
+    def from_card(card: JsonObject, max_length: int) -> Lengths:
         """From data/card.json, whose histogram has every row in bins.
 
         Rows over ``max_length`` tokens are left out of a training.

@@ -117,7 +117,7 @@ class Context:
 
     def make_trainer(
         self,
-        trainer_class: Callable[..., Any],
+        trainer_class: type,
         config: object,
         train: list[Columns],
         valid: list[Columns],

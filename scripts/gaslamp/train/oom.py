@@ -8,9 +8,9 @@ two are never taken automatically, unless the config left the value open.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.train.types import TrainValues
 
 SHORTEST = 64  # tokens; below that no chat row fits
 LEAST_ROWS = 0.5  # share of the rows that must stay when rows are left out automatically
@@ -30,7 +30,7 @@ class StepDown:
 
     name: str
     text: str
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: TrainValues = field(default_factory=dict)
     keeps_result: bool = True  # earlier checkpoints may be resumed
 
 
@@ -51,7 +51,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def get_steps_down(
-    train: dict[str, Any], lengths: list[int], quantizes: bool, batch_is_loss: bool = False
+    train: TrainValues, lengths: list[int], quantizes: bool, batch_is_loss: bool = False
 ) -> list[StepDown]:
     """What is left to try, the first to be tried first.
 

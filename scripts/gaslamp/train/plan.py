@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.config.slices import Slice, parse_slice
 from gaslamp.core.console import say
@@ -16,6 +16,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.models.template import Renderer
 from gaslamp.train.problems import PlannedRun, find_run_problems
+from gaslamp.train.types import TrainValues
 
 if TYPE_CHECKING:
     from gaslamp.train.autotune import Choice
@@ -62,7 +63,7 @@ class Result:
     probe: dict[str, float] = field(default_factory=dict)
 
 
-def change_settings(settings: Slice, changes: dict[str, Any]) -> Slice:
+def change_settings(settings: Slice, changes: TrainValues) -> Slice:
     """The settings with other values in section ``train``."""
     if not changes:
         return settings

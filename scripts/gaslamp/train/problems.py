@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.config.backends import get_backend
 from gaslamp.config.methods import get_method, get_options
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from gaslamp.config.slices import Slice
 
 
@@ -29,7 +31,7 @@ class PlannedRun:
     steps: int | None = None
 
     @property
-    def options(self) -> Any:
+    def options(self) -> BaseModel:
         """The method's own settings."""
         return get_options(self.settings.method, self.settings.train.options)
 

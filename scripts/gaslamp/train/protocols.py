@@ -8,7 +8,7 @@ their defaults.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,7 +19,8 @@ from gaslamp.core import registry
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events
 from gaslamp.data.rows import Row
-from gaslamp.environment.memory_estimate import MemoryFit, Shape
+from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+from gaslamp.environment.system import System
 from gaslamp.train.method import Context
 from gaslamp.train.plan import Plan, Result
 from gaslamp.train.problems import PlannedRun, Problem
@@ -109,7 +110,7 @@ class Backend(Protocol):
     TRACKERS: bool  # writes to experiment trackers (train.report_to); default yes
     UNUSED_SETTINGS: tuple[str, ...]  # keys of section train that it does not use
 
-    def find_machine_problems(self, system: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def find_machine_problems(self, system: System) -> list[tuple[str, str]]:
         """What this machine lacks, each with what to use instead."""
 
     def prepare_process(self, settings: Slice) -> Decision:
@@ -134,8 +135,8 @@ class MemoryEstimate(Protocol):
         self,
         shape: Shape,
         settings: Slice,
-        system: Mapping[str, Any],
-        device: Mapping[str, Any],
+        system: System,
+        device: DeviceFacts,
         builds_toolchain: bool,
     ) -> MemoryFit:
         """Calculate the memory of a training before anything is loaded."""

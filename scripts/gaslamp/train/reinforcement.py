@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import Field
 
@@ -40,6 +40,17 @@ PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "e
 """8 completions of one prompt in a forward pass, 4 prompts a step: elsewhere batch 1, accumulation 4, generations 8."""
 
 LEAST_PARAMETERS, LEAST_ROWS, WANTED_ROWS, WANTED_STEPS = 1_500_000_000, 10, 500, 300
+
+
+class SamplingTrainer(Trainer, Protocol):
+    """What is used of GRPOTrainer and RLOOTrainer besides what every trainer has."""
+
+    beta: float
+    max_completion_length: int
+    current_gradient_accumulation_steps: int
+    _row_tools: list[Any]
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, object]]: ...
 
 
 class SamplingSettings(method.Settings):
@@ -321,7 +332,7 @@ def emit_samples(
         say(f"sample with reward {totals[n]:.3f} ({listed}): {shown[:160]}{' ...' if len(shown) > 160 else ''}")
 
 
-def get_probe_batch(trainer: Any, rows: list[Columns]) -> dict[str, Any] | None:
+def get_probe_batch(trainer: SamplingTrainer, rows: list[Columns]) -> Columns | None:
     """The largest batch that GRPO's or RLOO's loss takes: the longest prompt, completions as long as they may become.
 
     Nothing is generated: the completions are the prompt's last token, repeated.

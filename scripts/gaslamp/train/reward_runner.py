@@ -28,6 +28,8 @@ from gaslamp.train import reward_worker
 
 RewardFunction = Callable[..., list[float]]
 """A reward as TRL calls it: prompts, completions and columns as keywords -> one score for each completion."""
+RewardEntry = Mapping[str, Any]
+"""One entry of ``train.rewards`` as plain values."""
 TIMEOUT = 20.0  # seconds for one row (for all rows with score_all) where the reward sets no TIMEOUT of its own
 LOADING = 120.0  # seconds for the first row of a reward, which imports its packages, at least
 
@@ -43,7 +45,7 @@ class Reward:
     timeout: float
 
 
-def load_rewards(settings: Sequence[Mapping[str, Any]]) -> list[Reward]:
+def load_rewards(settings: Sequence[RewardEntry]) -> list[Reward]:
     """The rewards of ``train.rewards``.
 
     Reads the files of the rewards and runs none of them: the config is checked with this at every start.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def train_model(
-    settings: Any,
+    settings: Slice,
     model: Path,
     train: Path,
     valid: Path,

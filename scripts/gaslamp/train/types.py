@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sized
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gaslamp.environment.memory_estimate import MemorySettings
 
+if TYPE_CHECKING:
+    import torch
+
+TrainValues = dict[str, Any]
+"""Keys of section ``train`` with new values."""
 Columns = dict[str, Any]
 """One row in the columns of a trainer: token ids, labels, texts."""
 
@@ -40,7 +46,7 @@ class Settings(Protocol):
     method: str
     train: TrainSettings
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, TrainValues]:
         """The declared keys as plain values."""
 
 
@@ -50,7 +56,7 @@ class Tokenizer(Protocol):
     eos_token_id: int
     pad_token: str
 
-    def __call__(self, text: str, **options: object) -> Any:
+    def __call__(self, text: str, **options: object) -> dict[str, list[int]]:
         """Token ids of a text, under ``input_ids``."""
 
     def decode(self, ids: list[int]) -> str:
@@ -74,11 +80,11 @@ class Trainer(Protocol):
     def evaluate(self) -> object:
         """Loss of the validation rows; logged through the callbacks."""
 
-    def get_train_dataloader(self) -> Any:
+    def get_train_dataloader(self) -> Sized:
         """The batches of one epoch."""
 
-    def compute_loss(self, model: object, inputs: dict[str, object]) -> Any:
+    def compute_loss(self, model: object, inputs: dict[str, object]) -> torch.Tensor:
         """Loss of one batch."""
 
-    def compute_loss_context_manager(self) -> Any:
+    def compute_loss_context_manager(self) -> AbstractContextManager[object]:
         """Mixed precision as in training."""

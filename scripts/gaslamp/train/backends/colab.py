@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.errors import GaslampError
 
 if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
+    from gaslamp.environment.system import System
 
 BUILT = False
 REASON = "driving a Colab machine comes with a later version"
@@ -23,7 +23,7 @@ UNUSED_SETTINGS = ("engine", "quantization", "choose")
 STEPS = ("push", "train", "poll", "pull")
 
 
-def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: System) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["colab_cli"]:
         return []

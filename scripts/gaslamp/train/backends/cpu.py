@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core import registry
@@ -11,7 +10,8 @@ if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.system import System
     from gaslamp.train.plan import Plan, Result
 
 
@@ -25,7 +25,7 @@ PROCESSES = True
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 
-def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: System) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["os"] == "Windows":
         return [("Windows itself is not supported", "work inside WSL: wsl --install, then clone and run there")]
@@ -57,7 +57,7 @@ def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:
 
 
 def estimate_memory(
-    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+    shape: Shape, settings: Slice, system: System, device: DeviceFacts, builds_toolchain: bool
 ) -> MemoryFit:
     """How the training fits into the main memory."""
     from gaslamp.config.methods import get_method

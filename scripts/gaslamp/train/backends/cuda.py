@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core import registry
 
@@ -13,7 +12,8 @@ if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.system import System
     from gaslamp.train.plan import Plan, Result
 
 BUILT = True
@@ -30,7 +30,7 @@ VLLM = True
 PLAIN_ONLY = ("embedding",)  # Unsloth has its own trainer for sentence encoders, not the one of sentence-transformers
 
 
-def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: System) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["gpus"]:
         return []
@@ -91,7 +91,7 @@ def prepare_process(settings: Slice) -> Decision:
 
 
 def estimate_memory(
-    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+    shape: Shape, settings: Slice, system: System, device: DeviceFacts, builds_toolchain: bool
 ) -> MemoryFit:
     """How the training fits into the first GPU, and what would be chosen of the settings that are left open."""
     from gaslamp.train.cuda import estimate_gpu_memory

@@ -5,15 +5,15 @@ Runs on Linux too, on the processor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.system import System
     from gaslamp.train.plan import Plan, Result
 
 BUILT = True
@@ -39,7 +39,7 @@ REFUSED = {
 }
 
 
-def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: System) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead.
 
     Linux has all: MLX computes on its processor.
@@ -55,7 +55,7 @@ def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def find_machine_warnings(system: Mapping[str, Any]) -> list[str]:
+def find_machine_warnings(system: System) -> list[str]:
     """What works here and is not what the backend is for."""
     if system["is_apple_silicon"]:
         return []
@@ -96,7 +96,7 @@ def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
     return problems
 
 
-def read_device() -> dict[str, Any]:
+def read_device() -> DeviceFacts:
     """Facts that MLX reports of this machine's memory, for env.json."""
     from gaslamp.environment import apple_memory
 
@@ -104,7 +104,7 @@ def read_device() -> dict[str, Any]:
 
 
 def estimate_memory(
-    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+    shape: Shape, settings: Slice, system: System, device: DeviceFacts, builds_toolchain: bool
 ) -> MemoryFit:
     """How the training fits into unified memory."""
     from gaslamp.config.backends import get_backend

@@ -5,7 +5,6 @@ The same code as cpu.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core import registry
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.environment.memory_estimate import MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.system import System
     from gaslamp.train.plan import Plan, Result
 
 BUILT = True
@@ -26,7 +26,7 @@ MACHINE = "Apple silicon, through PyTorch MPS"
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 
-def find_machine_problems(system: Mapping[str, Any]) -> list[tuple[str, str]]:
+def find_machine_problems(system: System) -> list[tuple[str, str]]:
     """What this machine lacks for this backend, each with what to use instead."""
     if system["is_apple_silicon"]:
         return []
@@ -52,7 +52,7 @@ def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
 
 
 def estimate_memory(
-    shape: Shape, settings: Slice, system: Mapping[str, Any], device: Mapping[str, Any], builds_toolchain: bool
+    shape: Shape, settings: Slice, system: System, device: DeviceFacts, builds_toolchain: bool
 ) -> MemoryFit:
     """How the training fits into the unified memory."""
     from gaslamp.config.methods import get_method

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.data.rows import Row
 from gaslamp.train import method
@@ -133,11 +133,11 @@ def get_trainer(context: Context) -> Trainer:
     )
 
 
-def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> dict[str, Any]:
+def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> Columns:
     """The batch of the longest texts: the collator tokenizes rows, so their lengths in tokens are not known."""
     every = list(trainer.train_dataset)
     every.sort(key=lambda row: sum(len(text) for text in row.values()), reverse=True)
-    batch: dict[str, Any] = trainer.data_collator(every[: trainer.args.per_device_train_batch_size])
+    batch: Columns = trainer.data_collator(every[: trainer.args.per_device_train_batch_size])
     return batch
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gaslamp.data.rows import Row, get_text
+from gaslamp.models.speech_codec import load_codec, read_sound, store_sound
 from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
 from gaslamp.train.methods.sft import get_trainer as get_conversation_trainer
 from gaslamp.train.methods.sft import validate as validate_conversation
 from gaslamp.train.types import Trainer
+
+if TYPE_CHECKING:
+    from gaslamp.data.convert import Plan
 
 KINDS = ("speech", "conversation")
 FIRST_FOR = ("speech",)  # of the methods that learn from such rows the one to start with
@@ -42,7 +46,7 @@ METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS = ("completion_loss", "stop_rate")  # no exact match: no answer has every token of a recording
 
 
-def prepare_row(row: Row, plan: Any) -> Row:
+def prepare_row(row: Row, plan: Plan) -> Row:
     """A recording as a conversation: the prompt is the text, the answer is the codec's tokens.
 
     ``audio`` is the stored sound.
@@ -51,8 +55,6 @@ def prepare_row(row: Row, plan: Any) -> Row:
         ValueError: the sound of this row cannot be read.
         GaslampError: no codec, or one that cannot be read.
     """
-    from gaslamp.models.speech_codec import load_codec, read_sound, store_sound
-
     if "transcript" not in row:
         return row
     codec = load_codec(plan.speech)

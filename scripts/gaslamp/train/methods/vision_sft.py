@@ -163,7 +163,7 @@ def find_modules(model: torch.nn.Module, options: Settings, wanted: str | list[s
     )
 
 
-def pick_modules(names: list[str], options: Any, wanted: str | list[str]) -> list[str]:
+def pick_modules(names: list[str], options: Settings, wanted: str | list[str]) -> list[str]:
     """The linear layers to adapt.
 
     Args:

@@ -10,12 +10,12 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.environment.memory_estimate import LoraSettings
-from gaslamp.train.mlx.types import Array, Model
+from gaslamp.train.mlx.types import Array, JsonObject, Model
 
 GROUP = 64  # weights that share a scale where MLX quantizes
 
 
-def get_config_changes(config: dict[str, Any]) -> dict[str, Any]:
+def get_config_changes(config: JsonObject) -> JsonObject:
     """Keys that mlx-lm needs in a config.json that transformers 5 wrote.
 
     transformers 5 keeps all about positions in ``rope_parameters``; mlx-lm 0.32 reads ``rope_theta``, ``rope_scaling``
@@ -44,7 +44,7 @@ def get_config_changes(config: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Model, dict[str, Any]]:
+def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Model, JsonObject]:
     """A causal language model in MLX from a Hugging Face folder, and its config.
 
     Args:
@@ -206,7 +206,7 @@ def read_peft(folder: Path, modules: dict[str, str] | None = None) -> dict[str, 
     return found
 
 
-def convert(merged: Path, out: Path, bits: int, ids: list[int]) -> dict[str, Any]:
+def convert(merged: Path, out: Path, bits: int, ids: list[int]) -> dict[str, float]:
     """Write a Hugging Face folder as an MLX folder, load it again with ``mlx_lm.load`` and compare next tokens.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from gaslamp.config.methods import get_options, is_multimodal
+from gaslamp.config.methods import is_multimodal
 from gaslamp.core.decisions import Decision, set_decision
 from gaslamp.core.events import Events
 from gaslamp.train.method import Context
@@ -105,7 +105,8 @@ def load_adapted(plan: Plan, dtype: str, decisions: list[Decision]) -> tuple[Mod
     train, path, choose = plan.settings.train, plan.model.path, None
     if is_multimodal(plan.settings.method):
         model, names = mlx_vision.load_model(path, dtype, train.quantization)
-        options, quantized = get_options(plan.settings.method, train.options), model.language_model
+        options = vision_sft.Settings.model_validate(train.options)
+        quantized = model.language_model
         choose = partial(vision_sft.pick_modules, options=options, wanted=train.lora.target_modules)
     else:
         model, _ = mlx_models.load_model(path, dtype, train.quantization)

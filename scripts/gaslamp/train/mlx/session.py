@@ -205,7 +205,7 @@ class Session:
         finally:
             (self.plan.checkpoints / "last.safetensors").unlink(missing_ok=True)
 
-    def on_step(self, info: dict[str, Any]) -> None:
+    def on_step(self, info: dict[str, float]) -> None:
         """Log an optimizer step, then validate, save or stop. Raises Stop."""
         seconds = time.monotonic() - self.step_started
         before, self.step = self.step, self.first + info["iteration"] // self.train_settings.gradient_accumulation

@@ -10,5 +10,7 @@ Model = Any
 """A network of MLX."""
 Optimizer = Any
 """An optimizer of MLX."""
+JsonObject = dict[str, Any]
+"""Content of a config.json."""
 Sample = dict[str, Any]
 """One sample of an objective: ``rows``, a list of (token ids, mask), and what else its loss takes."""

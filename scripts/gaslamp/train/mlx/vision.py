@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
@@ -17,10 +16,12 @@ from gaslamp.data.images import read_image
 from gaslamp.models.processor import load_processor
 from gaslamp.train.method import Context
 from gaslamp.train.mlx.checkpoints import GROUP, get_config_changes
+from gaslamp.train.mlx.types import Array, Model
 from gaslamp.train.mlx.vision_support import MPS, find_problem
+from gaslamp.train.types import Columns
 
 
-def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Any, dict[str, str]]:
+def load_model(folder: str | Path, dtype: str, quantization: str = "none") -> tuple[Model, dict[str, str]]:
     """A vision model in MLX from a Hugging Face folder, and the name that each of its modules has there.
 
     Args:
@@ -103,14 +104,14 @@ class ImageEncoder:
         options = self.context.options
         return [read_image(self.context.folder / name, options.shortest, options.longest) for name in names]
 
-    def encode(self, row: dict[str, Any]) -> tuple[list[int], list[bool]]:
+    def encode(self, row: Columns) -> tuple[list[int], list[bool]]:
         """Ids of prompt and answer with the tokens that the images become, and which of them carry loss."""
         images = {"images": [self.read(row["images"])]} if row["images"] else {}
         prompt = self.processor(text=[row["prompt"]], add_special_tokens=False, **images)["input_ids"][0]
         answer = self.processor.tokenizer(row["completion"], add_special_tokens=False)["input_ids"]
         return [*map(int, prompt), *answer], [False] * len(prompt) + [True] * len(answer)
 
-    def get_pixels(self, names: list[str]) -> Any:
+    def get_pixels(self, names: list[str]) -> Array:
         """The images of a row, or the tiles that they are cut into: float32 array [count, channels, height, width]."""
         import numpy
 

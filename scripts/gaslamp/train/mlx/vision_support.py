@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from gaslamp.train.mlx.types import JsonObject
 
 TYPES = ("idefics3",)
 """Model types whose logits a test compares with transformers'.
@@ -12,7 +12,7 @@ Another type may have other names for its layers there.
 MPS = "use snakemake --profile mps, which trains every model that transformers knows"
 
 
-def find_problem(config: dict[str, Any]) -> str | None:
+def find_problem(config: JsonObject) -> str | None:
     """Why MLX does not train the vision model of a config.json, or ``None``."""
     kind = str(config.get("model_type"))
     text, tower = config.get("text_config") or {}, config.get("vision_config") or {}

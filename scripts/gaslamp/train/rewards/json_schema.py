@@ -22,7 +22,7 @@ def score(
     prompt: list[Message],
     completion: str,
     row: Row,
-    schema: dict[str, Any] | None = None,
+    schema: dict[str, object] | None = None,
     partial: float = 0.25,
     bare: bool = False,
 ) -> float:

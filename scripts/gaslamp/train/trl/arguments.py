@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.processes import get_count
 from gaslamp.train.sampler import LengthSampler
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NEVER = 1_000_000_000  # a number of steps that no training reaches
 
 
-def get_arguments(plan: Plan, epochs: float) -> dict[str, Any]:
+def get_arguments(plan: Plan, epochs: float) -> dict[str, object]:
     """What the config class of every trainer takes (transformers' TrainingArguments).
 
     ``set_steps`` puts in the number of steps when the trainer knows its rows.

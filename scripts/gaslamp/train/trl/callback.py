@@ -11,7 +11,7 @@ from gaslamp.train.trl.measure import get_memory_gb
 from gaslamp.train.watcher import OWNER_GONE, Watcher
 
 if TYPE_CHECKING:
-    from transformers import TrainerCallback
+    from transformers import TrainerCallback, TrainerControl, TrainerState
 
 RENAMED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens", "mean_token_accuracy", "total_flos")
 """Values that a trainer logs and that have a name of their own in the events, or are left out."""
@@ -41,7 +41,7 @@ def build_callback(watcher: Watcher) -> TrainerCallback:
     return Callback()
 
 
-def decide_after_step(watcher: Watcher, state: Any, control: Any) -> None:
+def decide_after_step(watcher: Watcher, state: TrainerState, control: TrainerControl) -> None:
     """Ask the trainer for a checkpoint when it is time or requested, and for a stop when there is a reason."""
     if watcher.owner_gone():
         watcher.stop_reason = watcher.stop_reason or OWNER_GONE
@@ -55,7 +55,7 @@ def decide_after_step(watcher: Watcher, state: Any, control: Any) -> None:
         control.should_save = True
 
 
-def log_values(watcher: Watcher, state: Any, control: Any, logs: dict[str, Any]) -> None:
+def log_values(watcher: Watcher, state: TrainerState, control: TrainerControl, logs: dict[str, float]) -> None:
     """Write what the trainer logs as events ``eval`` and ``step``; stop at a loss that is NaN or infinite."""
     watcher.peak_memory_gb = max(watcher.peak_memory_gb, get_memory_gb())
     if "eval_loss" in logs:
@@ -88,7 +88,7 @@ def log_values(watcher: Watcher, state: Any, control: Any, logs: dict[str, Any])
     watcher.progress.update(state.global_step, f"loss {loss:.3f}")
 
 
-def _get_own_values(logs: dict[str, Any]) -> dict[str, float]:
+def _get_own_values(logs: dict[str, float]) -> dict[str, float]:
     """What the method's trainer logs besides the common values, by the trainer's own names."""
     return {
         name: round(float(value), 6)

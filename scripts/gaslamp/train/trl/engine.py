@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def train_with_trl(
     plan: Plan,
     events: Events,
-    device_arguments: dict[str, Any],
+    device_arguments: dict[str, object],
     dtype: str,
     decisions: list[Decision],
     load: Loader | None = None,
@@ -89,7 +89,7 @@ class _Run:
 def _build_run(
     plan: Plan,
     events: Events,
-    device_arguments: dict[str, Any],
+    device_arguments: dict[str, object],
     dtype: str,
     decisions: list[Decision],
     load: Loader | None,
