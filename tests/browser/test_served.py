@@ -82,7 +82,7 @@ def test_the_adapter_taken_out_is_the_base(served: Served, tmp_path: Path) -> No
             lora_scale=0.0,
             log=tmp_path / "s.log",
         ) as server:
-            answer = server._post(
+            answer = server.post(
                 "/completion", body | ({"lora": [{"id": 0, "scale": lora}]} if lora is not None else {})
             )
         return {item["id"]: item["logprob"] for item in answer["completion_probabilities"][0]["top_logprobs"]}

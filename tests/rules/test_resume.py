@@ -18,7 +18,7 @@ import psutil
 import pytest
 import tiny
 from gaslamp.core.events import get_history, read_events
-from gaslamp.core.workflow_state import OWNER, _is_alive
+from gaslamp.core.workflow_state import OWNER, is_alive
 from gaslamp.train.checkpoints import find_checkpoint
 
 STEPS = 60
@@ -285,4 +285,4 @@ def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
 
 def test_a_reused_process_number_is_another_process() -> None:
     me = psutil.Process()
-    assert _is_alive(me.pid, me.create_time()) and not _is_alive(me.pid, me.create_time() - 3600)
+    assert is_alive(me.pid, me.create_time()) and not is_alive(me.pid, me.create_time() - 3600)
