@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.contracts import Provenance, TrainFacts
+from gaslamp.core.decisions import Decision
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import sha256_path, sha256_text
 from gaslamp.train.method import merge_decisions
@@ -35,12 +36,13 @@ def build_facts(
     seconds = sum(step["seconds"] for step in steps)
     tokens = sum(step.get("tokens", 0) for step in steps)
     starts = [event for event in events if event["event"] == "start"]
+    decisions = merge_decisions(plan.decisions, result.decisions)
     return TrainFacts(
         backend=plan.settings.backend,
         method=plan.settings.method,
         device=result.device,
         dtype=result.dtype,
-        decisions=merge_decisions(plan.decisions, result.decisions),
+        decisions=decisions,
         steps=result.steps,
         epochs=result.epochs,
         train_rows=result.train_rows,
@@ -59,9 +61,15 @@ def build_facts(
         trainable_parameters=result.trainable_parameters,
         total_parameters=plan.model.parameters,
         adapter_sha256=get_weights_hash(adapters),
-        settings=plan.settings.dump()["train"],
+        settings=get_trained_settings(plan.settings.dump()["train"], decisions),
         provenance=provenance,
     )
+
+
+def get_trained_settings(train: dict[str, Any], decisions: list[Decision]) -> dict[str, Any]:
+    """Section ``train`` with what was chosen for the keys in ``choose``: the values that trained."""
+    chosen = {decision.name: decision.value for decision in decisions if decision.name in (train.get("choose") or ())}
+    return {**train, **chosen}
 
 
 def get_weights_hash(folder: Path) -> str:

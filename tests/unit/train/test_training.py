@@ -37,6 +37,7 @@ from gaslamp.train.preflight import find_tracker_problems
 from gaslamp.train.problems import PlannedRun, find_run_problems
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl import callback, engine, probe
+from gaslamp.train.trl.arguments import count_trained
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl 1.14, peft 0.21.
 GOLDEN = [5.1596, 5.2699, 2.7052, 1.4492, 0.7394, 0.4764, 0.3555, 0.3733, 0.3177, 0.3103]
@@ -565,6 +566,8 @@ def test_the_ladder_is_gone_down_by_itself_when_asked(
         "gradient_checkpointing: true" in get_texts(facts.decisions)["memory"]
         and "batch_size: 1" in get_texts(facts.decisions)["memory"]
     )
+    trained = {key: facts.settings[key] for key in ("gradient_checkpointing", "batch_size", "gradient_accumulation")}
+    assert trained == {"gradient_checkpointing": True, "batch_size": 1, "gradient_accumulation": 4}
 
 
 def test_memory_that_runs_out_later_costs_no_step(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -629,6 +632,7 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
         assert {rows for rows, _ in passed[-4 * (8 // size) :]} == {size}, "what was chosen is what was trained with"
         facts = TrainFacts.read(tmp_path / name / "train.json")
         assert get_texts(facts.decisions)["batch_size"].startswith(f"{size}: measured") and facts.steps == 4
+        assert facts.settings["batch_size"] == size, "the settings are those that trained"
         assert start["chosen"]["batch_size"] == get_texts(facts.decisions)["batch_size"] and start[
             "chosen"
         ].keys() == set(start["settings"]["choose"]), "make status tells it"
@@ -790,3 +794,18 @@ def test_problems_of_every_training() -> None:
         and find(lora={"dropout": 0.1}) == []
     )
     assert "damages a whole model" in find(adapter="none", learning_rate=1e-3)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "tokens"),
+    [
+        ({"labels": [[-100, 5, 6], [-100, -100]]}, 2),
+        ({"chosen_labels": [[-100, 5, 6]], "rejected_labels": [[-100, 7]], "prompt_input_ids": [[1]]}, 3),
+        ({"prompt_ids": [[1, 2]], "chosen_ids": [[3, 4]], "rejected_ids": [[5]]}, 3),
+        ({"prompt": ["a"]}, 0),
+    ],
+)
+def test_tokens_with_loss_are_counted_in_the_columns_of_every_trainer(columns: dict[str, Any], tokens: int) -> None:
+    from datasets import Dataset
+
+    assert count_trained(Dataset.from_dict(columns), set(columns)) == tokens
