@@ -1,6 +1,6 @@
-"""The evaluation page: one HTML file that opens without a network, for someone who never heard of an adapter.
+"""The evaluation page: one HTML file that opens without a network, for readers who do not train models.
 
-Model text is escaped by the template engine and never becomes markup; plots are SVG made here; images of rows travel inside.
+Model text is escaped by the template engine and never becomes markup; images of rows are embedded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gaslamp.core.files import write_text
 from gaslamp.pages.differences import lay_out, mark
 from gaslamp.pages.html import embed_file, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
+from gaslamp.pages.plots import get_ends, plot_bars, plot_histogram
 
 HERE = Path(__file__).parent / "page"
 WORDS = {"improved": "▲ better than before", "regressed": "▼ worse than before", "comparable": "● no change"}
@@ -24,7 +25,6 @@ ANSWERS = {
     "no clear difference": ("even", "No clear difference"),
 }
 IMAGES = 60  # rows whose images are put into the page: it stays a file that can be sent
-BINS = 10
 TURNS = {
     "system": "What the model is told before the question",
     "user": "Earlier question",
@@ -37,7 +37,7 @@ def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None
     """Write the page of one comparison.
 
     Args:
-        compare, gate: what the page tells.
+        compare, gate: what the page shows.
         out: HTML file.
         images: the folder that image paths are relative to (data/).
     """
@@ -69,7 +69,7 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         metrics=[_get_metric(metric) for metric in compare.metrics],
         slices=[_get_slice(name, pair, first) for name, pair in first.slices.items()],
         details=[block for metric in compare.metrics if (block := _get_details(metric))],
-        histogram=_plot_histogram(first, compare.examples),
+        histogram=plot_histogram(_get_scores(compare.examples)),
         retention=_get_retention(compare),
         lm_eval=compare.lm_eval,
         lost=compare.retention_lost,
@@ -94,6 +94,14 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     )
 
 
+def _get_scores(examples: list[Example]) -> dict[str, list[float]]:
+    """The scores of the first metric, base and tuned, of the rows that have one."""
+    return {
+        "base": [example.base_score for example in examples if example.base_score is not None],
+        "tuned": [example.tuned_score for example in examples if example.tuned_score is not None],
+    }
+
+
 def _explain(first: MetricResult) -> str:
     """The result in one or two plain sentences."""
     n, base, tuned = first.tuned.n, first.base.value, first.tuned.value
@@ -104,11 +112,11 @@ def _explain(first: MetricResult) -> str:
         text = f"{first.title[:1].upper()}{first.title[1:]} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
     if first.p_value == 1:
         return f"{text} Row by row the two are as often ahead of each other."
-    return f"{text} Luck alone would make such a difference {_tell_luck(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
+    return f"{text} Luck alone would make such a difference {_describe_chance(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
 
 
-def _tell_luck(p: float) -> str:
-    """A chance as people say it."""
+def _describe_chance(p: float) -> str:
+    """A p-value in words."""
     if p < 0.001:
         return "less than once in 1,000 tries"
     times = 100 * p
@@ -126,8 +134,8 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
         "title": metric.title[:1].upper() + metric.title[1:],
         "about": metric.about,
         "reading": f"{direction} {metric.tuned.n} rows. "
-        + ("No difference." if metric.p_value == 1 else f"By luck alone: {_tell_luck(metric.p_value)}."),
-        "plot": _plot_bars({"base": metric.base, "tuned": metric.tuned}, metric.unit),
+        + ("No difference." if metric.p_value == 1 else f"By luck alone: {_describe_chance(metric.p_value)}."),
+        "plot": plot_bars({"base": metric.base, "tuned": metric.tuned}, metric.unit),
         "base": format_value(metric.base.value, metric.unit),
         "tuned": format_value(metric.tuned.value, metric.unit),
         "change": format_change(metric.base.value, metric.tuned.value, metric.unit) + points,
@@ -136,7 +144,7 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
 
 
 def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> dict[str, Any]:
-    top = _get_top(
+    top = get_ends(
         [
             score
             for scores in [*metric.slices.values(), {"base": metric.base, "tuned": metric.tuned}]
@@ -147,7 +155,7 @@ def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> dict[
     return {
         "name": name,
         "n": pair["tuned"].n,
-        "plot": _plot_bars(pair, metric.unit, top, thin=True),
+        "plot": plot_bars(pair, metric.unit, top, thin=True),
         "base": format_value(pair["base"].value, metric.unit),
         "tuned": format_value(pair["tuned"].value, metric.unit),
     }
@@ -164,91 +172,12 @@ def _get_retention(compare: Compare) -> list[dict[str, Any]]:
         {
             "title": title,
             "n": scores["tuned"].n,
-            "plot": _plot_bars(scores, "share"),
+            "plot": plot_bars(scores, "share"),
             "base": format_value(scores["base"].value),
             "tuned": format_value(scores["tuned"].value),
         }
         for title, scores in found
     ]
-
-
-def _get_top(scores: list[Score], unit: str) -> tuple[float, float]:
-    """The two ends of an axis: 0 to 1 for shares, else as far as the intervals reach, with 0 in it."""
-    if unit == "share":
-        return 0.0, max(1.0, *(score.high for score in scores))
-    low, high = min(0.0, *(score.low for score in scores)), max(0.0, *(score.high for score in scores))
-    return (low, high) if high > low else (0.0, 1.0)
-
-
-def _plot_bars(scores: dict[str, Score], unit: str, ends: tuple[float, float] | None = None, thin: bool = False) -> Any:
-    """Two bars with their intervals, base above tuned."""
-    from markupsafe import Markup
-
-    low, high = ends or _get_top(list(scores.values()), unit)
-    width, bar, gap = 400, 8 if thin else 14, 3 if thin else 8
-    height = 2 * bar + gap + (2 if thin else 18)
-
-    def x(value: float) -> float:
-        return round((min(max(value, low), high) - low) / (high - low) * (width - 8) + 4, 1)
-
-    label = ", ".join(f"{who} {format_value(score.value, unit)}" for who, score in scores.items())
-    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">']
-    for number, who in enumerate(("base", "tuned")):
-        score, top = scores[who], 1 + number * (bar + gap)
-        left, right = sorted((x(0.0), x(score.value)))
-        parts.append(f'<rect class="track" x="4" y="{top}" width="{width - 8}" height="{bar}" rx="2"/>')
-        parts.append(
-            f'<rect class="bar-{who}" x="{left}" y="{top}" width="{max(1.5, right - left):.1f}" height="{bar}" rx="2"/>'
-        )
-        if score.low < score.high:
-            parts.append(
-                f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} {top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>'
-            )
-    if not thin:
-        for value, anchor in ((low, "start"), (high, "end")):
-            parts.append(
-                f'<text x="{x(value)}" y="{height - 2}" text-anchor="{anchor}">{format_value(value, unit)}</text>'
-            )
-    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures only
-
-
-def _plot_histogram(metric: MetricResult, examples: list[Example]) -> Any:
-    """How many rows got which score, for scores that are more than right and wrong; ``None`` otherwise."""
-    from markupsafe import Markup
-
-    found = {
-        who: [value for example in examples if (value := getattr(example, f"{who}_score")) is not None]
-        for who in ("base", "tuned")
-    }
-    values = found["base"] + found["tuned"]
-    if len(set(values)) < 4:
-        return None
-    low, high = min(values), max(values)
-    counts = {
-        who: Counter(min(BINS - 1, int((value - low) / (high - low) * BINS)) for value in scores)
-        for who, scores in found.items()
-    }
-    tallest = max(max(counter.values()) for counter in counts.values())
-    width, height, step = 640, 190, 640 / BINS
-    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Histogram of the scores, before and after">']
-    for place in range(BINS):
-        for number, who in enumerate(("base", "tuned")):
-            count = counts[who][place]
-            tall = count / tallest * (height - 50)
-            left = place * step + 6 + number * (step / 2 - 5)
-            parts.append(
-                f'<rect class="bar-{who}" x="{left:.1f}" y="{height - 24 - tall:.1f}" width="{step / 2 - 7:.1f}" height="{tall:.1f}"/>'
-            )
-            if count:
-                parts.append(
-                    f'<text x="{left + step / 4 - 4:.1f}" y="{height - 28 - tall:.1f}" text-anchor="middle">{count}</text>'
-                )
-    for place in range(0, BINS + 1, 2):
-        anchor = "start" if place == 0 else "end" if place == BINS else "middle"
-        parts.append(
-            f'<text x="{place * step:.1f}" y="{height - 6}" text-anchor="{anchor}">{format_number(low + (high - low) * place / BINS)}</text>'
-        )
-    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures only
 
 
 def _get_details(metric: MetricResult) -> dict[str, Any] | None:
@@ -257,19 +186,19 @@ def _get_details(metric: MetricResult) -> dict[str, Any] | None:
     if not tuned:
         return None
     facts = [
-        {"name": name, "base": _emit(name, base.get(name)), "tuned": _emit(name, value)}
+        {"name": name, "base": _format_fact(base.get(name)), "tuned": _format_fact(value)}
         for name, value in tuned.items()
         if not isinstance(value, dict)
     ]
     fields = []
     for name, value in tuned.get("fields", {}).items():
         before = base.get("fields", {}).get(name, {"right": 0.0})
-        pair = {"base": _exact(before["right"]), "tuned": _exact(value["right"])}
+        pair = {"base": _as_score(before["right"]), "tuned": _as_score(value["right"])}
         fields.append(
             {
                 "name": name,
                 "n": value["n"],
-                "plot": _plot_bars(pair, "share", (0.0, 1.0), thin=True),
+                "plot": plot_bars(pair, "share", (0.0, 1.0), thin=True),
                 "base": format_value(before["right"]),
                 "tuned": format_value(value["right"]),
             }
@@ -279,8 +208,8 @@ def _get_details(metric: MetricResult) -> dict[str, Any] | None:
             facts.append(
                 {
                     "name": f"{name} ({value['n']} rows)",
-                    "base": _emit(name, base.get(name, {}).get("kept")),
-                    "tuned": _emit(name, value["kept"]),
+                    "base": _format_fact(base.get(name, {}).get("kept")),
+                    "tuned": _format_fact(value["kept"]),
                 }
             )
     classes = [
@@ -316,11 +245,11 @@ def _get_confusion(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
     return {"columns": list(next(iter(counts.values()))), "rows": rows}
 
 
-def _exact(value: float) -> Score:
+def _as_score(value: float) -> Score:
     return Score(value=value, low=value, high=value, n=1)
 
 
-def _emit(name: str, value: Any) -> str:
+def _format_fact(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, float) and 0 <= value <= 1:
@@ -331,10 +260,10 @@ def _emit(name: str, value: Any) -> str:
 def _get_row(example: Example, compare: Compare, number: int, worst: set[str], images: Path) -> dict[str, Any]:
     wanted = lay_out(example.reference) or example.reference
     expected = "" if example.rated_bad else wanted  # nothing to compare an answer with
-    asked = example.prompt[-1]["content"] if example.prompt else ""
+    prompt = example.prompt[-1]["content"] if example.prompt else ""
     shown = [text for path in example.images if number < IMAGES and (text := embed_file(images / path))]
     if shown:
-        asked = asked.replace("[image] ", "")
+        prompt = prompt.replace("[image] ", "")
     unit = compare.metrics[0].unit
     more = [
         f"{metric.title} {_pair(example.scores.get(metric.name), metric.unit)}"
@@ -358,7 +287,7 @@ def _get_row(example: Example, compare: Compare, number: int, worst: set[str], i
         "earlier": [
             {"who": TURNS.get(turn["role"], turn["role"]), "content": turn["content"]} for turn in example.prompt[:-1]
         ],
-        "asked": asked,
+        "prompt": prompt,
         "images": shown,
         "reference": wanted,
         "rated_bad": example.rated_bad,
@@ -377,4 +306,4 @@ def _mark(answer: str, wanted: str) -> list[tuple[str, bool]]:
 
 
 def _pair(values: list[float | None] | None, unit: str) -> str:
-    return " → ".join("not judged" if value is None else format_value(value, unit) for value in values or [])
+    return " → ".join("not scored" if value is None else format_value(value, unit) for value in values or [])

@@ -5,12 +5,12 @@ Both stand alone: no script, no style sheet, nothing from elsewhere. Colours are
 
 from __future__ import annotations
 
-import math
 from html import escape
 
 from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Ladder, Level, Score
 from gaslamp.pages.numbers import format_value
+from gaslamp.pages.plots import get_ticks
 
 WIDTH, HEIGHT = 760, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 40, 52
@@ -43,10 +43,10 @@ def render_svg(ladder: Ladder) -> str:
         _text(WIDTH - RIGHT, HEIGHT - 10, "size of the file", INK, "end"),
         f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="{FAINT}"/>',
     ]
-    for value in get_round(low, high):
+    for value in get_ticks(low, high):
         parts.append(_text(LEFT - 8, y(value) + 4, format_value(value, ladder.unit).replace(".0 %", " %"), INK, "end"))
         parts.append(f'<path d="M{LEFT} {y(value)}H{WIDTH - RIGHT}" stroke="{FAINT}" stroke-opacity=".25"/>')
-    for size in get_round(0.0, widest):
+    for size in get_ticks(0.0, widest):
         parts.append(_text(x(size), HEIGHT - BOTTOM + 18, get_size(int(size)) if size else "0", INK, "middle"))
     if is_share and low <= floor <= high:
         parts.append(f'<path d="M{LEFT} {y(floor)}H{WIDTH - RIGHT}" stroke="{BAD}" stroke-dasharray="5 4"/>')
@@ -74,14 +74,6 @@ def render_svg(ladder: Ladder) -> str:
         is_left = at >= WIDTH - 150  # no room on the right
         parts.append(_text(at - 8 if is_left else at + 6, max(row, 32), name, colour, "end" if is_left else "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def get_round(low: float, high: float) -> list[float]:
-    """Three to six round values (1, 2 or 5 times a power of ten apart) from ``low`` to ``high``: where an axis is marked."""
-    rough = max(high - low, 1e-9) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    return [step * place for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:

@@ -719,13 +719,3 @@ def test_answers_kept_by_hand_become_rows(place: dict[str, Any], tmp_path: Path)
         )
         == 0
     ), "a method whose rows no talk can be"
-
-
-def test_an_axis_is_marked_at_round_values() -> None:
-    from gaslamp.export.ladder_page import get_round
-
-    assert [round(value, 6) for value in get_round(0.647, 1.0)] == [0.7, 0.8, 0.9, 1.0]
-    assert get_round(0.0, 293e6) == [0.0, 1e8, 2e8]
-    assert all(
-        3 <= len(get_round(low, low + span)) <= 6 for low in (-7.3, 0.0, 12.9) for span in (0.02, 1.0, 47.0, 9e9)
-    )
