@@ -1,1 +1,1 @@
-"""Ask models the same questions, score the answers, say what the difference is worth."""
+"""Give models the same prompts, score the answers, and test whether the difference is more than chance."""

@@ -1,4 +1,4 @@
-"""Ask base and tuned by hand and see both answers; one that you approve or correct becomes a new test row."""
+"""Prompt base and tuned by hand and compare their answers; one that you approve or correct becomes a new test row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_runner(model: Path, adapters: Path | None, template: Path, settings: Sl
     """One model, ready to answer as it is evaluated: same template, stop tokens and sampling."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()  # a talk is no place for advice on tokenizers
+    logging.set_verbosity_error()  # advice on tokenizers would disturb the conversation
     facts, recorded = ModelFacts.read(model), Template.read(template)
     renderer = Renderer.load(facts.path, recorded)
     sampling = Sampling(**settings.eval.sampling.dump())
@@ -47,7 +47,7 @@ def run_chat(
     Args:
         askers: base | tuned -> model.
         card: data/card.json, for the system prompt that all rows share.
-        kept: JSON-lines file that new rows are appended to; ``None``: rows of this method cannot be made from a talk.
+        kept: JSON-lines file that new rows are appended to; ``None``: rows of this method cannot be made from a conversation.
         limit: tokens of an answer.
         read: shows a prompt and returns a line; raises EOFError at the end of input.
         console: rich console to print on.
@@ -65,7 +65,7 @@ def run_chat(
     count = 0
     console.print(
         "Type a question; an empty line or Ctrl-D leaves."
-        + (" The system prompt of your rows stands before each." if system else ""),
+        + (" The system prompt of your rows is added to each." if system else ""),
         style="dim",
     )
     with contextlib.suppress(EOFError, KeyboardInterrupt):
@@ -79,7 +79,7 @@ def run_chat(
                 cut = Text(f"  [cut after {limit} tokens]" if not prediction["stopped"] else "", style="dim")
                 console.print(Text.assemble(prediction["text"] or "(nothing)", cut))
             if answers["base"] == answers["tuned"]:
-                console.print("both say the same", style="dim")
+                console.print("both answers are the same", style="dim")
             if kept is None:
                 continue
             choice = read(KEEP).strip().lower()

@@ -64,7 +64,7 @@ def compare_models(
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     retention, lost = _score_retention(answers, confidence, own)
     verdict = _decide(main, confidence, settings.eval.min_gain)
-    judged = [example for example in examples if example.tuned_score is not None]
+    scored_rows = [example for example in examples if example.tuned_score is not None]
     sign = -1 if main.higher is False else 1
     compare = Compare(
         n=len(rows),
@@ -86,7 +86,7 @@ def compare_models(
         worst=[
             example.id
             for example in sorted(
-                judged,
+                scored_rows,
                 key=lambda e: (sign * (e.tuned_score or 0.0), sign * ((e.tuned_score or 0.0) - (e.base_score or 0.0))),
             )[:WORST]
         ],
@@ -130,9 +130,9 @@ def score_metric(
     scores = {"base": base, "tuned": tuned}
 
     def take(members: list[int]) -> tuple[dict[str, list[float]], list[float] | None]:
-        judged = [n for n in members if base[n] is not None]
-        values = {who: [value for n in judged if (value := found[n]) is not None] for who, found in scores.items()}
-        weights = [metric.weigh(predictions["tuned"][n]) for n in judged] if metric.weigh else None
+        scored_rows = [n for n in members if base[n] is not None]
+        values = {who: [value for n in scored_rows if (value := found[n]) is not None] for who, found in scores.items()}
+        weights = [metric.weigh(predictions["tuned"][n]) for n in scored_rows] if metric.weigh else None
         return values, weights
 
     everything, weights = take(list(range(len(rows))))

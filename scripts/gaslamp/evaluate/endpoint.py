@@ -1,4 +1,4 @@
-"""The same questions to a model behind an OpenAI-compatible endpoint: whatever serves the shipped model."""
+"""The same prompts to a model behind an OpenAI-compatible endpoint: whatever serves the exported model."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def get_client(url: str, key_env: str | None) -> Any:
 
     if key_env and not os.environ.get(key_env):
         raise GaslampError(
-            f"the environment variable {key_env} is not set: it shall hold the key for {url}",
+            f"the environment variable {key_env} is not set: it should hold the key for {url}",
             f"export {key_env}=... and run the same command",
         )
     return OpenAI(base_url=url, api_key=os.environ[key_env] if key_env else "none", timeout=600.0, max_retries=2)
 
 
 def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, out: Path) -> None:
-    """Ask every test row and general question, four at a time, and write one prediction a line.
+    """Send every test row and general question, four at a time, and write one prediction a line.
 
     Args:
         settings: slice with eval (endpoint, sampling, max_new_tokens, retention, retention_file).
         model, template: for the length limit, counted in the base model's tokens, and the stop words.
         test: data/test.jsonl.
-        out: predictions; rows that were answered before a kill are kept beside it.
+        out: predictions; rows that were answered before a kill are kept next to it.
 
     Raises:
         GaslampError: no such server, no such model there, or an answer without text.

@@ -25,7 +25,7 @@ def run_harness(
 
     Args:
         settings: slice with method, eval.lm_eval, eval.lm_eval_limit and eval.confidence.
-        model, adapters, template: what is asked, and how chat prompts are rendered.
+        model, adapters, template: what is evaluated, and how chat prompts are rendered.
         out: JSON file to write.
         tasks: folder with task files of the project; its names win.
 
@@ -53,7 +53,7 @@ def run_harness(
     renderer = Renderer.load(facts.path, Template.read(template))
     renderer.tokenizer.chat_template = renderer.chat_template
     net = load_evaluated(facts, adapters)
-    say(f"{', '.join(settings.eval.lm_eval)}: asking")
+    say(f"{', '.join(settings.eval.lm_eval)}: running")
     try:
         found = simple_evaluate(
             model=HFLM(pretrained=net, tokenizer=renderer.tokenizer, batch_size=BATCH, device="cpu"),

@@ -1,4 +1,4 @@
-"""The model that is judged, whatever training left: an adapter, a whole model, a reward model, an encoder."""
+"""The model that is evaluated, whatever training wrote: an adapter, a whole model, a reward model, an encoder."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ ANSWERS = {
 }
 IMAGES = 60  # rows whose images are put into the page: it stays a file that can be sent
 TURNS = {
-    "system": "What the model is told before the question",
+    "system": "Instructions before the question",
     "user": "Earlier question",
     "assistant": "Earlier answer",
     "tool": "Result of a tool",

@@ -23,7 +23,7 @@ def get_score(
         values: one for each row.
         confidence: level of the interval.
         weights: how much each row counts; ``None``: all the same.
-        finish: from a mean to the figure that is told (exp, for perplexity); must rise with the mean.
+        finish: from a mean to the figure that is shown (exp, for perplexity); must rise with the mean.
 
     Raises:
         GaslampError: no values, or one that is no number: a score of nothing must never look like a result.
@@ -34,20 +34,24 @@ def get_score(
         low, high = get_wilson(mean, len(values), confidence)
     else:
         low, high = _get_edges(_resample([values], weights)[0], confidence)
-    told = finish or float
-    return Score(value=round(told(mean), 6), low=round(told(low), 6), high=round(told(high), 6), n=len(values))
+    finished = finish or float
+    return Score(
+        value=round(finished(mean), 6), low=round(finished(low), 6), high=round(finished(high), 6), n=len(values)
+    )
 
 
 def get_difference(
     base: list[float], tuned: list[float], confidence: float, weights: list[float] | None = None, finish: Finish = None
 ) -> Score:
-    """Tuned minus base on the same rows, with a bootstrap interval that draws both sides of a row together."""
+    """Tuned minus base on the same rows, with a bootstrap interval that samples both scores of a row together."""
     _require(base, weights)
     _require(tuned, weights)
-    told = finish or float
-    means = [told(_get_mean(values, weights)) for values in (base, tuned)]
+    finished = finish or float
+    means = [finished(_get_mean(values, weights)) for values in (base, tuned)]
     before, after = _resample([base, tuned], weights)
-    low, high = _get_edges([told(float(b)) - told(float(a)) for a, b in zip(before, after, strict=True)], confidence)
+    low, high = _get_edges(
+        [finished(float(b)) - finished(float(a)) for a, b in zip(before, after, strict=True)], confidence
+    )
     return Score(value=round(means[1] - means[0], 6), low=round(low, 6), high=round(high, 6), n=len(base))
 
 
@@ -83,16 +87,16 @@ def get_wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
 
 
 def _resample(columns: list[list[float]], weights: list[float] | None) -> list[Any]:
-    """Means of RESAMPLES sets of rows drawn with replacement, the same rows for each column."""
+    """Means of RESAMPLES sets of rows sampled with replacement, the same rows for each column."""
     import numpy
 
     generator = numpy.random.default_rng(0)
-    drawn = generator.integers(0, len(columns[0]), (RESAMPLES, len(columns[0])))
+    sampled = generator.integers(0, len(columns[0]), (RESAMPLES, len(columns[0])))
     if weights is None:
-        return [numpy.asarray(values)[drawn].mean(axis=1) for values in columns]
+        return [numpy.asarray(values)[sampled].mean(axis=1) for values in columns]
     mass = numpy.asarray(weights)
-    total = numpy.maximum(mass[drawn].sum(axis=1), 1e-300)
-    return [(numpy.asarray(values) * mass)[drawn].sum(axis=1) / total for values in columns]
+    total = numpy.maximum(mass[sampled].sum(axis=1), 1e-300)
+    return [(numpy.asarray(values) * mass)[sampled].sum(axis=1) / total for values in columns]
 
 
 def _get_edges(means: Any, confidence: float) -> tuple[float, float]:

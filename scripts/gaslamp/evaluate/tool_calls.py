@@ -180,7 +180,7 @@ def _learn_fields(render: Render, before: str, after: str) -> CallSyntax | None:
 
 
 def _around(one: str, two: str, first: str, second: str) -> str:
-    """A pattern of what stands before, between and after two keys and their values."""
+    """A pattern of the text before, between and after two keys and their values."""
     return rf"(.*?){one}(.*?){first}(.*?){two}(.*?){second}(.*)"
 
 

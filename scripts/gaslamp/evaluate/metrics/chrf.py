@@ -3,6 +3,10 @@
 from functools import cache
 from typing import Any
 
+from gaslamp.core.packages import require_package
+from gaslamp.data.rows import Row, get_reference
+from gaslamp.evaluate.predictions import Prediction
+
 TITLE = "chrF"
 BINARY = False
 
@@ -10,8 +14,6 @@ BINARY = False
 @cache
 def get_scorer() -> Any:
     """sacrebleu's chrF2 with its usual settings."""
-    from gaslamp.core.packages import require_package
-
     require_package("sacrebleu", "the metric chrf", "cpu")
     from sacrebleu.metrics import CHRF
 
@@ -25,10 +27,8 @@ def score(answer: str, reference: str) -> float:
     return min(1.0, max(0.0, float(get_scorer().sentence_score(answer, [reference]).score) / 100))
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """chrF of the whole set at once, as papers report it, with sacrebleu's signature."""
-    from gaslamp.data.rows import get_reference
-
     scorer = get_scorer()
     whole = scorer.corpus_score([p["text"] for p in predictions], [[get_reference(row) or "" for row in rows]])
     return {"corpus": round(float(whole.score) / 100, 6), "signature": str(scorer.get_signature())}

@@ -1,9 +1,10 @@
 """The answer names the right class. The report has precision, recall and F1 of each class, and who is taken for whom."""
 
 from collections import Counter
-from typing import Any
 
+from gaslamp.data.rows import Row, get_reference
 from gaslamp.evaluate.metrics.normalized_match import normalize
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "right class"
 BINARY = True
@@ -16,10 +17,8 @@ def score(answer: str, reference: str) -> float:
     return float(answer.strip() == reference.strip() or normalize(answer) == normalize(reference) != "")
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """``classes`` -> precision, recall, f1, n; ``confusion``: row = the class that was right, column = what was answered."""
-    from gaslamp.data.rows import get_reference
-
     wanted = [normalize(get_reference(row) or "") for row in rows]
     names = [name for name, _ in Counter(wanted).most_common(MAX_CLASSES)]
     given = [text if (text := normalize(prediction["text"])) in names else OTHER for prediction in predictions]

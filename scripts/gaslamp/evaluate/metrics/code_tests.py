@@ -3,7 +3,8 @@
 Options: ``column`` (of the row, with the tests in Python; default tests), ``seconds``, ``memory_mb``.
 """
 
-from typing import Any
+from gaslamp.data.rows import Row, get_prompt
+from gaslamp.train.rewards import code_tests
 
 TITLE = "code passes its tests"
 BINARY = True
@@ -14,15 +15,12 @@ def score(
     answer: str,
     reference: str,
     *,
-    row: dict[str, Any],
+    row: Row,
     column: str = "tests",
     seconds: float = 5.0,
     memory_mb: int = 512,
 ) -> float | None:
     """1 when every test passes, else 0; ``None`` for a row without tests."""
-    from gaslamp.data.rows import get_prompt
-    from gaslamp.train.rewards import code_tests
-
     if not row.get("columns", {}).get(column):
         return None
     return float(

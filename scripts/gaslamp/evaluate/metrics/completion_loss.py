@@ -3,7 +3,7 @@
 Only the answer counts, not the prompt. For running text every token counts.
 """
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "surprise at the right answer (loss)"
 BINARY = False
@@ -13,14 +13,14 @@ UNIT = "nats"
 REFERENCE = False
 
 
-def score(answer: str, reference: str, *, prediction: dict[str, Any]) -> float | None:
+def score(answer: str, reference: str, *, prediction: Prediction) -> float | None:
     """Nats a token; ``None`` when there is no reference."""
     found = prediction.get("likelihood", {})
     measured = found.get("reference") or found.get("text")
     return -measured["logp"] / measured["tokens"] if measured else None
 
 
-def weigh(prediction: dict[str, Any]) -> float:
+def weigh(prediction: Prediction) -> float:
     """Longer answers count more: the figure is the mean over tokens, as in training."""
     found = prediction.get("likelihood", {})
     measured = found.get("reference") or found.get("text")

@@ -4,7 +4,7 @@ Options: ``words`` (a list, for all rows), ``column`` (the user's column, words 
 false, the default: one is enough), ``case`` (true: capitals count).
 """
 
-from typing import Any
+from gaslamp.data.rows import Row
 
 TITLE = "contains what it must"
 BINARY = True
@@ -14,7 +14,7 @@ def score(
     answer: str,
     reference: str,
     *,
-    row: dict[str, Any],
+    row: Row,
     words: list[str] | None = None,
     column: str | None = None,
     every: bool = False,

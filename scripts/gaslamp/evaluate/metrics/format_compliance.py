@@ -1,12 +1,14 @@
 """The answer keeps the form of the reference, whatever it says: JSON of the same keys, a list of as many points, one line, a number.
 
-Which form is asked is read off the reference. ``json``: parses, with the same keys and types; ``lines``: as many lines with the
+Which form is wanted is read from the reference. ``json``: parses, with the same keys and types; ``lines``: as many lines with the
 same marks before them; ``number``; else ``line`` or ``text``: one line when the reference is one, and at most three times as long.
 """
 
 import json
 import re
-from typing import Any
+
+from gaslamp.data.rows import Row, get_reference
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "keeps the form"
 BINARY = True
@@ -32,7 +34,7 @@ def get_form(reference: str) -> str:
     return "line" if len(lines) <= 1 else "text"
 
 
-def get_shape(value: Any) -> Any:
+def get_shape(value: object) -> object:
     """Keys and types of a JSON value; a list has the shapes that its items have."""
     if isinstance(value, dict):
         return {key: get_shape(item) for key, item in value.items()}
@@ -60,10 +62,8 @@ def score(answer: str, reference: str) -> float:
     return float(len(lines) == 1 or form == "text")
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """Share kept, form by form."""
-    from gaslamp.data.rows import get_reference
-
     forms: dict[str, list[float]] = {}
     for row, value in zip(rows, values, strict=True):
         forms.setdefault(get_form(get_reference(row) or ""), []).append(value)

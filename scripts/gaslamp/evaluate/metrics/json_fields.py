@@ -1,15 +1,17 @@
-"""How much of a JSON answer is right, field by field: each value of the reference that stands at its place counts."""
+"""How much of a JSON answer is right, field by field: each value of the reference at its own path counts."""
 
 import json
 from collections import Counter
-from typing import Any
+
+from gaslamp.data.rows import Row, get_reference
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "JSON fields that are right"
 BINARY = False
 MISSING = object()
 
 
-def flatten(value: Any, path: str = "", depth: int = 0) -> dict[str, Any]:
+def flatten(value: object, path: str = "", depth: int = 0) -> dict[str, object]:
     """``{"a": [1, {"b": 2}]}`` -> ``{"a[0]": 1, "a[1].b": 2}``; empty objects and lists are values."""
     if depth < 100 and isinstance(value, dict) and value:
         return {
@@ -26,7 +28,7 @@ def flatten(value: Any, path: str = "", depth: int = 0) -> dict[str, Any]:
     return {path: value}
 
 
-def parse(text: str) -> Any:
+def parse(text: str) -> object:
     """The JSON value, or MISSING."""
     try:
         return json.loads(text)
@@ -35,7 +37,7 @@ def parse(text: str) -> Any:
 
 
 def score(answer: str, reference: str) -> float | None:
-    """Right fields / all fields of answer and reference (none is invented for free); ``None`` when the reference is no JSON."""
+    """Right fields / all fields of answer and reference (fields that the reference does not have count against it); ``None`` when the reference is no JSON."""
     wanted, given = parse(reference), parse(answer)
     if wanted is MISSING:
         return None
@@ -45,7 +47,7 @@ def score(answer: str, reference: str) -> float | None:
     return len(_get_right(ours, theirs)) / len(ours.keys() | theirs.keys())
 
 
-def _get_right(given: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+def _get_right(given: dict[str, object], wanted: dict[str, object]) -> list[str]:
     # 1 and 1.0 are one number in JSON; true is none, though Python takes it for 1
     return [
         key
@@ -54,12 +56,10 @@ def _get_right(given: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     ]
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """Share of rows in which each field is right, places in lists taken together; how many answers are JSON, and have all keys."""
-    from gaslamp.data.rows import get_reference
-
     right: Counter[str] = Counter()
-    asked: Counter[str] = Counter()
+    expected: Counter[str] = Counter()
     parsed = same_keys = 0
     for row, prediction in zip(rows, predictions, strict=True):
         wanted, given = parse(get_reference(row) or ""), parse(prediction["text"])
@@ -67,9 +67,9 @@ def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values
         ours = {} if given is MISSING else flatten(given)
         parsed += given is not MISSING
         same_keys += given is not MISSING and {_name(key) for key in ours} == {_name(key) for key in theirs}
-        asked.update(_name(key) for key in theirs)
+        expected.update(_name(key) for key in theirs)
         right.update(_name(key) for key in _get_right(ours, theirs))
-    fields = {name: {"right": round(right[name] / count, 4), "n": count} for name, count in sorted(asked.items())}
+    fields = {name: {"right": round(right[name] / count, 4), "n": count} for name, count in sorted(expected.items())}
     return {
         "is JSON": round(parsed / len(rows), 4),
         "same structure": round(same_keys / len(rows), 4),

@@ -1,13 +1,12 @@
 """The answer is JSON and nothing else, and means the same as the reference: order of keys and white space are free."""
 
 import json
-from typing import Any
 
 TITLE = "JSON exact match"
 BINARY = True
 
 
-def is_same(a: Any, b: Any) -> bool:
+def is_same(a: object, b: object) -> bool:
     """Equal as JSON values: 1 and 1.0 are one number, true and 1 are not."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(is_same(value, b[key]) for key, value in a.items())

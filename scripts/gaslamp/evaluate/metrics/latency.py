@@ -1,6 +1,6 @@
-"""Seconds of work for one answer, as it was measured when many were made together. It tells, and decides nothing by itself."""
+"""Seconds of work for one answer, as it was measured when many were made together. It is reported and decides nothing."""
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "time for an answer"
 BINARY = False
@@ -9,6 +9,6 @@ UNIT = "seconds"
 REFERENCE = False
 
 
-def score(answer: str, reference: str, *, prediction: dict[str, Any]) -> float:
+def score(answer: str, reference: str, *, prediction: Prediction) -> float:
     """Seconds of one row."""
     return float(prediction.get("seconds", 0.0))

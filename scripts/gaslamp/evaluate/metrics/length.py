@@ -1,6 +1,6 @@
 """How long the answers are, in tokens. It judges nothing; it shows a model that talks on, or one that says too little."""
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "length of the answers"
 BINARY = False
@@ -9,6 +9,6 @@ UNIT = "tokens"
 REFERENCE = False
 
 
-def score(answer: str, reference: str, *, prediction: dict[str, Any]) -> float:
+def score(answer: str, reference: str, *, prediction: Prediction) -> float:
     """Tokens of the answer."""
     return float(prediction.get("tokens", 0))

@@ -1,7 +1,11 @@
-"""The reward that training maximizes, on rows it never saw: the weighted sum of train.rewards, each part told apart."""
+"""The reward that training maximizes, on rows it never saw: the weighted sum of train.rewards, with each part."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from gaslamp.data.rows import Row, get_prompt
+from gaslamp.evaluate.predictions import Prediction
+from gaslamp.train.reward_runner import Scorer, get_total, load_rewards
 
 TITLE = "mean reward"
 BINARY = False
@@ -10,12 +14,9 @@ REFERENCE = False
 
 
 def score_set(
-    rows: list[dict[str, Any]], predictions: list[dict[str, Any]], *, rewards: Sequence[Mapping[str, Any]] = ()
+    rows: list[Row], predictions: list[Prediction], *, rewards: Sequence[Mapping[str, Any]] = ()
 ) -> list[float]:
     """One sum for each row; its parts go to ``prediction["rewards"]``. ``rewards``: entries like those of train.rewards."""
-    from gaslamp.data.rows import get_prompt
-    from gaslamp.train.reward_runner import Scorer, get_total, load_rewards
-
     loaded = load_rewards(rewards)
     scorer = Scorer(loaded)
     try:
@@ -30,7 +31,7 @@ def score_set(
     return totals
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """Mean of each reward, unweighted."""
     labels = predictions[0]["rewards"]
     return {

@@ -1,10 +1,10 @@
-"""The model finds the right choice likelier than the others. It need not say it: the choices are read, not generated.
+"""The model finds the right choice likelier than the others. Choices are scored by likelihood, not generated.
 
 Options: ``choices`` (a list, for all rows), or ``column`` (the user's column with the choices of each row, separated by |);
 without them the different references of the test set. ``normalize``: by token (default), so that long choices have no handicap.
 """
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "right choice"
 BINARY = True
@@ -12,7 +12,7 @@ NEEDS = ("choices",)
 INPUT_OPTIONS = ("choices", "column")
 
 
-def get_ranking(prediction: dict[str, Any], normalize: bool) -> list[tuple[float, str]]:
+def get_ranking(prediction: Prediction, normalize: bool) -> list[tuple[float, str]]:
     """(log-likelihood, choice), the likeliest first."""
     found = {
         name.removeprefix("choice:"): item
@@ -28,7 +28,7 @@ def score(
     answer: str,
     reference: str,
     *,
-    prediction: dict[str, Any],
+    prediction: Prediction,
     normalize: bool = True,
     choices: list[str] | None = None,
     column: str | None = None,

@@ -6,6 +6,8 @@ LaTeX and formulas are compared as mathematics (math-verify); numbers need nothi
 import re
 from fractions import Fraction
 
+from gaslamp.core.packages import require_package
+
 TITLE = "right number"
 BINARY = True
 _NUMBER = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?\s*%?")
@@ -45,8 +47,6 @@ def score(answer: str, reference: str, *, tolerance: float = 1e-6) -> float | No
 
 def _verify(answer: str, reference: str) -> float | None:
     """By math-verify; ``None`` when it can read nothing in the reference."""
-    from gaslamp.core.packages import require_package
-
     require_package("math_verify", "the metric numeric, for formulas", "cpu")
     import logging
 

@@ -5,7 +5,7 @@ exp of the completion loss. 1 is perfect; the size of the vocabulary is pure gue
 
 import math
 
-from gaslamp.evaluate.metrics.completion_loss import score, weigh  # noqa: F401 - the same rows, told another way
+from gaslamp.evaluate.metrics.completion_loss import score, weigh  # noqa: F401 - the same rows in another unit
 
 TITLE = "perplexity"
 BINARY = False

@@ -1,10 +1,10 @@
 """How often the model prefers the answer that people preferred.
 
 A reward model by its scores, a language model by the likelihood of each answer, a token at a time so that length is no help.
-The report tells, for the tuned model, how often it moved towards the chosen answer (what DPO calls reward accuracy).
+The report has, for the tuned model, how often it moved towards the chosen answer (what DPO calls reward accuracy).
 """
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "prefers the better answer"
 BINARY = True
@@ -12,7 +12,7 @@ NEEDS = ("preference",)
 REFERENCE = False
 
 
-def get_margin(prediction: dict[str, Any]) -> float | None:
+def get_margin(prediction: Prediction) -> float | None:
     """Score of chosen minus score of rejected; ``None`` without the two."""
     if "scores" in prediction and {"chosen", "rejected"} <= set(prediction["scores"]):
         return float(prediction["scores"]["chosen"] - prediction["scores"]["rejected"])
@@ -23,7 +23,7 @@ def get_margin(prediction: dict[str, Any]) -> float | None:
     return float(chosen["logp"] / chosen["tokens"] - rejected["logp"] / rejected["tokens"])
 
 
-def score(answer: str, reference: str, *, prediction: dict[str, Any]) -> float | None:
+def score(answer: str, reference: str, *, prediction: Prediction) -> float | None:
     """1 when chosen is rated above rejected, else 0 (a tie is no preference)."""
     margin = get_margin(prediction)
     return None if margin is None else float(margin > 0)

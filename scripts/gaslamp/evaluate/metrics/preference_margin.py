@@ -3,9 +3,9 @@
 For single ratings: the likelihood of a completion, counted for it when people found it good and against it when not.
 """
 
-from typing import Any
-
+from gaslamp.data.rows import Row
 from gaslamp.evaluate.metrics.preference_accuracy import get_margin
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "margin of the better answer"
 BINARY = False
@@ -14,7 +14,7 @@ UNIT = "nats"
 REFERENCE = False
 
 
-def score(answer: str, reference: str, *, row: dict[str, Any], prediction: dict[str, Any]) -> float | None:
+def score(answer: str, reference: str, *, row: Row, prediction: Prediction) -> float | None:
     """The margin of a row; ``None`` for rows that hold no preference."""
     if (margin := get_margin(prediction)) is not None:
         return margin

@@ -5,7 +5,9 @@ answer, false, the default: a part of it). Without a pattern the reference is th
 """
 
 import re
-from typing import Any
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.rows import Row
 
 TITLE = "has the right form"
 BINARY = True
@@ -16,14 +18,12 @@ def score(
     answer: str,
     reference: str,
     *,
-    row: dict[str, Any],
+    row: Row,
     pattern: str | None = None,
     column: str | None = None,
     whole: bool = False,
 ) -> float | None:
     """1 when it matches; ``None`` for a row without a pattern."""
-    from gaslamp.core.errors import GaslampError
-
     wanted = pattern or (str(row.get("columns", {}).get(column, "")) if column else re.escape(reference))
     if not wanted:
         return None

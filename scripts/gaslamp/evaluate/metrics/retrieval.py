@@ -1,6 +1,6 @@
 """For each text, is its true partner the nearest of all partners in the test set? (recall at 1)"""
 
-from typing import Any
+from gaslamp.evaluate.predictions import Prediction
 
 TITLE = "finds the right text"
 BINARY = True
@@ -8,7 +8,7 @@ NEEDS = ("retrieval",)
 REFERENCE = False
 
 
-def score(answer: str, reference: str, *, prediction: dict[str, Any]) -> float | None:
+def score(answer: str, reference: str, *, prediction: Prediction) -> float | None:
     """1 when nothing is nearer, else 0."""
     found = prediction.get("retrieval")
     return None if found is None else float(found["rank"] == 1)

@@ -3,6 +3,10 @@
 from functools import cache
 from typing import Any
 
+from gaslamp.core.packages import require_package
+from gaslamp.data.rows import Row, get_reference
+from gaslamp.evaluate.predictions import Prediction
+
 TITLE = "ROUGE-L"
 BINARY = False
 KINDS = ("rouge1", "rouge2", "rougeL")
@@ -20,8 +24,6 @@ class _Words:
 @cache
 def get_scorer() -> Any:
     """rouge-score's scorer, without stemming."""
-    from gaslamp.core.packages import require_package
-
     require_package("rouge_score", "the metric rouge", "cpu")
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -35,9 +37,7 @@ def score(answer: str, reference: str) -> float:
     return float(get_scorer().score(reference, answer)["rougeL"].fmeasure)
 
 
-def report(rows: list[dict[str, Any]], predictions: list[dict[str, Any]], values: list[float]) -> dict[str, Any]:
+def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """Mean F1 of each kind."""
-    from gaslamp.data.rows import get_reference
-
     found = [get_scorer().score(get_reference(row) or "", p["text"]) for row, p in zip(rows, predictions, strict=True)]
     return {kind: round(sum(item[kind].fmeasure for item in found) / len(found), 6) for kind in KINDS}
