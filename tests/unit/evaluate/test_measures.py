@@ -709,7 +709,7 @@ def test_answers_kept_by_hand_become_rows(place: dict[str, Any], tmp_path: Path)
     )
     text = shown.getvalue()
     assert (
-        text.count(" base>") == text.count("tuned>") == text.count("both say the same") == 4
+        text.count(" base>") == text.count("tuned>") == text.count("both answers are the same") == 4
         and "an empty answer is no test row" in text
     )
     more = iter(["hello", ""])
