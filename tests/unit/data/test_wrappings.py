@@ -304,12 +304,28 @@ def test_a_header_stays_one(tmp_path: Path, header: str) -> None:
 
 
 def test_commas_without_quotes_are_named_and_take_no_row_as_header(tmp_path: Path) -> None:
-    for header, count in (("text", 1), ("prompt,completion", 2)):
-        file = write(tmp_path, "rows.csv", header + "\n" + "".join("Hello, " * count + f"you {n}\n" for n in range(12)))
-        problems: list[Any] = []
-        rows = [row for chunk in read_chunks(file) for _, row in chunk.read(problems)]
-        assert not rows and len(problems) == 12
-        assert problems[0][1] == f"{count + 1} cells, but the header has {count}" and "quotes" in problems[0][2]
+    file = write(tmp_path, "rows.csv", "prompt,completion\n" + "".join(f"Hello, you, {n}\n" for n in range(12)))
+    problems: list[Any] = []
+    rows = [row for chunk in read_chunks(file) for _, row in chunk.read(problems)]
+    assert not rows and len(problems) == 12
+    assert problems[0][1] == "3 cells, but the header has 2" and "quotes" in problems[0][2]
+
+
+def test_separators_in_the_only_column_are_text(tmp_path: Path) -> None:
+    lines = [f"Hello, you {n}; good, then" if n % 2 else f"Bye, {n}" for n in range(12)]
+    notes: list[str] = []
+    assert read(write(tmp_path, "rows.csv", "review\n" + "\n".join(lines)), notes) == [
+        {"review": line} for line in lines
+    ]
+    assert notes == ["rows.csv: one column, review: the separators in its rows are part of their text"]
+
+
+def test_files_about_a_folder_are_no_data(tmp_path: Path) -> None:
+    write(tmp_path, "rows.jsonl", LINES)
+    write(tmp_path, "dataset_infos.json", "{}")
+    write(tmp_path, "~$rows.xlsx", "x")
+    write(tmp_path, "._rows.jsonl", "x")
+    assert read(tmp_path) == ROWS
 
 
 BOOK = """The lamp stood in the window of the house, and the street

@@ -16,6 +16,8 @@ from gaslamp.data.readers.layout import SAMPLE, Layout, find_layout, is_blank, t
 from gaslamp.data.readers.opening import open_text, read_text_head
 
 SEPARATORS = (",", ";", "\t", "|")
+NONE = "\x1f"
+"""A character that no text has: the whole line is one cell."""
 
 
 def read_csv(reading: Reading, separator: str | None = None) -> Iterator[Chunk]:
@@ -44,6 +46,11 @@ def read_csv(reading: Reading, separator: str | None = None) -> Iterator[Chunk]:
     csv.field_size_limit(limits.MAX_LINE)
     sample = sample_rows(head, whole, separator)[skipped:]
     layout = find_layout(sample, reading)
+    if len(layout.header) == 1 and any(len(trim(cells)) > 1 for cells in sample) and '"' not in head:
+        separator = NONE
+        sample = sample_rows(head, whole, separator)[skipped:]
+        layout = find_layout(sample, reading)
+        reading.note(f"one column, {layout.header[0]}: the separators in its rows are part of their text")
     yield from _read_rows(reading, separator, skipped + layout.skip, layout)
 
 

@@ -49,6 +49,7 @@ DOCUMENTS: dict[str, Reader] = {
 READERS: dict[str, Reader] = {**TEXT, **TABLES, **DOCUMENTS}
 """Ending -> what reads such a file."""
 
+NOTES = ("dataset_infos.json", "dataset_info.json", "state.json", "dataset_dict.json")
 ABOUT = ("readme", "license", "licence", "changelog", "contributing", "notice", "dataset_card")
 """Documents of these names are about the data, not data."""
 
@@ -137,7 +138,9 @@ def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts)
+    """Whether a file is hidden, a lock file of a spreadsheet program, or what `datasets` notes about a set."""
+    parts = file.relative_to(root).parts
+    return any(part.startswith((".", "~$")) for part in parts) or file.name in NOTES
 
 
 def sniff(file: Path) -> str | None:
