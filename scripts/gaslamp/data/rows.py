@@ -1,21 +1,21 @@
-"""What one row is after the data phase, whatever file and method it came from: the kinds, and the questions all phases ask.
+"""Rows after the data phase, whatever file and method they came from: their kinds, and what all phases need of them.
 
 A row is a dict with ``id`` and the keys of its kind; which kind it is shows in its keys.
 
-    conversation   messages                        a talk; its last assistant turn is the reference answer
+    conversation   messages                        a conversation; its last assistant turn is the reference answer
     text           text                            running text, for continued pre-training
     preference     prompt, chosen, rejected        three lists of messages
     rating         prompt, completion, label       two lists of messages and a bool: good or bad
-    prompt         prompt [, answer]               messages to answer; rewards judge, ``answer`` is what they may compare with
+    prompt         prompt [, answer]               messages to answer; rewards score, ``answer`` is what they may compare with
     pair           anchor, positive [, negative]   texts that belong together, for embeddings
     speech         audio, transcript [, speaker]   a recording; on disk it is a conversation whose answer is audio tokens, and ``audio``
 
-Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored apart), and ``columns`` (the user's other
+Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored separately), and ``columns`` (the user's other
 columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
 {"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's file}.
 
-``train`` says what carries loss where it is not the usual (every assistant turn, all of a text): in a message false, true, or a list
-of [begin, end] of the letters of its content that do; in a ``text`` row such a list, of its text.
+``train`` says what carries loss where it is not the default (every assistant turn, all of a text): in a message false, true, or a list
+of [begin, end] of the characters of its content that do; in a ``text`` row such a list, of its text.
 
 Standard library only: the Snakefile's helpers and every backend's interpreter may import it.
 """
@@ -54,7 +54,7 @@ class LeftOut(Exception):
 
 
 def is_plain(row: Row) -> bool:
-    """Whether a row is a conversation of texts that are not blank, user and assistant in turns, with or without a system turn in front."""
+    """Whether a row is a conversation of texts that are not blank, user and assistant alternating, maybe after a system turn."""
     messages = row.get("messages")
     if not messages:
         return False
@@ -82,7 +82,7 @@ def get_kind(row: Row) -> str:
 
 
 def get_prompt(row: Row) -> list[Message]:
-    """What a model is asked: the messages before the answer. Empty for ``text`` and ``pair`` rows, which ask nothing."""
+    """The prompt: the messages before the answer. Empty for ``text`` and ``pair`` rows, which have none."""
     if "messages" in row:
         messages = _get_conversation(row)[:-1]
         if any("train" in message for message in messages):
@@ -143,7 +143,7 @@ def format_calls(calls: list[ToolCall]) -> str:
 
 
 def get_question(row: Row) -> bytes:
-    """16 bytes that are equal for rows that ask the same: the split puts them on one side, leaks are found by them."""
+    """16 bytes that are equal for rows with the same prompt: the split keeps these together, and leaks are found by them."""
     kind = get_kind(row)
     value = row["text"] if kind == "text" else row["anchor"] if kind == "pair" else get_prompt(row)
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -151,7 +151,7 @@ def get_question(row: Row) -> bytes:
 
 
 def get_text(message: Message) -> str:
-    """The words of a message; images are left out."""
+    """The text of a message, without its images."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
@@ -173,7 +173,7 @@ def adapt(row: Row, kind: str) -> Row:
     """``row`` as a row of another kind, where nothing has to be invented: preference or good rating -> conversation ...
 
     Raises:
-        ValueError: there is no honest way (a talk has no rejected answer).
+        ValueError: there is no honest way (a conversation has no rejected answer).
     """
     own = get_kind(row)
     if own == kind:

@@ -9,7 +9,7 @@ import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
-from gaslamp.data.cells import read_calls
+from gaslamp.data.calls import read_calls
 from gaslamp.data.meaning import choose_kind, find_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

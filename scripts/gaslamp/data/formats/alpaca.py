@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, get_optional, get_text, read_history
+from gaslamp.data.cells import find_column, get_optional, get_text
+from gaslamp.data.prompts import read_history
 from gaslamp.data.rows import Message, Row
 
 KIND = "conversation"
@@ -29,7 +30,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
 
 
 def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Message]:
-    """What is asked: system, earlier rounds, the instruction with its input below it."""
+    """The prompt: system, earlier rounds, the instruction with its input below it."""
     prompt = get_text(row, mapping["instruction"])
     if extra := get_optional(row, mapping.get("input", "input")):
         prompt = f"{prompt}\n\n{extra}"

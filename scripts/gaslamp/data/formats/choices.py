@@ -5,7 +5,8 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, put_system, to_text
+from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.prompts import put_system
 from gaslamp.data.rows import LeftOut, Row
 
 KIND = "conversation"

@@ -9,19 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gaslamp.data.cells import (
-    drop_marks,
-    find_column,
-    first_value,
-    get_optional,
-    is_turns,
-    parse_list,
-    put_system,
-    read_answer,
-    read_prompt,
-    to_text,
-)
+from gaslamp.data.cells import find_column, first_value, get_optional, parse_list, to_text
+from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row
+from gaslamp.data.turns import is_turns
 
 KIND = "preference"
 ORDER = 12

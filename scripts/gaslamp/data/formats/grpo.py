@@ -1,21 +1,13 @@
-"""Prompts that rewards judge (GRPO and its family), with the answer that a reward may compare with, when there is one."""
+"""Prompts whose answers rewards score (GRPO and its family), with the answer that a reward may compare with, if any."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import (
-    drop_marks,
-    find_column,
-    first_value,
-    get_optional,
-    get_text,
-    is_turns,
-    parse_list,
-    read_prompt,
-    to_text,
-)
+from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.prompts import drop_marks, read_prompt
 from gaslamp.data.rows import Row
+from gaslamp.data.turns import is_turns
 
 KIND = "prompt"
 ORDER = 80
@@ -47,7 +39,7 @@ ANSWERS = (
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """A prompt, with or without an answer; a talk without answers counts too."""
+    """A prompt, with or without an answer; a conversation without an answer counts too."""
     prompt = find_column(columns, PROMPTS)
     if not prompt or not (isinstance(first_value(rows, prompt), str) or is_turns(first_value(rows, prompt))):
         return None

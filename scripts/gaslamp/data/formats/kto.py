@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import (
-    drop_marks,
-    find_column,
-    first_value,
-    get_optional,
-    is_turns,
-    parse_list,
-    read_answer,
-    read_prompt,
-)
+from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
 from gaslamp.data.rows import Row
+from gaslamp.data.turns import is_turns
 
 KIND = "rating"
 ORDER = 20
@@ -48,7 +41,7 @@ PROMPTS = (
     "chosen",
 )  # the last is Axolotl's, for the turns before the answer
 ANSWERS = ("completion", "response", "answer", "output", "generation")
-TALKS = ("messages", "conversations", "conversation", "completion")
+TURNS = ("messages", "conversations", "conversation", "completion")
 GOOD = {
     "true",
     "1",
@@ -94,25 +87,25 @@ BAD = {
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """An answer and a column that says good or bad: booleans, words of praise, or numbers on a scale."""
+    """An answer and a column that says good or bad: booleans, words such as up and down, or numbers on a scale."""
     label = find_column(columns, LABELS)
     if not label:
         return None
-    prompt, answer, talk = find_column(columns, PROMPTS), find_column(columns, ANSWERS), find_column(columns, TALKS)
+    prompt, answer, turns = find_column(columns, PROMPTS), find_column(columns, ANSWERS), find_column(columns, TURNS)
     if (
-        talk
-        and is_turns(first_value(rows, talk))
-        and len(parse_list(first_value(rows, talk))) > 1
-        and not (prompt and talk == answer)
+        turns
+        and is_turns(first_value(rows, turns))
+        and len(parse_list(first_value(rows, turns))) > 1
+        and not (prompt and turns == answer)
     ):
-        mapping = {"messages": talk, "label": label}
+        mapping = {"messages": turns, "label": label}
     elif prompt and answer:
         mapping = {"prompt": prompt, "completion": answer, "label": label}
     else:
         return None
     values = [row[label] for row in rows if row.get(label) is not None]
     numbers = [number for value in values if (number := _get_number(value)) is not None]
-    if 2 * sum(map(_is_verdict, values)) > len(values):  # a few strange ones are errors of their rows
+    if 2 * sum(map(_is_verdict, values)) > len(values):  # the others are errors of their rows
         pass
     elif 2 * len(numbers) > len(values):
         mapping["threshold"] = guess_threshold(numbers)
@@ -146,7 +139,11 @@ def guess_threshold(values: list[Any]) -> str:
 
 
 def read_label(value: Any, column: str, threshold: str | None) -> bool:
-    """A verdict as true or false. ValueError for what is neither."""
+    """A rating as true or false.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if isinstance(value, bool):
         return value
     if threshold is not None:

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import (
-    find_column,
-    first_value,
-    get_optional,
-    is_turns,
-    parse_list,
-    put_system,
-    read_tools,
-    read_turns,
-)
+from gaslamp.data.calls import read_tools
+from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.prompts import put_system
 from gaslamp.data.rows import Row
+from gaslamp.data.turns import is_turns, read_turns
 
 KIND = "conversation"
 ORDER = 30
@@ -46,7 +40,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
         if name == "completion" and not (
             is_turns(value) and len(parse_list(value)) > 1 and not find_column(columns, ("prompt",))
         ):
-            continue  # an answer beside its prompt
+            continue  # an answer with its prompt in another column
         if column and (is_turns(value) or _is_conversation(value)):
             mapping = {"messages": column}
             for role, names in (("system", SYSTEM), ("tools", TOOLS)):
@@ -57,19 +51,23 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
 
 
 def _is_conversation(value: Any) -> bool:
-    """Texts that two people say in turns, without roles."""
+    """A list of texts of two speakers in turn, without roles."""
     value = parse_list(value)
     return isinstance(value, list) and len(value) > 1 and all(isinstance(turn, str) for turn in value)
 
 
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
-    """The turns of one row. Raises ValueError with what is wrong with it."""
+    """The turns of one row.
+
+    Raises:
+        ValueError: says what is wrong with the row.
+    """
     column = mapping["messages"]
     value = row.get(column)
     if _is_conversation(value):
-        talk = parse_list(value)
+        texts = parse_list(value)
         messages = [
-            {"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(talk)
+            {"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)
         ]
     else:
         messages = read_turns(value, column)

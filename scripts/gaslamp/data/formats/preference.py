@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import (
-    drop_marks,
-    find_column,
-    first_value,
-    get_optional,
-    is_turns,
-    parse_list,
-    read_answer,
-    read_prompt,
-)
+from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
 from gaslamp.data.rows import Message, Row
+from gaslamp.data.turns import is_turns
 
 KIND = "preference"
 ORDER = 10
@@ -93,7 +86,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
 
 
 def _find_ranked(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
-    """A column of two or more answers whose order is known: they carry ranks or scores, or a column beside them does."""
+    """A column of two or more answers whose order is known: they carry ranks or scores, or another column does."""
     column = find_column(columns, LISTS)
     value = parse_list(first_value(rows, column)) if column else None
     if not isinstance(value, list) or len(value) < 2:

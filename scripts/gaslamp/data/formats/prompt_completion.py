@@ -1,6 +1,6 @@
-"""What is asked and what is answered, under any of the usual names; TRL's lists of messages too.
+"""A prompt and its completion, under any of the usual names; TRL's lists of messages too.
 
-Several columns may be asked together (subject and body of a mail): they are joined with their names as labels. A context stands
+Several columns may form the prompt (subject and body of a mail): they are joined with their names as labels. A context stands
 above the question, earlier rounds in front of it, reasoning in front of the answer. Rows can be kept by their rating.
 """
 
@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import (
-    find_column,
-    first_value,
-    get_optional,
-    get_text,
-    is_turns,
-    parse_list,
-    put_reasoning,
-    read_answer,
-    read_history,
-    read_prompt,
-    to_text,
-)
+from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.prompts import put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row
+from gaslamp.data.turns import is_turns
 
 KIND = "conversation"
 ORDER = 50

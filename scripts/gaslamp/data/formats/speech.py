@@ -1,4 +1,4 @@
-"""Recordings and what is said in them: an audio column (path, bytes of `datasets`) beside its text, and the speaker when there is one."""
+"""Recordings and their transcripts: an audio column (path, bytes of `datasets`), its text, and the speaker if there is one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPEAKERS = ("speaker", "voice", "speaker_id", "speaker_name")
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """A column that holds sound, with a text beside it."""
+    """A column that holds sound, and one with its text."""
     audio = next(
         (
             found
@@ -67,7 +67,7 @@ def is_sound_value(value: Any) -> bool:
 
 
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
-    """audio as it is told, transcript, and speaker; the method tts makes tokens of it."""
+    """audio as the file has it, transcript, and speaker; the method tts makes tokens of it."""
     column = mapping["audio"]
     if row.get(column) in (None, "", b""):
         raise ValueError(f"column '{column}' is empty or missing")

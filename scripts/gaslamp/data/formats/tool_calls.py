@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list, read_calls, read_prompt, read_tools
+from gaslamp.data.calls import read_calls, read_tools
+from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.prompts import read_prompt
 from gaslamp.data.rows import Row
 
 KIND = "conversation"

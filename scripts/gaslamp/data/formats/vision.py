@@ -1,4 +1,4 @@
-"""Pictures and talk about them: an image column (path, base64, bytes of `datasets`; one or several) beside turns, a question or a caption.
+"""Images and conversations about them: an image column (path, base64, bytes of `datasets`), and turns, a question or a caption.
 
 Turns may hold image parts themselves, or ``<image>`` where the next picture of the column stands.
 """
@@ -8,19 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gaslamp.data.cells import (
-    IMAGE_MARK,
-    find_column,
-    first_value,
-    get_optional,
-    get_text,
-    is_turns,
-    parse_list,
-    put_system,
-    read_prompt,
-    read_turns,
-)
+from gaslamp.data.cells import IMAGE_MARK, find_column, first_value, get_optional, get_text, parse_list
+from gaslamp.data.prompts import put_system, read_prompt
 from gaslamp.data.rows import Message, Row
+from gaslamp.data.turns import is_turns, read_turns
 
 KIND = "conversation"
 ORDER = 15
@@ -40,7 +31,7 @@ IMAGES = (
     "image_bytes",
     "file_name",
 )
-TALKS = ("messages", "conversations", "conversation", "texts")
+TURNS = ("messages", "conversations", "conversation", "texts")
 QUESTIONS = ("question", "prompt", "query", "instruction", "problem", "input", "user")
 ANSWERS = (
     "answer",
@@ -62,18 +53,25 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     """An image column with something to learn about it, or turns that hold image parts."""
     images = find_column(columns, IMAGES)
     images = images if images and is_image_value(first_value(rows, images)) else None
-    talk = find_column(columns, TALKS)
-    turns = parse_list(first_value(rows, talk)) if talk else None
-    if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "user" in turns[0] and images and talk:
-        return {"images": images, "rounds": talk}
-    if talk and is_turns(turns) and isinstance(turns, list):
+    turns_column = find_column(columns, TURNS)
+    turns = parse_list(first_value(rows, turns_column)) if turns_column else None
+    if (
+        isinstance(turns, list)
+        and turns
+        and isinstance(turns[0], dict)
+        and "user" in turns[0]
+        and images
+        and turns_column
+    ):
+        return {"images": images, "rounds": turns_column}
+    if turns_column and is_turns(turns) and isinstance(turns, list):
         parts = any(
             isinstance(turn.get("content"), list) and any(_is_image_part(part) for part in turn["content"])
             for turn in turns
             if isinstance(turn, dict)
         )
         if images or parts:
-            mapping = {"messages": talk} | ({"images": images} if images else {})
+            mapping = {"messages": turns_column} | ({"images": images} if images else {})
             if system := find_column(columns, ("system", "system_prompt")):
                 mapping["system"] = system
             return mapping
@@ -100,7 +98,7 @@ def _is_image_part(part: Any) -> bool:
 
 
 def is_image_value(value: Any) -> bool:
-    """Whether a cell can be a picture: bytes, a struct of `datasets`, a PIL image, base64, or a path; or a list of these."""
+    """Whether a cell can be an image: bytes, a struct of `datasets`, a PIL image, base64, or a path; or a list of these."""
     value = parse_list(value)
     if isinstance(value, list):
         return bool(value) and is_image_value(value[0])
@@ -124,7 +122,7 @@ def _is_base64(value: str) -> bool:
 
 
 def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
-    """Turns with image parts; what tells an image stays as it is, the pipeline stores it as a file."""
+    """Turns with image parts; images stay as the file has them, the pipeline stores them as files."""
     images = _get_images(row, mapping["images"]) if "images" in mapping else []
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     if "rounds" in mapping:
@@ -144,7 +142,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     else:
         answer = parse_list(row.get(mapping["answer"]))
         if isinstance(answer, list) and answer and isinstance(answer[0], str):
-            answer = answer[0]  # several people's answers to one picture
+            answer = answer[0]  # several people's answers to one image
         asked = (
             read_prompt(row, mapping["question"], system)
             if "question" in mapping

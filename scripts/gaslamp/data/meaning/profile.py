@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from statistics import median
 
-from gaslamp.data.cells import is_turns, parse_list
+from gaslamp.data.cells import parse_list
 from gaslamp.data.formats.speech import is_sound_value
 from gaslamp.data.formats.vision import is_image_value
 from gaslamp.data.meaning.names import Hint, get_hint
+from gaslamp.data.turns import is_turns
 
 INPUTS = ("question", "text", "title", "context")  # concepts of what a model reads
 LABEL_LETTERS = 40  # a longer text is no label

@@ -1,0 +1,113 @@
+"""Prompts and answers as messages: from text, from turns, or from several columns; with system text, history and reasoning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gaslamp.data.cells import get_text, join_columns, parse_list, to_text
+from gaslamp.data.rows import Message
+from gaslamp.data.turns import CONTENT_KEYS, ROLE_KEYS, is_turns, read_turn, read_turns
+
+
+def ask(text: str, system: str | None = None) -> list[Message]:
+    """A user turn, with a system turn in front when there is one."""
+    turn = {"role": "user", "content": text}
+    return [{"role": "system", "content": system}, turn] if system else [turn]
+
+
+def put_system(messages: list[Message], system: str | None) -> list[Message]:
+    """Messages with the text of a system column in front; when they have a system turn without that text, in front of its text."""
+    if not system:
+        return messages
+    first = messages[0]
+    if first["role"] != "system":
+        return [{"role": "system", "content": system}, *messages]
+    content = first["content"]
+    if not isinstance(content, str) or system in content:
+        return messages
+    return [{**first, "content": f"{system}\n\n{content}"}, *messages[1:]]
+
+
+def read_prompt(row: dict[str, Any], column: str | list[str], system: str | None = None) -> list[Message]:
+    """The messages of a prompt: a column of text or of turns, or several columns, which are joined.
+
+    Raises:
+        ValueError: the cells are empty.
+    """
+    if isinstance(column, list):
+        return ask(join_columns(row, column), system)
+    value = row.get(column)
+    if type(value) is str and value[:1] != "[":
+        return ask(get_text(row, column), system)
+    if is_turns(value):
+        turns = read_turns(value, column)
+        return put_system(turns, system)
+    return ask(get_text(row, column), system)
+
+
+def read_answer(value: Any, column: str) -> list[Message]:
+    """The messages of an answer: text, one turn, or a list of turns.
+
+    Raises:
+        ValueError: the cell is empty.
+    """
+    if isinstance(value, str) and not (value[:1] in ("[", "{") and (is_turns(value) or _is_turn(parse_list(value)))):
+        if not value.strip():
+            raise ValueError(f"column '{column}' is empty")
+        return [{"role": "assistant", "content": value}]
+    value = parse_list(value)
+    if _is_turn(value):
+        return [read_turn(value, column)]
+    if is_turns(value):
+        return read_turns(value, column)
+    if value is None or value == []:
+        raise ValueError(f"column '{column}' is empty or missing")
+    return [{"role": "assistant", "content": to_text(value)}]
+
+
+def _is_turn(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)
+    )
+
+
+def put_reasoning(answer: Message, thought: str) -> Message:
+    """An answer of text with the reasoning in front of it, unless it already opens with some."""
+    if answer["content"].lstrip().startswith("<think>"):
+        return answer
+    return {**answer, "content": f"<think>\n{thought}\n</think>\n\n{answer['content']}"}
+
+
+def read_history(value: Any, column: str) -> list[Message]:
+    """Earlier rounds: a list of [question, answer] pairs, or of turns.
+
+    Raises:
+        ValueError: a round is neither; it names column and round.
+    """
+    rounds = parse_list(value) or []
+    if is_turns(rounds):
+        return read_turns(rounds, column)
+    messages: list[Message] = []
+    for number, turn in enumerate(rounds, 1):
+        if not isinstance(turn, list | tuple) or len(turn) != 2:
+            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
+        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
+    return messages
+
+
+def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
+    """Messages without marks of what carries loss: where only the last answer is learnt, they mean nothing.
+
+    Args:
+        messages: changed in place.
+        column: of the answer that is learnt, which must not be marked as not learnt; empty for a prompt.
+
+    Raises:
+        ValueError: the answer is marked as not learnt.
+    """
+    for message in messages:
+        if message.pop("train", None) in (False,) and column and message["role"] == "assistant":
+            raise ValueError(
+                f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is nothing to learn"
+            )
+    return messages
