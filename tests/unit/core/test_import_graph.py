@@ -26,7 +26,7 @@ ORDER = (
 )
 """Each room may import the rooms before it."""
 HIDDEN = frozenset(
-    {"data", "evaluate", "export", "train"},
+    {"data", "evaluate", "export"},
 )
 """Rooms that still import this library inside functions; the list only shrinks."""
 READ_BARE = "gaslamp.train.backends."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.core.files import read_json, write_json
 from gaslamp.data.rows import Row
 from gaslamp.train import method
 from gaslamp.train.method import Context
@@ -146,7 +147,6 @@ def save(trainer: Trainer, folder: Path) -> None:
 
     ``embedding.json`` in the same folder records how token vectors become one; the merge then calls ``finish``.
     """
-    from gaslamp.core.files import read_json, write_json
     from safetensors.torch import load_file, save_file
 
     backbone = trainer.model[0].auto_model
@@ -170,7 +170,6 @@ def finish(folder: Path) -> None:
     import shutil
 
     import torch
-    from gaslamp.core.files import read_json
     from sentence_transformers.sentence_transformer.modules import Normalize
 
     whole = folder.with_name(f"{folder.name}.whole")
