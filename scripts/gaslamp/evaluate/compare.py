@@ -15,6 +15,7 @@ from gaslamp.evaluate.examples import get_content, make_examples
 from gaslamp.evaluate.gate import get_verdict
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.near_duplicates import find_near_duplicates
+from gaslamp.evaluate.page import write_page
 from gaslamp.evaluate.predictions import Answers, read_predictions
 from gaslamp.evaluate.retention import get_retention_scores
 from gaslamp.evaluate.slices import get_slices
@@ -101,8 +102,6 @@ def compare_models(
     write_text(outputs["report"], render_report(compare, gate))
     write_text(outputs["side_by_side"], render_side_by_side(compare))
     if "page" in outputs:
-        from gaslamp.evaluate.page import write_page
-
         write_page(compare, gate, outputs["page"], test.parent)
     write_json(outputs["verdict"], gate.model_dump())
     say(gate.summary)

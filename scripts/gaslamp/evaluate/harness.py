@@ -12,6 +12,7 @@ from gaslamp.core.contracts import ModelFacts, Score, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.packages import require_package
+from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.stats import get_wilson
 from gaslamp.models.template import Renderer
 
@@ -36,8 +37,6 @@ def run_harness(
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
-
-    from gaslamp.evaluate.loading import load_evaluated
 
     # reading the thousands of tasks that the harness brings takes half a minute: only when one of them is wanted
     manager: Any = TaskManager(include_path=str(tasks), include_defaults=False) if tasks.is_dir() else None

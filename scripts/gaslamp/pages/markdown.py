@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 # private-use characters around text that is not ours (model output, the user's words): the check looks past them
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -13,11 +12,11 @@ _WORDS = re.compile(r"\b(TODO|TBD|FIXME|XXX|nan|NaN|None|[Pp]laceholder|PLACEHOL
 _CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
-def _clean(value: Any) -> str:
+def _clean(value: object) -> str:
     return str(value).replace(OPEN, "").replace(CLOSE, "")
 
 
-def escape(value: Any) -> str:
+def escape(value: object) -> str:
     """Text that stays text in Markdown: no HTML, no emphasis, no links, no headings; white space becomes one blank."""
     text = html.escape(" ".join(_clean(value).split()), quote=False)
     # an underscore inside a word is harmless, and names stay readable
@@ -26,17 +25,17 @@ def escape(value: Any) -> str:
     return re.sub(r"^([#>]|[+-](?!\d))", r"\\\1", text)
 
 
-def escape_cell(value: Any) -> str:
+def escape_cell(value: object) -> str:
     """``escape`` for a table cell, which must not be empty."""
     return escape(value) or "(empty)"
 
 
-def quote(value: Any) -> str:
+def quote(value: object) -> str:
     """Foreign text, escaped and marked."""
     return f"{OPEN}{escape(value)}{CLOSE}"
 
 
-def code(value: Any, cell: bool = True) -> str:
+def code(value: object, cell: bool = True) -> str:
     """Foreign text as inline code, in a table cell or elsewhere; line breaks are shown as ``↵``."""
     text = re.sub(r"\s*\n\s*", " ↵ ", _clean(value).strip()) or "(empty answer)"
     # in a table a backslash keeps the bar in its cell and is taken away again by the table parser
@@ -46,7 +45,7 @@ def code(value: Any, cell: bool = True) -> str:
     return f"{OPEN}{ticks}{pad}{text}{pad}{ticks}{CLOSE}"
 
 
-def fence(value: Any, language: str = "") -> str:
+def fence(value: object, language: str = "") -> str:
     """Foreign text as a fenced block; the fence is longer than any run of ticks in it."""
     text = _clean(value).rstrip("\n")
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
