@@ -98,9 +98,9 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same for a model that sees, whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
-    folder = tmp_path_factory.mktemp("mac_eyes")
+def vision_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for a vision model whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
+    folder = tmp_path_factory.mktemp("mac_vision")
     model = tiny.write_idefics_checkpoint(folder / "tiny-idefics")
     write_base(folder / "vision", model, {"conversation": make_image_row})
     train_with_trl(folder, folder / "first", "vision_sft", max_steps=1, learning_rate=1e-12)
@@ -109,7 +109,7 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(eyes: Path) -> Any:
+def seen(vision_base: Path) -> Any:
     """One row with an image as TRL's collator makes it; its pixels are in a file too."""
     import numpy
     from gaslamp.data.images import read_image
@@ -117,8 +117,8 @@ def seen(eyes: Path) -> Any:
     from gaslamp.models.template import Renderer
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    path = ModelFacts.read(eyes / "vision" / "model.json").path
-    renderer = Renderer.load(path, Template.read(eyes / "vision" / "template.json"))
+    path = ModelFacts.read(vision_base / "vision" / "model.json").path
+    renderer = Renderer.load(path, Template.read(vision_base / "vision" / "template.json"))
     processor = load_processor(path)
     processor.tokenizer = renderer.tokenizer
     row = make_image_row("", 1)
@@ -129,21 +129,21 @@ def seen(eyes: Path) -> Any:
     example = {
         "prompt": prompt,
         "completion": "ok<|im_end|>",
-        "images": [read_image(eyes / "vision" / "1.png", 300, 1000)],
+        "images": [read_image(vision_base / "vision" / "1.png", 300, 1000)],
     }
     assert whole.startswith(prompt + example["completion"])
     batch = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)([example])
-    numpy.save(eyes / "pixels.npy", batch["pixel_values"][0].numpy())
+    numpy.save(vision_base / "pixels.npy", batch["pixel_values"][0].numpy())
     return batch
 
 
 @pytest.fixture(scope="module")
 def ids(base: Path) -> list[int]:
-    return Template.read(base / "template.json").example_ids * 6  # far enough for the position to tell
+    return Template.read(base / "template.json").example_ids * 6  # far enough for the position to matter
 
 
 @pytest.fixture(scope="module")
-def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any) -> dict[str, Any]:
+def results(mlx_python: Path, base: Path, ids: list[int], vision_base: Path, seen: Any) -> dict[str, Any]:
     """What MLX made of all jobs, by name."""
 
     def get_job(name: str, method: str, train: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -160,9 +160,9 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
     sight = {
         "do": "get_vision_logits",
         "settings": get_settings("vision_sft", SEEN),
-        "base": str(eyes / "vision"),
+        "base": str(vision_base / "vision"),
         "row": json.dumps(make_image_row("", 1)),
-        "pixels": str(eyes / "pixels.npy"),
+        "pixels": str(vision_base / "pixels.npy"),
     }
     theta, adapters = str(base / "theta"), str(base / "mlx" / "sft" / "adapters")
     jobs = {
@@ -170,7 +170,7 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
         "accumulated": get_job("accumulated", "sft", HALF, start=str(base / "first" / "adapters")),
         "whole": get_job("whole", "sft", DROP),
         "stopped": get_job("stopped", "sft", DROP, stop_at=6, place="cut"),
-        "asked": get_job("asked", "sft", DROP, ask_at=3, place="asked"),
+        "interrupted": get_job("interrupted", "sft", DROP, ask_at=3, place="interrupted"),
         "resumed": get_job("resumed", "sft", DROP, place="cut"),
         "nan": get_job("nan", "sft", PLAIN, poison=3),
         "qlora": get_job("qlora", "sft", AS_ON_A_MAC, start=str(base / "first" / "adapters")),
@@ -183,9 +183,9 @@ def results(mlx_python: Path, base: Path, ids: list[int], eyes: Path, seen: Any)
             "vision_sft",
             "vision_sft",
             SEEN,
-            base=str(eyes / "vision"),
+            base=str(vision_base / "vision"),
             kind="conversation",
-            start=str(eyes / "first" / "adapters"),
+            start=str(vision_base / "first" / "adapters"),
         ),
         "seen": sight,
         "seen_raw": {**sight, "raw": True},
@@ -206,10 +206,10 @@ def test_losses_are_those_of_trl(results: dict[str, Any], method: str) -> None:
     pinned = read_json(tiny.ROOT / "tests" / "golden" / f"{method}.json")["values"]
     assert results[method]["error"] is None
     assert [step["loss"] for step in results[method]["steps"]] == pytest.approx(pinned, rel=0.005, abs=0.003)
-    told = set().union(*results[method]["steps"])
+    logged = set().union(*results[method]["steps"])
     from gaslamp.train.method import get_method
 
-    assert told >= set(get_method(method).METRICS) - {"entropy", "token_accuracy"} and told >= {
+    assert logged >= set(get_method(method).METRICS) - {"entropy", "token_accuracy"} and logged >= {
         "learning_rate",
         "tokens",
         "seconds",
@@ -263,8 +263,8 @@ def test_mlx_and_transformers_agree_on_a_checkpoint(base: Path, results: dict[st
     )
 
 
-def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], eyes: Path) -> None:
-    found, events = results["vision_sft"], read_events(eyes / "trl" / "metrics.jsonl")
+def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], vision_base: Path) -> None:
+    found, events = results["vision_sft"], read_events(vision_base / "trl" / "metrics.jsonl")
     assert found["error"] is None and [event["step"] for event in found["evals"]] == [0, 5, 10]
     for name, own, theirs in (
         ("loss", "steps", "step"),
@@ -279,12 +279,12 @@ def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], eyes: Pat
     assert get_texts(TrainFacts.model_validate(found["facts"]).decisions)["compile"].startswith("off")
 
 
-def test_mlx_and_transformers_see_the_same(base: Path, eyes: Path, seen: Any, results: dict[str, Any]) -> None:
+def test_mlx_and_transformers_see_the_same(base: Path, vision_base: Path, seen: Any, results: dict[str, Any]) -> None:
     """Tokens and pixels of a row are made alike, and the logits agree, also with the adapter that MLX trained, as the evaluation loads it."""
     import torch
     from gaslamp.evaluate.loading import load_evaluated
 
-    arrays, facts = dict(seen), ModelFacts.read(eyes / "vision" / "model.json")
+    arrays, facts = dict(seen), ModelFacts.read(vision_base / "vision" / "model.json")
     labels = arrays.pop("labels")[0]
     assert (
         results["seen"]["ids"] == arrays["input_ids"][0].tolist()
@@ -362,10 +362,10 @@ def test_a_training_that_broke_goes_on_as_if_nothing_had_been(results: dict[str,
 
 
 def test_a_signal_saves_and_is_no_error(results: dict[str, Any]) -> None:
-    assert "training stopped at step 3 of 10 (SIGTERM); checkpoint-3 is saved" in results["asked"]["error"]
-    assert [event["event"] for event in results["asked"]["events"][-2:]] == ["save", "end"] and results["asked"][
-        "events"
-    ][-1]["status"] == "interrupted"
+    assert "training stopped at step 3 of 10 (SIGTERM); checkpoint-3 is saved" in results["interrupted"]["error"]
+    assert [event["event"] for event in results["interrupted"]["events"][-2:]] == ["save", "end"] and results[
+        "interrupted"
+    ]["events"][-1]["status"] == "interrupted"
 
 
 def test_running_text_is_learnt_too(results: dict[str, Any]) -> None:
@@ -509,7 +509,7 @@ def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> 
 @pytest.mark.by_hand
 @pytest.mark.timeout(3600)
 def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) -> None:
-    """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS, so only when asked for."""
+    """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS, so only on request."""
     data = tiny.write_rows(tmp_path / "notes.csv")
     settings = {
         **tiny.SETTINGS,

@@ -111,7 +111,7 @@ def test_training_has_its_own_interpreter_where_the_backend_says_so(
         == sys.executable
         == python_env.get_train_python(None, cpu, project)
     )
-    for place in (tmp_path, project):  # beside .venv, and before it the project's own
+    for place in (tmp_path, project):  # next to .venv, and before it the project's own
         (place / ".venv-mlx" / "bin").mkdir(parents=True)
         (place / ".venv-mlx" / "bin" / "python").touch()
         assert python_env.get_train_python(None, mac, project) == str(place / ".venv-mlx" / "bin" / "python")

@@ -122,7 +122,7 @@ def test_what_is_chosen_fits_and_keeps_the_rows_of_a_step(shape: Shape, free: fl
 
 
 def test_the_next_larger_way_would_not_have_fitted() -> None:
-    """Memory is used as far as the rows of a step allow: what was not taken is over the limit, or would change nothing."""
+    """Memory is used as far as the effective batch size allows: what was not taken is over the limit, or would change nothing."""
     for free in (12.0, 18.0, 24.0, 40.0, 60.0, 84.0):
         train, choice = choose(B8, free, [2048] * 64)
         larger = next((size for size in choice.sizes if size > choice.changes["batch_size"]), None)
@@ -131,7 +131,7 @@ def test_the_next_larger_way_would_not_have_fitted() -> None:
             assert sum(get_gpu_need(B8, settings, larger * 2048, get_method("sft")).values()) > MOST * free
 
 
-def test_a_model_that_is_too_large_gets_the_smallest_way_and_is_told() -> None:
+def test_a_model_that_is_too_large_gets_the_smallest_way_and_says_so() -> None:
     _, choice = choose(B8, 5.0, [2048] * 64)
     assert (
         choice.changes["quantization"] == "4bit"
@@ -151,7 +151,7 @@ def test_values_of_the_config_are_never_changed() -> None:
     )
     _, choice = choose(B1, 84.0, [2048] * 64, gradient_accumulation=2)
     assert "batch_size" not in choice.changes and "quantization" in choice.changes, (
-        "accumulation alone would change the rows of a step"
+        "accumulation alone would change the effective batch size"
     )
     assert choose(B1, 84.0, [2048] * 64, choose=[])[1].changes == {}
     again = parse_slice(get_slice(Config.model_validate({"backend": "cuda"}), "backend", "method", "train"))
@@ -287,10 +287,10 @@ def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest
         "train.options.fast_inference is Unsloth's",
         "train.options.fast_inference needs vLLM, which is not installed",
     ]
-    asked: list[dict[str, Any]] = []
+    requested: list[dict[str, Any]] = []
 
     def load(path: str, **arguments: Any) -> Any:
-        asked.append(arguments)
+        requested.append(arguments)
         return SimpleNamespace(), None
 
     fast = SimpleNamespace(from_pretrained=load, get_peft_model=lambda model, **arguments: model)
@@ -301,9 +301,9 @@ def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest
     with pytest.raises(GaslampError, match="could not sample completions with vLLM"):
         unsloth.load_with_unsloth(plan, "bfloat16")
     assert (
-        asked[0]["fast_inference"] is True
-        and asked[0]["max_lora_rank"] == 16
-        and asked[0]["gpu_memory_utilization"] == 0.5
+        requested[0]["fast_inference"] is True
+        and requested[0]["max_lora_rank"] == 16
+        and requested[0]["gpu_memory_utilization"] == 0.5
     )
 
 
@@ -341,8 +341,8 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
     )
     (tmp_path / "model.safetensors").write_bytes(b"0" * 200_000)
     settings = parse_slice(get_slice(Config.model_validate({"backend": "cuda"}), "backend", "method", "train"))
-    told: list[dict[str, Any]] = []
-    events: Any = SimpleNamespace(write=lambda kind, **values: told.append({"event": kind, **values}))
+    logged: list[dict[str, Any]] = []
+    events: Any = SimpleNamespace(write=lambda kind, **values: logged.append({"event": kind, **values}))
 
     def get_plan(resume: Path | None) -> Any:
         model = SimpleNamespace(path=str(tmp_path))
@@ -364,12 +364,14 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
         and get_texts(decisions)["batch_size"].startswith("8: the whole effective batch in one forward pass")
     )
     assert (
-        told[0]["event"] == "choice" and told[0]["changes"] == first.choice.changes and "context" in told[0]["need_gb"]
+        logged[0]["event"] == "choice"
+        and logged[0]["changes"] == first.choice.changes
+        and "context" in logged[0]["need_gb"]
     )
     again = get_plan(tmp_path / "c" / "checkpoint-3")
-    assert choose_open_settings(again, events, Gpu("another", 0.7, 0.7)) == decisions and len(told) == 1
+    assert choose_open_settings(again, events, Gpu("another", 0.7, 0.7)) == decisions and len(logged) == 1
     assert again.settings.train.batch_size == 8 and again.choice is None, (
-        "nothing is measured anew: the checkpoint was made with it"
+        "nothing is measured again: the checkpoint was made with it"
     )
     (tmp_path / "config.json").write_text(
         json.dumps(

@@ -356,7 +356,7 @@ def test_columns_that_the_method_cannot_learn_from_stop_everything_early(tmp_pat
     assert "cut.parquet" in get_error({"data": {"source": str(tmp_path / "cut.parquet")}})
 
 
-def test_mlx_on_a_mac_is_told_what_fits_and_elsewhere_what_it_is() -> None:
+def test_mlx_on_a_mac_reports_what_fits_and_elsewhere_what_it_is() -> None:
     """Sizes are calculated; the machine is a description, not a Mac."""
     mac = {"os": "Darwin", "arch": "arm64", "is_apple_silicon": True, "memory_gb": 16.0, "memory_available_gb": 9.0}
     facts = check({"backend": "mac"}, mac)
@@ -381,7 +381,7 @@ def test_what_mlx_does_not_train_correctly_is_refused_with_the_alternative(metho
 
 
 def test_mlx_trains_one_kind_of_model_that_sees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Known before the training when the model is here; the others are told by mlx_vision.find_problem alone."""
+    """Known before the training when the model is here; for others the training reports it."""
     from gaslamp.train.mlx.vision import find_problem
 
     monkeypatch.setattr(preflight, "get_shape", lambda *_: None)

@@ -1,7 +1,7 @@
 """Every method trains for real on the tiny model: what it minimizes falls or its reward rises, and its losses are pinned.
 
 A method is tested without an edit here: its rows come by its kind. A method whose model is another than a causal one has a
-recipe in RECIPES. The pinned losses stand in tests/golden/<method>.json: ``GASLAMP_WRITE_GOLDEN=1`` writes them anew.
+recipe in RECIPES. The pinned losses stand in tests/golden/<method>.json: ``GASLAMP_WRITE_GOLDEN=1`` writes them again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_every_weight_is_trained_by_this_method_too(name: str, base: Path, tmp_p
         assert steps[-1]["rewards/margins"] > 0.1
 
 
-def test_rewards_are_logged_alone_and_samples_are_told(
+def test_rewards_are_logged_alone_and_samples_are_logged(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -96,8 +96,8 @@ def test_rewards_are_logged_alone_and_samples_are_told(
         and "<|im_start|>" not in samples[0]["completion"]
     )
     assert "kl" in steps[0] and facts.probe["tokens"] > 16 * 8
-    told = " ".join(said)
-    assert "billion parameters" in told and "48 prompts" in told and "2 steps" in told
+    logged = " ".join(said)
+    assert "billion parameters" in logged and "48 prompts" in logged and "2 steps" in logged
 
 
 def test_a_failing_reward_stops_the_training_with_its_row(
@@ -204,13 +204,13 @@ def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_
     assert facts.trainable_parameters > 64 * 260, "the head is trained whole"
 
 
-def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same prompt tokens and the same pixels, at a size that only the options tell."""
+def test_images_are_evaluated_as_they_were_trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same prompt tokens and the same pixels, at a size that only the options say."""
     import torch
     from gaslamp.evaluate import vision
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    seen: dict[str, list[dict[str, Any]]] = {"trained": [], "asked": []}
+    seen: dict[str, list[dict[str, Any]]] = {"trained": [], "evaluated": []}
     sizes: list[tuple[int, int]] = []
     collate, encode, read = (
         DataCollatorForVisionLanguageModeling.torch_call,
@@ -223,8 +223,8 @@ def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monke
         return seen["trained"][-1]
 
     def note_asking(*arguments: Any) -> Any:
-        seen["asked"].append(encode(*arguments))
-        return seen["asked"][-1]
+        seen["evaluated"].append(encode(*arguments))
+        return seen["evaluated"][-1]
 
     def note_size(*arguments: Any, **options: Any) -> Any:
         picture = read(*arguments, **options)
@@ -248,9 +248,9 @@ def test_images_are_asked_as_they_were_trained(base: Path, tmp_path: Path, monke
     )
     assert set(sizes) == {(80, 60)}, "40 x 30 enlarged as the options say"
     trained = next(batch for batch in seen["trained"] if len(batch["input_ids"]) == 1)
-    prompts = [batch["input_ids"][0] for batch in seen["asked"]]
+    prompts = [batch["input_ids"][0] for batch in seen["evaluated"]]
     assert all(torch.equal(prompt, trained["input_ids"][0][: len(prompt)]) for prompt in prompts)
-    equal = [torch.equal(batch["pixel_values"], trained["pixel_values"]) for batch in seen["asked"]]
+    equal = [torch.equal(batch["pixel_values"], trained["pixel_values"]) for batch in seen["evaluated"]]
     assert equal.count(True) == equal.count(False) == len(equal) // 2, "every other picture is of the same colour"
 
 

@@ -237,7 +237,7 @@ def test_a_bad_reward_stops_with_its_row(project: Path, code: str, said: list[st
     assert all(text in str(failure.value) for text in said), str(failure.value)
 
 
-def test_all_mistakes_of_the_settings_are_told_at_once(project: Path) -> None:
+def test_all_mistakes_of_the_settings_are_reported_at_once(project: Path) -> None:
     settings = [
         {"name": "exact_anser"},
         {"name": "regex", "options": {"patern": "x"}},

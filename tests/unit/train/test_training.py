@@ -29,6 +29,7 @@ from gaslamp.data.prepare import prepare_data
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import build_template
+from gaslamp.train import checkpoints
 from gaslamp.train import run as training
 from gaslamp.train.checkpoints import check_checkpoint, find_checkpoint
 from gaslamp.train.methods import cpt
@@ -311,7 +312,7 @@ def test_a_broken_checkpoint_is_skipped_and_said(
     saved: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(training, "say", said.append)
+    monkeypatch.setattr(checkpoints, "say", said.append)
     newest = find_checkpoint(saved)
     assert newest is not None
     file = newest / name
@@ -445,7 +446,7 @@ def test_padding_takes_no_end_token_from_the_loss(talks: Path) -> None:
         assert labels.count(template.eos_id) == 1 and set(ids[len(row.ids) :]) <= {template.pad_id}
 
 
-def test_eight_rows_at_once_or_gathered(talks: Path, tmp_path: Path) -> None:
+def test_eight_rows_at_once_or_accumulated(talks: Path, tmp_path: Path) -> None:
     train_small(talks, tmp_path / "one", "sft", batch_size=8, gradient_accumulation=1)
     train_small(talks, tmp_path / "eight", "sft", batch_size=1, gradient_accumulation=8)
     assert get_losses(tmp_path / "eight") == pytest.approx(get_losses(tmp_path / "one"), rel=2e-3)
@@ -526,7 +527,7 @@ def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any]
     return passed
 
 
-def test_too_little_memory_is_told_before_the_first_step(
+def test_too_little_memory_is_reported_before_the_first_step(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_memory(monkeypatch, lambda model, ids: True)
@@ -549,9 +550,7 @@ def test_too_little_memory_is_told_before_the_first_step(
     )
 
 
-def test_the_ladder_is_gone_down_by_itself_when_asked(
-    talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_ladder_is_gone_down_when_configured(talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rungs that change no result: the losses are those of a run with enough memory."""
     train_small(talks, tmp_path / "enough", "sft")
     passed = refuse_memory(monkeypatch, lambda model, ids: not model.is_gradient_checkpointing or len(ids) > 1)
@@ -635,7 +634,7 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
         assert facts.settings["batch_size"] == size, "the settings are those that trained"
         assert start["chosen"]["batch_size"] == get_texts(facts.decisions)["batch_size"] and start[
             "chosen"
-        ].keys() == set(start["settings"]["choose"]), "make status tells it"
+        ].keys() == set(start["settings"]["choose"]), "make status shows it"
         found[name] = [(step["loss"], step["grad_norm"]) for step in get_steps(tmp_path / name)]
     for name in ("too little", "one row"):
         for (loss, norm), same in zip(found[name], found["plenty"], strict=True):
@@ -707,7 +706,7 @@ def test_the_probe_is_a_whole_step_and_is_held_against_the_estimate(undisturbed:
 # ------------------------------------------------------------------------------------------------------------- trackers
 
 
-def test_tensorboard_gets_the_metrics_beside_our_own(
+def test_tensorboard_gets_the_metrics_next_to_our_own(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
