@@ -67,7 +67,10 @@ def _parse_named(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
 def stream_first(
     source: str, subset: str | None, split: str | None, revision: str | None, count: int
 ) -> Callable[[], Iterator[dict[str, Any]]]:
-    """What reads the first ``count`` rows of a hub set; only these are downloaded. A slice of a split cannot be streamed."""
+    """What reads the first ``count`` rows of a hub set.
+
+    Only these are downloaded. A slice of a split cannot be streamed.
+    """
     whole = re.split(r"[\[+]", split)[0] if split else None
     loaded = load(source, subset, whole, revision, streaming=True)
     part = next(iter(loaded.values())) if isinstance(loaded, dict) else loaded
@@ -119,7 +122,10 @@ def find_cached_commit(source: str, revision: str | None) -> str | None:
 
 
 def load(source: str, subset: str | None, split: str | None, revision: str | None, streaming: bool = False) -> Loaded:
-    """``datasets.load_dataset`` with errors that say what to do; ``source`` may also be a local folder of the same shape."""
+    """``datasets.load_dataset`` with errors that say what to do.
+
+    ``source`` may also be a local folder of the same shape.
+    """
     import datasets
 
     try:

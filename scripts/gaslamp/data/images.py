@@ -1,6 +1,9 @@
-"""Pictures of rows as files: whatever tells an image (path, base64, bytes) becomes images/<sha16>.png, checked that it is one.
+"""Images of rows as files.
 
-``read_image`` reads them back, for training and evaluation alike; ``to_served`` puts them into the messages for a server.
+Whatever names an image (path, base64, bytes) becomes images/<sha16>.png, checked that it is one.
+
+``read_image`` reads them back, for training and evaluation alike; ``to_served`` puts them into the messages for a
+server.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.data.rows import Message, Row
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MAX_BYTES = 50 << 20
 MAX_PIXELS = 40_000_000  # a photo of today; a picture that unpacks to more is refused before it is unpacked
@@ -30,7 +36,7 @@ def get_image_parts(row: Row) -> Iterator[dict[str, Any]]:
 
 
 def has_parts(row: Row) -> bool:
-    """Whether some turn of a row holds parts instead of text: asked of every row, so it looks at little."""
+    """Whether some turn of a row holds parts instead of text: called for every row, so it does little."""
     for key in ("messages",) if "messages" in row else KEYS[1:]:
         turns = row.get(key)
         if type(turns) is list:
@@ -59,8 +65,8 @@ def store_images(row: Row, source: Path, target: Path) -> None:
         part["image"] = f"images/{name}"
 
 
-def _load(value: Any, source: Path) -> bytes:
-    """The bytes that ``value`` tells: {"bytes", "path"}, bytes, data URL, base64, PIL image or path."""
+def _load(value: object, source: Path) -> bytes:
+    """The bytes that ``value`` holds or names: {"bytes", "path"}, bytes, data URL, base64, PIL image or path."""
     if isinstance(value, dict):
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
     if isinstance(value, bytes | bytearray):
@@ -99,7 +105,7 @@ def _read(value: str, source: Path) -> bytes:
     if not file.is_absolute() and not path.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"the image path {value} leads out of the folder of the data")
     if not path.is_file() and not file.is_absolute() and file.parts[0] == source.resolve().name:
-        path = source / Path(*file.parts[1:])  # told from the folder above, as LLaMA-Factory does
+        path = source / Path(*file.parts[1:])  # relative to the folder above, as LLaMA-Factory has it
     if not path.is_file():
         raise ValueError(f"there is no image {path}")
     if path.stat().st_size > MAX_BYTES:
@@ -108,10 +114,11 @@ def _read(value: str, source: Path) -> bytes:
 
 
 def _write(data: bytes, target: Path, name: str) -> None:
-    from PIL import Image, ImageOps
+    import PIL.Image
+    from PIL import ImageOps
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with PIL.Image.open(io.BytesIO(data)) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise ValueError(
@@ -122,26 +129,29 @@ def _write(data: bytes, target: Path, name: str) -> None:
             target.mkdir(parents=True, exist_ok=True)
             temporary = target / f".{name}"
             ready.save(temporary, "PNG")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise ValueError(f"an image is no picture that can be read: {str(error)[:100]}") from error
     temporary.replace(target / name)
 
 
-def read_image(file: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> Any:
+def read_image(file: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> Image:
     """An image as RGB, its long side between two sizes in pixels, its proportions kept; by default as it is."""
-    from PIL import Image
+    import PIL.Image
 
-    with Image.open(file) as opened:
+    with PIL.Image.open(file) as opened:
         image = opened.convert("RGB")
     side = max(image.size)
     wanted = min(max(side, shortest), longest)
     if wanted == side:
         return image
-    return image.resize([max(1, round(size * wanted / side)) for size in image.size], Image.Resampling.LANCZOS)
+    return image.resize([max(1, round(size * wanted / side)) for size in image.size], PIL.Image.Resampling.LANCZOS)
 
 
 def to_served(messages: list[Message], folder: Path, shortest: int = 1, longest: int = MAX_PIXELS) -> list[Message]:
-    """Messages as the OpenAI interface takes them: pictures as data URLs (PNG, so without loss), sized as ``read_image`` does."""
+    """Messages as the OpenAI interface takes them.
+
+    Pictures as data URLs (PNG, so without loss), sized as ``read_image`` does.
+    """
 
     def get_part(part: dict[str, Any]) -> dict[str, Any]:
         if part.get("type") != "image":

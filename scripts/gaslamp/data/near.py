@@ -1,11 +1,12 @@
-"""Rows that say nearly the same: MinHash signatures and locality-sensitive hashing, linear in the number of rows.
+"""Rows with nearly the same text: MinHash signatures and locality-sensitive hashing, linear in the number of rows.
 
-The similarity of two texts is the Jaccard index of their sets of five-byte pieces, lower case and with single blanks. It is
-estimated from 64 MinHash values (standard error at most 0.06, 0.04 near 0.9) that `rensa` computes; rows are compared only when
-they agree in one of eight bands of eight values, which pairs of similarity 0.9 do with a chance of 99 %, of 0.6 with 13 %.
+The similarity of two texts is the Jaccard index of their sets of five-byte pieces, lower case and with single blanks.
+It is estimated from 64 MinHash values (standard error at most 0.06, 0.04 near 0.9) that `rensa` computes; rows are
+compared only when they agree in one of eight bands of eight values, which pairs of similarity 0.9 do with a chance of
+99 %, of 0.6 with 13 %.
 
-Pieces that stand in more than half of the rows (an instruction that opens every row) are the task's own wording: they do not
-count, or every short question under the same instruction would be its neighbour's twin.
+Pieces that stand in more than half of the rows (an instruction that opens every row) are the task's own wording: they
+do not count, or every short question under the same instruction would be its neighbour's twin.
 """
 
 from __future__ import annotations
@@ -13,36 +14,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gaslamp.core.files import sha256_text
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind, get_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Words: TypeAlias = NDArray[np.uint64]
+    Integers: TypeAlias = NDArray[np.int64]
+    Mask: TypeAlias = NDArray[np.bool_]
+    Signatures: TypeAlias = NDArray[np.uint32]
 
 PIECE = 5  # bytes; a changed word of a 20-word sentence leaves about 0.85
 HASHES, BANDS = 64, 8
 BATCH = 512  # rows whose pieces fit into the processor's cache: three times as fast as 4096
 SEED = 3407
-COMMON, ENOUGH, LOOKED_AT = (
-    0.5,
-    200,
-    4096,
-)  # share of rows from which a piece is the task's wording; rows that it takes to know, that tell
+COMMON = 0.5  # share of rows from which a piece is the wording of the task itself
+ENOUGH, LOOKED_AT = 200, 4096  # rows that are needed to know that wording; rows that are looked at
 QUIET = str.maketrans(
     "", "", ".,;:!?\"'`\u2018\u2019\u201c\u201d\u2026"
-)  # what two writers of one sentence set differently
+)  # in which two spellings of one sentence differ
 
 
 @dataclass(frozen=True)
 class Twins:
     """Rows with an earlier or known row that is nearly the same; arrays of equal length, ordered by ``rows``."""
 
-    rows: Any  # int64 (n,): positions
-    twins: Any  # int64 (n,): position of the other
-    similarity: Any  # float64 (n,): estimated Jaccard index
+    rows: Integers  # int64 (n,): positions
+    twins: Integers  # int64 (n,): position of the other
+    similarity: NDArray[np.float64]  # float64 (n,): estimated Jaccard index
 
 
 def get_near_text(row: Row) -> str:
-    """What is compared: all that a row says, without its system prompt, which many rows share. Lower case, single blanks, no full stops and quotes.
+    """What is compared: all that a row says, without its system prompt, which many rows share.
+
+    Lower case, single blanks, no full stops and quotes.
 
     Each picture adds 64 letters of a hash, so that the same question about another picture is another row.
     """
@@ -57,8 +66,11 @@ def get_near_text(row: Row) -> str:
     return " ".join(" ".join(parts).lower().translate(QUIET).split())
 
 
-def get_signatures(texts: Iterable[str]) -> Any:
-    """MinHash values of ``texts``: uint32 (n, 64). Equal texts have equal values; texts below five bytes count as one piece."""
+def get_signatures(texts: Iterable[str]) -> Signatures:
+    """MinHash values of ``texts``: uint32 (n, 64).
+
+    Equal texts have equal values; texts below five bytes count as one piece.
+    """
     import numpy as np
     import rensa
 
@@ -82,8 +94,11 @@ def get_signatures(texts: Iterable[str]) -> Any:
     return np.concatenate(blocks) if blocks else np.empty((0, HASHES), dtype=np.uint32)
 
 
-def _cut(texts: list[str]) -> tuple[Any, Any]:
-    """Hashed five-byte pieces of all texts, one after another: uint64 (total,), and how many each text has: int64 (n,)."""
+def _cut(texts: list[str]) -> tuple[Words, Integers]:
+    """Hashed five-byte pieces of all texts, one after another.
+
+    Uint64 (total,), and how many each text has: int64 (n,).
+    """
     import numpy as np
 
     encoded = [text.encode("utf-8", "surrogatepass").ljust(PIECE) for text in texts]
@@ -99,7 +114,7 @@ def _cut(texts: list[str]) -> tuple[Any, Any]:
     return _mix(windows[np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)]), counts
 
 
-def _find_common(pieces: Any, counts: Any) -> Any:
+def _find_common(pieces: Words, counts: Integers) -> Words:
     """The pieces of the task's own wording, sorted: those that stand in more than half of the texts."""
     import numpy as np
 
@@ -111,7 +126,7 @@ def _find_common(pieces: Any, counts: Any) -> Any:
     return values[texts > COMMON * len(counts)]
 
 
-def _mix(values: Any) -> Any:
+def _mix(values: Words) -> Words:
     """SplitMix64 on an array: bytes of text are no even hash."""
     import numpy as np
 
@@ -122,19 +137,22 @@ def _mix(values: Any) -> Any:
     return values
 
 
-def find_twins(signatures: Any, threshold: float, asked: Any = None, known: Any = None) -> Twins:
-    """The rows of ``asked`` that have a near twin among ``known``.
+def find_twins(
+    signatures: Signatures, threshold: float, queried: Mask | None = None, known: Mask | None = None
+) -> Twins:
+    """The rows of ``queried`` that have a near twin among ``known``.
 
     Args:
         signatures: from get_signatures, (n, 64).
         threshold: similarity from which two rows are twins, above 0 and at most 1.
-        asked: bool (n,): the rows in question; None: all. A row is never its own twin: of a group the first one is not reported.
+        queried: bool (n,): the rows in question; None: all. A row is never its own twin: of a group the first one is
+            not reported.
         known: bool (n,): the rows that they are compared with; None: all.
     """
     import numpy as np
 
     count = len(signatures)
-    asked = np.ones(count, bool) if asked is None else asked
+    queried = np.ones(count, bool) if queried is None else queried
     known = np.ones(count, bool) if known is None else known
     best = np.full(count, -1.0)
     twins = np.full(count, -1, dtype=np.int64)
@@ -156,7 +174,7 @@ def find_twins(signatures: Any, threshold: float, asked: Any = None, known: Any 
         last = np.maximum.accumulate(np.where(known[order], np.arange(count), -1))  # the nearest known row before
         before = np.concatenate(([-1], last[:-1]))
         for other in (first, before):
-            usable = asked[order] & (other >= starts[group]) & (other < count) & (other != np.arange(count))
+            usable = queried[order] & (other >= starts[group]) & (other < count) & (other != np.arange(count))
             usable &= known[order] <= (other < np.arange(count))  # among known rows the later one is the twin
             here = order[usable]
             there = order[other[usable]]
@@ -169,7 +187,7 @@ def find_twins(signatures: Any, threshold: float, asked: Any = None, known: Any 
     return Twins(rows, twins[rows], best[rows])
 
 
-def compare_samples(samples: Iterable[Any], shared: dict[str, Any]) -> tuple[Any, list[str]]:
+def compare_samples(samples: Iterable[Any], shared: dict[str, Any]) -> tuple[Signatures, list[str]]:
     """Signatures and splits of all samples, computed once for all checks of a stage (``shared`` is Facts.shared)."""
     if "near" not in shared:
         splits: list[str] = []

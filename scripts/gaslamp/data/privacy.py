@@ -1,9 +1,11 @@
-"""Personal data and secrets in texts: clear patterns, each with a second look (check digits, reserved names) against false alarms.
+"""Personal data and secrets in texts.
 
-What is found: e-mail addresses (not those of example domains), phone numbers written internationally or as (123) 456-7890,
-payment cards (Luhn digit), IBANs (mod 97), US social security numbers, public IP addresses; and of secrets private keys, the
-tokens of well-known services by their prefixes, JSON web tokens, addresses with a password in them, and password = ... lines.
-Names and postal addresses are not found: no pattern tells them from other words.
+Clear patterns, each confirmed by a second test (check digits, reserved names) against false alarms.
+
+What is found: e-mail addresses (not those of example domains), phone numbers written internationally or as (123)
+456-7890, payment cards (Luhn digit), IBANs (mod 97), US social security numbers, public IP addresses; and of secrets
+private keys, the tokens of well-known services by their prefixes, JSON web tokens, addresses with a password in them,
+and password = ... lines. Names and postal addresses are not found: no pattern tells them from other words.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ PERSONAL: tuple[Pattern, ...] = (
     (
         "phone",
         re.compile(
-            r"(?<![\w+])\+\d{1,3}[ .()-]{0,2}\d[\d .()/-]{5,16}\d(?!\w)|(?<![\w+.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"
+            r"(?<![\w+])\+\d{1,3}[ .()-]{0,2}\d[\d .()/-]{5,16}\d(?!\w)"
+            r"|(?<![\w+.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"
         ),
         _is_phone,
     ),
@@ -102,7 +105,7 @@ SECRETS: tuple[Pattern, ...] = (
         _is_any,
     ),
 )
-# One of these stands in every text that SECRETS can match: looked for first, because most texts have none.
+# Every text that SECRETS can match has one of these. They are looked for first, because most texts have none.
 HINTS = (
     "PRIVATE KEY",
     "AKIA",
@@ -133,7 +136,7 @@ SECRETS_HINT = "|".join(HINTS) + "|(?i:passw|api[_-]?key|secret[_-]?key|access[_
 
 
 def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> Iterator[Any]:
-    """The samples whose row may hold a match, told by one regular expression over all of them.
+    """The samples whose row may hold a match, found by one regular expression over all of them.
 
     Args:
         samples: have ``row``.
@@ -147,7 +150,7 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> 
         return
     if (
         "suspects" not in shared or shared["suspects"][0] is not samples
-    ):  # one look for both checks: few rows hold anything
+    ):  # one search for both checks: few rows hold anything
         texts = _get_json(batch, shared)
         suspects = pyarrow.compute.indices_nonzero(
             pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}")
@@ -206,10 +209,10 @@ def mask(text: str, match: Match) -> str:
     return f"{value[:2]}… ({len(value)} characters)"
 
 
-def tell_first(
+def find_first(
     samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: dict[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """(place of the row, what was found there, masked) of every row in which ``find`` sees something.
+    """(place of the row, what was found there, masked) of every row in which ``find`` matches.
 
     Args:
         samples: have ``row`` and ``place``.
@@ -226,7 +229,10 @@ def tell_first(
 
 
 def redact(text: str) -> str:
-    """``text`` with everything found replaced by its name in brackets: ``[EMAIL]``, ``[API KEY]``; equal when nothing is found."""
+    """``text`` with everything found replaced by its name in brackets.
+
+    ``[EMAIL]``, ``[API KEY]``; equal when nothing is found.
+    """
     for find in (find_secrets, find_personal):
         parts, end = [], 0
         for match in find(text):
@@ -237,7 +243,7 @@ def redact(text: str) -> str:
 
 
 def get_texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a row with its place (``messages 2 content``); what tells an image is left out."""
+    """Every text of a row with its place (``messages 2 content``); what names an image is left out."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, list):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def connect(source: str, revision: str | None = None) -> Connection:
     """A DuckDB connection with data.source as the view ``source``: nothing is read before a query needs it.
 
-    Hub files are reached through huggingface_hub's file system, so that only the columns and row groups of a query travel.
+    Hub files are reached through huggingface_hub's file system, so that only the columns and row groups of a query
+    travel.
     """
     import duckdb
 

@@ -9,7 +9,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*")
 
 
 def is_hub_id(source: str, root: Path = Path()) -> bool:
-    """Whether ``data.source`` names a set on the hub: written like org/name, and no path of that name is or seems to be meant.
+    """Whether ``data.source`` names a set on the hub.
+
+    Written like org/name, and no path of that name is or seems to be meant.
 
     Args:
         source: the value of the config.

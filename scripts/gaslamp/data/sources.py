@@ -1,4 +1,7 @@
-"""Where rows come from: files, folders, sets that `datasets` saved, the hub, a query over any of them, embedded sets."""
+"""Where rows come from.
+
+Files, folders, sets that `datasets` saved, the hub, a query over any of them, embedded sets.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ def open_source(data: DataSettings) -> Source:
     """What data.source (with sql, subset, hub_split, revision, sheet, header, encoding) means.
 
     Raises:
-        GaslampError: nothing of that name, a file that cannot be read, a hub that does not answer, a query that is wrong.
+        GaslampError: nothing of that name, a file that cannot be read, a hub that does not answer, a query that is
+        wrong.
     """
     if data.source.startswith("embedded:"):
         return _open_embedded(data.source)

@@ -1,8 +1,19 @@
-"""Which split a row belongs to: decided by the hash of what it asks and a seed alone, so that no row moves when others come."""
+"""Which split a row belongs to.
+
+Decided by the hash of its prompt and a seed alone, so that no row moves when others are added.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Words: TypeAlias = NDArray[np.uint64]
+    Integers: TypeAlias = NDArray[np.int64]
+    Mask: TypeAlias = NDArray[np.bool_]
 
 MASK = 2**64 - 1
 
@@ -16,12 +27,15 @@ def mix(value: int) -> int:
 
 
 def get_position(question: bytes, seed: int) -> float:
-    """A number in [0, 1) for rows that ask ``question`` (rows.get_question): below split.test they are test rows."""
+    """A number in [0, 1) for rows with the prompt ``question`` (rows.get_question); below split.test: test rows."""
     return mix(int.from_bytes(question[:8], "little") ^ mix(seed)) / 2**64
 
 
 class Seen:
-    """Which 16-byte digests came before: an open-addressing table of 64-bit words, 16 to 64 bytes a row, asked in batches."""
+    """Which 16-byte digests came before.
+
+    An open-addressing table of 64-bit words, 32 to 64 bytes a row, looked up in batches.
+    """
 
     def __init__(self) -> None:
         import numpy
@@ -33,8 +47,8 @@ class Seen:
     def __len__(self) -> int:
         return self._used
 
-    def add(self, digests: bytes) -> Any:
-        """Take up digests (16 bytes each) and return a mask of those that are new; of equal ones the first."""
+    def add(self, digests: bytes) -> Mask:
+        """Add digests (16 bytes each) and return a mask of those that are new; of equal ones the first."""
         import numpy
 
         words = numpy.frombuffer(digests, dtype=numpy.uint64)
@@ -42,7 +56,7 @@ class Seen:
         low[low == 0] = 1  # zero marks an empty place
         while 2 * (self._used + len(low)) > len(self._low):
             self._grow()
-        # of equal digests of one batch only the first is asked
+        # of equal digests of one batch only the first is looked up
         _, first = numpy.unique(low, return_index=True)
         alone = numpy.zeros(len(low), dtype=bool)
         alone[first] = True
@@ -50,7 +64,7 @@ class Seen:
         self._insert(low, high, first, new)
         if len(first) < len(
             low
-        ):  # equal low words: nearly always equal digests; asked after the others, so they are found
+        ):  # equal low words: nearly always equal digests; looked up after the others, so they are found
             for index in numpy.flatnonzero(~alone):
                 self._insert(low, high, numpy.array([index]), new)
         self._used += int(new.sum())
@@ -66,7 +80,7 @@ class Seen:
             held = start + numpy.flatnonzero(old_low[start : start + (1 << 16)])
             self._insert(old_low[held], old_high[held], numpy.arange(len(held)), numpy.zeros(len(held), dtype=bool))
 
-    def _insert(self, low: Any, high: Any, pending: Any, new: Any) -> None:
+    def _insert(self, low: Words, high: Words, pending: Integers, new: Mask) -> None:
         import numpy
 
         mask, one = numpy.uint64(len(self._low) - 1), numpy.uint64(1)
@@ -85,7 +99,7 @@ class Seen:
             pending, a, b, place = pending[rest], a[rest], b[rest], (place[rest] + one) & mask
 
 
-def get_positions(questions: bytes, seed: int) -> Any:
+def get_positions(questions: bytes, seed: int) -> NDArray[np.float64]:
     """get_position for many rows: ``questions`` holds the first 8 bytes of each digest; float64 of shape (rows,)."""
     import numpy
 

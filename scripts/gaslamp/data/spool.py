@@ -12,7 +12,7 @@ from gaslamp.data.checking import KEPT, Sample
 from gaslamp.data.convert import SPLITS, Converted
 from gaslamp.data.splitting import Seen, get_positions
 
-BORDER = 64  # of the rows that are no test rows, so many of the lowest positions are remembered, to mend a tiny split
+BORDER = 64  # of the rows that are no test rows, so many of the lowest positions are remembered, to fill a tiny split
 
 
 @dataclass
@@ -27,12 +27,13 @@ class _Test:
 class Spool:
     """Divides converted rows into splits.
 
-    By the position of a row (a hash of what it asks, in [0, 1)): below ``test`` it is a test row, of which at most ``max_test``
-    with the lowest positions are kept; below ``test + valid`` a validation row; else a training row. A row that says its
-    split itself goes there.
+    By the position of a row (a hash of its prompt, in [0, 1)): below ``test`` it is a test row, of which at most
+    ``max_test`` with the lowest positions are kept; below ``test + valid`` a validation row; else a training row. A
+    row that says its split itself goes there.
 
     Attributes:
-        folder: work folder; train.jsonl and valid.jsonl in it, each with two files beside it: the places of the rows, a line each,
+        folder: work folder; train.jsonl and valid.jsonl in it, each with two files beside it: the places of the rows,
+            a line each,
             and their positions, eight bytes each.
         counts: rows of each split; test is set by ``finish``.
         duplicates: rows left out because an equal one came before.
@@ -63,7 +64,7 @@ class Spool:
         self._positions = {split: (self.folder / f"{split}.positions").open("wb") for split in ("train", "valid")}
 
     def add(self, rows: Converted) -> None:
-        """Take up a converted chunk: leave exact duplicates out, send every other row to its split."""
+        """Add a converted chunk: leave exact duplicates out, send every other row to its split."""
         import numpy
 
         if not rows.lines:
@@ -115,7 +116,7 @@ class Spool:
         self._limit = self._tests[-1].position + 1e-300
 
     def finish(self) -> None:
-        """Close the files, see to it that a small set is tested and validated too, and write the test rows."""
+        """Close the files, give a small set test and validation rows too, and write the test rows."""
         for handle in (*self._files.values(), *self._places.values(), *self._positions.values()):
             handle.close()
         if not self.by_column:
@@ -145,7 +146,10 @@ class Spool:
             self._move(self._lowest[:1], "valid")
 
     def _take_test(self) -> None:
-        """Of a source with training and validation rows and no test rows: the share of data.split.test, out of training."""
+        """Of a source with training and validation rows and no test rows.
+
+        The share of data.split.test, out of training.
+        """
         import numpy
 
         positions = numpy.sort(numpy.fromfile(self.folder / "train.positions"))
@@ -225,7 +229,7 @@ class Spool:
                     if not missing:
                         break
         for place, identity in self._repeated:
-            yield place, f"says exactly what {wanted[identity.encode()] or 'an earlier row'} says"
+            yield place, f"is exactly the same as {wanted[identity.encode()] or 'an earlier row'}"
 
     def __iter__(self) -> Iterator[Sample]:
         """Every row of every split, as often as wanted, read from the disk."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gaslamp.data.checking import Facts, Finding
-from gaslamp.data.privacy import PERSONAL_HINT, find_personal, redact_row, tell_first
+from gaslamp.data.privacy import PERSONAL_HINT, find_first, find_personal, redact_row
 from gaslamp.data.rows import Row
 
 TITLE = "personal data"
@@ -17,7 +17,7 @@ FIX = "data.redact: true puts [EMAIL], [PHONE] ... in its place; or remove it fr
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first of each row, masked; see gaslamp.data.privacy for what is looked for."""
-    for place, text in tell_first(samples, PERSONAL_HINT, find_personal, facts.shared):
+    for place, text in find_first(samples, PERSONAL_HINT, find_personal, facts.shared):
         yield Finding(place, text)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gaslamp.data.checking import Facts, Finding
-from gaslamp.data.privacy import SECRETS_HINT, find_secrets, redact_row, tell_first
+from gaslamp.data.privacy import SECRETS_HINT, find_first, find_secrets, redact_row
 from gaslamp.data.rows import Row
 
 TITLE = "secrets"
@@ -17,7 +17,7 @@ FIX = "withdraw the key where it was issued; data.redact: true puts [API KEY], [
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     """The first of each row, masked; see gaslamp.data.privacy for what is looked for."""
-    for place, text in tell_first(samples, SECRETS_HINT, find_secrets, facts.shared):
+    for place, text in find_first(samples, SECRETS_HINT, find_secrets, facts.shared):
         yield Finding(place, text)
 
 

@@ -1,7 +1,9 @@
-"""Guests' questions to a cafe with the fact that answers them, and good and bad replies: what preference and rating rows are made of.
+"""Guests' questions to a cafe with the fact that answers them, and good and bad replies.
 
-A good reply says the fact in one plain, friendly sentence. A bad one contradicts the fact, is rude, evades, or rambles: two of
-the four are as short as a good one, so that length alone does not tell them apart.
+Preference and rating rows are made of them.
+
+A good reply says the fact in one plain, friendly sentence. A bad one contradicts the fact, is rude, evades, or
+rambles: two of the four are as short as a good one, so that length alone does not separate them.
 """
 
 from __future__ import annotations
@@ -140,15 +142,20 @@ EVASIVE = (
     "Maybe you can find it online.",
 )
 RAMBLING = (
-    "What a wonderful question!!! We love questions here, and we have been loving them since the very first day. {good} And have you seen our tote bags yet?",
-    "Let me think about where to begin. My aunt used to ask the same thing, and she never forgot what we told her. {good} She also liked the weather here.",
-    "{good} But wait, there is more! Follow us, like us, tell your friends, and do not miss the new loyalty card with a hundred surprises!",
+    "What a wonderful question!!! We love questions here, and we have been loving them since the very first "
+    "day. {good} And have you seen our tote bags yet?",
+    "Let me think about where to begin. My aunt used to ask the same thing, and she never forgot what we told "
+    "her. {good} She also liked the weather here.",
+    "{good} But wait, there is more! Follow us, like us, tell your friends, and do not miss the new loyalty "
+    "card with a hundred surprises!",
 )
 FAULTS = ("wrong", "rude", "evasive", "rambling")
 
 
 def make_replies(seed: int, n_train: int, n_valid: int, n_test: int) -> Iterator[Reply]:
-    """Replies in the order train, valid, test; test questions are worded as no training question is, every fourth on a topic of its own.
+    """Replies in the order train, valid, test.
+
+    Test questions are worded as no training question is, every fourth on a topic of its own.
 
     Raises:
         GaslampError: a size below 0.

@@ -1,7 +1,7 @@
-"""Handwritten digits as pictures: for models that see. The pictures come with scikit-learn, nothing is downloaded.
+"""Handwritten digits as pictures: for vision models. The pictures come with scikit-learn, nothing is downloaded.
 
-Each is 8 x 8 points of 17 greys, enlarged to 320 x 320 (the sizes that vision models like best are 300 to 1000 pixels) and
-given as a PNG in base64; the data phase writes it to a file.
+Each is 8 x 8 points of 17 greys, enlarged to 320 x 320 (the sizes that vision models like best are 300 to 1000
+pixels) and given as a PNG in base64; the data phase writes it to a file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
-ROWS = "images"  # what its rows are: the interview starts with a method for them
+ROWS = "images"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Handwritten digits (scikit-learn) to the digit's word: pictures of 320 x 320 pixels"
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 QUESTIONS = ("Which digit is this?", "What number was written here?", "Read the digit.")
@@ -22,10 +22,13 @@ SCALE = 40
 
 
 def generate(seed: int = 3407, n_train: int = 200, n_valid: int = 20, n_test: int = 50) -> Iterator[dict[str, Any]]:
-    """Yield ``{"messages": [user with image and text, assistant], "split"}``; digits take turns and no picture occurs twice.
+    """Yield ``{"messages": [user with image and text, assistant], "split"}``.
+
+    Digits alternate and no picture occurs twice.
 
     Raises:
-        GaslampError: scikit-learn or Pillow is not installed, a size below 0, or more rows than there are pictures (about 170 a digit).
+        GaslampError: scikit-learn or Pillow is not installed, a size below 0, or more rows than there are pictures
+        (about 170 a digit).
     """
     if min(n_train, n_valid, n_test) < 0:
         raise GaslampError("the number of rows cannot be negative", "set n_train, n_valid and n_test to 0 or more")

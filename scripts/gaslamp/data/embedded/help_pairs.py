@@ -1,7 +1,9 @@
-"""Questions of users and the title of the help page that answers them: for embeddings, which put what belongs together side by side.
+"""Questions of users and the title of the help page that answers them.
 
-Users and help pages use different words for the same trouble, so that counting common words does not solve it. Test rows
-word the troubles anew, and half of them are of devices that training never saw (slice ``unseen_devices``).
+For embedding models.
+
+Users and help pages use different words for the same trouble, so that counting common words does not solve it. Test
+rows word the troubles anew, and half of them are of devices that training never saw (slice ``unseen_devices``).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any, NamedTuple
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
-ROWS = "pair"  # what its rows are: the interview starts with a method for them
+ROWS = "pair"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Users' questions and the help page that answers them, with a wrong page of the same device as negative"
 
 
@@ -163,7 +165,9 @@ UNSEEN = ("kettle", "e-reader", "baby monitor", "smoke detector", "bike computer
 
 
 def generate(seed: int = 3407, n_train: int = 288, n_valid: int = 24, n_test: int = 72) -> Iterator[dict[str, Any]]:
-    """Yield ``{"anchor", "positive", "negative", "split", "slice"}`` in the order train, valid, test; no anchor occurs twice.
+    """Yield ``{"anchor", "positive", "negative", "split", "slice"}`` in the order train, valid, test.
+
+    No anchor occurs twice.
 
     Raises:
         GaslampError: a size below 0, or more rows than there are questions (432 for train and valid, 288 for test).

@@ -1,7 +1,9 @@
-"""Running text for continued pre-training: entries of a guide to invented islands, in a style and with words of its own.
+"""Running text for continued pre-training.
 
-Nothing in it exists, so that a lower loss on the test entries shows what was learnt from the training entries and nothing
-else: the guide's terms (a *tarn-keeper*, the *long tide*), its order of sentences, and its way to give distances.
+Entries of a guide to invented islands, in a style and with words of its own.
+
+Nothing in it exists, so that a lower loss on the test entries shows what was learned from the training entries and
+nothing else: the guide's terms (a *tarn-keeper*, the *long tide*), its order of sentences, its way to give distances.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
 
-ROWS = "text"  # what its rows are: the interview starts with a method for them
+ROWS = "text"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Entries of a guide to invented islands, for continued pre-training; test islands never occur in training"
 HEADS = [
     "Bre",

@@ -1,11 +1,13 @@
-"""Cafe pre-orders in everyday English -> one compact JSON object: a skill the embedded base model lacks and learns in minutes.
+"""Cafe pre-orders in everyday English -> one compact JSON object.
+
+A skill the embedded base model lacks and learns in minutes.
 
 Train and valid share phrasings and customers; test rows use phrasings and customers of their own, and a quarter of them
 (slice ``unseen_items``) order things that no training row mentions. What all splits share is the task's own vocabulary:
 numbers as words and digits, sizes, and the ways to write a time on a 24-hour clock.
 
-Conventions that make the answer unique: item names are singular and lower case with their size in front, customers start
-with a capital, a time that is not given is null and one that is given is HH:MM.
+Conventions that make the answer unique: item names are singular and lower case with their size in front, customers
+start with a capital, a time that is not given is null and one that is given is HH:MM.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import Draw
 
-ROWS = "conversation"  # what its rows are: the interview starts with a method for them
+ROWS = "conversation"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
 SYSTEM = 'Order to JSON: {"customer":"","items":[{"qty":1,"item":""}],"time":"HH:MM" or null}'
 
@@ -46,20 +48,26 @@ def _words(text: str) -> list[str]:
 
 
 ITEMS = _menu(
-    "latte, flat white, cappuccino, americano, mocha, black coffee, iced coffee, filter coffee, hot chocolate, green tea, "
-    "earl grey, chai, lemonade, orange juice, apple juice, banana smoothie, tomato soup, caesar salad, fruit salad, milkshake",
-    "espresso, croissant, almond croissant, blueberry muffin, cinnamon roll, bagel, cheese bagel, brownie, cookie, oat cookie, "
+    "latte, flat white, cappuccino, americano, mocha, black coffee, iced coffee, filter coffee, hot chocolate, "
+    "green tea, "
+    "earl grey, chai, lemonade, orange juice, apple juice, banana smoothie, tomato soup, caesar salad, fruit "
+    "salad, milkshake",
+    "espresso, croissant, almond croissant, blueberry muffin, cinnamon roll, bagel, cheese bagel, brownie, "
+    "cookie, oat cookie, "
     "scone, doughnut, ham sandwich/ham sandwiches, tuna sandwich/tuna sandwiches, egg sandwich/egg sandwiches, quiche, "
     "sausage roll, banana bread, yoghurt, granola bar, cheese toast, waffle",
 )
 UNSEEN_ITEMS = _menu(
     "vanilla shake, peach tea, ginger ale, lentil soup, rice bowl, pear juice, bean salad, mint tea",
-    "apple cake, pretzel, cheese sandwich/cheese sandwiches, turkey wrap, lemon cake, chicken pie, carrot cake, veggie burger, "
+    "apple cake, pretzel, cheese sandwich/cheese sandwiches, turkey wrap, lemon cake, chicken pie, carrot cake, "
+    "veggie burger, "
     "rice cake, fruit tart",
 )
 NAMES = _words(
-    "Maya Tom Aisha Liam Sofia Noah Priya Jack Elena Omar Grace Ben Hana Lucas Ruby Ivan Nora Sam Leila Max Chloe Raj Emma Diego "
-    "Anna Felix Zara Paul Mei Oscar Julia Adam Tess Hugo Fatima Leo Kate Jonas Alice Marco Ingrid Tariq Bianca Stefan Esther Yusuf "
+    "Maya Tom Aisha Liam Sofia Noah Priya Jack Elena Omar Grace Ben Hana Lucas Ruby Ivan Nora Sam Leila Max "
+    "Chloe Raj Emma Diego "
+    "Anna Felix Zara Paul Mei Oscar Julia Adam Tess Hugo Fatima Leo Kate Jonas Alice Marco Ingrid Tariq Bianca "
+    "Stefan Esther Yusuf "
     "Camille Rashid Agnes Theo Valentina Malik Freya Boris Imani Edgar Dalia Bruno Selma Isaac"
 )
 TEST_NAMES = _words(

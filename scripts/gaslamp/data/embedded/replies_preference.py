@@ -7,14 +7,17 @@ from typing import Any
 
 from gaslamp.data.embedded._replies import make_replies
 
-ROWS = "preference"  # what its rows are: the interview starts with a method for them
+ROWS = "preference"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = (
     "Replies to guests in pairs: chosen is friendly and true to the fact, rejected is wrong, rude, evasive or rambling"
 )
 
 
 def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[dict[str, Any]]:
-    """Yield ``{"prompt", "chosen", "rejected", "fault", "split", "slice"}`` in the order train, valid, test; no prompt occurs twice."""
+    """Yield ``{"prompt", "chosen", "rejected", "fault", "split", "slice"}`` in the order train, valid, test.
+
+    No prompt occurs twice.
+    """
     for reply in make_replies(seed, n_train, n_valid, n_test):
         yield {
             "prompt": reply.prompt,

@@ -7,14 +7,17 @@ from typing import Any
 
 from gaslamp.data.embedded._replies import make_replies
 
-ROWS = "rating"  # what its rows are: the interview starts with a method for them
+ROWS = "rating"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = (
     "Replies to guests with a thumb: true is friendly and true to the fact, false is wrong, rude, evasive or rambling"
 )
 
 
 def generate(seed: int = 3408, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[dict[str, Any]]:
-    """Yield ``{"prompt", "completion", "label", "split", "slice"}``; half of each split is good, no prompt occurs twice."""
+    """Yield ``{"prompt", "completion", "label", "split", "slice"}``.
+
+    Half of each split is good, no prompt occurs twice.
+    """
     for number, reply in enumerate(make_replies(seed, n_train, n_valid, n_test)):
         good = (number + number // 4) % 2 == 0  # alternates, and so does the kind of fault
         yield {

@@ -1,7 +1,7 @@
-"""Short sums from reasoning-gym, which also judges the answers: for GRPO and its family, whose rewards need a verifier.
+"""Short sums from reasoning-gym, which also scores the answers: for GRPO and its family, whose rewards need a verifier.
 
-Each row names the reasoning-gym task and carries the entry's metadata as JSON (columns ``task`` and ``metadata``), so that the
-reward can hand the package exactly what it made.
+Each row names the reasoning-gym task and carries the entry's metadata as JSON (columns ``task`` and ``metadata``), so
+that the reward can hand the package exactly what it made.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS
 
-ROWS = "prompt"  # what its rows are: the interview starts with a method for them
+ROWS = "prompt"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Sums of two numbers from reasoning-gym (chain_sum), with its verifier as reward"
 TASK = "chain_sum"
 OPTIONS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}
 
 
 def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[dict[str, Any]]:
-    """Yield ``{"prompt", "answer", "task", "metadata", "split"}`` in the order train, valid, test; no prompt occurs twice.
+    """Yield ``{"prompt", "answer", "task", "metadata", "split"}`` in the order train, valid, test.
+
+    No prompt occurs twice.
 
     Raises:
         GaslampError: reasoning-gym is not installed, or a size below 0.

@@ -34,7 +34,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         The names of the files, below ``folder``.
 
     Raises:
-        GaslampError: it is damaged or locked, a member would land outside of ``folder``, or it is larger than any data set.
+        GaslampError: it is damaged or locked, a member would land outside of ``folder``, or it is larger than any
+        data set.
     """
     names: list[str] = []
     packed, total = archive.stat().st_size, 0

@@ -1,6 +1,7 @@
 """A chunk: consecutive rows of one file, not parsed yet.
 
-A chunk is small and can be pickled. The process that reads a file only finds where its rows end; any process can parse them.
+A chunk is small and can be pickled. The process that reads a file only finds where its rows end; any process can
+parse them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Chunk:
     """Some consecutive rows of one file.
 
     Attributes:
-        parse: the module-level function that makes rows of ``payload``; what it cannot read goes to its second argument.
+        parse: the module-level function that makes rows of ``payload``; what it cannot read goes to its second
+            argument.
         label: "orders.csv, line": with the number of a row behind it, it is the place of that row.
         first: number of the first row (JSON lines: of the first line), where rows count one by one.
         payload: what ``parse`` takes.
@@ -80,7 +82,8 @@ class Reading:
         split: which split its rows belong to, when its name says so.
         options: what the user says about it.
         is_unpacked: whether the file was unpacked from an archive, so that its path says nothing to the user.
-        notes: how it was understood, one sentence each, where that is not obvious; they are logged and shown on the data page.
+        notes: how it was understood, one sentence each, where that is not obvious; they are logged and shown on the
+            data page.
     """
 
     file: Path

@@ -97,8 +97,8 @@ def parse_arrow(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
 def get_cleaner(kind: pyarrow.DataType) -> Clean | None:
     """What makes a value of an Arrow type the value that was meant; ``None`` when it is that already.
 
-    A struct has every key in every row: a key without a value is left out again. Decimals and dates become their text; a short
-    float is written with its own digits, not with those of the nearest double.
+    A struct has every key in every row: a key without a value is left out again. Decimals and dates become their
+    text; a short float is written with its own digits, not with those of the nearest double.
     """
     import pyarrow.types as types
 

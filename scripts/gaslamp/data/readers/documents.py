@@ -41,7 +41,8 @@ class Block:
 def cut(blocks: list[Block]) -> list[tuple[int, str]]:
     """Pieces of a document, each with the number of its first block.
 
-    A piece begins at a heading or, within a long section, at a paragraph; its heading stands in front of it. Paragraphs are never
+    A piece begins at a heading or, within a long section, at a paragraph; its heading stands in front of it.
+    Paragraphs are never
     cut: a longer one is a piece of its own.
     """
     pieces: list[tuple[int, list[str]]] = []
@@ -136,7 +137,10 @@ def _squeeze(text: str) -> str:
 
 
 def read_docx(reading: Reading) -> Iterator[Chunk]:
-    """The headings, paragraphs, lists and tables of a Word document; page headers and footers are not part of its text."""
+    """The headings, paragraphs, lists and tables of a Word document.
+
+    Page headers and footers are not part of its text.
+    """
     try:
         import docx
         from docx.opc.exceptions import PackageNotFoundError
@@ -213,7 +217,10 @@ def _count_pictures(document: PdfReader) -> int:
 
 
 def drop_repeated(pages: list[list[str]], reading: Reading) -> list[list[str]]:
-    """The lines of pages without those that stand first or last on most of them: page headers, footers, page numbers."""
+    """The lines of pages without those that stand first or last on most of them.
+
+    Page headers, footers, page numbers.
+    """
     pages = [[line for line in lines if line.strip()] for lines in pages]
     if len(pages) < 3:
         return pages
@@ -246,7 +253,10 @@ def drop_repeated(pages: list[list[str]], reading: Reading) -> list[list[str]]:
 
 
 def join_lines(lines: list[str]) -> list[str]:
-    """Paragraphs of wrapped lines: one ends where a line is much shorter than the others; words cut at line ends are joined."""
+    """Paragraphs of wrapped lines: one ends where a line is much shorter than the others.
+
+    Words cut at line ends are joined.
+    """
     width = max(map(len, lines), default=0)
     paragraphs: list[str] = []
     open_ended = False

@@ -17,6 +17,13 @@ WESTERN = ("cp1252", "cp1250", "mac_roman", "latin-1")
 """One byte a letter, few of them beyond ASCII. Where several fit equally well, the first is taken."""
 
 
+SIGNS = (
+    "\u20ac\u00a3\u00b0\u00a7\u00ab\u00bb\u201c\u201d\u201e"
+    "\u2018\u2019\u201a\u2013\u2014\u2026\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b2\u00b3\u00bd\u00d7\u00b7"
+)
+"""Characters of Western text that are no letters."""
+
+
 def is_valid_utf8_mostly(data: bytes) -> bool:
     """Whether most of the bytes beyond ASCII are UTF-8: a few wrong ones are damage then, and no other encoding."""
     valid = sum(1 for sign in data.decode("utf-8", "ignore") if sign > "\x7f")
@@ -27,8 +34,8 @@ def is_valid_utf8_mostly(data: bytes) -> bool:
 def detect_encoding(data: bytes) -> str | None:
     """The likely encoding of text that is not UTF-8; ``None`` when nothing fits.
 
-    Western text has single letters beyond ASCII between ASCII ones; the candidate wins whose letters stand where letters stand.
-    Other scripts have runs of bytes beyond ASCII: there a statistical detector decides.
+    Western text has single letters beyond ASCII between ASCII ones; the candidate wins whose letters stand where
+    letters stand. Other scripts have runs of bytes beyond ASCII: there a statistical detector decides.
     """
     first = re.search(rb"[\x80-\xff]", data)
     start = max(0, first.start() - 1000) if first else 0
@@ -61,10 +68,7 @@ def _score(text: str) -> float:
             total += -2 if sign.isupper() and before.islower() else 1
         elif before.isalpha() and behind.isalpha() and sign not in "\u2019\u2018\u00b7\u2013\u2014\u00ad":
             total -= 2
-        elif (
-            sign
-            in "\u20ac\u00a3\u00b0\u00a7\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\u201a\u2013\u2014\u2026\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b2\u00b3\u00bd\u00d7\u00b7"
-        ):
+        elif sign in SIGNS:
             total += 0.5
         else:
             total -= 0.5

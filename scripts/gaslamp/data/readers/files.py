@@ -144,7 +144,10 @@ def _is_hidden(file: Path, root: Path) -> bool:
 
 
 def sniff(file: Path) -> str | None:
-    """The kind of a file by its first bytes, when its name says nothing or something wrong: an ending of READERS or ``.zip``."""
+    """The kind of a file by its first bytes, when its name says nothing or something wrong.
+
+    An ending of READERS or ``.zip``.
+    """
     if not file.is_file() or not file.stat().st_size:
         return None
     head = read_head(file)
@@ -218,7 +221,8 @@ def collect(source: Path, member: str | None = None) -> Found:
             inside = [path for path in inside if path.relative_to(folder).as_posix() == member or path.name == member]
         if not inside:
             raise GaslampError(
-                f"{file} has no data file{f' {member}' if member else ''}: it holds {', '.join(names[:8]) or 'nothing'}",
+                f"{file} has no data file{f' {member}' if member else ''}: "
+                f"it holds {', '.join(names[:8]) or 'nothing'}",
                 f"pack a file that ends in {', '.join(READERS)}",
             )
         found.left_out += [f"{name}/{path.relative_to(folder).as_posix()}" for path in documents]
@@ -233,8 +237,8 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """Every row of a file, or of the readable files of a folder or an archive.
 
-    Files that are called train, valid(ation) / dev and test (with anything behind) say the split of their rows, when all
-    files of a folder are called so.
+    Files that are called train, valid(ation) / dev and test (with anything behind) say the split of their rows, when
+    all files of a folder are called so.
 
     Args:
         source: where the files are, or what ``collect`` found there.

@@ -151,7 +151,10 @@ def holds_rows(value: Row) -> bool:
 
 
 def _get_keyed_rows(value: Row) -> Rows | None:
-    """``{"prompt": {"0": ..}, "completion": {"0": ..}}`` (columns) or ``{"0": {"prompt": ..}, ..}`` (rows by their key)."""
+    """``{"prompt": {"0": ..}, "completion".
+
+    {"0": ..}}`` (columns) or ``{"0": {"prompt": ..}, ..}`` (rows by their key).
+    """
     inner = list(value.values())
     if not inner or not all(isinstance(part, dict) and part for part in inner):
         return None

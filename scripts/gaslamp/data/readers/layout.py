@@ -88,7 +88,10 @@ def _has_unnamed_column(header: Cells, behind: list[Cells]) -> bool:
 
 
 def _find_start(filled: list[tuple[int, Cells]], width: int) -> int:
-    """Position of the header (or first row) among the rows that hold something: titles have one cell, or less than half of them."""
+    """Position of the header (or first row) among the rows that hold something.
+
+    Titles have one cell, or less than half of them.
+    """
     if width < 2:
         return 0
     for position, (_, cells) in enumerate(filled[: MAX_TITLE + 1]):
@@ -103,7 +106,10 @@ def _find_start(filled: list[tuple[int, Cells]], width: int) -> int:
 
 
 def _is_only_column(filled: list[tuple[int, Cells]]) -> bool:
-    """Whether the first row, of one cell, is the header of one column: the rows below hold separators that are part of their text."""
+    """Whether the first row, of one cell, is the header of one column.
+
+    The rows below hold separators that are part of their text.
+    """
     (index, first), *behind = filled
     name = str(first[0]).strip()
     if not behind or behind[0][0] != index + 1 or not re.fullmatch(r"[^\W\d]\w*", name):
@@ -134,7 +140,8 @@ def get_names(cells: Cells, reading: Reading, place: str) -> list[str]:
 def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
     """Why the first row is data and no header; ``None`` when it may be a header.
 
-    A header has no numbers above columns of numbers, no value that its column has again, and no sentence above sentences.
+    A header has no numbers above columns of numbers, no value that its column has again, and no sentence above
+    sentences.
     """
     if not behind:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 RISKY_KEY = re.compile(rb'":\s*-?(?:\d+[.eE]|\d{18})')
 RISKY_ITEM = re.compile(rb"\[\s*-?\d+(?:[.eE]|\s*,|\d{17})")
-"""Where a number stands, as the value of a key or in a list, that may not come through a fast JSON reader as it is written."""
+"""Where a number stands, as the value of a key or in a list, that a fast JSON reader may change."""
 
 
 class WrittenNumber(float):

@@ -1,4 +1,7 @@
-"""The bytes of a file: what it is by its first bytes, unpacked when it is compressed, as UTF-8 whatever its encoding."""
+"""The bytes of a file.
+
+What it is by its first bytes, unpacked when it is compressed, as UTF-8 whatever its encoding.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ def refuse_foreign(file: Path, head: bytes) -> None:
 
 
 def get_compression(file: Path) -> str | None:
-    """``.gz``, ``.zst``, ``.bz2`` or ``.xz`` by the ending of the name, else by the first bytes; ``None``: not compressed."""
+    """``.gz``, ``.zst``, ``.bz2`` or ``.xz`` by the ending of the name, else by the first bytes.
+
+    ``None``: not compressed.
+    """
     suffix = file.suffix.lower()
     if suffix in COMPRESSED:
         return suffix
@@ -141,8 +147,8 @@ class _Guarded(io.RawIOBase):
 class Utf8(io.RawIOBase):
     """The bytes of a text file as UTF-8, whatever its encoding.
 
-    Bytes that are UTF-8 pass unchanged. A byte-order mark, or the first bytes that are not UTF-8, decide on another encoding,
-    which is noted. Bytes that are wrong in a file that is otherwise UTF-8 are an error of their line.
+    Bytes that are UTF-8 pass unchanged. A byte-order mark, or the first bytes that are not UTF-8, decide on another
+    encoding, which is noted. Bytes that are wrong in a file that is otherwise UTF-8 are an error of their line.
 
     Attributes:
         changed: whether bytes were converted; until then an offset here is an offset in the (unpacked) file.
@@ -231,7 +237,8 @@ class Utf8(io.RawIOBase):
     def _get_error(self, error: UnicodeDecodeError) -> GaslampError:
         line = self._lines + error.object[: error.start].count(b"\n")
         return GaslampError(
-            f"{self._reading.title}, line {line}: byte 0x{error.object[error.start]:02x} is not {error.encoding.upper()}",
+            f"{self._reading.title}, line {line}: byte 0x{error.object[error.start]:02x} is not "
+            f"{error.encoding.upper()}",
             "fix that line, or save the file again as UTF-8; data.encoding names another encoding",
             "it is no text file: check what it is with `file`",
         )

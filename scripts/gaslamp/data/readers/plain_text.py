@@ -1,4 +1,7 @@
-"""Plain text for cpt: a row for each line or, where lines are wrapped, for each paragraph; JSON and tables inside .txt as such."""
+"""Plain text for cpt: a row for each line or, where lines are wrapped, for each paragraph.
+
+JSON and tables inside .txt as such.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ CLOSING, OPENING = ("]", "}", ")"), ("[", "{", "(")
 def parse_repr(text: str) -> object | None:
     """The list or object whose Python ``repr`` a text is, numpy arrays as lists; ``None`` when it is none.
 
-    A numpy array prints its items without commas, and a long one with ``...`` in the place of most: that one is not read.
+    A numpy array prints its items without commas, and a long one with ``...`` in the place of most: that one is not
+    read.
     """
     if not LITERAL.match(text):
         return None

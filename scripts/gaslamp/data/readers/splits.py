@@ -31,5 +31,8 @@ def get_file_split(file: Path) -> str | None:
 
 
 def are_obeyed(splits: list[str | None]) -> bool:
-    """Whether the splits that files, sheets or parts name are obeyed: each names one, one is train and another is not."""
+    """Whether the splits that files, sheets or parts name are obeyed.
+
+    Each names one, one is train and another is not.
+    """
     return all(splits) and "train" in splits and len(set(splits)) > 1
