@@ -1,4 +1,6 @@
-"""What is dear to make is made once for all tests: the tiny model, and one project that went through the whole graph."""
+"""What is dear to make is made once for all tests: the tiny model,
+and one project that went through the whole graph.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from gaslamp.core.threads import prepare_process
 
 
 def pin_worker() -> None:
-    """One core for each of pytest's parallel workers and all that it starts: two that share cores wait for each other's threads."""
+    """One core for each of pytest's parallel workers and all that it starts:
+    two that share cores wait for each other's threads.
+    """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

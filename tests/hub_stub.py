@@ -1,6 +1,8 @@
-"""A stub of the model hub on 127.0.0.1: repositories are folders; the few addresses that a download of huggingface_hub asks for.
+"""A stub of the model hub on 127.0.0.1: repositories are folders; the few addresses that a download of huggingface_hub
+asks for.
 
-The real hub is not reachable where the tests run. What the library sends is real, and what comes back has the hub's shape.
+The real hub is not reachable where the tests run. What the library sends is real, and what comes back has the hub's
+shape.
 """
 
 from __future__ import annotations

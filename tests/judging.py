@@ -1,4 +1,6 @@
-"""What a trained model is judged by when ``eval.metrics`` is empty: asked, compared and checked, for a method of any name."""
+"""What a trained model is judged by when ``eval.metrics`` is empty: asked, compared and checked,
+for a method of any name.
+"""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
+    "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 ITEMS = ["tea", "latte", "mocha", "bagel", "scone", "soup", "cocoa", "toast", "juice", "quiche"]
 NAMES = ["Ana", "Ben", "Cleo", "Dan", "Eve", "Finn"]
@@ -165,7 +165,9 @@ def write_tokenizer(
 
 
 def write_rows(file: Path) -> Path:
-    """60 rows, prompt and completion, as CSV: notes that are all confirmed with the same word, which a tiny model can learn."""
+    """60 rows, prompt and completion, as CSV: notes that are all confirmed with the same word,
+    which a tiny model can learn.
+    """
     lines = [
         f'"{1 + (i + j) % 9} {item} for {name}","ok"' for i, item in enumerate(ITEMS) for j, name in enumerate(NAMES)
     ]
@@ -272,16 +274,19 @@ def get_rules_error(done: subprocess.CompletedProcess[str]) -> str:
     return f"{done.stdout}\n{done.stderr}"
 
 
-# ------------------------------------------------------------------------------------------------------ a model that sees
+# -------------------- a model that sees
 
 VISION_CHATML = CHATML.replace(
     "message['content'] +",
-    "(message['content'] if message['content'] is string else (message['content'] | map(attribute='text', default='<image>') | join)) +",
+    "(message['content'] if message['content'] is string else (message['content'] | map(attribute='text', "
+    "default='<image>') | join)) +",
 )
 
 
 def write_vision_checkpoint(folder: Path, seed: int = 1) -> Path:
-    """A LLaVA of 0.1 M random weights that sees 32 x 32 points, in Hugging Face form with its processor (PIL: no torchvision)."""
+    """A LLaVA of 0.1 M random weights that sees 32 x 32 points, in Hugging Face form with its processor (PIL:
+    no torchvision).
+    """
     import torch
     from transformers import (
         AutoTokenizer,
@@ -383,7 +388,7 @@ def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
     return folder
 
 
-# ---------------------------------------------------------------------------------------------------- a model that speaks
+# -------------------- a model that speaks
 
 SOUND_RATE, SOUND_CODES, SOUND_BOOKS = 8000, 16, 2
 

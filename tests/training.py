@@ -1,4 +1,6 @@
-"""Trainings of the tiny model for several test files: rows of every kind, bases that methods need, settings, and one call."""
+"""Trainings of the tiny model for several test files: rows of every kind, bases that methods need, settings,
+and one call.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def get_speech(folder: Path) -> dict[str, Any]:
 
 
 def write_bases(folder: Path, model: Path, write_vision: Any = tiny.write_vision_checkpoint) -> Path:
-    """Rows of every kind for the tiny model; in ``vision`` rows with images and a vision model, in ``speech`` recordings."""
+    """Rows of every kind for the tiny model; in ``vision`` rows with images and a vision model,
+    in ``speech`` recordings.
+    """
     write_base(folder, model, ROWS)
     write_base(folder / "vision", write_vision(folder / "tiny-vision"), {"conversation": make_image_row})
     tiny.write_codec(folder / "codec"), tiny.write_sounds(folder / "sounds")

@@ -1,6 +1,7 @@
 """What the tests of MLX have computed in .venv-mlx, one process for all: python drive.py jobs.json results.json.
 
-A job is a dict with ``do`` (a function here) and its arguments; its result, or the error it ended with, stands in the same place.
+A job is a dict with ``do`` (a function here) and its arguments; its result, or the error it ended with, stands in the
+same place.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def train(
     poison: int = 0,
     ask_at: int = 0,
 ) -> dict[str, Any]:
-    """One training. ``start``: a PEFT folder to begin from. After a step: ``stop_at`` fails, ``ask_at`` sends SIGTERM, ``poison`` makes weights NaN."""
+    """One training. ``start``: a PEFT folder to begin from.
+
+    After a step: ``stop_at`` fails, ``ask_at`` sends SIGTERM, ``poison`` makes weights NaN.
+    """
     import mlx.core as mx
 
     rows, folder = Path(base), Path(place)
@@ -98,7 +102,9 @@ def train(
 def get_logits(
     model: str, ids: list[int], adapters: str | None = None, quantization: str = "none", raw: bool = False
 ) -> dict[str, Any]:
-    """Logits [length, vocabulary] of some tokens, with an adapter in PEFT layout; ``raw``: as mlx-lm loads it by itself."""
+    """Logits [length, vocabulary] of some tokens, with an adapter in PEFT layout; ``raw``:
+    as mlx-lm loads it by itself.
+    """
     import types
 
     import mlx.core as mx
@@ -130,7 +136,9 @@ def get_vision_logits(
     raw: bool = False,
     quantization: str = "none",
 ) -> dict[str, Any]:
-    """Logits of a row with images whose arrays were made in the other environment, and how far the arrays made here are from them."""
+    """Logits of a row with images whose arrays were made in the other environment,
+    and how far the arrays made here are from them.
+    """
     import types
 
     import mlx.core as mx
@@ -213,7 +221,9 @@ def compare_with_mlx_tune(model: str) -> dict[str, list[float]]:
 
 
 def fuse(model: str, adapters: str, exported: str, place: str) -> dict[str, Any]:
-    """How far the exporter's 16-bit folder is from what ``mlx_lm.fuse`` makes of the base and the adapter: largest difference of a weight."""
+    """How far the exporter's 16-bit folder is from what ``mlx_lm.fuse`` makes of the base and the adapter:
+    largest difference of a weight.
+    """
     import mlx.core as mx
     import mlx_lm.fuse
 

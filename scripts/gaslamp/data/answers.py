@@ -1,4 +1,7 @@
-"""The answer inside a completion: between tags, after GSM8K's ``####``, in a LaTeX box, or all of it. Standard library only."""
+"""The answer inside a completion: between tags, after GSM8K's ``####``, in a LaTeX box, or all of it.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ def extract_answer(text: str, place: Place = "auto", tag: str = "answer") -> str
 
     Args:
         text: a completion, or a reference written the same way (GSM8K's ``... #### 72``).
-        place: ``tag`` the last ``<answer>...</answer>``; ``hash`` what follows the last ``####`` on its line; ``boxed`` the last
-            ``\\boxed{...}``; ``all`` the whole text; ``auto`` the first of these that is there, reasoning in ``<think>`` left out.
+        place: ``tag`` the last ``<answer>...</answer>``; ``hash`` what follows the last ``####`` on its line; ``boxed``
+            the last ``\\boxed{...}``; ``all`` the whole text; ``auto`` the first of these that is there, reasoning in
+            ``<think>`` left out.
         tag: name of the tag.
     """
     if place == "tag":

@@ -1,4 +1,6 @@
-"""Named checks of the data: what a plug-in in checks/ gets and yields, how findings are counted, and when they stop the run."""
+"""Named checks of the data: what a plug-in in checks/ gets and yields, how findings are counted,
+and when they stop the run.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Sample:
 
 
 class Samples(Sequence[Sample]):
-    """The samples of a chunk of rows, each made when it is asked for: most checks have nothing to look for in most rows."""
+    """The samples of a chunk of rows, each made when it is asked for:
+    most checks have nothing to look for in most rows.
+    """
 
     def __init__(self, label: str, rows: list[Any]) -> None:
         """Rows are tuples of number, row, and whatever; the last is rows.is_plain."""
@@ -188,7 +192,9 @@ def run_checks(checks: dict[str, Check], stage: str, samples: Any, seen: int, fa
 
 
 def get_messages(checks: dict[str, Check]) -> Iterator[str]:
-    """One sentence for each check that warns, or would block above its limit; what warns only above a limit is on the data page."""
+    """One sentence for each check that warns, or would block above its limit;
+    what warns only above a limit is on the data page.
+    """
     for check in checks.values():
         if check.verdict == "warning" or (check.verdict == "noted" and check.severity == "block"):
             first = check.findings[0]

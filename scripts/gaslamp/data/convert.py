@@ -67,7 +67,9 @@ class Converted:
 
 
 Waiting = tuple[int, Row, dict[str, Any], bytes, bytes, bool]
-"""A converted row on its way: its number in the file, the row, what it was made from, its JSON, what it asks, and rows.is_plain of it."""
+"""A converted row on its way: its number in the file, the row, what it was made from, its JSON, what it asks,
+and rows.is_plain of it.
+"""
 
 
 class Converter:
@@ -93,7 +95,10 @@ class Converter:
         self.prepare = getattr(self.method, "prepare_row", None)
 
     def convert(self, chunk: Chunk) -> Converted:
-        """All rows of a chunk. A damaged file comes back as ``error``: exceptions of ours do not travel between processes."""
+        """All rows of a chunk.
+
+        A damaged file comes back as ``error``: exceptions of ours do not travel between processes.
+        """
         collects = gc.isenabled()
         gc.disable()  # rows hold no cycles; looking for some in all of a chunk's objects took a tenth of the time
         try:
@@ -258,7 +263,10 @@ def _describe(error: Exception) -> str:
 
 
 def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
-    """The JSON of a row, and of what it asks. Of a talk in order the second is the beginning of the first: written once."""
+    """The JSON of a row, and of what it asks.
+
+    Of a talk in order the second is the beginning of the first: written once.
+    """
     import orjson
 
     if not plain or len(row) > 1:
@@ -272,7 +280,9 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
 
 
 def get_question_bytes(row: Row, dumps: Any, is_marked: bool = True) -> bytes:
-    """What rows.get_question hashes, without the hash, by a faster JSON writer; ``is_marked``: a message may have ``train``."""
+    """What rows.get_question hashes, without the hash, by a faster JSON writer; ``is_marked``:
+    a message may have ``train``.
+    """
     messages = row.get("messages")
     if messages is not None:
         return dumps(get_prompt(row) if is_marked else messages[:-1])  # type: ignore[no-any-return]

@@ -1,7 +1,8 @@
-"""The data phase: read, find the format, convert, check, split, and record what was done. Nothing is written unless all is right.
+"""The data phase: read, find the format, convert, check, split, and record what was done. Nothing is written unless all
+is right.
 
-Rows stream: they are read, converted and checked chunk by chunk, by as many processes as pay, and go to a work folder; memory
-holds 16 to 64 bytes of digests a row, and the test rows.
+Rows stream: they are read, converted and checked chunk by chunk, by as many processes as pay, and go to a work folder;
+memory holds 16 to 64 bytes of digests a row, and the test rows.
 """
 
 from __future__ import annotations
@@ -225,7 +226,8 @@ def divide_rows(
         fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
         raise GaslampError("the split left no rows for training or test", fix)
     say(
-        f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates left out"
+        f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates "
+        "left out"
     )
     if unused := get_unused(found, data):
         say(f"columns that nothing reads: {', '.join(unused)}")
@@ -326,7 +328,8 @@ def _add_kept(spool: Spool, file: Path, kind: str) -> int:
 
 
 def _add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int) -> int:
-    """Append up to ``count`` of the shipped general rows to training; those that are too long for ``max_length`` are no reason to stop.
+    """Append up to ``count`` of the shipped general rows to training; those that are too long for ``max_length`` are no
+    reason to stop.
 
     Measured on the embedded task: without them the tuned model answered 4 of 40 general questions (base: 22) and put
     most answers into JSON; with 5 % of them it answered 20 to 24, at the same score on the task.

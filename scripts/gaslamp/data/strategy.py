@@ -34,13 +34,15 @@ def render_strategy(card: Card, example: str) -> str:
     )
     warnings = "\n".join(f"- {_escape(text)}" for text in card.warnings) or "- nothing"
     checks = "\n".join(
-        f"| {check['verdict']} | {check['title']} (`{check['name']}`) | {check['count']:,} | {check['severity']} above {check['max_percentage']:g} % |"
+        f"| {check['verdict']} | {check['title']} (`{check['name']}`) | {check['count']:,} | {check['severity']} "
+        f"above {check['max_percentage']:g} % |"
         for check in card.checks
     )
     rehearsal = card.rows.get("rehearsal", 0)
     unused = render_unused(card)
     kept = (
-        f"\n\n{rehearsal} of the training rows are general chat data (`data.rehearsal`): they keep what the model could do before."
+        f"\n\n{rehearsal} of the training rows are general chat data (`data.rehearsal`): they keep what the model "
+        "could do before."
         if rehearsal
         else ""
     )

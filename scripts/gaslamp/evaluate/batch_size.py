@@ -19,7 +19,8 @@ MOST = {"cpu": 64, "cuda": 256}  # a larger batch is no faster
 def find_batch_size(
     model: LanguageModel, prompts: list[list[int]], limits: list[int], pad_id: int, available: float | None = None
 ) -> int:
-    """The batch size that fits into half of the free memory, measured on the longest prompts with answers at their limit.
+    """The batch size that fits into half of the free memory, measured on the longest prompts with answers at their
+    limit.
 
     Args:
         model: a transformers causal LM in evaluation mode.

@@ -1,4 +1,6 @@
-"""Work in batches that fit into memory: halved when memory runs out, sized by the measured peak of one row and of two."""
+"""Work in batches that fit into memory: halved when memory runs out,
+sized by the measured peak of one row and of two.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def is_memory_error(error: BaseException) -> bool:
 def run_batches(
     order: list[int], batch_size: int, run: Callable[[list[int]], list[T]], measure: Callable[[int], int]
 ) -> Iterator[T]:
-    """Run ``run`` on ``batch_size`` items of ``order`` at a time, half as many whenever memory runs out; results are kept.
+    """Run ``run`` on ``batch_size`` items of ``order`` at a time, half as many whenever memory runs out; results are
+    kept.
 
     Args:
         order: item numbers.
@@ -97,7 +100,9 @@ def run_growing(
 
 
 def get_fitting(peaks: list[int], budget: float, most: int) -> int:
-    """The batch size from the peak memory (bytes) of one row and of two: each further row adds what the second one added."""
+    """The batch size from the peak memory (bytes) of one row and of two:
+    each further row adds what the second one added.
+    """
     first, second = peaks
     # memory that was allocated already hides a part: never less than half of the average
     row = max(1, second - first, second // 4)
@@ -105,7 +110,9 @@ def get_fitting(peaks: list[int], budget: float, most: int) -> int:
 
 
 def measure_peak(device: torch.device, work: Callable[[], object]) -> int:
-    """Peak memory of ``work`` in bytes, beyond what was allocated before: of CUDA's allocator, elsewhere of the profiler."""
+    """Peak memory of ``work`` in bytes, beyond what was allocated before: of CUDA's allocator,
+    elsewhere of the profiler.
+    """
     import torch
 
     if device.type == "cuda":

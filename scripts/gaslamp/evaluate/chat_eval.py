@@ -47,7 +47,8 @@ def run_chat(
     Args:
         askers: base | tuned -> model.
         card: data/card.json, for the system prompt that all rows share.
-        kept: JSON-lines file that new rows are appended to; ``None``: rows of this method cannot be made from a conversation.
+        kept: JSON-lines file that new rows are appended to; ``None``: rows of this method cannot be made from a
+            conversation.
         limit: tokens of an answer.
         read: shows a prompt and returns a line; raises EOFError at the end of input.
         console: rich console to print on.
@@ -105,7 +106,10 @@ def run_chat(
 
 
 def keep_row(messages: list[dict[str, Any]], file: Path) -> bool:
-    """Append one conversation that belongs to the test set; whether its question is new. Asked again, the last answer counts."""
+    """Append one conversation that belongs to the test set; whether its question is new.
+
+    Asked again, the last answer counts.
+    """
     rows = list(read_jsonl(file)) if file.is_file() else []
     others = [row for row in rows if row["messages"][:-1] != messages[:-1]]
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,9 @@ def choose_metrics(settings: Slice, rows: list[Row]) -> list[Metric]:
 
 
 def _get_defaults(method: str, rows: list[Row], rewarded: bool) -> list[str]:
-    """The method's DEFAULT_METRICS, the first of which decides; where there are none, or with rewards, also what fits the rows."""
+    """The method's DEFAULT_METRICS, the first of which decides; where there are none, or with rewards,
+    also what fits the rows.
+    """
     module = registry.get("methods", method)
     named = [name for name in getattr(module, "DEFAULT_METRICS", ()) if name in registry.names("metrics")]
     if rewarded and "mean_reward" not in named:

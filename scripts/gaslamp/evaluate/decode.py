@@ -35,7 +35,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Greedy at temperature 0, else sampled: each row has its own random stream, so that the batch size changes nothing."""
+    """Greedy at temperature 0, else sampled: each row has its own random stream,
+    so that the batch size changes nothing.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0

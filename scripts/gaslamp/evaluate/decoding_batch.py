@@ -1,12 +1,15 @@
-"""The rows that are generated together: finished rows leave the batch, waiting ones enter, the common start is computed once.
+"""The rows that are generated together: finished rows leave the batch, waiting ones enter, the common start is computed
+once.
 
 What costs time when rows are generated together on few cores, and what is done about it:
 
-- a batch that waits for its longest answer works for rows that ended long ago: a row leaves when it ends, the next one enters;
+- a batch that waits for its longest answer works for rows that ended long ago: a row leaves when it ends, the next one
+  enters;
 - every prompt begins with the same system turn: its keys and values are computed once and shared by all rows;
-- padding is computed as well: rows enter in the order of their length, and columns that no row needs any more are cut off;
-- keys and values would be copied for every token, once to append to them and once for each query head that shares them: they
-  get room to grow in, and the query heads that share a key head are treated as positions.
+- padding is computed as well: rows enter in the order of their length, and columns that no row needs any more are cut
+  off;
+- keys and values would be copied for every token, once to append to them and once for each query head that shares them:
+  they get room to grow in, and the query heads that share a key head are treated as positions.
 """
 
 from __future__ import annotations
@@ -59,7 +62,9 @@ def is_plain(model: LanguageModel) -> bool:
 
 
 def get_prefix(prompts: list[list[int]]) -> int:
-    """How many tokens all prompts share at the start; at most all but the last of the shortest, which each row computes itself."""
+    """How many tokens all prompts share at the start; at most all but the last of the shortest,
+    which each row computes itself.
+    """
     if len(prompts) < 2:
         return 0
     first, last = min(prompts), max(prompts)

@@ -82,7 +82,8 @@ def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, 
         )
 
     key = sha256_text(
-        f"{place.dump()}{sampling.dump()}{sha256_path(test)}{settings.eval.max_new_tokens}{[question.id for question in questions]}"
+        f"{place.dump()}{sampling.dump()}{sha256_path(test)}{settings.eval.max_new_tokens}"
+        f"{[question.id for question in questions]}"
     )[:12]
     with PartialResults(out, key) as finished:
         waiting = [question for question in questions if ("answer", question.id) not in finished.known]

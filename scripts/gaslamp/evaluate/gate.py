@@ -33,14 +33,18 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         settings.min_score if main.higher is not False else -settings.min_score
     ):
         blocking.append(
-            f"{main.title} is {format_value(main.tuned.value, main.unit)}; eval.min_score is {format_value(settings.min_score, main.unit)}"
+            f"{main.title} is {format_value(main.tuned.value, main.unit)}; eval.min_score is "
+            f"{format_value(settings.min_score, main.unit)}"
         )
     if blocking and settings.gate == "warn":
         warnings, blocking, override = blocking, [], ["eval.gate: warn"]
     if compare.retention:
         lost = compare.retention["base"].value - compare.retention["tuned"].value
         if lost > settings.max_forgetting:
-            text = f"{lost:.0%} of the general questions were forgotten (eval.max_forgetting allows {settings.max_forgetting:.0%})"
+            text = (
+                f"{lost:.0%} of the general questions were forgotten (eval.max_forgetting allows "
+                f"{settings.max_forgetting:.0%})"
+            )
             (blocking if settings.forgetting_gate == "block" else warnings).append(text)
     for name, scores in compare.lm_eval.items():
         drop = scores["base"].value - scores["tuned"].value if {"base", "tuned"} <= set(scores) else 0.0
@@ -74,7 +78,8 @@ def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = Non
     main, advice = compare.metrics[0], []
     if compare.identical == compare.n:
         advice.append(
-            "check whether the adapter was trained at all: logs/<run>/train_model.log, and the losses in outputs/<run>/train.json"
+            "check whether the adapter was trained at all: logs/<run>/train_model.log, and the losses in "
+            "outputs/<run>/train.json"
         )
     if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
         advice.append(
@@ -105,7 +110,8 @@ def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = Non
         )
     if main.unit == "share" and main.higher and main.base.value > 0.95:
         advice.append(
-            f"the base model already has {format_value(main.base.value)}: there is little to gain, or the test rows are too easy"
+            f"the base model already has {format_value(main.base.value)}: there is little to gain, or the test rows "
+            "are too easy"
         )
     if compare.verdict == "worse":
         advice.append(

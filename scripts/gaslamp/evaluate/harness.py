@@ -82,7 +82,9 @@ def run_harness(
 
 
 def get_scores(found: dict[str, Any], confidence: float) -> dict[str, Score]:
-    """The shares among the harness's results; perplexities and the like are not comparable with a limit on forgetting."""
+    """The shares among the harness's results;
+    perplexities and the like are not comparable with a limit on forgetting.
+    """
     scores = {}
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     for task, values in found["results"].items():

@@ -1,4 +1,6 @@
-"""How likely a model finds given texts: log-likelihoods of continuations, of running text, and the scores of a reward model."""
+"""How likely a model finds given texts: log-likelihoods of continuations, of running text,
+and the scores of a reward model.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class Sequence:
 def get_likelihoods(
     model: LanguageModel, sequences: list[Sequence], pad_id: int, batch_size: int
 ) -> Iterator[tuple[int, float, int]]:
-    """Yield (place in ``sequences``, sum of log-probabilities in nats, number of tokens), batch by batch, shortest first.
+    """Yield (place in ``sequences``, sum of log-probabilities in nats, number of tokens), batch by batch, shortest
+    first.
 
     Args:
         model: a transformers causal LM in evaluation mode.
@@ -96,7 +99,9 @@ def get_windows(ids: list[int], bos_id: int | None, limit: int) -> list[Sequence
 def get_reward_scores(
     model: LanguageModel, sequences: list[list[int]], pad_id: int, batch_size: int
 ) -> Iterator[tuple[int, float]]:
-    """Yield (place, score) of a reward model (one number a text), batch by batch; padded on the right, as it was trained."""
+    """Yield (place, score) of a reward model (one number a text), batch by batch; padded on the right,
+    as it was trained.
+    """
     import torch
 
     order = sorted(range(len(sequences)), key=lambda n: len(sequences[n]))

@@ -51,7 +51,8 @@ def load_folder(folder: Path, adapters: Path | None = None, artefact: str = "cau
     if artefact == "classifier":
         torch.manual_seed(
             0
-        )  # the base has a fresh head: what it says is chance, the same each time, and that is what training starts from
+            # the base model has a new head: its scores are random, the same each time, and training starts from them
+        )
         model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=torch.float32, **options)
     else:
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, **options)
@@ -62,7 +63,9 @@ def load_folder(folder: Path, adapters: Path | None = None, artefact: str = "cau
 
 
 def _require_trained(adapters: Path) -> None:
-    """Refuse an adapter that changes nothing: its second matrices start at zero, and stay there when nothing was learnt."""
+    """Refuse an adapter that changes nothing: its second matrices start at zero,
+    and stay there when nothing was learnt.
+    """
     from safetensors import safe_open
 
     file = adapters / "adapter_model.safetensors"

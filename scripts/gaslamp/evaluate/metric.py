@@ -8,7 +8,8 @@ The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``.
     UNIT        share (default), number, points, seconds, tokens, nats: how a value is shown
     REFERENCE   False: rows without a reference answer are scored too
     TOOL_CALLS  True: it compares tool calls; other metrics skip rows whose reference is a call
-    score       may also take ``row`` and ``prediction`` by name, and its options: any further keyword with a default, set in
+    score       may also take ``row`` and ``prediction`` by name, and its options: any further keyword with a default,
+    set in
                 eval.options. It returns a float, or None for a row that it cannot score
     score_set(rows, predictions, **options) -> [float]: instead of score, when all rows are scored at once
     score_pairs(rows, base, tuned, **options) -> [(base, tuned)]: instead of score, when the two are compared
@@ -31,8 +32,10 @@ from gaslamp.evaluate.predictions import Prediction
 from gaslamp.evaluate.tool_calls import get_reference_calls
 
 MODEL_OUTPUTS = ("answer", "reference", "choices", "preference", "retrieval")
-"""What can be computed with a model for a row: an answer; the likelihood of the reference (or running text); the likelihood of
-each of some choices; likelihoods or scores of chosen and rejected; the rank of the right text among all of the test set."""
+"""What can be computed with a model for a row: an answer; the likelihood of the reference (or running text); the
+likelihood of
+each of some choices; likelihoods or scores of chosen and rejected; the rank of the right text among all of the test
+set."""
 
 FORMS = ("score_pairs", "score_set", "score")
 
@@ -183,7 +186,8 @@ class Metric:
         if all(value is None for value in values):
             raise GaslampError(
                 f"the metric {self.name} can score none of the {len(values)} test rows",
-                "use another metric (eval.metrics in config.yaml), or leave it empty: metrics are then chosen by method and data",
+                "use another metric (eval.metrics in config.yaml), or leave it empty: metrics are then chosen by "
+                "method and data",
                 f"it needs {', '.join(self.needs)}; see {self.module.__file__}",
             )
 

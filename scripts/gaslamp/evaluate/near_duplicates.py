@@ -1,4 +1,6 @@
-"""Test rows whose prompt is nearly that of a training row: a good score may be memorized, so they are marked and scored apart."""
+"""Test rows whose prompt is nearly that of a training row: a good score may be memorized,
+so they are marked and scored apart.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         headline=compare.headline,
         target=compare.target,
         tone=tone,
-        answer=f"{answer}: {format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}",
+        answer=(
+            f"{answer}: {format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}"
+        ),
         explanation=_explain(first),
         gate=gate,
         advice=[step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below") for step in gate.advice],
@@ -106,13 +108,23 @@ def _explain(first: MetricResult) -> str:
     """The result in one or two plain sentences."""
     n, base, tuned = first.tuned.n, first.base.value, first.tuned.value
     if first.unit == "share" and all(abs(value * n - round(value * n)) < 1e-3 for value in (base, tuned)):
-        text = f"Of {n} test rows that it never learnt from, the model got {round(tuned * n)} right ({first.title}); before the training it was {round(base * n)}."
+        text = (
+            f"Of {n} test rows that it never learnt from, the model got {round(tuned * n)} right ({first.title}); "
+            f"before the training it was {round(base * n)}."
+        )
     else:
         which = {True: "Higher is better.", False: "Lower is better.", None: ""}[first.higher]
-        text = f"{first.title[:1].upper()}{first.title[1:]} on {n} test rows that it never learnt from: {format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. {which}"
+        text = (
+            f"{first.title[:1].upper()}{first.title[1:]} on {n} test rows that it never learnt from: "
+            f"{format_value(tuned, first.unit)}; before the training it was {format_value(base, first.unit)}. "
+            f"{which}"
+        )
     if first.p_value == 1:
         return f"{text} Row by row the two are as often ahead of each other."
-    return f"{text} Luck alone would make such a difference {_describe_chance(first.p_value)} ({first.test}, {format_chance(first.p_value)})."
+    return (
+        f"{text} Luck alone would make such a difference {_describe_chance(first.p_value)} ({first.test}, "
+        f"{format_chance(first.p_value)})."
+    )
 
 
 def _describe_chance(p: float) -> str:

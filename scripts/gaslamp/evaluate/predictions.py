@@ -101,7 +101,9 @@ def make_prediction(
 
 
 def get_outcome(prediction: Mapping[str, Any]) -> str | int:
-    """What two files of one model are compared by: the answer, the rank of the right text, or which of two answers scores higher."""
+    """What two files of one model are compared by: the answer, the rank of the right text,
+    or which of two answers scores higher.
+    """
     if "retrieval" in prediction:
         return int(prediction["retrieval"]["rank"])
     if {"chosen", "rejected"} <= set(prediction.get("scores", ())):

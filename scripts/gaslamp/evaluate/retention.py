@@ -69,7 +69,8 @@ def read_retention(own: Path | None = None) -> list[dict[str, Any]]:
 
 
 def get_retention_scores(answers: dict[str, str], own: Path | None = None) -> dict[str, tuple[str, float]]:
-    """Row id -> (question, score) of every retention answer: 1 when it contains an accepted word, in upper or lower case.
+    """Row id -> (question, score) of every retention answer: 1 when it contains an accepted word, in upper or lower
+    case.
 
     Args:
         answers: row id -> answer.

@@ -1,4 +1,7 @@
-"""Everything that the metrics need of one model: answers, and how likely it finds given texts. Finished rows survive a kill."""
+"""Everything that the metrics need of one model: answers, and how likely it finds given texts.
+
+Finished rows survive a kill.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,8 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
     """Evaluate base (no adapter) or tuned on the test rows and write one prediction a line.
 
     Args:
-        settings: slice with method, train.rewards, train.options, for an encoder train.max_length, and of eval: metrics,
-            options, max_new_tokens, sampling, batch_size, retention, retention_file.
+        settings: slice with method, train.rewards, train.options, for an encoder train.max_length, and of eval:
+            metrics, options, max_new_tokens, sampling, batch_size, retention, retention_file.
         model, test, template: files of the earlier phases.
         adapters: what training wrote, or ``None``.
         out: predictions file. Finished rows of a killed run are kept next to it and not generated again.

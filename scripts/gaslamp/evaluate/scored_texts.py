@@ -30,8 +30,8 @@ def get_texts(
 ) -> list[Text]:
     """Every text that the needed model outputs ask for, as tokens.
 
-    ``reference`` (or ``text``), ``chosen``, ``rejected``, ``completion`` and ``choice:<text>`` are the names that metrics
-    find in ``prediction["likelihood"]``; a classifier's go to ``prediction["scores"]``.
+    ``reference`` (or ``text``), ``chosen``, ``rejected``, ``completion`` and ``choice:<text>`` are the names that
+    metrics find in ``prediction["likelihood"]``; a classifier's go to ``prediction["scores"]``.
 
     Args:
         rows: test rows.

@@ -1,7 +1,8 @@
-"""How a chat template writes tool calls, learnt by rendering a known call, and how calls are read back from generated text.
+"""How a chat template writes tool calls, learnt by rendering a known call, and how calls are read back from generated
+text.
 
-No list of models: two probe calls are rendered with the recorded template, and the text between their name and arguments shows
-which of three ways it writes them:
+No list of models: two probe calls are rendered with the recorded template, and the text between their name and
+arguments shows which of three ways it writes them:
 
     object      a JSON object with name and arguments: Hermes, Qwen, Llama 3.1, Mistral to v7
     arguments   the name, something between, a JSON object of the arguments: Mistral from v11, DeepSeek, functionary
@@ -69,7 +70,8 @@ class CallSyntax:
         Args:
             text: with special tokens where the tokenizer has them; a text without them is read as well where JSON
                 holds name and arguments.
-            tools: of the row. Templates that write values without JSON leave 5 and "5" alike: the tool's schema decides.
+            tools: of the row. Templates that write values without JSON leave 5 and "5" alike: the tool's schema
+                decides.
         """
         text = text.rpartition("</think>")[2]
         if self.kind == "object":

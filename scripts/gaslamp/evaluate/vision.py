@@ -1,4 +1,6 @@
-"""Answers to prompts with images: rendered as in training, images resized as in training, through the model's processor."""
+"""Answers to prompts with images: rendered as in training, images resized as in training,
+through the model's processor.
+"""
 
 from __future__ import annotations
 

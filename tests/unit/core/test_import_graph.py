@@ -26,11 +26,13 @@ ORDER = (
 )
 """Each room may import the rooms before it."""
 HIDDEN = frozenset(
-    {"data", "evaluate", "export"},
+    {"data", "export"},
 )
 """Rooms that still import this library inside functions; the list only shrinks."""
 READ_BARE = "gaslamp.train.backends."
-"""Backends are read by interpreters without any package and of any version (detect_env.py): what needs one is imported late."""
+"""Backends are read by interpreters without any package and of any version (detect_env.py):
+what needs one is imported late.
+"""
 
 
 class _Visitor(ast.NodeVisitor):

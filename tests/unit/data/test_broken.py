@@ -1,4 +1,6 @@
-"""A corpus of broken files: each ends in the documented error with its place and exit code 1, without a traceback, and nothing is written."""
+"""A corpus of broken files: each ends in the documented error with its place and exit code 1, without a traceback,
+and nothing is written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""From any file to checked splits: every reader, every format, every problem named with its place, rows that never move."""
+"""From any file to checked splits: every reader, every format, every problem named with its place,
+rows that never move.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The embedded data sets and the retention questions: same bytes everywhere, no leak from test to train, well-formed rows."""
+"""The embedded data sets and the retention questions: same bytes everywhere, no leak from test to train,
+well-formed rows.
+"""
 
 from __future__ import annotations
 

@@ -363,7 +363,7 @@ def test_running_text() -> None:
         assert convert({column: "words", "source": "s"}, ("text",)) == ("text", {"text": "words"})
 
 
-# ---------------------------------------------------------------------------------------------------------- what is learnt
+# -------------------- what is learnt
 
 THREE = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a b"}]
 MARKED: list[tuple[str, dict[str, Any], Any, Any]] = [  # what the user turn and what the assistant turn says afterwards
@@ -416,7 +416,9 @@ def test_marks_of_what_is_learnt_are_kept(more: dict[str, Any], user: Any, assis
 
 
 def test_the_masked_talk_of_axolotls_page() -> None:
-    """Flags of every turn, a question that is learnt, and letters of an answer: loads as it is, and the method takes it."""
+    """Flags of every turn, a question that is learnt, and letters of an answer: loads as it is,
+    and the method takes it.
+    """
     turns = [
         ("system", "s s", {"train": False}),
         ("human", "Hello", {"train": False}),
@@ -461,7 +463,9 @@ def test_marks_that_mean_nothing_are_refused(turn: dict[str, Any], message: str)
 
 
 def test_marks_where_only_the_answer_counts() -> None:
-    """Before a judged answer they mean nothing; an answer that is judged cannot be left out; vision_sft does not honour them."""
+    """Before a judged answer they mean nothing; an answer that is judged cannot be left out;
+    vision_sft does not honour them.
+    """
     row = {"messages": [*THREE[:1], {**THREE[1], "weight": 0}, {"from": "human", "value": "r"}], **ANSWERS}
     assert not any("train" in turn for turn in convert(row)[1]["prompt"])
     with pytest.raises(ValueError, match="column 'chosen': the answer is marked as not learnt"):
@@ -694,7 +698,7 @@ def test_bad_answers_are_not_learnt_as_good_ones() -> None:
         )
 
 
-# ---------------------------------------------------------------------------------------------------------- nothing is lost
+# -------------------- nothing is lost
 
 # any character that UTF-8 can hold, right-to-left and joined emoji among them; a turn is never blank
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(

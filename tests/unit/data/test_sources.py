@@ -1,4 +1,6 @@
-"""Where rows come from: saved sets, sets of the hub's shape, queries, compressed files; and the pipeline that streams them."""
+"""Where rows come from: saved sets, sets of the hub's shape, queries, compressed files;
+and the pipeline that streams them.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,9 @@ def test_a_data_set_saved_to_disk(tmp_path: Path) -> None:
 
 
 def test_a_set_of_the_hubs_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code that loads from the hub, on a folder laid out as a hub set: a card with subsets, parquet files by split."""
+    """The code that loads from the hub, on a folder laid out as a hub set: a card with subsets,
+    parquet files by split.
+    """
     datasets = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     for subset in ("main", "other"):
@@ -109,7 +113,8 @@ def test_a_set_of_the_hubs_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             file.parent.mkdir(parents=True, exist_ok=True)
             datasets.Dataset.from_list(rows).to_parquet(file)
     configs = "".join(
-        f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n  - split: test\n    path: {name}/test-*\n"
+        f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n  - split: test\n    "
+        f"path: {name}/test-*\n"
         for name in ("main", "other")
     )
     (tmp_path / "org" / "set" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
@@ -157,7 +162,8 @@ def test_a_query_reads_what_it_needs(tmp_path: Path, kind: str) -> None:
     file = write(tmp_path / "rows.jsonl")
     if kind != "jsonl":
         duckdb.sql(
-            f"COPY (SELECT * FROM read_json('{file}')) TO '{tmp_path}/it''s.{kind}' ({'FORMAT parquet' if kind == 'parquet' else 'HEADER'})"
+            f"COPY (SELECT * FROM read_json('{file}')) TO '{tmp_path}/it''s.{kind}' "
+            f"({'FORMAT parquet' if kind == 'parquet' else 'HEADER'})"
         )
         file = tmp_path / f"it's.{kind}"
     data = get_data(
@@ -215,7 +221,7 @@ def test_peek_decides_without_writing(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
-# ---------------------------------------------------------------------------------------------------------- the pipeline
+# -------------------- the pipeline
 
 
 def make_rows(count: int, **more: Any) -> list[dict[str, Any]]:
@@ -388,7 +394,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     assert (get_peak(16_000) - get_peak(6_000)) / 10_000 < 100
 
 
-# ---------------------------------------------------------------------------------------------------------- splits of the source
+# -------------------- splits of the source
 
 
 @pytest.mark.parametrize("kind", ["column", "capitals", "files", "one object"])
@@ -447,7 +453,8 @@ def test_a_problem_of_every_row_is_reported_once(tmp_path: Path) -> None:
     lines = caught.value.cause.splitlines()
     assert lines == [
         "40 problems in the data; nothing was written",
-        "    - every row (the same in the first 20): 3 cells, but the header has 2 (rows.csv, line 2; rows.csv, line 3; rows.csv, line 4 ...)",
+        "    - every row (the same in the first 20): 3 cells, but the header has 2 (rows.csv, line 2; rows.csv, line "
+        "3; rows.csv, line 4 ...)",
     ]
     assert caught.value.less_likely is None and "quotes" in caught.value.fix
     file.write_text("prompt,completion\n" + "".join(f"q{n},a{', b' * (n % 2)}\n" for n in range(12)))

@@ -33,12 +33,19 @@ def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None =
     names = list(sheets)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
         parts = "".join(
-            f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
+            f'<Override PartName="/xl/worksheets/sheet{n}.xml" '
+            'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
             for n in range(1, len(names) + 1)
         )
         out.writestr(
             "[Content_Types].xml",
-            f'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/><Override PartName="/xl/styles.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>{parts}</Types>',
+            '<?xml version="1.0"?><Types '
+            'xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" '
+            'ContentType="application/xml"/><Override PartName="/xl/workbook.xml" '
+            'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/><Override '
+            'PartName="/xl/styles.xml" '
+            f'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>{parts}</Types>',
         )
         kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
         head = (
@@ -64,7 +71,10 @@ def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None =
         )
         out.writestr(
             "xl/styles.xml",
-            f'<?xml version="1.0"?><styleSheet xmlns="{main}"><fonts count="1"><font/></fonts><fills count="1"><fill/></fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>',
+            f'<?xml version="1.0"?><styleSheet xmlns="{main}"><fonts count="1"><font/></fonts><fills '
+            'count="1"><fill/></fills><borders count="1"><border/></borders><cellStyleXfs '
+            'count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14" '
+            'applyNumberFormat="1"/></cellXfs></styleSheet>',
         )
         for number, name in enumerate(names, 1):
             rows = "".join(
@@ -73,7 +83,8 @@ def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None =
             )
             spans = (merged or {}).get(name, [])
             cells = (
-                f'<mergeCells count="{len(spans)}">{"".join(f"""<mergeCell ref="{span}"/>""" for span in spans)}</mergeCells>'
+                "<mergeCells "
+                f'count="{len(spans)}">{"".join(f"""<mergeCell ref="{span}"/>""" for span in spans)}</mergeCells>'
                 if spans
                 else ""
             )
@@ -102,12 +113,16 @@ def write_ods(file: Path, sheets: Sheets) -> Path:
         if value is None:
             return "<table:table-cell/>"
         if isinstance(value, int | float):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
+            return (
+                '<table:table-cell office:value-type="float" '
+                f'office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
+            )
         lines = "".join(f"<text:p>{escape(line)}</text:p>" for line in str(value).split("\n"))
         return f'<table:table-cell office:value-type="string">{lines}</table:table-cell>'
 
     tables = "".join(
-        f'<table:table table:name="{name}">{"".join(f"<table:table-row>{chr(0).join(map(cell, row)).replace(chr(0), str())}</table:table-row>" for row in rows)}</table:table>'
+        "<table:table "
+        f'table:name="{name}">{"".join(f"<table:table-row>{chr(0).join(map(cell, row)).replace(chr(0), str())}</table:table-row>" for row in rows)}</table:table>'
         for name, rows in sheets.items()
     )
     spaces = " ".join(
@@ -118,11 +133,15 @@ def write_ods(file: Path, sheets: Sheets) -> Path:
         out.writestr("mimetype", kind)
         out.writestr(
             "META-INF/manifest.xml",
-            f'<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/><manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>',
+            '<?xml version="1.0"?><manifest:manifest '
+            'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry '
+            f'manifest:full-path="/" manifest:media-type="{kind}"/><manifest:file-entry '
+            'manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>',
         )
         out.writestr(
             "content.xml",
-            f'<?xml version="1.0"?><office:document-content {spaces}><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>',
+            '<?xml version="1.0"?><office:document-content '
+            f"{spaces}><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>",
         )
     return file
 

@@ -1,4 +1,6 @@
-"""What stands in a file is read as it was meant, whatever its wrapping: encodings, separators, archives, titles, orients."""
+"""What stands in a file is read as it was meant, whatever its wrapping: encodings, separators, archives, titles,
+orients.
+"""
 
 from __future__ import annotations
 
@@ -171,7 +173,9 @@ def test_western_encodings_are_detected_and_noted(tmp_path: Path, encoding: str,
     [
         (
             "cp1251",
-            "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430? \u0412\u0441\u0451 \u0445\u043e\u0440\u043e\u0448\u043e, \u0441\u043f\u0430\u0441\u0438\u0431\u043e \u0437\u0430 \u043f\u043e\u043c\u043e\u0449\u044c.",
+            "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430? \u0412\u0441\u0451 "
+            "\u0445\u043e\u0440\u043e\u0448\u043e, \u0441\u043f\u0430\u0441\u0438\u0431\u043e \u0437\u0430 "
+            "\u043f\u043e\u043c\u043e\u0449\u044c.",
         ),
         (
             "gb18030",
@@ -179,7 +183,8 @@ def test_western_encodings_are_detected_and_noted(tmp_path: Path, encoding: str,
         ),
         (
             "cp1250",
-            "Dzi\u0119kuj\u0119 za wiadomo\u015b\u0107, za\u0142atwi\u0119 to p\u00f3\u017aniej. \u017b\u00f3\u0142ty \u0142\u00f3d\u017a.",
+            "Dzi\u0119kuj\u0119 za wiadomo\u015b\u0107, za\u0142atwi\u0119 to p\u00f3\u017aniej. "
+            "\u017b\u00f3\u0142ty \u0142\u00f3d\u017a.",
         ),
     ],
 )

@@ -370,7 +370,9 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
 
 
 def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through a stub of the server: what came before the kill is not asked again; for a target the ladder's answers count, and general questions follow."""
+    """Through a stub of the server: what came before the kill is not asked again;
+    for a target the ladder's answers count, and general questions follow.
+    """
     from gaslamp.export import evaluate_gguf
 
     asked: list[str] = []

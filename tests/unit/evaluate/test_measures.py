@@ -341,7 +341,9 @@ def test_out_of_memory_in_the_middle_keeps_what_ended(place: dict[str, Any], mon
 
 
 def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two real tries tell what a row takes, at least its keys and values; a machine with less memory gets fewer rows; two that do not fit make it one."""
+    """Two real tries tell what a row takes, at least its keys and values; a machine with less memory gets fewer rows;
+    two that do not fit make it one.
+    """
     import torch
     from gaslamp.evaluate.batch_size import find_batch_size
     from gaslamp.evaluate.batching import get_fitting, measure_peak
@@ -441,7 +443,9 @@ def answer(rows: list[dict[str, Any]], right: Any, stopped: bool = True) -> list
 
 
 def teach(place: dict[str, Any], rows: list[dict[str, Any]], folder: Path, cut: int = 0, steps: int = 50) -> Path:
-    """The tiny model after some steps on these rows, all weights, saved as a whole model; ``cut``: tokens that each row lost at its end."""
+    """The tiny model after some steps on these rows, all weights, saved as a whole model; ``cut``:
+    tokens that each row lost at its end.
+    """
     import torch
 
     torch.manual_seed(0)
@@ -470,7 +474,9 @@ def taught(place: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_swapped_labels_are_seen(place: dict[str, Any], taught: Path, tmp_path: Path) -> None:
-    """A model that learnt the wrong classes: worse than one that knew them, and the confusion matrix is off its diagonal."""
+    """A model that learnt the wrong classes: worse than one that knew them,
+    and the confusion matrix is off its diagonal.
+    """
     rows = make_task()
     wrong = teach(place, make_task(swapped=True), tmp_path / "wrong")
     compare, gate = judge(
@@ -497,7 +503,10 @@ def test_a_wrong_template_is_seen(place: dict[str, Any], taught: Path) -> None:
         recorded.model_copy(update={"chat_template": other}).write(place["folder"] / "template.json")
         with pytest.raises(GaslampError, match="is not the one that was recorded"):
             ask(place, rows, settings, taught)
-        other = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+        other = (
+            "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}{% if "
+            "add_generation_prompt %}assistant: {% endif %}"
+        )
         recorded.model_copy(update={"chat_template": other, "sha256": sha256_text(other)}).write(
             place["folder"] / "template.json"
         )
@@ -509,7 +518,9 @@ def test_a_wrong_template_is_seen(place: dict[str, Any], taught: Path) -> None:
 
 
 def test_an_adapter_that_is_not_loaded_is_seen(place: dict[str, Any], tmp_path: Path) -> None:
-    """One that changes nothing, one of other layers and none at all are refused; and a base that answers in its place is noticed."""
+    """One that changes nothing, one of other layers and none at all are refused;
+    and a base that answers in its place is noticed.
+    """
     from gaslamp.core.contracts import ModelFacts
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import load_file, save_file

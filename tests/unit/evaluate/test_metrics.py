@@ -175,7 +175,8 @@ def test_a_metric_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "shouts.py").write_text(
-        '"""Loud."""\nTITLE = "loud"\nBINARY = True\n\n\ndef score(answer, reference):\n    return float(answer.isupper())\n'
+        '"""Loud."""\nTITLE = "loud"\nBINARY = True\n\n\ndef score(answer, reference):\n    return '
+        "float(answer.isupper())\n"
     )
     assert "shouts" in registry.names("metrics") and score("shouts", "HEY", "x") == 1.0
     (tmp_path / "metrics" / "breaks.py").write_text(
@@ -190,11 +191,13 @@ def test_a_metric_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         score("fails", "a", "b")
 
 
-# ----------------------------------------------------------------------------------------------- a judge, and that it is a stub
+# -------------------- a judge, and that it is a stub
 
 
 class StubJudge(BaseHTTPRequestHandler):
-    """A stub of an OpenAI-compatible server: it prefers the longer answer, or always place A when the model is called biased."""
+    """A stub of an OpenAI-compatible server: it prefers the longer answer,
+    or always place A when the model is called biased.
+    """
 
     asked = 0
 

@@ -1,7 +1,7 @@
 """The cuda backend through Unsloth, on Unsloth's own CPU backend: a changed interface is seen without a GPU.
 
-Its packages are no part of the environment (they patch transformers and trl on import), so they are installed into a folder of
-their own and the trainings run in a process of their own: this file, started with the names of methods.
+Its packages are no part of the environment (they patch transformers and trl on import), so they are installed into a
+folder of their own and the trainings run in a process of their own: this file, started with the names of methods.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Audio tokens that the base model does not have: its tokenizer spells them letter by letter, and nothing can be learnt of it."""
+"""Audio tokens that the base model does not have: its tokenizer spells them letter by letter,
+and nothing can be learnt of it.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,6 @@
-"""Rows that begin with two BOS tokens: the template adds one and the text holds another; the model sees a start it never saw before."""
+"""Rows that begin with two BOS tokens: the template adds one and the text holds another;
+the model sees a start it never saw before.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,6 @@
-"""Pictures smaller or larger than vision models like: small ones have nothing to see, large ones cost thousands of tokens."""
+"""Pictures smaller or larger than vision models like: small ones have nothing to see,
+large ones cost thousands of tokens.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

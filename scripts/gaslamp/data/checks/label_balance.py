@@ -1,4 +1,6 @@
-"""Answers that are nearly all the same: a model that always says the most frequent one would look good and have learnt nothing."""
+"""Answers that are nearly all the same:
+a model that always says the most frequent one would look good and have learnt nothing.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,7 +20,9 @@ ENOUGH = 50  # rows that it takes to speak of balance
 
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
-    """One label above ``max_share`` of the rows, or a label that only test rows have: of ratings, and of answers that come from a few."""
+    """One label above ``max_share`` of the rows, or a label that only test rows have: of ratings,
+    and of answers that come from a few.
+    """
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}  # test rows, the others
     for sample in samples:
         if facts.kind == "rating":

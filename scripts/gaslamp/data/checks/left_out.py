@@ -1,4 +1,7 @@
-"""Rows that are right but not learnt: ties, ratings below the threshold, questions without an answer. They are counted, never hidden."""
+"""Rows that are right but not learnt: ties, ratings below the threshold, questions without an answer.
+
+They are counted, never hidden.
+"""
 
 TITLE = "rows left out by what they say"
 SEVERITY = "warn"

@@ -1,4 +1,6 @@
-"""Rows that the method cannot learn from: its own validate() says why (roles out of order, empty turns, chosen = rejected)."""
+"""Rows that the method cannot learn from: its own validate() says why (roles out of order, empty turns,
+chosen = rejected).
+"""
 
 TITLE = "rows that the method cannot use"
 SEVERITY = "block"

@@ -1,4 +1,7 @@
-"""Rows that say nearly what an earlier row says: a typo, another name, other blanks. Many of them make a model learn by heart."""
+"""Rows that say nearly what an earlier row says: a typo, another name, other blanks.
+
+Many of them make a model learn by heart.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +13,10 @@ TITLE = "near duplicates"
 SEVERITY = "warn"
 MAX_PERCENTAGE = 5.0  # templated tasks look alike: of the embedded sets 0 to 2 % do
 STAGE = "set"
-FIX = "keep one of each pair when they teach the same; tasks made from templates may look alike: data.checks: {near_duplicates: {options: {similarity: 0.95}}}"
+FIX = (
+    "keep one of each pair when they teach the same; tasks made from templates may look alike: data.checks: "
+    "{near_duplicates: {options: {similarity: 0.95}}}"
+)
 OPTIONS = {"similarity": 0.85}  # of the sets of five-byte pieces (Jaccard index), 0.5 to 1
 
 

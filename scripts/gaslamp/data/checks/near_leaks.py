@@ -1,4 +1,6 @@
-"""Test rows that nearly stand in training: a model can know the answer by heart, and the score says less than it seems."""
+"""Test rows that nearly stand in training: a model can know the answer by heart,
+and the score says less than it seems.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +13,10 @@ TITLE = "test rows that nearly stand in training"
 SEVERITY = "warn"
 MAX_PERCENTAGE = 1.0  # of all rows; none of the embedded sets has one
 STAGE = "set"
-FIX = "put rows that belong together into one split: name a column that they share in data.group; or remove one of each pair"
+FIX = (
+    "put rows that belong together into one split: name a column that they share in data.group; or remove one of "
+    "each pair"
+)
 OPTIONS = {"similarity": 0.85}  # as for near_duplicates
 
 

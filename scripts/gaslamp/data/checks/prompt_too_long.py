@@ -1,4 +1,6 @@
-"""Rows whose question alone fills train.max_length: nothing of the answer would be left, and an evaluation takes long on them."""
+"""Rows whose question alone fills train.max_length: nothing of the answer would be left,
+and an evaluation takes long on them.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -17,7 +17,9 @@ OPTIONS = {"shortest": 0.5, "longest": 30.0, "quiet": 0.01, "clipped": 0.01}
 
 
 def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
-    """Rows whose sound is shorter or longer (seconds), whose peak is below ``quiet``, or of which more than the share ``clipped`` is at the limit."""
+    """Rows whose sound is shorter or longer (seconds), whose peak is below ``quiet``,
+    or of which more than the share ``clipped`` is at the limit.
+    """
     for sample in get_unusual(samples):
         if not str(sample.row.get("audio", "")).startswith("audio/"):
             continue

@@ -1,4 +1,6 @@
-"""Turns in an order that no chat template means: two users in a row, an answer before the question, a system prompt in the middle."""
+"""Turns in an order that no chat template means: two users in a row, an answer before the question,
+a system prompt in the middle.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +13,10 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "row"
 DROPS = True
-FIX = "turns go system (if any), user, assistant, user, assistant ...; tool turns follow the call they answer; merge or delete the turn that is too much"
+FIX = (
+    "turns go system (if any), user, assistant, user, assistant ...; tool turns follow the call they answer; merge "
+    "or delete the turn that is too much"
+)
 ROLES = ("system", "user", "assistant", "tool")
 
 

@@ -14,7 +14,9 @@ FIX = "set train.max_length to the longest row in config.yaml (more memory and t
 
 
 def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
-    """Training and validation rows over the limit; none for a method that cuts long rows into pieces and learns all of them."""
+    """Training and validation rows over the limit;
+    none for a method that cuts long rows into pieces and learns all of them.
+    """
     if getattr(registry.get("methods", facts.method), "CUTS_LONG_ROWS", False):
         return
     for sample in samples:
@@ -22,5 +24,6 @@ def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 sample.place,
                 f"{len(sample.ids)} tokens",
-                f"set train.max_length to at least {len(sample.ids)} in config.yaml (more memory and time), or shorten these rows",
+                f"set train.max_length to at least {len(sample.ids)} in config.yaml (more memory and time), or "
+                "shorten these rows",
             )

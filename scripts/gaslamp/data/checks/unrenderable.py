@@ -1,4 +1,6 @@
-"""Rows that the model's chat template refuses: roles it does not know, a system prompt it does not take, turns it would rewrite."""
+"""Rows that the model's chat template refuses: roles it does not know, a system prompt it does not take,
+turns it would rewrite.
+"""
 
 TITLE = "rows that the chat template refuses"
 SEVERITY = "block"

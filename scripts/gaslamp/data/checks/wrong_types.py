@@ -1,4 +1,6 @@
-"""Rows whose columns hold something else than the format needs: empty cells, numbers for turns, turns without a role."""
+"""Rows whose columns hold something else than the format needs: empty cells, numbers for turns,
+turns without a role.
+"""
 
 TITLE = "rows that do not fit the format"
 SEVERITY = "block"

@@ -12,8 +12,9 @@ from gaslamp.data.rows import Row
 KIND = "conversation"
 ORDER = 35
 EXAMPLE = (
-    '{"query": "Weather in Oslo?", "tools": "[{\\"name\\": \\"weather\\", \\"parameters\\": {\\"city\\": {\\"type\\": \\"string\\"}}}]",'
-    ' "answers": "[{\\"name\\": \\"weather\\", \\"arguments\\": {\\"city\\": \\"Oslo\\"}}]"}'
+    '{"query": "Weather in Oslo?", "tools": "[{\\"name\\": \\"weather\\", \\"parameters\\": {\\"city\\": '
+    '{\\"type\\": \\"string\\"}}}]", "answers": "[{\\"name\\": \\"weather\\", \\"arguments\\": {\\"city\\": '
+    '\\"Oslo\\"}}]"}'
 )
 REQUIRED = ("prompt", "tools", "calls")
 OPTIONAL = ("system",)

@@ -1,4 +1,7 @@
-"""BLEU (sacrebleu): word n-grams that answer and reference share. One row alone is smoothed; the report has the corpus figure."""
+"""BLEU (sacrebleu): word n-grams that answer and reference share.
+
+One row alone is smoothed; the report has the corpus figure.
+"""
 
 from functools import cache
 from typing import Any

@@ -1,4 +1,7 @@
-"""Character error rate (jiwer): characters to insert, delete or replace, against the length of the reference. For text in images."""
+"""Character error rate (jiwer): characters to insert, delete or replace, against the length of the reference.
+
+For text in images.
+"""
 
 from gaslamp.core.packages import require_package
 
@@ -9,7 +12,10 @@ UNIT = "share"
 
 
 def score(answer: str, reference: str) -> float | None:
-    """0 for the same text; above 1 when the answer is longer than the reference and wrong. ``None`` for an empty reference."""
+    """0 for the same text; above 1 when the answer is longer than the reference and wrong.
+
+    ``None`` for an empty reference.
+    """
     require_package("jiwer", "the metric character_error_rate", "cpu")
     import jiwer
 

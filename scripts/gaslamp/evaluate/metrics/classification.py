@@ -1,4 +1,7 @@
-"""The answer names the right class. The report has precision, recall and F1 of each class, and who is taken for whom."""
+"""The answer names the right class.
+
+The report has precision, recall and F1 of each class, and who is taken for whom.
+"""
 
 from collections import Counter
 
@@ -18,7 +21,9 @@ def score(answer: str, reference: str) -> float:
 
 
 def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
-    """``classes`` -> precision, recall, f1, n; ``confusion``: row = the class that was right, column = what was answered."""
+    """``classes`` -> precision, recall, f1, n; ``confusion``: row = the class that was right,
+    column = what was answered.
+    """
     wanted = [normalize(get_reference(row) or "") for row in rows]
     names = [name for name, _ in Counter(wanted).most_common(MAX_CLASSES)]
     given = [text if (text := normalize(prediction["text"])) in names else OTHER for prediction in predictions]

@@ -1,4 +1,5 @@
-"""How surprised the model is by the reference answer: mean negative log-likelihood of its tokens (and of its end), in nats.
+"""How surprised the model is by the reference answer: mean negative log-likelihood of its tokens (and of its end), in
+nats.
 
 Only the answer counts, not the prompt. For running text every token counts.
 """

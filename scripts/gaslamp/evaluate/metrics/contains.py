@@ -1,7 +1,7 @@
 """The answer contains what it must: the reference, or the words of an option or of a column of the row.
 
-Options: ``words`` (a list, for all rows), ``column`` (the user's column, words separated by |), ``every`` (true: all of them;
-false, the default: one is enough), ``case`` (true: capitals count).
+Options: ``words`` (a list, for all rows), ``column`` (the user's column, words separated by |), ``every`` (true: all of
+    them; false, the default: one is enough), ``case`` (true: capitals count).
 """
 
 from gaslamp.data.rows import Row

@@ -1,7 +1,9 @@
-"""The answer keeps the form of the reference, whatever it says: JSON of the same keys, a list of as many points, one line, a number.
+"""The answer keeps the form of the reference, whatever it says: JSON of the same keys, a list of as many points, one
+line, a number.
 
-Which form is wanted is read from the reference. ``json``: parses, with the same keys and types; ``lines``: as many lines with the
-same marks before them; ``number``; else ``line`` or ``text``: one line when the reference is one, and at most three times as long.
+Which form is wanted is read from the reference. ``json``: parses, with the same keys and types; ``lines``: as many
+lines with the same marks before them; ``number``; else ``line`` or ``text``: one line when the reference is one, and at
+most three times as long.
 """
 
 import json

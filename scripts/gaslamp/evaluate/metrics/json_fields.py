@@ -37,7 +37,9 @@ def parse(text: str) -> object:
 
 
 def score(answer: str, reference: str) -> float | None:
-    """Right fields / all fields of answer and reference (fields that the reference does not have count against it); ``None`` when the reference is no JSON."""
+    """Right fields / all fields of answer and reference (fields that the reference does not have count against it);
+    ``None`` when the reference is no JSON.
+    """
     wanted, given = parse(reference), parse(answer)
     if wanted is MISSING:
         return None
@@ -57,7 +59,9 @@ def _get_right(given: dict[str, object], wanted: dict[str, object]) -> list[str]
 
 
 def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
-    """Share of rows in which each field is right, places in lists taken together; how many answers are JSON, and have all keys."""
+    """Share of rows in which each field is right, places in lists taken together; how many answers are JSON,
+    and have all keys.
+    """
     right: Counter[str] = Counter()
     expected: Counter[str] = Counter()
     parsed = same_keys = 0

@@ -1,4 +1,7 @@
-"""Seconds of work for one answer, as it was measured when many were made together. It is reported and decides nothing."""
+"""Seconds of work for one answer, as it was measured when many were made together.
+
+It is reported and decides nothing.
+"""
 
 from gaslamp.evaluate.predictions import Prediction
 

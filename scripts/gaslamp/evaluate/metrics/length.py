@@ -1,4 +1,7 @@
-"""How long the answers are, in tokens. It judges nothing; it shows a model that talks on, or one that says too little."""
+"""How long the answers are, in tokens.
+
+It judges nothing; it shows a model that talks on, or one that says too little.
+"""
 
 from gaslamp.evaluate.predictions import Prediction
 

@@ -16,7 +16,10 @@ REFERENCE = False
 def score_set(
     rows: list[Row], predictions: list[Prediction], *, rewards: Sequence[Mapping[str, Any]] = ()
 ) -> list[float]:
-    """One sum for each row; its parts go to ``prediction["rewards"]``. ``rewards``: entries like those of train.rewards."""
+    """One sum for each row; its parts go to ``prediction["rewards"]``.
+
+    ``rewards``: entries like those of train.rewards.
+    """
     loaded = load_rewards(rewards)
     scorer = Scorer(loaded)
     try:

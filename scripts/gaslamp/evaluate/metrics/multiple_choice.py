@@ -1,7 +1,8 @@
 """The model finds the right choice likelier than the others. Choices are scored by likelihood, not generated.
 
-Options: ``choices`` (a list, for all rows), or ``column`` (the user's column with the choices of each row, separated by |);
-without them the different references of the test set. ``normalize``: by token (default), so that long choices have no handicap.
+Options: ``choices`` (a list, for all rows), or ``column`` (the user's column with the choices of each row, separated by
+    |); without them the different references of the test set. ``normalize``: by token (default), so that long choices
+    have no handicap.
 """
 
 from gaslamp.evaluate.predictions import Prediction

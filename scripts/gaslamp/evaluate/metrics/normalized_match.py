@@ -1,4 +1,6 @@
-"""The answer is the reference once case, punctuation at the ends, white space and typographic variants are set aside."""
+"""The answer is the reference once case, punctuation at the ends,
+white space and typographic variants are set aside.
+"""
 
 import re
 import unicodedata
@@ -8,7 +10,9 @@ BINARY = True
 
 
 def normalize(text: str) -> str:
-    """Compatibility forms unified (NFKC), lower case, runs of white space as one space, punctuation at both ends dropped."""
+    """Compatibility forms unified (NFKC), lower case, runs of white space as one space,
+    punctuation at both ends dropped.
+    """
     text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return re.sub(r"^[^\w]+|[^\w]+$", "", text)
 

@@ -33,7 +33,9 @@ def read_number(text: str) -> Fraction | None:
 
 
 def score(answer: str, reference: str, *, tolerance: float = 1e-6) -> float | None:
-    """1 when equal within ``tolerance`` (relative), else 0; ``None`` when the reference holds no number and no formula."""
+    """1 when equal within ``tolerance`` (relative), else 0;
+    ``None`` when the reference holds no number and no formula.
+    """
     if _LATEX.search(reference) or _LATEX.search(answer[-500:]):
         verdict = _verify(answer, reference)
         if verdict is not None:

@@ -1,4 +1,5 @@
-"""Perplexity of the reference answers (or of running text): among how many equally likely tokens the model has to choose.
+"""Perplexity of the reference answers (or of running text): among how many equally likely tokens the model has to
+choose.
 
 exp of the completion loss. 1 is perfect; the size of the vocabulary is pure guessing.
 """

@@ -1,6 +1,7 @@
 """How often the model prefers the answer that people preferred.
 
-A reward model by its scores, a language model by the likelihood of each answer, a token at a time so that length is no help.
+A reward model by its scores, a language model by the likelihood of each answer, a token at a time so that length is no
+help.
 The report has, for the tuned model, how often it moved towards the chosen answer (what DPO calls reward accuracy).
 """
 

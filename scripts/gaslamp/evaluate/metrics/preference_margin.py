@@ -1,4 +1,5 @@
-"""By how much the model rates the better answer above the worse one, in nats a token (a reward model: in its own points).
+"""By how much the model rates the better answer above the worse one, in nats a token (a reward model: in its own
+points).
 
 For single ratings: the likelihood of a completion, counted for it when people found it good and against it when not.
 """

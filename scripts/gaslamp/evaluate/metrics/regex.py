@@ -1,7 +1,7 @@
 """The answer matches a regular expression.
 
-Options: ``pattern`` (Python's syntax), or ``column`` (the user's column with a pattern for each row); ``whole`` (true: the whole
-answer, false, the default: a part of it). Without a pattern the reference is the pattern.
+Options: ``pattern`` (Python's syntax), or ``column`` (the user's column with a pattern for each row); ``whole`` (true:
+    the whole answer, false, the default: a part of it). Without a pattern the reference is the pattern.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""ROUGE-L (rouge-score): the longest common run of words in order, as F1. For summaries; the report has ROUGE-1 and ROUGE-2."""
+"""ROUGE-L (rouge-score): the longest common run of words in order, as F1.
+
+For summaries; the report has ROUGE-1 and ROUGE-2.
+"""
 
 from functools import cache
 from typing import Any

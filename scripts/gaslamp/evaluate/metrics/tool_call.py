@@ -1,4 +1,5 @@
-"""The answer makes the right tool calls: names and arguments equal those of the reference, as JSON; none where none is due.
+"""The answer makes the right tool calls: names and arguments equal those of the reference, as JSON; none where none is
+due.
 
 Options: ``ordered`` (false, the default: several calls may come in any order). The report says what was wrong: names,
 arguments, calls that are missing or too many.
@@ -40,7 +41,9 @@ def score(answer: str, reference: str, *, row: Row, prediction: Prediction, orde
 
 
 def report(rows: Sequence[Row], predictions: Sequence[Prediction], values: Sequence[float]) -> dict[str, float | int]:
-    """Shares of rows with the right names, and how many rows lack a call, have too many, or have one where none is due."""
+    """Shares of rows with the right names, and how many rows lack a call, have too many,
+    or have one where none is due.
+    """
     named = missing = extra = 0
     pairs = [(get_reference_calls(row), p.get("tool_calls", [])) for row, p in zip(rows, predictions, strict=True)]
     due = [(wanted, given) for wanted, given in pairs if wanted]

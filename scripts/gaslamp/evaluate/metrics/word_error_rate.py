@@ -1,4 +1,7 @@
-"""Word error rate (jiwer): words to insert, delete or replace, against the words of the reference. For text in images and speech."""
+"""Word error rate (jiwer): words to insert, delete or replace, against the words of the reference.
+
+For text in images and speech.
+"""
 
 from gaslamp.core.packages import require_package
 
@@ -9,7 +12,10 @@ UNIT = "share"
 
 
 def score(answer: str, reference: str) -> float | None:
-    """0 for the same words; above 1 when the answer has more words and they are wrong. ``None`` for an empty reference."""
+    """0 for the same words; above 1 when the answer has more words and they are wrong.
+
+    ``None`` for an empty reference.
+    """
     require_package("jiwer", "the metric word_error_rate", "cpu")
     import jiwer
 
