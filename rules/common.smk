@@ -107,7 +107,8 @@ def get_targets():
         return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
     files = [*([f"demos/{RUN}/files.html"] if demo else []), f"outputs/{RUN}/report.html"]
     records = [f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
-    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *records]
+    gate = f"outputs/{RUN}/gguf/parity_passed.txt"
+    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *records, gate]
 
 
 def get_deploy_targets():

@@ -188,6 +188,21 @@ rule check_parity:
         " --ladder {input.ladder} --predictions {input.predictions} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
+# A failed gate is the run's exit code, whatever the kind of model. Snakemake deletes the outputs of a failed job, so another
+# rule than check_parity fails; a low priority lets pages that show the failure be built first.
+rule require_parity:
+    input:
+        parity="outputs/{run}/gguf/parity.json",
+        code=get_code("require_parity.py"),
+    output:
+        "outputs/{run}/gguf/parity_passed.txt",
+    log:
+        "logs/{run}/require_parity.log",
+    priority: -10
+    shell:
+        "{PYTHON} scripts/require_parity.py --parity {input.parity} --out {output} --log {log}"
+
+
 rule write_modelfile:
     input:
         parity="outputs/{run}/gguf/parity.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -331,6 +332,37 @@ def test_a_4_bit_base_is_merged_onto_16_bit_weights(finished: Path, tmp_path: Pa
     )
     with pytest.raises(GaslampError, match="gptq"):
         read_state(base, torch.float32)
+
+
+# ------------------------------------------------------------------------------------------------------------ the gate
+
+
+@pytest.mark.parametrize("formats", [["gguf"], ["gguf", "ollama"]])
+def test_a_failed_parity_gate_is_the_exit_code_of_the_run(finished: Path, tmp_path: Path, formats: list[str]) -> None:
+    """Also of a run without a Modelfile; the verdict survives, and the override passes."""
+    project = tiny.copy_project(finished, tmp_path / "copy")
+    tiny.set_config(project, **{"export.formats": formats})
+    gguf = project / "outputs" / "main" / "gguf"
+    parity = gguf / "parity.json"
+    facts, times = read_json(parity), parity.stat()
+    write_json(parity, {**facts, "passed": False, "summary": "1 of 9 checks failed"})
+    os.utime(parity, ns=(times.st_atime_ns, times.st_mtime_ns))
+    (gguf / "parity_passed.txt").unlink()
+    done = tiny.snakemake(project, "outputs/main/gguf/parity_passed.txt")
+    assert done.returncode != 0 and "the parity check failed" in done.stdout + done.stderr
+    assert read_json(parity)["summary"] == "1 of 9 checks failed" and not (gguf / "parity_passed.txt").exists()
+    write_json(parity, {**facts, "passed": False, "override": "export.parity: warn"})
+    os.utime(parity, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert tiny.snakemake(project, "outputs/main/gguf/parity_passed.txt").returncode == 0
+    assert "override: export.parity: warn" in (gguf / "parity_passed.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("method", ["sft", "reward", "embedding"])
+def test_the_gate_belongs_to_the_run_of_every_kind_of_model(finished: Path, tmp_path: Path, method: str) -> None:
+    project = tiny.copy_project(finished, tmp_path / "copy")
+    tiny.set_config(project, method=method, **{"run": "other", "export.formats": ["gguf"]})
+    jobs = tiny.get_jobs(project)
+    assert jobs["check_parity"] == jobs["require_parity"] == 1 and "write_modelfile" not in jobs
 
 
 # --------------------------------------------------------------------------------------------------------------- disk

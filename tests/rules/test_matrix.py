@@ -21,7 +21,15 @@ END = {
     "build_demo_files": 1,
     "write_progress": 1,
 }  # they report everything, so they follow everything
-SHIP = {"build_ladder": 1, "check_parity": 1, "write_modelfile": 1, "reflect": 1, "build_report": 1, **END}
+SHIP = {
+    "build_ladder": 1,
+    "check_parity": 1,
+    "require_parity": 1,
+    "write_modelfile": 1,
+    "reflect": 1,
+    "build_report": 1,
+    **END,
+}
 EXPORT = {"merge_adapters": 1, "convert_gguf": 1, "quantize_gguf": 2, "evaluate_gguf": 3, "measure_gguf": 1, **SHIP}
 TRAIN = {"train_model_cpu": 1, "evaluate_model": 1, "compare_models": 1, "build_demo": 1, **EXPORT}
 DATA = {**TRAIN, "prepare_data": 1, "build_data_page": 1, "evaluate_model": 2}
@@ -222,7 +230,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     (
         "parity code",
         append("scripts/gaslamp/export/parity/gate.py", "# x\n"),
-        {"check_parity": 1, "write_modelfile": 1, "build_report": 1, **END},
+        {"check_parity": 1, "require_parity": 1, "write_modelfile": 1, "build_report": 1, **END},
     ),
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
     ("training code", append("scripts/gaslamp/train/trl/engine.py", "# x\n"), TRAIN),

@@ -43,6 +43,7 @@ ROLES = {
     "outputs/{run}/eval/gguf-{level}.predictions.jsonl": "Answers of a level to the test rows",
     "outputs/{run}/gguf/ladder.json": "Score and size of each level, and the recommendation",
     "outputs/{run}/gguf/parity.json": "The gate before shipping: same prompt, same stop, same answers",
+    "outputs/{run}/gguf/parity_passed.txt": "The gate was passed, or overridden: without it the run fails",
     "outputs/{run}/gguf/Modelfile": "The model for Ollama",
     "outputs/{run}/gguf/bench.json": "Speed, memory, perplexity and KL divergence of each level",
     "outputs/{run}/gguf/ladder.svg": "Size against score",
