@@ -22,7 +22,8 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
         revision: ``model.revision``.
 
     Returns:
-        Its shape; guessed from the hub id ("...-7B...") when the model is not cached; ``None`` when the id names no size.
+        Its shape; guessed from the hub id ("...-7B...") when the model is not cached; ``None`` when the id names no
+        size.
     """
     if source.startswith("embedded:"):
         return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
@@ -38,7 +39,7 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
 
 
 def find_model_folder(source: str, revision: str | None = None) -> Path | None:
-    """The checkpoint folder of a base model on this machine; ``None`` when it must be downloaded, or is an embedded one."""
+    """The checkpoint folder of a base model on this machine; ``None`` for an embedded one, or before its download."""
     if source.startswith("embedded:"):
         return None
     return Path(source).expanduser() if is_local(source) else _find_cached(source, revision)

@@ -1,7 +1,7 @@
 """The gate before anything is downloaded or trained: backend, machine, tools, disk and memory, all problems at once.
 
-Rooms to the right bring their own part as checks (``data/preflight.py``, ``train/preflight.py``, ``export/preflight.py``),
-which scripts/check_preflight.py hands in.
+Rooms to the right bring their own part as checks (``data/preflight.py``, ``train/preflight.py``,
+``export/preflight.py``), which scripts/check_preflight.py hands in.
 """
 
 from __future__ import annotations

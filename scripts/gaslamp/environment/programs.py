@@ -30,7 +30,7 @@ def run_text(*command: str) -> str:
 
 
 def run_verbose(*command: str) -> str:
-    """Output and error output of a short command, whatever its exit code; empty when it cannot run or takes over 60 s."""
+    """Output and errors of a short command, whatever its exit code; empty when it cannot run or takes over 60 s."""
     try:
         done = subprocess.run(
             command,

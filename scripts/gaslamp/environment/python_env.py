@@ -1,6 +1,7 @@
 """What this Python can do: the facts behind outputs/env/env.json.
 
-Standard library only and no syntax newer than Python 3.8: it runs with whatever interpreter a profile names for training.
+Standard library only and no syntax newer than Python 3.8: it runs with whatever interpreter a profile names for
+training.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def detect_env(backend: types.ModuleType, name: str) -> PythonEnv:
     """The facts of the Python that runs this.
 
     Args:
-        backend: plug-in whose REQUIRES are imported, unless it cannot be used on this machine at all (installing packages
-            would not help then): ``machine_issues`` says so, and the preflight reports it.
+        backend: plug-in whose REQUIRES are imported, unless it cannot be used on this machine at all (installing
+            packages would not help then): ``machine_issues`` says so, and the preflight reports it.
         name: of the backend.
     """
     started = time.monotonic()
@@ -158,15 +159,14 @@ def detect_env(backend: types.ModuleType, name: str) -> PythonEnv:
         issues.insert(0, {"problem": f"not installed: {', '.join(missing)}", "fix": install})
     if isolation == "shared":
         warnings.append(
-            f"{sys.prefix} is a shared environment ({env_type}): packages that other programs install there change this "
-            "project"
+            f"{sys.prefix} is a shared environment ({env_type}): packages that others install there change this project"
         )
     cache = get_hf_cache()
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         warnings.append(
-            f"the Hugging Face cache {cache} cannot be created ({error.strerror}): set HF_HOME to a folder you can write to"
+            f"the Hugging Face cache {cache} cannot be created ({error.strerror}): set HF_HOME to a writable folder"
         )
     torch: Any = modules.get("torch")
     versions = {}

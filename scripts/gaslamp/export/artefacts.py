@@ -28,7 +28,7 @@ class RunFiles:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make ``target`` a hard link to ``source`` where the disk supports it (no second copy of a large file), else a copy."""
+    """Make ``target`` a hard link to ``source`` where the disk supports it (no second large file), else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

@@ -25,7 +25,7 @@ from gaslamp.export.llamacpp.client import Answer
 from gaslamp.export.llamacpp.server import BATCH_PARALLEL, LlamaServer
 
 IMAGE_TOKENS = 3072
-"""Room for one image: no model of today makes more tokens of one that its own processor has resized (Idefics3: 2,900)."""
+"""Tokens for one image: no model of today makes more of one that its own processor resized (Idefics3: 2,900)."""
 
 
 def evaluate_gguf(
@@ -43,8 +43,8 @@ def evaluate_gguf(
     A file of an encoder or a reward model returns vectors instead (``gaslamp.export.evaluate_vectors``).
 
     Args:
-        settings: slice with method, train (options, max_length), eval (max_new_tokens, sampling; with ``ladder_answers``
-            also retention, retention_file) and export.ladder_rows.
+        settings: slice with method, train (options, max_length), eval (max_new_tokens, sampling; with
+            ``ladder_answers`` also retention, retention_file) and export.ladder_rows.
         gguf: the file.
         toolchain: toolchain.json.
         test: data/test.jsonl.

@@ -2,8 +2,8 @@
 
 A reward model is a language model without its last layer, and a head: one weight for each number of the last token's
 vector. llama.cpp computes such a head for no architecture that is trained here (its ``rank`` pooling ends Qwen3 in a
-softmax, and does not exist for Llama, Gemma ...). So the GGUF file holds the model, the companion file ``head.json`` the
-head, and the score is their product.
+softmax, and does not exist for Llama, Gemma ...). So the GGUF file holds the model, the companion file ``head.json``
+the head, and the score is their product.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which quantized file to ship: the smallest whose score stays within the tolerance of 16 bit, never just the smallest."""
+"""Which quantized file to ship: the smallest whose score stays within the tolerance of 16 bit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def build_ladder(
     """Score every level on the test set and recommend one.
 
     Args:
-        settings: slice with export.tolerance, export.imatrix, export.ladder_rows, eval, method, data.slice and train.rewards.
+        settings: slice with export.tolerance, export.imatrix, export.ladder_rows, eval, method, data.slice and
+            train.rewards.
         gguf: one file for each level, f16 among them.
         predictions: of each level, in the same order.
         bench: bench.json, for what each level costs and how far it is from f16.

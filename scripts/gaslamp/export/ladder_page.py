@@ -36,7 +36,8 @@ def render_svg(ladder: Ladder) -> str:
         return round(HEIGHT - BOTTOM - (value - low) / max(high - low, 1e-9) * (HEIGHT - TOP - BOTTOM), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Size against score of each level"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
+        ' aria-label="Size against score of each level"'
         ' font-family="system-ui, sans-serif" font-size="12">',
         f"<title>Size against score of each level; recommended: {escape(ladder.recommended)}</title>",
         _text(LEFT, 20, f"{ladder.title or ladder.metric}, with interval", INK, "start"),
@@ -58,7 +59,8 @@ def render_svg(ladder: Ladder) -> str:
         at, mid = x(level.size_bytes), y(level.score.value)
         colour = CHOSEN if level.level == ladder.recommended else GOOD if level.within_tolerance else BAD
         parts.append(
-            f'<path d="M{at} {y(level.score.low)}V{y(level.score.high)}" stroke="{colour}" stroke-width="2" stroke-opacity=".6"/>'
+            f'<path d="M{at} {y(level.score.low)}V{y(level.score.high)}" stroke="{colour}" stroke-width="2"'
+            ' stroke-opacity=".6"/>'
         )
         parts.append(
             f'<circle cx="{at}" cy="{mid}" r="{6 if level.level == ladder.recommended else 4}" fill="{colour}"/>'
@@ -133,7 +135,8 @@ def render_fragment(ladder: Ladder) -> str:
         rows.append(f"<tr{mark}>{cells}</tr>")
     return (
         '<section class="ladder">\n<h2>Levels</h2>\n'
-        f"<p>Recommended: <strong>{escape(ladder.recommended)}</strong>, {escape(ladder.reason)}.</p>\n{render_svg(ladder)}"
+        f"<p>Recommended: <strong>{escape(ladder.recommended)}</strong>, {escape(ladder.reason)}.</p>\n"
+        f"{render_svg(ladder)}"
         f'<div style="overflow-x:auto"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
         + "\n".join(rows)
         + "\n</tbody>\n</table></div>\n</section>\n"

@@ -54,8 +54,8 @@ def find_toolchain() -> tuple[bool, GaslampError | None]:
 def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     """Bytes of the merged model and of the files made from it, by part.
 
-    Exports such as adapter and hub are hard links to files that are counted already. A vision tower is counted as a part
-    of the model, in 16 bit or less. A test compares the sum with a finished project.
+    Exports such as adapter and hub are hard links to files that are counted already. A vision tower is counted as a
+    part of the model, in 16 bit or less. A test compares the sum with a finished project.
     """
     parts: dict[str, float] = {}
     parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit

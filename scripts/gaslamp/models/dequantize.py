@@ -1,7 +1,7 @@
 """Dequantize 4-bit weights of bitsandbytes (nf4, fp4) to 16 or 32 bit with torch alone, without a GPU.
 
-An adapter that was trained on a 4-bit base was trained on exactly these values, so it is merged onto them, and never onto
-weights that are then rounded to 4 bits once more.
+An adapter that was trained on a 4-bit base was trained on exactly these values, so it is merged onto them, and never
+onto weights that are then rounded to 4 bits once more.
 """
 
 from __future__ import annotations

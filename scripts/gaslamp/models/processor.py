@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def load_processor(folder: str | Path) -> ProcessorMixin:
     """The processor of a model folder, with Pillow as the image backend.
 
-    transformers 5.17 hides an image processor when its source contains the word TorchvisionBackend, even in a comment. That
-    hides the Pillow ones of Idefics2, Idefics3 (SmolVLM) and SmolVLM 2, which need no torchvision: they are put back here.
+    transformers 5.17 hides an image processor when its source contains the word TorchvisionBackend, even in a
+    comment. That hides the Pillow ones of Idefics2, Idefics3 (SmolVLM) and SmolVLM 2, which need no torchvision: they
+    are put back here.
 
     Raises:
         ValueError, ImportError: by transformers, for a processor that needs torchvision (one that reads videos too).

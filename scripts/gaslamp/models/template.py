@@ -1,7 +1,7 @@
 """How a conversation becomes tokens, and which of them carry loss.
 
-Training, evaluation, export and chat all use this one place. It is recorded in data/template.json; the parity gate proves
-that every artefact agrees with it.
+Training, evaluation, export and chat all use this one place. It is recorded in data/template.json; the parity gate
+proves that every artefact agrees with it.
 """
 
 from __future__ import annotations
@@ -79,12 +79,13 @@ class Renderer:
     def split(self, messages: list[Message], tools: Tools = None) -> list[tuple[str, bool]]:
         """The text of a conversation in pieces, each with whether it carries loss.
 
-        Every assistant turn is trained, with the token that ends it; a turn with ``train`` (see gaslamp.data.rows) as that
-        says. Prompt and answer are separate pieces, as they are when the model generates: no token spans the border.
+        Every assistant turn is trained, with the token that ends it; a turn with ``train`` (see gaslamp.data.rows) as
+        that says. Prompt and answer are separate pieces, as they are when the model generates: no token spans the
+        border.
 
         Raises:
-            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn that
-                is marked in part.
+            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn
+                that is marked in part.
         """
         pieces: list[tuple[str, bool]] = []
         done, start = "", 0  # the text so far, and the first turn that is in no piece yet
@@ -114,7 +115,7 @@ class Renderer:
     def _split_prompt(
         self, prompt: str, done: int, messages: list[Message], start: int, tools: Tools
     ) -> list[tuple[str, bool]]:
-        """The rendered ``messages`` from the character ``done`` on: only the turns from ``start`` on that say so carry loss."""
+        """The rendered ``messages`` from character ``done`` on; only turns from ``start`` on that say so carry loss."""
         pieces: list[tuple[str, bool]] = []
         mark = "gaslamp-turn"
         for number, turn in enumerate(messages[start:], start + 1):
@@ -158,7 +159,7 @@ class Renderer:
 
 
 def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> list[tuple[str, bool]]:
-    """A rendered text in pieces, as ``train`` of its turn divides it; its end token carries loss when some of the text does.
+    """A rendered text in pieces, as ``train`` of its turn divides it; the end token carries loss when a piece does.
 
     Args:
         text: holds ``turn[key]``.
@@ -197,7 +198,7 @@ def _join_pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
 
 def _get_changed(number: int) -> GaslampError:
     return GaslampError(
-        f"turn {number} is marked to be trained in part, or is no answer and marked, and the chat template changes its text",
+        f"turn {number} is marked to be trained (in part, or as no answer), and the chat template changes its text",
         "remove spaces and line ends at the start and end of this turn",
         "remove its marks (train, weight, train_detail)",
     )

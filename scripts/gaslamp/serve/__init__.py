@@ -1,1 +1,1 @@
-"""The served model: started and stopped by `make deploy` and `make stop`, with a chat page and a chat in the terminal."""
+"""The served model: started and stopped by `make deploy` and `make stop`, with a chat page and a terminal chat."""

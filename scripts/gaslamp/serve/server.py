@@ -65,8 +65,8 @@ def start(
         context: tokens of a conversation.
         alias: name of the model in the API.
         open_page: open the chat page in the browser when a person is at the terminal.
-        compare: load the adapter too, so that the page shows base and tuned side by side. Without it the server keeps its
-            prompt cache for every client.
+        compare: load the adapter too, so that the page shows base and tuned side by side. Without it the server keeps
+            its prompt cache for every client.
         domain: of the audience; decides the page's accent colour.
 
     Raises:

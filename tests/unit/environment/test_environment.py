@@ -15,7 +15,10 @@ from gaslamp.core import registry
 from gaslamp.environment import hardware, python_env, system
 
 ROOT = Path(__file__).resolve().parents[3]
-SMI_ROWS = "NVIDIA A100-SXM4-40GB, 40960, 40500, 550.54.15\nNVIDIA GB10, [N/A], [N/A], 580.95\nTesla T4, 15360, 15000, 550.54.15\n"
+SMI_ROWS = (
+    "NVIDIA A100-SXM4-40GB, 40960, 40500, 550.54.15\nNVIDIA GB10, [N/A], [N/A], 580.95\n"
+    "Tesla T4, 15360, 15000, 550.54.15\n"
+)
 SMI_TABLE = "| NVIDIA-SMI 550.54.15    Driver Version: 550.54.15    CUDA Version: 12.4     |"
 
 
@@ -64,7 +67,10 @@ def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_memory_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    pages = "Mach Virtual Memory Statistics: (page size of 16384 bytes)\nPages free: 100000.\nPages active: 5.\nPages inactive: 200000.\n"
+    pages = (
+        "Mach Virtual Memory Statistics: (page size of 16384 bytes)\nPages free: 100000.\n"
+        "Pages active: 5.\nPages inactive: 200000.\n"
+    )
     fake_tools(monkeypatch, {"sysctl -n hw.memsize": "17179869184", "vm_stat": pages})
     assert hardware.get_memory() == {"total": 17.2, "available": 4.9}
 
@@ -231,7 +237,10 @@ def test_scripts_print_json_without_out() -> None:
 def test_not_ready_writes_nothing(tmp_path: Path) -> None:
     """An interpreter without any package: the scripts still start, and say what to install."""
     bare = [sys.executable, "-I", "-S", str(ROOT / "scripts" / "detect_env.py"), "--out", str(tmp_path / "env.json")]
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); sys.argv = {bare[3:]!r}; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = (
+        f"import runpy, sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); sys.argv = {bare[3:]!r}; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     done = subprocess.run([*bare[:3], "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "not installed: torch, transformers" in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == []

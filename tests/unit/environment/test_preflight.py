@@ -1,4 +1,4 @@
-"""The gate: every blocking problem at once with its fix, nothing written; and what it promises about disk and memory."""
+"""The gate: every blocking problem at once with its fix, nothing written; its figures for disk and memory."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_default_fits() -> None:
 
 
 def test_sizes_are_near_those_measured() -> None:
-    """facts of the embedded model: 2.8 GB while training rows of up to 160 tokens; merged 269 MB, f16 271 MB, q8_0 145 MB."""
+    """Embedded model: 2.8 GB while training rows of up to 160 tokens; merged 269 MB, f16 271 MB, q8_0 145 MB."""
     facts = check({"train": {"max_length": 160, "batch_size": 4}})
     assert 2.3 < facts.memory_needed_gb - memory_need.TOOLCHAIN_GB < 3.2
     measured = {"merged": 0.27, "gguf f16": 0.27, "gguf q8_0": 0.145}
@@ -380,7 +380,7 @@ def test_what_mlx_does_not_train_correctly_is_refused_with_the_alternative(metho
     assert why in text and "snakemake --profile mps" in text and "kto" in text
 
 
-def test_mlx_trains_one_kind_of_model_that_sees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_mlx_trains_one_kind_of_vision_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Known before the training when the model is here; for others the training reports it."""
     from gaslamp.train.mlx.vision import find_problem
 

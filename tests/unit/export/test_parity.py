@@ -1,6 +1,7 @@
 """The parity gate: each classic way to ship another model than the evaluated one fails the check that is named for it.
 
-All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them, in place where it can.
+All artefacts come from the tiny project that ran for real; each case breaks a copy of one of them, in place where it
+can.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def test_another_end_token(run: Run, tmp_path: Path) -> None:
 
 
 def test_another_bos_token(run: Run, tmp_path: Path) -> None:
-    """A file that puts a BOS token of its own before the prompt (the same one twice is what llama.cpp prevents by itself)."""
+    """A file that adds another BOS token before the prompt (llama.cpp itself prevents the same one twice)."""
     shutil.copytree(run.folder / "merged", tmp_path / "merged")
     settings = tmp_path / "merged" / "tokenizer_config.json"
     write_json(settings, {**read_json(settings), "add_bos_token": True})
@@ -219,7 +220,7 @@ def test_merged_folder_with_another_end(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_server_with_other_answers(run: Run) -> None:
-    """Another answer, another end and a longer prompt each have their check; a quantized level may word an answer differently."""
+    """Another answer, another end and a longer prompt each fail one check; a quantized level may differ in words."""
     prompts = [prompt for prompt in run.prompts if prompt.name in run.references]
 
     def answer(prompt: Prompt) -> Any:
@@ -294,7 +295,7 @@ def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_vision_model(tmp_path: Path) -> None:
-    """Images through transformers and through llama.cpp: as many tokens, the same answers; another vision tower fails."""
+    """Images through transformers and llama.cpp: as many tokens, the same answers; other images fail."""
     from gaslamp.evaluate.loading import load_folder
     from gaslamp.models.fetch import fetch_model
     from gaslamp.models.template import build_template

@@ -89,7 +89,7 @@ def check(
     files, tools = [place / f"model-{level}.gguf" for level in levels], read_json(place / "toolchain.json")
     head = place / gguf.HEAD if method == "reward" else None
     whole = place / "scorer" if method == "reward" else Path(facts.path)
-    checks, asked = parity_vectors.check_vectors(
+    checks, count = parity_vectors.check_vectors(
         get_settings(method),
         facts,
         renderer,
@@ -102,7 +102,7 @@ def check(
         place / "server.log",
         Progress("artefact", 4),
     )
-    assert asked == (12 if method == "reward" else 16)
+    assert count == (12 if method == "reward" else 16)
     return {(found.artefact, found.name): found for found in checks}
 
 

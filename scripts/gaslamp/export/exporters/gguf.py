@@ -1,7 +1,7 @@
 """GGUF for llama.cpp, Ollama, LM Studio: 16 bit first, then any level that llama-quantize knows.
 
-Two kinds of models need a companion file: ``mmproj-f16.gguf``, the vision tower of a vision model, and ``head.json``, the
-head of a reward model.
+Two kinds of models need a companion file: ``mmproj-f16.gguf``, the vision tower of a vision model, and ``head.json``,
+the head of a reward model.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADS = ("score.weight",)
 
 
 def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "f16") -> None:
-    """Convert the merged folder to ``out`` with unquantized weights (f16, bf16 or f32); of a vision model, its language model."""
+    """Convert the merged folder (of a vision model its language model) to ``out``, unquantized: f16, bf16 or f32."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".causal-") as name:
         convert.convert_to_gguf(read_json(toolchain), write_causal_lm(merged, Path(name)), out, outtype, log)
@@ -42,7 +42,7 @@ def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "
 
 
 def export_mmproj(merged: Path, toolchain: Path, out: Path, log: Path) -> None:
-    """Convert the vision tower of a merged model. It stays in 16 bit: it is small, and no later layer recovers what it loses."""
+    """Convert the vision tower of a merged model, in 16 bit: it is small, and no later layer recovers what it loses."""
     convert.convert_to_gguf(read_json(toolchain), merged, out, "f16", log, mmproj=True)
     verify(out)
 
@@ -67,7 +67,7 @@ def export_head(merged: Path, out: Path) -> None:
         raise GaslampError(
             f"the head of {merged} is no single row of weights ({', '.join(sorted(tensors)) or 'none was found'}), "
             "so head.json cannot hold it",
-            "take a base model of another family, or take gguf out of export.formats: the run then ends with the merged model",
+            "take a base model of another family, or take gguf out of export.formats, to end with the merged model",
         )
     write_json(out, {"schema_version": 1, "pooling": "last", "weight": weight[0].float().tolist()})
     say(f"{out.name}: {weight.shape[1]} weights, applied to the vector of the last token")

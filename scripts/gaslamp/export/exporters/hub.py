@@ -1,4 +1,4 @@
-"""The model hub: a folder with the files and a model card written from the facts. `make push` uploads exactly that folder."""
+"""The model hub: a folder with files and a model card written from the facts, which `make push` uploads."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
             *(["lora"] if train.trainable_parameters < train.total_parameters else []),
         ],
     }
+    version = (train.provenance.versions if train.provenance else {}).get("gaslamp", "")
     lines = [
         "---",
         yaml.safe_dump({key: value for key, value in head.items() if value}, sort_keys=False).rstrip(),
@@ -102,10 +103,14 @@ def render_card(run: RunFiles, settings: Slice) -> str:
     lines += [
         "## What it is",
         "",
-        f"- Base model: {base}{f', revision {quote(model.revision)}' if model.revision else ''}; weights sha256 {escape(model.sha256)}",
-        f"- Licence of the base model: {quote(model.license) if model.license else 'not recorded: look it up before you share this'}",
-        f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} parameters trained in {train.steps} steps",
-        f"- Answers end with {code(template.eos_token, cell=False)}; prompts are rendered with the chat template in the tokenizer"
+        f"- Base model: {base}{f', revision {quote(model.revision)}' if model.revision else ''}"
+        f"; weights sha256 {escape(model.sha256)}",
+        "- Licence of the base model: "
+        f"{quote(model.license) if model.license else 'not recorded: look it up before you share this'}",
+        f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} "
+        f"parameters trained in {train.steps} steps",
+        f"- Answers end with {code(template.eos_token, cell=False)}; "
+        "prompts are rendered with the chat template in the tokenizer"
         f" (sha256 {escape(template.sha256)})",
         *(
             [f"- It was trained with this system prompt, send it too: {code(card.system, cell=False)}"]
@@ -129,13 +134,15 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         "| Measure | Base | This model |",
         "|---|---|---|",
         *(
-            f"| {quote(metric.title)} | {show_score(metric.base, metric.unit)} | {show_score(metric.tuned, metric.unit)} |"
+            f"| {quote(metric.title)} | {show_score(metric.base, metric.unit)} "
+            f"| {show_score(metric.tuned, metric.unit)} |"
             for metric in compare.metrics
         ),
     ]
     if {"base", "tuned"} <= set(compare.retention):
         lines.append(
-            f"| General questions (retention) | {show_score(compare.retention['base'], 'share')} | {show_score(compare.retention['tuned'], 'share')} |"
+            f"| General questions (retention) | {show_score(compare.retention['base'], 'share')} "
+            f"| {show_score(compare.retention['tuned'], 'share')} |"
         )
     lines += [
         "",
@@ -160,9 +167,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
             "yaml",
         ),
         "",
-        f"Made with gaslamp {escape((train.provenance.versions if train.provenance else {}).get('gaslamp', ''))}.".replace(
-            " .", "."
-        ),
+        f"Made with gaslamp {escape(version)}." if version else "Made with gaslamp.",
     ]
     text = "\n".join(lines) + "\n"
     if problems := find_placeholders(text):
@@ -242,7 +247,8 @@ def push(folder: Path, dry_run: bool) -> None:
         api.create_repo(target["repo"], private=target["private"], exist_ok=True)
         if api.repo_info(target["repo"]).private != target["private"]:
             raise GaslampError(
-                f"{target['repo']} exists already and is {'public' if target['private'] else 'private'}, the config says {visible.lower()}",
+                f"{target['repo']} exists already and is {'public' if target['private'] else 'private'}, "
+                f"the config says {visible.lower()}",
                 "change its visibility on the hub, choose another export.hub.repo, or set export.hub.private",
             )
         commit = api.upload_folder(

@@ -1,4 +1,4 @@
-"""The adapter alone as GGUF: llama.cpp adds it to (or subtracts it from) a model at run time, with a scale for each request."""
+"""The adapter alone as GGUF: llama.cpp adds it to, or subtracts it from, a model at run time, by a scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "adapter.gguf"
 
 
 def export(model: Path, adapters: Path, toolchain: Path, out: Path, log: Path) -> LoraFile:
-    """Convert ``adapters`` to ``out``/adapter.gguf and write ``out``/lora.json, which has the reason when llama.cpp cannot apply it.
+    """Write ``out``/adapter.gguf and ``out``/lora.json, which has the reason when llama.cpp cannot apply the adapter.
 
     Args:
         model: model.json of the base.
@@ -72,7 +72,7 @@ def find_obstacle(adapters: Path) -> str | None:
 
 
 def get_scale(adapters: Path) -> float:
-    """The scale at which llama.cpp adds exactly the trained change: it computes alpha / r, rank-stabilized LoRA alpha / sqrt(r)."""
+    """The scale of the trained change in llama.cpp: it computes alpha / r, rank-stabilized LoRA alpha / sqrt(r)."""
     config = read_json(adapters / "adapter_config.json")
     return float(config["r"] ** 0.5) if config.get("use_rslora") else 1.0
 

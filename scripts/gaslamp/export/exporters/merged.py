@@ -67,7 +67,7 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
 
 
 def get_saved_artefact(adapters: Path) -> str:
-    """The kind of model that training left in a folder: ``classifier``, or ``causal_lm`` (also for an encoder's adapter)."""
+    """The kind of model that training left: ``classifier``, or ``causal_lm`` (also for an encoder's adapter)."""
     if (adapters / "adapter_config.json").is_file():
         return (
             "classifier" if read_json(adapters / "adapter_config.json").get("task_type") == "SEQ_CLS" else "causal_lm"

@@ -18,7 +18,7 @@ REQUIRES: tuple[str, ...] = ("mlx_lm",)
 BITS = (16, 8, 4)
 SCRIPT = Path(__file__).parents[3] / "convert_mlx.py"
 AGREE = 0.05
-"""Largest difference of next-token probabilities of the 16-bit copy from the merged model; a quantized one only has to run."""
+"""Largest difference of next-token probabilities between the 16-bit copy and the merged model."""
 
 
 def find_python() -> str | None:

@@ -1,8 +1,8 @@
 """Ollama Modelfile: the recorded chat template in Ollama's template language, checked to render the same prompts.
 
 No table of model names: each family below is tried against the recorded template on a few conversations, and one that
-renders exactly the same text is taken. A template that no family reproduces is refused, because a different prompt format
-is how a good model turns bad after export.
+renders exactly the same text is taken. A template that no family reproduces is refused, because a different prompt
+format is how a good model turns bad after export.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _gemma(messages: Messages, system: str, preamble: str) -> str:
     text = ""
     for number, m in enumerate(messages):
         role = "model" if m["role"] == "assistant" else "user"
-        text += f"<start_of_turn>{role}\n{system + chr(10) * 2 if system and not number else ''}{m['content']}<end_of_turn>\n"
+        before = system + "\n\n" if system and not number else ""
+        text += f"<start_of_turn>{role}\n{before}{m['content']}<end_of_turn>\n"
     return text + "<start_of_turn>model\n"
 
 
@@ -85,7 +86,8 @@ FAMILIES = (
     Family(
         "ChatML",
         "{{ if .System }}<|im_start|>system\n@{{ .System }}<|im_end|>\n{{ end }}"
-        '{{ range .Messages }}{{ if ne .Role "system" }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}{{ end }}'
+        '{{ range .Messages }}{{ if ne .Role "system" }}'
+        "<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}{{ end }}"
         "<|im_start|>assistant\n",
         _chatml,
         ("<|im_start|>", "<|im_end|>"),
@@ -93,7 +95,8 @@ FAMILIES = (
     Family(
         "Llama 3",
         "{{ if .System }}" + _LLAMA_SYSTEM + "{{ end }}"
-        '{{ range .Messages }}{{ if ne .Role "system" }}<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content }}<|eot_id|>'
+        '{{ range .Messages }}{{ if ne .Role "system" }}'
+        "<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content }}<|eot_id|>"
         "{{ end }}{{ end }}<|start_header_id|>assistant<|end_header_id|>\n\n",
         _llama3,
         ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
@@ -102,7 +105,8 @@ FAMILIES = (
         "Gemma",
         '{{ $first := true }}{{ range .Messages }}{{ if eq .Role "user" }}<start_of_turn>user\n'
         "{{ if and $first $.System }}{{ $.System }}\n\n{{ end }}{{ $first = false }}{{ .Content }}<end_of_turn>\n"
-        '{{ else if eq .Role "assistant" }}<start_of_turn>model\n{{ .Content }}<end_of_turn>\n{{ end }}{{ end }}<start_of_turn>model\n',
+        '{{ else if eq .Role "assistant" }}<start_of_turn>model\n{{ .Content }}<end_of_turn>\n{{ end }}{{ end }}'
+        "<start_of_turn>model\n",
         _gemma,
         ("<end_of_turn>",),
     ),
@@ -149,7 +153,7 @@ def _user(text: str) -> dict[str, str]:
 
 
 def detect_family(template: Template) -> tuple[Family, str, bool]:
-    """The family that renders the same prompts, the template's own default system prompt, and whether it takes a system turn.
+    """The family with the same prompts, the template's default system prompt, and whether it takes a system turn.
 
     Raises GaslampError for a template that no family reproduces.
     """
@@ -178,7 +182,8 @@ def detect_family(template: Template) -> tuple[Family, str, bool]:
             ):
                 return *found, bool(with_system)
     raise GaslampError(
-        f"no known prompt format ({', '.join(family.name for family in FAMILIES)}) renders the same prompt as the recorded template; "
+        f"no known prompt format ({', '.join(family.name for family in FAMILIES)}) renders the same prompt "
+        "as the recorded template; "
         f"it renders {plain[0][:200]!r}",
         "serve the model with `make deploy` (llama.cpp reads the template from the GGUF file), or add a Family in "
         "scripts/gaslamp/export/exporters/ollama.py",
@@ -276,7 +281,7 @@ def export(
 
 
 def verify(modelfile: Path) -> list[str]:
-    """What is wrong with a Modelfile on disk, read back: no such GGUF file, a stop token that is no token of the model."""
+    """What is wrong with a Modelfile: a missing GGUF file, a stop token that is not in the vocabulary."""
     text = modelfile.read_text(encoding="utf-8")
     sources = [modelfile.parent / name for name in re.findall(r"^FROM (\S+)$", text, re.MULTILINE)]
     problems = [

@@ -1,4 +1,4 @@
-"""Listen to the difference: recordings of the test rows, and the speech of base and tuned model, as sound files and a page."""
+"""Recordings of the test rows, and the speech of base and tuned model, as sound files and a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Speech of base and tuned model</title>
 <style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .5rem; border-bottom: 1px solid #ccc }} audio {{ width: 14rem }}</style>
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .5rem; border-bottom: 1px solid #ccc }}
+audio {{ width: 14rem }}</style>
 <h1>Speech of base and tuned model</h1>
 <p>{rows} test rows that training never saw. "No speech": the model generated no complete frame of audio tokens.</p>
 <table><tr><th>text<th>recording<th>base<th>tuned</tr>

@@ -27,7 +27,7 @@ def make_key_file(path: Path) -> str:
 def start_background(
     toolchain: Toolchain, model: Path, *, state_file: Path, log: Path, port: int, **options: Any
 ) -> ServerState:
-    """Start a server that outlives this process. A server that an earlier call recorded in ``state_file`` is stopped first.
+    """Start a server that outlives this process; one that ``state_file`` records is stopped first.
 
     Args:
         toolchain: contents of toolchain.json.

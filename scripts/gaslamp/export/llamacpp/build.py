@@ -1,4 +1,4 @@
-"""Compile llama.cpp's programs for this machine, with progress lines, and with the compiler's own words when it fails."""
+"""Compile llama.cpp's programs for this machine, with progress lines and the compiler's own errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def get_flags() -> list[str]:
 
 
 def get_build_key(flags: list[str]) -> str:
-    """Hash of everything that makes two builds differ: source, flags, wrapper, system and (native code) the processor."""
+    """Hash of everything that makes two builds differ: source, flags, wrapper, system and processor."""
     parts = [
         SDIST_SHA256,
         *flags,

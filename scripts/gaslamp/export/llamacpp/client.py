@@ -136,7 +136,7 @@ class LlamaClient:
         stop: list[str] | None = None,
         top_p: float = 1.0,
     ) -> Answer:
-        """Continue a rendered prompt (text or token ids), without a chat template; the arguments are those of ``chat``."""
+        """Continue a rendered prompt (text or token ids); the other arguments are those of ``chat``."""
         body: dict[str, Any] = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         body |= {"cache_prompt": not self.has_lora} | ({"stop": stop} if stop else {})

@@ -119,7 +119,7 @@ def quantize(
 def build_imatrix(
     toolchain: Toolchain, gguf: Path, text: Path, out: Path, log: Path, context: int, chunks: int
 ) -> None:
-    """Write the importance matrix of ``gguf`` on ``text``: ``chunks`` pieces of ``context`` tokens, special tokens read as such.
+    """Write the importance matrix of ``gguf`` on ``text``: ``chunks`` chunks of ``context`` tokens each.
 
     Raises GaslampError with llama-imatrix' own lines when it fails; ``out`` is complete or absent.
     """

@@ -1,7 +1,7 @@
-"""Copy standard input to a log file that never grows without end: at the limit FILE becomes FILE.1 and a new FILE begins.
+"""Copy standard input to a log file of limited size: at the limit FILE becomes FILE.1 and a new FILE begins.
 
-A program of its own, standard library only: it reads what a server in the background prints, so that the server never waits
-for a full pipe and its log never fills the disk. It ends when the server ends.
+A program of its own, standard library only: it reads what a server in the background prints, so that the server never
+waits for a full pipe and its log never fills the disk. It ends when the server ends.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
 
 CHUNKS = 8
 CONTEXTS = (256, 128, 64)
-"""Lengths of a chunk of text in tokens; the longest that the text is long enough for is taken. llama-perplexity scores the
+"""Tokens of a chunk of text, the longest that the text has enough of. llama-perplexity scores the
 second half of each chunk."""
 SERVED_CONTEXT = 4096
 
@@ -112,7 +112,7 @@ def _get_row_words(row: Row) -> list[str]:
 
 
 def choose_chunks(tokens: int) -> tuple[int, int]:
-    """``(tokens of a chunk, chunks)`` for a text of ``tokens``; ``(0, 0)`` when it is too short for a meaningful figure."""
+    """``(tokens of a chunk, chunks)`` for a text of ``tokens``; ``(0, 0)`` when it is too short."""
     for context in CONTEXTS:
         if tokens >= 4 * context:
             return context, min(CHUNKS, tokens // context)
@@ -141,7 +141,8 @@ def measure_loss(
         log: receives llama.cpp's output.
 
     Returns:
-        perplexity, perplexity_error, kl_divergence, kl_error (nats), same_top (share of positions with the same best token).
+        perplexity, perplexity_error, kl_divergence, kl_error (nats), same_top (share of positions with the same best
+        token).
 
     Raises:
         GaslampError: llama-perplexity failed, with its own lines.

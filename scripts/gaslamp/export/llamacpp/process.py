@@ -6,7 +6,7 @@ import psutil
 
 
 def find_process(pid: int, created: float) -> psutil.Process | None:
-    """The running process ``pid`` that was started at ``created`` (seconds since 1970); None when it ended or the number was reused."""
+    """The process ``pid`` that was started at ``created`` (Unix time); None when it ended or the number was reused."""
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
@@ -16,7 +16,7 @@ def find_process(pid: int, created: float) -> psutil.Process | None:
 
 
 def stop_process(pid: int, created: float) -> bool:
-    """End process ``pid`` if it was started at ``created``: terminate, after 10 s kill. Returns whether it was running."""
+    """End process ``pid`` if it was started at ``created`` (after 10 s by kill); returns whether it was running."""
     process = find_process(pid, created)
     if process is None:
         return False

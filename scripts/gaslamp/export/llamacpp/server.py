@@ -52,9 +52,9 @@ class ServerState(TypedDict):
 class ServerOptions:
     """How a model is served.
 
-    With an adapter each request may name its own scale, and llama-server's prompt cache does not record with which scale a
-    prompt was read: it is keyed by tokens alone, and a request that names no scale reuses what another scale left in its
-    slot. So both caches are off by default then; a request that names scale and ``cache_prompt`` is safe.
+    With an adapter each request may name its own scale, and llama-server's prompt cache does not record with which
+    scale a prompt was read: it is keyed by tokens alone, and a request that names no scale reuses what another scale
+    left in its slot. So both caches are off by default then; a request that names scale and ``cache_prompt`` is safe.
     """
 
     alias: str = "model"  # model name in the API

@@ -1,9 +1,9 @@
 """The parity gate: is the model that ships the model that was evaluated?
 
 One set of prompts goes through every artefact, from the adapter in memory to the served file. Compared are the text and
-the token ids of the rendered prompt, the number of BOS tokens, the end token, the base of the rotary positions, the greedy
-answers, and the reason why they end. Prompts of a vision model have the images of the test rows. Models that return
-vectors or scores are compared by ``gaslamp.export.parity.vectors``.
+the token ids of the rendered prompt, the number of BOS tokens, the end token, the base of the rotary positions, the
+greedy answers, and the reason why they end. Prompts of a vision model have the images of the test rows. Models that
+return vectors or scores are compared by ``gaslamp.export.parity.vectors``.
 """
 
 from __future__ import annotations

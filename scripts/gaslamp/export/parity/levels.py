@@ -16,10 +16,10 @@ from gaslamp.export.parity.checks import make_check
 def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float) -> list[ParityCheck]:
     """One check for each level.
 
-    16 bit must give the evaluated answer on all but ``tolerance`` of the rows. It fails only when more answers differ than
-    chance makes of that share (lower end of the 95 % interval), because 1 of 12 rows says little: two engines round
-    differently, and a close decision may fall the other way. A quantized level may word an answer differently; its score
-    must stay within the tolerance, or it must not be the one that ships.
+    16 bit must give the evaluated answer on all but ``tolerance`` of the rows. It fails only when more answers differ
+    than chance makes of that share (lower end of the 95 % interval), because 1 of 12 rows says little: two engines
+    round differently, and a close decision may fall the other way. A quantized level may word an answer differently;
+    its score must stay within the tolerance, or it must not be the one that ships.
 
     Args:
         ladder: with the score of each level.

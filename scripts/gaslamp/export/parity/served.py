@@ -20,12 +20,12 @@ from gaslamp.export.parity.prompts import SPECIAL, Prompt
 from gaslamp.models.template import Renderer
 
 GGUF_TIE = 0.1
-"""Gap (nats) of the adapter's log-probabilities at the first token that differs in the f16 file, which is another engine."""
+"""Largest gap (nats) of the adapter's log-probabilities at the first token that differs in the served f16 file."""
 SLOTS = 4
 
 
 def check_metadata(file: Path, template: Template, base: Path) -> list[ParityCheck]:
-    """The metadata of a GGUF file against the template and the config of the base model, so that a wrong merge shows too.
+    """The metadata of a GGUF file against the template and the base model's config, so that a wrong merge shows too.
 
     Args:
         file: the GGUF file.
@@ -258,7 +258,7 @@ def is_same_text(ours: str, served: str) -> bool:
 
 
 def is_part(found: list[int], wanted: list[int]) -> bool:
-    """Whether ``wanted`` holds the tokens ``found`` in this order: llama-server omits those that end inside a character."""
+    """Whether ``wanted`` has the tokens ``found`` in order: llama-server omits those that end inside a character."""
     rest = iter(wanted)
     return all(token in rest for token in found)
 

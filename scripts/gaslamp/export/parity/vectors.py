@@ -1,8 +1,8 @@
 """The parity gate for encoders and reward models: the same texts, the same tokens, the same vectors or scores.
 
-From the adapter in memory to the served file. An encoder's vectors are compared by their cosine, a reward model's scores by
-their difference as a share of the range of all scores. 16 bit must agree; the difference of a quantized level is reported,
-and its score on the test rows decides whether it may ship.
+From the adapter in memory to the served file. An encoder's vectors are compared by their cosine, a reward model's
+scores by their difference as a share of the range of all scores. 16 bit must agree; the difference of a quantized
+level is reported, and its score on the test rows decides whether it may ship.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The served model: started and stopped by make deploy and make stop, asked in the browser or the terminal."""
+"""The chat with the served model: the page in the browser, and the terminal."""

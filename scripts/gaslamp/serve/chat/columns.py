@@ -1,10 +1,10 @@
-"""The columns of the chat page: tuned, the file that passed the parity gate, and base, the same file without the adapter.
+"""The columns of the chat page: tuned, the file that passed the parity gate, and base, that file without the adapter.
 
 The served file is base and adapter merged, quantized. The adapter is also loaded as a LoRA with scale 0, which changes
-nothing: llama.cpp drops adapters of scale 0 before it computes, so the tuned column (and every client that names no scale)
-gets the answers of the checked file, bit for bit. Requests of the base column have scale -1: what training added is
-subtracted at run time. That is the base model up to the rounding of the file's level, so a short check at the start compares
-it with the base model's answers in the evaluation.
+nothing: llama.cpp drops adapters of scale 0 before it computes, so the tuned column (and every client that names no
+scale) gets the answers of the checked file, bit for bit. Requests of the base column have scale -1: what training
+added is subtracted at run time. That is the base model up to the rounding of the file's level, so a short check at
+the start compares it with the base model's answers in the evaluation.
 """
 
 from __future__ import annotations

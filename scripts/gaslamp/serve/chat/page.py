@@ -44,7 +44,7 @@ class ChatFacts(TypedDict):
 
 
 def build_page(folder: Path, domain: str = "general") -> None:
-    """Write the page to ``folder``/index.html as one file: llama-server requires the key for every other file it serves.
+    """Write the page to ``folder``/index.html as one file: llama-server requires the key for every other file.
 
     Its Content-Security-Policy allows exactly this script and this style, and no string can become HTML.
 

@@ -1,4 +1,4 @@
-"""Chat with the running server in the terminal: answers are streamed, the conversation is kept, /help lists the commands."""
+"""Chat with the running server in the terminal: streamed answers, one conversation, /help lists the commands."""
 
 from __future__ import annotations
 
