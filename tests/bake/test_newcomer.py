@@ -1,4 +1,7 @@
-"""A newcomer's spreadsheet becomes a classifier without a word of configuration; where the columns leave it open, they are shown."""
+"""A newcomer's spreadsheet becomes a classifier without a word of configuration.
+
+Where the columns leave it open, they are shown.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ Ask = Callable[[str], str]
 
 
 def adopt(project: Path, ask: Ask | None = None) -> list[str]:
-    """Point config.yaml at what lies in data/raw, when it names an embedded set or a file that is gone; settle what its columns mean.
+    """Point config.yaml at what lies in data/raw, when it names an embedded set or a file that is gone.
+
+    Settle what its columns mean.
 
     Args:
         project: the folder with config.yaml.
@@ -74,7 +76,8 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
     if method != config.method and method in registry.names("methods"):
         text = set_value(text, ("method",), method)
         said.append(
-            f"method is now {method}, which its columns are made for (it was {config.method}); another one: method in config.yaml"
+            f"method is now {method}, which its columns are made for (it was {config.method}); another one: "
+            "method in config.yaml"
         )
         if method == get_first_method("prompt") and not config.train.rewards:
             reward = get_first_reward(list(rows[0]))
@@ -85,7 +88,9 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
 
 
 def find_dropped(raw: Path, project: Path) -> str | None:
-    """What a person put into data/raw, as a value of data.source: the only data file, a saved data set, or the whole folder.
+    """What a person put into data/raw, as a value of data.source.
+
+    The only data file, a saved data set, or the whole folder.
 
     Raises:
         GaslampError: there are files, and none of a kind that can be read.
@@ -106,7 +111,8 @@ def _name_unread(raw: Path, path: Path, project: Path) -> list[str]:
     one = len(others) == 1
     return (
         [
-            f"{', '.join(others[:5])} {'is' if one else 'are'} not read: data.source is {path.relative_to(project).as_posix()}; "
+            f"{', '.join(others[:5])} {'is' if one else 'are'} not read: data.source is "
+            f"{path.relative_to(project).as_posix()}; "
             f"data.source: {others[0] if one else 'data/raw'} in config.yaml reads {'it' if one else 'all of them'}"
         ]
         if others

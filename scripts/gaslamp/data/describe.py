@@ -1,4 +1,7 @@
-"""What a data source is, before anything happens: its columns, what they mean, what each method would learn. Writes nothing."""
+"""What a data source is, before anything happens: its columns, what they mean, what each method would learn.
+
+Writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,8 @@ def describe(data: Any, method: str) -> Description:
         method: the method that should learn from it.
 
     Raises:
-        GaslampError: the source cannot be read at all. That no format fits, or none for the method, is part of the description.
+        GaslampError: the source cannot be read at all. That no format fits, or none for the method, is part of the
+        description.
     """
     if is_hub_id(data.source) and not data.sql:  # the first rows alone, not the whole set
         data = data.model_copy(update={"sql": f"SELECT * FROM source LIMIT {LOOKED_AT}"})

@@ -13,8 +13,8 @@ Pieces = list[tuple[str, bool]]
 def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
     """The text of a row in pieces, each with whether it is learnt; a preference row gives its two sides.
 
-    A prompt row has no trained piece: what is learnt comes from its completions. Neither has a pair row. Of messages with
-    images the words are counted; how many tokens an image takes is the processor's affair.
+    A prompt row has no trained piece: what is learnt comes from its completions. Neither has a pair row. Of messages
+    with images the words are counted; how many tokens an image takes is the processor's affair.
     """
     kind = get_kind(row)
     tools = row.get("tools")
@@ -41,7 +41,9 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
 def _split_answer(
     renderer: Renderer, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
 ) -> Pieces:
-    """The pieces of a prompt and its answer with the mask that train/preference.py uses: answers inside the prompt carry no loss,
+    """The pieces of a prompt and its answer with the mask that train/preference.py uses.
+
+    Answers inside the prompt carry no loss,
     all from the first turn of the answer on does.
     """
     pieces = renderer.split(_get_words([*prompt, *answer]), tools)

@@ -1,4 +1,7 @@
-"""The data page: what will be learnt from, as one HTML file that opens without a network. Rows are shown as text, never as markup."""
+"""The data page: what will be learnt from, as one HTML file that opens without a network.
+
+Rows are shown as text, never as markup.
+"""
 
 from __future__ import annotations
 
@@ -161,9 +164,10 @@ def _get_picture(folder: Path, path: str) -> dict[str, str]:
 
 
 def get_bars(card: Card, width: int = 720, height: int = 180) -> dict[str, Any]:
-    """The length histogram as rectangles in a box of ``width`` x ``height``, with the line of train.max_length when it lies inside.
+    """The length histogram as rectangles in ``width`` x ``height``, with the line of train.max_length if it is inside.
 
-    The axis ends at the longest row or a little after max_length, whichever is nearer; what lies beyond has its own colour.
+    The axis ends at the longest row or a little after max_length, whichever is nearer; what lies beyond has its own
+    colour.
     """
     bins = card.histogram
     most = max((item["rows"] for item in bins), default=1)

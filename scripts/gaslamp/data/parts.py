@@ -16,7 +16,10 @@ DETAILS = ("train_detail", "training_detail")
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a turn: text, an image or a tool call; ``learnt``: whether it is marked to carry loss (None: as its turn)."""
+    """A piece of a turn: text, an image or a tool call.
+
+    ``learnt``: whether it is marked to carry loss (None: as its turn).
+    """
 
     text: str = ""
     image: dict[str, Any] | None = None

@@ -142,7 +142,10 @@ def get_unused(found: Peek, data: Any) -> dict[str, bool]:
 
 
 def get_unused_warnings(found: Peek, data: Any) -> list[str]:
-    """A warning when columns with information are left out; none for prompts, whose further columns reach the rewards."""
+    """A warning when columns with information are left out.
+
+    None for prompts, whose further columns reach the rewards.
+    """
     lost = [name for name, told in get_unused(found, data).items() if told]
     if not lost or found.kind == "prompt":
         return []

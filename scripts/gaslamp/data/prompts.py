@@ -1,4 +1,7 @@
-"""Prompts and answers as messages: from text, from turns, or from several columns; with system text, history and reasoning."""
+"""Prompts and answers as messages: from text, from turns, or from several columns.
+
+With system text, history and reasoning.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ def ask(text: str, system: str | None = None) -> list[Message]:
 
 
 def put_system(messages: list[Message], system: str | None) -> list[Message]:
-    """Messages with the text of a system column in front; when they have a system turn without that text, in front of its text."""
+    """Messages with the text of a system column in front.
+
+    When they have a system turn without that text, in front of its text.
+    """
     if not system:
         return messages
     first = messages[0]
@@ -108,6 +114,7 @@ def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
     for message in messages:
         if message.pop("train", None) in (False,) and column and message["role"] == "assistant":
             raise ValueError(
-                f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is nothing to learn"
+                f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is "
+                "nothing to learn"
             )
     return messages

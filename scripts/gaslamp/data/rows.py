@@ -6,16 +6,18 @@ A row is a dict with ``id`` and the keys of its kind; which kind it is shows in 
     text           text                            running text, for continued pre-training
     preference     prompt, chosen, rejected        three lists of messages
     rating         prompt, completion, label       two lists of messages and a bool: good or bad
-    prompt         prompt [, answer]               messages to answer; rewards score, ``answer`` is what they may compare with
+    prompt         prompt [, answer]               messages to answer; rewards score them, maybe against ``answer``
     pair           anchor, positive [, negative]   texts that belong together, for embeddings
-    speech         audio, transcript [, speaker]   a recording; on disk it is a conversation whose answer is audio tokens, and ``audio``
+    speech         audio, transcript [, speaker]   a recording; on disk a conversation answered in audio tokens, and ``audio``
 
-Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored separately), and ``columns`` (the user's other
-columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a list of parts
-{"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's file}.
+Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored separately), and ``columns`` (the
+user's other columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a
+list of parts {"type": "text", "text": ...} and {"type": "image", "image": path relative to the folder of the row's
+file}.
 
-``train`` says what carries loss where it is not the default (every assistant turn, all of a text): in a message false, true, or a list
-of [begin, end] of the characters of its content that do; in a ``text`` row such a list, of its text.
+``train`` says what carries loss where it is not the default (every assistant turn, all of a text): in a message
+false, true, or a list of [begin, end] of the characters of its content that do; in a ``text`` row such a list, of its
+text.
 
 Standard library only: the Snakefile's helpers and every backend's interpreter may import it.
 """
@@ -50,11 +52,14 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 class LeftOut(Exception):
-    """A row that is right but not learnt: a tie, a rating below the threshold, a question without an answer. Says why."""
+    """A row that is right but not learnt: a tie, a rating below the threshold, a question without an answer.
+
+    Says why.
+    """
 
 
 def is_plain(row: Row) -> bool:
-    """Whether a row is a conversation of texts that are not blank, user and assistant alternating, maybe after a system turn."""
+    """Whether a row is a conversation of texts, none blank, user and assistant alternating, maybe after a system turn."""
     messages = row.get("messages")
     if not messages:
         return False
@@ -93,7 +98,10 @@ def get_prompt(row: Row) -> list[Message]:
 
 
 def _get_conversation(row: Row) -> list[Message]:
-    """The turns of a conversation up to the last answer that is learnt: one that is marked as not learnt is no reference."""
+    """The turns of a conversation up to the last answer that is learnt.
+
+    One that is marked as not learnt is no reference.
+    """
     messages: list[Message] = row["messages"]
     if messages[-1].get("train") is False:
         learnt = [
@@ -106,7 +114,10 @@ def _get_conversation(row: Row) -> list[Message]:
 
 
 def get_answer(row: Row) -> Message | None:
-    """The assistant turn that is the reference answer; ``None`` when the row holds none (a prompt that only a reward scores)."""
+    """The assistant turn that is the reference answer.
+
+    ``None`` when the row holds none (a prompt that only a reward scores).
+    """
     kind = get_kind(row)
     if kind == "conversation":
         return _get_conversation(row)[-1]
@@ -143,7 +154,10 @@ def format_calls(calls: list[ToolCall]) -> str:
 
 
 def get_question(row: Row) -> bytes:
-    """16 bytes that are equal for rows with the same prompt: the split keeps these together, and leaks are found by them."""
+    """16 bytes that are equal for rows with the same prompt.
+
+    The split keeps these together, and leaks are found by them.
+    """
     kind = get_kind(row)
     value = row["text"] if kind == "text" else row["anchor"] if kind == "pair" else get_prompt(row)
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -193,12 +207,13 @@ def adapt(row: Row, kind: str) -> Row:
     if kind == "conversation" and own == "prompt":
         raise ValueError("it has no answer to learn")
     raise ValueError(
-        f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} would have to be invented"
+        f"a {own} row cannot serve as a {kind} row: {', '.join(key for key in KINDS[kind] if key not in row)} "
+        "would have to be invented"
     )
 
 
 def can_adapt(own: str, kind: str) -> bool:
-    """Whether ``adapt`` may make a row of kind ``kind`` from one of kind ``own`` (single rows can still lack something)."""
+    """Whether ``adapt`` may make a row of kind ``kind`` from one of kind ``own`` (single rows may lack something)."""
     return own == kind or (own, kind) in {
         ("preference", "conversation"),
         ("rating", "conversation"),

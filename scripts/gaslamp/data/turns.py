@@ -66,8 +66,9 @@ def read_turns(value: Any, column: str) -> list[Message]:
 def read_turn(turn: Any, column: str, number: int = 1) -> Message:
     """One turn as a message; other keys than role, content and marks are kept.
 
-    Marks of what is learnt become ``train``: false for an assistant turn that carries no loss, true for another turn that does, or
-    a list of [begin, end] for some characters of ``content``. Without ``train`` assistant turns are learnt, others not.
+    Marks of what is learnt become ``train``: false for an assistant turn that carries no loss, true for another turn
+    that does, or a list of [begin, end] for some characters of ``content``. Without ``train`` assistant turns are
+    learnt, others not.
 
     Raises:
         ValueError: names column and turn.

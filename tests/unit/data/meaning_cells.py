@@ -1,4 +1,7 @@
-"""Cells that people put under such headers: one maker for each kind of column, found by its name. Every call gives the same rows."""
+"""Cells that people put under such headers: one maker for each kind of column, found by its name.
+
+Every call gives the same rows.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 from gaslamp.data.meaning.names import get_hint, normalize
 
 NOUNS = (
-    "order invoice parcel refund delivery account password printer screen battery contract meeting garden window river train "
+    "order invoice parcel refund delivery account password printer screen battery contract meeting garden "
+    "window river train "
     "colour price number address holiday museum coffee sugar letter engine kitchen bridge doctor weather"
 )
 SMALL_WORDS = "the a of with for and from my your after before since"

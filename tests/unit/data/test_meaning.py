@@ -1,4 +1,4 @@
-"""What columns mean: common headers in five languages with realistic cells, and what is shown when it is not certain."""
+"""What columns mean: common headers in nine languages with realistic cells, and what is shown when it is open."""
 
 from __future__ import annotations
 
@@ -73,11 +73,14 @@ WANTED: dict[str, tuple[str, dict[str, Any]]] = {
 
 # the same kinds of files with headers in other languages: inputs > output, or the method and all roles in their order
 FOREIGN = """
-de: Betreff+Nachricht>Kategorie Betreff+Text>Antwort Artikel>Zusammenfassung Rezension>Stimmung Nachricht>Absicht Deutsch>Englisch
+de: Betreff+Nachricht>Kategorie Betreff+Text>Antwort Artikel>Zusammenfassung Rezension>Stimmung Nachricht>Absicht
+Deutsch>Englisch
 de: Ticket>Abteilung Frage>Antwort Kundenanfrage>Antwort Satz>Übersetzung Beschwerde>Dringlichkeit
-es: Asunto+Mensaje>Categoría Pregunta>Respuesta Artículo>Resumen Reseña>Sentimiento español>inglés Texto>Etiqueta Título+Cuerpo>Etiqueta
+es: Asunto+Mensaje>Categoría Pregunta>Respuesta Artículo>Resumen Reseña>Sentimiento español>inglés Texto>Etiqueta
+Título+Cuerpo>Etiqueta
 es: Mensaje>Intención Correo>Departamento
-fr: Objet+Corps>Catégorie Question>Réponse Article>Résumé Avis>Sentiment français>anglais Texte>Étiquette Message>Intention
+fr: Objet+Corps>Catégorie Question>Réponse Article>Résumé Avis>Sentiment français>anglais Texte>Étiquette
+Message>Intention
 fr: Courriel>Service Titre+Texte>Catégorie
 zh: 主题+正文>类别 问题>答案 文章>摘要 评论>情感 中文>英文 文本>标签 用户问题>客服回复 工单>部门 标题+内容>分类
 it: Domanda>Risposta Testo>Etichetta
@@ -214,7 +217,8 @@ def make_mails(count: int = 80) -> Rows:
     labels = ("billing", "delivery", "returns", "technical")
     return [
         {
-            "col1": f"Hello, order {n} is {source.choice(['late', 'broken', 'wrong', 'unpaid'])} and I need help with it.",
+            "col1": f"Hello, order {n} is {source.choice(['late', 'broken', 'wrong', 'unpaid'])} and I need "
+            "help with it.",
             "col2": labels[n % 4],
         }
         for n in range(count)

@@ -1,4 +1,7 @@
-"""Multiple choice (MMLU, ARC, HellaSwag): a question, its choices, and the right one as an index, a letter or its text."""
+"""Multiple choice (MMLU, ARC, HellaSwag).
+
+A question, its choices, and the right one as an index, a letter or its text.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ LETTERED = tuple(
 
 
 def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """A question, a list of choices (or a column for each), and which one is right; or an explanation of it (Axolotl)."""
+    """A question, a list of choices (or a column for each), and which one is right.
+
+    Or an explanation of it (Axolotl).
+    """
     prompt, choices = find_column(columns, QUESTIONS), find_column(columns, CHOICES)
     several = None if choices else _find_lettered(columns)
     if not prompt or not (choices or several):

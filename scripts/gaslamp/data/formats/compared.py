@@ -1,7 +1,9 @@
-"""Two answers to one prompt and a column that says which is better: chatbot arena, SHP, PKU, WebGPT, HelpSteer's preferences.
+"""Two answers to one prompt and a column that says which is better.
 
-The column may name the better one (``model_a``, ``A``, ``response_1``, ``1``), be a flag of its own for each (``winner_model_a``), or
-give each answer a score. Ties are left out.
+Chatbot arena, SHP, PKU, WebGPT, HelpSteer's preferences.
+
+The column may name the better one (``model_a``, ``A``, ``response_1``, ``1``), be a flag of its own for each
+(``winner_model_a``), or give each answer a score. Ties are left out.
 """
 
 from __future__ import annotations

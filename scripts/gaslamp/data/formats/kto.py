@@ -1,6 +1,7 @@
 """Ratings: one answer to a prompt, and whether it is good: true / false, thumbs, words, or a number over a threshold.
 
-Numbers are good from the middle of the scale on which the first rows stand (stars 1 to 5: from 4); data.columns: {threshold: "8"} sets another.
+Numbers are good from the middle of the scale on which the first rows stand (stars 1 to 5: from 4); data.columns:
+{threshold: "8"} sets another.
 """
 
 from __future__ import annotations
@@ -130,7 +131,10 @@ def _get_number(value: Any) -> float | None:
 
 
 def guess_threshold(values: list[Any]) -> str:
-    """The lowest number that counts as good: 0.5 on 0..1, 4 on 1..5, 6 on 0..10, 50 on 0..100; above 0 when there are negative ones."""
+    """The lowest number that counts as good: 0.5 on 0..1, 4 on 1..5, 6 on 0..10, 50 on 0..100.
+
+    Above 0 when there are negative ones.
+    """
     numbers = [number for value in values if (number := _get_number(value)) is not None]
     top = max(numbers)
     if min(numbers) < 0:
@@ -157,7 +161,8 @@ def read_label(value: Any, column: str, threshold: str | None) -> bool:
     if text in BAD:
         return False
     raise ValueError(
-        f"column '{column}' holds {value!r}: neither good nor bad (true / false, thumbs, or set data.columns: {{threshold: ...}})"
+        f"column '{column}' holds {value!r}: neither good nor bad (true / false, thumbs, or set data.columns: "
+        f"{{threshold: ...}})"
     )
 
 

@@ -1,4 +1,6 @@
-"""Conversations: a column of {role, content} turns (ChatML, OpenAI); ShareGPT's {from, value} is the same with other names.
+"""Conversations: a column of {role, content} turns (ChatML, OpenAI).
+
+ShareGPT's {from, value} is the same with other names.
 
 A ``system`` column is the first turn where there is none; a ``tools`` column lists what may be called.
 """

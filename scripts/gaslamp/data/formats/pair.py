@@ -1,4 +1,7 @@
-"""Texts that belong together, for embeddings: anchor and positive, with a negative when there is one; or two sentences and a score."""
+"""Texts that belong together, for embeddings: anchor and positive, with a negative when there is one.
+
+Or two sentences and a score.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Preferences: two answers to one prompt, the better and the worse; as texts, as turns, or as a list with ranks or scores.
+"""Preferences: two answers to one prompt, the better and the worse.
+
+As texts, as turns, or as a list with ranks or scores.
 
 Turns of ``chosen`` and ``rejected`` may repeat the prompt (UltraFeedback): what both share in front is the prompt.
 """
@@ -132,7 +134,8 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
             prompt, good, bad = _join(prompt, good[:shared], system), good[shared:], bad[shared:]
     if not prompt:
         raise ValueError(
-            f"column '{mapping.get('prompt', mapping['chosen'])}': there is no prompt, and the turns of chosen and rejected share no beginning"
+            f"column '{mapping.get('prompt', mapping['chosen'])}': there is no prompt, and the turns of chosen "
+            "and rejected share no beginning"
         )
     return _finish(prompt, good, bad, mapping)
 

@@ -1,7 +1,8 @@
 """A prompt and its completion, under any of the usual names; TRL's lists of messages too.
 
-Several columns may form the prompt (subject and body of a mail): they are joined with their names as labels. A context stands
-above the question, earlier rounds in front of it, reasoning in front of the answer. Rows can be kept by their rating.
+Several columns may form the prompt (subject and body of a mail): they are joined with their names as labels. A
+context stands above the question, earlier rounds in front of it, reasoning in front of the answer. Rows can be kept
+by their rating.
 """
 
 from __future__ import annotations

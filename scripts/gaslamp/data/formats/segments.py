@@ -1,4 +1,7 @@
-"""Axolotl's input_output: text in segments, each marked whether it is learnt; no template, the text holds every special token itself."""
+"""Axolotl's input_output: text in segments, each marked whether it is learnt.
+
+No template, the text holds every special token itself.
+"""
 
 from __future__ import annotations
 

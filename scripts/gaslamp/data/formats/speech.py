@@ -1,4 +1,7 @@
-"""Recordings and their transcripts: an audio column (path, bytes of `datasets`), its text, and the speaker if there is one."""
+"""Recordings and their transcripts.
+
+An audio column (path, bytes of `datasets`), its text, and the speaker if there is one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Images and conversations about them: an image column (path, base64, bytes of `datasets`), and turns, a question or a caption.
+"""Images and conversations about them.
+
+An image column (path, base64, bytes of `datasets`), and turns, a question or a caption.
 
 Turns may hold image parts themselves, or ``<image>`` where the next picture of the column stands.
 """
@@ -98,7 +100,10 @@ def _is_image_part(part: Any) -> bool:
 
 
 def is_image_value(value: Any) -> bool:
-    """Whether a cell can be an image: bytes, a struct of `datasets`, a PIL image, base64, or a path; or a list of these."""
+    """Whether a cell can be an image: bytes, a struct of `datasets`, a PIL image, base64, or a path.
+
+    Or a list of these.
+    """
     value = parse_list(value)
     if isinstance(value, list):
         return bool(value) and is_image_value(value[0])
@@ -154,7 +159,8 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
         messages = [*asked, {"role": "assistant", "content": get_text({mapping["answer"]: answer}, mapping["answer"])}]
     if marked := next((number for number, message in enumerate(messages, 1) if "train" in message), None):
         raise ValueError(
-            f"turn {marked} is marked (weight or train): vision_sft learns the last answer of a row whatever the marks say; remove them"
+            f"turn {marked} is marked (weight or train): vision_sft learns the last answer of a row whatever "
+            "the marks say; remove them"
         )
     return {"messages": place_images(messages, images, mapping.get("images", mapping.get("messages", "")))}
 

@@ -1,4 +1,7 @@
-"""What the columns of a file mean: decided once, for the interview, ``make data-describe``, adoption and the data phase alike."""
+"""What the columns of a file mean.
+
+Decided once, for the interview, ``make data-describe``, adoption and the data phase alike.
+"""
 
 from gaslamp.data.meaning.decide import LOOKED_AT as LOOKED_AT
 from gaslamp.data.meaning.decide import decide as decide

@@ -1,4 +1,7 @@
-"""Decide what the columns of a sample mean: published shapes first, then names and cells; doubt is reported, not hidden."""
+"""Decide what the columns of a sample mean: published shapes first, then names and cells.
+
+Doubt is reported, not hidden.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ def decide(
         pick: data.meaning: number or key of a reading; ``auto`` takes the best.
 
     Raises:
-        GaslampError: nothing fits, or data.columns or data.meaning names what is not there. A meaning that is not certain
-            is returned: ``check_certain`` raises for it.
+        GaslampError: nothing fits, or data.columns or data.meaning names what is not there. A meaning that is not
+            certain is returned: ``check_certain`` raises for it.
     """
     names = get_columns(rows)
     if columns:
@@ -163,7 +166,10 @@ def _is_part(reading: Reading, own: Reading) -> bool:
 def _score_shape(
     name: str, mapping: Mapping, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
 ) -> Reading:
-    """A published shape: certain when it leaves nothing out or means nothing else; weaker with each column it leaves out."""
+    """A published shape: certain when it leaves nothing out or means nothing else.
+
+    Weaker with each column it leaves out.
+    """
     plugin = registry.get("formats", name)
     reading = _get_reading(name, mapping, 1.0, f"the columns of the format {name}")
     if name not in ("prompt_completion", "text", "pair", "grpo") and getattr(plugin, "ORDER", 45) <= STRICT:
@@ -193,7 +199,10 @@ def _score_shape(
 
 
 def _is_named_pair(mapping: Mapping, by_name: dict[str, Profile]) -> bool:
-    """Whether the names say that two texts belong together: anchor and positive, sentence1 and sentence2, or a score of the two."""
+    """Whether the names say that two texts belong together.
+
+    Anchor and positive, sentence1 and sentence2, or a score of the two.
+    """
     concepts = {by_name[column].concept for column in get_mapped_columns(mapping) if column in by_name}
     numbered = all(re.search(r"[12ab]$", normalize(str(mapping[role]))) for role in ("anchor", "positive"))
     return bool(concepts & {"anchor", "positive", "negative"}) or numbered or "score" in mapping

@@ -36,7 +36,8 @@ def check_certain(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str
     raise GaslampError(
         f"what the columns{f' of {name}' if name else ''} mean is not certain ({columns}); they can be learnt as\n"
         + "\n".join(blocks),
-        f"pick one in config.yaml, by its number or key: data.meaning: {1 if len(readings) == 1 else f'1 to {len(readings)}'} (or {keys})",
+        "pick one in config.yaml, by its number or key: data.meaning: "
+        f"{1 if len(readings) == 1 else f'1 to {len(readings)}'} (or {keys})",
         f"name the columns yourself, data.columns: {first.line}",
     )
 

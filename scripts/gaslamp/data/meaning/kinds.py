@@ -28,7 +28,9 @@ ROLES = {
 def choose_kind(
     found: str, method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
 ) -> str:
-    """The kind of row that is written: what the format gives when the method takes it, else what it can honestly be made into.
+    """The kind of row that is written.
+
+    What the format gives when the method takes it, else what it can honestly be made into.
 
     Args:
         found: the kind that the format gives.
@@ -88,10 +90,12 @@ def _refuse_bad_answers(
     every = ", ".join(f"{role}: {json.dumps(name, ensure_ascii=False)}" for role, name in learnt.items())
     methods = [name for name in registry.names("methods") if "rating" in registry.get("methods", name).KINDS]
     raise GaslampError(
-        f"the method {method_name} would learn bad answers as good ones: {len(bad)} of the first {len(rows)} rows are rated bad"
+        f"the method {method_name} would learn bad answers as good ones: {len(bad)} of the first {len(rows)} "
+        "rows are rated bad"
         f"\n    found:  {', '.join(get_columns(rows))}, read as {format_name} ({show_mapping(mapping)})"
         f"\n    needed: {method.NEEDS}",
-        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, data.sql: SELECT * FROM source WHERE {where}",
+        f"method: {' or '.join(methods)} in config.yaml learns from both; or keep the good rows alone, "
+        f"data.sql: SELECT * FROM source WHERE {where}",
         f"to learn every answer whatever its rating, say which column is what: data.columns: {{{every}}}",
     )
 

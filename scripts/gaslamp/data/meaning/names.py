@@ -74,7 +74,10 @@ def _least(word: str) -> int:
 
 
 def translate(names: list[str]) -> dict[str, str]:
-    """Column -> its English name, for names that are known as a whole; others stay. No two columns get the same name."""
+    """Column -> its English name, for names that are known as a whole; others stay.
+
+    No two columns get the same name.
+    """
     taken = {normalize(name) for name in names}
     result = {}
     for name in names:

@@ -1,4 +1,7 @@
-"""What stands in the cells of a column, as far as its role needs it. Looks at the sample alone; standard library only."""
+"""What stands in the cells of a column, as far as its role needs it.
+
+Looks at the sample alone; standard library only.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ _URL = re.compile(r"(https?|ftp|s3|gs)://\S+|www\.\S+")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 _CODE = re.compile(r"(?=\S*\d)[\w#./:-]+")  # an identifier: one word with a digit in it
 _QUESTION = re.compile(
-    r"\s*(how|what|why|when|where|who|which|can|could|is|are|do|does|wie|was|warum|wann|wo|wer|welche[rs]?|kann|ist|cómo|qué|por qué|"
+    r"\s*(how|what|why|when|where|who|which|can|could|is|are|do|does|wie|was|warum|wann|wo|wer|welche[rs]?|kann|ist|"
+    r"cómo|qué|por qué|"
     r"cuándo|dónde|quién|cuál|puedo|comment|quel(le)?s?|pourquoi|quand|où|qui|est-ce|puis-je|come|cosa|perché|quando|dove|chi)\b",
     re.IGNORECASE,
 )
@@ -34,7 +38,8 @@ class Profile:
     Attributes:
         name: as the file writes it.
         hint: what the name says.
-        holds: text, number, flag, list, object, turns, image, sound, url, date, address, code, other or empty: most of its cells.
+        holds: text, number, flag, list, object, turns, image, sound, url, date, address, code, other or empty: most
+        of its cells.
         filled: cells with a value.
         rows: cells.
         distinct: different values among them.
@@ -74,7 +79,10 @@ class Profile:
 
     @property
     def has_information(self) -> bool:
-        """Whether a model could learn something from the column that the others do not say: no id, date, address, link or constant."""
+        """Whether a model could learn something from the column that the others do not say.
+
+        No id, date, address, link or constant.
+        """
         if self.holds in ("empty", "url", "date", "address", "code") or (self.constant and self.concept != "label"):
             return False
         if self.concept == "meta":  # an author or a source, unless whole texts stand there

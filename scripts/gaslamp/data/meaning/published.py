@@ -62,7 +62,10 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
 
 
 def _are_checked(names: list[str]) -> bool:
-    """Whether columns say that answers are checked: the answer to compare with, or what a reward takes (tests, metadata of a task)."""
+    """Whether columns say that answers are checked.
+
+    The answer to compare with, or what a reward takes (tests, metadata of a task).
+    """
     verifiers = registry.get("formats", "grpo").VERIFIERS
     return bool(set(map(normalize, names)) & set(verifiers)) or get_first_reward(names) != get_first_reward([])
 
@@ -128,26 +131,32 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
     for name in ("audios", "audio", "videos", "video"):
         if first(name) is not None and not said:
             raise GaslampError(
-                f"the rows have {'sounds' if name.startswith('audio') else 'films'} (column '{name}'): no method here learns from these",
-                f"leave these rows out, or delete the column '{name}' and its marks when the text alone teaches the task",
+                f"the rows have {'sounds' if name.startswith('audio') else 'films'} (column '{name}'): no "
+                "method here learns from these",
+                f"leave these rows out, or delete the column '{name}' and its marks when the text alone "
+                "teaches the task",
             )
     steps = next((name for name in ("completions", "steps") if isinstance(first(name), list)), None)
     labels = first("labels")
     if steps and isinstance(labels, list) and labels and all(isinstance(label, bool) for label in labels):
         raise GaslampError(
-            f"the rows have a verdict on each step (columns '{steps}' and 'labels'): no method here learns from single steps",
-            "for sft join the good steps of a row to one column completion; for kto give each row one completion and one label",
+            f"the rows have a verdict on each step (columns '{steps}' and 'labels'): no method here learns "
+            "from single steps",
+            "for sft join the good steps of a row to one column completion; for kto give each row one "
+            "completion and one label",
         )
     if {"parent_id", "role", "text"} <= set(names):
         raise GaslampError(
-            "the rows are single messages of conversation trees (columns parent_id, role, text): one row alone teaches nothing",
+            "the rows are single messages of conversation trees (columns parent_id, role, text): one row alone "
+            "teaches nothing",
             "join each path from a first message to its last answer into one row: {messages: [{role, content}, ...]}",
         )
     request, response = first("request"), first("response")
     if isinstance(request, dict) and isinstance(response, dict) and "messages" in request:
         raise GaslampError(
             "the rows are logs of requests and responses (columns request and response)",
-            "make one row of each: messages = request.messages and the message of response.choices, tools = request.tools",
+            "make one row of each: messages = request.messages and the message of response.choices, tools = "
+            "request.tools",
         )
     if "input_ids" in names:
         raise GaslampError(
@@ -167,7 +176,9 @@ def refuse_lost_images(kind: str, rows: Rows, name: str) -> None:
         value = next((row[column] for row in rows if row.get(column) not in (None, "", [])), None)
         if value is not None and kind != "conversation" and is_image(value):
             raise GaslampError(
-                f"the rows have pictures (column '{column}'), which the format {name} would leave out: only vision_sft learns from pictures",
+                f"the rows have pictures (column '{column}'), which the format {name} would leave out: only "
+                "vision_sft learns from pictures",
                 "for vision_sft give each row one answer: columns image, question, answer",
-                f"when the text alone teaches the task, delete the column '{column}', or name the others in data.columns",
+                f"when the text alone teaches the task, delete the column '{column}', or name the others in "
+                "data.columns",
             )

@@ -1,4 +1,7 @@
-"""Answers with a number that rates them: learnt from as ratings, the good ones alone, or all of them. The person decides."""
+"""Answers with a number that rates them: learnt from as ratings, the good ones alone, or all of them.
+
+The person decides.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A reading is one thing that the columns of a file can mean; a meaning is the reading that was taken, with the others beside it."""
+"""A reading is one thing that the columns of a file can mean.
+
+A meaning is the reading that was taken, with the others beside it.
+"""
 
 from __future__ import annotations
 
@@ -135,13 +138,19 @@ def get_first_method(rows: str) -> str:
 
 
 def get_first_reward(columns: list[str]) -> str:
-    """The reward to start with for prompts with these columns: of the plug-ins whose FIRST_FOR columns are all there the one with most."""
+    """The reward to start with for prompts with these columns.
+
+    Of the plug-ins whose FIRST_FOR columns are all there the one with most.
+    """
     fitting = {name: first for name, first in _read_first_for("rewards").items() if set(first) <= set(columns)}
     return max(fitting, key=lambda name: len(fitting[name]))
 
 
 def _read_first_for(kind: str) -> dict[str, list[str]]:
-    """Plug-in -> its FIRST_FOR, read as text: importing all of them would need packages that an interview may not have."""
+    """Plug-in -> its FIRST_FOR, read as text.
+
+    Importing all of them would need packages that an interview may not have.
+    """
     result = {}
     for name in registry.names(kind):
         file = registry.find(kind, name)

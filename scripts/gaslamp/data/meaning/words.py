@@ -186,8 +186,11 @@ language locale country city customer customer_id order_id name first_name last_
 zeit uhrzeit nummer absender empfanger quelle verfasser autor sprache fecha hora numero remitente fuente idioma auteur
 expediteur langue data ora autore lingua 编号 序号 日期 时间 链接 来源 作者 网址 语言 番号 日付
 """
-"""``[concept]``, then a line for each English name: the same word in German, Spanish, French, Chinese, Italian, Portuguese,
-Dutch and Japanese, as ``names.normalize`` writes it. Under ``[meta]``: names of columns that say nothing about the text."""
+"""``[concept]``, then a line for each English name.
+
+The same word in German, Spanish, French, Chinese, Italian, Portuguese,
+Dutch and Japanese, as ``names.normalize`` writes it. Under ``[meta]``: names of columns that say nothing about the
+text."""
 
 LANGUAGES = """
 aleman allemand anglais ar arabic bg bn bulgarian ca chinese chinesisch chino chinois croatian cs czech da danish de
