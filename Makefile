@@ -79,7 +79,7 @@ words: setup ## words that docs/glossary.md replaces; ARGS=scripts/gaslamp/data 
 signatures: setup ## `Any` in public signatures and missing docstrings; ARGS=data lists those of a room
 	@$(BIN)/python scripts/dev/check_signatures.py $(ARGS)
 
-golden: setup ## train every method for ten steps and pin its losses anew (tests/golden)
+golden: setup ## train every method for ten steps and write their losses to tests/golden
 	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/train/test_methods.py -k pinned -q
 
 bench: setup ## step time against bare TRL, batched evaluation against one by one, share of the rest

@@ -179,7 +179,7 @@ def get_requirements(cwd: str, repo_dir: str) -> str:
     The first line ends a comment: so the template's own pyproject.toml is valid TOML, which linters of the repository
     read.
     """
-    import tomllib  # Python 3.11; the pre_gen hook tells so to an older one
+    import tomllib  # Python 3.11; the pre_gen hook refuses an older one
 
     root = (Path(cwd) / repo_dir).parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -1,4 +1,4 @@
-"""What a trained model is judged by when ``eval.metrics`` is empty: asked, compared and checked,
+"""What a trained model is judged by when ``eval.metrics`` is empty: evaluated, compared and checked,
 for a method of any name.
 """
 
@@ -66,6 +66,6 @@ def judge_trained(
         assert set(compare.metrics[0].details["tuned"]) == {reward["name"] for reward in train["rewards"]}, (
             "each part apart"
         )
-    assert compare.identical < compare.n, "what was trained is what was asked"
+    assert compare.identical < compare.n, "what was trained is what was evaluated"
     assert read_json(outputs["verdict"])["summary"] and outputs["page"].stat().st_size > 1000
     return compare

@@ -274,7 +274,7 @@ def get_rules_error(done: subprocess.CompletedProcess[str]) -> str:
     return f"{done.stdout}\n{done.stderr}"
 
 
-# -------------------- a model that sees
+# -------------------- a vision model
 
 VISION_CHATML = CHATML.replace(
     "message['content'] +",
@@ -388,7 +388,7 @@ def write_idefics_checkpoint(folder: Path, seed: int = 1) -> Path:
     return folder
 
 
-# -------------------- a model that speaks
+# -------------------- a text-to-speech model
 
 SOUND_RATE, SOUND_CODES, SOUND_BOOKS = 8000, 16, 2
 

@@ -17,6 +17,9 @@ LIBRARY = Path(__file__).resolve().parents[1] / "gaslamp"
 LIMIT = 60
 """The most `Any` that all public signatures together may have."""
 
+PENDING = ("data",)
+"""Rooms that are still being typed: counted, but outside the limit. The list only shrinks."""
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -71,11 +74,13 @@ def main() -> int:
         findings = [finding for file in sorted(folder.rglob("*.py")) for finding in check_file(file)]
         counted = sum(finding.any_count for finding in findings)
         undocumented = sum(not finding.has_docstring for finding in findings)
-        total, missing = total + counted, missing + undocumented
+        if name not in PENDING:
+            total, missing = total + counted, missing + undocumented
         print(f"{name:12} {counted:4} Any {undocumented:4} without docstring")
         for finding in findings if name == args.room else ():
             print(f"  {finding.place}: {finding.any_count} Any{'' if finding.has_docstring else ', no docstring'}")
-    print(f"{'together':12} {total:4} Any {missing:4} without docstring; at most {LIMIT} Any may stay")
+    pending = f"; not counted: {', '.join(PENDING)}" if PENDING else ""
+    print(f"{'together':12} {total:4} Any {missing:4} without docstring; at most {LIMIT} Any may stay{pending}")
     return int(total > LIMIT or missing > 0)
 
 

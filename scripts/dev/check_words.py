@@ -55,6 +55,16 @@ SKIPPED = (
     "scripts/gaslamp/data/embedded/",  # data sets
     "scripts/gaslamp/report/demo/languages/",  # translations
 )
+PENDING = (
+    "docs/",
+    "scripts/gaslamp/data/",
+    "scripts/gaslamp/evaluate/",
+    "scripts/gaslamp/export/",
+    "scripts/gaslamp/serve/",
+    "scripts/gaslamp/train/",
+    "tests/",
+)
+"""Folders that still have such words; they are counted and fail nothing. The list only shrinks."""
 ALLOWED = re.compile(r"words: ok")
 """A comment with these words on the line: the word stands for itself there, for instance in a data row."""
 PATTERNS = {re.compile(rf"(?<![A-Za-z]){word}(?![A-Za-z])", re.IGNORECASE): instead for word, instead in BANNED.items()}
@@ -111,7 +121,10 @@ def main() -> int:
     for area, count in sorted(Counter(get_area(item.file) for item in findings).items()):
         print(f"{count:5} {area}")
     print(f"{len(findings):5} together" if findings else "words: clean")
-    return int(bool(listed if args.under else findings))
+    failed = [item for item in findings if not item.file.startswith(PENDING)]
+    for item in failed:
+        print(f"to fix: {item.file}:{item.line}: '{item.word}': {item.instead}")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ WORDS = [
     "early",
     "later",
     "write",
-    "speak",
+    "speak",  # words: ok, data
     "listen",
     "carry",
     "build",

@@ -69,7 +69,7 @@ def embed_file(file: Path, max_bytes: int | None = None) -> str | None:
     """An image or recording as a data URL, so that the page stays one file.
 
     Args:
-        file: its ending tells the type, see ``MEDIA``.
+        file: its ending gives the type, see ``MEDIA``.
         max_bytes: larger files are not embedded.
 
     Returns:
