@@ -6,6 +6,7 @@ Standard library only and no imports of the code itself: the Snakefile calls thi
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,11 +15,23 @@ from gaslamp.core.registry import OWN, ROOMS
 SCRIPTS = Path(__file__).parents[2]
 
 
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a file but those under ``if TYPE_CHECKING:``, which decide nothing that a step does."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting.extend(node.orelse)
+        else:
+            yield node
+            waiting.extend(ast.iter_child_nodes(node))
+
+
 @cache
 def _get_imports(file: Path) -> tuple[Path, ...]:
     """The files of this library that ``file`` imports, at the top or inside functions."""
     found: list[Path] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _walk(ast.parse(file.read_text(encoding="utf-8"))):
         modules: list[str] = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]

@@ -11,11 +11,12 @@ from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import PRESET as PRESET
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
-from gaslamp.train.reinforcement import GrpoSettings, get_grpo_trainer
 from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
+from gaslamp.train.reinforcement import get_grpo_trainer
 from gaslamp.train.reinforcement import get_probe_batch as get_probe_batch
 from gaslamp.train.reinforcement import validate as validate
+from gaslamp.train.sampling_settings import GrpoSettings
 from gaslamp.train.types import Trainer
 
 FIRST_FOR = ("prompt",)  # of the methods that learn from such rows the one to start with

@@ -12,11 +12,12 @@ from gaslamp.train.reinforcement import NEEDS as NEEDS
 from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
-from gaslamp.train.reinforcement import SamplingSettings, emit_samples, is_sample_step, prepare
+from gaslamp.train.reinforcement import emit_samples, is_sample_step, prepare
 from gaslamp.train.reinforcement import find_run_problems as find_run_problems
 from gaslamp.train.reinforcement import find_setting_problems as find_setting_problems
 from gaslamp.train.reinforcement import validate as validate
 from gaslamp.train.reward_runner import summarize
+from gaslamp.train.sampling_settings import SamplingSettings
 from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.rows import Row, get_images, get_text, is_plain
+from gaslamp.train.errors import get_no_rows_error
 from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
-from gaslamp.train.plan import get_no_rows_error
 from gaslamp.train.types import Columns, Trainer
 
 KINDS = ("conversation",)

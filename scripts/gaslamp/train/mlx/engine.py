@@ -12,6 +12,7 @@ from functools import partial
 from gaslamp.config.methods import is_multimodal
 from gaslamp.core.decisions import Decision, set_decision
 from gaslamp.core.events import Events
+from gaslamp.train.errors import get_no_rows_error
 from gaslamp.train.method import Context
 from gaslamp.train.methods import vision_sft
 from gaslamp.train.mlx import checkpoints as mlx_models
@@ -22,7 +23,7 @@ from gaslamp.train.mlx.resume import get_weights, restore_checkpoint
 from gaslamp.train.mlx.session import Session
 from gaslamp.train.mlx.types import Model
 from gaslamp.train.oom import OutOfMemory, is_out_of_memory
-from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs, get_no_rows_error
+from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs
 from gaslamp.train.watcher import Watcher
 
 

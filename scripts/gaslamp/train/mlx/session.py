@@ -15,11 +15,12 @@ from typing import Any
 
 from gaslamp.core.errors import Interrupted
 from gaslamp.core.events import Events
+from gaslamp.train.errors import get_loss_error
 from gaslamp.train.mlx.objectives.base import Objective, count_tokens, get_logps, pad
 from gaslamp.train.mlx.optimizer import get_optimizer
 from gaslamp.train.mlx.resume import get_random_state, save_checkpoint
 from gaslamp.train.mlx.types import Array, Model, Sample
-from gaslamp.train.plan import Plan, get_loss_error
+from gaslamp.train.plan import Plan
 from gaslamp.train.watcher import OWNER_GONE, Watcher
 
 

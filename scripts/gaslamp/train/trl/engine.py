@@ -14,9 +14,10 @@ from gaslamp.core.errors import Interrupted
 from gaslamp.core.events import Events
 from gaslamp.core.processes import is_first
 from gaslamp.models.loading import load_model
+from gaslamp.train.errors import get_loss_error
 from gaslamp.train.method import Context
 from gaslamp.train.oom import OutOfMemory, is_out_of_memory
-from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs, get_loss_error
+from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs
 from gaslamp.train.protocols import Method, get_method
 from gaslamp.train.trl.arguments import (
     count_rows,

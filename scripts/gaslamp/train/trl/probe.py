@@ -15,9 +15,10 @@ from gaslamp.core.events import Events
 from gaslamp.core.files import read_json, write_json
 from gaslamp.environment.gpu_memory import CONTEXT_GB, get_gpu_need
 from gaslamp.environment.memory_estimate import get_memory_need, read_shape
+from gaslamp.train.errors import get_loss_error
 from gaslamp.train.fit_batch import fit_batch
 from gaslamp.train.oom import is_out_of_memory
-from gaslamp.train.plan import Plan, change_settings, get_loss_error
+from gaslamp.train.plan import Plan, change_settings
 from gaslamp.train.trl.arguments import set_batch
 from gaslamp.train.trl.measure import begin_measuring, get_memory_gb
 from gaslamp.train.trl.state import keep_counters, keep_random_state
