@@ -69,7 +69,7 @@ function showWidth() {
 
 // ------------------------------------------------------------------------------------------------------ the conversation
 
-/** What a column is asked: it has its own history, so that base and tuned each talk on from their own answers. */
+/** The messages of a column: it has its own history, so that base and tuned each continue from their own answers. */
 function getMessages(turn, column) {
   const system = $("system").value.trim();
   const messages = system ? [{ role: "system", content: system }] : [];
