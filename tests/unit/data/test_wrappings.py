@@ -254,6 +254,36 @@ def test_splits_of_one_object(tmp_path: Path) -> None:
         assert found == [("train" if n < 20 else "test", row) for n, row in enumerate(ROWS)]
 
 
+def test_squad_articles_are_a_row_for_each_question(tmp_path: Path) -> None:
+    qas = [
+        {
+            "id": "1",
+            "question": "Who?",
+            "answers": [{"text": "Ana", "answer_start": 3}, {"text": "she", "answer_start": 9}],
+        }
+    ]
+    lost = [{"id": "2", "question": "When?", "answers": [], "is_impossible": True}]
+    article = {"title": "T", "paragraphs": [{"context": "c1", "qas": qas}, {"context": "c2", "qas": lost}]}
+    rows = read(write(tmp_path, "train.json", json.dumps({"version": "v2.0", "data": [article]})))
+    assert rows == [
+        {
+            "title": "T",
+            "context": "c1",
+            "id": "1",
+            "question": "Who?",
+            "answers": {"text": ["Ana", "she"], "answer_start": [3, 9]},
+        },
+        {
+            "title": "T",
+            "context": "c2",
+            "id": "2",
+            "question": "When?",
+            "is_impossible": True,
+            "answers": {"text": [], "answer_start": []},
+        },
+    ]
+
+
 def test_several_lists_are_a_question(tmp_path: Path) -> None:
     file = write(tmp_path, "rows.json", json.dumps({"mails": ROWS, "answers": [{"text": "x"}]}))
     with pytest.raises(GaslampError) as caught:

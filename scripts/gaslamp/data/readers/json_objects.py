@@ -63,6 +63,8 @@ def read_object(reading: Reading) -> Iterator[Chunk]:
             first += len(items)
         return
     found = get_rows(value, reading)
+    if nested := flatten_paragraphs(found.items):
+        found = Rows(nested, "its paragraphs are read as SQuAD: a row for each question")
     if found.how:
         reading.note(found.how)
     yield from chunk_items(iter(found.items), reading)
@@ -127,6 +129,29 @@ def get_rows(value: Row, reading: Reading) -> Rows:
             "they belong together: join them to one list",
         )
     return Rows(next(iter(filled.values())))
+
+
+def flatten_paragraphs(items: list[Any]) -> list[Row]:
+    """A row for each question of SQuAD's articles {title, paragraphs: [{context, qas}]}; empty when they are none."""
+    if not items or not all(isinstance(item, dict) and isinstance(item.get("paragraphs"), list) for item in items):
+        return []
+    rows = []
+    for article in items:
+        for paragraph in article["paragraphs"]:
+            if not isinstance(paragraph, dict) or not isinstance(paragraph.get("qas"), list):
+                return []
+            shared = {**_without(article, {"paragraphs"}), **_without(paragraph, {"qas"})}
+            rows += [{**shared, **_join_answers(question)} for question in paragraph["qas"]]
+    return rows
+
+
+def _join_answers(question: Row) -> Row:
+    """A question with its answers as the hub's sets hold them: {"text": [...], "answer_start": [...]}."""
+    answers = question.get("answers")
+    if not isinstance(answers, list) or not all(isinstance(answer, dict) and "text" in answer for answer in answers):
+        return question
+    texts = [answer["text"] for answer in answers]
+    return {**question, "answers": {"text": texts, "answer_start": [answer.get("answer_start") for answer in answers]}}
 
 
 def is_split_orient(value: Row) -> bool:
