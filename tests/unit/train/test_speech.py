@@ -97,7 +97,7 @@ def test_what_a_codec_can_lack(place: Path) -> None:
         Codec(str(place / "codec"), "<{number}>", 3)
     with pytest.raises(GaslampError, match="cannot read the codec"):
         Codec(str(place / "none"), "<{number}>")
-    with pytest.raises(ValidationError, match="which token is meant could not be told"):
+    with pytest.raises(ValidationError, match="otherwise the token of a code is undefined"):
         Config.model_validate({"data": {"speech": {"tokens": "<{code}>"}}})
 
 
