@@ -1,7 +1,8 @@
-"""``method: NAME`` and rows that suit it through the whole graph of a generated project, to quantized and proven GGUF files.
+"""``method: NAME`` and rows that suit it through the whole graph of a generated project, to quantized and proven GGUF
+files.
 
-One method of each way through the rules runs always (``sft`` in nearly every other test); the others, two minutes each, with
-``make test ARGS="-m graphs"``. That each method learns, and its numbers, are in tests/unit/test_methods.py.
+One method of each way through the rules runs always (``sft`` in nearly every other test); the others, two minutes each,
+with ``make test ARGS="-m graphs"``. That each method learns, and its numbers, are in tests/unit/test_methods.py.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ CASES: dict[str, Case] = {
     "embedding": ([{"anchor": note, "positive": f"{note.split()[1]} ordered {n}"} for n, note in enumerate(NOTES)], {}),
     "vision_sft": ([], {"train.options": {"shortest": 32, "longest": 64}, "train.max_length": 256}),
     **{name: (PAIRS, {}) for name in ("reward", "dpo", "orpo")},
-    # alone it makes "ok" likelier than "no" and says neither: bytes that are no text, which transformers and llama.cpp print differently
+    # alone it makes "ok" likelier than "no" and says neither: bytes that are no text, which transformers and llama.cpp
+    # print differently
     "simpo": (PAIRS, {"train.options": {"sft_weight": 1.0}}),
     **dict.fromkeys(("grpo", "gspo", "dr_grpo", "dapo", "rloo"), (PROMPTS, REWARDED)),
 }

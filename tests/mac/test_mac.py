@@ -1,4 +1,5 @@
-"""The mac backend for real, on MLX's processor backend: held against TRL, stopped and gone on, and through the whole graph.
+"""The mac backend for real, on MLX's processor backend: held against TRL, stopped and gone on, and through the whole
+graph.
 
 All that MLX computes here happens in .venv-mlx, in one process (drive.py) for all tests but those of the graph.
 """
@@ -69,7 +70,9 @@ def drive(python: Path, folder: Path, *jobs: dict[str, Any]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def mlx_python() -> Path:
-    """The interpreter of .venv-mlx, made by the Makefile's own target when it is not there: less mlx-tune, whose packages take as long again."""
+    """The interpreter of .venv-mlx, made by the Makefile's own target when it is not there: less mlx-tune,
+    whose packages take as long again.
+    """
     done = subprocess.run(
         ["make", "mlx", "LIGHT=1"], cwd=tiny.ROOT, capture_output=True, text=True, timeout=900, check=False
     )
@@ -79,7 +82,9 @@ def mlx_python() -> Path:
 
 @pytest.fixture(scope="module")
 def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows of every kind, the adapter that TRL begins with, and a model as transformers 5 saves it, RoPE base 100000."""
+    """Rows of every kind, the adapter that TRL begins with, and a model as transformers 5 saves it,
+    RoPE base 100000.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = write_base(tmp_path_factory.mktemp("mac"), tiny_model, ROWS)
@@ -99,7 +104,9 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vision_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same for a vision model whose images are cut into tiles: the adapter that TRL begins with, and its losses from there."""
+    """The same for a vision model whose images are cut into tiles: the adapter that TRL begins with,
+    and its losses from there.
+    """
     folder = tmp_path_factory.mktemp("mac_vision")
     model = tiny.write_idefics_checkpoint(folder / "tiny-idefics")
     write_base(folder / "vision", model, {"conversation": make_image_row})
@@ -202,7 +209,9 @@ def results(mlx_python: Path, base: Path, ids: list[int], vision_base: Path, see
 
 @pytest.mark.parametrize("method", KINDS)
 def test_losses_are_those_of_trl(results: dict[str, Any], method: str) -> None:
-    """From the same adapter and rows, ten steps each: loss, order, clipping and optimizer are the same, or these would part."""
+    """From the same adapter and rows, ten steps each: loss, order, clipping and optimizer are the same,
+    or these would part.
+    """
     pinned = read_json(tiny.ROOT / "tests" / "golden" / f"{method}.json")["values"]
     assert results[method]["error"] is None
     assert [step["loss"] for step in results[method]["steps"]] == pytest.approx(pinned, rel=0.005, abs=0.003)
@@ -280,7 +289,9 @@ def test_a_model_that_sees_learns_as_with_trl(results: dict[str, Any], vision_ba
 
 
 def test_mlx_and_transformers_see_the_same(base: Path, vision_base: Path, seen: Any, results: dict[str, Any]) -> None:
-    """Tokens and pixels of a row are made alike, and the logits agree, also with the adapter that MLX trained, as the evaluation loads it."""
+    """Tokens and pixels of a row are made alike, and the logits agree, also with the adapter that MLX trained,
+    as the evaluation loads it.
+    """
     import torch
     from gaslamp.evaluate.loading import load_evaluated
 
@@ -319,7 +330,9 @@ def test_the_base_of_qlora_is_4_bit(results: dict[str, Any]) -> None:
 
 
 def test_mps_is_the_code_of_cpu_on_another_device(base: Path, tmp_path: Path) -> None:
-    """What the profile mac refuses trains here; on a processor in place of MPS, with the losses that are pinned for cpu."""
+    """What the profile mac refuses trains here; on a processor in place of MPS,
+    with the losses that are pinned for cpu.
+    """
     from gaslamp.config.slices import parse_slice
     from gaslamp.train import run as training
 
@@ -386,12 +399,14 @@ def test_linux_has_no_metal_and_says_so(results: dict[str, Any]) -> None:
         assert results["device"]["device"] == {} and results["device"]["wired"] == "not set: no Metal here"
 
 
-# ------------------------------------------------------------------------------------------------------- the whole graph
+# -------------------- the whole graph
 
 
 @pytest.fixture(scope="module")
 def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``snakemake --profile mac`` on the tiny model to the parity gate, killed in the middle of its training, and the same command again."""
+    """``snakemake --profile mac`` on the tiny model to the parity gate, killed in the middle of its training,
+    and the same command again.
+    """
     command = [tiny.SNAKEMAKE, "--profile", "mac", "outputs/main/gguf/parity.json", "outputs/main/export/mlx"]
     folder = tmp_path_factory.mktemp("graph")
     model, data = tiny.write_checkpoint(folder / "tiny-chat"), tiny.write_rows(folder / "notes.csv")
@@ -452,7 +467,9 @@ def test_the_graph_goes_on_as_with_every_other_backend(project: Path) -> None:
 
 
 def test_the_exporter_leaves_what_mlx_lm_fuses(project: Path, mlx_python: Path, tmp_path: Path) -> None:
-    """The merged folder as mlx_lm.fuse makes it of base and adapter; and what is made of it by 8 and 4 bits, each loaded with mlx_lm."""
+    """The merged folder as mlx_lm.fuse makes it of base and adapter; and what is made of it by 8 and 4 bits,
+    each loaded with mlx_lm.
+    """
     facts = read_json(project / "outputs" / "main" / "export" / "mlx" / "mlx.json")
     assert (
         facts["16bit"]["difference"] < 0.01
@@ -496,7 +513,10 @@ def test_a_model_that_sees_goes_through_the_graph(mlx_python: Path, tmp_path: Pa
 
 @pytest.mark.by_hand
 def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> None:
-    """Its DPO is ours; its SimPO counts the prompt as answer. It wants the whole extra (make mlx), half a minute to import."""
+    """Its DPO is ours; its SimPO counts the prompt as answer.
+
+    It wants the whole extra (make mlx), half a minute to import.
+    """
     assert subprocess.run(["make", "mlx"], cwd=tiny.ROOT, capture_output=True, timeout=900, check=False).returncode == 0
     found = drive(
         tiny.ROOT / ".venv-mlx/bin/python", tmp_path, {"do": "compare_with_mlx_tune", "model": str(tiny_model)}
@@ -509,7 +529,9 @@ def test_mlx_tune_agrees_where_it_is_right(tiny_model: Path, tmp_path: Path) -> 
 @pytest.mark.by_hand
 @pytest.mark.timeout(3600)
 def test_the_embedded_model_learns_with_mlx(mlx_python: Path, tmp_path: Path) -> None:
-    """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS, so only on request."""
+    """135M parameters, six steps of two rows: 5 minutes with the system's OpenBLAS, 20 with mlx-cpu's own BLAS,
+    so only on request.
+    """
     data = tiny.write_rows(tmp_path / "notes.csv")
     settings = {
         **tiny.SETTINGS,

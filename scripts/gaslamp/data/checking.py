@@ -99,6 +99,7 @@ class Check:
 
     @property
     def stage(self) -> str:
+        """When the check runs: ``row``, ``encoded`` or ``set``."""
         return str(self.plugin.STAGE)
 
     @property
@@ -108,6 +109,7 @@ class Check:
 
     @property
     def blocks(self) -> bool:
+        """Whether its findings stop the run."""
         return self.verdict == "blocked"
 
     @property

@@ -50,6 +50,7 @@ class Lengths:
     trained: int = 0  # tokens of the training rows that carry loss
 
     def add(self, encoded: list[Encoded], split: str) -> None:
+        """Count the tokens of rows of one split."""
         for row in encoded:
             learnt = sum(row.trained)
             self.total[len(row.ids)] += 1

@@ -82,7 +82,8 @@ Of the training rows {card.trained_tokens:,} tokens carry loss: {LEARNT.get(card
 |---|---|---|---|
 {checks}
 
-A check that blocks leaves no file behind; what each looks for, and its fix: the data page. Thresholds: `data.checks` in `config.yaml`.
+A check that blocks leaves no file behind; what each looks for, and its fix: the data page.
+Thresholds: `data.checks` in `config.yaml`.
 
 ## One row as the model sees it
 
@@ -90,7 +91,8 @@ A check that blocks leaves no file behind; what each looks for, and its fix: the
 {example}
 {fence}
 
-On disk: `data/train.jsonl`, `data/valid.jsonl`, `data/test.jsonl`, `data/template.json`, `data/card.json`, `data/report.html`.
+On disk: `data/train.jsonl`, `data/valid.jsonl`, `data/test.jsonl`, `data/template.json`, `data/card.json`,
+`data/report.html`.
 """
 
 

@@ -59,7 +59,9 @@ def _lay_out(value: Any, indent: str, key: str = "") -> str:
 
 
 def mark(answer: str, expected: str) -> list[tuple[str, bool]]:
-    """``answer`` in pieces that concatenate to it exactly; True marks a piece whose words are not in ``expected`` there."""
+    """``answer`` in pieces that concatenate to it exactly;
+    True marks a piece whose words are not in ``expected`` there.
+    """
     words, other = _WORDS.findall(answer), _WORDS.findall(expected)
     if not words or len(words) > MAX_WORDS or len(other) > MAX_WORDS:
         return [(answer, False)]
@@ -78,7 +80,8 @@ def mark(answer: str, expected: str) -> list[tuple[str, bool]]:
 
 
 def choose(examples: Sequence[Example], limit: int) -> list[Example]:
-    """Up to ``limit`` examples: half of them clear improvements, a third comparable, and a regression when there is one.
+    """Up to ``limit`` examples: half of them clear improvements, a third comparable, and a regression when there is
+    one.
 
     Places that one kind cannot fill go to the others, improvements first; within a kind the given order stays.
     """

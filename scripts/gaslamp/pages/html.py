@@ -1,4 +1,6 @@
-"""What makes a page one safe file: templates that escape all text, a Content-Security-Policy, data URLs instead of links."""
+"""What makes a page one safe file: templates that escape all text, a Content-Security-Policy,
+data URLs instead of links.
+"""
 
 from __future__ import annotations
 

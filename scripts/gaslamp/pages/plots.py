@@ -16,7 +16,9 @@ BINS = 10
 
 
 def get_ticks(low: float, high: float) -> list[float]:
-    """Three to six round values for the marks of an axis from ``low`` to ``high``: 1, 2 or 5 times a power of ten apart."""
+    """Three to six round values for the marks of an axis from ``low`` to ``high``: 1,
+    2 or 5 times a power of ten apart.
+    """
     rough = max(high - low, 1e-9) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
@@ -62,12 +64,14 @@ def plot_bars(
         )
         if score.low < score.high:
             parts.append(
-                f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} {top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>'
+                f'<path class="whisker" d="M{x(score.low)} {top + bar / 2}H{x(score.high)}M{x(score.low)} '
+                f'{top + 1}v{bar - 2}M{x(score.high)} {top + 1}v{bar - 2}"/>'
             )
     if not thin:
         for value, anchor in ((low, "start"), (high, "end")):
             parts.append(
-                f'<text x="{x(value)}" y="{height - 2}" text-anchor="{anchor}">{escape(format_value(value, unit))}</text>'
+                f'<text x="{x(value)}" y="{height - 2}" '
+                f'text-anchor="{anchor}">{escape(format_value(value, unit))}</text>'
             )
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures and escaped text
 
@@ -97,15 +101,18 @@ def plot_histogram(scores: dict[str, list[float]]) -> Markup | None:
             tall = count / tallest * (height - 50)
             left = place * step + 6 + number * (step / 2 - 5)
             parts.append(
-                f'<rect class="bar-{who}" x="{left:.1f}" y="{height - 24 - tall:.1f}" width="{step / 2 - 7:.1f}" height="{tall:.1f}"/>'
+                f'<rect class="bar-{who}" x="{left:.1f}" y="{height - 24 - tall:.1f}" width="{step / 2 - 7:.1f}" '
+                f'height="{tall:.1f}"/>'
             )
             if count:
                 parts.append(
-                    f'<text x="{left + step / 4 - 4:.1f}" y="{height - 28 - tall:.1f}" text-anchor="middle">{count}</text>'
+                    f'<text x="{left + step / 4 - 4:.1f}" y="{height - 28 - tall:.1f}" '
+                    f'text-anchor="middle">{count}</text>'
                 )
     for place in range(0, BINS + 1, 2):
         anchor = "start" if place == 0 else "end" if place == BINS else "middle"
         parts.append(
-            f'<text x="{place * step:.1f}" y="{height - 6}" text-anchor="{anchor}">{format_number(low + (high - low) * place / BINS)}</text>'
+            f'<text x="{place * step:.1f}" y="{height - 6}" '
+            f'text-anchor="{anchor}">{format_number(low + (high - low) * place / BINS)}</text>'
         )
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - figures and escaped text

@@ -1,4 +1,7 @@
-"""Colours of the demo page by the audience's domain, as CSS custom properties. Every text pair meets WCAG AA (tested)."""
+"""Colours of the demo page by the audience's domain, as CSS custom properties.
+
+Every text pair meets WCAG AA (tested).
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def get_colors(domain: str, dark: bool) -> dict[str, str]:
 
 
 def get_theme(theme: str, domain: str) -> str:
-    """``crisp``, ``dark``, or ``auto`` (crisp that follows the reader's own setting) for the config's ``demo.theme``."""
+    """``crisp``, ``dark``, or ``auto`` (crisp, by the reader's light or dark setting), for ``demo.theme``."""
     if theme != "auto":
         return theme
     return "dark" if ACCENTS[domain][0] == "dark" else "auto"

@@ -1,4 +1,6 @@
-"""What a person sees of the data: the page, the description before anything happens, the strategy, and a dropped file taken up."""
+"""What a person sees of the data: the page, the description before anything happens, the strategy,
+and a dropped file taken up.
+"""
 
 from __future__ import annotations
 
@@ -276,7 +278,7 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
     assert run("bad.csv", "--column", "prompt=alpha", "--column", "completion=beta").returncode == 0
 
 
-# --------------------------------------------------------------------------------------------------------- dropped files
+# -------------------- dropped files
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,8 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
         ("a.csv", "prompt,response,stars\na,b,5\nc,d,1\n", "kto"),
         (
             "a.jsonl",
-            '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "source": "s", "score": 5.2}\n',
+            '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "source": "s", '
+            '"score": 5.2}\n',
             "sft",
         ),  # FineTome
         ("a.jsonl", '{"segments": [{"label": true, "text": "t"}]}\n', "cpt"),
@@ -336,8 +339,8 @@ def test_a_file_that_replaced_another_is_taken_up(tmp_path: Path) -> None:
     raw.mkdir(parents=True)
     (raw / "new.csv").write_text("question,answer\na,b\n")
     config.write_text(
-        "method: sft\ndata:\n  source: data/raw/old.xlsx#May\n  sheet: May\n  columns:\n    prompt: Frage\n    completion: Antwort\n"
-        "  system: Be brief.\n"
+        "method: sft\ndata:\n  source: data/raw/old.xlsx#May\n  sheet: May\n  columns:\n    prompt: Frage\n    "
+        "completion: Antwort\n  system: Be brief.\n"
     )
     assert adopt(tmp_path) == [
         "data.source is now data/raw/new.csv (it was data/raw/old.xlsx#May, which is gone)",
@@ -353,7 +356,8 @@ def test_a_file_that_replaced_another_is_taken_up(tmp_path: Path) -> None:
     assert adopt(tmp_path) == []
     (raw / "more.csv").write_text("question,answer\nc,d\n")
     assert adopt(tmp_path) == [
-        "data/raw/more.csv is not read: data.source is data/raw/new.csv; data.source: data/raw/more.csv in config.yaml reads it"
+        "data/raw/more.csv is not read: data.source is data/raw/new.csv; data.source: data/raw/more.csv in "
+        "config.yaml reads it"
     ]
 
 

@@ -122,7 +122,9 @@ def write_ods(file: Path, sheets: Sheets) -> Path:
 
     tables = "".join(
         "<table:table "
-        f'table:name="{name}">{"".join(f"<table:table-row>{chr(0).join(map(cell, row)).replace(chr(0), str())}</table:table-row>" for row in rows)}</table:table>'
+        f'table:name="{name}">'
+        + "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
+        + "</table:table>"
         for name, rows in sheets.items()
     )
     spaces = " ".join(

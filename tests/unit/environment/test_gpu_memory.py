@@ -1,4 +1,7 @@
-"""The memory of a GPU: what is calculated against what an H100 measured, and the choices made of it. No GPU is needed or used."""
+"""The memory of a GPU: what is calculated against what an H100 measured, and the choices made of it.
+
+No GPU is needed or used.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from gaslamp.train.method import get_method, is_multimodal
 B1 = Shape(1_235_814_400, 2048, 16, 128_256, inner=8192, kv_width=512, tied=True)
 B8 = Shape(8_030_261_248, 4096, 32, 128_256, inner=14336, kv_width=1024)
 GIB = 2**30 / 1e9
-# 2 rows of 2048 tokens a pass, rank 16, checkpointing, H100 (docs/hardware.md). Those of the bare scripts were printed in GiB.
+# 2 rows of 2048 tokens a pass, rank 16, checkpointing, H100 (docs/hardware.md). Those of the bare scripts were printed
+# in GiB.
 MEASURED = [
     ("trl", B1, "none", 3.9),
     ("unsloth", B1, "none", 3.2),
@@ -55,7 +59,9 @@ def test_what_is_calculated_is_near_what_was_measured(
 
 
 def test_where_the_memory_of_4_bit_goes() -> None:
-    """39 % of a bare script's memory, not 30: a quarter of the weights' 16 bits, but not of embedding and output, adapter and activations."""
+    """39 % of a bare script's memory, not 30: a quarter of the weights' 16 bits, but not of embedding and output,
+    adapter and activations.
+    """
     bare = 20.0  # GB, measured
     parts = get_gpu_need(B8, get_train(quantization="4bit"), 4096)
     del parts["context"]
@@ -122,7 +128,9 @@ def test_what_is_chosen_fits_and_keeps_the_rows_of_a_step(shape: Shape, free: fl
 
 
 def test_the_next_larger_way_would_not_have_fitted() -> None:
-    """Memory is used as far as the effective batch size allows: what was not taken is over the limit, or would change nothing."""
+    """Memory is used as far as the effective batch size allows: what was not taken is over the limit,
+    or would change nothing.
+    """
     for free in (12.0, 18.0, 24.0, 40.0, 60.0, 84.0):
         train, choice = choose(B8, free, [2048] * 64)
         larger = next((size for size in choice.sizes if size > choice.changes["batch_size"]), None)
@@ -206,11 +214,13 @@ def test_attention_is_what_is_installed() -> None:
     )
 
 
-# ------------------------------------------------------------------------------ the correction, with a simulated allocator
+# -------------------- the correction, with a simulated allocator
 
 
 def test_the_correction_finds_the_most_rows_that_fit_whatever_was_calculated() -> None:
-    """A simulation: memory is a straight line with a step in it, and a request over the room fails as an allocator's does."""
+    """A simulation: memory is a straight line with a step in it,
+    and a request over the room fails as an allocator's does.
+    """
     draw = random.Random(7)
     for _ in range(400):
         rows = draw.choice([4, 8, 12, 16, 32, 64])
@@ -256,7 +266,7 @@ def test_the_correction_says_what_it_did() -> None:
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- the backend
+# -------------------- the backend
 
 
 def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest.MonkeyPatch) -> None:

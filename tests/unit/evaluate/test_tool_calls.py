@@ -26,7 +26,8 @@ TURNS = """{%- for m in messages %}
 {%- if m.role == 'assistant' and m.tool_calls %}{{ CALLS }}
 {%- else %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endif %}
 {%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}"""
-TOOLS = """{%- if tools %}{{ '<|im_start|>system\\n# Tools\\n' }}{%- for t in tools %}{{ t | tojson + '\\n' }}{%- endfor %}
+TOOLS = """{%- if tools %}{{ '<|im_start|>system\\n# Tools\\n' }}{%- for t in tools %}{{ t | tojson + '\\n' }}
+{%- endfor %}
 {{- '<|im_end|>\\n' }}{%- endif %}"""
 # the ways in which chat templates of well-known families write a call, in the turns of ChatML
 CALLS = {

@@ -1,7 +1,9 @@
-"""Every method trains for real on the tiny model: what it minimizes falls or its reward rises, and its losses are pinned.
+"""Every method trains for real on the tiny model: what it minimizes falls or its reward rises, and its losses are
+pinned.
 
-A method is tested without an edit here: its rows come by its kind. A method whose model is another than a causal one has a
-recipe in RECIPES. The pinned losses stand in tests/golden/<method>.json: ``GASLAMP_WRITE_GOLDEN=1`` writes them again.
+A method is tested without an edit here: its rows come by its kind. A method whose model is another than a causal one
+has a recipe in RECIPES. The pinned losses stand in tests/golden/<method>.json: ``GASLAMP_WRITE_GOLDEN=1`` writes them
+again.
 """
 
 from __future__ import annotations
@@ -59,7 +61,10 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
     "name", [name for name in registry.names("methods") if "none" in get_adapters(name) and name not in ("sft", "tts")]
 )
 def test_every_weight_is_trained_by_this_method_too(name: str, base: Path, tmp_path: Path) -> None:
-    """``train.adapter: none``; sft in test_training.py, and tts trains as sft does. The reference of dpo and kto is then a second model."""
+    """``train.adapter: none``; sft in test_training.py, and tts trains as sft does.
+
+    The reference of dpo and kto is then a second model.
+    """
     facts, steps = train(base, tmp_path, name, adapter="none", learning_rate=0.002, max_steps=6)
     assert (tmp_path / "adapters" / "model.safetensors").is_file() and not list(
         (tmp_path / "adapters").glob("adapter*")
@@ -116,7 +121,9 @@ def test_a_failing_reward_stops_the_training_with_its_row(
 
 
 def test_grpo_goes_on_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
-    """In its second pass over the prompts: their order, what is drawn and what is rewarded are as in a run that nothing stopped."""
+    """In its second pass over the prompts: their order,
+    what is drawn and what is rewarded are as in a run that nothing stopped.
+    """
     changes: dict[str, Any] = {
         "max_steps": 4,
         "batch_size": 192,

@@ -98,7 +98,8 @@ def test_code_is_run_with_limits_and_without_network() -> None:
     assert run(network) == 0.0 and run(network, network=True) == 1.0
     assert (
         run(
-            "import os\ndef f(x):\n    return 2 * x if not os.environ.get('GASLAMP_SECRET') and os.listdir('.') == [] else 0"
+            "import os\ndef f(x):\n    return 2 * x if not os.environ.get('GASLAMP_SECRET') and os.listdir('.') == "
+            "[] else 0"
         )
         == 1.0
     )
@@ -110,7 +111,10 @@ def test_code_is_run_with_limits_and_without_network() -> None:
 
 def test_a_child_that_the_code_leaves_behind_is_ended(tmp_path: Path) -> None:
     mark = tmp_path / "alive"
-    code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', \"import time; time.sleep(2); open({str(mark)!r}, 'w')\"], start_new_session=True)\ndef f(x):\n    return 2 * x"
+    code = (
+        "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', \"import time; time.sleep(2); "
+        f"open({str(mark)!r}, 'w')\"], start_new_session=True)\ndef f(x):\n    return 2 * x"
+    )
     score("code_tests", f"```\n{code}\n```", {"columns": {"tests": "assert f(1) == 2"}})
     time.sleep(2.5)
     assert not mark.exists()
@@ -225,7 +229,8 @@ def test_each_completion_is_compared_with_its_own_answer_and_sums_are_weighted(p
             ["no score within 0.5 seconds", "row-1"],
         ),
         (
-            "import os\ndef score(prompt, completion, row):\n    os._exit(3) if completion == 'ccc' else None\n    return 1",
+            "import os\ndef score(prompt, completion, row):\n    os._exit(3) if completion == 'ccc' else None\n    "
+            "return 1",
             ["exit code 3", "row-2"],
         ),
         ("import no_such_package\ndef score(prompt, completion, row):\n    return 1", ["no_such_package", "line 1"]),

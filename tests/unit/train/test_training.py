@@ -40,7 +40,8 @@ from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl import callback, engine, probe
 from gaslamp.train.trl.arguments import count_trained
 
-# Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl 1.14, peft 0.21.
+# Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl
+# 1.14, peft 0.21.
 GOLDEN = [5.1596, 5.2699, 2.7052, 1.4492, 0.7394, 0.4764, 0.3555, 0.3733, 0.3177, 0.3103]
 
 
@@ -359,7 +360,9 @@ SMALL: dict[str, Any] = {
 
 
 def prepare(folder: Path, kind: str) -> Path:
-    """model.json, template.json, 40 training and 8 validation rows of ``kind``, as the phases before training leave them."""
+    """model.json, template.json, 40 training and 8 validation rows of ``kind``,
+    as the phases before training leave them.
+    """
     fetch_model(
         SimpleNamespace(source=str(tiny.write_checkpoint(folder / "model")), revision=None), folder / "model.json"
     )
@@ -411,7 +414,9 @@ def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", ["sft", "cpt"])
 def test_packed_rows_train_as_single_rows(talks: Path, texts: Path, tmp_path: Path, method: str) -> None:
-    """All rows in one batch, packed or not: the same tokens, so the same loss and the same gradient; no row sees another."""
+    """All rows in one batch, packed or not: the same tokens, so the same loss and the same gradient;
+    no row sees another.
+    """
     data = talks if method == "sft" else texts
     both = []
     for packing in (False, True):
@@ -426,7 +431,9 @@ def test_packed_rows_train_as_single_rows(talks: Path, texts: Path, tmp_path: Pa
 
 
 def test_padding_takes_no_end_token_from_the_loss(talks: Path) -> None:
-    """Rows of two lengths in one batch: every answer keeps its end in the labels, and only what is filled up carries none."""
+    """Rows of two lengths in one batch: every answer keeps its end in the labels,
+    and only what is filled up carries none.
+    """
     from gaslamp.core.contracts import Template
     from gaslamp.models.template import Renderer
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -455,7 +462,9 @@ def test_eight_rows_at_once_or_accumulated(talks: Path, tmp_path: Path) -> None:
 def test_every_weight_is_trained_without_an_adapter(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder then holds a whole model; a stop and a resume lose nothing, and its checkpoints are checked like the others."""
+    """The folder then holds a whole model; a stop and a resume lose nothing,
+    and its checkpoints are checked like the others.
+    """
     settings = {"adapter": "none", "learning_rate": 0.002}
     facts = train_small(talks, tmp_path / "whole", "sft", **settings)
     assert facts.trainable_parameters == facts.total_parameters and facts.loss_last < facts.loss_first / 2
@@ -509,7 +518,9 @@ def test_documents_are_cut_into_pieces_and_their_end_is_learnt(texts: Path) -> N
 
 
 def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any], bool]) -> list[tuple[int, int]]:
-    """A simulated allocator: the model call raises PyTorch's words when ``too_much(model, ids)``; returns the sizes that passed."""
+    """A simulated allocator: the model call raises PyTorch's words when ``too_much(model, ids)``;
+    returns the sizes that passed.
+    """
     from transformers import LlamaModel  # TRL puts its own function in the place of LlamaForCausalLM.forward
 
     passed: list[tuple[int, int]] = []
@@ -518,7 +529,8 @@ def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any]
     def limited(self: Any, input_ids: Any = None, **kwargs: Any) -> Any:
         if self.training and too_much(self, input_ids):
             raise RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+                "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+                "to allocate 9 bytes."
             )
         passed.append(tuple(input_ids.shape))
         return forward(self, input_ids, **kwargs)
@@ -585,7 +597,9 @@ def test_memory_that_runs_out_later_costs_no_step(talks: Path, tmp_path: Path, m
 def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real trainings by the cuda backend on this processor; the GPU and its allocator are simulated: 1 GB, 0.5 more for each row."""
+    """Real trainings by the cuda backend on this processor; the GPU and its allocator are simulated: 1 GB,
+    0.5 more for each row.
+    """
     from gaslamp.train import gpu as gpus
 
     held = {"gb": 1.0}
@@ -726,7 +740,9 @@ def test_tensorboard_gets_the_metrics_next_to_our_own(
 def test_other_trackers_keep_their_files_here(
     talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracker: str
 ) -> None:
-    """Each through the trainer, offline: nothing asks for a key, connects, or writes outside the run. (Where it is installed: pip install mlflow wandb.)"""
+    """Each through the trainer, offline: nothing asks for a key, connects,
+    or writes outside the run. (Where it is installed: pip install mlflow wandb.)
+    """
     import sqlite3
 
     if importlib.util.find_spec(tracker) is None:  # not imported here: trackio looks for its folder when it is imported

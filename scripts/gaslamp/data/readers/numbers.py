@@ -17,6 +17,7 @@ class WrittenNumber(float):
     text: str
 
     def __new__(cls, text: str) -> WrittenNumber:
+        """The number that ``text`` writes."""
         number = super().__new__(cls, text)
         number.text = text
         return number

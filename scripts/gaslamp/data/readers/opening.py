@@ -113,6 +113,7 @@ class _Guarded(io.RawIOBase):
         self._done, self._size = 0, max(1, file.stat().st_size)
 
     def readable(self) -> bool:
+        """Always: see ``io.RawIOBase``."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
@@ -140,6 +141,7 @@ class _Guarded(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
+        """Close the file underneath too."""
         self._inner.close()
         super().close()
 
@@ -166,9 +168,11 @@ class Utf8(io.RawIOBase):
             self._switch(reading.options.encoding, "as data.encoding says")
 
     def readable(self) -> bool:
+        """Always: see ``io.RawIOBase``."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        """Fill ``buffer`` with converted bytes; returns how many, 0 at the end."""
         while not self._pending and not self._ended:
             block = self._inner.read(limits.CHUNK)
             self._ended = not block
@@ -179,6 +183,7 @@ class Utf8(io.RawIOBase):
         return len(part)
 
     def close(self) -> None:
+        """Close the file underneath too."""
         self._inner.close()
         super().close()
 
