@@ -8,8 +8,7 @@ A row is a dict with ``id`` and the keys of its kind; which kind it is shows in 
     rating         prompt, completion, label       two lists of messages and a bool: good or bad
     prompt         prompt [, answer]               messages to answer; rewards score them, maybe against ``answer``
     pair           anchor, positive [, negative]   texts that belong together, for embeddings
-    speech         audio, transcript [, speaker]   a recording; on disk a conversation answered in audio tokens, and
-    ``audio``
+    speech         audio, transcript [, speaker]   a recording; on disk a conversation with audio tokens, and ``audio``
 
 Any row may also have ``tools`` (JSON schemas the model may call), ``slice`` (scored separately), and ``columns`` (the
 user's other columns by name). A message is {role, content [, tool_calls, tool_call_id, name]}; content is text, or a
@@ -60,9 +59,7 @@ class LeftOut(Exception):
 
 
 def is_plain(row: Row) -> bool:
-    """Whether a row is a conversation of texts, none blank, user and assistant alternating,
-    maybe after a system turn.
-    """
+    """Whether a row is a conversation of texts, none blank, user and assistant alternating (system in front)."""
     messages = row.get("messages")
     if not messages:
         return False

@@ -117,6 +117,9 @@ FURTHER: dict[str, tuple[str, dict[str, Any]]] = {
     "text,timestamp,url": ("cpt", {"text": "text"}),
     "instruction,input,output": ("sft", {"instruction": "instruction", "input": "input", "output": "output"}),
     "abstract,title": ("ask", {}),
+    "Produkt,Bewertungstext,Sterne": ("ask", {}),
+    "source_text,target_text": ("sft", {"prompt": "source_text", "completion": "target_text"}),
+    "Frage,Antwort A,Antwort B,Gewinner": ("dpo", {"prompt": "Frage", "first": "Antwort A", "second": "Antwort B"}),
     "col1,col2": ("ask", {}),
 }
 
@@ -235,6 +238,16 @@ def test_a_column_that_asks_is_the_input_whatever_the_header() -> None:
     rows = [{"x": f"It takes {n} days to arrive.", "y": f"How long does parcel {n} take?"} for n in range(40)]
     meaning = decide(rows)
     assert meaning.certain and meaning.reading.mapping == {"prompt": "y", "completion": "x"}
+
+
+def test_a_name_that_only_ends_like_a_fact_about_the_row_is_no_reason_to_drop_its_text() -> None:
+    rows = [
+        {"natural_language": f"list all the files of folder {n} by size", "bash_command": f"ls -S /srv/{n} | sort -n"}
+        for n in range(30)
+    ]
+    meaning = decide(rows)
+    assert not meaning.certain or set(meaning.reading.columns) == set(rows[0])
+    assert "natural_language" in [*meaning.reading.columns, *meaning.lost]
 
 
 def test_file_names_are_images_only_where_they_end_like_images() -> None:

@@ -114,7 +114,7 @@ def _score_target(target: Profile, columns: list[Profile]) -> float | None:
     if target.holds in ("image", "sound", "turns") or concept in ("choices", "history", "system", "winner"):
         return None
     if concept == "rating":  # stars of a review are its class; of an answer they rate it
-        return 0.45 if target.is_label and not {"question", "answer", "rating"} & set(others) else None
+        return 0.6 if target.is_label and not {"question", "answer", "rating"} & set(others) else None
     if concept == "title" and target is columns[-1] and set(others) <= {"text", "context"}:
         return 0.4
     if concept in ("question", "title", "context") and len(columns) > 1:
@@ -184,6 +184,8 @@ def _weigh_lost(column: Profile, target: Profile) -> float:
         return 0.2 if target.concept in ("label", "") or target.is_label else 0.1
     if column.concept in ANSWERS:
         return 0.3 if target.concept == "label" or target.is_label else 0.2
+    if column.concept == "rating" and target.is_label and target.concept != "rating":
+        return 0.2
     if column.holds == "number" or column.concept in ("rating", "meta", "language"):
         return 0.05
     return 0.15

@@ -60,17 +60,25 @@ def get_hint(name: str) -> Hint | None:
     text = text if text in KNOWN else _PLURALS.get(text, text)
     if text in KNOWN:
         return Hint(*KNOWN[text], True)
+    for end in _TEXT_ENDS:  # answer_text is an answer
+        base = text.removesuffix(end)
+        if base != text and KNOWN.get(base, ("meta",))[0] not in ("meta", "text"):
+            return Hint(*KNOWN[base], False)
     parts = text.split("_")
     for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:
             return Hint(*KNOWN[part], False, part != parts[0])
-    end = max((word for word in KNOWN if len(word) >= _least(word) and text.endswith(word)), key=len, default=None)
-    return Hint(*KNOWN[end], False) if end else None
+    last = max((word for word in KNOWN if len(word) >= _least(word) and text.endswith(word)), key=len, default=None)
+    return Hint(*KNOWN[last], False) if last else None
+
+
+_SIDES = ("a", "b", "1", "2", "0")
+_TEXT_ENDS = ("_text", "_content", "_body")
 
 
 def _least(word: str) -> int:
     """How long the end of a compound must be: ``kundenanfrage`` ends with ``anfrage``, ``用户问题`` with ``问题``."""
-    return 5 if word.isascii() else 2
+    return 4 if word == "text" else 5 if word.isascii() else 2
 
 
 def translate(names: list[str]) -> dict[str, str]:
@@ -81,7 +89,11 @@ def translate(names: list[str]) -> dict[str, str]:
     taken = {normalize(name) for name in names}
     result = {}
     for name in names:
-        concept, english = KNOWN.get(normalize(name), ("meta", name))
+        own = normalize(name)
+        base, _, side = own.rpartition("_")
+        concept, english = KNOWN.get(own, ("meta", name))
+        if own not in KNOWN and side in _SIDES and base in KNOWN:  # Antwort A
+            concept, english = KNOWN[base][0], f"{KNOWN[base][1]}_{side}"
         result[name] = name
         if concept != "meta" and english not in taken:
             taken.add(english)

@@ -86,7 +86,8 @@ class Profile:
         if self.holds in ("empty", "url", "date", "address", "code") or (self.constant and self.concept != "label"):
             return False
         if self.concept == "meta":  # an author or a source, unless whole texts stand there
-            return self.holds == "text" and self.letters > 2 * LABEL_LETTERS
+            exact = self.hint is not None and self.hint.exact
+            return self.holds == "text" and self.letters > (2 * LABEL_LETTERS if exact else TEXT_LETTERS)
         return True
 
 
