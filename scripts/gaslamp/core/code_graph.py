@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from gaslamp.core.registry import OWN, ROOMS
+from gaslamp.core.registry import ROOMS
 
 SCRIPTS = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ def get_code(script: str, *plugins: str) -> list[str]:
         own = SCRIPTS.parent / place
         kind = name.split("/")[0]
         library = SCRIPTS / "gaslamp" / ROOMS[kind] / place if kind in ROOMS else SCRIPTS / "gaslamp" / place
-        waiting.append(own if kind in OWN and own.is_file() else library)
+        waiting.append(own if kind in ROOMS and own.is_file() else library)
     seen: set[Path] = set()
     while waiting:
         file = waiting.pop()

@@ -1,6 +1,6 @@
 """Plug-ins found by file name: ``data/formats/alpaca.py`` is the format ``alpaca``. No decorators, nothing to register.
 
-Metrics, rewards and checks may also be in the project itself, in a folder of that name next to config.yaml:
+A project adds plug-ins of every kind in a folder of its own next to config.yaml, which ``make upgrade`` leaves alone:
 ``metrics/mine.py`` is the metric ``mine``, and replaces one of the library with the same name.
 """
 
@@ -27,8 +27,14 @@ ROOMS = {
     "exporters": "export",
 }
 """The room of each kind of plug-in; the plug-ins are the files of a folder with the kind's name in that room."""
-OWN = ("metrics", "rewards", "checks")
-"""The kinds that a project may add in a folder of its own; every step runs in the project folder."""
+RENAMED: dict[str, dict[str, str]] = {
+    "metrics": {"ASKS": "INPUT_OPTIONS"},
+    "checks": {"mend": "fix"},
+    "methods": {"SEES": "MULTIMODAL", "ASKED": "EVALUATION_OPTIONS", "context.tell": "context.emit"},
+}
+"""Names in plug-ins that are others now (old -> new): a file that still has the old one is refused.
+
+A name with a dot is an attribute of what a function is given, any other one an attribute of the plug-in."""
 
 
 def get_folder(kind: str) -> Path:
@@ -36,18 +42,26 @@ def get_folder(kind: str) -> Path:
     return LIBRARY / ROOMS[kind] / kind
 
 
+def get_own_folder(kind: str) -> Path:
+    """The project's folder of one kind of plug-in; every step runs in the project folder."""
+    return Path.cwd() / kind
+
+
 def find(kind: str, name: str) -> Path | None:
     """The file of one plug-in: the project's own, else the library's; ``None`` when there is none."""
-    folders = [Path.cwd() / kind, get_folder(kind)] if kind in OWN else [get_folder(kind)]
-    return next((folder / f"{name}.py" for folder in folders if (folder / f"{name}.py").is_file()), None)
+    files = [folder / f"{name}.py" for folder in (get_own_folder(kind), get_folder(kind))]
+    return next((file for file in files if file.is_file()), None)
+
+
+def get_library_names(kind: str) -> list[str]:
+    """The names of the library's own plug-ins of ``kind``, sorted; imports none of them."""
+    return sorted(file.stem for file in get_folder(kind).glob("[a-z]*.py"))
 
 
 def names(kind: str) -> list[str]:
-    """The names of all plug-ins of ``kind`` (a key of ROOMS), sorted; imports none of them."""
-    found = {file.stem for file in get_folder(kind).glob("[a-z]*.py")}
-    if kind in OWN:
-        found |= {file.stem for file in (Path.cwd() / kind).glob("[a-z]*.py")}
-    return sorted(found)
+    """The names of all plug-ins of ``kind`` (a key of ROOMS), sorted, the project's too; imports none of them."""
+    own = {file.stem for file in get_own_folder(kind).glob("[a-z]*.py")}
+    return sorted(own.union(get_library_names(kind)))
 
 
 def find_name_problem(kind: str, name: str) -> str | None:
@@ -63,7 +77,7 @@ def get(kind: str, name: str) -> ModuleType:
 
     Raises:
         GaslampError: there is none of that name (the nearest one is suggested), or the project's own file does not
-            load.
+            load or has an attribute of RENAMED.
     """
     if problem := find_name_problem(kind, name):
         cause, _, hint = problem.partition("; ")
@@ -71,7 +85,7 @@ def get(kind: str, name: str) -> ModuleType:
     file = find(kind, name)
     if file is None or file.is_relative_to(LIBRARY):
         return importlib.import_module(f"gaslamp.{ROOMS[kind]}.{kind}.{name}")
-    return _load(file, f"gaslamp_project.{kind}.{name}")
+    return _load(file, kind)
 
 
 def get_room_modules(stem: str) -> list[ModuleType]:
@@ -84,8 +98,9 @@ def get_room_modules(stem: str) -> list[ModuleType]:
     return [importlib.import_module(f"gaslamp.{room}.{stem}") for room in rooms]
 
 
-def _load(file: Path, module_name: str) -> ModuleType:
+def _load(file: Path, kind: str) -> ModuleType:
     """Import a plug-in of the project, once in a process."""
+    module_name = f"gaslamp_project.{kind}.{file.stem}"
     known = sys.modules.get(module_name)
     if known is not None and known.__file__ == str(file):
         return known
@@ -101,8 +116,21 @@ def _load(file: Path, module_name: str) -> ModuleType:
             "fix that line",
             "a package that it imports is not installed",
         ) from error
+    _refuse_old_names(module, kind)
     sys.modules[module_name] = module
     return module
+
+
+def _refuse_old_names(module: ModuleType, kind: str) -> None:
+    """Raise GaslampError when the plug-in has names of RENAMED: they would be ignored, or fail late."""
+    code = Path(str(module.__file__)).read_text(encoding="utf-8")
+    renamed = RENAMED.get(kind, {}).items()
+    old = [(name, new) for name, new in renamed if (f"{name}(" in code if "." in name else hasattr(module, name))]
+    if old:
+        raise GaslampError(
+            f"{module.__file__} uses a name that was changed: {', '.join(name for name, _ in old)}",
+            "; ".join(f"rename {name} to {new}" for name, new in old),
+        )
 
 
 def _get_line(error: BaseException, file: Path) -> int | None:

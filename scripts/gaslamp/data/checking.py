@@ -114,21 +114,21 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """passed | noted (found, within the limit) | mended | warning | blocked | off."""
+        """passed | noted (found, within the limit) | fixed | warning | blocked | off."""
         if self.severity == "off":
             return "off"
         if not self.count:
             return "passed"
-        if self.mends:
-            return "mended"
+        if self.fixes_rows:
+            return "fixed"
         if self.percentage <= self.max_percentage:
             return "noted"
         return "blocked" if self.severity == "block" else "warning"
 
     @property
-    def mends(self) -> bool:
-        """Whether the config asks the plug-in to mend what it finds (options: {redact: true}) and it can."""
-        return bool(self.options.get("redact")) and hasattr(self.plugin, "mend")
+    def fixes_rows(self) -> bool:
+        """Whether the config asks the plug-in to fix what it finds (options: {redact: true}) and it can."""
+        return bool(self.options.get("redact")) and hasattr(self.plugin, "fix")
 
     def get_facts(self, facts: Facts) -> Facts:
         """``facts`` with the options of this check."""
@@ -201,7 +201,7 @@ def get_messages(checks: dict[str, Check]) -> Iterator[str]:
         if check.verdict == "warning" or (check.verdict == "noted" and check.severity == "block"):
             first = check.findings[0]
             yield f"{check.plugin.TITLE}: {check.count} ({check.percentage:.3g} %), first {first.place}: {first.text}"
-        elif check.verdict == "mended":
+        elif check.verdict == "fixed":
             yield f"{check.plugin.TITLE}: redacted in {check.count} rows"
 
 

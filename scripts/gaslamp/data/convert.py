@@ -89,7 +89,7 @@ class Converter:
             plan.slice,
             plan.split_column or "split",
         }
-        self.redacts = any(check.mends for check in self.checks)
+        self.redacts = any(check.fixes_rows for check in self.checks)
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
         self.adapts = plan.kind != self.format.KIND
         self.prepare = getattr(self.method, "prepare_row", None)
@@ -216,7 +216,7 @@ class Converter:
         result.seen[name] = seen
 
     def _check(self, rows: list[Waiting], label: str, result: Converted) -> list[Waiting]:
-        """Call the checks that look at rows as they stream; those that drop or mend change the list."""
+        """Call the checks that look at rows as they stream; those that drop or fix rows change the list."""
         samples: Samples | None = None
         for check in self.checks:
             if samples is None:
@@ -227,12 +227,12 @@ class Converter:
             if not findings:
                 continue
             places = {finding.place for finding in findings}
-            if check.mends:
+            if check.fixes_rows:
                 for index, (number, row, source, *_) in enumerate(rows):
                     if f"{label} {number}" in places:
-                        mended = check.plugin.mend(row, check.options)
-                        plain = is_plain(mended)
-                        rows[index] = (number, mended, source, *write_row(mended, plain), plain)
+                        fixed = check.plugin.fix(row, check.options)
+                        plain = is_plain(fixed)
+                        rows[index] = (number, fixed, source, *write_row(fixed, plain), plain)
                 samples = None
             elif getattr(check.plugin, "DROPS", False):
                 rows = [item for item in rows if f"{label} {item[0]}" not in places]

@@ -29,7 +29,7 @@ SHOWN = 5  # training rows, evenly spread; one validation and one test row come 
 LONGEST_TEXT = 6000  # letters of a row that are shown
 PICTURE_BYTES = 200_000  # larger pictures are named, not shown
 SOUND_BYTES = 2_000_000  # 40 seconds at 24 kHz
-VERDICTS = {"blocked": "bad", "warning": "warn", "noted": "even", "mended": "even", "passed": "good", "off": "off"}
+VERDICTS = {"blocked": "bad", "warning": "warn", "noted": "even", "fixed": "even", "passed": "good", "off": "off"}
 TWINS = ("exact_duplicates", "near_duplicates", "exact_leaks", "near_leaks")
 KIND_NAMES = {
     "conversation": "conversations",

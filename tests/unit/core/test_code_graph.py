@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from gaslamp.core import registry
+from gaslamp.core import code_graph, registry
 from gaslamp.core.code_graph import get_code
 
 ROOT = Path(__file__).resolve().parents[3]
-KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "rewards", "checks")
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
 
@@ -41,6 +40,23 @@ def test_plugins_are_only_there_when_named() -> None:
     assert "scripts/gaslamp/train/backends/cuda.py" not in named
 
 
+@pytest.mark.parametrize("kind", registry.ROOMS)
+def test_a_plugin_of_the_project_counts_with_what_it_imports(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own file wins over one of the library; it is watched, and so is what it imports."""
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    monkeypatch.setattr(code_graph, "SCRIPTS", tmp_path / "scripts")
+    code_graph._get_imports.cache_clear()
+    (tmp_path / kind).mkdir()
+    name = registry.get_library_names(kind)[0]
+    (tmp_path / kind / f"{name}.py").write_text("from gaslamp.serve import server\n", encoding="utf-8")
+    files = get_code("train_model.py", f"{kind}/{name}")
+    code_graph._get_imports.cache_clear()
+    assert {f"{kind}/{name}.py", "scripts/gaslamp/serve/server.py"} <= set(files)
+    assert f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py" not in files
+
+
 def test_training_does_not_depend_on_what_comes_after_it() -> None:
     """An edited page, ladder or exporter must not train again."""
     files = set(get_code("train_model.py", "backends/cpu", "methods/sft"))
@@ -62,7 +78,9 @@ def test_no_module_is_dead() -> None:
     """Every module is imported by a script, is a plug-in, or is named by a rule or by another module."""
     reached = {name for script in SCRIPTS for name in get_code(script)}
     plugins = {
-        f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py" for kind in KINDS for name in registry.names(kind)
+        f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py"
+        for kind in registry.ROOMS
+        for name in registry.names(kind)
     }
     files = [*(ROOT / "scripts").rglob("*.py"), *(ROOT / "rules").glob("*.smk"), ROOT / "workflow" / "Snakefile"]
     texts = {path: path.read_text(encoding="utf-8") for path in files}

@@ -149,7 +149,7 @@ def test_redacted_rows_say_so(folder: Path) -> None:
     page, card, _ = make_page(folder, rows, redact=True)
     written = "".join((folder / "data" / f"{split}.jsonl").read_text() for split in ("train", "valid", "test"))
     assert "acme.com" not in written and written.count("[EMAIL]") == 60
-    assert "personal data: redacted in 30 rows" in card.warnings and "mended" in page.text
+    assert "personal data: redacted in 30 rows" in card.warnings and "fixed" in page.text
 
 
 def test_every_problem_at_once_and_nothing_is_written(folder: Path) -> None:

@@ -45,7 +45,7 @@ def check_name(kind: str) -> Callable[[str], str]:
 Backend = Annotated[
     str,
     AfterValidator(check_name("backends")),
-    WithJsonSchema({"type": "string", "enum": registry.names("backends")}),
+    WithJsonSchema({"type": "string", "enum": registry.get_library_names("backends")}),
 ]
 """The name of a backend."""
 

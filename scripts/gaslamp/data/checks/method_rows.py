@@ -7,4 +7,4 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
 DROPS = True
-FIX = "mend these rows in your file"
+FIX = "fix these rows in your file"

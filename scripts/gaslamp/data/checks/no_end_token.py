@@ -9,7 +9,7 @@ TITLE = "answers that do not end"
 SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "encoded"
-FIX = "mend these rows; when it is every row, the chat template of the model is wrong"
+FIX = "fix these rows; when it is every row, the chat template of the model is wrong"
 ANSWERS = ("conversation", "preference", "rating")
 
 

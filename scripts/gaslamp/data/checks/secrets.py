@@ -21,6 +21,6 @@ def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
         yield Finding(place, text)
 
 
-def mend(row: Row, options: dict[str, Any]) -> Row:
+def fix(row: Row, options: dict[str, Any]) -> Row:
     """The row with everything found (of both kinds) replaced by its name in brackets."""
     return redact_row(row)

@@ -5,4 +5,4 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
 DROPS = True
-FIX = "mend these lines in your file; it was not changed"
+FIX = "fix these lines in your file; it was not changed"

@@ -6,4 +6,4 @@ TITLE = "rows that the chat template refuses"
 SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
-FIX = "mend these rows, or choose a model whose chat template takes them"
+FIX = "fix these rows, or choose a model whose chat template takes them"
