@@ -244,7 +244,7 @@ def get_target_reports():
     return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
-def get_evaluation_reasons():
+def get_prompt_options():
     """What makes a model be prompted again, as JSON.
 
     These are the outputs other than answers that a metric needs, and the training options that decide how a prompt is
@@ -270,7 +270,7 @@ TRAIN_REASONS = get_settings(
     "backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN)
 )
 # The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs
-# something else than answers (get_evaluation_reasons).
+# something else than answers (get_prompt_options).
 EVALUATION_PAGE = [f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js")]
 PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 SCORE_KEYS = [

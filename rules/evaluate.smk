@@ -20,7 +20,7 @@ rule evaluate_model:
     params:
         settings=get_settings(*PROMPT_KEYS),
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        options=get_evaluation_reasons(),
+        options=get_prompt_options(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
         " --template {input.template} --config {CONFIG_FILE} --out {output.predictions} --log {log}"
@@ -99,7 +99,7 @@ rule evaluate_target:
         model=1,
     params:
         settings=get_settings(*PROMPT_KEYS, "eval.endpoint"),
-        options=get_evaluation_reasons(),
+        options=get_prompt_options(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"

@@ -56,11 +56,9 @@ SKIPPED = (
     "scripts/gaslamp/report/demo/languages/",  # translations
 )
 PENDING = (
-    "docs/",
     "scripts/gaslamp/data/",
     "scripts/gaslamp/evaluate/",
     "scripts/gaslamp/export/",
-    "scripts/gaslamp/serve/",
     "scripts/gaslamp/train/",
     "tests/",
 )

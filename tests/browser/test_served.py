@@ -131,7 +131,7 @@ def test_requests_that_are_refused(served: Served) -> None:
 def test_facts_about_the_columns(served: Served) -> None:
     facts = json.loads((served.project / "outputs/.chat/chat.json").read_text())
     assert [column["id"] for column in facts["columns"]] == ["base", "tuned"]
-    assert served.state["checked"]["tuned"] == {"asked": 4, "same": 4}  # words: ok
+    assert served.state["checked"]["tuned"] == {"compared": 4, "same": 4}  # words: ok
     assert any("adapter subtracted" in line for line in facts["about"]) and any(
         "4 of 4 test rows" in line for line in facts["about"]
     )

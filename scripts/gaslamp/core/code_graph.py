@@ -28,7 +28,7 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 @cache
-def _get_imports(file: Path) -> tuple[Path, ...]:
+def get_imports(file: Path) -> tuple[Path, ...]:
     """The files of this library that ``file`` imports, at the top or inside functions."""
     found: list[Path] = []
     for node in _walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -71,5 +71,5 @@ def get_code(script: str, *plugins: str) -> list[str]:
         if file not in seen:
             seen.add(file)
             if file.suffix == ".py" and file.is_file():
-                waiting.extend(_get_imports(file))
+                waiting.extend(get_imports(file))
     return sorted(file.relative_to(SCRIPTS.parent).as_posix() for file in seen)

@@ -29,8 +29,12 @@ ROOMS = {
 """The room of each kind of plug-in; the plug-ins are the files of a folder with the kind's name in that room."""
 RENAMED: dict[str, dict[str, str]] = {
     "metrics": {"ASKS": "INPUT_OPTIONS"},
-    "checks": {"mend": "fix"},
-    "methods": {"SEES": "MULTIMODAL", "ASKED": "EVALUATION_OPTIONS", "context.tell": "context.emit"},
+    "checks": {"mend": "fix"},  # words: ok
+    "methods": {
+        "SEES": "MULTIMODAL",
+        "ASKED": "EVALUATION_OPTIONS",  # words: ok
+        "context.tell": "context.emit",  # words: ok
+    },
 }
 """Names in plug-ins that are others now (old -> new): a file that still has the old one is refused.
 

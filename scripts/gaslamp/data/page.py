@@ -20,7 +20,7 @@ from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 from gaslamp.pages.html import embed_file, render_template
 
 HERE = Path(__file__).parent
-NOT_LEARNT = {
+NOT_LEARNED = {
     "prompt": "no token here carries loss: the model answers these prompts and rewards score its answers",
     "pair": "no token here carries loss: the embeddings of texts that belong together move closer",
 }
@@ -247,7 +247,7 @@ def render_page(
         method=settings.method,
         kind=KIND_NAMES.get(card.kind, card.kind),
         columns_line=write_mapping(card.mapping),
-        note=NOT_LEARNT.get(card.kind, ""),
+        note=NOT_LEARNED.get(card.kind, ""),
         splits=SPLITS,
         histogram=get_bars(card),
         checks=checks,

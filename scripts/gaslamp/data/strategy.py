@@ -7,7 +7,7 @@ import re
 from gaslamp.core.contracts import Card
 
 SPLITS = ("train", "valid", "test")
-LEARNT = {
+LEARNED = {
     "conversation": "the answers and the token that ends them, not the prompts",
     "preference": "the better and the worse answer of each pair, not the prompts",
     "rating": "the rated answers, not the prompts",
@@ -64,7 +64,7 @@ others are added. A `split` column in the file is used; rows of one `data.group`
 
 ## What is learnt
 
-Of the training rows {card.trained_tokens:,} tokens carry loss: {LEARNT.get(card.kind, "see the data page")}.
+Of the training rows {card.trained_tokens:,} tokens carry loss: {LEARNED.get(card.kind, "see the data page")}.
 
 | tokens | half of the rows up to | 95 % up to | longest |
 |---|---|---|---|

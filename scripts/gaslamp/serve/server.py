@@ -160,7 +160,7 @@ def start_vectors(run: str, level: str, port: int, context: int, alias: str, met
     if (folder / HEAD).is_file():
         print(
             f"a score is the product of {folder / HEAD} and the vector that /embedding returns for the rendered "
-            "conversation (docs/deploy.md)"
+            "conversation (docs/serve.md)"
         )
     print("stop it with: make stop")
     return state

@@ -47,12 +47,12 @@ def test_a_plugin_of_the_project_counts_with_what_it_imports(
     """Its own file wins over one of the library; it is watched, and so is what it imports."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     monkeypatch.setattr(code_graph, "SCRIPTS", tmp_path / "scripts")
-    code_graph._get_imports.cache_clear()
+    code_graph.get_imports.cache_clear()
     (tmp_path / kind).mkdir()
     name = registry.get_library_names(kind)[0]
     (tmp_path / kind / f"{name}.py").write_text("from gaslamp.serve import server\n", encoding="utf-8")
     files = get_code("train_model.py", f"{kind}/{name}")
-    code_graph._get_imports.cache_clear()
+    code_graph.get_imports.cache_clear()
     assert {f"{kind}/{name}.py", "scripts/gaslamp/serve/server.py"} <= set(files)
     assert f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py" not in files
 

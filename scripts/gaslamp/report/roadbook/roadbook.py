@@ -26,7 +26,7 @@ from gaslamp.core.contracts import (
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_text
-from gaslamp.data.strategy import LEARNT
+from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
 from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
@@ -146,7 +146,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         preflight=Preflight.read(facts["preflight"]),
         model=ModelFacts.read(facts["model"]),
         card=card,
-        loss_on=LEARNT[card.kind],
+        loss_on=LEARNED[card.kind],
         template=Template.read(facts["template"]),
         train=train,
         compare=compare,

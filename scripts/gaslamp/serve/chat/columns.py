@@ -45,7 +45,7 @@ class ColumnRequest(TypedDict, total=False):
 class ColumnCheck(TypedDict):
     """How a column compares with the evaluation."""
 
-    asked: int  # rows that were prompted
+    compared: int  # rows that were prompted
     same: int  # of them, those whose answer begins as the evaluated one
 
 
@@ -97,7 +97,7 @@ def check_columns(
         if column not in requests or not file.is_file():
             continue
         wanted = {row["id"]: row["text"] for row in read_jsonl(file) if "text" in row}
-        asked = same = 0
+        compared = same = 0
         for row in rows:
             left = end - time.monotonic()
             if row["id"] not in wanted or left < 0.5:
@@ -110,9 +110,9 @@ def check_columns(
             except httpx.ReadTimeout:
                 break  # a slow machine: the rows so far are reported, and the page opens
             text = answer["message"].get("content") or ""
-            asked += 1
+            compared += 1
             same += begins_alike(text, wanted[row["id"]], whole=answer["finish_reason"] == "stop")
-        result[column] = {"asked": asked, "same": same}
+        result[column] = {"compared": compared, "same": same}
     return result
 
 

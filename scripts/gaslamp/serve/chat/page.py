@@ -136,8 +136,8 @@ def get_facts(
         title, short, note = texts[name]
         found = checked.get(name)
         result = (
-            f"; {found['same']} of {found['asked']} test rows begin as in the evaluation"
-            if found and found["asked"]
+            f"; {found['same']} of {found['compared']} test rows begin as in the evaluation"
+            if found and found["compared"]
             else ""
         )
         if name in requests:
