@@ -114,7 +114,7 @@ def test_what_is_open_is_shown_and_the_printed_lines_work(bake: Bake, tmp_path: 
     assert len(set(outcomes.values())) == 1
 
 
-def test_at_a_terminal_the_person_is_asked(bake: Bake, tmp_path: Path) -> None:
+def test_at_a_terminal_the_person_chooses(bake: Bake, tmp_path: Path) -> None:
     baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=answer our support mails")
     asked: list[str] = []
 

@@ -146,7 +146,7 @@ def test_page_of_a_method(name: str) -> None:
     assert f"(methods/{name}.md)" in overview and re.search(line, overview), "docs/methods.md has the preset"
 
 
-def test_sft_knows_the_order_of_turns() -> None:
+def test_sft_checks_the_order_of_turns() -> None:
     good = GOOD["conversation"]["messages"]
     validate = get("methods", "sft").validate
     assert validate({"messages": [{"role": "system", "content": ""}, *good]}) == []

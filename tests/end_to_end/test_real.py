@@ -88,7 +88,7 @@ def test_a_second_run_has_nothing_to_do(served: Path) -> None:
     assert tiny.get_jobs(served) == {}
 
 
-def test_base_beside_tuned_from_one_server(served: Path) -> None:
+def test_base_next_to_tuned_from_one_server(served: Path) -> None:
     """At f16 the served file with its adapter taken out says what the base model said in the evaluation."""
     from openai import OpenAI
 

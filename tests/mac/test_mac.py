@@ -381,7 +381,7 @@ def test_a_signal_saves_and_is_no_error(results: dict[str, Any]) -> None:
     ]["events"][-1]["status"] == "interrupted"
 
 
-def test_running_text_is_learnt_too(results: dict[str, Any]) -> None:
+def test_running_text_is_trained_too(results: dict[str, Any]) -> None:
     losses = [step["loss"] for step in results["cpt"]["steps"]]
     assert losses[-1] < losses[0] - 1
 

@@ -101,7 +101,7 @@ def test_public_tasks_run_before_and_after(judged: Path) -> None:
     assert "lm-evaluation-harness: tiny_sums, acc" in (judged / "logs/main/eval.log").read_text(encoding="utf-8")
 
 
-def test_answers_kept_in_a_talk_are_test_rows_of_the_next_run(finished: Path, tmp_path: Path) -> None:
+def test_answers_kept_in_a_chat_are_test_rows_of_the_next_run(finished: Path, tmp_path: Path) -> None:
     """make chat-eval with its input from a pipe, then the data phase: one more test row, the same training rows."""
     project = tiny.copy_project(finished, tmp_path)
     before = (project / "data/train.jsonl").read_bytes()

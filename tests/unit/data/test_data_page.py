@@ -361,7 +361,7 @@ def test_a_file_that_replaced_another_is_taken_up(tmp_path: Path) -> None:
     ]
 
 
-def test_pictures_beside_the_only_data_file_do_not_hide_it(tmp_path: Path) -> None:
+def test_images_next_to_the_only_data_file_do_not_hide_it(tmp_path: Path) -> None:
     raw = tmp_path / "data" / "raw"
     raw.mkdir(parents=True)
     (tmp_path / "config.yaml").write_text("method: sft\ndata:\n  source: embedded:orders_json\n")

@@ -177,7 +177,7 @@ def test_wrapped_lines_become_paragraphs() -> None:
     ]
 
 
-def test_documents_beside_tables_are_not_read_and_named(tmp_path: Path) -> None:
+def test_documents_next_to_tables_are_not_read_and_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n')
     (tmp_path / "README.md").write_text("# About the data")
     notes: list[str] = []

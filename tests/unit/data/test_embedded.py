@@ -181,7 +181,7 @@ def test_set_asks_nothing_twice_and_can_be_made_smaller(name: str) -> None:
         next(module.generate(n_test=-1))
 
 
-def test_guests_ask_in_test_as_they_never_asked_in_training() -> None:
+def test_test_prompts_use_phrases_that_training_has_not() -> None:
     rows = list(registry.get("embedded", "replies_preference").generate())
 
     def get_frame(row: dict[str, Any]) -> str:

@@ -408,14 +408,14 @@ MARKED: list[tuple[str, dict[str, Any], Any, Any]] = [  # what the user turn and
 
 
 @pytest.mark.parametrize(("more", "user", "assistant"), [case[1:] for case in MARKED], ids=[case[0] for case in MARKED])
-def test_marks_of_what_is_learnt_are_kept(more: dict[str, Any], user: Any, assistant: Any) -> None:
+def test_marks_of_what_is_trained_are_kept(more: dict[str, Any], user: Any, assistant: Any) -> None:
     for asked in ({}, {"train": False}, {"weight": 0}):
         messages = convert({"conversations": [{**THREE[0], **asked}, {**THREE[1], **more}]})[1]["messages"]
         assert [(turn["content"], turn.get("train")) for turn in messages] == [("q", user), ("a b", assistant)]
         assert not {key for turn in messages for key in turn} - {"role", "content", "train"}
 
 
-def test_the_masked_talk_of_axolotls_page() -> None:
+def test_the_masked_conversation_of_axolotls_page() -> None:
     """Flags of every turn, a question that is learnt, and letters of an answer: loads as it is,
     and the method takes it.
     """
@@ -442,7 +442,7 @@ def test_the_masked_talk_of_axolotls_page() -> None:
     assert [turn.get("train") for turn in result["messages"]] == [None, None, None, True, [[4, 9]], True, None]
 
 
-def test_a_question_can_be_marked_as_learnt() -> None:
+def test_a_question_can_be_marked_as_trained() -> None:
     messages = convert({"conversations": [{**THREE[0], "train": True}, THREE[1]]})[1]["messages"]
     assert messages[0] == {"role": "user", "content": "q", "train": True} and "train" not in messages[1]
 
@@ -675,7 +675,7 @@ def test_a_method_and_a_kind_that_do_not_fit(method: str, kind: str) -> None:
         assert rows.get_kind(rows.adapt(found.convert(row, mapping), target)) in plugin.KINDS
 
 
-def test_bad_answers_are_not_learnt_as_good_ones() -> None:
+def test_bad_answers_are_not_trained_as_good_ones() -> None:
     sft = registry.get("methods", "sft")
     cases = [
         ({"label": True}, {"label": False}, 'WHERE "label"'),

@@ -364,7 +364,7 @@ def test_choices_stand_below_the_question() -> None:
     assert decide(read_case("axolotl-explainchoice")).lost == ["solution"]
 
 
-def test_an_answer_inside_squads_object_is_learnt_as_text() -> None:
+def test_an_answer_inside_squads_object_is_trained_as_text() -> None:
     source, made = read_case("squad-answers")[0], convert_case("squad-answers")[0]
     assert get_texts(made["messages"]) == [f"{source['context']}\n\n{source['question']}", source["answers"]["text"][0]]
     plugin = registry.get("formats", "prompt_completion")
@@ -372,7 +372,7 @@ def test_an_answer_inside_squads_object_is_learnt_as_text() -> None:
         plugin.convert({"q": "q", "a": {"text": [], "answer_start": []}}, {"prompt": "q", "completion": "a"})
 
 
-def test_reasoning_and_history_are_learnt() -> None:
+def test_reasoning_and_history_are_trained() -> None:
     source, made = read_case("cot-column")[0], convert_case("cot-column")[0]
     assert made["messages"][1]["content"] == f"<think>\n{source['Complex_CoT']}\n</think>\n\n{source['Response']}"
     source, made = read_case("query-response-history")[0], convert_case("query-response-history")[0]
@@ -388,7 +388,7 @@ def test_labels_say_which_answer_is_better() -> None:
             assert get_texts(made["rejected"]) == [source[f"human_ref_{worse}"]]
 
 
-def test_the_loser_of_an_arena_is_never_learnt() -> None:
+def test_the_loser_of_an_arena_is_never_trained() -> None:
     rows = read_case("arena-pairs")
     reading = decide(rows, kinds=("conversation",)).reading
     plugin = registry.get("formats", "compared")

@@ -29,7 +29,7 @@ def test_a_row_of_no_kind_is_an_error() -> None:
         rows.get_kind({"question": "?"})
 
 
-def test_what_is_asked_and_what_is_expected() -> None:
+def test_prompt_and_reference_of_a_row() -> None:
     for kind in ("conversation", "preference", "rating", "prompt"):
         assert rows.get_prompt(EXAMPLES[kind]) == ASK and rows.get_reference(EXAMPLES[kind]) == "4"
     assert rows.get_prompt(EXAMPLES["text"]) == [] and rows.get_reference(EXAMPLES["text"]) is None
@@ -37,7 +37,7 @@ def test_what_is_asked_and_what_is_expected() -> None:
     assert rows.get_reference({"prompt": ASK}) is None
 
 
-def test_an_answer_that_is_not_learnt_is_no_reference() -> None:
+def test_an_answer_that_is_not_trained_is_no_reference() -> None:
     talk = [{"role": role, "content": role[0] + str(n)} for n in (1, 2) for role in ("user", "assistant")]
     talk[3]["train"] = False
     assert rows.get_reference({"messages": talk}) == "a1" and rows.get_prompt({"messages": talk}) == [

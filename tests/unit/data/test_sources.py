@@ -143,7 +143,7 @@ def test_a_set_of_the_hubs_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert find_method_problem(get_data("org/set", subset="main"), "sft") is None
 
 
-def test_a_hub_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     from huggingface_hub import HfApi
 

@@ -369,7 +369,7 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
     assert {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows} == get_texts(asked, 1)
 
 
-def test_a_file_that_is_asked_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_evaluation_of_a_gguf_file_resumes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a stub of the server: what came before the kill is not asked again;
     for a target the ladder's answers count, and general questions follow.
     """

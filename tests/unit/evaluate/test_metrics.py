@@ -122,7 +122,7 @@ def test_likelihoods_become_figures() -> None:
     assert score("multiple_choice", "", "green", **choices) is None
 
 
-def test_confusion_and_fields_are_told() -> None:
+def test_confusion_and_fields_are_reported() -> None:
     rows = [make_row(text) for text in ("cat", "cat", "dog", "dog")]
     answers = [{"text": text} for text in ("cat", "dog", "dog", "a bird")]
     report = Metric.get("classification").report(rows, answers, [1.0, 0.0, 1.0, 0.0])
@@ -239,7 +239,7 @@ def stub_judge() -> Iterator[str]:
         server.server_close()
 
 
-def test_a_judge_is_asked_twice_with_the_places_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outputs").mkdir()
     rows = [{**make_row("x"), "id": str(n)} for n in range(3)]

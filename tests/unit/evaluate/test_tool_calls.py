@@ -219,7 +219,7 @@ def test_the_report_says_what_is_wrong() -> None:
 # --------------------------------------------------------------------------------------------- a model that learns it
 
 
-def test_a_model_that_learnt_calls_is_better_than_one_that_did_not(tmp_path: Path) -> None:
+def test_a_model_that_learned_calls_is_better_than_one_that_did_not(tmp_path: Path) -> None:
     """Really trained: the tiny model on rows whose answers are calls, evaluated with all defaults."""
     import torch
 

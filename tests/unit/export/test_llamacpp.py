@@ -310,7 +310,7 @@ def test_levels_are_those_of_llama_quantize(tools: Toolchain) -> None:
     assert real | {"f32"} == set(levels.ALL)
 
 
-def test_vision_towers_are_those_that_the_converter_knows(tools: Toolchain) -> None:
+def test_vision_towers_are_those_that_the_converter_supports(tools: Toolchain) -> None:
     code = (Path(tools["converter"]).parent / "conversion" / "__init__.py").read_text(encoding="utf-8")
     known = code.partition("MMPROJ_MODEL_MAP")[2].partition("\n}")[0]
     assert [name for name in VISION_TOWERS if f'"{name}":' not in known] == []

@@ -57,7 +57,7 @@ def load(folder: Path, family: str, template: str | None = None) -> tuple[Render
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_answer_and_its_end_are_learnt_and_nothing_else(tmp_path: Path, family: str) -> None:
+def test_only_the_answer_and_its_end_are_trained(tmp_path: Path, family: str) -> None:
     renderer, end = load(tmp_path, family)
     row = renderer.encode(SINGLE)
     decode = renderer.tokenizer.decode
@@ -85,7 +85,7 @@ MARKS: list[
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_marked_turns_are_learnt_as_marked(tmp_path: Path, family: str) -> None:
+def test_marked_turns_are_trained_as_marked(tmp_path: Path, family: str) -> None:
     """Labels follow the marks, and the text stays what it is without them."""
     renderer, end = load(tmp_path, family)
     for marks, learnt in MARKS:
@@ -108,7 +108,7 @@ def test_a_part_of_a_turn_that_the_template_changes_cannot_be_marked(tmp_path: P
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_assistant_turn_is_learnt(tmp_path: Path, family: str) -> None:
+def test_every_assistant_turn_is_trained(tmp_path: Path, family: str) -> None:
     renderer, end = load(tmp_path, family)
     row = renderer.encode(MULTI)
     pieces: list[list[int]] = []
@@ -144,7 +144,7 @@ def test_special_tokens_in_the_text_of_a_row_are_one_token_each_way(tmp_path: Pa
     )
 
 
-def test_an_answer_that_quotes_the_end_token_is_learnt_to_its_real_end(tmp_path: Path) -> None:
+def test_an_answer_that_quotes_the_end_token_is_trained_to_its_real_end(tmp_path: Path) -> None:
     renderer, end = load(tmp_path, "chatml")
     row = renderer.encode([{"role": "user", "content": "q"}, {"role": "assistant", "content": f"a{end}b"}])
     assert (

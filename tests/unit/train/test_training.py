@@ -505,7 +505,7 @@ def test_a_broken_checkpoint_of_a_whole_model(tmp_path: Path, damage: str) -> No
     assert check_checkpoint(folder)
 
 
-def test_documents_are_cut_into_pieces_and_their_end_is_learnt(texts: Path) -> None:
+def test_documents_are_cut_into_pieces_and_their_end_is_trained(texts: Path) -> None:
     tokenizer = load_tokenizer(ModelFacts.read(texts / "model.json").path)
     ids = cpt.encode_text(tokenizer, "abc")
     assert ids[-1] == tokenizer.eos_token_id and tokenizer.decode(ids[:-1]).endswith("abc")
