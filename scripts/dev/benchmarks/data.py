@@ -118,7 +118,7 @@ def run_ours(job: dict[str, Any]) -> dict[str, Any]:
     """Read, detect, convert, leave exact duplicates out, split, write."""
     from gaslamp.config.schema import Config
     from gaslamp.data.checking import load_checks
-    from gaslamp.data.prepare import divide_rows
+    from gaslamp.data.dividing import divide_rows
 
     data = Config.model_validate({"data": {"source": job["source"]}}).data
     wanted = {name: {"severity": "off"} for name in job["off"]}
@@ -177,7 +177,7 @@ def run_tokenizer(job: dict[str, Any]) -> dict[str, Any]:
 
 def run_encode(job: dict[str, Any]) -> dict[str, Any]:
     """Ours: tokenize, mask, count lengths, run every check on tokens; from text, and from rows (rendered too)."""
-    from gaslamp.data import prepare
+    from gaslamp.data import lengths as lengths_module
     from gaslamp.data.checking import Facts, Sample, load_checks
     from gaslamp.data.encode import split_row
 
@@ -185,10 +185,10 @@ def run_encode(job: dict[str, Any]) -> dict[str, Any]:
     samples = [Sample(f"row {number}", row, "train") for number, row in enumerate(rows, 1)]
     facts = Facts("conversation", "sft", 512, {}, tuple(template.stop_ids), template.bos_id)
     with Watch() as whole:
-        lengths = prepare.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
+        lengths = lengths_module.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
     pieces = iter([split_row(renderer, row) for row in rows])
-    with patch.object(prepare, "split_row", lambda renderer, row: next(pieces)), Watch() as watch:
-        prepare.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
+    with patch.object(lengths_module, "split_row", lambda renderer, row: next(pieces)), Watch() as watch:
+        lengths_module.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
     tokens = sum(size * count for size, count in lengths.total.items())
     return {**watch.get_figures(), "peak": whole.peak, "cpu_from_rows": whole.cpu, "tokens": tokens}
 

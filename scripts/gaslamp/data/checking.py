@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
+from gaslamp.models.masks import Pieces
 
 STAGES = ("read", "row", "encoded", "set")
 EXAMPLES = 3  # places that are named when every row has the same problem
@@ -37,7 +38,10 @@ class Sample:
     split: str = ""  # train, valid or test, from the stage ``encoded`` on
     ids: list[int] | None = None
     trained: list[bool] | None = None
-    is_plain: bool = False  # a talk of texts, user and assistant in turns: some row checks have nothing to look for
+    pieces: list[Pieces] | None = None  # the rendered text of each training sequence, from ``encoded`` on
+    is_plain: bool = (
+        False  # a conversation of texts, user and assistant in turns: some row checks have nothing to look for
+    )
 
 
 class Samples(Sequence[Sample]):
@@ -62,7 +66,7 @@ class Samples(Sequence[Sample]):
 
 
 def get_unusual(samples: Iterable[Any]) -> Iterable[Any]:
-    """The samples that are not plain talk (rows.is_plain): for checks that such talk surely passes."""
+    """The samples that are not plain conversations (rows.is_plain), for checks that plain ones always pass."""
     return (
         samples.get_unusual() if isinstance(samples, Samples) else (sample for sample in samples if not sample.is_plain)
     )

@@ -32,6 +32,7 @@ class Plan:
     kind: str
     method: str
     system: str | None
+    system_as_user: bool
     slice: str
     group: str
     split_column: str | None  # every row names its split there
@@ -130,6 +131,8 @@ class Converter:
                 row = convert(source, mapping)
                 if plan.system:
                     row = add_system(row, plan.system)
+                if plan.system_as_user:
+                    row = put_system_into_user(row)
                 if self.adapts:
                     row = adapt(row, plan.kind)
                 plain = is_plain(row)
@@ -296,6 +299,26 @@ def add_system(row: Row, system: str) -> Row:
     if isinstance(turns, list) and turns and turns[0].get("role") != "system":
         return {**row, key: [{"role": "system", "content": system}, *turns]}
     return row
+
+
+def put_system_into_user(row: Row) -> Row:
+    """``row`` with its system turn as the beginning of the first user turn, for templates that take no system turn."""
+    key = "messages" if "messages" in row else "prompt"
+    turns = row.get(key)
+    if not isinstance(turns, list) or len(turns) < 2 or [turn["role"] for turn in turns[:2]] != ["system", "user"]:
+        return row
+    system, user, *rest = turns
+    content = user["content"]
+    merged = (
+        f"{system['content']}\n\n{content}"
+        if isinstance(content, str)
+        else [{"type": "text", "text": f"{system['content']}\n\n"}, *content]
+    )
+    turn = {**user, "content": merged}
+    if isinstance(user.get("train"), list):  # its ranges count the characters of the user's own text
+        shift = len(system["content"]) + 2
+        turn["train"] = [[begin + shift, end + shift] for begin, end in user["train"]]
+    return {**row, key: [turn, *rest]}
 
 
 _converter: Converter | None = None

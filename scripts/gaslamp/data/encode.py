@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Message, Row, get_images, get_kind, get_text
-from gaslamp.models.template import Encoded, Renderer, mark_text
-
-Pieces = list[tuple[str, bool]]
+from gaslamp.models.masks import Pieces, mark_text
+from gaslamp.models.template import Encoded, Renderer, Tools
 
 
 def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
-    """The text of a row in pieces, each with whether it is learnt; a preference row gives its two sides.
+    """The text of a row in pieces, each with whether it is learnt.
+
+    A preference row gives its two sides; a conversation gives several sequences where the template renders earlier
+    turns differently (see ``Renderer.split_all``).
 
     A prompt row has no trained piece: what is learnt comes from its completions. Neither has a pair row. Of messages
     with images the words are counted; how many tokens an image takes is the processor's affair.
@@ -20,15 +21,15 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
     tools = row.get("tools")
     if kind == "conversation":
         words = _get_words(row["messages"])
-        pieces = renderer.split(words, tools)
-        if words is not row["messages"]:  # vision_sft learns the last answer of a row alone
-            last = max(number for number, (_, learnt) in enumerate(pieces) if learnt)
-            pieces = [(text, learnt and number == last) for number, (text, learnt) in enumerate(pieces)]
-        return [pieces]
+        if words is row["messages"]:
+            return renderer.split_all(words, tools)
+        pieces = renderer.split(words, tools)  # vision_sft learns the last answer of a row alone
+        last = max(number for number, (_, learnt) in enumerate(pieces) if learnt)
+        return [[(text, learnt and number == last) for number, (text, learnt) in enumerate(pieces)]]
     if kind == "preference":
-        return [_split_answer(renderer, row["prompt"], row[side], tools) for side in ("chosen", "rejected")]
+        return [split_answer(renderer, row["prompt"], row[side], tools) for side in ("chosen", "rejected")]
     if kind == "rating":
-        return [_split_answer(renderer, row["prompt"], row["completion"], tools)]
+        return [split_answer(renderer, row["prompt"], row["completion"], tools)]
     if kind == "prompt":
         return [[(renderer.render(_get_words(row["prompt"]), generate=True, tools=tools), False)]]
     if kind == "text" and "train" in row:  # it holds every special token itself
@@ -38,19 +39,24 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
     return [[(row[key], False)] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]
 
 
-def _split_answer(
-    renderer: Renderer, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
-) -> Pieces:
-    """The pieces of a prompt and its answer with the mask that train/preference.py uses.
+def split_answer(renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None) -> Pieces:
+    """The pieces of a prompt and its answer with the mask of the preference methods, in training and on the data page.
 
-    Answers inside the prompt carry no loss,
-    all from the first turn of the answer on does.
+    Answers inside the prompt carry no loss, all from the first turn of the answer on does.
+
+    Raises:
+        GaslampError: an answer of several turns, under a template that renders earlier turns differently.
     """
     pieces = renderer.split(_get_words([*prompt, *answer]), tools)
     starts = [n for n, (_, learnt) in enumerate(pieces) if learnt and (n == 0 or not pieces[n - 1][1])]
     turns = sum(message["role"] == "assistant" for message in answer)
-    if not turns or len(starts) < turns:
+    if not turns:
         return pieces
+    if len(starts) < turns:
+        raise GaslampError(
+            "this chat template renders earlier turns differently: an answer of several turns cannot be learnt",
+            "use answers of one turn, or a model whose template keeps the history unchanged",
+        )
     return [(text, number >= starts[-turns]) for number, (text, _) in enumerate(pieces)]
 
 
@@ -59,14 +65,13 @@ def _get_words(messages: list[Message]) -> list[Message]:
     return [{**message, "content": get_text(message)} for message in messages] if get_images(messages) else messages
 
 
-def encode_rows(renderer: Renderer, rows: list[list[Pieces]]) -> list[Encoded]:
-    """The ids that training sees of each row, from its pieces; of a row with several sides the longest."""
+def encode_rows(renderer: Renderer, rows: list[list[Pieces]]) -> list[list[Encoded]]:
+    """The ids that training sees of each row, from its pieces: of each of its sides or sequences."""
     flat = renderer.encode_pieces([pieces for sides in rows for pieces in sides])
     result, start = [], 0
     for sides in rows:
-        own = flat[start : start + len(sides)]
+        result.append(flat[start : start + len(sides)])
         start += len(sides)
-        result.append(max(own, key=lambda side: len(side.ids)))
     return result
 
 

@@ -216,6 +216,21 @@ class Spool:
         self._append(split, line, place, 1.0)
         self.counts[split] += 1
 
+    def drop(self, split: str, numbers: list[int]) -> None:
+        """Remove rows of one split after ``finish``; ``numbers`` count from 0, in the order of the file."""
+        if not numbers:
+            return
+        dropped = set(numbers)
+        kept = self.folder / "kept.jsonl", self.folder / "kept.places"
+        with kept[0].open("wb") as lines, kept[1].open("w", encoding="utf-8", newline="\n") as places:
+            for number, (line, place) in enumerate(self._read_lines(split)):
+                if number not in dropped:
+                    lines.write(line)
+                    places.write(place + "\n")
+        kept[0].replace(self.folder / f"{split}.jsonl")
+        kept[1].replace(self.folder / f"{split}.places")
+        self.counts[split] -= len(dropped)
+
     def find_repeated(self) -> Iterator[tuple[str, str]]:
         """The first exact duplicates, each with what it repeats: one more pass over the rows, when there are any."""
         wanted = {identity.encode(): "" for _, identity in self._repeated}

@@ -7,6 +7,7 @@ proves that every artefact agrees with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_text
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.masks import Pieces, get_changed_error, mark_text
+from gaslamp.models.messages import Message, Style, find_style, shape_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-Message = dict[str, Any]
 Tools = list[dict[str, Any]] | None
 
 
@@ -47,6 +49,11 @@ class Renderer:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, chat_template: str, stop_tokens: list[str]) -> None:
         self.tokenizer, self.chat_template, self.stop_tokens = tokenizer, chat_template, stop_tokens
 
+    @cached_property
+    def style(self) -> Style:
+        """How the template wants the content and the reasoning of a turn."""
+        return find_style(self.tokenizer, self.chat_template)
+
     @classmethod
     def load(cls, model_path: str | Path, template: Template) -> Renderer:
         """The renderer of a project: tokenizer of the model, template as recorded."""
@@ -63,7 +70,11 @@ class Renderer:
             tools: JSON schemas of the functions that the model may call.
         """
         text: str = self.tokenizer.apply_chat_template(
-            messages, chat_template=self.chat_template, tools=tools, tokenize=False, add_generation_prompt=generate
+            shape_messages(messages, self.style),
+            chat_template=self.chat_template,
+            tools=tools,
+            tokenize=False,
+            add_generation_prompt=generate,
         )
         return text
 
@@ -76,47 +87,80 @@ class Renderer:
         """Ids that the model continues; equal to what a server makes of the same messages."""
         return self.tokenize(self.render(messages, generate=True, tools=tools))
 
-    def split(self, messages: list[Message], tools: Tools = None) -> list[tuple[str, bool]]:
-        """The text of a conversation in pieces, each with whether it carries loss.
+    def split_all(self, messages: list[Message], tools: Tools = None) -> list[Pieces]:
+        """The training sequences of a conversation, each in pieces with whether they carry loss.
+
+        One sequence when the template renders a turn the same way whatever follows. Templates of reasoning models drop
+        the thoughts of earlier turns: then each answer is learnt after the history that the template shows at that
+        point, in a sequence of its own.
 
         Every assistant turn is trained, with the token that ends it; a turn with ``train`` (see gaslamp.data.rows) as
         that says. Prompt and answer are separate pieces, as they are when the model generates: no token spans the
         border.
 
         Raises:
-            GaslampError: a template that rewrites earlier turns, never ends an answer, or changes the text of a turn
-                that is marked in part.
+            GaslampError: the template never ends an answer, does not continue its own generation prompt, or changes the
+                text of a turn that is marked in part.
         """
-        pieces: list[tuple[str, bool]] = []
-        done, start = "", 0  # the text so far, and the first turn that is in no piece yet
+        sequences: list[Pieces] = []
+        pieces: Pieces = []
+        done, start = "", 0  # the text of the sequence so far, and the first turn whose marks are in no piece yet
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
             prompt = self.render(messages[:index], generate=True, tools=tools)
-            whole = self.render(messages[: index + 1], generate=False, tools=tools)
-            if not whole.startswith(prompt) or not prompt.startswith(done):
-                raise GaslampError(
-                    "the chat template renders earlier turns differently once an answer follows",
-                    "use single-turn rows, or a model whose template keeps history unchanged",
-                )
-            answer = whole[len(prompt) :]
-            end = max((answer.rfind(stop) + len(stop) for stop in self.stop_tokens if stop in answer), default=0)
-            if not end:
-                raise GaslampError(
-                    "the chat template never ends an answer: the model would not learn to stop",
-                    "use an instruct model, whose template closes every turn",
-                )
+            if not prompt.startswith(done):
+                if message.get("train") is False:
+                    continue  # context of the next answer, in the form that the template gives it there
+                if any(learnt for _, learnt in pieces):
+                    sequences.append(pieces)
+                pieces, done = [], ""
+            answer = self._get_answer(prompt, messages[: index + 1], tools)
             pieces += self._split_prompt(prompt, len(done), messages[:index], start, tools)
-            pieces += [(answer[:end], True)] if "train" not in message else mark_text(answer[:end], message, index + 1)
+            pieces += [(answer, True)] if "train" not in message else mark_text(answer, message, index + 1)
             start = index + 1
-            done = prompt + answer[:end]
-        return pieces
+            done = prompt + answer
+        return [*sequences, pieces] if not sequences or any(learnt for _, learnt in pieces) else sequences
 
-    def _split_prompt(
-        self, prompt: str, done: int, messages: list[Message], start: int, tools: Tools
-    ) -> list[tuple[str, bool]]:
+    def _get_answer(self, prompt: str, messages: list[Message], tools: Tools) -> str:
+        """The text of the last turn after its rendered ``prompt``, with the token that ends it."""
+        whole = self.render(messages, generate=False, tools=tools)
+        if not whole.startswith(prompt):
+            raise GaslampError(
+                "the chat template does not render an answer behind its own generation prompt: the model would be "
+                "trained on another text than it continues",
+                "use a model whose template does (an instruct model without forced reasoning)",
+                "put a corrected chat_template.jinja into the model folder",
+            )
+        answer = whole[len(prompt) :]
+        end = self._find_end(answer, str(messages[-1].get("content") or "").strip())
+        if not end:
+            raise GaslampError(
+                "the chat template never ends an answer: the model would not learn to stop",
+                "use an instruct model, whose template closes every turn",
+            )
+        return answer[:end]
+
+    def _find_end(self, answer: str, content: str) -> int:
+        """Where the token that ends the turn ends in a rendered answer; 0 when there is none.
+
+        Some templates put the end of the text behind the end of the last turn: it is not part of the answer. An end
+        token inside ``content`` is text.
+        """
+        at = answer.rfind(content) + len(content) if content else -1
+        if at >= len(content) and self.stop_tokens:
+            first = answer.find(self.stop_tokens[0], at)
+            if first >= 0:
+                return first + len(self.stop_tokens[0])
+        return max((answer.rfind(stop) + len(stop) for stop in self.stop_tokens if stop in answer), default=0)
+
+    def split(self, messages: list[Message], tools: Tools = None) -> Pieces:
+        """The sequence of ``split_all`` that holds the last answer."""
+        return self.split_all(messages, tools)[-1]
+
+    def _split_prompt(self, prompt: str, done: int, messages: list[Message], start: int, tools: Tools) -> Pieces:
         """The rendered ``messages`` from character ``done`` on; only turns from ``start`` on that say so carry loss."""
-        pieces: list[tuple[str, bool]] = []
+        pieces: Pieces = []
         mark = "gaslamp-turn"
         for number, turn in enumerate(messages[start:], start + 1):
             if not turn.get("train"):
@@ -125,16 +169,20 @@ class Renderer:
             begin, content = probe.index(mark), str(turn["content"])
             end = begin + len(content)
             if prompt[:end] != probe[:begin] + content:
-                raise _get_changed(number)
+                raise get_changed_error(number)
             pieces += [(prompt[done:begin], False), *mark_text(content, turn, number)]
             done = end
         return [*pieces, (prompt[done:], False)]
 
     def encode(self, messages: list[Message], tools: Tools = None) -> Encoded:
-        """Token ids and loss mask of a conversation, as ``split`` divides it."""
+        """Token ids and loss mask of the sequence that holds the last answer, as ``split`` divides it."""
         return self.encode_pieces([self.split(messages, tools)])[0]
 
-    def encode_pieces(self, rows: list[list[tuple[str, bool]]]) -> list[Encoded]:
+    def encode_all(self, messages: list[Message], tools: Tools = None) -> list[Encoded]:
+        """Token ids and loss mask of each training sequence of a conversation; see ``split_all``."""
+        return self.encode_pieces(self.split_all(messages, tools))
+
+    def encode_pieces(self, rows: list[Pieces]) -> list[Encoded]:
         """Ids and loss masks of many rows: one call of the tokenizer for all their pieces."""
         texts = [text for pieces in rows for text, _ in pieces if text]
         # without attention masks, which nobody reads: they take a sixth of the time
@@ -158,49 +206,26 @@ class Renderer:
         return result
 
 
-def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> list[tuple[str, bool]]:
-    """A rendered text in pieces, as ``train`` of its turn divides it; the end token carries loss when a piece does.
-
-    Args:
-        text: holds ``turn[key]``.
-        turn: a message, or a row of text, with ``train``.
-        number: of the turn, for the error.
-        key: the text whose characters the ranges in ``train`` count.
-
-    Raises:
-        GaslampError: a part is marked, and the template changed the text.
-    """
-    train = turn["train"]
-    if isinstance(train, bool):
-        return [(text, train)]
-    at = text.find(turn[key])
-    if at < 0:
-        raise _get_changed(number)
-    pieces, done, end = [], 0, at + len(turn[key])
-    for begin, stop in train:
-        begin = at + begin if begin else 0
-        pieces += [(text[done:begin], False), (text[begin : at + stop], True)]
-        done = at + stop
-    pieces += [(text[done:end], False), (text[end:], bool(train))]
-    return _join_pieces(pieces)
+NEUTRAL: list[Message] = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
+REASONED: list[Message] = [NEUTRAL[0], {"role": "assistant", "content": "<think>\nA greeting.\n</think>\n\nHello!"}]
+"""Recorded examples where the template refuses the first row: the check ``unrenderable`` reports that row."""
 
 
-def _join_pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """Join neighbours that both carry loss, or both do not: a token is cut only where the mask changes."""
-    result: list[tuple[str, bool]] = []
-    for text, learnt in pieces:
-        if result and text and result[-1][1] == learnt:
-            result[-1] = (result[-1][0] + text, learnt)
-        elif text:
-            result.append((text, learnt))
-    return result
+def _encode_example(renderer: Renderer, example: list[Message]) -> Encoded:
+    """``example`` encoded, or the first standard example that the template takes."""
+    from jinja2 import TemplateError
 
-
-def _get_changed(number: int) -> GaslampError:
-    return GaslampError(
-        f"turn {number} is marked to be trained (in part, or as no answer), and the chat template changes its text",
-        "remove spaces and line ends at the start and end of this turn",
-        "remove its marks (train, weight, train_detail)",
+    error: GaslampError | None = None
+    for messages in (example, NEUTRAL, REASONED):
+        try:
+            return renderer.encode(messages)
+        except GaslampError as found:
+            error = error or found
+        except (TemplateError, TypeError, ValueError):
+            continue
+    raise error or GaslampError(
+        "the chat template of the model renders neither the first row nor a greeting",
+        "use another model, or put a corrected chat_template.jinja into the model folder",
     )
 
 
@@ -224,9 +249,14 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
             "put a chat_template.jinja into the model folder",
         )
     mark = "gaslamp-answer"
-    probe = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "q"}, {"role": "assistant", "content": mark}], tokenize=False
+    probe = Renderer(tokenizer, tokenizer.chat_template, []).render(
+        [{"role": "user", "content": "q"}, {"role": "assistant", "content": mark}], generate=False
     )
+    if mark not in probe:
+        raise GaslampError(
+            f"the chat template of {model_path} does not show the text of an answer",
+            "use another model, or put a corrected chat_template.jinja into the model folder",
+        )
     tail = tokenizer(probe[probe.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
     end = next(
         (token for token in tail if token in tokenizer.all_special_ids or token in tokenizer.added_tokens_decoder), None
@@ -256,7 +286,8 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
     if pad is None:
         pad = end
     stop_tokens = tokenizer.convert_ids_to_tokens(stops)
-    encoded = Renderer(tokenizer, tokenizer.chat_template, stop_tokens).encode(example)
+    renderer = Renderer(tokenizer, tokenizer.chat_template, stop_tokens)
+    encoded = _encode_example(renderer, example)
     if tokenizer.bos_token_id is not None and encoded.ids[:2] == [tokenizer.bos_token_id] * 2:
         raise GaslampError(
             "the rendered prompt begins with two BOS tokens", "remove the BOS token from the chat template"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.data.encode import split_answer
 from gaslamp.data.rows import Message, Row, get_images, get_text
 from gaslamp.models.template import Renderer, Tools
 from gaslamp.train.method import Context
@@ -55,12 +56,11 @@ def encode_answer(
 ) -> tuple[list[int], list[int]]:
     """Ids of the prompt, and ids of the answer with the token that ends it, as the recorded template renders them.
 
-    Earlier assistant turns are context. In an answer of several turns (tool calls) everything from its first turn on is
-    answer.
+    The mask is the one of the data phase and its page, ``split_answer``: earlier assistant turns are context, and in an
+    answer of several turns (tool calls) everything from its first turn on is answer.
     """
-    encoded = renderer.encode([*prompt, *answer], tools)
-    starts = [n for n, trained in enumerate(encoded.trained) if trained and (n == 0 or not encoded.trained[n - 1])]
-    border = starts[-sum(message["role"] == "assistant" for message in answer)]
+    encoded = renderer.encode_pieces([split_answer(renderer, prompt, answer, tools)])[0]
+    border = encoded.trained.index(True)
     return encoded.ids[:border], encoded.ids[border:]
 
 

@@ -16,8 +16,8 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
 from gaslamp.data import hub, query, sources
 from gaslamp.data.checking import load_checks
+from gaslamp.data.dividing import divide_rows
 from gaslamp.data.peek import find_method_problem, peek
-from gaslamp.data.prepare import divide_rows
 from gaslamp.data.rows import get_question
 from gaslamp.data.splitting import Seen, get_position, get_positions
 

@@ -153,15 +153,22 @@ def test_an_answer_that_quotes_the_end_token_is_trained_to_its_real_end(tmp_path
     )
 
 
-def test_a_template_that_rewrites_history_is_refused(tmp_path: Path) -> None:
-    """As reasoning models do, which drop the thoughts of earlier turns."""
+def test_each_answer_is_learnt_after_the_history_that_the_template_shows(tmp_path: Path) -> None:
+    """Templates of reasoning models drop the thoughts of earlier turns: a sequence for each answer."""
     rewriting = tiny.CHATML.replace(
         "message['content']", "(message['content'] if loop.last or message['role'] == 'user' else 'cut')"
     )
-    renderer, _ = load(tmp_path, "chatml", rewriting)
-    renderer.encode(SINGLE)
-    with pytest.raises(GaslampError, match="renders earlier turns differently"):
-        renderer.encode(MULTI)
+    renderer, end = load(tmp_path, "chatml", rewriting)
+    first, second = renderer.encode_all(MULTI)
+    decode = renderer.tokenizer.decode
+    assert decode(first.ids) == f"<|im_start|>user\none{end}\n<|im_start|>assistant\nfirst answer{end}"
+    assert get_learnt(renderer, first) == ["first answer" + end]
+    history = f"assistant\ncut{end}\n<|im_start|>user\ntwo{end}\n<|im_start|>assistant\n"
+    assert decode(second.ids).endswith(f"{history}second{end}")
+    assert get_learnt(renderer, second) == ["second" + end]
+    assert renderer.encode(MULTI) == second and len(renderer.encode_all(SINGLE)) == 1
+    unlearnt = [MULTI[0], {**MULTI[1], "train": False}, *MULTI[2:]]
+    assert renderer.encode_all(unlearnt) == [second], "what is marked as not learnt gets no sequence"
 
 
 @pytest.mark.parametrize(
@@ -259,3 +266,56 @@ def test_templates_of_the_families_as_they_are_shipped(tmp_path: Path, name: str
         assert "3 euros" in unlearnt and "Price of an item" in unlearnt, (
             "what the tool said and what there is to call are read, not learnt"
         )
+
+
+TWO = {  # family -> the answers of MULTI as its template shows them, each in a sequence of its own or both in one
+    "qwen3": [["<think>\n\n</think>\n\nfirst answer<|im_end|>"], ["<think>\n\n</think>\n\nsecond<|im_end|>"]],
+    "qwen3_5_think": [["\n</think>\n\nfirst answer<|im_end|>"], ["\n</think>\n\nsecond<|im_end|>"]],
+    "qwen3_6": [["\n</think>\n\nfirst answer<|im_end|>"], ["\n</think>\n\nsecond<|im_end|>"]],
+    "qwen3_8": [["\n</think>\n\nfirst answer<|im_end|>", "\n</think>\n\nsecond<|im_end|>"]],
+    "phi3": [["first answer<|end|>", "second<|end|>"]],
+    "phi3_5": [["first answer<|end|>", "second<|end|>"]],
+    "gptoss": [
+        ["<|channel|>final<|message|>first answer<|return|>"],
+        ["<|channel|>final<|message|>second<|return|>"],
+    ],
+    "idefics3": [[" first answer<end_of_utterance>", " second<end_of_utterance>"]],
+    "llava_next": [[" first answer</s>", " second</s>"]],
+}
+MARKERS = (
+    *("<|user|>", "<|assistant|>", "<|system|>", "<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|return|>"),
+    *("<end_of_utterance>", "</s>"),
+)
+THOUGHTS = {  # family -> what is learnt of a thought and an answer
+    "qwen3": "<think>\nponder\n</think>\n\nok<|im_end|>",
+    "qwen3_5_think": "ponder\n</think>\n\nok<|im_end|>",
+    "qwen3_8": "ponder\n</think>\n\nok<|im_end|>",
+    "gptoss": "<|channel|>analysis<|message|>ponder<|end|><|start|>assistant<|channel|>final<|message|>ok<|return|>",
+    "phi3": "<think>\nponder\n</think>\n\nok<|end|>",
+}
+
+
+def load_shipped(folder: Path, name: str) -> Renderer:
+    """A renderer with a template that TRL ships, read from the installed package."""
+    trl = importlib.util.find_spec("trl")
+    assert trl and trl.origin
+    text = (Path(trl.origin).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
+    tiny.write_checkpoint(folder, text, MARKERS)
+    return Renderer.load(folder, build_template(folder, SINGLE))
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_answers_under_templates_that_render_history_differently(tmp_path: Path, name: str) -> None:
+    renderer = load_shipped(tmp_path, name)
+    sequences = renderer.split_all(MULTI)
+    assert [[text for text, learnt in pieces if learnt] for pieces in sequences] == TWO[name]
+    last = "".join(text for text, _ in sequences[-1])
+    assert renderer.render(MULTI, generate=False).startswith(last), "the template's own text"
+    assert sequences[-1][0][0] and "first answer" in last
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_a_thought_is_learnt_once(tmp_path: Path, name: str) -> None:
+    renderer = load_shipped(tmp_path, name)
+    row = [MULTI[0], {"role": "assistant", "content": "<think>\nponder\n</think>\n\nok"}]
+    assert [text for text, learnt in renderer.split(row) if learnt] == [THOUGHTS[name]]

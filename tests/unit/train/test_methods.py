@@ -166,14 +166,17 @@ def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:
     from gaslamp.train.preference import encode_answer
 
     class Renderer:
-        def encode(self, messages: list[dict[str, str]], tools: Any) -> Any:
+        def split(self, messages: list[dict[str, str]], tools: Any) -> Any:
+            return [
+                (f"{10 * number + part}", part == 1 and message["role"] == "assistant")
+                for number, message in enumerate(messages)
+                for part in (0, 1)
+            ]
+
+        def encode_pieces(self, rows: Any) -> Any:
             from gaslamp.models.template import Encoded
 
-            ids, trained = [], []
-            for number, message in enumerate(messages):
-                ids += [number * 10, number * 10 + 1]
-                trained += [False, message["role"] == "assistant"]
-            return Encoded(ids, trained)
+            return [Encoded([int(text) for text, _ in row], [learnt for _, learnt in row]) for row in rows]
 
     talk = [*say("user", "a"), *say("assistant", "b"), *say("user", "c")]
     assert encode_answer(Renderer(), talk, say("assistant", "d")) == ([0, 1, 10, 11, 20, 21, 30], [31])

@@ -114,6 +114,11 @@ class Data(Section):
         ),
     )
     system: str | None = Field(None, description="System prompt for every row that has none of its own.")
+    system_as_user: bool = Field(
+        False,
+        description="Put the system prompt of a row into its first user turn, for models whose chat template takes no "
+        "system turn.",
+    )
     sheet: str | None = Field(
         None, description="The sheet of a workbook, or the list of a JSON object, that holds the rows."
     )

@@ -6,7 +6,7 @@ Use it before sft where the model hardly knows the field.
 from __future__ import annotations
 
 from gaslamp.data.rows import Row
-from gaslamp.models.template import mark_text
+from gaslamp.models.masks import mark_text
 from gaslamp.train.method import Context
 from gaslamp.train.method import Settings as Settings
 from gaslamp.train.methods.sft import get_token_trainer

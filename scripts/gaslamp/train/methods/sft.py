@@ -89,11 +89,11 @@ def get_trainer(context: Context) -> Trainer:
     """
 
     def encode(rows: list[Row]) -> list[Columns]:
-        encoded = (context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
         return [
-            {"input_ids": row.ids, "labels": row.labels}
-            for row in encoded
-            if len(row.ids) <= context.settings.train.max_length
+            {"input_ids": sequence.ids, "labels": sequence.labels}
+            for row in rows
+            for sequence in context.renderer.encode_all(row["messages"], row.get("tools"))
+            if len(sequence.ids) <= context.settings.train.max_length
         ]
 
     return get_token_trainer(context, encode(context.train), encode(context.valid))

@@ -18,8 +18,12 @@ class Tokens(Objective):
     def encode(self, rows: list[Row]) -> list[Sample]:
         """Samples of the rows; see ``Objective.encode``."""
         longest = self.train.max_length
-        encoded = (self.context.renderer.encode(row["messages"], row.get("tools")) for row in rows)
-        return [{"rows": [(row.ids, row.trained)]} for row in encoded if len(row.ids) <= longest]
+        return [
+            {"rows": [(sequence.ids, sequence.trained)]}
+            for row in rows
+            for sequence in self.context.renderer.encode_all(row["messages"], row.get("tools"))
+            if len(sequence.ids) <= longest
+        ]
 
     def count(self, samples: list[Sample]) -> int:
         """Trained tokens of a batch."""

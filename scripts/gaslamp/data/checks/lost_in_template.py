@@ -1,0 +1,117 @@
+"""What stands in a row and not in its rendered text: tools, calls, answers, thoughts or pictures that would be lost."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from gaslamp.core import registry
+from gaslamp.data.checking import Facts, Finding, Sample
+from gaslamp.data.rows import Message, Row, get_calls, get_images, get_text
+from gaslamp.models.messages import split_thought
+
+TITLE = "parts of rows that the chat template does not show"
+SEVERITY = "block"
+MAX_PERCENTAGE = 0.0
+STAGE = "encoded"
+FIX = (
+    "choose a model whose chat template shows them, or put another chat_template.jinja into the model folder; to train "
+    "without them, remove them from your rows"
+)
+IMAGE_FIX = "set method to one that learns from pictures (vision_sft), or remove the pictures from your rows"
+PATTERN = ("conversation", "preference", "rating", "prompt")
+NAMES = ("tools", "tool calls", "thoughts", "answers", "turns")
+
+
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
+    """Rows of which the model would learn less than they hold, by the rendered text that carries loss."""
+    if facts.kind not in PATTERN:
+        return
+    learns_images = "images" in getattr(registry.get("methods", facts.method), "FIRST_FOR", ())
+    for sample in samples:
+        row = sample.row
+        turns = [turn for key in ("messages", "prompt", "chosen", "completion") for turn in row.get(key) or ()]
+        if not learns_images and get_images(turns):
+            yield Finding(sample.place, f"its pictures would be lost: {facts.method} learns from text alone", IMAGE_FIX)
+            continue
+        lost = find_lost(row, sample.pieces or [])
+        if lost:
+            missing = [name for name in NAMES if name in lost]
+            if missing[:2] == ["tools", "tool calls"]:
+                text = "the chat template of this model shows neither tools nor calls: they would be lost"
+            else:
+                text = f"the chat template of this model does not show its {' and '.join(missing)}: they would be lost"
+            yield Finding(sample.place, text)
+
+
+def find_lost(row: Row, sides: list[list[tuple[str, bool]]]) -> set[str]:
+    """Which of NAMES stand in a row and not in its rendered text, or not in the part that carries loss.
+
+    Args:
+        row: of messages.
+        sides: the pieces of each of its training sequences.
+    """
+    text = "\n".join("".join(part for part, _ in side) for side in sides)
+    learnt = "\n".join("".join(part for part, carries in side if carries) for side in sides)
+    lost = set()
+    for tool in row.get("tools") or ():
+        name = tool.get("function", tool).get("name")
+        if isinstance(name, str) and name not in text:
+            lost.add("tools")
+    for key in ("messages", "prompt", "chosen", "rejected", "completion"):
+        for turn in row.get(key) or ():
+            is_learnt = turn["role"] == "assistant" and key != "prompt" and "train" not in turn
+            lost |= find_lost_of_turn(turn, learnt if is_learnt else text, is_learnt)
+    return lost
+
+
+def find_lost_of_turn(turn: Message, text: str, is_learnt: bool) -> set[str]:
+    """Which of NAMES stand in one turn and not in ``text``."""
+    lost = set()
+    content = get_text(turn).strip()
+    if not content:
+        pass
+    elif turn["role"] == "assistant":
+        if content not in text:
+            thought, answer = split_thought(content)
+            if not thought:
+                answer = content
+            if answer.strip() not in text:
+                lost.add("answers")
+            if is_learnt and thought.strip() not in text:
+                lost.add("thoughts")
+    elif turn["role"] == "tool":
+        if not _stands_in(content, text) and not _is_json(content):
+            lost.add("turns")
+    elif content not in text:
+        lost.add("turns")
+    for call in get_calls(turn):
+        if call["name"] not in text or not all(_stands_in(leaf, text) for leaf in get_leaves(call["arguments"])):
+            lost.add("tool calls")
+    return lost
+
+
+def get_leaves(value: object) -> Iterator[str]:
+    """The texts and numbers in the arguments of a call, as text."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from get_leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from get_leaves(item)
+    elif isinstance(value, str):
+        yield value.strip()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield json.dumps(value)
+
+
+def _stands_in(value: str, text: str) -> bool:
+    """Whether a value stands in a text, as it is or escaped as in JSON."""
+    return value in text or json.dumps(value, ensure_ascii=False)[1:-1] in text or json.dumps(value)[1:-1] in text
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is JSON: templates may write what a tool returned anew."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""Read, convert and check the rows of a source, and divide them into training, validation and test rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from gaslamp.core import registry
+from gaslamp.core.console import say
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.checking import Check, Facts, Finding, stop_on_blocks
+from gaslamp.data.convert import Plan, convert_all, merge
+from gaslamp.data.meaning.readings import show_mapping
+from gaslamp.data.peek import Peek, get_unused, peek
+from gaslamp.data.sources import Source, open_source
+from gaslamp.data.spool import Spool
+
+MINIMUM_ROWS = 10
+PARALLEL = 8 << 20  # bytes of source from which further processes pay
+
+
+def get_check_settings(data: Any) -> dict[str, dict[str, Any]]:
+    """data.checks as load_checks takes them, with the keys of data that are short for an option of a check."""
+    wanted: dict[str, dict[str, Any]] = {"too_long": {"max_percentage": 100 * data.max_truncated}}
+    if data.redact:
+        wanted |= {name: {"options": {"redact": True}} for name in ("personal_data", "secrets")}
+    for name, own in data.checks.items():
+        values = own.model_dump()
+        wanted[name] = {
+            **wanted.get(name, {}),
+            **values,
+            "options": {**wanted.get(name, {}).get("options", {}), **values["options"]},
+        }
+    return wanted
+
+
+def add_tokens(wanted: dict[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:
+    """``wanted`` with the special tokens of the model as an option of the check that looks for them."""
+    own = wanted.get("special_tokens", {})
+    options = own.get("options") or {}
+    more = {**options, "tokens": (*tokens, *options.get("tokens", ()))}
+    return {**wanted, "special_tokens": {**own, "options": more}}
+
+
+def divide_rows(
+    data: Any,
+    method: str,
+    max_length: int,
+    checks: dict[str, Check],
+    wanted: dict[str, Any],
+    work: Path,
+    processes: int | None = None,
+    special_tokens: tuple[str, ...] = (),
+) -> tuple[Spool, Peek, int, Source]:
+    """Read, detect, convert, check each row, leave exact duplicates out, split, and write to ``work``.
+
+    Args:
+        data: the data section of the config.
+        method, max_length: for the checks of rows.
+        checks: take up what is found.
+        wanted: settings of the checks, as load_checks takes them.
+        work: an empty folder.
+        processes: how many convert; None: as many as the machine has, when the source is large.
+        special_tokens: of the model, which the text of a row should not hold.
+
+    Raises:
+        GaslampError: with all findings, when a check blocks.
+    """
+    source = open_source(data)
+    found = peek(data, method, source)
+    prepares = hasattr(registry.get("methods", method), "prepare_row")  # it has threads, and a model, of its own
+    plan = Plan(
+        format=found.format,
+        mapping=found.mapping,
+        kind=found.kind,
+        method=method,
+        system=data.system,
+        system_as_user=data.system_as_user,
+        slice=data.slice,
+        group=data.group,
+        split_column=found.split_column,
+        folder=str(source.folder),
+        images=str(work / "images"),
+        speech=_get_speech(data) if prepares else {},
+        checks=add_tokens(wanted, special_tokens),
+        facts=Facts(found.kind, method, max_length, folder=str(work)),
+    )
+    if processes is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        processes = min(cores, 8) if source.size > PARALLEL and not prepares else 1
+    spool, read = None, 0
+    for result in convert_all(source.chunks(), plan, processes):
+        if result.error:
+            raise GaslampError(*result.error)
+        merge(checks, result)
+        read += result.read
+        if spool is None:
+            spool = Spool(work, data.split, bool(found.split_column) or any(result.splits))
+        spool.add(result)
+    assert spool is not None
+    spool.finish()
+    if checks["exact_duplicates"].severity != "off":
+        checks["exact_duplicates"].add((Finding(*twin) for twin in spool.find_repeated()), read)
+        checks["exact_duplicates"].count = spool.duplicates
+    stop_on_blocks(checks)
+    if read < MINIMUM_ROWS:
+        raise GaslampError(
+            f"{source.name} has {read} rows; training, validation and test need at least {MINIMUM_ROWS}",
+            "add rows: a few hundred good ones make a visible difference",
+        )
+    if not spool.counts["train"] or not spool.counts["test"]:
+        fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
+        raise GaslampError("the split left no rows for training or test", fix)
+    say(
+        f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates "
+        "left out"
+    )
+    if unused := get_unused(found, data):
+        say(f"columns that nothing reads: {', '.join(unused)}")
+    return spool, found, read, source
+
+
+def _get_speech(data: Any) -> dict[str, Any]:
+    """data.speech as plain values, of a config or of the slice that a rule passes."""
+    values: dict[str, Any] = data.speech.model_dump() if hasattr(data.speech, "model_dump") else data.speech.dump()
+    return values

@@ -1,0 +1,85 @@
+"""Messages in the form that a chat template reads: content as text or parts, reasoning under the key that it knows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Message = dict[str, Any]
+
+MARK = "gaslamp-answer"
+THINKING = re.compile(r"""\.thinking\b|\[\s*["']thinking["']\s*\]|["']thinking["']\s+in\b""")
+THOUGHT = re.compile(r"\s*<think>\n?(.*?)\n?</think>\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a chat template reads.
+
+    Attributes:
+        parts: content must be a list of parts, as templates of vision models want it.
+        thought: the key of a turn's reasoning; None when the template knows none, and reasoning is part of the text.
+    """
+
+    parts: bool = False
+    thought: str | None = None
+
+
+def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
+    """The style of a template, from its source and from a conversation rendered with it."""
+    thought = "reasoning_content" if "reasoning_content" in chat_template else None
+    if thought is None and THINKING.search(chat_template):
+        thought = "thinking"
+    return Style(not _shows(tokenizer, chat_template, False) and _shows(tokenizer, chat_template, True), thought)
+
+
+def _shows(tokenizer: PreTrainedTokenizerFast, chat_template: str, parts: bool) -> bool:
+    """Whether the text of an answer comes through, handed over as text or as a list of parts."""
+    from jinja2 import TemplateError
+
+    messages: list[Message] = [{"role": "user", "content": "q"}, {"role": "assistant", "content": MARK}]
+    try:
+        text = tokenizer.apply_chat_template(
+            shape_messages(messages, Style(parts)), chat_template=chat_template, tokenize=False
+        )
+    except (TemplateError, TypeError, ValueError, AttributeError, KeyError, IndexError):
+        return False
+    return MARK in text
+
+
+def shape_messages(messages: list[Message], style: Style) -> list[Message]:
+    """``messages`` as the template reads them; the same list when nothing is to be changed."""
+    if style.thought is not None and any(_holds_thought(message) for message in messages):
+        messages = [_move_thought(message, style.thought) for message in messages]
+    if style.parts:
+        messages = [
+            {**message, "content": [{"type": "text", "text": message["content"]}]}
+            if isinstance(message.get("content"), str)
+            else message
+            for message in messages
+        ]
+    return messages
+
+
+def split_thought(content: object) -> tuple[str, str]:
+    """The reasoning in front of an answer (``<think> ... </think>``) and the answer; no reasoning is ""."""
+    if not isinstance(content, str):
+        return "", ""
+    found = THOUGHT.match(content)
+    return (found[1], content[found.end() :]) if found else ("", content)
+
+
+def _holds_thought(message: Message) -> bool:
+    content = message.get("content")
+    return message["role"] == "assistant" and type(content) is str and content.lstrip().startswith("<think>")
+
+
+def _move_thought(message: Message, key: str) -> Message:
+    if not _holds_thought(message):
+        return message
+    thought, answer = split_thought(message["content"])
+    return {**message, "content": answer, key: thought} if thought.strip() else message
