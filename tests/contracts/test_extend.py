@@ -175,7 +175,8 @@ def test_the_embedded_set_becomes_rows(project: Path, tmp_path: Path) -> None:
 
 
 def test_the_reward_trains(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_examples(tmp_path)
+    (tmp_path / "rewards").mkdir()  # the reward alone: a backend lists its methods when it is imported, once a process
+    (tmp_path / "rewards" / "polite.py").write_text(EXAMPLES["rewards/polite.py"], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     base = training.write_base(tmp_path / "base", tiny_model, training.ROWS)
     _, steps = training.train(base, tmp_path, "grpo", max_steps=2, rewards=[{"name": "polite"}])
