@@ -11,7 +11,7 @@ def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
     """Tool calls as {"type": "function", "function": {"name", "arguments": object}}.
 
     Raises:
-        ValueError: no list of calls, or a call without a name.
+        ValueError: no list of calls, a call without a name, or arguments that are not JSON.
     """
     calls = parse_list(value)
     if isinstance(calls, dict):
@@ -25,12 +25,17 @@ def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
             raise ValueError(f"column '{column}', turn {number}: a tool call has no name")
         arguments = inner.get("arguments", inner.get("parameters", {}))
         parsed = parse_json(arguments)
+        if isinstance(parsed, str) and parsed.strip():
+            raise ValueError(f"column '{column}', turn {number}: the arguments of {inner['name']} are not JSON")
         known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
         result.append(
             {
                 **known,
                 "type": "function",
-                "function": {"name": inner["name"], "arguments": {} if parsed is None else parsed},
+                "function": {
+                    "name": inner["name"],
+                    "arguments": {} if parsed is None or isinstance(parsed, str) else parsed,
+                },
             }
         )
     return result

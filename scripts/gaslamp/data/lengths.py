@@ -30,6 +30,7 @@ class Lengths:
     total: Counter[int] = field(default_factory=Counter)
     prompt: Counter[int] = field(default_factory=Counter)
     completion: Counter[int] = field(default_factory=Counter)
+    longest: int = 0  # of the training and validation rows
     trained: int = 0  # tokens of the training rows that carry loss
 
     def add(self, rows: list[list[Encoded]], split: str, together: bool = False) -> None:
@@ -44,6 +45,8 @@ class Lengths:
             longest = get_longest(sides)
             learnt = sum(longest.trained)
             self.total[len(longest.ids)] += 1
+            if split != "test":
+                self.longest = max(self.longest, len(longest.ids))
             self.completion[learnt] += 1
             self.prompt[len(longest.ids) - learnt] += 1
             if split == "train":
@@ -65,6 +68,12 @@ def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], fa
     for split in SPLITS:
         refused[split] = []
         encode_samples(spool.read(split), split, renderer, checks, facts, lengths, refused[split])
+    if too_long := checks["too_long"].findings:
+        fix = (
+            f"set train.max_length to at least {lengths.longest} in config.yaml, the longest row (more memory and "
+            "time), or shorten these rows"
+        )
+        too_long[:] = [replace(finding, fix=fix) for finding in too_long]
     if not checks["unrenderable"].blocks:
         for split, numbers in refused.items():
             spool.drop(split, numbers)

@@ -112,7 +112,10 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
     kind = get_kind(row)
     names = {"preference": ("chosen", "rejected"), "pair": ("anchor", "positive", "negative")}.get(kind, ("",))
     sides = []
-    for name, pieces in zip(names, split_row(renderer, row), strict=False):
+    sequences = split_row(renderer, row)
+    if kind == "conversation" and len(sequences) > 1:  # the template renders earlier turns differently
+        names = tuple(f"answer {number}" for number in range(1, len(sequences) + 1))
+    for name, pieces in zip(names, sequences, strict=False):
         tokens = cut_tokens(renderer, pieces)
         shown, letters = [], 0
         for token in tokens:

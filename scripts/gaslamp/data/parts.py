@@ -8,8 +8,8 @@ from typing import Any
 from gaslamp.data.cells import to_text
 from gaslamp.data.rows import Message
 
-MARKS = ("train", "training", "weight", "loss_weight")
-"""How Axolotl, OpenAI and LLaMA-Factory mark the turns that carry loss."""
+MARKS = ("train", "training", "weight", "loss_weight", "loss")
+"""How Axolotl, OpenAI, LLaMA-Factory and ms-swift mark the turns that carry loss."""
 DETAILS = ("train_detail", "training_detail")
 """How Axolotl marks parts of a turn: [{"begin_offset", "end_offset" (inclusive), "train"}]."""
 

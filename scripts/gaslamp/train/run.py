@@ -27,6 +27,7 @@ from gaslamp.train.oom import OutOfMemory, StepDown, get_oom_error, get_steps_do
 from gaslamp.train.plan import Plan, Result, change_settings
 from gaslamp.train.protocols import get_backend
 from gaslamp.train.record import build_facts, get_folder_size
+from gaslamp.train.shown_row import describe_row
 
 if TYPE_CHECKING:
     from gaslamp.train.protocols import Backend
@@ -93,6 +94,8 @@ def train_model(
             decisions=[threads],
             card=card,
         )
+        if is_first() and plan.train:
+            print(describe_row(plan.renderer, plan.train[0]), flush=True)  # into the log, not the terminal
         provenance = Provenance.start([model, train, valid, template], values)
         result = _train_within_memory(backend, plan, events)
         if not is_first():

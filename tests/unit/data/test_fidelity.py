@@ -205,3 +205,42 @@ def test_the_page_and_the_training_of_preferences_have_one_mask(tmp_path: Path) 
         assert answer == [token for token, carries in zip(encoded.ids, encoded.trained, strict=True) if carries]
         assert prompt + answer == encoded.ids
         assert renderer.tokenizer.decode(answer) == row[side][0]["content"] + "<|im_end|>"
+
+
+def test_the_fix_for_long_rows_names_the_longest(tmp_path: Path) -> None:
+    rows = [ask(f"q {n}", "a" * (1100 + 10 * (n % 7))) for n in range(30)]
+    with pytest.raises(GaslampError) as caught:
+        prepare(tmp_path, rows, split={"test": 0.1})
+    assert "1133 tokens (rows.jsonl, line 2" in caught.value.cause, "the first"
+    assert "at least 1184 in config.yaml" in caught.value.fix, "1160 letters, and 24 tokens around them"
+
+
+def test_loss_marks_are_obeyed(tmp_path: Path) -> None:
+    rows = [
+        {"messages": [*ask(f"q {n}", "no", loss=False)["messages"], *ask("and?", "yes", loss=True)["messages"]]}
+        for n in range(24)
+    ]
+    _, kept, renderer = prepare(tmp_path, rows)
+    assert [text for text, carries in renderer.split(kept[0]["messages"]) if carries] == ["yes<|im_end|>"]
+
+
+def test_arguments_that_are_not_json_are_an_error_of_the_row_and_blank_tools_are_none() -> None:
+    from gaslamp.data.formats import messages
+
+    call = {"type": "function", "function": {"name": "f", "arguments": "{'x': 1,"}}
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None, "tool_calls": [call]}]}
+    with pytest.raises(ValueError, match="turn 2: the arguments of f are not JSON"):
+        messages.convert(row, {"messages": "messages"})
+    assert "tools" not in messages.convert({**ask("q", "a"), "tools": " "}, {"messages": "messages", "tools": "tools"})
+
+
+def test_the_log_shows_a_row_with_its_learnt_part_marked(tmp_path: Path) -> None:
+    from gaslamp.train.shown_row import describe_row
+
+    _, _, renderer = prepare(tmp_path, [ask(f"q {n}", f"a {n}") for n in range(24)])
+    assert describe_row(renderer, ask("2 teas", "ok")).splitlines()[1:] == [
+        "<|im_start|>user",
+        "2 teas<|im_end|>",
+        "<|im_start|>assistant",
+        ">>>ok<|im_end|><<<",
+    ]

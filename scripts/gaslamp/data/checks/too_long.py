@@ -24,6 +24,4 @@ def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 sample.place,
                 f"{len(sample.ids)} tokens",
-                f"set train.max_length to at least {len(sample.ids)} in config.yaml (more memory and time), or "
-                "shorten these rows",
             )

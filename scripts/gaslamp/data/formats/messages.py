@@ -76,6 +76,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     system = get_optional(row, mapping.get("system", "system"))
     result: Row = {"messages": put_system(messages, system)}
     tools = mapping.get("tools", "tools")
-    if row.get(tools) not in (None, "", [], "[]"):
-        result["tools"] = read_tools(row[tools], tools)
+    given = row.get(tools)
+    if given not in (None, [], "[]") and not (isinstance(given, str) and not given.strip()):
+        result["tools"] = read_tools(given, tools)
     return result
