@@ -9,7 +9,6 @@ import contextlib
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,9 +16,10 @@ from gaslamp.config.problems import find_problems
 from gaslamp.config.schema import Config
 from gaslamp.config.suggest import explain, get_place, join
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 
-def load_config(values: dict[str, Any], file: str | Path = "config.yaml", root: str | Path = ".") -> Config:
+def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str | Path = ".") -> Config:
     """Validate the values that were read from ``file``.
 
     Args:
@@ -57,7 +57,7 @@ def read_config(file: str | Path) -> Config:
     return load_config(read_yaml(Path(file)), file, Path(file).parent)
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path) -> JsonObject:
     """The mapping in a YAML file; an empty file gives an empty one.
 
     Raises:
@@ -84,7 +84,7 @@ def _find_conflicts(config: Config, text: str, file: str | Path, root: str | Pat
     return [f"{get_place(text, file, path)}: {message}" for path, message in find_problems(config, Path(root))]
 
 
-def _drop(values: dict[str, Any], paths: Sequence[tuple[str | int, ...]]) -> dict[str, Any]:
+def _drop(values: JsonObject, paths: Sequence[tuple[str | int, ...]]) -> JsonObject:
     """A copy of ``values`` without the keys at (or nearest to) ``paths``."""
     result = copy.deepcopy(values)
     for path in paths:

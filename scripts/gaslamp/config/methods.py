@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,9 +17,10 @@ from gaslamp.config.backends import is_for_large_models
 from gaslamp.config.suggest import find_section
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.core.nearest import get_nearest
 
-COMMON_PRESET: dict[str, Any] = {
+COMMON_PRESET: JsonObject = {
     "batch_size": 2,
     "gradient_accumulation": 1,
     "max_length": 512,
@@ -53,7 +53,7 @@ def get_method(name: str) -> ModuleType:
     return registry.get("methods", name)
 
 
-def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> dict[str, Any]:
+def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> JsonObject:
     """The value of each ``train`` setting that the config leaves null.
 
     Args:
@@ -94,7 +94,7 @@ def get_pooling(name: str) -> str | None:
     return getattr(get_method(name), "POOLING", default)
 
 
-def get_evaluation_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+def get_evaluation_options(name: str, options: JsonObject) -> JsonObject:
     """Those of ``train.options`` that the evaluation needs too (``EVALUATION_OPTIONS`` of the method),
     with their defaults.
     """
@@ -109,7 +109,7 @@ def is_multimodal(name: str) -> bool:
     return bool(getattr(get_method(name), "MULTIMODAL", False))
 
 
-def find_option_problems(name: str, options: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def find_option_problems(name: str, options: JsonObject) -> list[tuple[tuple[str, ...], str]]:
     """What is wrong with ``train.options`` for a method: (path below options, message)."""
     model = get_method(name).Settings
     try:
@@ -119,7 +119,7 @@ def find_option_problems(name: str, options: dict[str, Any]) -> list[tuple[tuple
     return []
 
 
-def get_options(name: str, options: dict[str, Any]) -> BaseModel:
+def get_options(name: str, options: JsonObject) -> BaseModel:
     """``train.options`` as the method's Settings, with its defaults.
 
     Raises:

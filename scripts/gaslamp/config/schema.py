@@ -8,7 +8,7 @@ Each section is in ``config/sections/<room>.py``, each key with its reason and r
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,6 +25,7 @@ from gaslamp.config.sections.report import Dashboard, Demo
 from gaslamp.config.sections.serve import Deploy
 from gaslamp.config.sections.train import CHOSEN, SPLIT, Train
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 
 class Config(Section):
@@ -68,7 +69,7 @@ class Config(Section):
         The values are not marked as set, so that a slice of a few keys stays one.
         """
         preset = get_preset(self.method, self.train.adapter, self.backend)
-        filled: dict[str, Any] = {key: preset.get(key) for key, value in self.train if value is None}
+        filled: JsonObject = {key: preset.get(key) for key, value in self.train if value is None}
         filled |= {"quantization": "none"} if self.train.quantization == "auto" else {}
         if self.train.choose is None:
             filled["choose"] = (
@@ -84,6 +85,6 @@ class Config(Section):
         return self
 
 
-def get_schema() -> dict[str, Any]:
+def get_schema() -> JsonObject:
     """The JSON schema for editors, written to workflow/schemas/ by ``make schema``."""
     return Config.model_json_schema()

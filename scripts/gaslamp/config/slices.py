@@ -18,7 +18,7 @@ from gaslamp.config.load import load_config, read_yaml
 from gaslamp.config.schema import Config
 from gaslamp.config.suggest import explain, join
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import sha256_text, write_text
+from gaslamp.core.files import JsonObject, sha256_text, write_text
 
 FOLDER = Path(".gaslamp")
 """Where the merged config of a run is kept, relative to the project folder."""
@@ -39,7 +39,7 @@ class Slice:
         value = getattr(self._section, key)
         return Slice(value, f"{self._path}{key}.") if isinstance(value, BaseModel) else value
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> JsonObject:
         """The declared keys as plain values, for provenance."""
         return self._section.model_dump(exclude_unset=True)
 
@@ -47,7 +47,7 @@ class Slice:
 def get_slice(config: Config, *keys: str) -> str:
     """The named parts of ``config`` as compact JSON, e.g. ``get_slice(config, "train", "data.system")``."""
     whole = config.model_dump()
-    result: dict[str, Any] = {}
+    result: JsonObject = {}
     for key in keys:
         source, target = whole, result
         *parents, last = key.split(".")
@@ -113,14 +113,14 @@ def read_merged(files: Sequence[Path]) -> Config:
     return load_config(_merge_all([read_yaml(file) for file in files]), files[0], files[0].parent)
 
 
-def _merge_all(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _merge_all(parts: Sequence[Mapping[str, Any]]) -> JsonObject:
+    values: JsonObject = {}
     for part in parts:
         merge(values, part)
     return values
 
 
-def merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+def merge(values: JsonObject, changes: Mapping[str, Any]) -> None:
     """Put ``changes`` into ``values``: sections are merged key by key, anything else is replaced."""
     for key, value in changes.items():
         if isinstance(value, Mapping) and isinstance(values.get(key), dict):
@@ -155,7 +155,7 @@ def clean_merged(keep: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _is_valid(values: dict[str, Any]) -> bool:
+def _is_valid(values: JsonObject) -> bool:
     try:
         Config.model_validate(values)
     except ValidationError:

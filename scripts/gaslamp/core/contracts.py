@@ -10,14 +10,14 @@ import sys
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gaslamp import __version__
 from gaslamp.core.decisions import Decisions
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, sha256_path, write_json
+from gaslamp.core.files import JsonObject, read_json, sha256_path, write_json
 
 PACKAGES = (
     "torch",
@@ -54,14 +54,14 @@ class Provenance(BaseModel):
     """Where a file came from: inputs by content, the settings, the versions, the command, the time."""
 
     inputs: dict[str, str] = Field(default_factory=dict)  # path -> sha256
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: JsonObject = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     command: str = ""
     started: str = ""
     ended: str = ""
 
     @classmethod
-    def start(cls, inputs: list[str | Path], settings: dict[str, Any] | None = None) -> Provenance:
+    def start(cls, inputs: list[str | Path], settings: JsonObject | None = None) -> Provenance:
         """Begin a record: hashes ``inputs`` and notes command, versions and time."""
         return cls(
             inputs={str(path): sha256_path(path) for path in inputs},
@@ -161,7 +161,7 @@ class Card(Artefact):
     truncated: int  # rows over max_length
     slices: dict[str, int]  # value -> test rows
     warnings: list[str]
-    checks: list[dict[str, Any]] = Field(
+    checks: list[JsonObject] = Field(
         default_factory=list
     )  # data.checking.Check.dump(): name, severity, count, findings ...
     answers: Literal["json", "text"]  # what the reference answers look like
@@ -201,7 +201,7 @@ class TrainFacts(Artefact):
     trainable_parameters: int
     total_parameters: int
     adapter_sha256: str
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: JsonObject = Field(default_factory=dict)
     """Section ``train`` of the config as it trained: presets filled in, after any out-of-memory step."""
 
 
@@ -209,7 +209,7 @@ class Example(BaseModel):
     """One test row with both answers."""
 
     id: str
-    prompt: list[dict[str, Any]]  # turns with role and content; content is text, what is no text stands in brackets
+    prompt: list[JsonObject]  # turns with role and content; content is text, what is no text stands in brackets
     reference: str
     rated_bad: bool = False  # the reference is an answer that the data rates bad: not what is expected
     base: str
@@ -239,7 +239,7 @@ class MetricResult(BaseModel):
     test: str = ""  # which paired test
     about: str = ""  # what it measures, in a sentence
     slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
-    details: dict[str, Any] = Field(default_factory=dict)  # base | tuned -> the metric's own report
+    details: JsonObject = Field(default_factory=dict)  # base | tuned -> the metric's own report
 
 
 class Compare(Artefact):
@@ -249,7 +249,7 @@ class Compare(Artefact):
     kind: str = "conversation"  # of the rows, as in gaslamp.data.rows
     target: str = "adapter"  # what was judged against base
     confidence: float
-    sampling: dict[str, Any] = Field(default_factory=dict)  # how answers were made
+    sampling: JsonObject = Field(default_factory=dict)  # how answers were made
     metrics: list[MetricResult]  # the first decides
     stop_rate: dict[str, float]  # base | tuned -> share of answers that ended by themselves
     retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned

@@ -13,9 +13,8 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
 
-from gaslamp.core.files import read_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl
 
 
 class Events:
@@ -44,7 +43,7 @@ class Events:
             handle.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_events(path: Path, key: str | None = None) -> list[dict[str, Any]]:
+def read_events(path: Path, key: str | None = None) -> list[JsonObject]:
     """All events of ``key`` (default: of the newest training in the file), in the order they were written."""
     if not path.is_file():
         return []
@@ -55,7 +54,7 @@ def read_events(path: Path, key: str | None = None) -> list[dict[str, Any]]:
     return [event for event in events if event["key"] == key]
 
 
-def get_history(events: list[dict[str, Any]], kind: str = "step") -> list[dict[str, Any]]:
+def get_history(events: list[JsonObject], kind: str = "step") -> list[JsonObject]:
     """The events of one kind by step; where a resume repeated a step, the later one counts."""
     by_step = {event["step"]: event for event in events if event["event"] == kind}
     return [by_step[step] for step in sorted(by_step)]

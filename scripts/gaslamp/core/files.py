@@ -13,6 +13,9 @@ from typing import Any
 
 from gaslamp.core.errors import GaslampError
 
+JsonObject = dict[str, Any]
+"""A JSON object whose keys this code does not know: a fact file, a line of events, values from YAML."""
+
 
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` (UTF-8) so that ``path`` holds either the old or the new bytes, never half of them."""
@@ -76,7 +79,7 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, object]]) -> int:
     return len(lines)
 
 
-def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
+def read_jsonl(path: str | Path) -> Iterator[JsonObject]:
     """Yield the objects of a JSON-lines file of this project, without a last line that a kill cut off."""
     with Path(path).open(encoding="utf-8") as handle:
         for line in handle:

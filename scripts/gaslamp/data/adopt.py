@@ -9,6 +9,7 @@ from typing import Any
 
 from gaslamp.config.load import load_config, read_config, read_yaml
 from gaslamp.config.schema import Config
+from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide
@@ -16,6 +17,7 @@ from gaslamp.data.meaning.examples import SHOWN, render_reading
 from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward, get_mapped_columns
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.files import find_files
+from gaslamp.data.rows import SourceRow
 from gaslamp.data.source_names import is_hub_id, split_part
 from gaslamp.data.sources import open_preview, open_source
 
@@ -120,7 +122,7 @@ def _name_unread(raw: Path, path: Path, project: Path) -> list[str]:
     )
 
 
-def recommend(data: Any, rows: list[dict[str, Any]] | None = None) -> str:
+def recommend(data: Data, rows: list[SourceRow] | None = None) -> str:
     """The method that the first rows of data.source are made for; that for conversations when it is not certain.
 
     Args:
@@ -163,7 +165,7 @@ def _settle(config_file: Path, ask: Ask | None) -> list[str]:
     return said
 
 
-def _ask(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str, ...], ask: Ask) -> Reading | None:
+def _ask(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...], ask: Ask) -> Reading | None:
     """The reading that the person picks by number or key; None when they pick none."""
     readings = meaning.readings[:SHOWN]
     shown = [render_reading(number, reading, rows, meaning, kinds) for number, reading in enumerate(readings, 1)]
@@ -179,7 +181,7 @@ def _ask(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str, ...], a
     return None
 
 
-def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
+def set_value(text: str, path: tuple[str, ...], value: object) -> str:
     """YAML ``text`` with one value replaced; comments and all else stay as they are.
 
     Raises:
@@ -200,7 +202,7 @@ def set_value(text: str, path: tuple[str, ...], value: Any) -> str:
     return text[:start] + json.dumps(value, ensure_ascii=False) + text[end:]
 
 
-def put_value(text: str, path: tuple[str, str], value: Any) -> str:
+def put_value(text: str, path: tuple[str, str], value: object) -> str:
     """``set_value``, which adds the key in front of its section when a config of an earlier version does not have it.
 
     Raises:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import parse_json, parse_list
 
 
-def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
+def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
     """Tool calls as {"type": "function", "function": {"name", "arguments": object}}.
 
     Raises:
@@ -41,7 +40,7 @@ def read_calls(value: Any, column: str, number: int) -> list[dict[str, Any]]:
     return result
 
 
-def read_tools(value: Any, column: str) -> list[dict[str, Any]]:
+def read_tools(value: object, column: str) -> list[JsonObject]:
     """Tool schemas as a list, from a list, its JSON text, or a single schema.
 
     Raises:

@@ -7,12 +7,13 @@ from typing import Any
 
 from gaslamp.data.readers.numbers import read_float, read_int, write_json
 from gaslamp.data.readers.python_repr import parse_repr
+from gaslamp.data.rows import SourceRow
 
 IMAGE_MARK = "<image>"
 """Where the next image of the row stands in a text."""
 
 
-def get_text(row: dict[str, Any], column: str) -> str:
+def get_text(row: SourceRow, column: str) -> str:
     """A cell as text: numbers and booleans as JSON writes them, objects as compact JSON.
 
     Raises:
@@ -28,7 +29,7 @@ def get_text(row: dict[str, Any], column: str) -> str:
     return value
 
 
-def to_text(value: Any) -> str:
+def to_text(value: object) -> str:
     """A value as text; anything but text becomes compact JSON.
 
     Raises:
@@ -42,7 +43,7 @@ def to_text(value: Any) -> str:
         raise ValueError("a number is NaN or infinite") from error
 
 
-def get_optional(row: dict[str, Any], column: str) -> str | None:
+def get_optional(row: SourceRow, column: str) -> str | None:
     """A cell that may be absent or empty."""
     value = row.get(column)
     if value is None or value == "":
@@ -50,7 +51,7 @@ def get_optional(row: dict[str, Any], column: str) -> str | None:
     return value if isinstance(value, str) else to_text(value)
 
 
-def first_value(rows: list[dict[str, Any]], column: str) -> Any:
+def first_value(rows: list[SourceRow], column: str) -> Any:
     """The first value of a column in the sample that is not empty."""
     return next((row[column] for row in rows if row.get(column) not in (None, "", [])), None)
 
@@ -61,7 +62,7 @@ def find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
-def join_columns(row: dict[str, Any], columns: list[str]) -> str:
+def join_columns(row: SourceRow, columns: list[str]) -> str:
     """Several cells as one text, each below the name of its column; empty ones are left out.
 
     Raises:
@@ -73,7 +74,7 @@ def join_columns(row: dict[str, Any], columns: list[str]) -> str:
     return "\n".join(f"{column}: {text}" for column, text in cells)
 
 
-def parse_list(value: Any) -> Any:
+def parse_list(value: object) -> Any:
     """A list that a table keeps as JSON text, or as Python's repr, as the list; anything else unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", "a"):
         parsed = parse_json(value)
@@ -81,7 +82,7 @@ def parse_list(value: Any) -> Any:
     return value
 
 
-def parse_json(value: Any) -> Any:
+def parse_json(value: object) -> Any:
     """A JSON text of a list or object, parsed, with numbers as written; anything else unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row
 from gaslamp.models.masks import Pieces
 
@@ -36,8 +37,8 @@ class Sample:
     place: str
     row: Row
     split: str = ""  # train, valid or test, from the stage ``encoded`` on
-    ids: list[int] | None = None
-    trained: list[bool] | None = None
+    ids: Sequence[int] = ()
+    trained: Sequence[bool] = ()
     pieces: list[Pieces] | None = None  # the rendered text of each training sequence, from ``encoded`` on
     is_plain: bool = (
         False  # a conversation of texts, user and assistant in turns: some row checks have nothing to look for
@@ -56,7 +57,7 @@ class Samples(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # no slices
         number, row, *_, plain = self._rows[index]
         return Sample(f"{self._label} {number}", row, is_plain=plain)
 
@@ -65,7 +66,7 @@ class Samples(Sequence[Sample]):
         return (self[index] for index, row in enumerate(self._rows) if not row[-1])
 
 
-def get_unusual(samples: Iterable[Any]) -> Iterable[Any]:
+def get_unusual(samples: Iterable[Sample]) -> Iterable[Sample]:
     """The samples that are not plain conversations (rows.is_plain), for checks that plain ones always pass."""
     return (
         samples.get_unusual() if isinstance(samples, Samples) else (sample for sample in samples if not sample.is_plain)
@@ -79,11 +80,11 @@ class Facts:
     kind: str
     method: str
     max_length: int
-    options: dict[str, Any] = field(default_factory=dict)  # data.checks.<name>.options over the plug-in's OPTIONS
+    options: JsonObject = field(default_factory=dict)  # data.checks.<name>.options over the plug-in's OPTIONS
     stop_ids: tuple[int, ...] = ()
     bos_id: int | None = None
     folder: str = ""  # where the image paths of rows start
-    shared: dict[str, Any] = field(
+    shared: JsonObject = field(
         default_factory=dict
     )  # what several checks of one stage need; row checks find the JSON of the rows in "json"
 
@@ -96,7 +97,7 @@ class Check:
     plugin: ModuleType
     severity: str  # block | warn | off
     max_percentage: float
-    options: dict[str, Any]
+    options: JsonObject
     count: int = 0
     seen: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -146,7 +147,7 @@ class Check:
             if len(self.findings) < KEPT:
                 self.findings.append(finding)
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> JsonObject:
         """As it stands in the card."""
         return {
             "name": self.name,
@@ -161,7 +162,7 @@ class Check:
         }
 
 
-def load_checks(settings: dict[str, Any]) -> dict[str, Check]:
+def load_checks(settings: JsonObject) -> dict[str, Check]:
     """Every check with the config's word about it.
 
     Args:

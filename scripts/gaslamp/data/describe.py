@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
@@ -16,7 +17,7 @@ from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading
 from gaslamp.data.meaning.readings import show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
-from gaslamp.data.rows import LeftOut, Row, adapt
+from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt
 from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import open_source
 
@@ -72,7 +73,7 @@ class Description:
         return self.meaning.reading.mapping if self.meaning else {}
 
 
-def describe(data: Any, method: str) -> Description:
+def describe(data: Data, method: str) -> Description:
     """Look at the first rows of data.source.
 
     Args:
@@ -123,7 +124,7 @@ def describe(data: Any, method: str) -> Description:
     return result
 
 
-def _can_learn(rows: list[dict[str, Any]], data: Any, name: str) -> bool:
+def _can_learn(rows: list[SourceRow], data: Any, name: str) -> bool:
     """Whether the method ``name`` could learn from the rows."""
     method = registry.get("methods", name)
     try:
@@ -134,7 +135,7 @@ def _can_learn(rows: list[dict[str, Any]], data: Any, name: str) -> bool:
     return True
 
 
-def _look_at(name: str, rows: list[dict[str, Any]]) -> Column:
+def _look_at(name: str, rows: list[SourceRow]) -> Column:
     counts: dict[str, int] = {}
     for row in rows:
         value = row.get(name)

@@ -12,6 +12,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem
 from gaslamp.data.readers.columnar import get_arrow_chunks, parse_arrow
+from gaslamp.data.rows import SourceRow
 
 Part = Any
 """A datasets.Dataset: imported late, so its type has no name here."""
@@ -66,7 +67,7 @@ def _parse_named(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
 
 def stream_first(
     source: str, subset: str | None, split: str | None, revision: str | None, count: int
-) -> Callable[[], Iterator[dict[str, Any]]]:
+) -> Callable[[], Iterator[SourceRow]]:
     """What reads the first ``count`` rows of a hub set.
 
     Only these are downloaded. A slice of a split cannot be streamed.

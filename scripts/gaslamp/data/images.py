@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaslamp.data.rows import Message, Row
+from gaslamp.data.rows import Message, Row, SourceRow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +26,7 @@ MAX_PIXELS = 40_000_000  # a photo of today; a picture that unpacks to more is r
 KEYS = ("messages", "prompt", "chosen", "rejected", "completion")
 
 
-def get_image_parts(row: Row) -> Iterator[dict[str, Any]]:
+def get_image_parts(row: Row) -> Iterator[SourceRow]:
     """The image parts of a row, to be changed in place."""
     for key in KEYS:
         turns = row.get(key)

@@ -9,14 +9,14 @@ import json
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
-from gaslamp.core.files import sha256_path, write_text
+from gaslamp.core.files import JsonObject, sha256_path, write_text
 from gaslamp.data.meaning.readings import write_mapping
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind
+from gaslamp.models.template import Renderer
 from gaslamp.pages.html import embed_file, render_template
 
 HERE = Path(__file__).parent
@@ -50,7 +50,7 @@ class Piece:
     learnt: bool
 
 
-def cut_tokens(renderer: Any, pieces: list[tuple[str, bool]]) -> list[Piece]:
+def cut_tokens(renderer: Renderer, pieces: list[tuple[str, bool]]) -> list[Piece]:
     """The tokens of rendered text as pieces of that text.
 
     Args:
@@ -105,7 +105,7 @@ def find_longest(file: Path, count: int) -> tuple[int, Row] | None:
     return None if best is None else (best[0], json.loads(best[1]))
 
 
-def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
+def lay_out(renderer: Renderer, row: Row, folder: Path) -> JsonObject:
     """One row as the page shows it: its sides with coloured tokens, its other columns, its pictures."""
     from gaslamp.data.encode import split_row
 
@@ -152,9 +152,9 @@ def lay_out(renderer: Any, row: Row, folder: Path) -> dict[str, Any]:
     }
 
 
-def _join(tokens: list[Piece]) -> list[dict[str, Any]]:
+def _join(tokens: list[Piece]) -> list[JsonObject]:
     """Neighbours of one colour together: ``{"learnt", "tokens": [text, ...]}``."""
-    runs: list[dict[str, Any]] = []
+    runs: list[JsonObject] = []
     for token in tokens:
         if not runs or runs[-1]["learnt"] != token.learnt:
             runs.append({"learnt": token.learnt, "tokens": []})
@@ -166,7 +166,7 @@ def _get_picture(folder: Path, path: str) -> dict[str, str]:
     return {"path": path, "data": embed_file(folder / path, PICTURE_BYTES) or ""}
 
 
-def get_bars(card: Card, width: int = 720, height: int = 180) -> dict[str, Any]:
+def get_bars(card: Card, width: int = 720, height: int = 180) -> JsonObject:
     """The length histogram as rectangles in ``width`` x ``height``, with the line of train.max_length if it is inside.
 
     The axis ends at the longest row or a little after max_length, whichever is nearer; what lies beyond has its own
@@ -210,7 +210,7 @@ def _get_step(end: int) -> int:
 
 
 def render_page(
-    card: Card, template: Template, model: ModelFacts, renderer: Any, folder: Path, settings: Slice, digest: str
+    card: Card, template: Template, model: ModelFacts, renderer: Renderer, folder: Path, settings: Slice, digest: str
 ) -> str:
     """The HTML text.
 

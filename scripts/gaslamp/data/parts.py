@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import to_text
 from gaslamp.data.rows import Message
 
@@ -22,12 +23,12 @@ class Part:
     """
 
     text: str = ""
-    image: dict[str, Any] | None = None
+    image: JsonObject | None = None
     call: Any = None
     learnt: bool | None = None
 
 
-def read_mark(value: dict[str, Any], place: str) -> bool | None:
+def read_mark(value: JsonObject, place: str) -> bool | None:
     """Whether a turn or a part is marked to carry loss; ``None`` without a mark.
 
     Raises:
@@ -44,7 +45,7 @@ def read_mark(value: dict[str, Any], place: str) -> bool | None:
     return bool(next(iter(found.values()))) if found else None
 
 
-def read_parts(content: Any, has_calls: bool, place: str) -> list[Part]:
+def read_parts(content: object, has_calls: bool, place: str) -> list[Part]:
     """The parts of a turn whose content is a list, or missing.
 
     Raises:
@@ -55,12 +56,12 @@ def read_parts(content: Any, has_calls: bool, place: str) -> list[Part]:
             return []
         raise ValueError(f"{place} has no content")
     result: list[Part] = []
-    for part in content:
+    for part in content if isinstance(content, list | tuple) else [content]:
         result += read_part(part, place)
     return result
 
 
-def read_part(part: Any, place: str) -> list[Part]:
+def read_part(part: object, place: str) -> list[Part]:
     """One part of a turn; reasoning becomes several, with its tags.
 
     Raises:
@@ -108,7 +109,7 @@ def put_thought(thought: list[Part], answer: list[Part]) -> list[Part]:
     ]
 
 
-def join_parts(parts: list[Part]) -> str | list[dict[str, Any]]:
+def join_parts(parts: list[Part]) -> str | list[JsonObject]:
     """The content of a message: text, or a list of parts when there are images."""
     if any(part.image for part in parts):
         return [part.image or {"type": "text", "text": part.text} for part in parts]
@@ -116,7 +117,7 @@ def join_parts(parts: list[Part]) -> str | list[dict[str, Any]]:
 
 
 def get_ranges(
-    message: Message, parts: list[Part], detail: Any, learnt: bool | None, place: str
+    message: Message, parts: list[Part], detail: object, learnt: bool | None, place: str
 ) -> bool | list[list[int]]:
     """Which characters of a turn carry loss: all, none, or the [begin, end] of each span.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
+from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.cells import find_column
@@ -14,6 +14,7 @@ from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decid
 from gaslamp.data.meaning.examples import check_certain
 from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.readers.splits import get_split
+from gaslamp.data.rows import SourceRow
 from gaslamp.data.sources import Source, open_preview, open_source
 
 BROKEN = 20 * LOOKED_AT  # lines that cannot be read, after which no more are tried
@@ -32,7 +33,7 @@ class Peek:
         split_column: the column, called split in any case, in which every row names its split.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[SourceRow]
     meaning: Meaning
     kind: str
     split_column: str | None
@@ -48,7 +49,7 @@ class Peek:
         return self.meaning.reading.mapping
 
 
-def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -> list[dict[str, Any]]:
+def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -> list[SourceRow]:
     """The first rows of a source, LOOKED_AT at most.
 
     Args:
@@ -56,7 +57,7 @@ def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -
         problems: takes up the lines that cannot be read.
         broken: how many of these end the reading.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[SourceRow] = []
     for chunk in source.chunks():
         rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]
         if len(rows) >= LOOKED_AT or len(problems) > broken:
@@ -64,7 +65,7 @@ def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -
     return rows
 
 
-def decide_for(rows: list[dict[str, Any]], data: Any, method: str, name: str = "") -> tuple[Meaning, str]:
+def decide_for(rows: list[SourceRow], data: Data, method: str, name: str = "") -> tuple[Meaning, str]:
     """The meaning of the columns, and the kind of row that ``method`` gets.
 
     Args:
@@ -83,7 +84,7 @@ def decide_for(rows: list[dict[str, Any]], data: Any, method: str, name: str = "
     return meaning, choose_kind(reading.kind, method, plugin, rows, reading.format, reading.mapping)
 
 
-def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
+def peek(data: Data, method_name: str, source: Source | None = None) -> Peek:
     """Read the first rows and decide what they mean; nothing is converted or written.
 
     Args:
@@ -109,7 +110,7 @@ def peek(data: Any, method_name: str, source: Source | None = None) -> Peek:
     return Peek(rows, meaning, kind, column)
 
 
-def find_method_problem(data: Any, method: str) -> GaslampError | None:
+def find_method_problem(data: Data, method: str) -> GaslampError | None:
     """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
 
     Called before anything is downloaded or trained: of a hub set only the first rows are fetched.
@@ -127,7 +128,7 @@ def find_method_problem(data: Any, method: str) -> GaslampError | None:
     return None
 
 
-def get_unused(found: Peek, data: Any) -> dict[str, bool]:
+def get_unused(found: Peek, data: Data) -> dict[str, bool]:
     """Columns that nothing reads -> whether they hold information. ``data.slice`` and ``data.group`` are read.
 
     Args:
@@ -141,7 +142,7 @@ def get_unused(found: Peek, data: Any) -> dict[str, bool]:
     }
 
 
-def get_unused_warnings(found: Peek, data: Any) -> list[str]:
+def get_unused_warnings(found: Peek, data: Data) -> list[str]:
     """A warning when columns with information are left out.
 
     None for prompts, whose further columns reach the rewards.

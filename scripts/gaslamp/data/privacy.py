@@ -242,7 +242,7 @@ def redact(text: str) -> str:
     return text
 
 
-def get_texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def get_texts(value: object, place: str = "") -> Iterator[tuple[str, str]]:
     """Every text of a row with its place (``messages 2 content``); what names an image is left out."""
     if isinstance(value, str):
         yield place, value
@@ -258,7 +258,7 @@ def get_texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 def redact_row(row: Row) -> Row:
     """A copy of ``row`` with every text redacted (``data.redact``); the row itself when there is nothing to redact."""
 
-    def clean(value: Any) -> Any:
+    def clean(value: object) -> Any:
         if isinstance(value, str):
             return redact(value)
         if isinstance(value, list):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import get_text, join_columns, parse_list, to_text
-from gaslamp.data.rows import Message
+from gaslamp.data.rows import Message, SourceRow
 from gaslamp.data.turns import CONTENT_KEYS, ROLE_KEYS, is_turns, read_turn, read_turns
 
 
@@ -34,7 +34,7 @@ def put_system(messages: list[Message], system: str | None) -> list[Message]:
     return [{**first, "content": f"{system}\n\n{content}"}, *messages[1:]]
 
 
-def read_prompt(row: dict[str, Any], column: str | list[str], system: str | None = None) -> list[Message]:
+def read_prompt(row: SourceRow, column: str | list[str], system: str | None = None) -> list[Message]:
     """The messages of a prompt: a column of text or of turns, or several columns, which are joined.
 
     Raises:
@@ -51,7 +51,7 @@ def read_prompt(row: dict[str, Any], column: str | list[str], system: str | None
     return ask(get_text(row, column), system)
 
 
-def read_answer(value: Any, column: str) -> list[Message]:
+def read_answer(value: object, column: str) -> list[Message]:
     """The messages of an answer: text, one turn, or a list of turns.
 
     Raises:
@@ -84,7 +84,7 @@ def put_reasoning(answer: Message, thought: str) -> Message:
     return {**answer, "content": f"<think>\n{thought}\n</think>\n\n{answer['content']}"}
 
 
-def read_history(value: Any, column: str) -> list[Message]:
+def read_history(value: object, column: str) -> list[Message]:
     """Earlier rounds: a list of [question, answer] pairs, or of turns.
 
     Raises:

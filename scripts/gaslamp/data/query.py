@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk
 from gaslamp.data.readers.columnar import get_arrow_chunks
 from gaslamp.data.readers.files import find_files, get_suffix
+from gaslamp.data.rows import SourceRow
 from gaslamp.data.source_names import is_hub_id
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def describe(connection: Connection) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in connection.cursor().execute("DESCRIBE source").fetchall()]
 
 
-def sample(connection: Connection, rows: int = 2) -> list[dict[str, Any]]:
+def sample(connection: Connection, rows: int = 2) -> list[SourceRow]:
     """The first rows of ``source``."""
     result = connection.cursor().execute(f"SELECT * FROM source LIMIT {int(rows)}")
     return [row for batch in result.to_arrow_reader(limits.BATCH) for row in batch.to_pylist()]  # type: ignore[union-attr]

@@ -30,6 +30,8 @@ from typing import Any, TypedDict
 
 Message = dict[str, Any]
 Row = dict[str, Any]
+SourceRow = dict[str, Any]
+"""A row as it stands in the user's file: a value for each column, before a format converts it."""
 
 
 class ToolCall(TypedDict):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.calls import read_calls
 from gaslamp.data.cells import parse_list, to_text
 from gaslamp.data.parts import DETAILS, MARKS, Part, get_ranges, join_parts, put_thought, read_mark, read_parts
@@ -40,7 +38,7 @@ REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 PLAIN = frozenset(("user", "assistant", "system", "tool"))
 
 
-def is_turns(value: Any) -> bool:
+def is_turns(value: object) -> bool:
     """Whether a value is a list of turns, or the JSON of one."""
     value = parse_list(value)
     return (
@@ -51,7 +49,7 @@ def is_turns(value: Any) -> bool:
     )
 
 
-def read_turns(value: Any, column: str) -> list[Message]:
+def read_turns(value: object, column: str) -> list[Message]:
     """Turns as messages {role, content, ...}, whatever their keys and roles are called.
 
     Raises:
@@ -63,7 +61,7 @@ def read_turns(value: Any, column: str) -> list[Message]:
     return [read_turn(turn, column, number) for number, turn in enumerate(value, 1)]
 
 
-def read_turn(turn: Any, column: str, number: int = 1) -> Message:
+def read_turn(turn: object, column: str, number: int = 1) -> Message:
     """One turn as a message; other keys than role, content and marks are kept.
 
     Marks of what is learnt become ``train``: false for an assistant turn that carries no loss, true for another turn

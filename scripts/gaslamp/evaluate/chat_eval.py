@@ -10,7 +10,7 @@ from typing import Any
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Card, ModelFacts, Template
-from gaslamp.core.files import read_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
 from gaslamp.evaluate.loading import load_evaluated
@@ -105,7 +105,7 @@ def run_chat(
     return count
 
 
-def keep_row(messages: list[dict[str, Any]], file: Path) -> bool:
+def keep_row(messages: list[JsonObject], file: Path) -> bool:
     """Append one conversation that belongs to the test set; whether its question is new.
 
     Asked again, the last answer counts.

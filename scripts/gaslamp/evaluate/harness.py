@@ -10,7 +10,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Score, Template
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import write_json
+from gaslamp.core.files import JsonObject, write_json
 from gaslamp.core.packages import require_package
 from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.stats import get_wilson
@@ -21,7 +21,7 @@ BATCH = 8
 
 def run_harness(
     settings: Slice, model: Path, adapters: Path | None, template: Path, out: Path, tasks: Path
-) -> dict[str, Any]:
+) -> JsonObject:
     """Run the tasks and write ``scores``: ``task, metric`` -> value with its interval.
 
     Args:
@@ -81,7 +81,7 @@ def run_harness(
     return result
 
 
-def get_scores(found: dict[str, Any], confidence: float) -> dict[str, Score]:
+def get_scores(found: JsonObject, confidence: float) -> dict[str, Score]:
     """The shares among the harness's results;
     perplexities and the like are not comparable with a limit on forgetting.
     """

@@ -23,10 +23,10 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row, get_reference
 from gaslamp.evaluate.predictions import Prediction
 from gaslamp.evaluate.tool_calls import get_reference_calls
@@ -46,10 +46,10 @@ class Metric:
 
     name: str
     module: ModuleType
-    options: dict[str, Any] = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
 
     @classmethod
-    def get(cls, name: str, options: dict[str, Any] | None = None) -> Metric:
+    def get(cls, name: str, options: JsonObject | None = None) -> Metric:
         """The metric of that name.
 
         Args:
@@ -191,7 +191,7 @@ class Metric:
                 f"it needs {', '.join(self.needs)}; see {self.module.__file__}",
             )
 
-    def report(self, rows: list[Row], predictions: list[Prediction], values: list[float | None]) -> dict[str, Any]:
+    def report(self, rows: list[Row], predictions: list[Prediction], values: list[float | None]) -> JsonObject:
         """Further figures of one model over the rows that were scored; empty when the metric has none."""
         if not hasattr(self.module, "report"):
             return {}
@@ -200,7 +200,7 @@ class Metric:
             for row, prediction, value in zip(rows, predictions, values, strict=True)
             if value is not None
         ]
-        result: dict[str, Any] = self.module.report(
+        result: JsonObject = self.module.report(
             [row for row, _, _ in scored], [p for _, p, _ in scored], [v for _, _, v in scored]
         )
         return result

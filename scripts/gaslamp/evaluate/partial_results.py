@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.console import say
-from gaslamp.core.files import read_jsonl, write_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl, write_jsonl
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.prompts import EvalPrompt
 
@@ -47,13 +46,13 @@ class PartialResults:
         self.handle.write(json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n")
         self.handle.flush()
 
-    def merge(self, rows: list[Row], prompts: list[EvalPrompt]) -> list[dict[str, Any]]:
+    def merge(self, rows: list[Row], prompts: list[EvalPrompt]) -> list[JsonObject]:
         """One prediction for each test row, then those of the retention questions."""
         empty = {"text": "", "stopped": True, "tokens": 0, "seconds": 0.0}
-        found: dict[str, dict[str, Any]] = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
+        found: dict[str, JsonObject] = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
         found |= {prompt.id: {"id": prompt.id, "kind": prompt.kind, **empty} for prompt in prompts}
         for (what, row_id, *rest), result in self.known.items():
-            value: dict[str, Any] = dict(result)
+            value: JsonObject = dict(result)
             prediction = found[row_id]
             if what == "answer":
                 prediction.update(value)

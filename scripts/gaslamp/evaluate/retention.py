@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl
 from gaslamp.evaluate.prompts import EvalPrompt
 
 RETENTION = Path(__file__).parent.parent / "data" / "embedded" / "retention.jsonl"
@@ -23,7 +22,7 @@ def get_retention_prompts(own: Path | None = None) -> list[EvalPrompt]:
     ]
 
 
-def read_retention(own: Path | None = None) -> list[dict[str, Any]]:
+def read_retention(own: Path | None = None) -> list[JsonObject]:
     """Rows with id, messages, accept (words of which one must occur in the answer) and own (whether it is the user's).
 
     Raises:

@@ -17,11 +17,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Message, Row, ToolCall, get_answer, get_calls, get_prompt
 
-Render = Callable[[list[Message], bool, list[dict[str, Any]] | None], str]
+Render = Callable[[list[Message], bool, list[JsonObject] | None], str]
 """(messages, whether the model's answer is to begin at the end, tools) -> text."""
 
 NAME, KEYS, VALUES, NUMBERS = "gaslampname", ("gaslampone", "gaslamptwo"), ("valueone", "valuetwo"), (61413, 72524)
@@ -64,7 +64,7 @@ class CallSyntax:
     closing: str = ""  # fields: after each value
     following: str = ""  # fields: from there to the next key
 
-    def parse(self, text: str, tools: list[dict[str, Any]] | None = None) -> list[ToolCall]:
+    def parse(self, text: str, tools: list[JsonObject] | None = None) -> list[ToolCall]:
         """The calls in a generated text, in order; what cannot be read is no call.
 
         Args:
@@ -119,7 +119,7 @@ class CallSyntax:
             yield {"name": found[1], "arguments": arguments}
 
 
-def _get_text_keys(tools: list[dict[str, Any]]) -> set[tuple[str, str]]:
+def _get_text_keys(tools: list[JsonObject]) -> set[tuple[str, str]]:
     """(tool, key) of all arguments that are text by their schema."""
     found = set()
     for tool in tools:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, sha256_text
+from gaslamp.core.files import JsonObject, read_json, sha256_text
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.masks import Pieces, get_changed_error, mark_text
 from gaslamp.models.messages import Message, Style, find_style, shape_messages
@@ -21,7 +21,7 @@ from gaslamp.models.messages import Message, Style, find_style, shape_messages
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-Tools = list[dict[str, Any]] | None
+Tools = list[JsonObject] | None
 
 
 @dataclass(frozen=True)

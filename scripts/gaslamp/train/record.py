@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.contracts import Provenance, TrainFacts
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import get_history, read_events
-from gaslamp.core.files import sha256_path, sha256_text
+from gaslamp.core.files import JsonObject, sha256_path, sha256_text
 from gaslamp.train.method import merge_decisions
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def build_facts(
     )
 
 
-def get_trained_settings(train: dict[str, Any], decisions: list[Decision]) -> dict[str, Any]:
+def get_trained_settings(train: JsonObject, decisions: list[Decision]) -> JsonObject:
     """Section ``train`` with what was chosen for the keys in ``choose``: the values that trained."""
     chosen = {decision.name: decision.value for decision in decisions if decision.name in (train.get("choose") or ())}
     return {**train, **chosen}

@@ -3,9 +3,8 @@ and nothing can be learnt of it.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "audio tokens that the base model does not know"
 SEVERITY = "block"
@@ -15,7 +14,7 @@ FIX = "set model.source to a model that speaks through this codec, or data.speec
 AROUND = 8  # tokens that a template may put around an answer
 
 
-def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: list[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows whose answer has clearly more tokens than the codec gave."""
     for sample in samples:
         wanted, found = sample.row.get("audio_tokens"), sum(sample.trained)

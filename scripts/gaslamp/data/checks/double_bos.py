@@ -3,9 +3,8 @@ the model sees a start it never saw before.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "two BOS tokens at the start"
 SEVERITY = "block"
@@ -16,7 +15,7 @@ FIX = (
 )
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows whose first two token ids are the BOS token."""
     for sample in samples:
         if facts.bos_id is not None and list(sample.ids[:2]) == [facts.bos_id, facts.bos_id]:

@@ -1,9 +1,8 @@
 """Turns that say nothing: a model that learns from an empty answer learns to say nothing."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding, get_unusual
+from gaslamp.data.checking import Facts, Finding, Sample, get_unusual
 from gaslamp.data.rows import KINDS, Row, get_images, get_text
 
 TITLE = "empty turns"
@@ -14,7 +13,7 @@ DROPS = True
 FIX = "fill in the turn, or delete the row"
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """User and assistant turns without text, picture or tool call, and empty texts of rows that have no turns."""
     for sample in get_unusual(samples):
         for place in find_empty(sample.row):

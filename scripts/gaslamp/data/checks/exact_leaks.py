@@ -1,9 +1,8 @@
 """Test rows that ask what a training row asks too: their score would say how well the model remembers."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import get_question
 
 TITLE = "test rows that stand in training too"
@@ -13,7 +12,7 @@ STAGE = "set"
 FIX = "remove one of each pair, or the split column"
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Only a split column can cause it: the split by hash puts equal questions on one side."""
     asked = {get_question(sample.row): sample.place for sample in samples if sample.split == "test"}
     found: dict[bytes, str] = {}

@@ -4,9 +4,8 @@ large ones cost thousands of tokens.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding, get_unusual
+from gaslamp.data.checking import Facts, Finding, Sample, get_unusual
 from gaslamp.data.rows import get_images
 
 TITLE = "pictures outside 300 to 1000 pixels"
@@ -19,7 +18,7 @@ FIX = (
 OPTIONS = {"smallest": 300, "largest": 1000}
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows with a picture whose longer side is below ``smallest`` or above ``largest``; one finding a row."""
     if not (Path(facts.folder) / "images").is_dir():
         return  # no row has a picture

@@ -4,9 +4,8 @@ a model that always says the most frequent one would look good and have learnt n
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import get_reference
 
 TITLE = "unbalanced labels"
@@ -19,7 +18,7 @@ SHORT = 60  # letters; longer answers are no classes
 ENOUGH = 50  # rows that it takes to speak of balance
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """One label above ``max_share`` of the rows, or a label that only test rows have: of ratings,
     and of answers that come from a few.
     """

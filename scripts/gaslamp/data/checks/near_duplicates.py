@@ -6,7 +6,7 @@ Many of them make a model learn by heart.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gaslamp.data.checking import KEPT, Facts, Finding
+from gaslamp.data.checking import KEPT, Facts, Finding, Sample
 from gaslamp.data.near import compare_samples, find_twins
 
 TITLE = "near duplicates"
@@ -20,7 +20,7 @@ FIX = (
 OPTIONS = {"similarity": 0.85}  # of the sets of five-byte pieces (Jaccard index), 0.5 to 1
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Training and validation rows with an earlier near twin; see gaslamp.data.near for how it is measured."""
     import numpy as np
 
@@ -29,7 +29,7 @@ def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
     yield from get_findings(samples, find_twins(signatures, facts.options["similarity"], known, known), "is nearly")
 
 
-def get_findings(samples: Iterable[Any], twins: Any, verb: str) -> Iterator[Finding]:
+def get_findings(samples: Iterable[Sample], twins: Any, verb: str) -> Iterator[Finding]:
     """One finding for each row of ``twins``; only those that are kept get their place looked up."""
     kept = list(
         zip(twins.rows[:KEPT].tolist(), twins.twins[:KEPT].tolist(), twins.similarity[:KEPT].tolist(), strict=True)

@@ -3,9 +3,8 @@ and the score says less than it seems.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.checks.near_duplicates import get_findings
 from gaslamp.data.near import compare_samples, find_twins
 
@@ -20,7 +19,7 @@ FIX = (
 OPTIONS = {"similarity": 0.85}  # as for near_duplicates
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Test rows with a near twin among training and validation rows."""
     import numpy as np
 

@@ -1,9 +1,8 @@
 """Answers without the token that ends a turn among what is learnt: a model that learns them never stops."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "answers that do not end"
 SEVERITY = "block"
@@ -13,7 +12,7 @@ FIX = "fix these rows; when it is every row, the chat template of the model is w
 ANSWERS = ("conversation", "preference", "rating")
 
 
-def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: list[Sample], facts: Facts) -> Iterator[Finding]:
     """Training and validation rows whose trained tokens hold none of the stop tokens."""
     stops = set(facts.stop_ids)
     for sample in samples:

@@ -1,9 +1,8 @@
 """Rows of which no token carries loss under the real template: they cost time and teach nothing."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "rows with nothing to learn"
 SEVERITY = "block"
@@ -13,7 +12,7 @@ FIX = "give these rows an answer"
 LEARNS = ("conversation", "preference", "rating", "text", "speech")  # rewards judge what a prompt row leads to
 
 
-def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: list[Sample], facts: Facts) -> Iterator[Finding]:
     """Training and validation rows without one trained token."""
     for sample in samples:
         if facts.kind in LEARNS and sample.split != "test" and not any(sample.trained):

@@ -3,9 +3,8 @@ and an evaluation takes long on them.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "prompts longer than train.max_length"
 SEVERITY = "warn"  # training and validation rows of that length are the business of too_long, which blocks
@@ -14,7 +13,7 @@ STAGE = "encoded"
 FIX = "shorten the question, or raise train.max_length"
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows of every split with as many tokens before the first trained one as a row may have."""
     for sample in samples:
         length = len(sample.ids)

@@ -4,9 +4,8 @@ import wave
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding, get_unusual
+from gaslamp.data.checking import Facts, Finding, Sample, get_unusual
 
 TITLE = "recordings that are silent, clipped, very short or very long"
 SEVERITY = "warn"
@@ -16,7 +15,7 @@ FIX = "cut recordings into sentences of 1 to 30 seconds, and leave out the silen
 OPTIONS = {"shortest": 0.5, "longest": 30.0, "quiet": 0.01, "clipped": 0.01}
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows whose sound is shorter or longer (seconds), whose peak is below ``quiet``,
     or of which more than the share ``clipped`` is at the limit.
     """

@@ -3,9 +3,8 @@ a system prompt in the middle.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from gaslamp.data.checking import Facts, Finding, get_unusual
+from gaslamp.data.checking import Facts, Finding, Sample, get_unusual
 from gaslamp.data.rows import Message, Row
 
 TITLE = "turns out of order"
@@ -20,7 +19,7 @@ FIX = (
 ROLES = ("system", "user", "assistant", "tool")
 
 
-def check(samples: Iterable[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """The first turn that is out of order, of each row that has one."""
     for sample in get_unusual(samples):
         if problem := find_problem(sample.row):

@@ -1,10 +1,9 @@
 """Rows longer than train.max_length: they are left out of training, never cut without a word."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from gaslamp.core import registry
-from gaslamp.data.checking import Facts, Finding
+from gaslamp.data.checking import Facts, Finding, Sample
 
 TITLE = "rows longer than train.max_length"
 SEVERITY = "block"
@@ -13,7 +12,7 @@ STAGE = "encoded"
 FIX = "set train.max_length to the longest row in config.yaml (more memory and time), or shorten these rows"
 
 
-def check(samples: list[Any], facts: Facts) -> Iterator[Finding]:
+def check(samples: list[Sample], facts: Facts) -> Iterator[Finding]:
     """Training and validation rows over the limit;
     none for a method that cuts long rows into pieces and learns all of them.
     """

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
+from gaslamp.data.rows import SourceRow
 
 ROWS = "images"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Handwritten digits (scikit-learn) to the digit's word: pictures of 320 x 320 pixels"
@@ -21,7 +21,7 @@ QUESTIONS = ("Which digit is this?", "What number was written here?", "Read the 
 SCALE = 40
 
 
-def generate(seed: int = 3407, n_train: int = 200, n_valid: int = 20, n_test: int = 50) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 200, n_valid: int = 20, n_test: int = 50) -> Iterator[SourceRow]:
     """Yield ``{"messages": [user with image and text, assistant], "split"}``.
 
     Digits alternate and no picture occurs twice.

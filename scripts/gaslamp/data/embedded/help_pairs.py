@@ -9,10 +9,11 @@ rows word the troubles anew, and half of them are of devices that training never
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
+from gaslamp.data.rows import SourceRow
 
 ROWS = "pair"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Users' questions and the help page that answers them, with a wrong page of the same device as negative"
@@ -164,7 +165,7 @@ DEVICES = (
 UNSEEN = ("kettle", "e-reader", "baby monitor", "smoke detector", "bike computer", "toothbrush")
 
 
-def generate(seed: int = 3407, n_train: int = 288, n_valid: int = 24, n_test: int = 72) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 288, n_valid: int = 24, n_test: int = 72) -> Iterator[SourceRow]:
     """Yield ``{"anchor", "positive", "negative", "split", "slice"}`` in the order train, valid, test.
 
     No anchor occurs twice.

@@ -9,10 +9,10 @@ nothing else: the guide's terms (a *tarn-keeper*, the *long tide*), its order of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS, Draw
+from gaslamp.data.rows import SourceRow
 
 ROWS = "text"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Entries of a guide to invented islands, for continued pre-training; test islands never occur in training"
@@ -126,7 +126,7 @@ def _draw_name(draw: Draw, seen: set[str]) -> str:
             return name
 
 
-def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 48) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 48) -> Iterator[SourceRow]:
     """Yield ``{"text", "split"}`` in the order train, valid, test; every entry is of an island of its own.
 
     Raises:

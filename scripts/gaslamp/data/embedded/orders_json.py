@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import Draw
+from gaslamp.data.rows import SourceRow
 
 ROWS = "conversation"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Cafe orders in everyday English to strict JSON; test phrasings and customers never occur in training"
@@ -251,7 +252,7 @@ def _phrasings(draw: Draw, plain: Sequence[str], no_time: Sequence[str], fix: Se
         yield next(turns[0] if share < 76 else turns[1] if share < 90 else turns[2])
 
 
-def generate(seed: int = 3407, n_train: int = 560, n_valid: int = 40, n_test: int = 200) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 560, n_valid: int = 40, n_test: int = 200) -> Iterator[SourceRow]:
     """Yield chat rows in the order train, valid, test; the same seed and sizes give the same bytes on every machine.
 
     Each row is ``{"messages": [system, user, assistant], "split": ..., "slice": "seen_items" | "unseen_items"}``; every

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from gaslamp.data.embedded._replies import make_replies
+from gaslamp.data.rows import SourceRow
 
 ROWS = "rating"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = (
@@ -13,7 +13,7 @@ DESCRIPTION = (
 )
 
 
-def generate(seed: int = 3408, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3408, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[SourceRow]:
     """Yield ``{"prompt", "completion", "label", "split", "slice"}``.
 
     Half of each split is good, no prompt occurs twice.

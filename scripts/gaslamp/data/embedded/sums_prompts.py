@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.embedded._draw import SPLITS
+from gaslamp.data.rows import SourceRow
 
 ROWS = "prompt"  # kind of its rows: the interview recommends a method for it
 DESCRIPTION = "Sums of two numbers from reasoning-gym (chain_sum), with its verifier as reward"
@@ -19,7 +19,7 @@ TASK = "chain_sum"
 OPTIONS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}
 
 
-def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[dict[str, Any]]:
+def generate(seed: int = 3407, n_train: int = 240, n_valid: int = 24, n_test: int = 64) -> Iterator[SourceRow]:
     """Yield ``{"prompt", "answer", "task", "metadata", "split"}`` in the order train, valid, test.
 
     No prompt occurs twice.

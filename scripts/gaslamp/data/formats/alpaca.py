@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.cells import find_column, get_optional, get_text
 from gaslamp.data.prompts import read_history
-from gaslamp.data.rows import Message, Row
+from gaslamp.data.rows import Message, Row, SourceRow
 
 KIND = "conversation"
 ORDER = 40
@@ -17,7 +15,7 @@ INPUTS = ("input", "context", "inputs")
 OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """instruction and output (or response), with input when it is there."""
     instruction, output = find_column(columns, ("instruction",)), find_column(columns, OUTPUTS)
     if not instruction or not output:
@@ -29,7 +27,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return mapping
 
 
-def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Message]:
+def read_instruction(row: SourceRow, mapping: dict[str, str]) -> list[Message]:
     """The prompt: system, earlier rounds, the instruction with its input below it."""
     prompt = get_text(row, mapping["instruction"])
     if extra := get_optional(row, mapping.get("input", "input")):
@@ -42,7 +40,7 @@ def read_instruction(row: dict[str, Any], mapping: dict[str, str]) -> list[Messa
     return [*messages, {"role": "user", "content": prompt}]
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """One user turn (instruction, then input below it) and the answer."""
     return {
         "messages": [

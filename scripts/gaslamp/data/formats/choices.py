@@ -10,7 +10,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.prompts import put_system
-from gaslamp.data.rows import LeftOut, Row
+from gaslamp.data.rows import LeftOut, Row, SourceRow
 
 KIND = "conversation"
 ORDER = 38
@@ -52,7 +52,7 @@ LETTERED = tuple(
 )
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, Any] | None:
     """A question, a list of choices (or a column for each), and which one is right.
 
     Or an explanation of it (Axolotl).
@@ -105,7 +105,7 @@ def _read_choices(value: Any) -> list[tuple[str, str]]:
     return [(str(mark).strip(), to_text(text)) for mark, text in zip(names, value, strict=False)]
 
 
-def convert(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
     """The question with its choices below it; the answer is the letter and the text of the right one.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list, to_text
 from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt
-from gaslamp.data.rows import LeftOut, Message, Row
+from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "preference"
@@ -71,7 +71,7 @@ TIES = (
 )
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """Two answers that are numbered or lettered alike, and what says which is better."""
     pair = _find_pair(columns, STEMS)
     if not pair:
@@ -133,7 +133,7 @@ def _clean(value: Any) -> str:
     return to_text(value).strip().casefold().removesuffix(".0")
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """Prompt, and the better and the worse answer.
 
     Raises:
@@ -157,14 +157,14 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     return {"prompt": drop_marks(prompt), "chosen": drop_marks(good, "chosen"), "rejected": drop_marks(bad, "rejected")}
 
 
-def _read_prompt(row: dict[str, Any], column: str, system: str | None) -> list[Message]:
+def _read_prompt(row: SourceRow, column: str, system: str | None) -> list[Message]:
     value = parse_list(row.get(column))
     if isinstance(value, dict) and isinstance(value.get("full_text"), str):  # WebGPT's question
         return read_prompt({column: value["full_text"]}, column, system)
     return read_prompt(row, column, system)
 
 
-def _is_first_better(row: dict[str, Any], mapping: dict[str, str]) -> bool:
+def _is_first_better(row: SourceRow, mapping: dict[str, str]) -> bool:
     if "winner" not in mapping:
         one, two = (row.get(mapping[role]) for role in ("first_score", "second_score"))
         if not isinstance(one, int | float) or not isinstance(two, int | float):

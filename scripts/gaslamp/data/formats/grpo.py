@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.prompts import drop_marks, read_prompt
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "prompt"
@@ -38,7 +36,7 @@ ANSWERS = (
 )
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A prompt, with or without an answer; a conversation without an answer counts too."""
     prompt = find_column(columns, PROMPTS)
     if not prompt or not (isinstance(first_value(rows, prompt), str) or is_turns(first_value(rows, prompt))):
@@ -52,7 +50,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return mapping
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The prompt as messages and the answer as text; verl's reward_model column holds it as ground_truth."""
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     if isinstance(mapping["prompt"], str) and row.get(mapping["prompt"]) is None:

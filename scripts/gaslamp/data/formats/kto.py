@@ -10,7 +10,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "rating"
@@ -87,7 +87,7 @@ BAD = {
 }
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """An answer and a column that says good or bad: booleans, words such as up and down, or numbers on a scale."""
     label = find_column(columns, LABELS)
     if not label:
@@ -142,7 +142,7 @@ def guess_threshold(values: list[Any]) -> str:
     return next((str(limit) for scale, limit in ((1, 0.5), (5, 4), (10, 6), (100, 50)) if top <= scale), str(top / 2))
 
 
-def read_label(value: Any, column: str, threshold: str | None) -> bool:
+def read_label(value: object, column: str, threshold: str | None) -> bool:
     """A rating as true or false.
 
     Raises:
@@ -166,7 +166,7 @@ def read_label(value: Any, column: str, threshold: str | None) -> bool:
     )
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """Prompt and completion as messages, and the label."""
     column = mapping["label"]
     if row.get(column) is None:

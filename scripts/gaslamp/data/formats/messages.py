@@ -12,7 +12,7 @@ from typing import Any
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
 from gaslamp.data.prompts import put_system
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.turns import is_turns, read_turns
 
 KIND = "conversation"
@@ -34,7 +34,7 @@ SYSTEM = ("system", "system_prompt", "system_message")
 TOOLS = ("tools", "functions")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The column that holds the turns, when the first rows have one."""
     for name in NAMES:
         column = find_column(columns, (name,))
@@ -58,7 +58,7 @@ def _is_conversation(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(turn, str) for turn in value)
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The turns of one row.
 
     Raises:

@@ -5,10 +5,8 @@ Or two sentences and a score.
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.cells import find_column, first_value, get_text, parse_list, to_text
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 
 KIND = "pair"
 ORDER = 60
@@ -38,7 +36,7 @@ NEGATIVES = ("negative", "neg", "negatives", "hard_negative", "negative_passages
 SCORES = ("score", "similarity", "similarity_score", "label")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The first pair of usual names."""
     for names in PAIRS:
         anchor, positive = (find_column(columns, (name,)) for name in names)
@@ -53,7 +51,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return None
 
 
-def _get_one(row: dict[str, Any], column: str) -> str:
+def _get_one(row: SourceRow, column: str) -> str:
     """A text; of a list of texts (or of passages with a text) the first."""
     value = parse_list(row.get(column))
     if isinstance(value, list) and value:
@@ -63,7 +61,7 @@ def _get_one(row: dict[str, Any], column: str) -> str:
     return get_text(row, column)
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """anchor, positive, negative and score."""
     result: Row = {"anchor": _get_one(row, mapping["anchor"]), "positive": _get_one(row, mapping["positive"])}
     negative = mapping.get("negative", "negative")

@@ -11,7 +11,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
-from gaslamp.data.rows import Message, Row
+from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "preference"
@@ -55,7 +55,7 @@ LISTS = ("answers", "responses", "completions", "candidates", "ranked_responses"
 RANKS, SCORES = ("rank", "ranking", "position"), ("score", "overall_score", "rating", "reward")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """chosen and rejected under any usual name; or a list of answers with ranks or scores."""
     chosen, rejected, prompt = (
         find_column(columns, CHOSEN),
@@ -87,7 +87,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return mapping
 
 
-def _find_ranked(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
+def _find_ranked(columns: list[str], rows: list[SourceRow]) -> str | None:
     """A column of two or more answers whose order is known: they carry ranks or scores, or another column does."""
     column = find_column(columns, LISTS)
     value = parse_list(first_value(rows, column)) if column else None
@@ -106,7 +106,7 @@ def _find_ranked(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
     )
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """Prompt, chosen and rejected as messages. Of a ranked list the best and the worst."""
     system = get_optional(row, mapping.get("system", "system"))
     if "ranked" in mapping:
@@ -163,7 +163,7 @@ def _join(prompt: list[Message], shared: list[Message], system: str | None) -> l
     return turns if turns[0]["role"] == "system" else [*head, *turns]
 
 
-def _read_prompt(row: dict[str, Any], mapping: dict[str, str], system: str | None) -> list[Message]:
+def _read_prompt(row: SourceRow, mapping: dict[str, str], system: str | None) -> list[Message]:
     turns = read_prompt(row, mapping["prompt"], system)
     extra = get_optional(row, mapping["input"]) if "input" in mapping else None
     if extra:
@@ -190,7 +190,7 @@ def _read_transcript(
     return prompt, [{"role": "assistant", "content": good}], [{"role": "assistant", "content": bad}]
 
 
-def _pick(row: dict[str, Any], mapping: dict[str, str]) -> tuple[Any, Any]:
+def _pick(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
     """The best and the worst of a ranked list. A lower rank is better, a higher score is better."""
     column = mapping["ranked"]
     answers = parse_list(row.get(column))

@@ -11,7 +11,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.prompts import put_reasoning, read_answer, read_history, read_prompt
-from gaslamp.data.rows import LeftOut, Message, Row
+from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "conversation"
@@ -68,7 +68,7 @@ REASONING = (
 HISTORY = ("history",)
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The first pair of names that both stand in the file, whatever their case."""
     for names in PAIRS:
         prompt, completion = (find_column(columns, (name,)) for name in names)
@@ -88,7 +88,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return None
 
 
-def convert(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
     """One user turn and one answer, with what belongs to either.
 
     Raises:
@@ -113,7 +113,7 @@ def convert(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
 _JSON = ("[", "{")
 
 
-def _convert_more(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
+def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
     """A row with more than a prompt and a completion."""
     if "keep" in mapping:
         _refuse_low_rating(row, mapping["keep"], mapping.get("threshold"))
@@ -130,7 +130,7 @@ def _convert_more(row: dict[str, Any], mapping: dict[str, Any]) -> Row:
     return {"messages": [*messages, *answer]}
 
 
-def _read_completion(row: dict[str, Any], column: str) -> list[Message]:
+def _read_completion(row: SourceRow, column: str) -> list[Message]:
     """The answer; of SQuAD's {text: [...], answer_start: [...]} and of a list of equal answers the first text."""
     value = row.get(column)
     if is_turns(value):
@@ -144,7 +144,7 @@ def _read_completion(row: dict[str, Any], column: str) -> list[Message]:
     return [{"role": "assistant", "content": get_text(row, column)}]
 
 
-def _refuse_low_rating(row: dict[str, Any], column: str, threshold: str | None) -> None:
+def _refuse_low_rating(row: SourceRow, column: str, threshold: str | None) -> None:
     """Leave a row out that is rated too low."""
     try:
         number = float(row[column])

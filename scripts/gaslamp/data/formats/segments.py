@@ -5,10 +5,8 @@ No template, the text holds every special token itself.
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 
 KIND = "text"
 ORDER = 25
@@ -17,7 +15,7 @@ REQUIRED = ("segments",)
 OPTIONAL = ()
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A column called segments that holds objects of text and label."""
     column = find_column(columns, ("segments",))
     value = parse_list(first_value(rows, column)) if column else None
@@ -27,7 +25,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return {"segments": column} if column and is_segments else None
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The segments as one text, with [begin, end] of each learnt stretch as ``train``."""
     column = mapping["segments"]
     segments = parse_list(row.get(column))

@@ -6,10 +6,9 @@ An audio column (path, bytes of `datasets`), its text, and the speaker if there 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 
 KIND = "speech"
 ORDER = 16
@@ -41,7 +40,7 @@ TEXTS = (
 SPEAKERS = ("speaker", "voice", "speaker_id", "speaker_name")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A column that holds sound, and one with its text."""
     audio = next(
         (
@@ -58,7 +57,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return {"audio": audio, "transcript": text} | ({"speaker": speaker} if speaker else {})
 
 
-def is_sound_value(value: Any) -> bool:
+def is_sound_value(value: object) -> bool:
     """Whether a cell can be sound: a path with such an ending, a struct of `datasets`, bytes of a sound file."""
     if isinstance(value, dict):
         return "sampling_rate" in value or is_sound_value(value.get("bytes")) or is_sound_value(value.get("path"))
@@ -69,7 +68,7 @@ def is_sound_value(value: Any) -> bool:
     return isinstance(value, str) and bool(re.search(r"\.(wav|flac|mp3|ogg|opus|aiff?|au)$", value, re.IGNORECASE))
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """audio as the file has it, transcript, and speaker; the method tts makes tokens of it."""
     column = mapping["audio"]
     if row.get(column) in (None, "", b""):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.cells import find_column, first_value, get_text
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 
 KIND = "text"
 ORDER = 90
@@ -15,7 +13,7 @@ OPTIONAL = ()
 NAMES = ("text", "content", "document", "body", "markdown", "raw_content", "story", "article", "completion")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A column of a usual name, or the only column."""
     column = find_column(columns, NAMES) or (
         columns[0] if len(columns) == 1 and len(str(first_value(rows, columns[0]) or "")) > 200 else None
@@ -23,6 +21,6 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return {"text": column} if column and isinstance(first_value(rows, column), str) else None
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The text as it stands."""
     return {"text": get_text(row, mapping["text"])}

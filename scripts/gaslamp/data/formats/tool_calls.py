@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.data.calls import read_calls, read_tools
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
 from gaslamp.data.prompts import read_prompt
-from gaslamp.data.rows import Row
+from gaslamp.data.rows import Row, SourceRow
 
 KIND = "conversation"
 ORDER = 35
@@ -23,7 +21,7 @@ CALLS = ("answers", "tool_calls", "calls", "function_call", "function_calls")
 TOOLS = ("tools", "functions")
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A question, tools, and a list of calls with names."""
     query, tools, calls = (find_column(columns, names) for names in (PROMPTS, TOOLS, CALLS))
     if not (query and tools and calls):
@@ -38,7 +36,7 @@ def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | N
     return mapping
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The question, and an assistant turn that makes the calls."""
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = read_prompt(row, mapping["prompt"], system)

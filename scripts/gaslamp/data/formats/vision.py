@@ -12,7 +12,7 @@ from typing import Any
 
 from gaslamp.data.cells import IMAGE_MARK, find_column, first_value, get_optional, get_text, parse_list
 from gaslamp.data.prompts import put_system, read_prompt
-from gaslamp.data.rows import Message, Row
+from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.turns import is_turns, read_turns
 
 KIND = "conversation"
@@ -51,7 +51,7 @@ ANSWERS = (
 DESCRIBE = "Describe the image."
 
 
-def detect(columns: list[str], rows: list[dict[str, Any]]) -> dict[str, str] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """An image column with something to learn about it, or turns that hold image parts."""
     images = find_column(columns, IMAGES)
     images = images if images and is_image_value(first_value(rows, images)) else None
@@ -99,7 +99,7 @@ def _is_image_part(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") in ("image", "image_url", "input_image")
 
 
-def is_image_value(value: Any) -> bool:
+def is_image_value(value: object) -> bool:
     """Whether a cell can be an image: bytes, a struct of `datasets`, a PIL image, base64, or a path.
 
     Or a list of these.
@@ -126,7 +126,7 @@ def _is_base64(value: str) -> bool:
     )
 
 
-def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
+def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """Turns with image parts; images stay as the file has them, the pipeline stores them as files."""
     images = _get_images(row, mapping["images"]) if "images" in mapping else []
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
@@ -165,7 +165,7 @@ def convert(row: dict[str, Any], mapping: dict[str, str]) -> Row:
     return {"messages": place_images(messages, images, mapping.get("images", mapping.get("messages", "")))}
 
 
-def _get_images(row: dict[str, Any], column: str) -> list[Any]:
+def _get_images(row: SourceRow, column: str) -> list[Any]:
     value = row.get(column)
     value = parse_list(value) if isinstance(value, str) else value
     values = value if isinstance(value, list) else [value]

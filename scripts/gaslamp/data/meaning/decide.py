@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -19,7 +18,7 @@ from gaslamp.data.meaning.profile import Profile, look_at
 from gaslamp.data.meaning.published import STRICT, apply_columns, find_shape, refuse_lost_images, refuse_unlearnable
 from gaslamp.data.meaning.ratings import read_ratings
 from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Reading, Unused, get_mapped_columns
-from gaslamp.data.rows import can_adapt
+from gaslamp.data.rows import SourceRow, can_adapt
 
 LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
@@ -27,13 +26,13 @@ READ_BESIDE = ("split", "slice", "group", "system", "tools")  # columns that any
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand beside the two
 
 
-def get_columns(rows: list[dict[str, Any]]) -> list[str]:
+def get_columns(rows: list[SourceRow]) -> list[str]:
     """Every column of the sample, in the order they come."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def decide(
-    rows: list[dict[str, Any]],
+    rows: list[SourceRow],
     wanted: str = "auto",
     columns: Mapping | None = None,
     kinds: tuple[str, ...] = (),
@@ -74,7 +73,7 @@ def decide(
 
 
 def find_format(
-    rows: list[dict[str, Any]], wanted: str = "auto", columns: Mapping | None = None, kinds: tuple[str, ...] = ()
+    rows: list[SourceRow], wanted: str = "auto", columns: Mapping | None = None, kinds: tuple[str, ...] = ()
 ) -> tuple[str, ModuleType, Mapping]:
     """Name, plug-in and mapping of the best reading, certain or not. Arguments and errors as in ``decide``."""
     reading = decide(rows, wanted, columns, kinds).reading
@@ -89,7 +88,7 @@ def _get_reading(name: str, mapping: Mapping, score: float, reason: str) -> Read
 
 def _finish(
     readings: list[Reading],
-    rows: list[dict[str, Any]],
+    rows: list[SourceRow],
     names: list[str],
     profiles: list[Profile] | None = None,
     certain: bool = True,
@@ -99,7 +98,7 @@ def _finish(
     return Meaning(readings, find_unused(readings[0], profiles, rows), certain, chosen_by)
 
 
-def find_unused(reading: Reading, profiles: list[Profile], rows: list[dict[str, Any]]) -> list[Unused]:
+def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]) -> list[Unused]:
     """The columns that a reading leaves out, and whether something is lost with them.
 
     Args:
@@ -117,7 +116,7 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[dict[str, 
     return result
 
 
-def _is_repeated(name: str, used: list[str], rows: list[dict[str, Any]]) -> bool:
+def _is_repeated(name: str, used: list[str], rows: list[SourceRow]) -> bool:
     """Whether the cells of a column stand inside those that are read, or are these in one text (Alpaca's ``text``)."""
     pairs = [(row[name], row) for row in rows if row.get(name) not in (None, "", [], {})]
     inside = sum(any(str(value) in str(row.get(column)) for column in used) for value, row in pairs)
@@ -126,7 +125,7 @@ def _is_repeated(name: str, used: list[str], rows: list[dict[str, Any]]) -> bool
 
 
 def _rank(
-    found: tuple[str, Mapping] | None, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+    found: tuple[str, Mapping] | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
 ) -> list[Reading]:
     """All readings that the method can learn from, best first; those that it cannot, when there is no other."""
     readings = infer(profiles)
@@ -164,7 +163,7 @@ def _is_part(reading: Reading, own: Reading) -> bool:
 
 
 def _score_shape(
-    name: str, mapping: Mapping, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+    name: str, mapping: Mapping, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
 ) -> Reading:
     """A published shape: certain when it leaves nothing out or means nothing else.
 
@@ -221,7 +220,7 @@ def _pick(readings: list[Reading], pick: str | int) -> Reading:
     raise GaslampError(f"data.meaning is {pick}, but the columns can mean: {known}", "set data.meaning to one of these")
 
 
-def _get_no_format(rows: list[dict[str, Any]], names: list[str], kinds: tuple[str, ...]) -> GaslampError:
+def _get_no_format(rows: list[SourceRow], names: list[str], kinds: tuple[str, ...]) -> GaslampError:
     return GaslampError(
         f"no format fits the columns {', '.join(names) or '(none)'}\n    first row: {show_first_row(rows)}"
         f"\n    formats that are found by themselves:\n{show_formats(kinds)}",

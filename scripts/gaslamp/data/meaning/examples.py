@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.readings import Meaning, Reading, get_first_method
-from gaslamp.data.rows import LeftOut, Message, Row, adapt, can_adapt, get_images, get_text
+from gaslamp.data.rows import LeftOut, Message, Row, SourceRow, adapt, can_adapt, get_images, get_text
 
 SHOWN = 3  # readings
 WIDTH = 100  # letters of a text
 
 
-def check_certain(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str, ...] = (), name: str = "") -> None:
+def check_certain(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...] = (), name: str = "") -> None:
     """Raise unless the meaning of the columns is certain.
 
     Args:
@@ -43,7 +42,7 @@ def check_certain(meaning: Meaning, rows: list[dict[str, Any]], kinds: tuple[str
 
 
 def render_reading(
-    number: int, reading: Reading, rows: list[dict[str, Any]], meaning: Meaning, kinds: tuple[str, ...] = ()
+    number: int, reading: Reading, rows: list[SourceRow], meaning: Meaning, kinds: tuple[str, ...] = ()
 ) -> str:
     """One reading as lines for a terminal: its number, key and reason, and the first row as it would be learnt."""
     lines = [f"    {number}  {reading.key}: {reading.reason}"]
@@ -64,7 +63,7 @@ def _get_lost(reading: Reading, meaning: Meaning) -> list[str]:
     return [name for name in dict.fromkeys(known) if name not in from_settings]
 
 
-def render_row(reading: Reading, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def render_row(reading: Reading, rows: list[SourceRow]) -> list[tuple[str, str]]:
     """The first row that converts, as (role, text) lines."""
     plugin = registry.get("formats", reading.format)
     for row in rows:
@@ -105,7 +104,7 @@ def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=lambda item: f"<{type(item).__name__}>")
 
 
-def show_first_row(rows: list[dict[str, Any]]) -> str:
+def show_first_row(rows: list[SourceRow]) -> str:
     """The first row as JSON, cut at 300 letters."""
     return _to_json(rows[0])[:300] if rows else "(none)"
 

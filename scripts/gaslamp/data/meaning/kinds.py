@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
-from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.decide import get_columns
 from gaslamp.data.meaning.published import get_candidates
 from gaslamp.data.meaning.readings import Mapping, show_mapping
-from gaslamp.data.rows import LeftOut, can_adapt
+from gaslamp.data.rows import LeftOut, SourceRow, can_adapt
 
 ROLES = {
     "conversation": "{prompt: what is asked, completion: what is answered}",
@@ -26,7 +25,7 @@ ROLES = {
 
 
 def choose_kind(
-    found: str, method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+    found: str, method_name: str, method: ModuleType, rows: list[SourceRow], format_name: str, mapping: Mapping
 ) -> str:
     """The kind of row that is written.
 
@@ -64,7 +63,7 @@ def choose_kind(
 
 
 def _refuse_bad_answers(
-    method_name: str, method: ModuleType, rows: list[dict[str, Any]], format_name: str, mapping: Mapping
+    method_name: str, method: ModuleType, rows: list[SourceRow], format_name: str, mapping: Mapping
 ) -> None:
     """Raise when some of the rated answers are bad: a method that learns every answer would learn them as good ones."""
     column = str(mapping["label"])

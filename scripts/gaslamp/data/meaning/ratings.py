@@ -5,15 +5,14 @@ The person decides.
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.core import registry
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
+from gaslamp.data.rows import SourceRow
 
 
 def read_ratings(
-    best: Reading, profiles: list[Profile], rows: list[dict[str, Any]], kinds: tuple[str, ...]
+    best: Reading, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
 ) -> list[Reading]:
     """The three readings of rated answers, best first; empty when ``best`` reads none.
 
@@ -55,7 +54,7 @@ def read_ratings(
     return [*readings, rates] if "conversation" in kinds else []
 
 
-def _add_rating(best: Reading, profiles: list[Profile], rows: list[dict[str, Any]]) -> Mapping | None:
+def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -> Mapping | None:
     """The mapping of ratings for a reading of answers, when a column of different numbers stands beside them."""
     roles = {"prompt_completion": ("prompt", "completion"), "alpaca": ("instruction", "output")}.get(best.format)
     by_name = {profile.name: profile for profile in profiles}

@@ -13,6 +13,7 @@ from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading
 from gaslamp.data.readers.numbers import may_lose, read_float, read_int
 from gaslamp.data.readers.opening import Utf8, get_compression
+from gaslamp.data.rows import SourceRow
 
 BOM = b"\xef\xbb\xbf"
 
@@ -116,7 +117,7 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
         yield number, row
 
 
-def count_keys(row: dict[str, Any]) -> int:
+def count_keys(row: SourceRow) -> int:
     """How many keys an object holds, those of objects inside it too."""
     count = len(row)
     for value in row.values():

@@ -63,7 +63,7 @@ def may_lose(data: bytes) -> bool:
     return bool(RISKY_KEY.search(data) or RISKY_ITEM.search(data))
 
 
-def write_json(value: Any) -> str:
+def write_json(value: object) -> str:
     """A value as compact JSON with every number as it was written.
 
     Raises:

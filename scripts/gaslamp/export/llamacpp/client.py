@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 import httpx
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 Messages = Sequence[Mapping[str, Any]]
 """A conversation: ``[{"role": "user", "content": "..."}, ...]``."""
@@ -54,7 +55,7 @@ class LlamaClient:
         """The error of a server process that has ended; ``None`` while it runs, or when it is not known."""
         return None
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: JsonObject) -> Any:
         """The decoded JSON answer to a POST request.
 
         Raises:
@@ -107,7 +108,7 @@ class LlamaClient:
         if tools:
             prompt = self.tokenize(self.apply_template(messages, tools))
             return self.complete(prompt, max_tokens, temperature, seed, stop, top_p)
-        body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
+        body: JsonObject = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         body |= {"seed": seed, "cache_prompt": lora is not None or not self.has_lora} | ({"stop": stop} if stop else {})
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         if ids:  # they come with log-probabilities, of which one candidate is requested
@@ -137,7 +138,7 @@ class LlamaClient:
         top_p: float = 1.0,
     ) -> Answer:
         """Continue a rendered prompt (text or token ids); the other arguments are those of ``chat``."""
-        body: dict[str, Any] = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
+        body: JsonObject = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         body |= {"cache_prompt": not self.has_lora} | ({"stop": stop} if stop else {})
         value = self.post("/completion", body)
@@ -167,7 +168,7 @@ class LlamaClient:
 
     def apply_template(self, messages: Messages, tools: Tools = None, generate: bool = True) -> str:
         """The prompt that the file's own chat template renders; with ``generate`` it ends where the answer begins."""
-        body: dict[str, Any] = {"messages": list(messages)}
+        body: JsonObject = {"messages": list(messages)}
         body |= {"tools": tools} if tools else {}
         body |= {} if generate else {"add_generation_prompt": False}
         text: str = self.post("/apply-template", body)["prompt"]

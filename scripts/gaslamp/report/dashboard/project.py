@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from gaslamp.core.files import JsonObject
 from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.trainings import Metrics
 from gaslamp.report.roadbook.progress import Attempt, read_attempts
@@ -69,7 +70,7 @@ class Project:
         self._files: dict[Path, tuple[float, Any]] = {}
         self._phases: tuple[float, int, list[Attempt]] = (0.0, -1, [])
 
-    def read_facts(self, place: str) -> dict[str, Any]:
+    def read_facts(self, place: str) -> JsonObject:
         """A JSON or YAML file of the project, read again only when it changed; empty when missing or unreadable."""
         path = self.root / place
         try:
@@ -94,7 +95,7 @@ class Project:
                 value = None
             known = (changed, value if isinstance(value, dict) else {})
             self._files[path] = known
-        facts: dict[str, Any] = known[1]
+        facts: JsonObject = known[1]
         return facts
 
     def get_name(self) -> str:
@@ -183,6 +184,6 @@ def get_phase(step: str) -> str:
     return max((name for name in names if step == name or step.startswith(f"{name}_")), key=len, default=step)
 
 
-def _count(system: dict[str, Any]) -> str:
+def _count(system: JsonObject) -> str:
     cores = system.get("cores") or system.get("cpu_count") or system.get("cpus")
     return f"{cores} cores" if cores else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from gaslamp.core.files import JsonObject
 
 HEAD = 120  # bytes at the start that identify a file: a start event has its time and key there
 CHUNK = 2_000_000  # bytes per read: a long history comes in parts, so that a server can answer between them
@@ -18,7 +19,7 @@ class Tail:
         self.state: tuple[int, int, int] | None = None  # inode, size, time of change when everything had been read
         self.head = b""  # how the file begins: a new file may get the inode of the old one
 
-    def read(self) -> tuple[bool, list[dict[str, Any]]]:
+    def read(self) -> tuple[bool, list[JsonObject]]:
         """Whether the file was replaced, and its new lines as objects, up to CHUNK bytes; broken lines are skipped."""
         import orjson
 

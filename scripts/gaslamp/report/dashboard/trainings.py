@@ -7,8 +7,8 @@ import os
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.series import WINDOW, Series
 from gaslamp.report.dashboard.tail import CHUNK, Tail
@@ -24,11 +24,11 @@ class Training:
     def __init__(self, run: str, key: str) -> None:
         """An empty training of a run; ``key`` identifies its data and settings."""
         self.run, self.key = run, key
-        self.starts: list[dict[str, Any]] = []
-        self.end: dict[str, Any] | None = None
+        self.starts: list[JsonObject] = []
+        self.end: JsonObject | None = None
         self.series: dict[str, Series] = {}
-        self.rows: deque[dict[str, Any]] = deque(maxlen=LAST_ROWS)
-        self.samples: deque[dict[str, Any]] = deque(maxlen=SAMPLES)
+        self.rows: deque[JsonObject] = deque(maxlen=LAST_ROWS)
+        self.samples: deque[JsonObject] = deque(maxlen=SAMPLES)
         self.sampled = 0
         self.saves: list[int] = []
         self.first_time = self.last_time = 0.0
@@ -44,7 +44,7 @@ class Training:
         return f"{self.run}@{self.key}"
 
     @property
-    def start(self) -> dict[str, Any]:
+    def start(self) -> JsonObject:
         """The newest start event, empty when the file has none."""
         return self.starts[-1] if self.starts else {}
 
@@ -59,7 +59,7 @@ class Training:
         value = self.start.get("max_steps")
         return int(value) if isinstance(value, int | float) else 0
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: JsonObject) -> None:
         """Add one event of the file; unknown kinds are ignored."""
         self.changes += 1
         now = event.get("time")
@@ -93,7 +93,7 @@ class Training:
             self.rows.pop()
         self.step = min(self.step, step)
 
-    def _add_step(self, event: dict[str, Any]) -> None:
+    def _add_step(self, event: JsonObject) -> None:
         step = event.get("step")
         if not isinstance(step, int):
             return
@@ -107,7 +107,7 @@ class Training:
         if isinstance(seconds, int | float) and seconds > 0 and isinstance(tokens, int | float):
             self._get("tokens_per_second").add(step, tokens / seconds)
 
-    def _add_values(self, event: dict[str, Any], prefix: str) -> None:
+    def _add_values(self, event: JsonObject, prefix: str) -> None:
         step = int(event.get("step") or 0)
         for name, value in event.items():
             if name in _NOT_SERIES or name.endswith("_flag") or isinstance(value, bool):
