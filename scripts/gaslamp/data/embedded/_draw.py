@@ -18,12 +18,15 @@ class Draw:
         self._random = random.Random(seed).random
 
     def chance(self, share: float) -> bool:
+        """True for a ``share`` (0 to 1) of the calls."""
         return self._random() < share
 
     def below(self, end: int) -> int:
+        """A whole number from 0 to ``end`` - 1."""
         return int(self._random() * end)
 
     def pick(self, options: Sequence[T]) -> T:
+        """One of ``options``."""
         return options[self.below(len(options))]
 
     def shuffle(self, options: Sequence[T]) -> list[T]:
