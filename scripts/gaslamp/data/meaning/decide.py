@@ -15,7 +15,14 @@ from gaslamp.data.meaning.examples import show_first_row, show_formats
 from gaslamp.data.meaning.infer import infer
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import Profile, look_at
-from gaslamp.data.meaning.published import STRICT, apply_columns, find_shape, refuse_lost_images, refuse_unlearnable
+from gaslamp.data.meaning.published import (
+    STRICT,
+    apply_columns,
+    are_checked,
+    find_shape,
+    refuse_lost_images,
+    refuse_unlearnable,
+)
 from gaslamp.data.meaning.ratings import read_ratings
 from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Reading, Unused, get_mapped_columns
 from gaslamp.data.rows import SourceRow, can_adapt
@@ -180,8 +187,8 @@ def _score_shape(
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
     if name == "pair" and not kinds and not _is_named_pair(mapping, by_name):
         return replace(reading, score=0.6)  # a title and a text: they may also be input and output
-    if not lost:
-        return reading
+    if not lost or (name == "grpo" and "answer" in mapping and are_checked(list(by_name))):
+        return reading  # what a prompt does not use reaches the rewards
     if name == "grpo" and "answer" not in mapping and any(by_name[column].is_free_text for column in lost):
         return replace(reading, score=0.4)
     asked = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]

@@ -45,7 +45,7 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
         if back.keys() != english.keys()
         else rows
     )
-    first = kinds or (("prompt",) if _are_checked(list(back)) else ())
+    first = kinds or (("prompt",) if are_checked(list(back)) else ())
     for name, plugin in get_candidates(wanted, first):
         found = plugin.detect(list(back), translated)
         if not found:
@@ -61,7 +61,7 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
     return None
 
 
-def _are_checked(names: list[str]) -> bool:
+def are_checked(names: list[str]) -> bool:
     """Whether columns say that answers are checked.
 
     The answer to compare with, or what a reward takes (tests, metadata of a task).
