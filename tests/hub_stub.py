@@ -26,7 +26,7 @@ def get_etag(file: Path) -> str:
 
 class Hub(BaseHTTPRequestHandler):
     root: Path
-    asked: list[str]
+    requests: list[str]
 
     def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(code)
@@ -36,12 +36,12 @@ class Hub(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def tell(self, value: Any) -> None:
+    def reply(self, value: Any) -> None:
         self.answer(200, json.dumps(value).encode(), Content_Type="application/json")
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.asked.append(f"{self.command} {path}")
+        self.requests.append(f"{self.command} {path}")
         parts = path.strip("/").split("/")
         if parts[0] == "api":  # /api/models/owner/name/{revision,tree}/main
             kind, folder, what = parts[1], self.root / parts[1] / "/".join(parts[2:4]), parts[4:5]
@@ -49,7 +49,7 @@ class Hub(BaseHTTPRequestHandler):
                 return self.answer(404, b"{}", X_Error_Code="RepoNotFound", Content_Type="application/json")
             files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
             if what == ["tree"]:
-                return self.tell(
+                return self.reply(
                     [
                         {
                             "type": "file",
@@ -60,7 +60,7 @@ class Hub(BaseHTTPRequestHandler):
                         for file in files
                     ]
                 )
-            return self.tell(
+            return self.reply(
                 {
                     "_id": "1",
                     "id": "/".join(parts[2:4]),
@@ -95,12 +95,12 @@ class Hub(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """paths-info: which of the named paths are there."""
         path = unquote(urlsplit(self.path).path)
-        self.asked.append(f"POST {path}")
+        self.requests.append(f"POST {path}")
         parts = path.strip("/").split("/")
         folder = self.root / parts[1] / "/".join(parts[2:4])
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         found = [folder / name for name in body.get("paths", []) if (folder / name).is_file()]
-        self.tell(
+        self.reply(
             [
                 {
                     "type": "file",
@@ -118,11 +118,11 @@ class Hub(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve_hub(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve ``root``/models/<owner>/<name> and ``root``/datasets/<owner>/<name>: address, and what was asked."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Hub,), {"root": root, "asked": asked}))
+    """Serve ``root``/models/<owner>/<name> and ``root``/datasets/<owner>/<name>: address, and what was requests."""
+    requests: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Hub,), {"root": root, "requests": requests}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
     finally:
         server.shutdown()

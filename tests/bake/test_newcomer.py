@@ -116,15 +116,15 @@ def test_what_is_open_is_shown_and_the_printed_lines_work(bake: Bake, tmp_path: 
 
 def test_at_a_terminal_the_person_chooses(bake: Bake, tmp_path: Path) -> None:
     baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=answer our support mails")
-    asked: list[str] = []
+    questions: list[str] = []
 
     def answer(text: str) -> str:
-        asked.append(text)
-        return ("7", "2")[len(asked) - 1]
+        questions.append(text)
+        return ("7", "2")[len(questions) - 1]
 
     before = yaml.safe_load((baked.project / "config.yaml").read_text(encoding="utf-8"))
     said = adopt(baked.project, answer)
-    assert "1  answer Reply" in asked[0] and asked[1].startswith("7 is none of them")
+    assert "1  answer Reply" in questions[0] and questions[1].startswith("7 is none of them")
     after = yaml.safe_load((baked.project / "config.yaml").read_text(encoding="utf-8"))
     assert after["data"].pop("meaning") == "classify Category" and before["data"].pop("meaning") == "auto"
     assert after == before and said[0].startswith("data.meaning is now classify Category")

@@ -171,7 +171,7 @@ def test_chat_in_the_terminal(served: Served, tmp_path: Path) -> None:
     assert (
         "you> ok" in done.stdout
         and "tokens/s" in done.stdout
-        and "base answers too" in done.stdout
+        and "base and tuned answer" in done.stdout
         and "tuned> ok" in done.stdout
     )
     assert "a temperature is a number from 0 to 2" in done.stdout and "/retry" in done.stdout

@@ -84,14 +84,14 @@ def test_a_method_goes_through_the_whole_graph(method: str, tmp_path: Path) -> N
         assert "those of images included" in checks["endpoint prompt"]
         with (project / "scripts" / "convert_companion.py").open("a", encoding="utf-8") as handle:
             handle.write("# another vision tower\n")
-        told = ("write_modelfile", "reflect", "build_report", "write_roadbook", "build_demo_files", "write_progress")
+        reports = ("write_modelfile", "reflect", "build_report", "write_roadbook", "build_demo_files", "write_progress")
         jobs = {
             "convert_companion": 1,
             "evaluate_gguf": 3,
             "build_ladder": 1,
             "check_parity": 1,
             "require_parity": 1,
-            **dict.fromkeys(told, 1),
+            **dict.fromkeys(reports, 1),
         }
         assert tiny.get_jobs(project) == jobs, "the levels are evaluated again, and not made again"
     if method == "tts":

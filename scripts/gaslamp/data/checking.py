@@ -46,7 +46,7 @@ class Sample:
 
 
 class Samples(Sequence[Sample]):
-    """The samples of a chunk of rows, each made when it is asked for:
+    """The samples of a chunk of rows, each made when it is needed:
     most checks have nothing to look for in most rows.
     """
 

@@ -255,7 +255,7 @@ def _is_writable(value: Any, dumps: Any) -> bool:
 
 
 def _describe(error: Exception) -> str:
-    """A ValueError of a format speaks for itself; anything else is a shape that nobody foresaw."""
+    """A ValueError of a format explains itself; anything else is an unexpected shape."""
     if type(error) is ValueError:
         return str(error)
     if isinstance(error, KeyError):
@@ -277,9 +277,9 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
         return core, get_question_bytes(row, dump, b'"train":' in core)
     dumps = orjson.dumps  # a plain row holds texts alone
     turns = row["messages"]
-    asked = dumps(turns[:-1])
-    core = b'{"messages":' + asked[:-1] + b"," + dumps(turns[-1]) + b"]}"
-    return core, asked if b'"train":' not in core else get_question_bytes(row, dumps)
+    prompt = dumps(turns[:-1])
+    core = b'{"messages":' + prompt[:-1] + b"," + dumps(turns[-1]) + b"]}"
+    return core, prompt if b'"train":' not in core else get_question_bytes(row, dumps)
 
 
 def get_question_bytes(row: Row, dumps: Any, is_marked: bool = True) -> bytes:

@@ -262,7 +262,7 @@ def render_page(
 
 
 def build_data_page(card: Path, template: Path, model: Path, settings: Slice, out: Path) -> None:
-    """Write the data page of a project to ``out``; rows and pictures stand beside ``card``."""
+    """Write the data page of a project to ``out``; rows and pictures are in the folder of ``card``."""
     from gaslamp.models.template import Renderer
 
     facts, recorded, base = Card.read(card), Template.read(template), ModelFacts.read(model)

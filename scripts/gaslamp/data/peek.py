@@ -147,7 +147,7 @@ def get_unused_warnings(found: Peek, data: Data) -> list[str]:
 
     None for prompts, whose further columns reach the rewards.
     """
-    lost = [name for name, told in get_unused(found, data).items() if told]
+    lost = [name for name, informative in get_unused(found, data).items() if informative]
     if not lost or found.kind == "prompt":
         return []
     one = len(lost) == 1

@@ -40,7 +40,7 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
     Args:
         settings: slice with method, data and train.max_length.
         model_file: model.json of the base model (its tokenizer and template decide lengths and masks).
-        outputs: paths for train, valid, test, template, card, strategy; images go to a folder beside train.
+        outputs: paths for train, valid, test, template, card, strategy; images go to a folder next to train.
         kept: conversations that were kept by hand (make chat-eval): further test rows.
 
     Raises:

@@ -5,7 +5,7 @@ Clear patterns, each confirmed by a second test (check digits, reserved names) a
 What is found: e-mail addresses (not those of example domains), phone numbers written internationally or as (123)
 456-7890, payment cards (Luhn digit), IBANs (mod 97), US social security numbers, public IP addresses; and of secrets
 private keys, the tokens of well-known services by their prefixes, JSON web tokens, addresses with a password in them,
-and password = ... lines. Names and postal addresses are not found: no pattern tells them from other words.
+and password = ... lines. Names and postal addresses are not found: no pattern separates them from other words.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Spool:
     row that says its split itself goes there.
 
     Attributes:
-        folder: work folder; train.jsonl and valid.jsonl in it, each with two files beside it: the places of the rows,
+        folder: work folder; train.jsonl and valid.jsonl in it, each with two companion files: the places of the rows,
             a line each,
             and their positions, eight bytes each.
         counts: rows of each split; test is set by ``finish``.

@@ -100,7 +100,9 @@ def render_unused(card: Card) -> str:
     """The columns that nothing reads, as Markdown; empty when all are read."""
     if not card.unused:
         return ""
-    names = ", ".join(f"`{name}`" + (" (holds information)" if told else "") for name, told in card.unused.items())
+    names = ", ".join(
+        f"`{name}`" + (" (holds information)" if informative else "") for name, informative in card.unused.items()
+    )
     return f"\nNot learnt: {names}.\n"
 
 

@@ -1,4 +1,4 @@
-"""The batch size of generation: measured on one row, then on two; what the second one added tells how many fit."""
+"""The batch size of generation: measured on one row, then on two; what the second one added shows how many fit."""
 
 from __future__ import annotations
 

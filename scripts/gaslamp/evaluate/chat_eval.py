@@ -108,7 +108,7 @@ def run_chat(
 def keep_row(messages: list[JsonObject], file: Path) -> bool:
     """Append one conversation that belongs to the test set; whether its question is new.
 
-    Asked again, the last answer counts.
+    When a question is kept twice, the last answer counts.
     """
     rows = list(read_jsonl(file)) if file.is_file() else []
     others = [row for row in rows if row["messages"][:-1] != messages[:-1]]

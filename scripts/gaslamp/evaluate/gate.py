@@ -12,7 +12,7 @@ from gaslamp.evaluate.prompts import PROMPT_KINDS
 from gaslamp.pages.numbers import format_chance, format_value
 
 STOP_RATE = 0.95  # share of answers that must end with a stop token
-SPREAD = 0.1  # half an interval wider than this: too few rows to tell
+SPREAD = 0.1  # half an interval wider than this: too few rows to decide
 NEAR_SHARE = 0.1  # share of near-duplicates from which a score may be memorized
 
 

@@ -66,7 +66,7 @@ def run_harness(
         raise GaslampError(
             f"the data of a task cannot be had: {str(error)[:300]}",
             "connect to the network once: the harness keeps what it downloads",
-            "without a network: a task file in tasks/ with its data beside it (dataset_path: json)",
+            "without a network: a task file in tasks/ with its data in the same folder (dataset_path: json)",
         ) from error
     scores = get_scores(found, settings.eval.confidence)
     if not scores:

@@ -65,7 +65,7 @@ def explain(
             "the whole effective batch in one forward pass" if largest else f"forward passes of up to {tokens:,} tokens"
         )
         rows = (
-            f"{size * accumulation} packed sequences hold about the {step_rows} rows of a step"
+            f"{size * accumulation} packed sequences hold about {step_rows} rows, the effective batch size"
             if changes.get("packing")
             else f"{step_rows} rows a step as in the preset"
         )

@@ -260,13 +260,13 @@ def test_rows_never_move_when_others_come(model: Path, tmp_path: Path) -> None:
     before, after = get_places(few), get_places(many)
     assert all(after[prompt] == split for prompt, split in before.items())
     assert 100 < len(few["train"]) < 140 and len(few["valid"]) > 1 and 10 < len(few["test"]) < 40, (
-        "shares are about those asked for"
+        "shares are about those configured"
     )
     _, other = make(model, tmp_path / "seed", make_rows(150), split={"seed": 1})
     assert get_places(other) != before
 
 
-def test_card_tells_what_is_on_disk(model: Path, tmp_path: Path) -> None:
+def test_card_records_what_is_on_disk(model: Path, tmp_path: Path) -> None:
     rows = [*make_rows(60), *make_rows(5)]  # five exact duplicates
     card, splits = make(model, tmp_path, rows)
     assert card.rows == {
@@ -308,7 +308,7 @@ def test_a_split_column_is_obeyed_and_its_leaks_are_refused(model: Path, tmp_pat
     leak = {"prompt": "question 3", "completion": "another answer", "split": "train"}
     with pytest.raises(
         GaslampError,
-        match=r"rows.jsonl, line 4: test row stands in training too: it asks the same as rows.jsonl, line 41",
+        match=r"rows.jsonl, line 4: test row stands in training too: it has the same prompt as rows.jsonl, line 41",
     ):
         make(model, tmp_path / "b", [*rows, leak])
     assert not (tmp_path / "b" / "train.jsonl").exists()

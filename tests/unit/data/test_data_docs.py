@@ -1,4 +1,4 @@
-"""Every example in docs/data.md is what it says: found as that format, and learnt by the methods named beside it."""
+"""Every example in docs/data.md is what it says: found as that format, and learnt by the methods named with it."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def test_histogram_bars_stay_inside() -> None:
 # --------------------------------------------------------------------------------------------------------- description
 
 
-def tell(file: Path, method: str = "sft", **data: Any) -> tuple[Any, str]:
+def run_describe(file: Path, method: str = "sft", **data: Any) -> tuple[Any, str]:
     result = describe(Config.model_validate({"data": {"source": str(file), **data}}).data, method)
     screen = io.StringIO()
     print_description(result, method, Console(file=screen, width=100, highlight=False, markup=False, emoji=False))
@@ -229,7 +229,7 @@ def test_a_description_shows_columns_format_and_how_to_change_it(tmp_path: Path)
     file.write_text(
         'id,question,answer,note\n1,"Where is [bold]Lima[/bold]?",Peru,\n2,Where is Oslo?,Norway,x\n', encoding="utf-8"
     )
-    result, text = tell(file)
+    result, text = run_describe(file)
     assert (
         result.error is None
         and result.format == "prompt_completion"
@@ -251,14 +251,14 @@ def test_a_description_shows_columns_format_and_how_to_change_it(tmp_path: Path)
 def test_a_description_of_strange_columns_ends_with_the_error_and_a_mapping(tmp_path: Path) -> None:
     file = tmp_path / "odd.jsonl"
     file.write_text('{"alpha": "x", "beta": "y"}\n{"alpha": 3, "beta": null}\n{broken\n', encoding="utf-8")
-    result, text = tell(file)
+    result, text = run_describe(file)
     assert result.error and "mean is not certain (alpha, beta)" in result.error.cause
     assert (
         "text or whole number" in text
         and '{prompt: "alpha", completion: "beta"}' in text
         and "odd.jsonl, line 3" in text
     )
-    done, _ = tell(file, columns={"prompt": "alpha", "completion": "beta"})
+    done, _ = run_describe(file, columns={"prompt": "alpha", "completion": "beta"})
     assert done.error is None and done.samples[0]["messages"][0]["content"] == "x"
 
 
@@ -301,7 +301,7 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
         ("a.jsonl", '{"segments": [{"label": true, "text": "t"}]}\n', "cpt"),
     ],
 )
-def test_the_columns_tell_the_method(tmp_path: Path, name: str, text: str, kind: str) -> None:
+def test_the_columns_decide_the_method(tmp_path: Path, name: str, text: str, kind: str) -> None:
     (tmp_path / name).write_text(text)
     assert recommend(Config.model_validate({"data": {"source": str(tmp_path / name)}}).data) == kind
 

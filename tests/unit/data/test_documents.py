@@ -69,9 +69,9 @@ def make_pdf(pages: list[list[str]]) -> bytes:
     out.write(b"%PDF-1.4\n")
     places = []
     for number, body in enumerate(objects, 1):
-        places.append(out.tell())
+        places.append(out.tell())  # words: ok, the file position
         out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
-    start = out.tell()
+    start = out.tell()  # words: ok
     out.write(
         b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
         + b"".join(b"%010d 00000 n \n" % place for place in places)
@@ -182,7 +182,7 @@ def test_documents_next_to_tables_are_not_read_and_named(tmp_path: Path) -> None
     (tmp_path / "README.md").write_text("# About the data")
     notes: list[str] = []
     assert read(tmp_path, notes) == [("rows.jsonl, line 1", "a")]
-    assert notes == ["not read, as documents beside tables: README.md"]
+    assert notes == ["not read, as documents next to tables: README.md"]
     (tmp_path / "rows.jsonl").rename(tmp_path / "rows.txt")
     (tmp_path / "rows.txt").write_text("one line\n")
     (tmp_path / "care.md").write_text("# Care\n\nClean it.")

@@ -172,8 +172,8 @@ def test_set_has_the_pinned_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("embedded"))
 def test_set_asks_nothing_twice_and_can_be_made_smaller(name: str) -> None:
     module = registry.get("embedded", name)
-    asked = [get_question(row) for row in module.generate()]
-    assert len(set(asked)) == len(asked)
+    questions = [get_question(row) for row in module.generate()]
+    assert len(set(questions)) == len(questions)
     assert [row["split"] for row in module.generate(n_train=6, n_valid=2, n_test=4)] == ["train"] * 6 + [
         "valid"
     ] * 2 + ["test"] * 4
@@ -199,7 +199,7 @@ def test_test_prompts_use_phrases_that_training_has_not() -> None:
     assert {row["fault"] for row in of_split(rows, "test")} == set(_replies.FAULTS)
     assert all(row["chosen"] != row["rejected"] for row in rows)
     short = [row for row in rows if len(row["rejected"]) <= len(row["chosen"]) + 5]
-    assert len(short) > len(rows) / 3, "length alone must not tell good from bad"
+    assert len(short) > len(rows) / 3, "length alone must not separate good from bad"
 
 
 def test_half_of_the_ratings_are_good_in_every_split() -> None:

@@ -409,8 +409,8 @@ MARKED: list[tuple[str, dict[str, Any], Any, Any]] = [  # what the user turn and
 
 @pytest.mark.parametrize(("more", "user", "assistant"), [case[1:] for case in MARKED], ids=[case[0] for case in MARKED])
 def test_marks_of_what_is_trained_are_kept(more: dict[str, Any], user: Any, assistant: Any) -> None:
-    for asked in ({}, {"train": False}, {"weight": 0}):
-        messages = convert({"conversations": [{**THREE[0], **asked}, {**THREE[1], **more}]})[1]["messages"]
+    for marks in ({}, {"train": False}, {"weight": 0}):
+        messages = convert({"conversations": [{**THREE[0], **marks}, {**THREE[1], **more}]})[1]["messages"]
         assert [(turn["content"], turn.get("train")) for turn in messages] == [("q", user), ("a b", assistant)]
         assert not {key for turn in messages for key in turn} - {"role", "content", "train"}
 

@@ -181,9 +181,11 @@ def test_further_headers(header: str) -> None:
 @pytest.mark.parametrize(("language", "case"), PAIRS, ids=[f"{language} {case}" for language, case in PAIRS])
 def test_headers_in_other_languages(language: str, case: str) -> None:
     inputs, output = case.split(">")
-    asked = inputs.split("+")
+    sources = inputs.split("+")
     check_meaning(
-        ",".join([*asked, output]), "sft", {"prompt": asked if len(asked) > 1 else asked[0], "completion": output}
+        ",".join([*sources, output]),
+        "sft",
+        {"prompt": sources if len(sources) > 1 else sources[0], "completion": output},
     )
 
 
@@ -296,8 +298,8 @@ def test_several_columns_are_joined_with_their_names() -> None:
     rows = make_rows(["Subject", "Body", "Category"])
     reading = decide(rows).reading
     plugin = registry.get("formats", reading.format)
-    asked, answer = plugin.convert(rows[0], reading.mapping)["messages"]
-    assert asked["content"] == f"Subject: {rows[0]['Subject']}\nBody: {rows[0]['Body']}"
+    sources, answer = plugin.convert(rows[0], reading.mapping)["messages"]
+    assert sources["content"] == f"Subject: {rows[0]['Subject']}\nBody: {rows[0]['Body']}"
     assert answer["content"] == rows[0]["Category"]
     empty = plugin.convert({**rows[0], "Subject": None}, reading.mapping)["messages"][0]["content"]
     assert empty == f"Body: {rows[0]['Body']}"

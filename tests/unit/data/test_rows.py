@@ -19,7 +19,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("kind", rows.KINDS)
-def test_the_keys_tell_the_kind(kind: str) -> None:
+def test_the_keys_decide_the_kind(kind: str) -> None:
     assert rows.get_kind(EXAMPLES[kind]) == kind
     assert rows.adapt(EXAMPLES[kind], kind) is EXAMPLES[kind]
 

@@ -413,9 +413,12 @@ def test_a_source_without_test_rows_gets_them_from_training(tmp_path: Path, kind
         source = tmp_path / "rows.json"
         source.write_text(json.dumps({"train": train, "validation": valid}))
     spool, splits = divide(tmp_path / "work", get_data(source))
-    asked = {split: {row["messages"][0]["content"] for row in rows} for split, rows in splits.items()}
-    assert asked["valid"] == {row["prompt"] for row in valid}
-    assert asked["train"] | asked["test"] == {row["prompt"] for row in train} and not asked["train"] & asked["test"]
+    prompts = {split: {row["messages"][0]["content"] for row in rows} for split, rows in splits.items()}
+    assert prompts["valid"] == {row["prompt"] for row in valid}
+    assert (
+        prompts["train"] | prompts["test"] == {row["prompt"] for row in train}
+        and not prompts["train"] & prompts["test"]
+    )
     assert 5 <= len(splits["test"]) <= 20 and spool.test_from_train == len(splits["test"])
     again, more = divide(tmp_path / "again", get_data(source))
     assert more == splits

@@ -266,9 +266,9 @@ def test_retention_wants_whole_words() -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def prompted(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The tiny base model, its renderer, and ten questions of very different lengths."""
-    folder = tmp_path_factory.mktemp("asked")
+    folder = tmp_path_factory.mktemp("prompted")
     fetch_model(Config.model_validate({"model": {"source": str(tiny_model)}}).model, folder / "model.json")
     rows = make_rows(10)
     for n, row in enumerate(rows):
@@ -287,19 +287,19 @@ def asked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
 
 
-def get_texts(asked: dict[str, Any], batch_size: int, net: Any = None) -> dict[str, tuple[str, bool, int]]:
+def get_texts(prompted: dict[str, Any], batch_size: int, net: Any = None) -> dict[str, tuple[str, bool, int]]:
     runner = generating.ModelRunner(
-        net or asked["net"], asked["renderer"], asked["template"], Sampling(), batch_size, Path(), Path()
+        net or prompted["net"], prompted["renderer"], prompted["template"], Sampling(), batch_size, Path(), Path()
     )
-    rows = runner.answer(asked["questions"])
+    rows = runner.answer(prompted["questions"])
     return {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows}
 
 
 @pytest.mark.parametrize("batch_size", [3, 10, 64])
-def test_batches_answer_as_one_by_one(asked: dict[str, Any], batch_size: int) -> None:
-    single = get_texts(asked, 1)
+def test_batches_answer_as_one_by_one(prompted: dict[str, Any], batch_size: int) -> None:
+    single = get_texts(prompted, 1)
     assert len(single) == 10 and len({text for text, _, _ in single.values()}) > 1
-    assert get_texts(asked, batch_size) == single
+    assert get_texts(prompted, batch_size) == single
 
 
 def test_length_limit_of_a_question() -> None:
@@ -310,8 +310,8 @@ def test_length_limit_of_a_question() -> None:
     assert EvalPrompt("a", "test", rows[0]["messages"][:-1], 16).max_tokens == math.ceil(1.2 * 10) + 4
 
 
-def test_too_little_memory_halves_the_batch_and_keeps_what_is_done(asked: dict[str, Any]) -> None:
-    net, sizes = asked["net"], []
+def test_too_little_memory_halves_the_batch_and_keeps_what_is_done(prompted: dict[str, Any]) -> None:
+    net, sizes = prompted["net"], []
 
     def generate(input_ids: Any, **settings: Any) -> Any:
         sizes.append(len(input_ids))
@@ -320,27 +320,27 @@ def test_too_little_memory_halves_the_batch_and_keeps_what_is_done(asked: dict[s
         return net.generate(input_ids=input_ids, **settings)
 
     small = SimpleNamespace(device=net.device, generate=generate)
-    assert get_texts(asked, 8, small) == get_texts(asked, 1) and sizes[:3] == [8, 4, 2]
+    assert get_texts(prompted, 8, small) == get_texts(prompted, 1) and sizes[:3] == [8, 4, 2]
 
     def never(**settings: Any) -> Any:
         raise RuntimeError("out of memory")
 
     with pytest.raises(GaslampError, match="not enough memory for one prompt"):
-        get_texts(asked, 4, SimpleNamespace(device=net.device, generate=never))
+        get_texts(prompted, 4, SimpleNamespace(device=net.device, generate=never))
 
 
-def test_other_errors_are_not_taken_for_memory(asked: dict[str, Any]) -> None:
+def test_other_errors_are_not_taken_for_memory(prompted: dict[str, Any]) -> None:
     def broken(**settings: Any) -> Any:
         raise RuntimeError("shape mismatch")
 
     with pytest.raises(RuntimeError, match="shape mismatch"):
-        get_texts(asked, 4, SimpleNamespace(device=asked["net"].device, generate=broken))
+        get_texts(prompted, 4, SimpleNamespace(device=prompted["net"].device, generate=broken))
 
 
 def test_an_interrupted_evaluation_asks_only_what_is_missing(
-    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prompted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, out = asked["folder"], tmp_path / "eval" / "base.predictions.jsonl"
+    folder, out = prompted["folder"], tmp_path / "eval" / "base.predictions.jsonl"
     settings = get_settings(max_new_tokens=12, batch_size=1, retention=False)
     arguments = (settings, folder / "model.json", None, folder / "test.jsonl", folder / "template.json")
     real, given = generating.decode, []
@@ -366,16 +366,16 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
     assert given == [10, 6] and not list(out.parent.glob(".*"))
     rows = list(read_jsonl(out))
     assert [row["id"] for row in rows] == [f"id{n}" for n in range(10)]
-    assert {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows} == get_texts(asked, 1)
+    assert {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows} == get_texts(prompted, 1)
 
 
 def test_the_evaluation_of_a_gguf_file_resumes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through a stub of the server: what came before the kill is not asked again;
+    """Through a stub of the server: what came before the kill is not prompted again;
     for a target the ladder's answers count, and general questions follow.
     """
     from gaslamp.export import evaluate_gguf
 
-    asked: list[str] = []
+    prompted: list[str] = []
 
     class StubServer:
         def __init__(self, *_: Any, **__: Any) -> None:
@@ -395,8 +395,8 @@ def test_the_evaluation_of_a_gguf_file_resumes_too(tmp_path: Path, monkeypatch: 
                 inspect.signature(LlamaServer.chat).parameters
             )
             for number, talk in enumerate(talks):
-                asked.append(talk[-1]["content"])
-                if len(asked) == 4:
+                prompted.append(talk[-1]["content"])
+                if len(prompted) == 4:
                     raise KeyboardInterrupt
                 note(
                     number,
@@ -419,18 +419,18 @@ def test_the_evaluation_of_a_gguf_file_resumes_too(tmp_path: Path, monkeypatch: 
         evaluate_gguf.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
     evaluate_gguf.evaluate_gguf(*arguments, tmp_path / "ladder.jsonl", tmp_path / "log")
     assert (
-        asked == [f"q{n}" for n in (0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9)]
+        prompted == [f"q{n}" for n in (0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9)]
         and len(list(read_jsonl(tmp_path / "ladder.jsonl"))) == 10
     )
-    asked.clear()
-    asked += ["not counted"] * 4
+    prompted.clear()
+    prompted += ["not counted"] * 4
     evaluate_gguf.evaluate_gguf(
         *arguments, tmp_path / "target.jsonl", tmp_path / "log", ladder_answers=tmp_path / "ladder.jsonl"
     )
     found = list(read_jsonl(tmp_path / "target.jsonl"))
     assert (
-        asked[4:9] == [f"q{n}" for n in range(10, 15)]
-        and len(asked) == 4 + 5 + 40
+        prompted[4:9] == [f"q{n}" for n in range(10, 15)]
+        and len(prompted) == 4 + 5 + 40
         and [row["kind"] for row in found] == ["test"] * 15 + ["retention"] * 40
     )
 

@@ -1,4 +1,4 @@
-"""What is asked of a model beside answers, for every kind of row; and that planted faults are seen.
+"""What is measured of a model besides answers, for every kind of row; and that planted faults are seen.
 
 One tiny model, made once: figures are compared with transformers' own loss, one row at a time.
 """
@@ -341,7 +341,7 @@ def test_out_of_memory_in_the_middle_keeps_what_ended(place: dict[str, Any], mon
 
 
 def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two real tries tell what a row takes, at least its keys and values; a machine with less memory gets fewer rows;
+    """Two real tries show what a row takes, at least its keys and values; a machine with less memory gets fewer rows;
     two that do not fit make it one.
     """
     import torch
@@ -379,7 +379,7 @@ def test_the_batch_is_found_by_probing(place: dict[str, Any], monkeypatch: pytes
 def test_a_killed_evaluation_goes_on_from_its_finished_rows(
     place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real process, a real kill -9 in the middle; what was on disk is not asked again."""
+    """A real process, a real kill -9 in the middle; what was on disk is not measured again."""
     folder = place["folder"]
     rows = [{"id": f"id{n}", "messages": [{"role": "user", "content": f"number {n}"}, *say("yes")]} for n in range(24)]
     write_jsonl(folder / "test.jsonl", rows)
@@ -416,7 +416,7 @@ def test_a_killed_evaluation_goes_on_from_its_finished_rows(
 
 
 # ----------------------------------------------------------------------------------------------------- planted faults
-# Each is a real mistake: models that learnt from wrong rows, or are asked in the wrong way, answer for themselves.
+# Each is a real mistake: models that learnt from wrong rows, or are prompted in the wrong way, answer for themselves.
 
 
 def make_task(count: int = 40, swapped: bool = False, start: int = 0) -> list[dict[str, Any]]:
@@ -493,7 +493,7 @@ def test_swapped_labels_are_seen(place: dict[str, Any], taught: Path, tmp_path: 
 
 
 def test_a_wrong_template_is_seen(place: dict[str, Any], taught: Path) -> None:
-    """A model that learnt under one template and is asked under another: its own answers surprise it, beyond chance."""
+    """A model trained with one template and prompted with another: its own answers surprise it, beyond chance."""
     rows = make_task()
     settings = get_settings(metrics=["perplexity"])
     right = ask(place, rows, settings, taught)
@@ -556,7 +556,7 @@ def test_training_on_the_test_set_is_seen(place: dict[str, Any], taught: Path) -
         {
             "id": f"u{n}",
             "messages": [
-                {"role": "user", "content": f"tell me the name of sailor {n} and of his dog"},
+                {"role": "user", "content": f"give me the name of sailor {n} and of his dog"},
                 *say("blue" if n % 3 else "red"),
             ],
         }

@@ -1,4 +1,4 @@
-"""Metrics against values worked out by hand or published, and what they tell in their reports."""
+"""Metrics against values worked out by hand or published, and what their reports show."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_look_of_the_answers_decides() -> None:
 
 
 def test_a_metric_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file in metrics/ is found, wins over the library's, and its mistakes are told with the line."""
+    """A file in metrics/ is found, wins over the library's, and its mistakes are reported with the line."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "shouts.py").write_text(
@@ -199,10 +199,10 @@ class StubJudge(BaseHTTPRequestHandler):
     or always place A when the model is called biased.
     """
 
-    asked = 0
+    requests = 0
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server wants
-        StubJudge.asked += 1
+        StubJudge.requests += 1
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"]
         a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
@@ -250,10 +250,10 @@ def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with stub_judge() as url:
         metric = Metric.get("llm_judge", {"url": url, "model": "fair"})
         assert metric.score_both(rows, base, tuned) == ([0.0, 1.0, 0.5], [1.0, 0.0, 0.5])
-        asked = StubJudge.asked
-        assert asked == 4, "equal answers need no judge"
+        requests = StubJudge.requests
+        assert requests == 4, "equal answers need no judge"
         metric.score_both(rows, base, tuned)
-        assert StubJudge.asked == asked, "verdicts are kept"
+        assert StubJudge.requests == requests, "verdicts are kept"
         biased = Metric.get("llm_judge", {"url": url, "model": "biased"})
         assert biased.score_both(rows, base, tuned) == ([0.5] * 3, [0.5] * 3), (
             "a judge that favours a place decides nothing"

@@ -144,9 +144,7 @@ def test_a_model_without_the_tokens_and_a_damaged_recording_stop(place: Path, tm
     plain = tiny.write_checkpoint(tmp_path / "tiny-chat")
     with pytest.raises(GaslampError) as caught:
         prepare(place, tmp_path / "a", plain)
-    assert (
-        "16 audio tokens became" in caught.value.cause and "a model that speaks through this codec" in caught.value.fix
-    )
+    assert "16 audio tokens became" in caught.value.cause and "a model trained with this codec" in caught.value.fix
     sounds = tiny.write_sounds(tmp_path / "sounds").parent
     (sounds / "tea_Ben.wav").write_bytes(b"RIFF")
     (sounds / "soup_Eve.wav").unlink()

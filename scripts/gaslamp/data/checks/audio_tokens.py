@@ -10,7 +10,7 @@ TITLE = "audio tokens that the base model does not know"
 SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "encoded"
-FIX = "set model.source to a model that speaks through this codec, or data.speech.tokens to its words for the codes"
+FIX = "set model.source to a model trained with this codec, or data.speech.tokens to its words for the codes"
 AROUND = 8  # tokens that a template may put around an answer
 
 

@@ -14,12 +14,12 @@ FIX = "remove one of each pair, or the split column"
 
 def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Only a split column can cause it: the split by hash puts equal questions on one side."""
-    asked = {get_question(sample.row): sample.place for sample in samples if sample.split == "test"}
+    prompts = {get_question(sample.row): sample.place for sample in samples if sample.split == "test"}
     found: dict[bytes, str] = {}
     for sample in samples:
         if sample.split != "test":
             key = get_question(sample.row)
-            if key in asked and key not in found:
+            if key in prompts and key not in found:
                 found[key] = sample.place
     for key, place in found.items():
-        yield Finding(asked[key], f"test row stands in training too: it asks the same as {place}")
+        yield Finding(prompts[key], f"test row stands in training too: it has the same prompt as {place}")

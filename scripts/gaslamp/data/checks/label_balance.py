@@ -15,7 +15,7 @@ STAGE = "set"
 FIX = "add rows of the rare answers, or leave out some of the frequent ones"
 OPTIONS = {"max_share": 0.9, "max_classes": 50}
 SHORT = 60  # letters; longer answers are no classes
-ENOUGH = 50  # rows that it takes to speak of balance
+ENOUGH = 50  # fewer rows say nothing about balance
 
 
 def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:

@@ -109,7 +109,7 @@ def _stands_in(value: str, text: str) -> bool:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is JSON: templates may write what a tool returned anew."""
+    """Whether a text is JSON: templates may format the result of a tool again."""
     try:
         json.loads(text)
     except ValueError:

@@ -1,6 +1,6 @@
 """Rows that say nearly what an earlier row says: a typo, another name, other blanks.
 
-Many of them make a model learn by heart.
+Many of them make a model memorize.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Test rows that nearly stand in training: a model can know the answer by heart,
+"""Test rows that nearly stand in training: the model can have memorized the answer,
 and the score says less than it seems.
 """
 

@@ -122,10 +122,10 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
     question = get_text(row, mapping["prompt"])
     if "context" in mapping and (context := get_optional(row, mapping["context"])):
         question = f"{context}\n\n{question}"
-    asked = question + "\n\n" + "\n".join(f"{mark}. {text}" for mark, text in choices)
+    prompt_text = question + "\n\n" + "\n".join(f"{mark}. {text}" for mark, text in choices)
     answer = _find_answer(row.get(mapping["completion"]), choices, mapping["completion"])
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    messages = put_system([{"role": "user", "content": asked}], system)
+    messages = put_system([{"role": "user", "content": prompt_text}], system)
     return {"messages": [*messages, {"role": "assistant", "content": answer}]}
 
 

@@ -95,14 +95,12 @@ def _find_ranked(columns: list[str], rows: list[SourceRow]) -> str | None:
         return None
     if isinstance(value[0], dict):
         return column if any(key in value[0] for key in (*RANKS, *SCORES)) else None
-    beside = find_column(columns, ("ranks", "ranking", "rankings", "scores", "ratings", "rewards"))
+    ranks = find_column(columns, ("ranks", "ranking", "rankings", "scores", "ratings", "rewards"))
     paired = (
         column is not None and column.lower() == "output" and len(value) == 2
     )  # LLaMA-Factory's older [chosen, rejected]
     return (
-        column
-        if isinstance(value[0], str) and (beside or paired or str(column).lower() == "ranked_responses")
-        else None
+        column if isinstance(value[0], str) and (ranks or paired or str(column).lower() == "ranked_responses") else None
     )
 
 
@@ -202,8 +200,8 @@ def _pick(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
         lower_is_better = key in RANKS
         texts = [_get_answer(answer, column) for answer in answers]
     else:
-        beside = mapping.get("ranks") or mapping.get("scores")
-        values = parse_list(row.get(beside)) if beside else list(range(len(answers)))
+        ranks = mapping.get("ranks") or mapping.get("scores")
+        values = parse_list(row.get(ranks)) if ranks else list(range(len(answers)))
         lower_is_better = "scores" not in mapping or "ranks" in mapping
         texts = answers
     if (

@@ -99,13 +99,13 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
     if len(mapping) > 2 + ("system" in mapping) or type(prompt) is list:
         return _convert_more(row, mapping)
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    asked, answer = row.get(prompt), row.get(completion)
-    if type(asked) is str and type(answer) is str and asked[:1] not in _JSON and answer[:1] not in _JSON:
-        if not asked or asked.isspace():
+    question, answer = row.get(prompt), row.get(completion)
+    if type(question) is str and type(answer) is str and question[:1] not in _JSON and answer[:1] not in _JSON:
+        if not question or question.isspace():
             raise ValueError(f"column '{prompt}' is empty")
         if not answer or answer.isspace():
             raise ValueError(f"column '{completion}' is empty")
-        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
     return {"messages": [*read_prompt(row, prompt, system), *_read_completion(row, completion)]}
 

@@ -148,15 +148,15 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         answer = parse_list(row.get(mapping["answer"]))
         if isinstance(answer, list) and answer and isinstance(answer[0], str):
             answer = answer[0]  # several people's answers to one image
-        asked = (
+        turns = (
             read_prompt(row, mapping["question"], system)
             if "question" in mapping
             else read_prompt({"q": DESCRIBE}, "q", system)
         )
         extra = get_optional(row, mapping["input"]) if "input" in mapping else None
         if extra:
-            asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{extra}"}
-        messages = [*asked, {"role": "assistant", "content": get_text({mapping["answer"]: answer}, mapping["answer"])}]
+            turns[-1] = {**turns[-1], "content": f"{turns[-1]['content']}\n\n{extra}"}
+        messages = [*turns, {"role": "assistant", "content": get_text({mapping["answer"]: answer}, mapping["answer"])}]
     if marked := next((number for number, message in enumerate(messages, 1) if "train" in message), None):
         raise ValueError(
             f"turn {marked} is marked (weight or train): vision_sft learns the last answer of a row whatever "

@@ -29,8 +29,8 @@ from gaslamp.data.rows import SourceRow, can_adapt
 
 LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
-READ_BESIDE = ("split", "slice", "group", "system", "tools")  # columns that any row may have
-PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand beside the two
+ALWAYS_READ = ("split", "slice", "group", "system", "tools")  # columns that any row may have
+PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
 
 
 def get_columns(rows: list[SourceRow]) -> list[str]:
@@ -114,12 +114,12 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]
         rows: the sample; a column whose text stands inside a column that is read says nothing new.
     """
     plugin = registry.get("formats", reading.format)
-    used = {*reading.columns, *READ_BESIDE, *getattr(plugin, "OPTIONAL", ())}
+    used = {*reading.columns, *ALWAYS_READ, *getattr(plugin, "OPTIONAL", ())}
     result = []
     for profile in profiles:
         if profile.name not in used:
-            told = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
-            result.append(Unused(profile.name, told))
+            informative = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
+            result.append(Unused(profile.name, informative))
     return result
 
 
@@ -191,8 +191,8 @@ def _score_shape(
         return reading  # what a prompt does not use reaches the rewards
     if name == "grpo" and "answer" not in mapping and any(by_name[column].is_free_text for column in lost):
         return replace(reading, score=0.4)
-    asked = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
-    belongs = any(column.concept in PAIRS_THAT_BELONG for column in asked)
+    inputs = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
+    belongs = any(column.concept in PAIRS_THAT_BELONG for column in inputs)
     texts = [
         column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")
     ]

@@ -39,11 +39,11 @@ def _read_images(columns: list[Profile]) -> list[Reading]:
         named = NAMED.get(target.concept, 0.4 if target.concept == "text" else 0)
         score = named + 0.35 + 0.2 * target.is_label + 0.1 * target.is_json
         mapping: Mapping = {"images": image.name, "answer": target.name}
-        asked = next((column for column in others if column.concept == "question" and column is not target), None)
+        question = next((column for column in others if column.concept == "question" and column is not target), None)
         if target.concept == "question" and len(others) > 1:
             continue
-        if asked:
-            mapping["question"] = asked.name
+        if question:
+            mapping["question"] = question.name
         reason = f"'{image.name}' holds images, '{target.name}' says what is in them"
         readings.append(Reading(f"images {target.name}", "vision", mapping, "images", reason, min(0.99, score)))
     return readings
@@ -108,7 +108,7 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
 
 
 def _score_target(target: Profile, columns: list[Profile]) -> float | None:
-    """How much speaks for ``target`` as what is written; ``None``: nothing does."""
+    """How likely ``target`` is what the model writes; ``None``: not at all."""
     concept = target.concept
     others = [column.concept for column in columns if column is not target]
     if target.holds in ("image", "sound", "turns") or concept in ("choices", "history", "system", "winner"):
@@ -216,11 +216,11 @@ def _read_documents(columns: list[Profile]) -> list[Reading]:
 
 def _read_checked(columns: list[Profile]) -> list[Reading]:
     """A question with a worked solution and a short answer: rewards can compare with the answer."""
-    asked = [column for column in columns if column.concept == "question"]
+    question = [column for column in columns if column.concept == "question"]
     answers = [column for column in columns if column.concept == "answer"]
-    if len(asked) != 1 or len(answers) < 2:
+    if len(question) != 1 or len(answers) < 2:
         return []
     shortest = min(answers, key=lambda column: column.letters)
-    mapping: Mapping = {"prompt": asked[0].name, "answer": shortest.name}
+    mapping: Mapping = {"prompt": question[0].name, "answer": shortest.name}
     reason = f"rewards compare the model's own answers with '{shortest.name}'"
     return [Reading(f"check {shortest.name}", "grpo", mapping, "prompt", reason, 0.5)]

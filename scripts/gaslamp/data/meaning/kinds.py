@@ -13,10 +13,10 @@ from gaslamp.data.meaning.readings import Mapping, show_mapping
 from gaslamp.data.rows import LeftOut, SourceRow, can_adapt
 
 ROLES = {
-    "conversation": "{prompt: what is asked, completion: what is answered}",
-    "preference": "{prompt: what is asked, chosen: the better answer, rejected: the worse answer}",
-    "rating": "{prompt: what is asked, completion: the answer, label: a column of true and false}",
-    "prompt": "{prompt: what is asked, answer: what a reward compares with}",
+    "conversation": "{prompt: the prompt, completion: the answer}",
+    "preference": "{prompt: the prompt, chosen: the better answer, rejected: the worse answer}",
+    "rating": "{prompt: the prompt, completion: the answer, label: a column of true and false}",
+    "prompt": "{prompt: the prompt, answer: what a reward compares with}",
     "pair": "{anchor: a text, positive: a text that belongs to it}",
     "text": "{text: running text}",
     "speech": "{audio: recordings, transcript: what is said in them}",

@@ -52,7 +52,7 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
             continue
         scored = plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds
         if scored and wanted == "auto":
-            continue  # a number beside an answer says nothing to a method that learns every answer
+            continue  # a number next to an answer says nothing to a method that learns every answer
         mapping: Mapping = {
             role: value if role in NO_COLUMNS else back[value] if isinstance(value, str) else [back[v] for v in value]
             for role, value in found.items()

@@ -17,7 +17,7 @@ def read_ratings(
     """The three readings of rated answers, best first; empty when ``best`` reads none.
 
     Args:
-        best: ratings with a threshold, or answers beside a column of numbers that rates them.
+        best: ratings with a threshold, or answers next to a column of numbers that rates them.
         profiles: of all columns.
         rows: the sample.
         kinds: what the method takes; empty: any.
@@ -36,10 +36,10 @@ def read_ratings(
             return []
         detected = made
     label, threshold = str(detected["label"]), str(detected["threshold"])
-    asked: Mapping = {role: detected[role] for role in ("prompt", "completion", "system") if role in detected}
+    answered: Mapping = {role: detected[role] for role in ("prompt", "completion", "system") if role in detected}
     if "input" in detected:
-        asked["prompt"] = [str(detected["prompt"]), str(detected["input"])]
-    kept: Mapping = {**asked, "keep": label, "threshold": threshold}
+        answered["prompt"] = [str(detected["prompt"]), str(detected["input"])]
+    kept: Mapping = {**answered, "keep": label, "threshold": threshold}
     good = f"rows with '{label}' of {threshold} or more are learnt, the others left out"
     every = f"every answer is learnt, whatever its '{label}'"
     rates = Reading(
@@ -47,7 +47,7 @@ def read_ratings(
     )
     readings = [
         Reading("good", "prompt_completion", kept, "conversation", good, 0.75),
-        Reading("all", "prompt_completion", asked, "conversation", every, 0.7),
+        Reading("all", "prompt_completion", answered, "conversation", every, 0.7),
     ]
     if not kinds or "rating" in kinds:
         return [rates, *readings]
@@ -55,7 +55,7 @@ def read_ratings(
 
 
 def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -> Mapping | None:
-    """The mapping of ratings for a reading of answers, when a column of different numbers stands beside them."""
+    """The mapping of ratings for a reading of answers, when a column of different numbers rates them."""
     roles = {"prompt_completion": ("prompt", "completion"), "alpaca": ("instruction", "output")}.get(best.format)
     by_name = {profile.name: profile for profile in profiles}
     if not roles or by_name[str(best.mapping[roles[1]])].concept != "answer":

@@ -1,6 +1,6 @@
 """A reading is one thing that the columns of a file can mean.
 
-A meaning is the reading that was taken, with the others beside it.
+A meaning is the reading that was taken, with its alternatives.
 """
 
 from __future__ import annotations

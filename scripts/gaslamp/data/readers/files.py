@@ -78,7 +78,7 @@ class Found:
         files: each with the name that places and messages give it.
         folder: where relative image paths start.
         is_several: whether they come from a folder or an archive: their names may say splits then.
-        left_out: documents that were not read because there are tables beside them.
+        left_out: documents that were not read because there are also tables.
         work: folder that archives were unpacked to; it goes when this object goes.
     """
 
@@ -254,7 +254,7 @@ def read_chunks(
     obeyed = found.is_several and are_obeyed(splits)
     if (
         found.left_out
-        and (text := f"not read, as documents beside tables: {', '.join(found.left_out[:8])}") not in notes
+        and (text := f"not read, as documents next to tables: {', '.join(found.left_out[:8])}") not in notes
     ):
         notes.append(text)
     for (file, name), split in zip(found.files, splits, strict=True):

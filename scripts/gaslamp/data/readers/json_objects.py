@@ -15,7 +15,7 @@ from gaslamp.data.readers.splits import get_split
 
 Row = dict[str, Any]
 ROW_KEYS = ("messages", "conversations", "conversation", "prompt", "chosen", "contents", "segments", "text")
-"""An object with one of these keys beside others is a row, though it holds a list."""
+"""An object with one of these keys and others is a row, though it holds a list."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 An answer wins only when it is preferred in both places; anything else is a draw, because judges favour a place. Prompts
 and answers go to the endpoint that you name. Options: ``url`` and ``model`` (needed), ``key_env`` (the environment
-variable with the key), ``rubric`` (what counts). Verdicts are kept in outputs/judge.jsonl and not asked again.
+variable with the key), ``rubric`` (what counts). Verdicts are kept in outputs/judge.jsonl and not requested again.
 """
 
 import json

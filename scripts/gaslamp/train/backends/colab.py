@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gaslamp.core.errors import GaslampError
-
 if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.environment.system import System
@@ -20,7 +18,6 @@ REMOTE = True
 LARGE_MODELS = True
 QUANTIZES = True
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
-STEPS = ("push", "train", "poll", "pull")
 
 
 def find_machine_problems(system: System) -> list[tuple[str, str]]:
@@ -40,8 +37,3 @@ def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:
     from gaslamp.train.unsloth import find_dropout_warnings
 
     return find_dropout_warnings(settings.train)
-
-
-def run_step(step: str) -> None:
-    """One of STEPS on the Colab machine; always a GaslampError until the backend is built."""
-    raise GaslampError(f"the Colab step '{step}' is not built yet: {REASON}", "use snakemake --profile cpu")

@@ -28,7 +28,7 @@ REASON = "the rows are recordings with their texts, so the model is trained to w
 LEARN = """\
 The base model writes the tokens of an audio codec instead of words. Training is the same as for text: given the
 sentence, predict the tokens of the recording. A falling loss means that the voice and the pronunciation come
-closer; whether it sounds right only listening tells. Clean recordings of one voice count for more than many."""
+closer; only listening shows whether it sounds right. Clean recordings of one voice count for more than many."""
 PANELS = ("loss", "token_accuracy", "entropy")
 REFERENCE_LABEL = "recording"
 CHUNKED_LOSS = True
