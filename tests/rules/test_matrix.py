@@ -124,6 +124,7 @@ DATA_KEYS: dict[str, object] = {  # every key of data but source, each edited al
     "header": True,
     "encoding": "utf-8",
     "system": "Be brief.",
+    "system_as_user": True,
     "split": {"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200},
     "rehearsal": 0.0,
     "slice": "kind",
