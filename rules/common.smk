@@ -47,8 +47,6 @@ TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
 LEVELS = ["f16", *CONFIG.export.levels]
-# Formats of language models: a model that gives scores or vectors has no use for them.
-CHAT_FORMATS = ("ollama", "lora_gguf", "mlx", "speech")
 
 
 def is_remote():
@@ -186,6 +184,11 @@ def get_imatrix(wildcards):
     return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
 
 
+def needs_answers(exporter):
+    """Whether an exporter is only for models that answer in words."""
+    return getattr(registry.get("exporters", exporter), "NEEDS_ANSWERS", False)
+
+
 def get_exports():
     """The files and folders that export.formats names."""
     places = {
@@ -194,7 +197,7 @@ def get_exports():
         "lora_gguf": "outputs/{run}/lora",
         "ollama": "outputs/{run}/gguf/Modelfile",
     }
-    wanted = [name for name in CONFIG.export.formats if is_language_model() or name not in CHAT_FORMATS]
+    wanted = [name for name in CONFIG.export.formats if is_language_model() or not needs_answers(name)]
     return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in wanted]
 
 

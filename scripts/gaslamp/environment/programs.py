@@ -13,36 +13,26 @@ import sys
 from pathlib import Path
 
 
-def run_text(*command: str) -> str:
-    """The output of a short command; empty when the program is missing, fails, or takes more than 20 s."""
+def _run(command: tuple[str, ...], stderr: int, timeout: int) -> tuple[int, str]:
+    """Exit code and output of a command; -1 and nothing when it cannot run or takes over ``timeout`` seconds."""
     try:
         done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
+            command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, timeout=timeout, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+        return -1, ""
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def run_text(*command: str) -> str:
+    """The output of a short command; empty when the program is missing, fails, or takes more than 20 s."""
+    code, output = _run(command, subprocess.DEVNULL, 20)
+    return "" if code else output.strip()
 
 
 def run_verbose(*command: str) -> str:
     """Output and errors of a short command, whatever its exit code; empty when it cannot run or takes over 60 s."""
-    try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace")
+    return _run(command, subprocess.STDOUT, 60)[1]
 
 
 def read_system_file(path: str) -> str:

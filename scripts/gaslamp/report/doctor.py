@@ -22,6 +22,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import describe_system, detect_system
+from gaslamp.export.preflight import find_toolchain
 from gaslamp.report.roadbook.progress import get_phases, read_attempts
 from gaslamp.report.summary import read_last_lines
 
@@ -116,7 +117,10 @@ def _get_disk(place: Path) -> Finding:
 def _get_toolchain(project: Path | None) -> Finding:
     file = project / "resources/llama.cpp/toolchain.json" if project else None
     if file is None or not file.is_file():
-        return Finding("llama.cpp", "not found or built yet (the run does that)")
+        needs_build, error = find_toolchain()
+        if error:
+            return Finding("llama.cpp", f"not found, and it cannot be built: {error.cause}", True)
+        return Finding("llama.cpp", "the run builds it once" if needs_build else "ready")
     facts = read_json(file)
     gone = [name for name, path in facts["tools"].items() if not Path(path).is_file()]
     text = f"{facts['version']}, {facts['source']}: {facts['reason']}"

@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "projects/cafe/logs/<run>/train_model.log, projects/cafe/data/*.jsonl",
         ),
         ("demos/main/index.html", "demos/main/index.html"),  # the project has no such folder
-        ("/home/me/data/rows.csv and ./data/rows.csv", "/home/me/data/rows.csv and ./data/rows.csv"),
+        ("/shared/data/rows.csv and ./data/rows.csv", "/shared/data/rows.csv and ./data/rows.csv"),
         ("my.config.yaml, metadata/x", "my.config.yaml, metadata/x"),
         ("the data/model ratio", "the projects/cafe/data/model ratio"),  # looks like a path of the project
         ("next: make deploy", "next: make deploy"),

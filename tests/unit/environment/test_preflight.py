@@ -7,35 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from check_preflight import CHECKS, KEYS  # the script
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.preflight import check_data
 from gaslamp.environment import base_model, disk, preflight
 from gaslamp.environment import memory_estimate as memory_need
 from gaslamp.environment.memory_estimate import judge_fit
 from gaslamp.export.llamacpp import build, toolchain
-from gaslamp.export.preflight import check_export
 from gaslamp.train import preflight as training
-from gaslamp.train.preflight import check_training
 
-CHECKS = (check_data, check_export, check_training)
-KEYS = (
-    "backend",
-    "train_python",
-    "method",
-    "model",
-    "data",
-    "train",
-    "eval.gate",
-    "export.levels",
-    "export.formats",
-    "export.imatrix",
-    "export.keep_intermediates",
-)
 SYSTEM: dict[str, Any] = {
     "os": "Linux",
     "arch": "x86_64",

@@ -25,26 +25,13 @@ from gaslamp.report.roadbook.brief import render_brief
 from gaslamp.report.roadbook.inventory import ROLES, get_inventory, get_outputs
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
 from gaslamp.report.roadbook.roadbook import render_roadbook
+from write_roadbook import KEYS  # the script
 
 ROOT = Path(__file__).parents[3]
-SECTIONS = (
-    "run",
-    "backend",
-    "method",
-    "project",
-    "model",
-    "data",
-    "train",
-    "eval",
-    "demo",
-    "export",
-    "deploy",
-    "reflect",
-)
 
 
 def settings(**project: str) -> str:
-    return get_slice(Config.model_validate({"project": {"name": "cafe", **project}}), *SECTIONS)
+    return get_slice(Config.model_validate({"project": {"name": "cafe", **project}}), *KEYS)
 
 
 SUPERVISED = re.compile(r"supervised|the answer you want|wanted answer|only answers carry|\bsft\b", re.IGNORECASE)
@@ -127,7 +114,7 @@ def test_training_every_weight_is_named(tmp_path: Path) -> None:
     paths = facts.write_run(tmp_path)
     paths["payload"] = tmp_path / "payload.json"
     config = Config.model_validate({"project": {"name": "cafe"}, "train": {"adapter": "none"}})
-    text = render_roadbook(paths, parse_slice(get_slice(config, *SECTIONS)), tmp_path)
+    text = render_roadbook(paths, parse_slice(get_slice(config, *KEYS)), tmp_path)
     assert (
         "SFT (supervised fine-tuning) of every weight, because" in text
         and "- No adapter: every weight was trained" in text

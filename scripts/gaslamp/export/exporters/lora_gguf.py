@@ -12,6 +12,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.export.llamacpp import convert
 
+NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
 REQUIRES = ("gguf", "torch")
 NAME = "adapter.gguf"
 

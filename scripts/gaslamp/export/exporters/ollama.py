@@ -17,6 +17,7 @@ from gaslamp.core.contracts import Ladder, Parity, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.artefacts import require_parity
 
+NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
 REQUIRES: tuple[str, ...] = ("jinja2",)
 
 Messages = list[dict[str, str]]
