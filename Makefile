@@ -11,7 +11,7 @@ MLX := .venv-mlx/.installed
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "  deploy to upgrade, data, serve, chat-eval and replay act on the newest project, PROJECT=name picks another; PROFILE=cpu|cuda|mac|mps|colab"
+	@echo "  deploy to upgrade, data, serve, chat-eval and replay act on the newest project, PROJECT=name picks another; PROFILE=cpu|cuda|mac|mps (colab: not built yet)"
 
 setup: $(READY) ## install everything into .venv; nothing to do when that is done
 
@@ -49,7 +49,7 @@ llamacpp: setup ## all of llama.cpp, found or built, into the cache that every p
 deploy: ## measure the speed of each level, serve the recommended one, open the chat
 chat: ## chat with the served model in the terminal
 stop: ## stop the server
-status: ## one look at what runs
+status: ## one look at what runs, and what to do next
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go

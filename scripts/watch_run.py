@@ -16,7 +16,8 @@ def main() -> int:
     web.add_argument("--open", action="store_true", help="open the browser when a person is at the terminal")
     web.add_argument("--idle", type=float, help="end after so many seconds without a tab and without a run")
     terminal = screens.add_parser("terminal", help="live curves in the terminal")
-    status = screens.add_parser("status", help="one look; exit code 1 when nothing runs")
+    status = screens.add_parser("status", help="one look, and what to do next")
+    status.add_argument("--needs-run", action="store_true", help="exit code 1 when no run is going on, for scripts")
     replay = screens.add_parser("replay", help="play a recorded run to both screens")
     replay.add_argument(
         "recorded",
@@ -33,7 +34,7 @@ def main() -> int:
     if args.screen == "status":
         from gaslamp.report.dashboard.terminal import show_status
 
-        return show_status(args.root, args.run)
+        return show_status(args.root, args.run, needs_run=args.needs_run)
     if args.screen == "terminal":
         from gaslamp.report.dashboard.terminal import watch
 

@@ -372,7 +372,8 @@ def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None
 
 def test_status_of_a_fresh_project(default_project: Path, home: Path) -> None:
     done = make(default_project, "status", home=home)
-    assert done.returncode != 0 and "nothing runs, and no training has logged a step yet" in done.stdout
+    assert done.returncode == 0 and "Error" not in done.stdout
+    assert "No run is going on, and no training has logged a step yet.\nnext: make run\n" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -487,7 +488,7 @@ def test_the_root_acts_on_a_project_and_prints_paths_that_work(
     project = tmp_path / "project"
     shutil.copytree(default_project, project, symlinks=True)
     done = make_in_root(project, "status", home=home)
-    assert done.returncode != 0 and f"project {project.name}\n" in done.stdout
+    assert done.returncode == 0 and f"project {project.name}\n" in done.stdout
     assert f"make run PROJECT={project}" in done.stdout
     (project / "config.yaml").write_text("nope: 1\n")
     done = make_in_root(project, "push", home=home)
@@ -554,6 +555,16 @@ def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
     done = run("make", cwd=ROOT, home=home)
     for target in ("setup", "run", "deploy", "push", "status", "doctor", "new", "test", "lint", "bench", "schema"):
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
+
+
+def test_profiles_that_are_not_built_are_never_offered(default_project: Path, home: Path) -> None:
+    """One text, from the backends: in `make help` of repository and project, in config.yaml, in the schema."""
+    from gaslamp.config.backends import list_profiles
+
+    assert list_profiles() == "cpu, cuda, mac, mps (colab: not built yet)"
+    for folder in (ROOT, default_project):
+        assert f"PROFILE={list_profiles('|')}" in run("make", cwd=folder, home=home).stdout
+    assert f"(snakemake --profile NAME): {list_profiles()}\n" in (default_project / "config.yaml").read_text()
 
 
 # -------------------------------------------------------------------------------------------------------- snakemake

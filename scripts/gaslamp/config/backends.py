@@ -56,6 +56,17 @@ def get_unused_settings(name: str) -> tuple[str, ...]:
     return tuple(getattr(get_backend(name), "UNUSED_SETTINGS", ()))
 
 
+def list_profiles(separator: str = ", ") -> str:
+    """The profiles to choose from, then those that are not built yet: ``cpu, cuda, mac, mps (colab: not built yet)``.
+
+    One text for the config's description, its template and ``make help``; a test compares.
+    """
+    names = registry.get_library_names("backends")
+    missing = [name for name in names if not get_backend(name).BUILT]
+    listed = separator.join(name for name in names if name not in missing)
+    return listed + (f" ({', '.join(missing)}: not built yet)" if missing else "")
+
+
 def get_machine(name: str) -> str:
     """The machine that the backend trains on, in words (``MACHINE``)."""
     return str(getattr(get_backend(name), "MACHINE", name))

@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gaslamp.config.backends import is_autotuned
+from gaslamp.config.backends import is_autotuned, list_profiles
 from gaslamp.config.methods import get_options, get_preset
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.evaluate import Eval
@@ -31,7 +31,7 @@ from gaslamp.core.files import JsonObject
 class Config(Section):
     """The whole config.yaml. ``backend`` and ``train_python`` are set by the profile."""
 
-    backend: Backend = Field("cpu", description="Set by the profile: cpu, cuda, mac, mps or colab.")
+    backend: Backend = Field("cpu", description=f"Set by the profile: {list_profiles()}.")
     train_python: str | None = Field(
         None,
         description="Python interpreter of the training rule; null: .venv-mlx for the profile mac, else the one that "

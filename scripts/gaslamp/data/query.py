@@ -82,10 +82,10 @@ def _run(connection: Connection, sql: str) -> Iterator[pyarrow.RecordBatch]:
     import duckdb
 
     try:
-        result = connection.cursor().execute(sql)
-        if result.description is None:
+        result = connection.cursor().sql(sql)
+        if result is None:  # a statement that is no query
             raise GaslampError("data.sql returns no rows", "write a SELECT ... FROM source")
-        yield from result.to_arrow_reader(limits.BATCH)  # type: ignore[misc]
+        yield from result.to_arrow_reader(limits.BATCH)
     except (duckdb.Error, OSError) as error:
         columns = ", ".join(name for name, _ in describe(connection))
         raise GaslampError(
@@ -101,5 +101,5 @@ def describe(connection: Connection) -> list[tuple[str, str]]:
 
 def sample(connection: Connection, rows: int = 2) -> list[SourceRow]:
     """The first rows of ``source``."""
-    result = connection.cursor().execute(f"SELECT * FROM source LIMIT {int(rows)}")
-    return [row for batch in result.to_arrow_reader(limits.BATCH) for row in batch.to_pylist()]  # type: ignore[union-attr]
+    result = connection.cursor().sql(f"SELECT * FROM source LIMIT {int(rows)}")
+    return [row for batch in result.to_arrow_reader(limits.BATCH) for row in batch.to_pylist()]

@@ -47,7 +47,7 @@ def examine(project: Path | None, backend: str, root: Path) -> list[Finding]:
 
     Args:
         project: a project folder; ``None`` when there is none yet.
-        backend: the profile that is meant: cpu, cuda, mac, mps or colab.
+        backend: the profile that is meant.
         root: the folder of the scripts that run now.
     """
     found = [_get_versions(project, root), Finding("machine", describe_system(detect_system()))]

@@ -18,7 +18,7 @@ from gaslamp.core.ports import get_free_port
 from gaslamp.export.artefacts import require_parity
 from gaslamp.export.evaluate_vectors import get_context_length
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
-from gaslamp.export.llamacpp.background import make_key_file, start_background, stop_background
+from gaslamp.export.llamacpp.background import SERVED, make_key_file, start_background, stop_background
 from gaslamp.export.llamacpp.server import ServerState
 from gaslamp.pages.numbers import format_value
 from gaslamp.serve.chat.columns import (
@@ -32,7 +32,6 @@ from gaslamp.serve.chat.columns import (
 from gaslamp.serve.chat.page import build_page, get_facts, get_seeds, write_facts
 
 PAGE = Path("outputs") / ".chat"
-STATE = Path("outputs") / "serve.json"
 KEY_FILE = Path("outputs") / ".serve.key"
 TOOLCHAIN = Path("resources") / "llama.cpp" / "toolchain.json"
 
@@ -81,7 +80,7 @@ def start(
     server = start_background(
         read_json(TOOLCHAIN),
         folder / chosen.file,
-        state_file=STATE,
+        state_file=SERVED,
         log=Path("logs") / run / "serve.log",
         port=free,
         alias=alias,
@@ -99,7 +98,7 @@ def start(
     facts = get_facts(alias, run, chosen, ladder, parity, requests, checked, adapter.reason)
     write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
     state: ChatState = {**server, "run": run, "level": chosen.level, "requests": requests, "checked": checked}
-    write_json(STATE, state)
+    write_json(SERVED, state)
     # browsers never send the fragment of an address to a server, so the key stays on this machine
     page = f"{server['url']}/#{urlencode({'key': key})}"
     print(f"serving {chosen.file} ({alias}) at {server['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
@@ -144,7 +143,7 @@ def start_vectors(run: str, level: str, port: int, context: int, alias: str, met
     server = start_background(
         read_json(TOOLCHAIN),
         folder / chosen.file,
-        state_file=STATE,
+        state_file=SERVED,
         log=Path("logs") / run / "serve.log",
         port=free,
         alias=alias,
@@ -153,7 +152,7 @@ def start_vectors(run: str, level: str, port: int, context: int, alias: str, met
         api_key_file=KEY_FILE,
     )
     state: ChatState = {**server, "run": run, "level": chosen.level, "requests": {}, "checked": {}}
-    write_json(STATE, state)
+    write_json(SERVED, state)
     score = f"{format_value(chosen.score.value, ladder.unit)} on {chosen.score.n} test rows ({ladder.metric})"
     print(f"serving {chosen.file} ({alias}) at {server['url']}/v1/embeddings for any OpenAI client; key in {KEY_FILE}")
     print(f"{chosen.file} of run {run}: {get_size(chosen.size_bytes)}, {score}. {parity.summary}.")
@@ -189,7 +188,7 @@ def choose_level(folder: Path, level: str) -> tuple[Parity, Ladder, Level]:
 
 def _prepare_port(port: int) -> int:
     """Stop this project's earlier server and return a free port, from ``port`` on."""
-    if stop_background(STATE):
+    if stop_background(SERVED):
         print("stopped the server that this project ran before")
     free = get_free_port(port)
     if free != port:
@@ -199,5 +198,5 @@ def _prepare_port(port: int) -> int:
 
 def stop() -> None:
     """Stop this project's server, or print that none runs."""
-    print("server stopped" if stop_background(STATE) else "no server of this project is running")
+    print("server stopped" if stop_background(SERVED) else "no server of this project is running")
     KEY_FILE.unlink(missing_ok=True)

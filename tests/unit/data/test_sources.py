@@ -156,6 +156,7 @@ def test_a_hub_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch)
     assert "network" in caught.value.fix
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_a_query_reads_what_it_needs(tmp_path: Path, kind: str) -> None:
     duckdb = pytest.importorskip("duckdb")
@@ -185,6 +186,14 @@ def test_a_query_reads_what_it_needs(tmp_path: Path, kind: str) -> None:
         with pytest.raises(GaslampError) as caught:
             get_rows(get_data(file, sql=sql))
         assert "data.sql" in caught.value.cause and words in caught.value.cause
+
+
+@pytest.mark.parametrize("sql", ["", " -- only a comment\n"])
+def test_a_statement_that_is_no_query(tmp_path: Path, sql: str) -> None:
+    pytest.importorskip("duckdb")
+    connection = query.connect(get_data(write(tmp_path / "rows.jsonl")).source)
+    with pytest.raises(GaslampError, match="data.sql returns no rows"):
+        list(query.get_chunks(connection, sql))
 
 
 def test_sql_on_the_hub_goes_through_its_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,16 +59,18 @@ def test_hostile_names_do_not_steer_the_terminal(project: Path, events: Events) 
 
 
 def test_status(project: Path, events: Events) -> None:
-    def look() -> tuple[int, str]:
+    def look(run: str | None = None, needs_run: bool = False) -> tuple[int, str]:
         console = Console(file=io.StringIO(), width=200, highlight=False)
-        code = terminal.show_status(project, None, console)
+        code = terminal.show_status(project, run, console, needs_run)
         return code, console.file.getvalue()  # type: ignore[attr-defined]
 
     code, text = look()
-    assert code == 1 and "nothing runs" in text and "make run" in text
+    assert code == 0 and text.startswith("No run is going on, and no training has logged a step yet.")
+    assert text.splitlines()[-1].startswith("next: make run")
+    assert look(needs_run=True)[0] == 1
     start(events, chosen={"batch_size": "4: fits"})
     step(events, 1)
-    code, text = look()
+    code, text = look(needs_run=True)
     assert (
         code == 0
         and "1 of 40" in text
@@ -77,7 +79,12 @@ def test_status(project: Path, events: Events) -> None:
     )
     events.write("end", status="completed", step=1, reason="")
     code, text = look()
-    assert code == 1 and "nothing runs. Last training: main, completed at step 1 of 40" in text
+    assert code == 0 and "No run is going on. Last training: main, completed at step 1 of 40" in text
+    assert text.splitlines()[-1] == "next: make run (goes on where it stopped)", "there is no proven file yet"
+    assert look("other")[1].splitlines()[0].endswith("There is no run other; known: main.")
+    (project / "outputs/main/gguf").mkdir(parents=True)
+    (project / "outputs/main/gguf/parity_passed.txt").write_text("")
+    assert look()[1].splitlines()[-1] == "next: make deploy"
 
 
 def test_a_replay_is_the_run_again(project: Path, events: Events, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from gaslamp.export.llamacpp.process import find_process, stop_process
 from gaslamp.export.llamacpp.server import LlamaServer, ServerState
 from gaslamp.export.llamacpp.toolchain import Toolchain
 
+SERVED = Path("outputs") / "serve.json"
+"""State file of the server that `make deploy` or `make serve` started, in the project folder."""
+
 
 def make_key_file(path: Path) -> str:
     """Write a new random API key to ``path``, readable by its owner only, and return the key."""

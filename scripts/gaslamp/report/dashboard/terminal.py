@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.charts import clean
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.screen import WORDS, get_lines, get_phase_lines, get_screen, show_number
 from gaslamp.report.dashboard.snapshot import get_brief
+from gaslamp.report.dashboard.trainings import Training
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -51,48 +53,67 @@ def watch(root: Path, run: str | None, console: Console | None = None, until: fl
     return 0
 
 
-def show_status(root: Path, run: str | None, console: Console | None = None) -> int:
-    """One look at the newest training and the phases. Returns 0 while something runs, 1 when nothing does."""
+def show_status(root: Path, run: str | None, console: Console | None = None, needs_run: bool = False) -> int:
+    """One look: the training and the phases while a run is going on, else how the last one ended and what to do next.
+
+    Args:
+        root: the project folder.
+        run: name of the run; ``None``: the newest.
+        console: where to print.
+        needs_run: for scripts: the exit code says whether a run is going on.
+
+    Returns:
+        The exit code: 0, and with ``needs_run`` 1 when no run is going on.
+    """
     from rich.text import Text
 
     console = console or get_console()
     project = Project(root)
     project.metrics.read_all()
-    running = project.is_running()
     training = project.metrics.find(run)
     live = training is not None and training.get_status()[0] == "training"
-    if not running and not live:
-        if training is None:
-            console.print(
-                Text(
-                    f"nothing runs{f' under the name {clean(run)}' if run else ''}, and no training has logged a step "
-                    "yet: make run"
-                )
-            )
-        else:
-            brief = get_brief(training)
-            word = WORDS.get(brief["status"], brief["status"])
-            ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.last_time))
-            console.print(
-                Text(
-                    f"nothing runs. Last training: {clean(brief['run'])}, {word} at step {brief['step']:,} of "
-                    f"{brief['max_steps']:,}, {ended}, loss {show_number(brief['loss'])}"
-                )
-            )
-            if brief["reason"]:
-                console.print(Text(clean(brief["reason"])[:500]))
-        for phase in project.get_phases():
-            if phase["state"] in ("failed", "interrupted"):
-                console.print(Text(f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}"))
-        return 1
-    if training is not None and live:
-        for line in get_lines(training, console.width):
+    is_running = live or project.is_running()
+    if is_running:
+        if training is not None and live:
+            for line in get_lines(training, console.width):
+                console.print(line)
+            for name, text in (training.start.get("chosen") or {}).items():
+                console.print(Text(f"chosen automatically (open in config.yaml): {clean(name)} {clean(text)}"))
+            for panel in get_panels(training):
+                if panel.hint.level in ("watch", "bad"):
+                    console.print(Text(f"check {panel.title.lower()}: {clean(panel.hint.text)}", style="yellow"))
+        for line in get_phase_lines(project, console.width):
             console.print(line)
-        for name, text in (training.start.get("chosen") or {}).items():
-            console.print(Text(f"chosen automatically (open in config.yaml): {clean(name)} {clean(text)}"))
-        for panel in get_panels(training):
-            if panel.hint.level in ("watch", "bad"):
-                console.print(Text(f"check {panel.title.lower()}: {clean(panel.hint.text)}", style="yellow"))
-    for line in get_phase_lines(project, console.width):
-        console.print(line)
-    return 0
+    else:
+        for text in get_idle_lines(project, training, run):
+            console.print(Text(text), soft_wrap=True)
+    served = read_state(root / SERVED)
+    if served:
+        console.print(Text(f"served: {served['alias']} at {served['url']} (make chat, make stop)"), soft_wrap=True)
+    return 0 if is_running or not needs_run else 1
+
+
+def get_idle_lines(project: Project, training: Training | None, run: str | None) -> list[str]:
+    """What to say while no run is going on: how the last one ended, and the next command."""
+    lines = []
+    if training is None:
+        known = ", ".join(dict.fromkeys(clean(get_brief(one)["run"]) for one in project.metrics.sort()[:8]))
+        named = f" There is no run {clean(run)}" + (f"; known: {known}." if known else ".") if run else ""
+        lines.append(f"No run is going on, and no training has logged a step yet.{named}")
+    else:
+        brief = get_brief(training)
+        word = WORDS.get(brief["status"], brief["status"])
+        ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.last_time))
+        lines.append(
+            f"No run is going on. Last training: {clean(brief['run'])}, {word} at step {brief['step']:,} of "
+            f"{brief['max_steps']:,}, {ended}, loss {show_number(brief['loss'])}"
+        )
+        if brief["reason"]:
+            lines.append(clean(brief["reason"])[:500])
+    stopped = [phase for phase in project.get_phases() if phase["state"] in ("failed", "interrupted")]
+    lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in stopped]
+    name = clean(run or (training.start.get("run") if training else None) or "main")
+    is_done = not stopped and (project.root / "outputs" / name / "gguf" / "parity_passed.txt").is_file()
+    begun = training is not None or any(phase["state"] != "waiting" for phase in project.get_phases())
+    lines.append(f"next: {'make deploy' if is_done else 'make run' + (' (goes on where it stopped)' if begun else '')}")
+    return lines

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
-from gaslamp.export.llamacpp.background import read_state
+from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.serve.chat.columns import ColumnRequest
-from gaslamp.serve.server import KEY_FILE, STATE, ChatState
+from gaslamp.serve.server import KEY_FILE, ChatState
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -173,7 +173,7 @@ def chat() -> None:
     from openai import OpenAI
     from rich.console import Console
 
-    state = cast("ChatState | None", read_state(STATE))
+    state = cast("ChatState | None", read_state(SERVED))
     if state is None:
         raise GaslampError("no server of this project is running", "start it with: make deploy")
     with contextlib.suppress(ImportError):
