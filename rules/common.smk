@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaslamp.core import registry
 from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
+from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
@@ -171,6 +172,22 @@ def get_data_plugins():
     checks = [f"checks/{name}" for name in registry.names("checks")]
     rehearsal = ["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else []
     return [*sets, *(f"formats/{name}" for name in formats), *checks, *rehearsal]
+
+
+def get_length_input():
+    """The card, for steps that cut texts at train.max_length, where the data phase decides how many tokens that is."""
+    return "data/card.json" if get_artefact(CONFIG.method) == "encoder" and CONFIG.train.max_length == "auto" else []
+
+
+def get_length_reasons():
+    """What of section train decides train.max_length: auto, besides the memory, which is estimated once."""
+    span = get_span(CONFIG.method, CONFIG.train.model_dump(), CONFIG.backend)
+    return f"{span.room} {span.least if CONFIG.train.max_length == 'auto' else 0}"
+
+
+def get_length_flag(wildcards, input):
+    """The option of a script that takes the card of ``get_length_input``."""
+    return f"--card {input.card}" if input.card else ""
 
 
 def get_adapters(wildcards):

@@ -6,6 +6,8 @@ rule prepare_data:
         source=get_data_input(),
         kept=get_kept_input(),
         model=MODEL_FACTS,
+        system="outputs/env/system.json",
+        env="outputs/env/env.json",
         code=get_code("prepare_data.py", f"methods/{CONFIG.method}", *get_data_plugins()),
     output:
         train="data/train.jsonl",
@@ -18,9 +20,11 @@ rule prepare_data:
         "logs/prepare_data.log",
     params:
         settings=get_settings("method", "data", "train.max_length"),
+        length=get_length_reasons(),
         kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
     shell:
-        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --config {CONFIG_FILE}"
+        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --system {input.system} --env {input.env}"
+        " --config {CONFIG_FILE}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"
 

@@ -6,6 +6,7 @@ rule evaluate_model:
         model=MODEL_FACTS,
         adapters=get_adapters,
         test="data/test.jsonl",
+        card=get_length_input(),
         template="data/template.json",
         retention=get_retention_input(),
         code=get_code("evaluate_model.py", "embedded/retention.jsonl"),
@@ -18,12 +19,13 @@ rule evaluate_model:
     resources:
         model=1,
     params:
+        card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
         options=get_prompt_options(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} --config {CONFIG_FILE} --out {output.predictions} --log {log}"
+        " --template {input.template} {params.card} --config {CONFIG_FILE} --out {output.predictions} --log {log}"
 
 
 rule compare_models:
@@ -86,6 +88,7 @@ rule evaluate_target:
         model=MODEL_FACTS,
         merged=get_target_model,
         test="data/test.jsonl",
+        card=get_length_input(),
         template="data/template.json",
         retention=get_retention_input(),
         code=get_code("evaluate_target.py", "embedded/retention.jsonl"),
@@ -98,12 +101,13 @@ rule evaluate_target:
     resources:
         model=1,
     params:
+        card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS, "eval.endpoint"),
         options=get_prompt_options(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
-        " --template {input.template} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --template {input.template} {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule evaluate_gguf_target:
@@ -113,6 +117,7 @@ rule evaluate_gguf_target:
         known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
+        card=get_length_input(),
         retention=get_retention_input(),
         code=get_code("evaluate_gguf.py", "embedded/retention.jsonl"),
     output:
@@ -124,12 +129,13 @@ rule evaluate_gguf_target:
     resources:
         model=1,
     params:
+        card=get_length_flag,
         settings=get_settings(*FILE_KEYS, "eval.retention", "eval.retention_file", "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --known {input.known}"
         " --toolchain {input.toolchain}"
-        " --test {input.test} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --test {input.test} {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule compare_models_target:

@@ -119,6 +119,7 @@ rule evaluate_gguf:
         companion=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
+        card=get_length_input(),
         code=get_code("evaluate_gguf.py"),
     output:
         "outputs/{run}/eval/gguf-{level}.predictions.jsonl",
@@ -127,12 +128,13 @@ rule evaluate_gguf:
     resources:
         model=1,
     params:
+        card=get_length_flag,
         settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain}"
         " --test {input.test}"
-        " --config {CONFIG_FILE} --out {output} --log {log}"
+        " {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_ladder:
@@ -166,6 +168,7 @@ rule check_parity:
         companion=get_companions,
         toolchain=TOOLCHAIN,
         test="data/test.jsonl",
+        card=get_length_input(),
         template="data/template.json",
         ladder="outputs/{run}/gguf/ladder.json",
         predictions=expand(
@@ -179,13 +182,15 @@ rule check_parity:
     resources:
         model=1,
     params:
+        card=get_length_flag,
         settings=get_settings(*SIZE_KEYS, "export.tolerance", "export.parity", "export.parity_prompts"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test}"
         " --template {input.template}"
-        " --ladder {input.ladder} --predictions {input.predictions} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --ladder {input.ladder} --predictions {input.predictions} {params.card}"
+        " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 # A failed gate is the run's exit code, whatever the kind of model. Snakemake deletes the outputs of a failed job, so another

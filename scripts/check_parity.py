@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_path_lists, add_paths, get_parser
 from gaslamp.core.console import step
@@ -33,6 +34,7 @@ def main() -> None:
     add_optional_paths(parser, companion="companion file of the GGUF files: mmproj-f16.gguf or head.json")
     add_paths(parser, **PATHS)
     add_path_lists(parser, gguf="GGUF files, f16 among them", predictions="answers of tuned and of every level")
+    add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
@@ -47,7 +49,7 @@ def main() -> None:
         server_log = args.log.with_name("check_parity_server.log")
         predictions = dict(zip(names, args.predictions, strict=True))
         check_parity(
-            load_slice(args.config, KEYS),
+            settle_length(load_slice(args.config, KEYS), args.card),
             gguf=args.gguf,
             predictions=predictions,
             companion=args.companion,

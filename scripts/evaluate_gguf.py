@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
@@ -33,11 +34,12 @@ def main() -> None:
         known="predictions of the ladder; the remaining rows and the retention prompts are added",
         companion="companion file: mmproj-f16.gguf or head.json",
     )
+    add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, redirect=False):
-        settings = load_slice(args.config, (*KEYS, *(TARGET_KEYS if args.known else ())))
+        settings = settle_length(load_slice(args.config, (*KEYS, *(TARGET_KEYS if args.known else ()))), args.card)
         files = args.gguf, args.toolchain, args.test, args.out, args.log
         evaluate_gguf(settings, *files, args.known, args.companion)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
@@ -20,6 +21,7 @@ def main() -> None:
         out="predictions to write",
     )
     add_optional_paths(parser, adapters="adapter folder (or a whole model); without it the base model is evaluated")
+    add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
@@ -29,7 +31,8 @@ def main() -> None:
         prepare_process()
         from gaslamp.evaluate.run import evaluate_model
 
-        evaluate_model(load_slice(args.config, KEYS), args.model, args.adapters, args.test, args.template, args.out)
+        settings = settle_length(load_slice(args.config, KEYS), args.card)
+        evaluate_model(settings, args.model, args.adapters, args.test, args.template, args.out)
 
 
 if __name__ == "__main__":

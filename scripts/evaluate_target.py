@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
@@ -20,11 +21,12 @@ def main() -> None:
         out="predictions to write",
     )
     add_optional_paths(parser, merged="folder of the merged model; without it eval.endpoint is prompted")
+    add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
-        settings = load_slice(args.config, KEYS)
+        settings = settle_length(load_slice(args.config, KEYS), args.card)
         if args.merged:
             from gaslamp.core.threads import prepare_process
 

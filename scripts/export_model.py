@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import fields
 
+from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core import registry
 from gaslamp.core.cli import add_log, add_paths, get_parser
@@ -32,7 +33,8 @@ def main() -> None:
         unfinished = args.out.with_name(f".{args.out.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        registry.get("exporters", args.format).export(run, load_slice(args.config, KEYS), unfinished)
+        settings = settle_length(load_slice(args.config, KEYS), args.card)
+        registry.get("exporters", args.format).export(run, settings, unfinished)
         shutil.rmtree(args.out, ignore_errors=True)
         os.replace(unfinished, args.out)
 

@@ -6,25 +6,31 @@ from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
+from gaslamp.data.length import Machine
 from gaslamp.data.prepare import prepare_data
 
 OUTPUTS = ("train", "valid", "test", "template", "card", "strategy")
 
-KEYS = ("method", "data", "train.max_length")
+KEYS = ("backend", "method", "data", "train")
 
 
 def main() -> None:
     parser = get_parser(__doc__)
     add_paths(parser, model="model.json of the base model")
     add_optional_paths(parser, kept="conversations that were kept by hand: more test rows")
+    add_optional_paths(
+        parser,
+        system="system.json of this machine: its memory limits train.max_length: auto",
+        env="env.json of the training interpreter",
+    )
     add_paths(parser, **{name: f"{name} file to write" for name in OUTPUTS})
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
-        prepare_data(
-            load_slice(args.config, KEYS), args.model, {name: getattr(args, name) for name in OUTPUTS}, args.kept
-        )
+        outputs = {name: getattr(args, name) for name in OUTPUTS}
+        machine = Machine(args.system, args.env) if args.system else None
+        prepare_data(load_slice(args.config, KEYS), args.model, outputs, args.kept, machine)
 
 
 if __name__ == "__main__":

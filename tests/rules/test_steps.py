@@ -58,6 +58,10 @@ READ_ONLY = {
         f"eval.{key}": NOT_SCORED
         for key in ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint", "endpoint.*")
     },
+    "prepare_data": {
+        "backend": "which memory limits train.max_length: auto; estimated once, as the gate",
+        "train.*": "params.length has what decides train.max_length: auto; the memory is estimated once",
+    },
     "check_preflight": {"*": "the gate is checked again at every start, see start_run in rules/common.smk"},
 }
 # rule -> keys that it depends on and that reach its script otherwise

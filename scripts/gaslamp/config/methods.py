@@ -43,6 +43,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @property
+    def room(self) -> int:
+        """Tokens that a row needs within ``train.max_length`` besides its own; none where nothing is sampled."""
+        return 0
+
 
 def get_method(name: str) -> ModuleType:
     """The plug-in of a method.

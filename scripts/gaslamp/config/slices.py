@@ -20,12 +20,18 @@ from gaslamp.config.suggest import explain, join
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text, write_text
 
+AUTO = "auto"
+DECIDED = {"train.max_length": "the data phase decides it: give the step data/card.json (--card), or set a number"}
+"""Keys that another phase decides where they are ``auto`` -> how a step gets the value (config/length.py)."""
 FOLDER = Path(".gaslamp")
 """Where the merged config of a run is kept, relative to the project folder."""
 
 
 class Slice:
-    """Read access to the keys that were cut from the config; any other key is an error, never a silent default."""
+    """Read access to the keys that were cut from the config; any other key is an error, never a silent default.
+
+    So is ``auto`` where another phase decides the value (``DECIDED``).
+    """
 
     def __init__(self, section: BaseModel, path: str = "") -> None:
         self._section, self._path = section, path
@@ -37,6 +43,8 @@ class Slice:
                 "add it to KEYS in scripts/ and to get_settings() in rules/"
             )
         value = getattr(self._section, key)
+        if value == AUTO and (fix := DECIDED.get(f"{self._path}{key}")):
+            raise GaslampError(f"{self._path}{key} is {AUTO}, and this step does not know what was decided", fix)
         return Slice(value, f"{self._path}{key}.") if isinstance(value, BaseModel) else value
 
     def dump(self) -> JsonObject:
@@ -68,6 +76,14 @@ def parse_slice(text: str) -> Slice:
     except ValidationError as failure:
         problems = [explain(error, "", "the settings", Config) for error in failure.errors()]
         raise GaslampError(join(problems), "correct the keys or values that the message names") from None
+
+
+def change_train(settings: Slice, changes: JsonObject) -> Slice:
+    """The settings with other values in section ``train``."""
+    if not changes:
+        return settings
+    values = settings.dump()
+    return parse_slice(json.dumps({**values, "train": {**values["train"], **changes}}))
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:

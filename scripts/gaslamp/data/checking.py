@@ -87,6 +87,8 @@ class Facts:
     shared: JsonObject = field(
         default_factory=dict
     )  # what several checks of one stage need; row checks find the JSON of the rows in "json"
+    room: int = 0  # tokens of max_length that a row must leave free, for a completion
+    limit: str = ""  # why no more than max_length, where train.max_length is auto
 
 
 @dataclass

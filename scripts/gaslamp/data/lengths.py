@@ -68,12 +68,6 @@ def encode_splits(spool: Spool, renderer: Renderer, checks: dict[str, Check], fa
     for split in SPLITS:
         refused[split] = []
         encode_samples(spool.read(split), split, renderer, checks, facts, lengths, refused[split])
-    if too_long := checks["too_long"].findings:
-        fix = (
-            f"set train.max_length to at least {lengths.longest} in config.yaml, the longest row (more memory and "
-            "time), or shorten these rows"
-        )
-        too_long[:] = [replace(finding, fix=fix) for finding in too_long]
     if not checks["unrenderable"].blocks:
         for split, numbers in refused.items():
             spool.drop(split, numbers)

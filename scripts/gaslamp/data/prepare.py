@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.methods import get_artefact
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Provenance, Template
 from gaslamp.core.decisions import Decision
@@ -25,6 +26,7 @@ from gaslamp.data.checking import Facts, get_messages, load_checks, run_checks, 
 from gaslamp.data.convert import SPLITS
 from gaslamp.data.dividing import divide_rows, get_check_settings
 from gaslamp.data.encode import get_example
+from gaslamp.data.length import Machine, decide_length, find_limit
 from gaslamp.data.lengths import encode_splits, get_histogram, get_spread
 from gaslamp.data.peek import get_unused, get_unused_warnings
 from gaslamp.data.strategy import render_strategy
@@ -34,20 +36,27 @@ from gaslamp.models.template import Renderer, build_template
 REPORTED = ("too_long", "exact_duplicates", "unrenderable")  # checks with a warning of their own
 
 
-def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept: Path | None = None) -> Card:
+def prepare_data(
+    settings: Any,
+    model_file: Path,
+    outputs: dict[str, Path],
+    kept: Path | None = None,
+    machine: Machine | None = None,
+) -> Card:
     """Make data/ from data.source.
 
     Args:
-        settings: slice with method, data and train.max_length.
+        settings: slice with method, data and train.max_length; with backend and train for the memory estimate.
         model_file: model.json of the base model (its tokenizer and template decide lengths and masks).
         outputs: paths for train, valid, test, template, card, strategy; images go to a folder next to train.
         kept: conversations that were kept by hand (make chat-eval): further test rows.
+        machine: whose memory limits train.max_length: auto.
 
     Raises:
         GaslampError: every problem found, with file, line and fix; no output exists then.
     """
-    data, max_length = settings.data, settings.train.max_length
-    model = ModelFacts.read(model_file)
+    data, model = settings.data, ModelFacts.read(model_file)
+    limit = find_limit(settings, model, machine)
     wanted = get_check_settings(data)
     checks = load_checks(wanted)
     place = outputs["train"].parent
@@ -55,9 +64,9 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
     specials = tuple(load_tokenizer(model.path).all_special_tokens)
     with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
         spool, found, read, source = divide_rows(
-            data, settings.method, max_length, checks, wanted, Path(work), special_tokens=specials
+            data, settings.method, limit.tokens, checks, wanted, Path(work), special_tokens=specials
         )
-        facts = Facts(found.kind, settings.method, max_length)
+        facts = Facts(found.kind, settings.method, limit.tokens, room=limit.span.room, limit=limit.why)
         warnings = [*source.notes, *get_unused_warnings(found, data), *get_split_warnings(spool)]
         by_hand = add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
@@ -68,19 +77,27 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
         template = build_template(model.path, get_example(example.row))
         renderer = Renderer.load(model.path, template)
         rehearsal = (
-            add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), max_length)
+            add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), limit.for_added)
             if found.kind == "conversation"
             else 0
         )
         facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id)
         lengths = encode_splits(spool, renderer, checks, facts)
+        if too_long := checks["too_long"].findings:
+            fix = limit.get_fix(lengths.longest + limit.span.room)
+            too_long[:] = [replace(finding, fix=fix) for finding in too_long]
         stop_on_blocks(checks)
+        longest = max(lengths.total) if get_artefact(settings.method) == "encoder" else lengths.longest
+        decided = [decide_length(limit, longest)] if limit.is_open else []
+        max_length = int(str(decided[0].value)) if decided else limit.tokens
         if left := checks["unrenderable"].count:
             warnings.append(f"{left} rows are left out: the chat template of the model refuses them")
         truncated = checks["too_long"].count
         if truncated:
+            why = f", {limit.why}" if limit.why else ""
             warnings.append(
-                f"{truncated} rows are longer than train.max_length = {max_length}: they are left out of training"
+                f"{truncated} rows are longer than train.max_length = {max_length}{why}: they are left out of "
+                f"training; the longest has {lengths.longest} tokens"
             )
         warnings += get_messages(
             {
@@ -94,7 +111,10 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
             format=found.format,
             kind=found.kind,
             mapping=found.mapping,
-            decisions=[Decision(name="meaning", value=found.meaning.reading.key, reason=found.meaning.reading.reason)],
+            decisions=[
+                Decision(name="meaning", value=found.meaning.reading.key, reason=found.meaning.reading.reason),
+                *decided,
+            ],
             alternatives=[f"{reading.key}: {reading.reason}" for reading in found.meaning.readings[1:]],
             unused=get_unused(found, data),
             rows={
@@ -120,6 +140,8 @@ def prepare_data(settings: Any, model_file: Path, outputs: dict[str, Path], kept
         _publish(Path(work), outputs, template, card)
     for warning in warnings:
         say(f"warning: {warning}")
+    for decision in decided:
+        say(f"train.max_length {decision.text}")
     total = card.tokens["total"]
     say(
         ", ".join(f"{card.rows[split]} {split}" for split in SPLITS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 from gaslamp.core.decisions import Decision
 from gaslamp.core.files import read_json
@@ -82,6 +83,33 @@ class MemoryFit:
     def need_gb(self) -> float:
         """Sum of the parts."""
         return round(sum(self.parts.values()), 1)
+
+
+class Leaner(NamedTuple):
+    """A setting that needs less memory and keeps the result."""
+
+    name: str
+    text: str  # "train.batch_size: 1 with ..."
+    changes: dict[str, Any]  # of section train
+
+
+def get_leaner(train: Mapping[str, Any], batch_is_loss: bool = False) -> list[Leaner]:
+    """What is left to change of ``train`` for less memory at the same result, the first to be tried first.
+
+    Args:
+        train: section ``train`` as plain values, with the preset filled in.
+        batch_is_loss: rows of a batch are compared with each other, so that a smaller batch learns something else.
+    """
+    steps = []
+    if not train["gradient_checkpointing"]:
+        text = "train.gradient_checkpointing: true (about a third more time, the same result)"
+        steps.append(Leaner("checkpointing", text, {"gradient_checkpointing": True}))
+    if train["batch_size"] > 1 and not batch_is_loss:
+        effective = train["batch_size"] * train["gradient_accumulation"]
+        same = "the same effective batch size, one row at a time"
+        text = f"train.batch_size: 1 with gradient_accumulation: {effective} ({same})"
+        steps.append(Leaner("one row at a time", text, {"batch_size": 1, "gradient_accumulation": effective}))
+    return steps
 
 
 def judge_fit(need_gb: float, room_gb: float) -> Literal["fits", "tight", "exceeds"]:

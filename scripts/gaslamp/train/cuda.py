@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.config.methods import get_method, is_multimodal
-from gaslamp.config.slices import Slice, parse_slice
+from gaslamp.config.slices import Slice, change_train, parse_slice
 from gaslamp.core.console import say
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events
@@ -22,7 +22,7 @@ from gaslamp.train import gpu as gpus
 from gaslamp.train.autotune import choose, get_open
 from gaslamp.train.gpu import Gpu, choose_attention
 from gaslamp.train.lengths import Lengths
-from gaslamp.train.plan import Plan, Result, change_settings
+from gaslamp.train.plan import Plan, Result
 from gaslamp.train.trl.engine import train_with_trl
 from gaslamp.train.trl.load import get_peft_config
 from gaslamp.train.unsloth import load_with_unsloth
@@ -128,7 +128,7 @@ def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> list[Decision]
     if plan.resume and record.is_file():
         kept = read_json(record)
         changes = {name: value for name, value in kept["changes"].items() if name in open_}
-        plan.settings = change_settings(settings, changes)
+        plan.settings = change_train(settings, changes)
         decisions = [Decision.model_validate(entry) for entry in kept["decisions"]]
         return [decision for decision in decisions if decision.name in open_]
     longest = settings.train.max_length
@@ -136,8 +136,8 @@ def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> list[Decision]
     if get_count() > 1:  # the same everywhere, whatever each GPU has free at this moment
         gpu = replace(gpu, free_gb=0.97 * gpu.total_gb)
     shape = read_shape(Path(plan.model.path))
-    choice = choose(change_settings(settings, {"choose": open_}).train, shape, method, gpu, lengths)
-    plan.settings = change_settings(settings, choice.changes)
+    choice = choose(change_train(settings, {"choose": open_}).train, shape, method, gpu, lengths)
+    plan.settings = change_train(settings, choice.changes)
     if get_count() == 1:  # several processes would have to agree on what each measured
         plan.choice = choice
     say(choice.describe(gpu))

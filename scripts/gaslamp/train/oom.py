@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.environment.memory_estimate import get_leaner
 from gaslamp.train.types import TrainValues
 
 SHORTEST = 64  # tokens; below that no chat row fits
@@ -61,15 +62,7 @@ def get_steps_down(
         quantizes: whether the backend holds base models in 4 bits.
         batch_is_loss: rows of a batch are compared with each other, so that a smaller batch learns something else.
     """
-    steps = []
-    if not train["gradient_checkpointing"]:
-        text = "train.gradient_checkpointing: true (about a third more time, the same result)"
-        steps.append(StepDown("checkpointing", text, {"gradient_checkpointing": True}))
-    if train["batch_size"] > 1 and not batch_is_loss:
-        effective = train["batch_size"] * train["gradient_accumulation"]
-        same = "the same effective batch size, one row at a time"
-        text = f"train.batch_size: 1 with gradient_accumulation: {effective} ({same})"
-        steps.append(StepDown("one row at a time", text, {"batch_size": 1, "gradient_accumulation": effective}))
+    steps = [StepDown(*step) for step in get_leaner(train, batch_is_loss)]
     longest = min(train["max_length"], max(lengths, default=0) or train["max_length"])
     shorter = max(SHORTEST, longest // 2)
     if shorter < longest:

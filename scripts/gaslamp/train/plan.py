@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaslamp.config.slices import Slice, parse_slice
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.decisions import Decision
@@ -16,7 +15,6 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.models.template import Renderer
 from gaslamp.train.problems import PlannedRun, find_run_problems
-from gaslamp.train.types import TrainValues
 
 if TYPE_CHECKING:
     from gaslamp.train.autotune import Choice
@@ -61,14 +59,6 @@ class Result:
     trained_tokens: int  # that carry loss in one epoch; 0 where no token does (a reward decides)
     decisions: list[Decision] = field(default_factory=list)
     probe: dict[str, float] = field(default_factory=dict)
-
-
-def change_settings(settings: Slice, changes: TrainValues) -> Slice:
-    """The settings with other values in section ``train``."""
-    if not changes:
-        return settings
-    values = settings.dump()
-    return parse_slice(json.dumps({**values, "train": {**values["train"], **changes}}))
 
 
 def choose_epochs(plan: Plan) -> Decision:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.config.backends import can_quantize
+from gaslamp.config.length import get_length_decisions, settle_length
 from gaslamp.config.methods import get_method
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
-from gaslamp.config.slices import Slice
+from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template
 from gaslamp.core.decisions import set_decision
@@ -24,7 +25,7 @@ from gaslamp.data.rows import Row, adapt, get_kind
 from gaslamp.models.template import Renderer
 from gaslamp.train.checkpoints import check_checkpoint, find_checkpoint
 from gaslamp.train.oom import OutOfMemory, StepDown, get_oom_error, get_steps_down
-from gaslamp.train.plan import Plan, Result, change_settings
+from gaslamp.train.plan import Plan, Result
 from gaslamp.train.protocols import get_backend
 from gaslamp.train.record import build_facts, get_folder_size
 from gaslamp.train.shown_row import describe_row
@@ -48,7 +49,7 @@ def train_model(
     """Train an adapter, or resume an interrupted training of the same data and settings.
 
     Args:
-        settings: slice with backend, method and train.
+        settings: slice with backend, method and train; ``card`` has the number where train.max_length is auto.
         model, train, valid, template: files of the earlier phases.
         checkpoints: folder that survives failures; one sub-folder for each combination of data and settings.
         metrics: the metrics.jsonl to append to.
@@ -59,6 +60,7 @@ def train_model(
     Raises:
         GaslampError: a loss that is NaN or infinite, an interrupt (after saving), or settings that cannot work.
     """
+    settings, own = settle_length(settings, card), get_length_decisions(settings, card)
     backend = get_backend(settings.backend)
     threads = backend.prepare_process(settings)
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
@@ -91,7 +93,7 @@ def train_model(
             metrics=metrics,
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
             resume=None,
-            decisions=[threads],
+            decisions=[threads, *own],
             card=card,
         )
         if is_first() and plan.train:
@@ -152,7 +154,7 @@ def _apply_changes(configured: Slice, adapted: list[dict[str, Any]]) -> Slice:
     if not changes:
         return configured
     still_open = [name for name in configured.train.choose if name not in changes]
-    return change_settings(configured, {**changes, "choose": still_open})
+    return change_train(configured, {**changes, "choose": still_open})
 
 
 def _choose_step_down(plan: Plan, open_: set[str], on_oom: str, error: OutOfMemory, tried: list[str]) -> StepDown:

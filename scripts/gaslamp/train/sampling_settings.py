@@ -34,6 +34,11 @@ class SamplingSettings(Settings):
     )
     show_steps: int = Field(10, ge=1, le=10_000, description="They are shown every so many steps, and at the first.")
 
+    @property
+    def room(self) -> int:
+        """The completion stands within ``train.max_length`` too."""
+        return self.max_completion_length
+
 
 class GroupSettings(SamplingSettings):
     """Settings of the methods that compare several completions of one prompt."""

@@ -211,7 +211,7 @@ def test_the_fix_for_long_rows_names_the_longest(tmp_path: Path) -> None:
     rows = [ask(f"q {n}", "a" * (1100 + 10 * (n % 7))) for n in range(30)]
     with pytest.raises(GaslampError) as caught:
         prepare(tmp_path, rows, split={"test": 0.1})
-    assert "1133 tokens (rows.jsonl, line 2" in caught.value.cause, "the first"
+    assert "1133 tokens, up to 1024 are allowed (rows.jsonl, line 2" in caught.value.cause, "the first"
     assert "at least 1184 in config.yaml" in caught.value.fix, "1160 letters, and 24 tokens around them"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gaslamp.core import registry
 
@@ -27,6 +27,23 @@ def read_off(value: object) -> object:
     return "off" if value is False else value
 
 
+SHORTEST, LONGEST = 8, 1_048_576
+"""Tokens that ``train.max_length`` may name."""
+
+
+def _check_length(value: object) -> object:
+    """A number of tokens or ``auto``: one message, where a union would give one for each of its types."""
+    if value is None or value == "auto":
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and SHORTEST <= value <= LONGEST:
+        return value
+    raise ValueError(f"auto, or a whole number of tokens from {SHORTEST} to {LONGEST}")
+
+
+Length = Annotated[
+    Annotated[int, Field(ge=SHORTEST, le=LONGEST)] | Literal["auto"] | None, BeforeValidator(_check_length)
+]
+"""Tokens of a row, or ``auto``."""
 Number = Annotated[float, BeforeValidator(_read_exponent)]
 """A float that may be written as ``2e-4``."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gaslamp.config.sections.fields import Number, Section
+from gaslamp.config.sections.fields import Length, Number, Section
 
 
 class Lora(Section):
@@ -67,11 +67,10 @@ class Train(Section):
     gradient_accumulation: int | None = Field(
         None, ge=1, le=1024, description="Forward passes for one optimizer step. null: the method's preset."
     )
-    max_length: int | None = Field(
+    max_length: Length = Field(
         None,
-        ge=8,
-        le=1_048_576,
-        description="Longest row in tokens; longer rows count as truncated. null: the method's preset.",
+        description="Longest row in tokens; longer rows are left out of training. auto: decided in the data phase by "
+        "your longest row, the model's context and memory; null: the method's preset.",
     )
     packing: bool | None = Field(
         None,

@@ -9,6 +9,7 @@ TITLE = "rows longer than train.max_length"
 SEVERITY = "block"
 MAX_PERCENTAGE = 0.0  # data.max_truncated
 STAGE = "encoded"
+DROPS = True  # training leaves them out
 FIX = "set train.max_length to the longest row in config.yaml (more memory and time), or shorten these rows"
 
 
@@ -19,8 +20,8 @@ def check(samples: list[Sample], facts: Facts) -> Iterator[Finding]:
     if getattr(registry.get("methods", facts.method), "CUTS_LONG_ROWS", False):
         return
     for sample in samples:
-        if sample.split != "test" and len(sample.ids) > facts.max_length:
-            yield Finding(
-                sample.place,
-                f"{len(sample.ids)} tokens",
-            )
+        length = len(sample.ids) + facts.room
+        if sample.split != "test" and length > facts.max_length:
+            own = f" and {facts.room} for the completion" if facts.room else ""
+            more = f": {facts.limit}" if facts.limit else ""
+            yield Finding(sample.place, f"{len(sample.ids)} tokens{own}, up to {facts.max_length} are allowed{more}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gaslamp.config.backends import is_autotuned
 from gaslamp.config.methods import get_method
+from gaslamp.config.slices import change_train
 from gaslamp.core.console import say
 from gaslamp.core.decisions import Decision, find_decision, set_decision
 from gaslamp.core.events import Events
@@ -18,7 +19,7 @@ from gaslamp.environment.memory_estimate import get_memory_need, read_shape
 from gaslamp.train.errors import get_loss_error
 from gaslamp.train.fit_batch import fit_batch
 from gaslamp.train.oom import is_out_of_memory
-from gaslamp.train.plan import Plan, change_settings
+from gaslamp.train.plan import Plan
 from gaslamp.train.trl.arguments import set_batch
 from gaslamp.train.trl.measure import begin_measuring, get_memory_gb
 from gaslamp.train.trl.state import keep_counters, keep_random_state
@@ -139,7 +140,7 @@ def measure_batch_size(plan: Plan, trainer: Trainer, events: Events, decisions: 
     accumulation = rows // fit.size
     changes = {"batch_size": fit.size, "gradient_accumulation": accumulation}
     set_batch(trainer, **changes)
-    plan.settings = change_settings(plan.settings, changes)
+    plan.settings = change_train(plan.settings, changes)
     calculated = find_decision(decisions, "batch_size")
     reason = f"{fit.reason}; calculated: {calculated.text}" if calculated else fit.reason
     unit = "packed sequences" if plan.settings.train.packing else "rows"
