@@ -410,7 +410,7 @@ COMPARED: list[tuple[str, dict[str, Any], str]] = [
     ("winner by column", {"prompt": "q", "answer_1": "x", "answer_2": "y", "preference": "answer_1"}, "x"),
     (
         "PKU",
-        {"prompt": "q", "response_0": "x", "response_1": "y", "better_response_id": 1, "safer_response_id": 0},
+        {"prompt": "q", "response_0": "x", "response_1": "y", "better_response_id": 1, "safer_response_id": 1},
         "y",
     ),
     ("HelpSteer", {"prompt": "q", "response_1": "x", "response_2": "y", "preference_strength": -2}, "x"),

@@ -1,6 +1,7 @@
 """What stands in a row and not in its rendered text: tools, calls, answers, thoughts or pictures that would be lost."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from gaslamp.core import registry
@@ -54,7 +55,7 @@ def find_lost(row: Row, sides: list[list[tuple[str, bool]]]) -> set[str]:
     lost = set()
     for tool in row.get("tools") or ():
         name = tool.get("function", tool).get("name")
-        if isinstance(name, str) and name not in text:
+        if isinstance(name, str) and not _is_named(name, text):
             lost.add("tools")
     for key in ("messages", "prompt", "chosen", "rejected", "completion"):
         for turn in row.get(key) or ():
@@ -84,7 +85,7 @@ def find_lost_of_turn(turn: Message, text: str, is_learnt: bool) -> set[str]:
     elif content not in text:
         lost.add("turns")
     for call in get_calls(turn):
-        if call["name"] not in text or not all(_stands_in(leaf, text) for leaf in get_leaves(call["arguments"])):
+        if not _is_named(call["name"], text) or not all(_stands_in(leaf, text) for leaf in get_leaves(call["arguments"])):
             lost.add("tool calls")
     return lost
 
@@ -101,6 +102,11 @@ def get_leaves(value: object) -> Iterator[str]:
         yield value.strip()
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield json.dumps(value)
+
+
+def _is_named(name: str, text: str) -> bool:
+    """Whether a text has the name of a tool as a word of its own: ``f`` does not stand in ``for``."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _stands_in(value: str, text: str) -> bool:

@@ -2,47 +2,58 @@
 
 Chatbot arena, SHP, PKU, WebGPT, HelpSteer's preferences.
 
-The column may name the better one (``model_a``, ``A``, ``response_1``, ``1``), be a flag of its own for each
-(``winner_model_a``), or give each answer a score. Ties are left out.
+The column may name the better one (``model_a``, ``A``, ``response_1``, ``A is better``), be a number or a flag
+(``first_if`` says what means the first), or each answer has a score, a rank or a flag. Ties are left out.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list, to_text
-from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt
+from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.comparing import alternate, make_pair, read_side, show
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
-from gaslamp.data.turns import is_turns
+from gaslamp.data.transcripts import is_transcript
+from gaslamp.data.turns import is_turns, read_turn
+from gaslamp.data.verdicts import TIES, Side, clean, explain_numbers, read_number, read_words, say_numbers
 
 KIND = "preference"
 ORDER = 12
 EXAMPLE = '{"prompt": "2 + 2?", "response_a": "4", "response_b": "5", "winner": "a"}'
 REQUIRED = ("first", "second")
-OPTIONAL = ("prompt", "system", "winner", "better", "first_score", "second_score")
-PROMPTS = ("prompt", "question", "query", "instruction", "history", "post", "input", "context", "problem")
-STEMS = (
-    "response",
-    "answer",
-    "completion",
-    "output",
-    "conversation",
-    "human_ref",
-    "reply",
-    "generation",
-    "text",
-    "candidate",
-    "summary",
+OPTIONAL = (
+    "prompt",
+    "system",
+    "input",
+    "tools",
+    "tie",
+    "winner",
+    "first_if",
+    "second_if",
+    "first_score",
+    "second_score",
+    "first_rank",
+    "second_rank",
 )
+PROMPTS = (
+    *("prompt", "question", "query", "instruction", "history", "post", "context", "problem", "messages"),
+    *("conversation", "conversations", "input", "user", "article"),
+)
+_ANSWERS = """
+response responses answer completion output conversation ref reply generation text candidate summary assistant message
+model result solution translation
+"""
+STEMS = frozenset(_ANSWERS.split())
 MARKS = (("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"))
 WINNERS = (
     "winner",
+    "better_response_id",
+    "safer_response_id",
     "preference",
     "preferred",
     "better",
-    "better_response_id",
-    "safer_response_id",
     "overall_preference",
     "preference_strength",
     "human_preference",
@@ -54,83 +65,199 @@ WINNERS = (
     "selected",
     "best",
 )
-SCORES = ("score", "rating", "reward", "votes")
-TIES = (
-    "tie",
-    "ties",
-    "both",
-    "neither",
-    "same",
-    "equal",
-    "draw",
-    "tie (bothbad)",
-    "both_bad",
-    "bothbad",
-    "none",
-    "unentschieden",
-)
+_VERDICTS = "winner winners wins preference preferred better best verdict vote judgment judgement"
+_ASIDE = "id sha256 source model name tokens length severity category safe reason"
+WINNER_WORDS, ASIDE = frozenset(_VERDICTS.split()), frozenset(_ASIDE.split())
+RATER_WORDS = frozenset(("annotator", "annotation", "rater", "judge", "choice", "label", "selected", "ranking"))
+SCORES, RANKS = frozenset(("score", "rating", "reward", "votes")), frozenset(("rank", "ranking"))
+FLAGS = WINNER_WORDS | {"win", "won", "chosen", "selected"}
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
-    """Two answers that are numbered or lettered alike, and what says which is better."""
-    pair = _find_pair(columns, STEMS)
+    """Two answers that are numbered or lettered alike, and what says which is better; the first of ``get_readings``."""
+    found = get_readings(columns, rows)
+    return found[0][1] if found else None
+
+
+def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, str], str]]:
+    """What the columns can mean, as key, mapping and reason: several where the verdict can be read in several ways."""
+    pair = _find_answers(columns, rows)
     if not pair:
-        return None
+        return []
     first, second, marks = pair
-    turns = is_turns(first_value(rows, first))
-    prompt = find_column([column for column in columns if column not in (first, second)], PROMPTS)
-    if not prompt and not turns:
-        return None
-    mapping = {"first": first, "second": second} | ({"prompt": prompt} if prompt and not turns else {})
-    if winner := find_column([column for column in columns if column not in mapping.values()], WINNERS):
-        mapping["winner"] = winner
-        values = {_clean(row[winner]) for row in rows if row.get(winner) is not None}
-        if numbers := {value for value in values if re.fullmatch(r"-?\d+(\.0)?", value)}:
-            mapping["better"] = _explain_numbers(numbers, marks, winner)
-    elif scores := _find_pair(columns, SCORES, (first, second)) or _find_flags(columns):
-        mapping |= {"first_score": scores[0], "second_score": scores[1]}
-    else:
-        return None
-    if system := find_column(columns, ("system", "system_prompt")):
-        mapping["system"] = system
-    return mapping
+    base = {"first": first, "second": second}
+    free = [column for column in columns if column not in (first, second)]
+    shared = [column for column in free if not _is_sided(column)]
+    prompt = find_column(shared, PROMPTS) or next((c for c in shared if set(PROMPTS) & set(_split_name(c))), None)
+    if not _has_prompt(first_value(rows, first)):
+        if not prompt:
+            return []
+        base["prompt"] = prompt
+        extra = find_column([column for column in free if column != prompt], ("input",))
+        if extra and prompt.lower() == "instruction":
+            base["input"] = extra
+    for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
+        if column := find_column(free, names):
+            base[role] = column
+    free = [column for column in free if column not in base.values()]
+    if tie := next((column for column in free if TIES & set(_split_name(column)) and _is_flag(rows, column)), None):
+        base["tie"] = tie
+        free.remove(tie)
+    readings = _read_winners(free, rows, base, marks) or _read_sides(free, rows, base, marks)
+    winners = [made.get("winner", "") for made, _ in readings]
+    result = []
+    for number, (name, (made, reason)) in enumerate(zip(winners, readings, strict=True), 1):
+        key = f"preference {name} {number}" if winners.count(name) > 1 else f"preference {name}"
+        result.append((key.strip(), made, reason))
+    return result
 
 
-def _find_pair(
-    columns: list[str], stems: tuple[str, ...], taken: tuple[str, ...] = ()
-) -> tuple[str, str, tuple[str, str]] | None:
-    free = [column for column in columns if column not in taken]
-    for stem in stems:
-        for marks in MARKS:
-            for pattern in ("{stem}_{mark}", "{stem}{mark}", "{mark}_{stem}"):
-                found = [find_column(free, (pattern.format(stem=stem, mark=mark),)) for mark in marks]
-                if found[0] and found[1]:
-                    return found[0], found[1], marks
-    return None
+def _is_flag(rows: list[SourceRow], column: str) -> bool:
+    return {clean(row.get(column)) for row in rows if row.get(column) is not None} <= {"0", "1", "true", "false"}
 
 
-def _find_flags(columns: list[str]) -> tuple[str, str, tuple[str, str]] | None:
-    """lmsys: a column of 0 and 1 for each side."""
+def _has_prompt(value: Any) -> bool:
+    """Whether an answer is a whole conversation."""
+    if isinstance(value, str) and is_transcript(value):
+        return True
+    return is_turns(value) and read_turn(parse_list(value)[0], "answer")["role"] != "assistant"
+
+
+@cache
+def _split_name(column: str) -> tuple[str, ...]:
+    """The words of a name, digits and single letters apart: ``response1``, ``Response A``, ``modelB_answer``."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Za-z])", "_", column.strip())
+    return tuple(word for word in re.split(r"[\W_]+", spaced.casefold()) if word)
+
+
+def _is_sided(column: str) -> bool:
+    return any(mark in _split_name(column) for marks in MARKS for mark in marks)
+
+
+def _find_twins(
+    columns: list[str], wanted: frozenset[str], unwanted: frozenset[str] = frozenset()
+) -> list[tuple[str, str, tuple[str, str]]]:
+    """Pairs of columns whose names differ in one letter or number alone and hold one of the words ``wanted``."""
+    result = []
+    words = {column: _split_name(column) for column in columns}
     for marks in MARKS:
-        found = [find_column(columns, (f"winner_model_{mark}", f"winner_{mark}")) for mark in marks]
-        if found[0] and found[1]:
-            return found[0], found[1], marks
-    return None
+        for column, own in words.items():
+            for place, word in enumerate(own):
+                if word != marks[0] or not wanted & set(own) or unwanted & set(own):
+                    continue
+                twin = (*own[:place], marks[1], *own[place + 1 :])
+                other = next((name for name, parts in words.items() if parts == twin), None)
+                if other:
+                    result.append((column, other, marks))
+    return result
 
 
-def _explain_numbers(numbers: set[str], marks: tuple[str, str], winner: str) -> str:
-    """Which number says that the first answer is better: ``0``, ``1``, or ``below 0`` for HelpSteer's strengths."""
-    if any(number.startswith("-") for number in numbers):
-        return "below 0"
-    if winner.lower() == "labels":
-        return "1"  # SHP: 1 when the first is better, 0 when the second is
-    if "0" in marks or "0" in numbers or "0.0" in numbers:
-        return "0"  # the index of the better one
-    return "1"
+def _find_answers(columns: list[str], rows: list[SourceRow]) -> tuple[str, str, tuple[str, str]] | None:
+    """The two columns of answers: of several pairs the one with the longest texts, conversations first."""
+    found = []
+    for first, second, marks in _find_twins(columns, STEMS, ASIDE - {"model"}):
+        values = [first_value(rows, name) for name in (first, second)]
+        if all(isinstance(value, str | list | dict) for value in values):
+            letters = min(len(str(value)) for value in values)
+            named = set(_split_name(first)) - {*marks, "model"}
+            found.append(((bool(named & STEMS), is_turns(values[0]), letters), (first, second, marks)))
+    best = max(found, default=None, key=lambda item: item[0])
+    return best[1] if best and best[0][0] else None
 
 
-def _clean(value: Any) -> str:
-    return to_text(value).strip().casefold().removesuffix(".0")
+def _read_winners(
+    free: list[str], rows: list[SourceRow], base: dict[str, str], marks: tuple[str, str]
+) -> list[tuple[dict[str, str], str]]:
+    """A reading for each column that may hold the verdict, and for each way to read its numbers."""
+    named = [column for name in WINNERS if (column := find_column(free, (name,))) and not _is_sided(column)]
+    if not named:
+        named = [column for column in free if WINNER_WORDS & set(_split_name(column)) and not _find_mark(column, marks)]
+    if not named:
+        named = [column for column in free if RATER_WORDS & set(_split_name(column))]
+    flags = [column for column in free if FLAGS & set(_split_name(column)) and _find_mark(column, marks)]
+    result: list[tuple[dict[str, str], str]] = []
+    verdicts: list[list[Side | None]] = []
+    for column in named:
+        mapping = {**base, "winner": column}
+        numbers = explain_numbers([row.get(column) for row in rows], marks, column)
+        ways: list[tuple[dict[str, str], str]] = [
+            (
+                mapping | {"first_if": first_if} | ({"second_if": second_if} if second_if else {}),
+                say_numbers(first_if, second_if, column, base["first"]),
+            )
+            for first_if, second_if in numbers
+        ]
+        for made, reason in ways or [
+            (mapping, f"'{column}' says whether '{base['first']}' or '{base['second']}' is better")
+        ]:
+            sides = [_try(row, made) for row in rows]
+            known = sum(side is not None for side in sides)
+            if 2 * known < len([row for row in rows if row.get(column) not in (None, "")]) or not known:
+                continue
+            if not any(_agree(sides, other) for other in verdicts):
+                verdicts.append(sides)
+                result.append((made, reason))
+    if not result and len(flags) == 1:
+        first = _find_mark(flags[0], marks) == marks[0]
+        made = {**base, "winner": flags[0], "first_if": "1" if first else "0", "second_if": "0" if first else "1"}
+        if any(_try(row, made) in ("first", "second") for row in rows):
+            return [(made, say_numbers(made["first_if"], made["second_if"], flags[0], base["first"]))]
+    return result
+
+
+def _find_mark(column: str, marks: tuple[str, str]) -> str | None:
+    found = [word for word in _split_name(column) if word in marks]
+    return found[0] if len(found) == 1 else None
+
+
+def _agree(one: list[Side | None], other: list[Side | None]) -> bool:
+    """Whether two readings never contradict each other in the sample."""
+    return all(a == b or None in (a, b) or "tie" in (a, b) for a, b in zip(one, other, strict=True))
+
+
+def _try(row: SourceRow, mapping: dict[str, str]) -> Side | None:
+    if row.get(mapping["winner"]) in (None, ""):
+        return None
+    try:
+        return find_better(row, mapping)
+    except ValueError:
+        return None
+
+
+def _read_sides(
+    free: list[str], rows: list[SourceRow], base: dict[str, str], marks: tuple[str, str]
+) -> list[tuple[dict[str, str], str]]:
+    """A score, a rank or a flag of each answer."""
+    for role, words in (("score", SCORES), ("score", FLAGS), ("rank", RANKS)):
+        for first, second, own in _find_twins(free, words):
+            if own == marks and all(isinstance(first_value(rows, name), int | float) for name in (first, second)):
+                less = "lower" if role == "rank" else "higher"
+                return [
+                    (
+                        {**base, f"first_{role}": first, f"second_{role}": second},
+                        f"the answer with the {less} value of '{first}' and '{second}' is better",
+                    )
+                ]
+    return []
+
+
+@cache
+def _get_marks(first: str, second: str) -> tuple[str, str]:
+    """How the names of two columns differ: ``a`` and ``b`` where nothing says it."""
+    twins = _find_twins([first, second], frozenset(_split_name(first)))
+    return twins[0][2] if twins else ("a", "b")
+
+
+def complete(mapping: dict[str, str], rows: list[SourceRow]) -> list[dict[str, str]]:
+    """Mappings of data.columns with what the numbers of their column ``winner`` mean; several when that is open."""
+    column = mapping.get("winner")
+    if not column or "first_if" in mapping:
+        return [mapping]
+    ways = explain_numbers([row.get(column) for row in rows], _get_marks(mapping["first"], mapping["second"]), column)
+    return [
+        mapping | {"first_if": first_if} | ({"second_if": second_if} if second_if else {})
+        for first_if, second_if in ways
+    ] or [mapping]
 
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
@@ -140,68 +267,81 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         LeftOut: the answers are equally good.
         ValueError: it does not say which is better, or the two conversations do not share their prompt.
     """
-    system = get_optional(row, mapping["system"]) if "system" in mapping else None
-    first, second = (
-        read_answer(row.get(mapping["first"]), mapping["first"]),
-        read_answer(row.get(mapping["second"]), mapping["second"]),
-    )
-    prompt: list[Message] = _read_prompt(row, mapping["prompt"], system) if "prompt" in mapping else []
-    shared = 0
-    while shared < min(len(first), len(second)) - 1 and first[shared] == second[shared]:
-        shared += 1
-    if not prompt:
-        prompt, first, second = put_system(first[:shared], system) if shared else [], first[shared:], second[shared:]
-    if not prompt:
-        raise ValueError(f"columns '{mapping['first']}' and '{mapping['second']}' do not begin with the same prompt")
-    good, bad = (first, second) if _is_first_better(row, mapping) else (second, first)
-    return {"prompt": drop_marks(prompt), "chosen": drop_marks(good, "chosen"), "rejected": drop_marks(bad, "rejected")}
+    names = (mapping["first"], mapping["second"])
+    listed = _read_listed(row, mapping)
+    first, second = listed or [read_side(row.get(name), name) for name in names]
+    side = find_better(row, mapping)
+    if side == "tie":
+        raise LeftOut("no answer is better: a tie")
+    used = {key: value for key, value in mapping.items() if not (listed and key == "prompt")}
+    if side == "first":
+        return make_pair(row, used, first, second, names)
+    return make_pair(row, used, second, first, names[::-1])
 
 
-def _read_prompt(row: SourceRow, column: str, system: str | None) -> list[Message]:
-    value = parse_list(row.get(column))
-    if isinstance(value, dict) and isinstance(value.get("full_text"), str):  # WebGPT's question
-        return read_prompt({column: value["full_text"]}, column, system)
-    return read_prompt(row, column, system)
+def _read_listed(row: SourceRow, mapping: dict[str, str]) -> list[list[Message]] | None:
+    """Both conversations of a row that has a list of questions and a list of answers of either side (LMSYS).
+
+    Raises:
+        ValueError: a question of the list has no answer.
+    """
+    if "prompt" not in mapping:
+        return None
+    names = [mapping[role] for role in ("prompt", "first", "second")]
+    lists = [parse_list(row.get(name)) for name in names]
+    if not all(isinstance(value, list) and value for value in lists) or not all(
+        isinstance(text, str) for text in lists[0]
+    ):
+        return None
+    for name, value in zip(names[1:], lists[1:], strict=True):
+        if len(value) != len(lists[0]):
+            raise ValueError(f"column '{name}' has {len(value)} answers to {len(lists[0])} questions in '{names[0]}'")
+        if not all(isinstance(text, str) and text.strip() for text in value):
+            raise ValueError(f"column '{name}': an answer of its list is empty")
+    return [alternate([text for turn in zip(lists[0], value, strict=True) for text in turn]) for value in lists[1:]]
 
 
-def _is_first_better(row: SourceRow, mapping: dict[str, str]) -> bool:
-    if "winner" not in mapping:
-        one, two = (row.get(mapping[role]) for role in ("first_score", "second_score"))
-        if not isinstance(one, int | float) or not isinstance(two, int | float):
-            raise ValueError(f"columns '{mapping['first_score']}' and '{mapping['second_score']}' hold no two numbers")
-        if one == two:
-            raise LeftOut("both answers have the same score")
-        return one > two
-    column = mapping["winner"]
+def _get_roles(mapping: dict[str, str]) -> tuple[str, str]:
+    return ("first_rank", "second_rank") if "first_rank" in mapping else ("first_score", "second_score")
+
+
+def find_better(row: SourceRow, mapping: dict[str, str]) -> Side:
+    """Which answer of a row is better.
+
+    Raises:
+        ValueError: it does not say.
+    """
+    if "tie" in mapping and clean(row.get(mapping["tie"]) or 0) in ("1", "true"):
+        return "tie"
+    if "winner" in mapping:
+        return _read_winner(row, mapping)
+    roles = _get_roles(mapping)
+    one, two = (row.get(mapping.get(role, "")) for role in roles)
+    if not isinstance(one, int | float) or not isinstance(two, int | float):
+        raise ValueError(
+            f"columns '{mapping.get(roles[0])}' and '{mapping.get(roles[1])}' hold no two numbers"
+            if roles[0] in mapping
+            else "no column says which answer is better: name it, data.columns: {winner: ...}"
+        )
+    if one == two:
+        return "tie"
+    return "first" if (one > two) is (roles[0] == "first_score") else "second"
+
+
+def _read_winner(row: SourceRow, mapping: dict[str, str]) -> Side:
+    column, names = mapping["winner"], (mapping["first"], mapping["second"])
     value = row.get(column)
-    text = "" if value is None else _clean(value)
-    if not text or text in TIES or text.startswith("tie"):
-        raise LeftOut(f"column '{column}' says that no answer is better")
-    if isinstance(value, bool):
-        return value
-    if re.fullmatch(r"-?\d+(\.\d+)?", text):
-        return _is_first_by_number(float(text), mapping, column)
-    for side, better in (("first", True), ("second", False)):
-        name = mapping[side].casefold()
-        mark = re.split(r"[_\s-]", name)[-1]
-        if (
-            text in (name, mark, side)
-            or re.split(r"[_\s-]", text)[-1] == mark
-            or text.rstrip(".") == to_text(row[mapping[side]]).casefold()
-        ):
-            return better
-    for column_of, better in ((f"model_{mark}", mark in "a1") for mark in "ab12"):
-        if isinstance(row.get(column_of), str) and row[column_of].casefold() == text:
-            return better
-    raise ValueError(
-        f"column '{column}' is {value!r}, which names neither '{mapping['first']}' nor '{mapping['second']}'"
-    )
-
-
-def _is_first_by_number(number: float, mapping: dict[str, str], column: str) -> bool:
-    better = mapping.get("better", "1")
-    if better == "below 0":
-        if number == 0:
-            raise LeftOut(f"column '{column}' says that no answer is better")
-        return number < 0
-    return number == float(better)
+    text = "" if value is None else clean(value)
+    if not text:
+        return "tie"
+    if "first_if" in mapping and (side := read_number(text, mapping["first_if"], mapping.get("second_if"))):
+        return side
+    equal = [clean(row.get(name)) == text for name in names]
+    models = [clean(row.get(f"model_{mark}")) == text for mark in "ab"]
+    for one, two in (equal, models):
+        if one is not two:
+            return "first" if one else "second"
+    side = read_words(text, _get_marks(*names), names)
+    if side is None:
+        raise ValueError(f"column '{column}' is {show(value)!r}, which names neither '{names[0]}' nor '{names[1]}'")
+    return side

@@ -1,6 +1,6 @@
 """Preferences: two answers to one prompt, the better and the worse.
 
-As texts, as turns, or as a list with ranks or scores.
+As texts, as turns, or as a list of which ranks, scores or an index say what is best.
 
 Turns of ``chosen`` and ``rejected`` may repeat the prompt (UltraFeedback): what both share in front is the prompt.
 """
@@ -9,215 +9,207 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
-from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
-from gaslamp.data.rows import Message, Row, SourceRow
+from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.comparing import make_pair, read_side, show
+from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, pick_pair
+from gaslamp.data.rows import LeftOut, Row, SourceRow
+from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns
+from gaslamp.data.verdicts import TIES, clean
 
 KIND = "preference"
 ORDER = 10
 EXAMPLE = '{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}'
 REQUIRED = ("chosen", "rejected")
-OPTIONAL = ("prompt", "system", "input", "ranked", "ranks", "scores")
+OPTIONAL = (
+    *("prompt", "system", "input", "tools", "tie", "chosen_score", "rejected_score"),
+    *("ranked", "ranks", "scores", "best", "first_number"),
+)
+SIDES = ("messages", "response", "answer", "output", "completion", "text", "code")
 CHOSEN = (
     "chosen",
-    "chosen_messages",
-    "chosen_response",
-    "chosen_answer",
-    "preferred",
-    "better",
-    "accepted",
-    "response_chosen",
-    "preferred_output",
+    *(f"chosen_{name}" for name in SIDES),
+    *("preferred", "better", "accepted", "response_chosen", "preferred_output", "preferred_response", "response_j"),
+    *("good", "winner", "winning_response", "good_answer", "good_response", "positive_response", "positive_answer"),
+    *("better_answer", "better_response", "best_answer", "best_response", "answer_chosen", "accepted_answer"),
 )
 REJECTED = (
     "rejected",
-    "rejected_messages",
-    "rejected_response",
-    "rejected_answer",
-    "dispreferred",
-    "worse",
-    "response_rejected",
-    "non_preferred_output",
+    *(f"rejected_{name}" for name in SIDES),
+    *("dispreferred", "worse", "response_rejected", "non_preferred_output", "dispreferred_response", "response_k"),
+    *("bad", "loser", "losing_response", "bad_answer", "bad_response", "negative_response", "negative_answer"),
+    *("worse_answer", "worse_response", "worst_answer", "worst_response", "answer_rejected", "nonpreferred_output"),
 )
+FULL = ("messages", "conversations", "conversation", "response", "answer", "completion", "output")
+"""Where the better answer stands next to a rejected one alone (ms-swift)."""
 PROMPTS = (
-    "prompt",
-    "instruction",
-    "question",
-    "query",
-    "input",
-    "messages",
-    "conversations",
-    "conversation",
-    "context",
+    *("prompt", "instruction", "question", "query", "input", "messages", "conversations", "conversation", "context"),
+    *("trajectory", "history", "problem", "post", "article", "contents", "user", "info"),
 )
-LISTS = ("answers", "responses", "completions", "candidates", "ranked_responses", "output", "generations")
-RANKS, SCORES = ("rank", "ranking", "position"), ("score", "overall_score", "rating", "reward")
+LISTS = (
+    *("answers", "responses", "completions", "candidates", "ranked_responses", "output", "outputs", "generations"),
+    *("summaries", "replies"),
+)
+INDEXED = ("responses", "completions", "outputs", "generations", "summaries", "replies")
+"""Lists of which another column may name the best; the others may be the choices of a question."""
+RANK_COLUMNS = ("ranks", "ranking", "rankings", "rank")
+SCORE_COLUMNS = ("scores", "ratings", "rewards", "labels", "rating", "score")
+BEST_COLUMNS = ("best", "chosen", "choice", "winner", "preferred", "selected", "label", "preference", "better")
+PAIR_SCORES = ("{side}_score", "score_{side}", "{side}_rating", "rating_{side}", "{side}_reward", "reward_{side}")
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
-    """chosen and rejected under any usual name; or a list of answers with ranks or scores."""
-    chosen, rejected, prompt = (
-        find_column(columns, CHOSEN),
-        find_column(columns, REJECTED),
-        find_column(columns, PROMPTS),
-    )
-    if chosen and rejected:
-        mapping = {"chosen": chosen, "rejected": rejected}
-        value = first_value(rows, chosen)
-        if prompt and prompt not in (chosen, rejected):
+    """chosen and rejected under any usual name; or a list of answers with ranks, scores or the index of the best."""
+    found = get_readings(columns, rows)
+    return found[0][1] if found else None
+
+
+def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, str], str]]:
+    """What the columns can mean, as key, mapping and reason: several where an index can be counted from 0 or 1."""
+    sides = _find_sides(columns, rows)
+    mapping = dict(zip(("chosen", "rejected"), sides, strict=True)) if sides else {}
+    free = [column for column in columns if column not in mapping.values()]
+    prompt = find_column(free, PROMPTS)
+    if sides:
+        value = first_value(rows, sides[0])
+        if prompt:
             mapping["prompt"] = prompt
-        elif not (is_turns(value) or (isinstance(value, str) and "\n\nHuman:" in value)):
-            return None
-    elif prompt and (ranked := _find_ranked(columns, rows)) and ranked != prompt:
-        mapping = {"prompt": prompt, "ranked": ranked}
-        for role, names in (
-            ("ranks", ("ranks", "ranking", "rankings", "rank")),
-            ("scores", ("scores", "ratings", "rewards")),
-        ):
-            column = find_column(columns, names)
-            if column and isinstance(parse_list(first_value(rows, column)), list):
-                mapping[role] = column
+        elif not (is_turns(value) or (isinstance(value, str) and is_transcript(value))):
+            return []
+        ways = [(mapping, f"'{sides[0]}' is better than '{sides[1]}'")]
+        _add_pair_scores(mapping, free, rows)
+    elif candidates := _find_candidates(columns, rows):
+        return [
+            ("preference", {"candidates": candidates}, f"the last turn of '{candidates}' has answers to choose from")
+        ]
+    elif prompt:
+        ways = _find_ranked([column for column in free if column != prompt], rows, {"prompt": prompt})
     else:
+        return []
+    for made, _ in ways:
+        free = [column for column in free if column not in made.values()]
+        for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
+            if column := find_column(free, names):
+                made[role] = column
+        if made.get("prompt", "").lower() == "instruction" and (extra := find_column(free, ("input",))):
+            made["input"] = extra
+        if (tie := find_column(free, ("status",))) and TIES & {clean(row.get(tie)) for row in rows if row.get(tie)}:
+            made["tie"] = tie
+    return [
+        (f"preference {number}" if len(ways) > 1 else "preference", made, reason)
+        for number, (made, reason) in enumerate(ways, 1)
+    ]
+
+
+def _find_sides(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | None:
+    """The columns of the better and the worse answer; of a rejected one alone with the column it stands next to."""
+    rejected = find_column(columns, REJECTED)
+    if not rejected or not _is_answer(first_value(rows, rejected)):
         return None
-    if system := find_column(columns, ("system", "system_prompt")):
-        mapping["system"] = system
-    if mapping.get("prompt", "").lower() == "instruction" and (extra := find_column(columns, ("input",))):
-        mapping["input"] = extra
-    return mapping
+    chosen = find_column(columns, CHOSEN)
+    if chosen and _is_answer(first_value(rows, chosen)):
+        return chosen, rejected
+    others = [column for column in columns if column != rejected]
+    for name in FULL:
+        column = find_column(others, (name,))
+        value = first_value(rows, column) if column else None
+        if column and (isinstance(value, str) or (is_turns(value) and len(parse_list(value)) > 1)):
+            return column, rejected
+    return None
 
 
-def _find_ranked(columns: list[str], rows: list[SourceRow]) -> str | None:
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, str | list | dict)
+
+
+def _add_pair_scores(mapping: dict[str, str], free: list[str], rows: list[SourceRow]) -> None:
+    """The scores of either answer, where there are some: rows that contradict them are an error."""
+    for pattern in PAIR_SCORES:
+        names = [find_column(free, (pattern.format(side=side),)) for side in ("chosen", "rejected")]
+        if names[0] and names[1] and all(isinstance(first_value(rows, name), int | float) for name in names if name):
+            mapping["chosen_score"], mapping["rejected_score"] = names[0], names[1]
+            return
+
+
+def _find_candidates(columns: list[str], rows: list[SourceRow]) -> str | None:
+    """Turns of which the last has several answers with a label each (Amazon Nova)."""
+    column = find_column(columns, ("messages",))
+    turns = parse_list(first_value(rows, column)) if column else None
+    last = turns[-1] if isinstance(turns, list) and turns else None
+    return column if isinstance(last, dict) and isinstance(last.get("candidates"), list) else None
+
+
+def _find_ranked(columns: list[str], rows: list[SourceRow], base: dict[str, str]) -> list[tuple[dict[str, str], str]]:
     """A column of two or more answers whose order is known: they carry ranks or scores, or another column does."""
-    column = find_column(columns, LISTS)
-    value = parse_list(first_value(rows, column)) if column else None
-    if not isinstance(value, list) or len(value) < 2:
-        return None
-    if isinstance(value[0], dict):
-        return column if any(key in value[0] for key in (*RANKS, *SCORES)) else None
-    ranks = find_column(columns, ("ranks", "ranking", "rankings", "scores", "ratings", "rewards"))
-    paired = (
-        column is not None and column.lower() == "output" and len(value) == 2
-    )  # LLaMA-Factory's older [chosen, rejected]
-    return (
-        column if isinstance(value[0], str) and (ranks or paired or str(column).lower() == "ranked_responses") else None
-    )
+    for name in LISTS:
+        column = find_column(columns, (name,))
+        value = parse_list(first_value(rows, column)) if column else None
+        if not column or not isinstance(value, list) or len(value) < 2 or not isinstance(value[0], str | dict):
+            continue
+        made = {**base, "ranked": column}
+        free = [other for other in columns if other != column]
+        keys = [key for key in (*RANKS, *SCORES, *GOOD_MARKS) if isinstance(value[0], dict) and key in value[0]]
+        which = f"which answer of '{column}' is best and which is worst"
+        if keys:
+            return [(made, f"'{keys[0]}' says {which}")]
+        for role, names in (("ranks", RANK_COLUMNS), ("scores", SCORE_COLUMNS)):
+            other = find_column(free, names)
+            listed = parse_list(first_value(rows, other)) if other else None
+            if other and isinstance(listed, list) and len(listed) == len(value):
+                return [({**made, role: other}, f"'{other}' says {which}")]
+        if name in INDEXED and (best := find_column(free, BEST_COLUMNS)):
+            starts = explain_index([(row.get(best), row.get(column)) for row in rows])
+            return [
+                (
+                    made | {"best": best, "first_number": start},
+                    f"'{best}' is the best of '{column}', counted from {start}",
+                )
+                for start in starts
+            ]
+        older = name == "output" and len(value) == 2  # LLaMA-Factory's [chosen, rejected]
+        if isinstance(value[0], str) and (older or name == "ranked_responses"):
+            return [(made, f"'{column}' holds the answers from the best to the worst")]
+    return []
 
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
-    """Prompt, chosen and rejected as messages. Of a ranked list the best and the worst."""
-    system = get_optional(row, mapping.get("system", "system"))
+    """Prompt, chosen and rejected as messages. Of a ranked list the best and the worst.
+
+    Raises:
+        LeftOut: the row says that no answer is better.
+        ValueError: no prompt, no two answers, or scores that say the opposite.
+    """
+    if "tie" in mapping and clean(row.get(mapping["tie"]) or "") in TIES:
+        raise LeftOut("no answer is better: a tie")
+    if "candidates" in mapping:
+        return _convert_candidates(row, mapping["candidates"])
     if "ranked" in mapping:
-        best, worst = _pick(row, mapping)
-        return _finish(
-            _read_prompt(row, mapping, system),
-            read_answer(best, mapping["ranked"]),
-            read_answer(worst, mapping["ranked"]),
-            mapping,
-        )
-    chosen, rejected = row.get(mapping["chosen"]), row.get(mapping["rejected"])
-    if "prompt" not in mapping and isinstance(chosen, str) and isinstance(rejected, str) and not is_turns(chosen):
-        prompt, good, bad = _read_transcript(chosen, rejected, mapping)
-    else:
-        prompt = (
-            _read_prompt(row, mapping, system)
-            if "prompt" in mapping and row.get(mapping["prompt"]) not in (None, "", [])
-            else []
-        )
-        good, bad = read_answer(chosen, mapping["chosen"]), read_answer(rejected, mapping["rejected"])
-        shared = 0
-        while shared < min(len(good), len(bad)) - 1 and good[shared] == bad[shared]:
-            shared += 1
-        if shared and good[0]["role"] != "assistant":
-            prompt, good, bad = _join(prompt, good[:shared], system), good[shared:], bad[shared:]
-    if not prompt:
+        column = mapping["ranked"]
+        best, worst = pick_pair(row, mapping)
+        return make_pair(row, mapping, read_side(best, column), read_side(worst, column), (column, column))
+    names = (mapping["chosen"], mapping["rejected"])
+    _check_scores(row, mapping)
+    chosen, rejected = (read_side(row.get(name), name) for name in names)
+    return make_pair(row, mapping, chosen, rejected, names)
+
+
+def _check_scores(row: SourceRow, mapping: dict[str, str]) -> None:
+    """Raise when the rejected answer has the higher score: which of the two is better is then not known."""
+    one, two = (row.get(mapping.get(f"{side}_score", "")) for side in ("chosen", "rejected"))
+    if isinstance(one, int | float) and isinstance(two, int | float) and one < two:
         raise ValueError(
-            f"column '{mapping.get('prompt', mapping['chosen'])}': there is no prompt, and the turns of chosen "
-            "and rejected share no beginning"
+            f"the rejected answer has the higher score: '{mapping['chosen_score']}' is {show(one)}, "
+            f"'{mapping['rejected_score']}' is {show(two)}"
         )
-    return _finish(prompt, good, bad, mapping)
 
 
-def _finish(prompt: list[Message], chosen: list[Message], rejected: list[Message], mapping: dict[str, str]) -> Row:
-    names = {side: mapping.get(side, mapping.get("ranked", side)) for side in ("chosen", "rejected")}
-    return {
-        "prompt": drop_marks(prompt),
-        "chosen": drop_marks(chosen, names["chosen"]),
-        "rejected": drop_marks(rejected, names["rejected"]),
-    }
-
-
-def _join(prompt: list[Message], shared: list[Message], system: str | None) -> list[Message]:
-    """The prompt when the turns repeat it: once. A prompt that says something else stands in front."""
-    own = [turn for turn in prompt if turn["role"] != "system"]
-    turns = (
-        shared
-        if not own or own == [turn for turn in shared if turn["role"] != "system"][-len(own) :]
-        else [*own, *shared]
+def _convert_candidates(row: SourceRow, column: str) -> Row:
+    """A conversation whose last turn has candidates with ``preferenceLabel``."""
+    turns = parse_list(row.get(column))
+    if not isinstance(turns, list) or len(turns) < 2:
+        raise ValueError(f"column '{column}' holds no turns before the candidates")
+    best, worst = get_candidates(turns[-1], column)
+    asked = {"system": row.get("system"), "prompt": turns[:-1], "tools": row.get("tools")}
+    return make_pair(
+        asked, {"prompt": "prompt"}, read_side([best], column), read_side([worst], column), (column, column)
     )
-    head = [turn for turn in prompt if turn["role"] == "system"] or (
-        [{"role": "system", "content": system}] if system else []
-    )
-    return turns if turns[0]["role"] == "system" else [*head, *turns]
-
-
-def _read_prompt(row: SourceRow, mapping: dict[str, str], system: str | None) -> list[Message]:
-    turns = read_prompt(row, mapping["prompt"], system)
-    extra = get_optional(row, mapping["input"]) if "input" in mapping else None
-    if extra:
-        turns[-1] = {**turns[-1], "content": f"{turns[-1]['content']}\n\n{extra}"}
-    return turns
-
-
-def _read_transcript(
-    chosen: str, rejected: str, mapping: dict[str, str]
-) -> tuple[list[Message], list[Message], list[Message]]:
-    """Anthropic's transcripts: "\\n\\nHuman: ...\\n\\nAssistant: ..."; all but the last answer is shared."""
-    mark = "\n\nAssistant:"
-    at, other = chosen.rfind(mark), rejected.rfind(mark)
-    if at < 0 or other < 0:
-        raise ValueError(
-            f"column '{mapping['chosen']}' holds text without a prompt: name the prompt's column in data.columns"
-        )
-    prompt: list[Message] = []
-    for part in chosen[:at].split("\n\nHuman:")[1:]:
-        question, *answers = part.split(mark)
-        prompt.append({"role": "user", "content": question.removeprefix(" ")})
-        prompt += [{"role": "assistant", "content": answer.removeprefix(" ")} for answer in answers]
-    good, bad = chosen[at + len(mark) :].removeprefix(" "), rejected[other + len(mark) :].removeprefix(" ")
-    return prompt, [{"role": "assistant", "content": good}], [{"role": "assistant", "content": bad}]
-
-
-def _pick(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
-    """The best and the worst of a ranked list. A lower rank is better, a higher score is better."""
-    column = mapping["ranked"]
-    answers = parse_list(row.get(column))
-    if not isinstance(answers, list) or len(answers) < 2:
-        raise ValueError(f"column '{column}' holds no two answers to compare")
-    if isinstance(answers[0], dict):
-        key = next((key for key in (*RANKS, *SCORES) if key in answers[0]), None)
-        values = [answer.get(key) if isinstance(answer, dict) else None for answer in answers]
-        lower_is_better = key in RANKS
-        texts = [_get_answer(answer, column) for answer in answers]
-    else:
-        ranks = mapping.get("ranks") or mapping.get("scores")
-        values = parse_list(row.get(ranks)) if ranks else list(range(len(answers)))
-        lower_is_better = "scores" not in mapping or "ranks" in mapping
-        texts = answers
-    if (
-        not isinstance(values, list)
-        or len(values) != len(answers)
-        or not all(isinstance(value, int | float) for value in values)
-    ):
-        raise ValueError(f"column '{column}': not every answer has a rank or score")
-    order = sorted(range(len(answers)), key=lambda number: values[number] if lower_is_better else -values[number])
-    if values[order[0]] == values[order[-1]]:
-        raise ValueError(f"column '{column}': all answers have the same rank or score")
-    return texts[order[0]], texts[order[-1]]
-
-
-def _get_answer(answer: Any, column: str) -> Any:
-    for key in ("answer", "response", "text", "content", "completion", "output"):
-        if isinstance(answer, dict) and answer.get(key):
-            return answer[key]
-    raise ValueError(f"column '{column}': an answer has no text")

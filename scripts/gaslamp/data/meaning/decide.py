@@ -17,6 +17,7 @@ from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import Profile, look_at
 from gaslamp.data.meaning.published import (
     STRICT,
+    Shape,
     apply_columns,
     are_checked,
     find_shape,
@@ -30,6 +31,7 @@ from gaslamp.data.rows import SourceRow, can_adapt
 LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
 ALWAYS_READ = ("split", "slice", "group", "system", "tools")  # columns that any row may have
+OPEN = 0.75  # each of several ways to read the same columns
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
 
 
@@ -65,11 +67,13 @@ def decide(
     refuse_unlearnable(rows, names)
     profiles = [look_at(name, [row.get(name) for row in rows]) for name in names]
     found = find_shape(rows, names, wanted, kinds)
-    if found and wanted != "auto":
-        return _finish([_get_reading(*found, 1.0, "data.format says so")], rows, names, profiles, chosen_by="config")
+    open_ways = found is not None and len(found.ways) > 1
+    if found and wanted != "auto" and not open_ways:
+        reading = _get_reading(found.name, found.mapping, 1.0, "data.format says so")
+        return _finish([reading], rows, names, profiles, chosen_by="config")
     if found:
-        refuse_lost_images(registry.get("formats", found[0]).KIND, rows, found[0])
-    readings = [] if wanted != "auto" else _rank(found, profiles, rows, kinds)
+        refuse_lost_images(registry.get("formats", found.name).KIND, rows, found.name)
+    readings = [] if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
     if not readings:
         raise _get_no_format(rows, names, kinds)
     if pick != "auto":
@@ -131,13 +135,15 @@ def _is_repeated(name: str, used: list[str], rows: list[SourceRow]) -> bool:
     return bool(pairs) and max(inside, joined) >= 0.9 * len(pairs)
 
 
-def _rank(
-    found: tuple[str, Mapping] | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
-) -> list[Reading]:
+def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:
     """All readings that the method can learn from, best first; those that it cannot, when there is no other."""
+    if found and len(found.ways) > 1:
+        return [replace(_get_reading(found.name, way, OPEN, reason), key=key) for key, way, reason in found.ways]
     readings = infer(profiles)
     if found:
-        own = _score_shape(*found, profiles, rows, kinds)
+        own = _score_shape(found.name, found.mapping, profiles, rows, kinds)
+        if found.ways:
+            own = replace(own, reason=found.ways[0][2])
         if same := next((reading for reading in readings if reading.mapping == own.mapping), None):
             own = replace(own, key=same.key, reason=same.reason)
         if rated := read_ratings(own, profiles, rows, kinds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,23 @@ def get_candidates(wanted: str, kinds: tuple[str, ...]) -> list[tuple[str, Modul
     return sorted(found, key=get_key)
 
 
-def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]) -> tuple[str, Mapping] | None:
+@dataclass(frozen=True)
+class Shape:
+    """A format that knows the columns.
+
+    Attributes:
+        name: of the plug-in.
+        mapping: role -> column.
+        ways: key, mapping and reason of each way to read them, where the format knows several; else empty. The first
+            has ``mapping``.
+    """
+
+    name: str
+    mapping: Mapping
+    ways: list[tuple[str, Mapping, str]] = field(default_factory=list)
+
+
+def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]) -> Shape | None:
     """The first format that knows the columns, and their roles; ``None`` when none does.
 
     Args:
@@ -53,12 +70,17 @@ def find_shape(rows: Rows, names: list[str], wanted: str, kinds: tuple[str, ...]
         scored = plugin.KIND == "rating" and "threshold" in found and kinds and "rating" not in kinds
         if scored and wanted == "auto":
             continue  # a number next to an answer says nothing to a method that learns every answer
-        mapping: Mapping = {
-            role: value if role in NO_COLUMNS else back[value] if isinstance(value, str) else [back[v] for v in value]
-            for role, value in found.items()
-        }
-        return name, mapping
+        ways = plugin.get_readings(list(back), translated) if hasattr(plugin, "get_readings") else []
+        return Shape(name, _put_back(found, back), [(key, _put_back(way, back), why) for key, way, why in ways])
     return None
+
+
+def _put_back(mapping: Mapping, back: dict[str, str]) -> Mapping:
+    """A mapping with the names that the file has."""
+    return {
+        role: value if role in NO_COLUMNS else back[value] if isinstance(value, str) else [back[v] for v in value]
+        for role, value in mapping.items()
+    }
 
 
 def are_checked(names: list[str]) -> bool:
@@ -99,7 +121,7 @@ def apply_columns(
             for role in [role for role in mapping if role not in columns and mapping[role] in given]:
                 del mapping[role]  # detected for a column that the config gives another role
             if set(required) <= set(mapping):
-                fitting.append((len(set(required) & set(columns)), name, mapping))
+                fitting.append((len(set(required) & set(columns)), name, _complete(plugin, mapping, columns, rows)))
     if fitting:
         _, name, mapping = max(fitting, key=lambda item: item[0])  # the first of the best
         return name, mapping
@@ -108,6 +130,28 @@ def apply_columns(
         "roles that belong together: "
         + "; ".join(_get_roles(plugin) for _, plugin in candidates if hasattr(plugin, "REQUIRED")),
     )
+
+
+def _complete(plugin: ModuleType, mapping: Mapping, columns: Mapping, rows: Rows) -> Mapping:
+    """``mapping`` with the settings that its columns need and data.columns does not name.
+
+    Raises:
+        GaslampError: the cells can be read in several ways.
+    """
+    if not hasattr(plugin, "complete"):
+        return mapping
+    own = {role: value for role, value in mapping.items() if role in columns or role not in NO_COLUMNS}
+    ways: list[Mapping] = plugin.complete(own, rows)
+    if len(ways) > 1:
+        shown = [
+            ", ".join(f'{role}: "{value}"' for role, value in way.items() if role in NO_COLUMNS and role not in own)
+            for way in ways
+        ]
+        raise GaslampError(
+            f"the numbers in column '{own['winner']}' can be read in {len(ways)} ways",
+            f"add to data.columns what says that '{own['first']}' is better: {' or '.join(shown)}",
+        )
+    return ways[0]
 
 
 def _get_roles(plugin: ModuleType) -> str:
