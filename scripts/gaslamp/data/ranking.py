@@ -87,7 +87,7 @@ def read_index(value: object, first_number: str, count: int) -> int | None:
 
 
 def explain_index(pairs: Iterable[tuple[object, object]]) -> list[str]:
-    """From which numbers the index of the best answer can count: ``0``, ``1``, or both when nothing tells; else empty.
+    """From which numbers the index of the best answer can count: ``0``, ``1``, or both; else empty.
 
     Args:
         pairs: index and list of each row of the sample.

@@ -85,7 +85,9 @@ def find_lost_of_turn(turn: Message, text: str, is_learnt: bool) -> set[str]:
     elif content not in text:
         lost.add("turns")
     for call in get_calls(turn):
-        if not _is_named(call["name"], text) or not all(_stands_in(leaf, text) for leaf in get_leaves(call["arguments"])):
+        if not _is_named(call["name"], text) or not all(
+            _stands_in(leaf, text) for leaf in get_leaves(call["arguments"])
+        ):
             lost.add("tool calls")
     return lost
 

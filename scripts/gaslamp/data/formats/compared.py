@@ -8,8 +8,6 @@ The column may name the better one (``model_a``, ``A``, ``response_1``, ``A is b
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
@@ -17,6 +15,7 @@ from gaslamp.data.comparing import alternate, make_pair, read_side, show
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns, read_turn
+from gaslamp.data.twins import find_mark, find_twins, get_marks, is_sided, split_name
 from gaslamp.data.verdicts import TIES, Side, clean, explain_numbers, read_number, read_words, say_numbers
 
 KIND = "preference"
@@ -46,7 +45,6 @@ response responses answer completion output conversation ref reply generation te
 model result solution translation
 """
 STEMS = frozenset(_ANSWERS.split())
-MARKS = (("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"))
 WINNERS = (
     "winner",
     "better_response_id",
@@ -87,8 +85,8 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
     first, second, marks = pair
     base = {"first": first, "second": second}
     free = [column for column in columns if column not in (first, second)]
-    shared = [column for column in free if not _is_sided(column)]
-    prompt = find_column(shared, PROMPTS) or next((c for c in shared if set(PROMPTS) & set(_split_name(c))), None)
+    shared = [column for column in free if not is_sided(column)]
+    prompt = find_column(shared, PROMPTS) or next((c for c in shared if set(PROMPTS) & set(split_name(c))), None)
     if not _has_prompt(first_value(rows, first)):
         if not prompt:
             return []
@@ -100,7 +98,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         if column := find_column(free, names):
             base[role] = column
     free = [column for column in free if column not in base.values()]
-    if tie := next((column for column in free if TIES & set(_split_name(column)) and _is_flag(rows, column)), None):
+    if tie := next((column for column in free if TIES & set(split_name(column)) and _is_flag(rows, column)), None):
         base["tie"] = tie
         free.remove(tie)
     readings = _read_winners(free, rows, base, marks) or _read_sides(free, rows, base, marks)
@@ -123,43 +121,14 @@ def _has_prompt(value: Any) -> bool:
     return is_turns(value) and read_turn(parse_list(value)[0], "answer")["role"] != "assistant"
 
 
-@cache
-def _split_name(column: str) -> tuple[str, ...]:
-    """The words of a name, digits and single letters apart: ``response1``, ``Response A``, ``modelB_answer``."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Za-z])", "_", column.strip())
-    return tuple(word for word in re.split(r"[\W_]+", spaced.casefold()) if word)
-
-
-def _is_sided(column: str) -> bool:
-    return any(mark in _split_name(column) for marks in MARKS for mark in marks)
-
-
-def _find_twins(
-    columns: list[str], wanted: frozenset[str], unwanted: frozenset[str] = frozenset()
-) -> list[tuple[str, str, tuple[str, str]]]:
-    """Pairs of columns whose names differ in one letter or number alone and hold one of the words ``wanted``."""
-    result = []
-    words = {column: _split_name(column) for column in columns}
-    for marks in MARKS:
-        for column, own in words.items():
-            for place, word in enumerate(own):
-                if word != marks[0] or not wanted & set(own) or unwanted & set(own):
-                    continue
-                twin = (*own[:place], marks[1], *own[place + 1 :])
-                other = next((name for name, parts in words.items() if parts == twin), None)
-                if other:
-                    result.append((column, other, marks))
-    return result
-
-
 def _find_answers(columns: list[str], rows: list[SourceRow]) -> tuple[str, str, tuple[str, str]] | None:
     """The two columns of answers: of several pairs the one with the longest texts, conversations first."""
     found = []
-    for first, second, marks in _find_twins(columns, STEMS, ASIDE - {"model"}):
+    for first, second, marks in find_twins(columns, STEMS, ASIDE - {"model"}):
         values = [first_value(rows, name) for name in (first, second)]
         if all(isinstance(value, str | list | dict) for value in values):
             letters = min(len(str(value)) for value in values)
-            named = set(_split_name(first)) - {*marks, "model"}
+            named = set(split_name(first)) - {*marks, "model"}
             found.append(((bool(named & STEMS), is_turns(values[0]), letters), (first, second, marks)))
     best = max(found, default=None, key=lambda item: item[0])
     return best[1] if best and best[0][0] else None
@@ -169,12 +138,12 @@ def _read_winners(
     free: list[str], rows: list[SourceRow], base: dict[str, str], marks: tuple[str, str]
 ) -> list[tuple[dict[str, str], str]]:
     """A reading for each column that may hold the verdict, and for each way to read its numbers."""
-    named = [column for name in WINNERS if (column := find_column(free, (name,))) and not _is_sided(column)]
+    named = [column for name in WINNERS if (column := find_column(free, (name,))) and not is_sided(column)]
     if not named:
-        named = [column for column in free if WINNER_WORDS & set(_split_name(column)) and not _find_mark(column, marks)]
+        named = [column for column in free if WINNER_WORDS & set(split_name(column)) and not find_mark(column, marks)]
     if not named:
-        named = [column for column in free if RATER_WORDS & set(_split_name(column))]
-    flags = [column for column in free if FLAGS & set(_split_name(column)) and _find_mark(column, marks)]
+        named = [column for column in free if RATER_WORDS & set(split_name(column))]
+    flags = [column for column in free if FLAGS & set(split_name(column)) and find_mark(column, marks)]
     result: list[tuple[dict[str, str], str]] = []
     verdicts: list[list[Side | None]] = []
     for column in named:
@@ -198,16 +167,11 @@ def _read_winners(
                 verdicts.append(sides)
                 result.append((made, reason))
     if not result and len(flags) == 1:
-        first = _find_mark(flags[0], marks) == marks[0]
+        first = find_mark(flags[0], marks) == marks[0]
         made = {**base, "winner": flags[0], "first_if": "1" if first else "0", "second_if": "0" if first else "1"}
         if any(_try(row, made) in ("first", "second") for row in rows):
             return [(made, say_numbers(made["first_if"], made["second_if"], flags[0], base["first"]))]
     return result
-
-
-def _find_mark(column: str, marks: tuple[str, str]) -> str | None:
-    found = [word for word in _split_name(column) if word in marks]
-    return found[0] if len(found) == 1 else None
 
 
 def _agree(one: list[Side | None], other: list[Side | None]) -> bool:
@@ -229,7 +193,7 @@ def _read_sides(
 ) -> list[tuple[dict[str, str], str]]:
     """A score, a rank or a flag of each answer."""
     for role, words in (("score", SCORES), ("score", FLAGS), ("rank", RANKS)):
-        for first, second, own in _find_twins(free, words):
+        for first, second, own in find_twins(free, words):
             if own == marks and all(isinstance(first_value(rows, name), int | float) for name in (first, second)):
                 less = "lower" if role == "rank" else "higher"
                 return [
@@ -241,19 +205,12 @@ def _read_sides(
     return []
 
 
-@cache
-def _get_marks(first: str, second: str) -> tuple[str, str]:
-    """How the names of two columns differ: ``a`` and ``b`` where nothing says it."""
-    twins = _find_twins([first, second], frozenset(_split_name(first)))
-    return twins[0][2] if twins else ("a", "b")
-
-
 def complete(mapping: dict[str, str], rows: list[SourceRow]) -> list[dict[str, str]]:
     """Mappings of data.columns with what the numbers of their column ``winner`` mean; several when that is open."""
     column = mapping.get("winner")
     if not column or "first_if" in mapping:
         return [mapping]
-    ways = explain_numbers([row.get(column) for row in rows], _get_marks(mapping["first"], mapping["second"]), column)
+    ways = explain_numbers([row.get(column) for row in rows], get_marks(mapping["first"], mapping["second"]), column)
     return [
         mapping | {"first_if": first_if} | ({"second_if": second_if} if second_if else {})
         for first_if, second_if in ways
@@ -341,7 +298,7 @@ def _read_winner(row: SourceRow, mapping: dict[str, str]) -> Side:
     for one, two in (equal, models):
         if one is not two:
             return "first" if one else "second"
-    side = read_words(text, _get_marks(*names), names)
+    side = read_words(text, get_marks(*names), names)
     if side is None:
         raise ValueError(f"column '{column}' is {show(value)!r}, which names neither '{names[0]}' nor '{names[1]}'")
     return side

@@ -209,7 +209,7 @@ def _convert_candidates(row: SourceRow, column: str) -> Row:
     if not isinstance(turns, list) or len(turns) < 2:
         raise ValueError(f"column '{column}' holds no turns before the candidates")
     best, worst = get_candidates(turns[-1], column)
-    asked = {"system": row.get("system"), "prompt": turns[:-1], "tools": row.get("tools")}
+    source = {"system": row.get("system"), "prompt": turns[:-1], "tools": row.get("tools")}
     return make_pair(
-        asked, {"prompt": "prompt"}, read_side([best], column), read_side([worst], column), (column, column)
+        source, {"prompt": "prompt"}, read_side([best], column), read_side([worst], column), (column, column)
     )

@@ -28,7 +28,7 @@ def check_certain(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...
     if meaning.certain:
         return
     readings = meaning.readings[:SHOWN]
-    rows = put_telling_row_first(readings, rows)
+    rows = put_differing_row_first(readings, rows)
     blocks = [render_reading(number, reading, rows, meaning, kinds) for number, reading in enumerate(readings, 1)]
     first = readings[0]
     keys = ", ".join(f'"{reading.key}"' for reading in readings)
@@ -42,7 +42,7 @@ def check_certain(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...
     )
 
 
-def put_telling_row_first(readings: list[Reading], rows: list[SourceRow]) -> list[SourceRow]:
+def put_differing_row_first(readings: list[Reading], rows: list[SourceRow]) -> list[SourceRow]:
     """The sample, the first row that the readings show differently in front: what sets them apart is to be seen."""
     for number, row in enumerate(rows):
         shown = [render_row(reading, [row]) for reading in readings]
