@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import parse_json, parse_list
+
+ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
+IDS = ("id", "call_id", "toolUseId")
+CALL_MARKS = (
+    *("<tool_call", "<function_call", "<functioncall>", "<function=", "<invoke", "<|python_tag|>", "[TOOL_CALLS]"),
+    *("<|tool_call", "<\uff5ctool\u2581call", "<start_function_call>", "<|action_start|>", "```tool_code"),
+)
+"""How chat templates write the call of a tool: Hermes, Qwen, Glaive, Llama, Mistral, Phi, DeepSeek, Gemma, InternLM."""
+TEXT_CALL = re.compile(
+    "|".join(map(re.escape, CALL_MARKS))
+    + r"""|^\s*\[\s*[A-Za-z_][\w.\- ]*\(.*\)\s*\]\s*$"""  # ToolACE: [f(x=1), g(y=2)]
+    + r"""|^\s*[\[{]\s*\{?\s*"(?:name|function|type)"\s*:.*"(?:arguments|parameters)"\s*:"""  # JSON of Llama 3.1
+    + r"""|^Action\s*(?:Input)?\s*:"""  # ReAct
+    + r"""|<(?:tool|code|execute|search|python)>""",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def holds_call(text: str) -> bool:
+    """Whether the text of an answer calls a tool, in the words of some chat template: such a call is learnt as text."""
+    return TEXT_CALL.search(text) is not None
 
 
 def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
@@ -22,11 +45,11 @@ def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
         inner = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             raise ValueError(f"column '{column}', turn {number}: a tool call has no name")
-        arguments = inner.get("arguments", inner.get("parameters", {}))
+        arguments: object = next((inner[key] for key in ARGUMENTS if inner.get(key) is not None), {})
         parsed = parse_json(arguments)
         if isinstance(parsed, str) and parsed.strip():
             raise ValueError(f"column '{column}', turn {number}: the arguments of {inner['name']} are not JSON")
-        known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
+        known = next(({"id": call[key]} for key in IDS if isinstance(call.get(key), str)), {})
         result.append(
             {
                 **known,
@@ -43,12 +66,34 @@ def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
 def read_tools(value: object, column: str) -> list[JsonObject]:
     """Tool schemas as a list, from a list, its JSON text, or a single schema.
 
+    Schemas of OpenAI, Anthropic (input_schema), Gemini (functionDeclarations) and Bedrock (toolSpec).
+
     Raises:
         ValueError: the value is none of these.
     """
     tools = parse_list(value)
     if isinstance(tools, dict):
-        tools = [tools]
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        tools = tools["tools"] if isinstance(tools.get("tools"), list) else [tools]
+    if not isinstance(tools, list):
         raise ValueError(f"column '{column}' holds no JSON list of tools")
-    return [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
+    tools = [parse_json(tool) for tool in tools]
+    if not all(isinstance(tool, dict) for tool in tools):
+        raise ValueError(f"column '{column}' holds no JSON list of tools")
+    return [schema for tool in tools for schema in _read_tool(tool)]
+
+
+def _read_tool(tool: JsonObject) -> list[JsonObject]:
+    """The schemas of one entry of a list of tools."""
+    declared = next((tool[key] for key in ("functionDeclarations", "function_declarations") if key in tool), None)
+    if isinstance(declared, list):
+        return [{"type": "function", "function": item} for item in declared]
+    if isinstance(tool.get("function"), dict):
+        return [tool]
+    inner = tool["toolSpec"] if isinstance(tool.get("toolSpec"), dict) else tool
+    schema = inner.get("input_schema", inner.get("inputSchema"))
+    if isinstance(schema, dict):
+        named = {key: inner[key] for key in ("name", "description") if key in inner}
+        inner = {**named, "parameters": schema["json"] if isinstance(schema.get("json"), dict) else schema}
+    elif inner.get("type") == "function":  # OpenAI's responses
+        inner = {key: item for key, item in inner.items() if key != "type"}
+    return [{"type": "function", "function": inner}]

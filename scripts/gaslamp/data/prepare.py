@@ -28,6 +28,7 @@ from gaslamp.data.dividing import divide_rows, get_check_settings
 from gaslamp.data.encode import get_example
 from gaslamp.data.length import Machine, decide_length, find_limit
 from gaslamp.data.lengths import encode_splits, get_histogram, get_spread
+from gaslamp.data.notes import get_notes
 from gaslamp.data.peek import get_unused, get_unused_warnings
 from gaslamp.data.strategy import render_strategy
 from gaslamp.models.loading import load_tokenizer
@@ -67,7 +68,7 @@ def prepare_data(
             data, settings.method, limit.tokens, checks, wanted, Path(work), special_tokens=specials
         )
         facts = Facts(found.kind, settings.method, limit.tokens, room=limit.span.room, limit=limit.why)
-        warnings = [*source.notes, *get_unused_warnings(found, data), *get_split_warnings(spool)]
+        warnings = [*source.notes, *get_notes(found), *get_unused_warnings(found, data), *get_split_warnings(spool)]
         by_hand = add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gaslamp.data.cells import get_text, join_columns, parse_list, to_text
+from gaslamp.data.cells import get_optional, get_text, join_columns, parse_list, to_text
+from gaslamp.data.parts import read_parts
 from gaslamp.data.rows import Message, SourceRow
+from gaslamp.data.talks import is_talk, read_talk
 from gaslamp.data.turns import CONTENT_KEYS, ROLE_KEYS, is_turns, read_turn, read_turns
 
 
@@ -16,6 +18,38 @@ def ask(text: str, system: str | None = None) -> list[Message]:
     """A user turn, with a system turn in front when there is one."""
     turn = {"role": "user", "content": text}
     return [{"role": "system", "content": system}, turn] if system else [turn]
+
+
+def read_system(row: SourceRow, column: str) -> str | None:
+    """The text of a system column: text, or the parts of Anthropic, Gemini (systemInstruction) and Bedrock.
+
+    Raises:
+        ValueError: it holds something else than text.
+    """
+    value = row.get(column)
+    if value is None or type(value) is str and not (value[:1] in ("[", "{") and _holds_parts(parse_list(value))):
+        return value or None
+    value = parse_list(value)
+    if not _holds_parts(value):
+        return get_optional(row, column)
+    if isinstance(value, dict) and "role" in value and "parts" not in value:
+        value = value.get("content")
+    parts = read_parts(value, True, f"column '{column}'")
+    if any(part.image or part.call or part.result for part in parts):
+        raise ValueError(f"column '{column}' holds something else than text")
+    return "\n".join(part.text for part in parts) or None
+
+
+def _holds_parts(value: Any) -> bool:
+    """Whether a value is parts of a turn, or a turn that holds them."""
+    if isinstance(value, dict):
+        return isinstance(value.get("parts"), list) or _is_turn(value) or _is_text(value)
+    return isinstance(value, list) and all(_is_text(part) for part in value)
+
+
+def _is_text(part: Any) -> bool:
+    named = isinstance(part, dict) and isinstance(part.get("text"), str)
+    return named and (len(part) == 1 or part.get("type") == "text")
 
 
 def put_system(messages: list[Message], system: str | None) -> list[Message]:
@@ -63,7 +97,7 @@ def read_answer(value: object, column: str) -> list[Message]:
         return [{"role": "assistant", "content": value}]
     value = parse_list(value)
     if _is_turn(value):
-        return [read_turn(value, column)]
+        return read_turn(value, column)
     if is_turns(value):
         return read_turns(value, column)
     if value is None or value == []:
@@ -85,20 +119,17 @@ def put_reasoning(answer: Message, thought: str) -> Message:
 
 
 def read_history(value: object, column: str) -> list[Message]:
-    """Earlier rounds: a list of [question, answer] pairs, or of turns.
+    """Earlier rounds: turns, or rounds of a question and an answer in any shape of ``talks``.
 
     Raises:
         ValueError: a round is neither; it names column and round.
     """
-    rounds = parse_list(value) or []
-    if is_turns(rounds):
-        return read_turns(rounds, column)
-    messages: list[Message] = []
-    for number, turn in enumerate(rounds, 1):
-        if not isinstance(turn, list | tuple) or len(turn) != 2:
-            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
-        messages += [{"role": "user", "content": to_text(turn[0])}, {"role": "assistant", "content": to_text(turn[1])}]
-    return messages
+    rounds = parse_list(value)
+    if rounds is None or rounds == [] or (isinstance(rounds, str) and not rounds.strip()):
+        return []
+    if not is_talk(rounds):
+        raise ValueError(f"column '{column}' holds neither turns nor rounds of a question and an answer")
+    return read_talk(rounds, column)
 
 
 def drop_marks(messages: list[Message], column: str = "") -> list[Message]:

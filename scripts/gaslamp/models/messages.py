@@ -13,6 +13,8 @@ Message = dict[str, Any]
 
 MARK = "gaslamp-answer"
 THINKING = re.compile(r"""\.thinking\b|\[\s*["']thinking["']\s*\]|["']thinking["']\s+in\b""")
+RESULT_TAG = re.compile(r"<tool_response>(?:\\n|\n)")
+RESULT = re.compile(r"\s*<tool_response>\n?(.*?)\n?</tool_response>\s*", re.DOTALL)
 THOUGHT = re.compile(r"\s*<think>\n?(.*?)\n?</think>\s*", re.DOTALL)
 
 
@@ -23,10 +25,12 @@ class Style:
     Attributes:
         parts: content must be a list of parts, as templates of vision models want it.
         thought: the key of a turn's reasoning; None when the template knows none, and reasoning is part of the text.
+        results: the template puts <tool_response> around what a tool returned.
     """
 
     parts: bool = False
     thought: str | None = None
+    results: bool = False
 
 
 def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
@@ -34,7 +38,8 @@ def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
     thought = "reasoning_content" if "reasoning_content" in chat_template else None
     if thought is None and THINKING.search(chat_template):
         thought = "thinking"
-    return Style(not _shows(tokenizer, chat_template, False) and _shows(tokenizer, chat_template, True), thought)
+    parts = not _shows(tokenizer, chat_template, False) and _shows(tokenizer, chat_template, True)
+    return Style(parts, thought, RESULT_TAG.search(chat_template) is not None)
 
 
 def _shows(tokenizer: PreTrainedTokenizerFast, chat_template: str, parts: bool) -> bool:
@@ -55,6 +60,8 @@ def shape_messages(messages: list[Message], style: Style) -> list[Message]:
     """``messages`` as the template reads them; the same list when nothing is to be changed."""
     if style.thought is not None and any(_holds_thought(message) for message in messages):
         messages = [_move_thought(message, style.thought) for message in messages]
+    if style.results and any(message["role"] == "tool" for message in messages):  # as Hermes' sets hold them already
+        messages = [_unwrap_result(message) if message["role"] == "tool" else message for message in messages]
     if style.parts:
         messages = [
             {**message, "content": [{"type": "text", "text": message["content"]}]}
@@ -63,6 +70,13 @@ def shape_messages(messages: list[Message], style: Style) -> list[Message]:
             for message in messages
         ]
     return messages
+
+
+def _unwrap_result(message: Message) -> Message:
+    """A tool's turn without the tags that the template puts around it: they would stand there twice."""
+    content = message.get("content")
+    found = RESULT.fullmatch(content) if isinstance(content, str) and "<tool_response>" in content else None
+    return {**message, "content": found[1]} if found and "<tool_response>" not in found[1] else message
 
 
 def split_thought(content: object) -> tuple[str, str]:

@@ -51,6 +51,22 @@ def validate_pair(row: Row) -> list[str]:
     return problems
 
 
+def validate_learnt_pair(row: Row) -> list[str]:
+    """The same for methods that learn every token of an answer: a user turn inside it would be learnt too."""
+    return validate_pair(row) + find_user_turns(row, "chosen", "rejected")
+
+
+def find_user_turns(row: Row, *names: str) -> list[str]:
+    """A phrase when a user turn stands inside an answer of a row; ``names``: the keys of its answers."""
+    found = [name for name in names if any(message["role"] == "user" for message in row[name])]
+    if not found:
+        return []
+    return [
+        f"a user turn stands between the answers of {' and '.join(found)} and would be learnt as an answer: end "
+        "each side at its first answer"
+    ]
+
+
 def encode_answer(
     renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None
 ) -> tuple[list[int], list[int]]:

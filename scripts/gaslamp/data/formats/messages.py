@@ -1,19 +1,20 @@
 """Conversations: a column of {role, content} turns (ChatML, OpenAI).
 
-ShareGPT's {from, value} is the same with other names.
+ShareGPT's {from, value}, Gemini's {role, parts}, the blocks of Anthropic and Bedrock, and rounds of a question and an
+answer are the same with other names (``turns``, ``talks``).
 
 A ``system`` column is the first turn where there is none; a ``tools`` column lists what may be called.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
-from gaslamp.data.prompts import put_system
-from gaslamp.data.rows import Row, SourceRow
-from gaslamp.data.turns import is_turns, read_turns
+from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.prompts import put_system, read_system
+from gaslamp.data.rows import Message, Row, SourceRow
+from gaslamp.data.talks import is_talk, read_talk
+from gaslamp.data.turns import is_turns
 
 KIND = "conversation"
 ORDER = 30
@@ -27,11 +28,14 @@ NAMES = (
     "dialogue",
     "chat",
     "turns",
+    "contents",
+    "chat_history",
     "completion",
+    "data",
 )
 OPTIONAL = ("system", "tools")
-SYSTEM = ("system", "system_prompt", "system_message")
-TOOLS = ("tools", "functions")
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction", "sys", "instructions")
+TOOLS = ("tools", "functions", "tool_config", "toolconfig", "available_tools")
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
@@ -43,19 +47,13 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             is_turns(value) and len(parse_list(value)) > 1 and not find_column(columns, ("prompt",))
         ):
             continue  # an answer with its prompt in another column
-        if column and (is_turns(value) or _is_conversation(value)):
+        if column and is_talk(value):
             mapping = {"messages": column}
             for role, names in (("system", SYSTEM), ("tools", TOOLS)):
                 if found := find_column(columns, names):
                     mapping[role] = found
             return mapping
     return None
-
-
-def _is_conversation(value: Any) -> bool:
-    """A list of texts of two speakers in turn, without roles."""
-    value = parse_list(value)
-    return isinstance(value, list) and len(value) > 1 and all(isinstance(turn, str) for turn in value)
 
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
@@ -65,18 +63,24 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         ValueError: says what is wrong with the row.
     """
     column = mapping["messages"]
-    value = row.get(column)
-    if _is_conversation(value):
-        texts = parse_list(value)
-        messages = [
-            {"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)
-        ]
-    else:
-        messages = read_turns(value, column)
-    system = get_optional(row, mapping.get("system", "system"))
+    messages = read_talk(row.get(column), column)
+    system = read_system(row, mapping.get("system", "system"))
     result: Row = {"messages": put_system(messages, system)}
     tools = mapping.get("tools", "tools")
     given = row.get(tools)
     if given not in (None, [], "[]") and not (isinstance(given, str) and not given.strip()):
-        result["tools"] = read_tools(given, tools)
+        listed = read_tools(given, tools)
+        if not lists_tools(messages[0], listed):
+            result["tools"] = listed
     return result
+
+
+def lists_tools(first: Message, tools: list[JsonObject]) -> bool:
+    """Whether a system turn already lists the tools with their parameters, as in Hermes' sets.
+
+    The chat template would list them a second time.
+    """
+    text = first["content"]
+    if first["role"] != "system" or not isinstance(text, str) or '"parameters"' not in text:
+        return False
+    return all(f'"{tool.get("function", tool).get("name")}"' in text for tool in tools)

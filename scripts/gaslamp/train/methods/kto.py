@@ -8,7 +8,13 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.train import method
 from gaslamp.train.method import Context
-from gaslamp.train.preference import encode_answer, find_answer_problems, find_prompt_problems, take_as_is
+from gaslamp.train.preference import (
+    encode_answer,
+    find_answer_problems,
+    find_prompt_problems,
+    find_user_turns,
+    take_as_is,
+)
 from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 
@@ -63,7 +69,9 @@ class Settings(method.Settings):
 
 def validate(row: Row) -> list[str]:
     """What is wrong with one row, as short phrases; empty when nothing is."""
-    return find_prompt_problems(row["prompt"]) + find_answer_problems("completion", row["completion"])
+    answer = row["completion"]
+    problems = find_prompt_problems(row["prompt"]) + find_answer_problems("completion", answer)
+    return problems + find_user_turns(row, "completion")
 
 
 def get_trainer(context: Context) -> Trainer:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gaslamp.data.order import find_order_problem
 from gaslamp.data.rows import Row, get_images, get_text, is_plain
 from gaslamp.train.errors import get_no_rows_error
 from gaslamp.train.method import Context
@@ -38,9 +37,6 @@ FULL_PRESET = {"learning_rate": 1e-4}  # every weight changes: a tenth of an ada
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS: tuple[str, ...] = ()  # chosen by the form of the answers: JSON, numbers, classes, short, long
 
-ROLES = ("system", "user", "assistant", "tool")
-
-
 TAKES_PLAIN = True  # a row that is_plain needs no further look
 
 
@@ -49,12 +45,7 @@ def validate(row: Row) -> list[str]:
     messages = row["messages"]
     if is_plain(row):  # nearly every row, and there may be millions
         return []
-    roles = [message["role"] for message in messages]
-    problems = []
-    if unknown := sorted(set(roles) - set(ROLES)):
-        problems.append(f"unknown role {', '.join(unknown)} (known: {', '.join(ROLES)})")
-    elif not _alternates(messages):
-        problems.append(f"turns must alternate user, assistant and end with assistant, found {', '.join(roles)}")
+    problem = find_order_problem(row)
     empty = [
         m
         for m in messages
@@ -63,23 +54,7 @@ def validate(row: Row) -> list[str]:
         and not get_text(m).strip()
         and not get_images([m])
     ]
-    return problems + [f"empty {m['role']} turn" for m in empty]
-
-
-def _alternates(messages: list[dict[str, Any]]) -> bool:
-    """Whether turns go user, assistant, user ... assistant; tool calls and tool results may stand before the answer."""
-    expected = "user"
-    for index, message in enumerate(messages):
-        role, before = message["role"], messages[index - 1] if index else {}
-        if role == "system" and index == 0:
-            continue
-        if role == "tool" and (before.get("tool_calls") or before.get("role") == "tool"):
-            expected = "assistant"
-        elif role == expected:
-            expected = "assistant" if role == "user" else "user"
-        else:
-            return False
-    return expected == "user" and len(messages) > 1
+    return [*([problem] if problem else []), *(f"empty {m['role']} turn" for m in empty)]
 
 
 def get_trainer(context: Context) -> Trainer:

@@ -1,0 +1,53 @@
+"""What is decided about the conversations of a source and would be noticed by nobody: said once, from the sample."""
+
+from __future__ import annotations
+
+from gaslamp.core import registry
+from gaslamp.data.calls import holds_call
+from gaslamp.data.meaning.profile import look_at
+from gaslamp.data.peek import Peek
+from gaslamp.data.rows import LeftOut, Message, get_text
+
+TURNS = ("messages", "prompt", "chosen", "rejected", "completion")
+READ = ("role", "content", "train", "tool_calls", "tool_call_id")
+
+
+def get_notes(found: Peek) -> list[str]:
+    """Keys of turns that no chat template shows, calls that are learnt as text, tools that are listed already."""
+    plugin = registry.get("formats", found.format)
+    tools = str(found.mapping.get("tools", "tools")) if "tools" in plugin.OPTIONAL else ""
+    values: dict[str, list[object]] = {}
+    in_text = listed = False
+    for row in found.rows:
+        try:
+            made = plugin.convert(row, found.mapping)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, LeftOut):
+            continue  # the data phase names every such row
+        messages = [turn for key in TURNS for turn in made.get(key) or () if isinstance(turn, dict)]
+        for message in messages:
+            for key, value in message.items():
+                if key not in READ and not (key == "name" and message["role"] == "tool"):
+                    values.setdefault(key, []).append(value)
+        in_text = in_text or _calls_in_text(messages)
+        listed = listed or ("tools" not in made and row.get(tools) not in (None, "", [], "[]", " "))
+    notes = []
+    if keys := [key for key, cells in values.items() if look_at("", cells).has_information]:
+        notes.append(
+            f"the turns hold {', '.join(keys)}, which chat templates do not show: kept with each row, not learnt"
+        )
+    if in_text:
+        notes.append("answers call tools in their text: the calls are learnt as they are written")
+    if listed:
+        notes.append("the system turns list the tools already: the column of tools is not shown a second time")
+    return notes
+
+
+def _calls_in_text(messages: list[Message]) -> bool:
+    """Whether the result of a tool follows an answer that calls it in its text."""
+    return any(
+        turn["role"] == "tool"
+        and before["role"] == "assistant"
+        and not before.get("tool_calls")
+        and holds_call(get_text(before))
+        for before, turn in zip(messages, messages[1:], strict=False)
+    )
