@@ -118,7 +118,7 @@ def _has_prompt(value: Any) -> bool:
     """Whether an answer is a whole conversation."""
     if isinstance(value, str) and is_transcript(value):
         return True
-    return is_turns(value) and read_turn(parse_list(value)[0], "answer")["role"] != "assistant"
+    return is_turns(value) and read_turn(parse_list(value)[0], "answer")[-1]["role"] != "assistant"
 
 
 def _find_answers(columns: list[str], rows: list[SourceRow]) -> tuple[str, str, tuple[str, str]] | None:
