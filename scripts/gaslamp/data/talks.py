@@ -1,4 +1,4 @@
-"""Whole conversations whose turns need not name who speaks: rounds of a question and an answer, texts in turn."""
+"""Whole conversations whose turns need not name their role: rounds of a question and an answer, texts in turn."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SPEAKERS = {
     "completion": "assistant",
     "a": "assistant",
 }
-"""Keys of a round that say who speaks, besides the names of roles ({"input", "output"} of Capybara, {"user": ...})."""
+"""Keys of a round that name a role, besides the names of roles ({"input", "output"} of Capybara, {"user": ...})."""
 ORDER = ("system", "user", "assistant")
 
 
 def is_talk(value: object) -> bool:
     """Whether a value is a conversation: turns, rounds of a question and an answer, or texts of two speakers in turn.
 
-    JSON of one counts. Rounds are objects whose keys say who speaks, or lists of two texts.
+    JSON of one counts. Rounds are objects whose keys name roles, or lists of two texts.
     """
     value = parse_list(value)
     if is_turns(value):
@@ -55,7 +55,7 @@ def _is_round(turn: Any) -> bool:
 
 
 def get_speaker(key: object) -> str:
-    """Who speaks by the key of a round: user, assistant or system; "" for another key."""
+    """The role that a key of a round names: user, assistant or system; "" for another key."""
     role = SPEAKERS.get(key.strip().lower(), get_role(key)) if isinstance(key, str) else ""
     return role if role in ORDER else ""
 

@@ -85,7 +85,7 @@ def is_turns(value: object) -> bool:
 
 
 def is_turn(value: dict[str, Any]) -> bool:
-    """Whether an object names who speaks."""
+    """Whether an object names a role."""
     if any(key in value for key in ROLE_KEYS):
         return True
     lower = {key.lower(): item for key, item in value.items() if isinstance(key, str)}
