@@ -38,7 +38,7 @@ class Sample:
     row: Row
     split: str = ""  # train, valid or test, from the stage ``encoded`` on
     ids: Sequence[int] = ()
-    trained: Sequence[bool] = ()
+    trained: Sequence[int] = ()  # 1 for each id that carries loss, else 0
     pieces: list[Pieces] | None = None  # the rendered text of each training sequence, from ``encoded`` on
     is_plain: bool = (
         False  # a conversation of texts, user and assistant in turns: some row checks have nothing to look for

@@ -13,7 +13,7 @@ from gaslamp.data.convert import SPLITS
 from gaslamp.data.encode import encode_rows, split_row
 from gaslamp.data.rows import Row
 from gaslamp.data.spool import Spool
-from gaslamp.models.masks import Pieces
+from gaslamp.models.masks import LEARNT, Pieces
 from gaslamp.models.template import Encoded, Renderer
 
 ENCODED = 256  # rows tokenized together
@@ -43,14 +43,16 @@ class Lengths:
         """
         for sides in rows:
             longest = get_longest(sides)
-            learnt = sum(longest.trained)
+            learnt = longest.trained.count(LEARNT)
             self.total[len(longest.ids)] += 1
             if split != "test":
                 self.longest = max(self.longest, len(longest.ids))
             self.completion[learnt] += 1
             self.prompt[len(longest.ids) - learnt] += 1
             if split == "train":
-                self.trained += sum(sum(side.trained) for side in sides) if together and len(sides) > 1 else learnt
+                self.trained += (
+                    sum(side.trained.count(LEARNT) for side in sides) if together and len(sides) > 1 else learnt
+                )
 
 
 def get_longest(sides: list[Encoded]) -> Encoded:

@@ -9,6 +9,9 @@ from gaslamp.core.errors import GaslampError
 Pieces = list[tuple[str, bool]]
 """The text of one training sequence in pieces, each with whether it carries loss."""
 
+LEARNT, MASKED = b"\x01", b"\x00"
+"""The byte of one token in a loss mask."""
+
 
 def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> Pieces:
     """A rendered text in pieces, as ``train`` of its turn divides it; the end token carries loss when a piece does.

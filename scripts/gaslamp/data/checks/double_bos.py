@@ -17,6 +17,9 @@ FIX = (
 
 def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows whose first two token ids are the BOS token."""
+    if facts.bos_id is None:
+        return
+    twice = [facts.bos_id, facts.bos_id]
     for sample in samples:
-        if facts.bos_id is not None and list(sample.ids[:2]) == [facts.bos_id, facts.bos_id]:
+        if list(sample.ids[:2]) == twice:
             yield Finding(sample.place, "it begins with two BOS tokens")

@@ -18,6 +18,6 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     for sample in samples:
         length = len(sample.ids)
         if length >= facts.max_length and facts.kind not in ("text", "pair"):
-            prompt = next((index for index, learnt in enumerate(sample.trained) if learnt), length)
+            prompt = sample.trained.index(1) if 1 in sample.trained else length
             if prompt >= facts.max_length:
                 yield Finding(sample.place, f"its prompt has {prompt} tokens, train.max_length is {facts.max_length}")

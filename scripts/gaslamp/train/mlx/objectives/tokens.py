@@ -19,7 +19,7 @@ class Tokens(Objective):
         """Samples of the rows; see ``Objective.encode``."""
         longest = self.train.max_length
         return [
-            {"rows": [(sequence.ids, sequence.trained)]}
+            {"rows": [(sequence.ids, list(sequence.trained))]}
             for row in rows
             for sequence in self.context.renderer.encode_all(row["messages"], row.get("tools"))
             if len(sequence.ids) <= longest
