@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from gaslamp.core.errors import GaslampError
 from gaslamp.models.dequantize import is_quantized, read_state
 
@@ -15,10 +17,46 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a model folder; no code from the folder is run."""
-    from transformers import AutoTokenizer
+    """The fast tokenizer of a model folder, as its tokenizer.json has it; no code from the folder is run.
 
-    return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    transformers 5 builds some classes (LlamaTokenizer) with a pre-tokenizer of their own, whatever tokenizer.json says:
+    models whose tokenizer_config.json names such a class by mistake would lose every space
+    (https://github.com/huggingface/transformers/issues/45488). llama.cpp and other servers read tokenizer.json.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    if _is_as_recorded(tokenizer, Path(path) / "tokenizer.json"):
+        return tokenizer
+    return PreTrainedTokenizerFast.from_pretrained(path)
+
+
+def _is_as_recorded(tokenizer: PreTrainedTokenizerFast, file: Path) -> bool:
+    """Whether a tokenizer cuts text as ``file`` says; True without the file."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or type(tokenizer).__name__ == "TokenizersBackend" or not file.is_file():
+        return True
+    recorded = orjson.loads(file.read_bytes())
+    for name in ("normalizer", "pre_tokenizer", "decoder"):
+        part = getattr(backend, name)
+        built = orjson.loads(part.__getstate__()) if part is not None else None  # its state is its JSON
+        if _get_kernel(built, name) != _get_kernel(recorded.get(name), name):
+            return False
+    return True
+
+
+def _get_kernel(part: Any, name: str) -> Any:
+    """A part of tokenizer.json without what changes neither ids nor text."""
+    if isinstance(part, list):
+        return [_get_kernel(item, name) for item in part]
+    if not isinstance(part, dict):
+        return part
+    items = next((part[key] for key in ("normalizers", "pretokenizers", "decoders") if key in part), None)
+    if items == []:
+        return None
+    if name == "decoder" and part.get("type") == "ByteLevel":
+        return "ByteLevel"  # decoding reads none of its settings
+    return {key: _get_kernel(value, name) for key, value in part.items() if key != "trim_offsets"}
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
