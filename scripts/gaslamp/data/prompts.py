@@ -43,7 +43,7 @@ def read_system(row: SourceRow, column: str) -> str | None:
 def _holds_parts(value: Any) -> bool:
     """Whether a value is parts of a turn, or a turn that holds them."""
     if isinstance(value, dict):
-        return isinstance(value.get("parts"), list) or _is_turn(value) or _is_text(value)
+        return isinstance(value.get("parts"), list) or is_message(value) or _is_text(value)
     return isinstance(value, list) and all(_is_text(part) for part in value)
 
 
@@ -91,12 +91,12 @@ def read_answer(value: object, column: str) -> list[Message]:
     Raises:
         ValueError: the cell is empty.
     """
-    if isinstance(value, str) and not (value[:1] in ("[", "{") and (is_turns(value) or _is_turn(parse_list(value)))):
+    if isinstance(value, str) and not (value[:1] in ("[", "{") and (is_turns(value) or is_message(parse_list(value)))):
         if not value.strip():
             raise ValueError(f"column '{column}' is empty")
         return [{"role": "assistant", "content": value}]
     value = parse_list(value)
-    if _is_turn(value):
+    if is_message(value):
         return read_turn(value, column)
     if is_turns(value):
         return read_turns(value, column)
@@ -105,7 +105,8 @@ def read_answer(value: object, column: str) -> list[Message]:
     return [{"role": "assistant", "content": to_text(value)}]
 
 
-def _is_turn(value: Any) -> bool:
+def is_message(value: Any) -> bool:
+    """Whether a value is one turn: an object with a role and a content."""
     return (
         isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)
     )

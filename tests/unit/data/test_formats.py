@@ -737,6 +737,12 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "prompt_completion": st.fixed_dictionaries(
         {"question": WORDS, "answer": WORDS}, optional={"system": WORDS, "context": WORDS}
     ),
+    "api_log": st.fixed_dictionaries({"question": WORDS, "answer": WORDS}).map(
+        lambda row: {
+            "messages": [{"role": "user", "content": row["question"]}],
+            "response": {"role": "assistant", "content": row["answer"]},
+        }
+    ),
     "text": st.fixed_dictionaries({"text": WORDS}),
     "segments": st.fixed_dictionaries(
         {"segments": st.lists(st.fixed_dictionaries({"text": WORDS, "label": st.booleans()}), min_size=1, max_size=4)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
-from gaslamp.data.prompts import put_reasoning, read_answer, read_history, read_prompt
+from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
@@ -133,9 +133,9 @@ def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
 def _read_completion(row: SourceRow, column: str) -> list[Message]:
     """The answer; of SQuAD's {text: [...], answer_start: [...]} and of a list of equal answers the first text."""
     value = row.get(column)
-    if is_turns(value):
-        return read_answer(value, column)
     parsed = parse_list(value)
+    if is_turns(parsed) or is_message(parsed):
+        return read_answer(parsed, column)
     if isinstance(parsed, dict) and "answer_start" in parsed and "text" in parsed:
         texts = parsed["text"] if isinstance(parsed["text"], list) else [parsed["text"]]
         if not texts:

@@ -163,7 +163,7 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
     """Raise for published shapes of which the best part would be lost.
 
     Raises:
-        GaslampError: sounds, films, verdicts on single steps, single messages of trees, logs of an API, token ids.
+        GaslampError: sounds, films, verdicts on single steps, single messages of trees, half of a batch, token ids.
     """
 
     def first(name: str) -> Any:
@@ -195,12 +195,11 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
             "teaches nothing",
             "join each path from a first message to its last answer into one row: {messages: [{role, content}, ...]}",
         )
-    request, response = first("request"), first("response")
-    if isinstance(request, dict) and isinstance(response, dict) and "messages" in request:
+    if "custom_id" in names and not registry.get("formats", "api_log").detect(names, rows):
+        what = "answers of a batch without their requests" if "response" in names or "result" in names else ""
         raise GaslampError(
-            "the rows are logs of requests and responses (columns request and response)",
-            "make one row of each: messages = request.messages and the message of response.choices, tools = "
-            "request.tools",
+            f"the rows are {what or 'requests of a batch without their answers'} (column custom_id)",
+            "join the two files of the batch by custom_id into one with the columns request and response",
         )
     if "input_ids" in names:
         raise GaslampError(
