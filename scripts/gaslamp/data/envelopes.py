@@ -1,4 +1,4 @@
-"""What an API was asked and what it answered, out of the bodies of a log.
+"""What an API was requested and what it answered, out of the bodies of a log.
 
 OpenAI (chat, responses, batches, completions), Anthropic, Gemini, Bedrock, Cohere and Ollama.
 """
@@ -14,7 +14,7 @@ from gaslamp.data.turns import is_turn, is_turns
 
 WRAPPERS = ("body", "request", "response", "params", "result", "kwargs")
 """Keys around a body, in batches and in logs of proxies."""
-ASKED = ("messages", "contents", "input", "prompt")
+REQUESTED = ("messages", "contents", "input", "prompt")
 SYSTEMS = ("system", "systemInstruction", "system_instruction", "instructions")
 TOOLS = ("tools", "toolConfig", "tool_config", "functions")
 CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length", "incomplete")
@@ -26,7 +26,7 @@ def unwrap(value: object) -> Any:
     """The body inside a cell: parsed, without what batches and proxies put around it."""
     value = parse_json(value)
     for _ in range(4):
-        if not isinstance(value, dict) or any(key in value for key in (*ASKED, "choices", "candidates", "output")):
+        if not isinstance(value, dict) or any(key in value for key in (*REQUESTED, "choices", "candidates", "output")):
             return value
         inner = next((value[key] for key in WRAPPERS if value.get(key) is not None), None)
         if inner is None:
@@ -36,11 +36,13 @@ def unwrap(value: object) -> Any:
 
 
 def is_request(value: object) -> bool:
-    """Whether a cell is what an API was asked: a body, or the turns alone."""
+    """Whether a cell is what an API was requested: a body, or the turns alone."""
     body = unwrap(value)
     if is_turns(body):
         return True
-    return isinstance(body, dict) and any(is_turns(body.get(key)) or isinstance(body.get(key), str) for key in ASKED)
+    return isinstance(body, dict) and any(
+        is_turns(body.get(key)) or isinstance(body.get(key), str) for key in REQUESTED
+    )
 
 
 def is_response(value: object) -> bool:
@@ -71,13 +73,13 @@ def read_request(value: object, column: str) -> JsonObject:
     body = unwrap(value)
     if is_turns(body) or isinstance(body, str):
         body = {"messages": body}
-    asked = next((body[key] for key in ASKED if body.get(key)), None) if isinstance(body, dict) else None
-    if isinstance(asked, str) and not is_turns(asked):
-        asked = [{"role": "user", "content": asked}]
-    asked = parse_json(asked)
-    if not isinstance(asked, list) or not asked:
+    requested = next((body[key] for key in REQUESTED if body.get(key)), None) if isinstance(body, dict) else None
+    if isinstance(requested, str) and not is_turns(requested):
+        requested = [{"role": "user", "content": requested}]
+    requested = parse_json(requested)
+    if not isinstance(requested, list) or not requested:
         raise ValueError(f"column '{column}' holds no request with messages")
-    result: JsonObject = {"messages": asked}
+    result: JsonObject = {"messages": requested}
     for role, names in (("system", SYSTEMS), ("tools", TOOLS)):
         if (given := next((body[key] for key in names if body.get(key)), None)) is not None:
             result[role] = given

@@ -1,4 +1,4 @@
-"""Logs of an API: what was asked and what was answered, as the bodies of requests and responses.
+"""Logs of an API: what was requested and what was answered, as the bodies of requests and responses.
 
 Answers that were cut off, held back or failed are left out and counted.
 """
@@ -60,7 +60,7 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         ValueError: says what is wrong with the row.
     """
     answer = read_response(row.get(mapping["response"]), mapping["response"])
-    asked = read_request(row.get(mapping["request"]), mapping["request"])
-    turns = asked["messages"]
+    requested = read_request(row.get(mapping["request"]), mapping["request"])
+    turns = requested["messages"]
     own = {role: row.get(mapping[role]) for role in OPTIONAL if role in mapping}
-    return messages.convert({**own, **asked, "messages": [*turns, *answer]}, {"messages": "messages"})
+    return messages.convert({**own, **requested, "messages": [*turns, *answer]}, {"messages": "messages"})
