@@ -25,7 +25,6 @@ from typing import Any
 
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import write_config
-from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.decisions import get_texts
 from gaslamp.core.errors import GaslampError
@@ -44,6 +43,7 @@ CONTEXT = 1_048_576  # positions: no bound to the longest context
 PART_SECONDS = 540.0  # no part takes longer: a lent machine gives ten minutes for a command
 PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L4": 121.0, "A10G": 70.0, "T4": 65.0}
 """Dense 16-bit matrix throughput by the vendor's data sheets, TFLOP/s."""
+MODEL = "model.json"
 SKIPPED = 4  # first steps: compilation and warm-up
 WORDS = (
     ["the cat", "a robot", "my friend", "this engine", "the river", "an old sailor", "our teacher", "the small bird"],
@@ -96,8 +96,8 @@ def get_trainings(shape: str, steps: int) -> list[Training]:
     ]
 
 
-def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
-    """A Llama with random bfloat16 weights and the tokenizer of ``tokenizer``; returns the facts of fetch_model."""
+def write_model(folder: Path, shape: str, tokenizer: Path | str) -> None:
+    """A Llama with random bfloat16 weights, the tokenizer of ``tokenizer``, and the facts of fetch_model."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -140,8 +140,20 @@ def write_model(folder: Path, shape: str, tokenizer: Path) -> ModelFacts:
         context=CONTEXT,
         size_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
     )
-    facts.write(folder / "model.json")
-    return facts
+    facts.write(folder / MODEL)
+
+
+def write_data(folder: Path, model: str, rows: str, length: str, mixed: str) -> None:
+    """template.json of a model, and rows for it (see ``write_rows``); all arguments are texts of a command line."""
+    from gaslamp.models.template import Renderer, build_template
+
+    example = [
+        {"role": "user", "content": "Describe what happens."},
+        {"role": "assistant", "content": "The cat paints seven stars."},
+    ]
+    template = build_template(model, example)
+    template.write(folder / "template.json")
+    write_rows(folder, Renderer.load(model, template), int(rows), int(length), bool(mixed))
 
 
 def write_rows(folder: Path, renderer: Any, rows: int, length: int, mixed: bool) -> None:
@@ -210,36 +222,33 @@ class GpuBench:
 
     def get_model(self, shape: str) -> ModelFacts:
         """The model of a shape, made once for all calls."""
-        model = self.folder / f"model-{shape}"
-        if not (model / "model.json").is_file():
-            started = time.monotonic()
+        return ModelFacts.read(
+            self.make(f"model-{shape}", "benchmarks.gpu", "write_model", shape, self.tokenizer) / MODEL
+        )
+
+    def make(self, name: str, module: str, function: str, *arguments: object) -> Path:
+        """The folder ``name``, made once by ``function(folder, *arguments)`` of a module in a process of its own.
+
+        One that was left half-made is made again: files in it hold paths, so that it cannot be renamed into place.
+        """
+        folder, complete = self.folder / name, self.folder / f"{name}.complete"
+        if not complete.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
             code = (
-                "import sys; from pathlib import Path; from benchmarks.gpu import write_model; "
-                "write_model(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))"
+                f"import sys; from pathlib import Path; from {module} import {function}; "
+                f"{function}(Path(sys.argv[1]), *sys.argv[2:])"
             )
-            self.call("model", [sys.executable, "-c", code, str(model), shape, str(self.tokenizer)])
-            say(
-                f"{shape}: {ModelFacts.read(model / 'model.json').parameters / 1e9:.2f} B random parameters "
-                f"in {time.monotonic() - started:.0f} s"
-            )
-        return ModelFacts.read(model / "model.json")
+            self.call(f"making {name}", [sys.executable, "-c", code, str(folder), *map(str, arguments)])
+            complete.touch()
+        return folder
 
     def get_rows(self, training: Training) -> Path:
         """The folder with the rows of a training, made once."""
-        model = self.get_model(training.shape).path
         rows = training.steps * self.batch_size * self.accumulation
-        place = self.folder / f"rows-{training.shape}-{rows}-{self.length}{'-mixed' if training.mixed else ''}"
-        if not (place / "card.json").is_file():
-            from gaslamp.models.template import Renderer, build_template
-
-            example = [
-                {"role": "user", "content": "Describe what happens."},
-                {"role": "assistant", "content": "The cat paints seven stars."},
-            ]
-            template = build_template(model, example)
-            template.write(place / "template.json")
-            write_rows(place, Renderer.load(model, template), rows, self.length, training.mixed)
-        return place
+        name = f"rows-{training.shape}-{rows}-{self.length}{'-mixed' if training.mixed else ''}"
+        values = (self.get_model(training.shape).path, rows, self.length, "mixed" if training.mixed else "")
+        return self.make(name, "benchmarks.gpu", "write_data", *values)
 
     def get_environment(self, first: Path | None = None) -> dict[str, str]:
         """Of the processes: no network, this library, and ``first`` before all other packages."""
@@ -311,7 +320,7 @@ class GpuBench:
         rows = self.get_rows(training)
         config = self.get_config({"max_steps": training.steps, **training.train, **(train or {})})
         names = {
-            "model": Path(self.get_model(training.shape).path) / "model.json",
+            "model": Path(self.get_model(training.shape).path) / MODEL,
             **{name: rows / f"{name}.jsonl" for name in ("train", "valid")},
         }
         names |= {"template": rows / "template.json", "card": rows / "card.json"}

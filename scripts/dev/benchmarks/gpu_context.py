@@ -1,8 +1,9 @@
 """Part of ``make bench-gpu``: the longest sequence that a training step of one row gets through on this GPU.
 
 Run as a program, in a process of its own: ``gpu_context.py job.json``. Each length is one whole step (forward,
-backward, optimizer) as the training's own probe makes it; doubled until memory runs out, then halved between; every
-result is written at once.
+backward, optimizer) as the training's own probe makes it. Memory grows with the length in a straight line: three
+lengths give it, and its prediction for a smaller card is tried under a cap of the allocator: it should fit, 5 % more
+should not. Every result is written at once.
 """
 
 from __future__ import annotations
@@ -10,31 +11,25 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+RESERVED_GB = 0.6  # of a card's memory: CUDA itself
 
-def search(fits: Callable[[int], bool], first: int, most: int, grain: int) -> int:
-    """The longest length that fits, to within ``grain``; 0 when not even ``first`` does."""
-    low, high = 0, first
-    while high <= most and fits(high):
-        low, high = high, high * 2
-    if high > most:
-        return low
-    while high - low > grain:
-        middle = (low + high) // 2 // grain * grain
-        if middle <= low:
-            break
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+
+def draw_line(points: list[tuple[int, float]]) -> tuple[float, float]:
+    """Least squares through (tokens, GB): GB without a token, and GB a token."""
+    count = len(points)
+    mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return mean_y - slope * mean_x, slope
 
 
 def main(job: dict[str, Any]) -> None:
-    """Load model and adapter once, then try lengths; write {longest, tried: [[length, fits, seconds, GB] ...]}."""
+    """Load model and adapter once, measure lengths, draw the line, and check it under caps.
+
+    Writes {tried: [[length, fits, seconds, GB] ...], line: [GB, GB a token], caps: {GB: {predicted, fits, more_fits}}}.
+    """
     if job["engine"] == "unsloth":
         import unsloth  # noqa: F401  # before all others, which it patches
     import torch
@@ -67,7 +62,7 @@ def main(job: dict[str, Any]) -> None:
         processing_class=tokenizer,
         peft_config=adapter,
     )
-    found: dict[str, Any] = {"engine": job["engine"], "longest": 0, "tried": []}
+    found: dict[str, Any] = {"engine": job["engine"], "longest": 0, "tried": [], "caps": {}}
     end = time.monotonic() + job["seconds"]
 
     def fits(length: int) -> bool:
@@ -88,7 +83,21 @@ def main(job: dict[str, Any]) -> None:
         Path(job["out"]).write_text(json.dumps(found), encoding="utf-8")
         return good
 
-    search(fits, job["first"], job["most"], job["grain"])
+    for length in job["lengths"]:
+        fits(length)
+    points = [(length, peak) for length, good, _, peak in found["tried"] if good]
+    if cuda and len(points) >= 2:
+        base, slope = draw_line(points)
+        found["line"] = [round(base, 3), slope]
+        total = torch.cuda.get_device_properties(0).total_memory / 1e9
+        for cap in [*job["caps"], round(total - RESERVED_GB, 1)]:
+            predicted = int((cap - base) / slope) // job["grain"] * job["grain"]
+            found["caps"][cap] = {"predicted": predicted}
+            if predicted > job["most"]:  # it would take minutes
+                continue
+            torch.cuda.set_per_process_memory_fraction(cap / total)
+            found["caps"][cap] |= {"fits": fits(predicted), "more_fits": fits(int(predicted * 1.05))}
+            torch.cuda.set_per_process_memory_fraction(1.0)
     found["complete"] = time.monotonic() <= end
     Path(job["out"]).write_text(json.dumps(found), encoding="utf-8")
 
@@ -101,7 +110,7 @@ def load(job: dict[str, Any], dtype: Any) -> tuple[Any, Any]:
         from unsloth import FastLanguageModel
 
         model, _ = FastLanguageModel.from_pretrained(
-            job["model"], max_seq_length=job["most"], dtype=dtype, load_in_4bit=four
+            job["model"], max_seq_length=max(job["most"], *job["lengths"]), dtype=dtype, load_in_4bit=four
         )
         return FastLanguageModel.get_peft_model(
             model, r=32, lora_alpha=32, target_modules=names, use_gradient_checkpointing="unsloth", random_state=0

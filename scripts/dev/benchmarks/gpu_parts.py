@@ -28,6 +28,7 @@ from gaslamp.core.contracts import get_versions, now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.train.autotune import get_sizes
 
 from benchmarks.gpu import PART_SECONDS, SCRIPTS, SKIPPED, GpuBench, NotHere, Training, get_slug, get_trainings
 from benchmarks.training import compare_trainings, find_disturbed
@@ -68,7 +69,7 @@ def get_parts(bench: GpuBench, shapes: list[str], steps: int) -> list[Part]:
     return [
         *searches,
         *(
-            Part(f"longest context, {largest} 4 bit, {engine}", 2, 8.5, _find_context(largest, engine))
+            Part(f"longest context, {largest} 4 bit, {engine}", 2, 3.0, _find_context(largest, engine))
             for engine in ("unsloth", "trl")
         ),
         Part("overhead of the whole rule", 3, 6.0, _measure_overhead(smallest)),
@@ -109,13 +110,13 @@ def get_searches(shape: str, steps: int, bench: GpuBench) -> list[Training]:
             split = {"batch_size": size, "gradient_accumulation": rows // size, "gradient_checkpointing": again}
             name = f"{shape} search: {size} x {rows // size}{', checkpointing' if again else ''}"
             found.append(Training(name, shape, steps, {**engine, **split}, mixed=True))
-    packed = {
-        "packing": True,
-        "batch_size": 1,
-        "gradient_accumulation": max(1, rows // 4),
-        "gradient_checkpointing": False,
-    }
-    return [*found, Training(f"{shape} search: packed", shape, steps, {**engine, **packed}, mixed=True)]
+    sequences = max(1, rows // 4)  # packed sequences that hold about as many rows as a step
+    for again in (False, True):
+        for size in get_sizes(sequences):
+            split = {"batch_size": size, "gradient_accumulation": sequences // size, "gradient_checkpointing": again}
+            name = f"{shape} search: packed {size} x {sequences // size}{', checkpointing' if again else ''}"
+            found.append(Training(name, shape, steps, {**engine, "packing": True, **split}, mixed=True))
+    return found
 
 
 def _try(training: Training) -> Callable[[GpuBench], dict[str, Any]]:
@@ -164,9 +165,10 @@ def _find_context(shape: str, engine: str) -> Callable[[GpuBench], dict[str, Any
             "engine": engine,
             "device": bench.device,
             "quantization": "none" if bench.tiny else "4bit",
-            "first": 128 if bench.tiny else 16_384,
-            "grain": 64 if bench.tiny else 4096,
-            "most": 512 if bench.tiny else 524_288,
+            "lengths": [64, 128, 256] if bench.tiny else [8192, 16_384, 32_768],
+            "caps": [] if bench.tiny else [24.0],  # GB of a common card
+            "grain": 64 if bench.tiny else 2048,
+            "most": 512 if bench.tiny else 100_000,
             "seconds": bench.deadline - time.monotonic() - 60,
             "out": str(place / "result.json"),
             "work": str(place),
@@ -408,7 +410,7 @@ def draw_reward(rewards: list[float], right: list[float], file: Path) -> None:
     pyplot.close(figure)
 
 
-def write_vision_model(folder: Path, tokenizer: Path, tiny: bool) -> None:
+def write_vision_model(folder: Path, tokenizer: Path | str, size: str) -> None:
     """A LLaVA of random weights that sees 64 x 64 points, with its processor (by PIL: no torchvision is needed)."""
     import torch
     from transformers import (
@@ -423,7 +425,7 @@ def write_vision_model(folder: Path, tokenizer: Path, tiny: bool) -> None:
     names = AutoTokenizer.from_pretrained(tokenizer)
     names.add_special_tokens({"additional_special_tokens": ["<image>"]})
     names.chat_template = VISION_CHATML
-    hidden, layers = (64, 2) if tiny else (512, 8)
+    hidden, layers = (64, 2) if size == "tiny" else (512, 8)
     text = {
         "model_type": "llama",
         "hidden_size": hidden,
@@ -472,16 +474,8 @@ def write_vision_model(folder: Path, tokenizer: Path, tiny: bool) -> None:
 
 def _run_vision(bench: GpuBench) -> dict[str, Any]:
     """vision_sft on pictures of digits through the rules, up to the comparison of base and tuned."""
-    model = bench.folder / "model-vision"
-    if not (model / "chat_template.jinja").is_file():
-        code = (
-            "import sys; from pathlib import Path; from benchmarks.gpu_parts import write_vision_model; "
-            "write_vision_model(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == 'tiny')"
-        )
-        bench.call(
-            "vision model",
-            [sys.executable, "-c", code, str(model), str(bench.tokenizer), "tiny" if bench.tiny else "small"],
-        )
+    size = "tiny" if bench.tiny else "small"
+    model = bench.make("model-vision", "benchmarks.gpu_parts", "write_vision_model", bench.tokenizer, size)
     settings = {
         "method": "vision_sft",
         "model.source": str(model),
@@ -493,6 +487,7 @@ def _run_vision(bench: GpuBench) -> dict[str, Any]:
         "eval.max_new_tokens": 6,
         "eval.gate": "warn",
         "eval.retention": False,
+        "export.formats": ["merged"],  # llama.cpp converts no LLaVA with CLIP's vision tower of this shape
         "train.lora.r": 64,
     }
     project = make_project(bench, "vision", settings)
@@ -584,6 +579,15 @@ METHODS = (
 )
 
 
+def write_method_rows(folder: Path, tests: str) -> None:
+    """The tiny model of the tests, and rows of every kind for it."""
+    sys.path.insert(0, tests)
+    import tiny
+    import training
+
+    training.write_bases(folder, tiny.write_checkpoint(folder.with_name("methods-model") / "tiny-chat"))
+
+
 def _train_method(name: str) -> Callable[[GpuBench], dict[str, Any]]:
     """Ten steps through Unsloth on the tiny model of the tests: the code path, not a figure."""
 
@@ -593,14 +597,9 @@ def _train_method(name: str) -> Callable[[GpuBench], dict[str, Any]]:
             raise NotHere("the tests are not here")
         if importlib.util.find_spec("unsloth") is None:
             raise NotHere("unsloth is not installed here")
-        base = bench.folder / "methods-base"
-        if not (base / "model.json").is_file():
-            code = (
-                "import sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]; import tiny, training; "
-                "base = Path(sys.argv[1]); base.mkdir(exist_ok=True); "
-                "training.write_bases(base, tiny.write_checkpoint(base.with_name('methods-model') / 'tiny-chat'))"
-            )
-            bench.call("method rows", [sys.executable, "-c", code, str(base), str(tests)])
+        if importlib.util.find_spec("soundfile") is None:
+            raise NotHere("soundfile is not installed here, which writes the rows of tts")
+        base = bench.make("methods-base", "benchmarks.gpu_parts", "write_method_rows", tests)
         command = [
             sys.executable,
             str(tests / "unit" / "train" / "test_unsloth.py"),

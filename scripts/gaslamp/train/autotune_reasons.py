@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RECOMPUTED = {"lora": 1.5, "none": 4 / 3}
 """Cost of gradient checkpointing: with frozen weights 6 operations a weight and token instead of 4, else 8 for 6."""
 SAVED_PADDING = 0.1  # share of the computed tokens: less is not worth packing
+LONGEST_MASK = 4096
+"""Tokens of a packed sequence up to which a mask may keep its rows apart: the mask grows by the square of them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,13 @@ class MemoryUse:
 
 
 def explain(
-    changes: TrainValues, memory: MemoryUse, train: TrainSettings, gpu: Gpu, lengths: Lengths, tokens: int
+    changes: TrainValues,
+    memory: MemoryUse,
+    train: TrainSettings,
+    gpu: Gpu,
+    lengths: Lengths,
+    tokens: int,
+    joined: bool = False,
 ) -> list[Decision]:
     """One decision for each value that was chosen.
 
@@ -47,6 +55,7 @@ def explain(
         gpu: that trains.
         lengths: of the rows.
         tokens: of the largest forward pass.
+        joined: the rows of a batch are one sequence without padding.
     """
     step_rows = train.batch_size * train.gradient_accumulation
     reasons = {
@@ -73,7 +82,9 @@ def explain(
         found.append(Decision(name="gradient_accumulation", value=accumulation, reason=f"{step_rows} rows a step"))
     if "packing" in changes:
         found.append(
-            Decision(name="packing", value=changes["packing"], reason=_explain_packing(changes, train, gpu, lengths))
+            Decision(
+                name="packing", value=changes["packing"], reason=_explain_packing(changes, train, gpu, lengths, joined)
+            )
         )
     return found
 
@@ -96,17 +107,20 @@ def _explain_checkpointing(changes: TrainValues, train: TrainSettings) -> str:
     return f"the activations fit, and {(1 - 1 / more) * 100:.0f} % less is computed"
 
 
-def _explain_packing(changes: TrainValues, train: TrainSettings, gpu: Gpu, lengths: Lengths) -> str:
+def _explain_packing(changes: TrainValues, train: TrainSettings, gpu: Gpu, lengths: Lengths, joined: bool) -> str:
     step_rows = train.batch_size * train.gradient_accumulation
     padding = 100 * get_padding(lengths.tokens, step_rows, changes.get("batch_size", train.batch_size), train.seed)
     if train.packing:
         return "as in the method's preset"
     if changes["packing"]:
-        return f"saves {padding:.0f} % of padding; {gpu.varlen} keeps packed rows apart"
+        saved = "passes of one length take less time" if joined else f"saves {padding:.0f} % of padding"
+        return f"{saved}; {gpu.varlen or 'an attention mask'} keeps packed rows apart"
     if "batch_size" not in changes:
         return "the batch size is set, and packed a step would see more rows"
-    if not gpu.varlen:
+    if not gpu.varlen and (not joined or train.max_length > LONGEST_MASK):
         return "neither flash_attn nor xformers is installed, and a full mask costs more than padding"
     if lengths.mean * step_rows < train.max_length:
         return f"one packed sequence of {train.max_length} tokens would hold more rows than a step has"
+    if joined:
+        return "the rows of a batch are joined without padding, and packed sequences would not be faster"
     return f"rows of similar length are batched together, only {padding:.0f} % of the tokens are padding"

@@ -111,7 +111,8 @@ def train_on_gpu(plan: Plan, events: Events) -> Result:
     names = {decision.name for decision in chosen}
     decisions = [*(decision for decision in decisions if decision.name not in names), *chosen]
     load = load_with_unsloth if train.engine == "unsloth" else load_with_transformers
-    return train_with_trl(plan, events, arguments, str(dtype.value), decisions, load)
+    # on a GPU Unsloth replaces TRL's trainers by its own, which drop a peft_config without a word
+    return train_with_trl(plan, events, arguments, str(dtype.value), decisions, load, train.engine == "unsloth")
 
 
 def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> list[Decision]:

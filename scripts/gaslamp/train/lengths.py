@@ -29,6 +29,10 @@ class Lengths:
         """Mean tokens of a row; 0 without rows."""
         return sum(self.tokens) / len(self.tokens) if self.tokens else 0.0
 
+    def get_largest(self, size: int) -> int:
+        """Tokens of the ``size`` longest rows together."""
+        return sum(sorted(self.tokens)[-size:]) + max(0, size - len(self.tokens)) * self.longest
+
     @staticmethod
     def from_card(card: JsonObject, max_length: int) -> Lengths:
         """From data/card.json, whose histogram has every row in bins.

@@ -28,6 +28,7 @@ from gaslamp.core.contracts import Template
 from gaslamp.core.decisions import Decision, Scalar, set_decision
 from gaslamp.data.rows import Row
 from gaslamp.models.template import Renderer
+from gaslamp.train.trl.load import add_adapter
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -74,6 +75,7 @@ class Context:
     peft_config: Any  # a LoraConfig for the trainer, or None when train.adapter is none
     emit: Callable[..., None]  # emit("sample", prompt=..., completion=..., scores=...): an event for every screen
     decisions: list[Decision] = field(default_factory=list)  # for train.json
+    adapter_first: bool = False  # the trainer drops peft_config: the adapter goes onto the model before it
 
     @classmethod
     def from_plan(
@@ -131,14 +133,17 @@ class Context:
             train, valid: rows in its columns; ``valid`` may be empty.
             more: what else it takes, or takes instead (``processing_class`` is the tokenizer otherwise).
         """
+        model, peft_config = self.model, self.peft_config
+        if self.adapter_first and peft_config is not None:
+            model, peft_config = add_adapter(model, peft_config, self.settings.train.gradient_checkpointing), None
         parts = {
             "processing_class": self.tokenizer,
             "callbacks": self.callbacks,
-            "peft_config": self.peft_config,
+            "peft_config": peft_config,
             **more,
         }
         trainer: Trainer = trainer_class(
-            model=self.model,
+            model=model,
             args=config,
             train_dataset=self.to_dataset(train),
             eval_dataset=self.to_dataset(valid),

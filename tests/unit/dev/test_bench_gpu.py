@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from benchmarks.gpu import GpuBench, NotHere, get_slug
-from benchmarks.gpu_context import search
+from benchmarks.gpu_context import draw_line
 from benchmarks.gpu_parts import Part, get_parts, has_test_prompts, judge_search, render_table, run_parts
 from gaslamp.core.errors import GaslampError
 
@@ -19,17 +19,32 @@ def get_bench(folder: Path) -> GpuBench:
     return GpuBench(folder, folder, 128, 2, 4, tiny=True)
 
 
-@pytest.mark.parametrize("longest", [0, 100, 128, 5000, 16_384, 70_001, 342_733, 524_288, 900_000])
-def test_the_longest_context_is_found_between_two_lengths(longest: int) -> None:
-    tried: list[int] = []
+def test_memory_by_length_is_a_straight_line_through_what_was_measured() -> None:
+    measured = [(16_384, 11.0), (32_768, 16.0), (65_536, 24.5)]  # 8B in 4 bit on an H200
+    base, slope = draw_line(measured)
+    assert base + slope * 131_072 == pytest.approx(42.9, rel=0.03), "and 131,072 tokens were measured too"
+    assert (24.564 * 1.048576 - 0.6 - base) / slope == pytest.approx(67_584, rel=0.05), "an RTX 4090"
 
-    def fits(length: int) -> bool:
-        tried.append(length)
-        return length <= longest
 
-    found = search(fits, 128, 524_288, 64)
-    assert found <= longest and (longest >= 524_288 or longest - found < 64 or found == 0 and longest < 128), tried
-    assert len(tried) < 30 and len(set(tried)) == len(tried)
+LETTERS = """
+def make(folder, letter):
+    (folder / "first").write_text(letter)
+    if letter == "x":
+        raise SystemExit("stopped in the middle")
+    (folder / "second").write_text(letter)
+"""
+
+
+def test_a_folder_that_was_left_half_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "letters_module.py").write_text(LETTERS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bench = get_bench(tmp_path)
+    with pytest.raises(GaslampError, match="stopped in the middle"):
+        bench.make("letters", "letters_module", "make", "x")
+    place = bench.make("letters", "letters_module", "make", "y")
+    assert (place / "first").read_text() == (place / "second").read_text() == "y"
+    assert bench.make("letters", "letters_module", "make", "z") == place
+    assert (place / "first").read_text() == "y", "what is complete is kept"
 
 
 def test_parts_cover_the_list_and_fit_a_lent_machine(tmp_path: Path) -> None:

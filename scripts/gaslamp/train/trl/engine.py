@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.decisions import Decision, find_decision
-from gaslamp.core.errors import Interrupted
+from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.events import Events
 from gaslamp.core.processes import is_first
 from gaslamp.models.loading import load_model
@@ -28,7 +28,7 @@ from gaslamp.train.trl.arguments import (
     use_length_sampler,
 )
 from gaslamp.train.trl.callback import build_callback
-from gaslamp.train.trl.load import get_peft_config, save_weights
+from gaslamp.train.trl.load import get_peft_config, has_adapter, save_weights
 from gaslamp.train.trl.measure import get_memory_gb
 from gaslamp.train.trl.probe import get_estimate, measure_batch_size, probe_longest
 from gaslamp.train.trl.state import forget_preparation, restore_counters, set_processor_name
@@ -47,6 +47,7 @@ def train_with_trl(
     dtype: str,
     decisions: list[Decision],
     load: Loader | None = None,
+    adapter_first: bool = False,
 ) -> Result:
     """Train ``plan`` with the trainer of its method and return what happened.
 
@@ -58,6 +59,7 @@ def train_with_trl(
         decisions: automatic choices so far; recorded in train.json.
         load: the backend's own ``load(plan, dtype) -> (model, peft_config)``; a model that carries its adapter already
             comes with ``None``.
+        adapter_first: the trainers are patched and drop a ``peft_config``; the adapter goes onto the model before them.
 
     Raises:
         OutOfMemory: the allocator refused, before the first step or later.
@@ -65,7 +67,7 @@ def train_with_trl(
         GaslampError: a loss that is NaN or infinite, or rows and settings that cannot work.
     """
     with keep_trackers_local(plan):
-        run = _build_run(plan, events, device_arguments, dtype, decisions, load)
+        run = _build_run(plan, events, device_arguments, dtype, decisions, load, adapter_first)
         _train(run)
         return _finish(run, dtype)
 
@@ -94,6 +96,7 @@ def _build_run(
     dtype: str,
     decisions: list[Decision],
     load: Loader | None,
+    adapter_first: bool,
 ) -> _Run:
     import torch
     from transformers import set_seed
@@ -122,9 +125,16 @@ def _build_run(
         arguments=get_arguments(plan, epochs) | device_arguments,
         callbacks=[build_callback(watcher)],
         peft_config=peft_config,
+        adapter_first=adapter_first,
     )
     context.tokenizer.chat_template = plan.template.chat_template
     trainer = method.get_trainer(context)
+    if train.adapter == "lora" and not has_adapter(trainer.model):
+        raise GaslampError(
+            f"{type(trainer).__name__} was made without an adapter, which train.adapter: lora asks for",
+            "set train.engine: trl",
+            "a method of your own that makes its trainer itself must hand peft_config to it",
+        )
     held = {"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}
     if hasattr(trainer.model, "peft_config"):
         trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine

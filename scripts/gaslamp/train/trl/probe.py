@@ -22,7 +22,7 @@ from gaslamp.train.oom import is_out_of_memory
 from gaslamp.train.plan import Plan
 from gaslamp.train.trl.arguments import set_batch
 from gaslamp.train.trl.measure import begin_measuring, get_memory_gb
-from gaslamp.train.trl.state import keep_counters, keep_random_state
+from gaslamp.train.trl.state import keep_compiled, keep_counters, keep_random_state
 
 if TYPE_CHECKING:
     from gaslamp.train.protocols import ProbeBatch
@@ -56,7 +56,7 @@ def probe_longest(
     longest = sorted(range(len(lengths)), key=lambda row: lengths[row], reverse=True)[:size]
     rows = [trainer.train_dataset[row] for row in longest]
     started = time.monotonic()
-    with keep_random_state(), keep_counters(trainer):
+    with keep_random_state(), keep_counters(trainer), keep_compiled(model):
         model.train()
         if trainer.args.gradient_checkpointing:  # the trainer turns it on only when it begins
             model.gradient_checkpointing_enable(
@@ -69,7 +69,8 @@ def probe_longest(
             batch = {
                 key: value.to(trainer.args.device) if hasattr(value, "to") else value for key, value in batch.items()
             }
-            with trainer.compute_loss_context_manager():  # 16-bit arithmetic as in the training
+            # the model is not prepared by accelerate yet, which would add the 16-bit arithmetic of the training
+            with trainer.accelerator.autocast(), trainer.compute_loss_context_manager():
                 loss = trainer.compute_loss(model, batch)
             trainer.accelerator.backward(loss)
             optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0, weight_decay=0.0)

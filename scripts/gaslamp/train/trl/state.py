@@ -11,6 +11,8 @@ from gaslamp.core.files import read_json
 from gaslamp.core.processes import get_count
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from gaslamp.train.types import Trainer
     from gaslamp.train.watcher import Watcher
 
@@ -46,6 +48,21 @@ def keep_counters(trainer: Trainer) -> Iterator[None]:
                 values.clear()
         if tokens is not None:
             trainer._total_train_tokens = tokens  # type: ignore[attr-defined]
+
+
+@contextmanager
+def keep_compiled(model: Module) -> Iterator[None]:
+    """Keep what is compiled inside for the training.
+
+    Unsloth marks a model whose forward pass ran before ``train()`` and then drops all compiled code, because code that
+    was compiled in another context may give wrong gradients. What runs inside must run as the training does: in its
+    mode, its checkpointing and its arithmetic.
+    """
+    yield
+    for module in model.modules():
+        marker = getattr(module, "_unsloth_pretrain_marker", None)
+        if isinstance(marker, dict):
+            marker["seen"] = False
 
 
 def restore_counters(trainer: Trainer, watcher: Watcher, checkpoint: Path | None, step: int) -> None:
