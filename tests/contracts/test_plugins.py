@@ -12,19 +12,29 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
-from gaslamp.config.sections.train import Train
+from gaslamp.config.sections.train import AUTO, Train
+from gaslamp.config.slices import parse_slice
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.data.meaning import find_format
 from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
-from gaslamp.train.method import ARTEFACTS, find_option_problems, get_adapters, get_options, get_preset
+from gaslamp.train.method import (
+    ARTEFACTS,
+    find_option_problems,
+    get_adapters,
+    get_options,
+    get_preset,
+    get_sized_keys,
+)
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
+SIZES = {"135M": 134_515_008, "1B": 1_235_814_400, "8B": 8_030_261_248, "32B": 32_763_876_352}
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
 
 
@@ -101,16 +111,35 @@ def test_method(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_preset_and_options_of_a_method(name: str) -> None:
     """The preset is a train section of the config that is in range; every option says why and is used by itself."""
-    for adapter, backend in itertools.product(get_adapters(name), ("cpu", "cuda")):
-        preset = get_preset(name, adapter, backend)
+    for adapter, parameters in itertools.product(get_adapters(name), SIZES.values()):
+        preset = get_preset(name, adapter, parameters)
         assert preset["learning_rate"] and set(preset) <= set(Train.model_fields)
         Train.model_validate(preset)
-        filled = Config.model_validate({"method": name, "backend": backend, "train": {"adapter": adapter}}).train
-        assert {key: getattr(filled, key) for key in preset} == preset
+        sections = [
+            Config.model_validate({"method": name, "backend": backend, "train": {"adapter": adapter}}).model_dump()
+            for backend in registry.get_library_names("backends")
+        ]
+        assert all({**one["train"], "choose": None} == {**sections[0]["train"], "choose": None} for one in sections), (
+            "a preset goes by method and model; the backend has no say"
+        )
+        filled, decisions = choose_by_size(
+            parse_slice(json.dumps({"method": name, "train": sections[0]["train"]})), parameters
+        )
+        assert {key: getattr(filled.train, key) for key in preset} == preset
+        assert get_sized_keys(name, adapter) <= set(AUTO), "known only when the model is: the data phase cannot read it"
+        assert {one.name for one in decisions} == get_sized_keys(name, adapter) and all(one.reason for one in decisions)
+    rates = [get_preset(name, "lora", parameters)["learning_rate"] for parameters in SIZES.values()]
+    assert rates == sorted(rates, reverse=True), "a larger model never takes more"
     settings = get("methods", name).Settings
     assert get_options(name, {}) == settings()
     assert all(field.description for field in settings.model_fields.values())
     assert [path for path, _ in find_option_problems(name, {"nothing_of_that_name": 1})] == [("nothing_of_that_name",)]
+
+
+def show_rates(name: str, adapter: str) -> list[str]:
+    """The learning rate for each size, as docs/methods.md writes it."""
+    parts = [f"{get_preset(name, adapter, size)['learning_rate']:e}".split("e") for size in SIZES.values()]
+    return [f"{float(mantissa):g}e{int(exponent)}" for mantissa, exponent in parts]
 
 
 @pytest.mark.parametrize("name", registry.names("methods"))
@@ -139,11 +168,13 @@ def test_page_of_a_method(name: str) -> None:
         example = page.partition("```json\n")[2].partition("\n```")[0]
         assert find_format([json.loads(example)], kinds=module.KINDS)[1].KIND in module.KINDS
     overview = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    full = ", ".join(show_rates(name, "none")) if "none" in get_adapters(name) else "-"
     line = (
         f"\\| `{name}` \\| {rate} \\| .* \\| {preset['batch_size']} x {preset['gradient_accumulation']} \\| .* \\| "
         f"{preset['max_length']} \\| {preset['warmup_steps']} \\|"
     )
     assert f"(methods/{name}.md)" in overview and re.search(line, overview), "docs/methods.md has the preset"
+    assert f"| `{name}` | {' | '.join(show_rates(name, 'lora'))} | {full} |" in overview, "and the one of each size"
 
 
 def test_sft_checks_the_order_of_turns() -> None:

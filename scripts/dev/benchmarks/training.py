@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core.console import get_duration, say
@@ -132,7 +133,8 @@ def bench_training(bench: Bench) -> dict[str, Any]:
     from gaslamp.models.template import Renderer
 
     facts, template = ModelFacts.read(bench.model), Template.read(bench.data / "template.json")
-    renderer, train = Renderer.load(facts.path, template), parse_slice(get_slice(bench.config, "method", "train")).train
+    settings = parse_slice(get_slice(bench.config, "method", "train"))
+    renderer, train = Renderer.load(facts.path, template), choose_by_size(settings, facts.parameters)[0].train
     for split in ("train", "valid"):
         rows = [renderer.encode(row["messages"]) for row in read_jsonl(bench.data / f"{split}.jsonl")]
         write_jsonl(

@@ -21,11 +21,6 @@ def is_remote(name: str) -> bool:
     return bool(getattr(get_backend(name), "REMOTE", False))
 
 
-def is_for_large_models(name: str) -> bool:
-    """Whether models of billions of weights are trained there: a method's GPU_PRESET counts (``LARGE_MODELS``)."""
-    return bool(getattr(get_backend(name), "LARGE_MODELS", False))
-
-
 def is_autotuned(name: str) -> bool:
     """Whether the backend chooses what ``train.choose`` lists by the memory of its GPU (``AUTOTUNED``)."""
     return bool(getattr(get_backend(name), "AUTOTUNED", False))

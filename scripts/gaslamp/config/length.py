@@ -67,18 +67,17 @@ class Span(NamedTuple):
     cuts: bool  # documents are cut into pieces of this length: the preset, however long they are
 
 
-def get_span(method: str, train: JsonObject, backend: str = "cpu") -> Span:
+def get_span(method: str, train: JsonObject) -> Span:
     """The span of a method.
 
     Args:
         method: its name.
         train: section ``train`` as plain values, or the part of it that is known.
-        backend: its name; the preset may depend on it.
 
     Raises:
         GaslampError: ``train.options`` does not fit the method.
     """
-    preset = int(get_preset(method, str(train.get("adapter", "lora")), backend)["max_length"])
+    preset = int(get_preset(method, str(train.get("adapter", "lora")))["max_length"])
     cuts = bool(getattr(get_method(method), "CUTS_LONG_ROWS", False))
     packs = is_packing_allowed(method) and (train.get("packing") or "packing" in (train.get("choose") or ()))
     reasons = {

@@ -13,7 +13,6 @@ from types import ModuleType
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from gaslamp.config.backends import is_for_large_models
 from gaslamp.config.suggest import find_section
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -32,7 +31,10 @@ COMMON_PRESET: JsonObject = {
     "max_grad_norm": 1.0,
     "gradient_checkpointing": False,
 }
-"""Train settings for which neither the config nor the method's PRESET names a value."""
+"""Train settings for which neither the config nor the method names a value."""
+
+BILLION = 1_000_000_000
+"""Parameters; the bounds in a method's BY_SIZE count in it."""
 
 ARTEFACTS = ("causal_lm", "classifier", "encoder")
 """What a method may train."""
@@ -58,18 +60,48 @@ def get_method(name: str) -> ModuleType:
     return registry.get("methods", name)
 
 
-def get_preset(name: str, adapter: str = "lora", backend: str = "cpu") -> JsonObject:
-    """The value of each ``train`` setting that the config leaves null.
+def get_preset(name: str, adapter: str = "lora", parameters: int = 0) -> JsonObject:
+    """The value of each ``train`` setting that the config leaves open.
 
     Args:
         name: of the method.
         adapter: ``train.adapter``; the method may have another preset for full fine-tuning.
-        backend: the method may have another preset where large models are trained.
+        parameters: of the base model; the method may have another preset for larger models.
     """
     method = get_method(name)
-    gpu = getattr(method, "GPU_PRESET", {}) if is_for_large_models(backend) else {}
-    full = getattr(method, "FULL_PRESET", {}) if adapter == "none" else {}
-    return {**COMMON_PRESET, **method.PRESET, **gpu, **full}
+    preset = {**COMMON_PRESET, **method.PRESET}
+    for own, by_size in _get_layers(name, adapter):
+        preset |= own
+        for bound in sorted(by_size):
+            preset |= by_size[bound] if parameters >= bound * BILLION else {}
+    return preset
+
+
+def get_sized_keys(name: str, adapter: str = "lora") -> set[str]:
+    """The ``train`` settings whose preset depends on the size of the base model."""
+    return {key for _, by_size in _get_layers(name, adapter) for values in by_size.values() for key in values}
+
+
+def get_size_range(name: str, adapter: str, parameters: int) -> tuple[float | None, float | None]:
+    """The range of sizes, in billions of parameters, that shares the preset of a model of ``parameters``.
+
+    ``None`` where the range is open.
+    """
+    bounds = sorted({bound for _, by_size in _get_layers(name, adapter) for bound in by_size})
+    size = parameters / BILLION
+    return (
+        max((bound for bound in bounds if bound <= size), default=None),
+        min((bound for bound in bounds if bound > size), default=None),
+    )
+
+
+def _get_layers(name: str, adapter: str) -> list[tuple[JsonObject, dict[float, JsonObject]]]:
+    """What comes on top of PRESET, in order: fixed values, then values by size."""
+    method = get_method(name)
+    layers: list[tuple[JsonObject, dict[float, JsonObject]]] = [({}, getattr(method, "BY_SIZE", {}))]
+    if adapter == "none":
+        layers.append((getattr(method, "FULL_PRESET", {}), getattr(method, "FULL_BY_SIZE", {})))
+    return layers
 
 
 def get_adapters(name: str) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ def _get_kind(value: dict[str, Any]) -> str:
     """What may stand there, in words: ``integer, 1 to 1024``, ``block or warn``, ``text or null``."""
     if "anyOf" in value:
         return " or ".join(_get_kind(option) for option in value["anyOf"])
+    if "const" in value:
+        return f"`{value['const']}`"
     if "enum" in value:
         return " or ".join(f"`{item}`" for item in value["enum"])
     if "$ref" in value:

@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from gaslamp.config.backends import is_autotuned, list_profiles
-from gaslamp.config.methods import get_options, get_preset
+from gaslamp.config.methods import get_options, get_preset, get_sized_keys
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.evaluate import Eval
 from gaslamp.config.sections.export import Export
@@ -66,10 +66,14 @@ class Config(Section):
     def _fill_preset(self) -> Self:
         """Put the method's preset where ``train`` says null, and its defaults into ``train.options``.
 
+        What depends on the size of the base model stays null: config/presets.py fills it when the model is here.
         The values are not marked as set, so that a slice of a few keys stays one.
         """
-        preset = get_preset(self.method, self.train.adapter, self.backend)
-        filled: JsonObject = {key: preset.get(key) for key, value in self.train if value is None}
+        preset = get_preset(self.method, self.train.adapter)
+        sized = get_sized_keys(self.method, self.train.adapter)
+        filled: JsonObject = {
+            key: None if key in sized else preset.get(key) for key, value in self.train if value is None
+        }
         filled |= {"quantization": "none"} if self.train.quantization == "auto" else {}
         if self.train.choose is None:
             filled["choose"] = (

@@ -11,6 +11,7 @@ from typing import Any
 from gaslamp.config.backends import get_backend
 from gaslamp.config.length import Span, get_span, is_length_open, set_length
 from gaslamp.config.methods import get_method
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.sections.fields import LONGEST
 from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.contracts import ModelFacts
@@ -61,7 +62,7 @@ def find_limit(settings: Any, model: ModelFacts, machine: Machine | None = None)
         machine: ``None``: memory sets no limit.
     """
     values = settings.dump()
-    span = get_span(settings.method, values["train"], values.get("backend", "cpu"))
+    span = get_span(settings.method, values["train"])
     if not is_length_open(settings):
         return Limit(settings.train.max_length, False, span)
     context = Limit(
@@ -74,6 +75,7 @@ def find_limit(settings: Any, model: ModelFacts, machine: Machine | None = None)
     estimate_memory = getattr(get_backend(settings.backend), "estimate_memory", None) if machine else None
     if machine is None or estimate_memory is None:
         return context
+    settings, _ = choose_by_size(settings, model.parameters)
     shape, system = read_shape(Path(model.path)), read_json(machine.system)
     device = (read_json(machine.env).get("device") if machine.env else None) or {}
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 from gaslamp.core.decisions import Decision
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.environment.hardware import GB
+from gaslamp.models.checkpoint import count_parameters
 
 RUNTIME_GB = 0.8  # Python with torch, transformers and trl loaded
 TOOLCHAIN_GB = 1.0  # one compiler process on llama.cpp's largest joined file
@@ -118,16 +120,19 @@ def judge_fit(need_gb: float, room_gb: float) -> Literal["fits", "tight", "excee
 
 
 def read_shape(folder: Path) -> Shape:
-    """The shape of a model, from the config.json and the weight files of its folder."""
+    """The shape of a model, from the config.json and the headers of the weight files in its folder."""
     config = read_json(folder / "config.json")
     config = {**config, **(config.get("text_config") or {})}
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
+    try:
+        parameters = count_parameters(folder)
+    except GaslampError:  # a damaged file: its size has to do here, and the rule fetch_model says which one it is
+        size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
+        parameters = sum(file.stat().st_size for file in folder.glob("*.safetensors")) // size
     hidden, layers = int(config.get("hidden_size") or 1024), int(config.get("num_hidden_layers") or 24)
     heads = int(config.get("num_attention_heads") or 0)
     head = int(config.get("head_dim") or (hidden // heads if heads else 0))
     return Shape(
-        weights // size,
+        parameters,
         hidden,
         layers,
         int(config.get("vocab_size") or 50_000),

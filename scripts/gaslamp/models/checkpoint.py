@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import NamedTuple
 
 from gaslamp.core.contracts import ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
@@ -28,23 +30,17 @@ def read_model_folder(folder: Path) -> ModelFacts:
         raise GaslampError(
             f"{folder} has no tokenizer", "save the tokenizer into the same folder (tokenizer.save_pretrained)"
         )
-    parameters, hashes = 0, []
+    hashes = [sha256_path(file) for file in weights]
     dtypes: dict[str, int] = {}
-    for file in weights:
-        for shape, dtype in _read_header(file):
-            count = 1
-            for size in shape:
-                count *= size
-            parameters += count
-            dtypes[dtype] = dtypes.get(dtype, 0) + count
-        hashes.append(sha256_path(file))
+    for tensor in read_tensors(folder):
+        dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + tensor.parameters
     return ModelFacts(
         name=folder.name,
         source=str(folder),
         path=str(folder),
         sha256=hashes[0] if len(hashes) == 1 else sha256_text("".join(hashes)),
         architecture=(config.get("architectures") or ["unknown"])[0],
-        parameters=parameters,
+        parameters=sum(dtypes.values()),
         dtype=max(dtypes, key=lambda key: dtypes[key]),
         context=config.get("max_position_embeddings"),
         size_bytes=sum(file.stat().st_size for file in weights),
@@ -52,8 +48,53 @@ def read_model_folder(folder: Path) -> ModelFacts:
     )
 
 
-def _read_header(file: Path) -> list[tuple[list[int], str]]:
-    """Shape and type of every tensor in a safetensors file, from its header alone."""
+class Tensor(NamedTuple):
+    """One stored tensor. ``parameters``: the weights that it holds, also where several share a byte."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    parameters: int
+
+
+def read_tensors(folder: Path) -> list[Tensor]:
+    """Every tensor of a checkpoint folder, from the headers of its safetensors files; loads no weights.
+
+    Raises:
+        GaslampError: a file is damaged.
+    """
+    stored = [entry for file in sorted(folder.glob("*.safetensors")) for entry in _read_header(file)]
+    names = {name for name, _, _ in stored}
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    bits = int((config.get("quantization_config") or {}).get("bits") or 4)
+    return [Tensor(*entry, _count_parameters(*entry, names, bits)) for entry in stored]
+
+
+def count_parameters(folder: Path) -> int:
+    """Parameters of a checkpoint folder, all experts of a mixture counted. Raises as read_tensors."""
+    return sum(tensor.parameters for tensor in read_tensors(folder))
+
+
+SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB", ".weight_format")
+"""Ends of the names of what bitsandbytes stores beside a quantized weight."""
+OTHER_SCALES = (".qzeros", ".scales", ".g_idx", "_scales", ".weight_scale", ".weight_zero_point", ".weight_shape")
+"""The same for GPTQ, AWQ, MXFP4, FP8 and compressed-tensors."""
+
+
+def _count_parameters(name: str, shape: list[int], dtype: str, names: set[str], bits: int) -> int:
+    """The weights in one stored tensor. A quantized checkpoint packs several into one element, next to their scales."""
+    if name.endswith((*SCALES, *OTHER_SCALES, "weight_scale_inv")) or ".quant_state." in name:
+        return 0
+    packed = 1
+    if dtype == "u8" and (f"{name}.absmax" in names or name.endswith("_blocks")):
+        packed = 2
+    elif dtype == "i32" and name.endswith(("qweight", "weight_packed")):
+        packed = 32 // bits
+    return math.prod(shape) * packed
+
+
+def _read_header(file: Path) -> list[tuple[str, list[int], str]]:
+    """Name, shape and type of every tensor in a safetensors file, from its header alone."""
     with file.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
         try:
@@ -68,7 +109,7 @@ def _read_header(file: Path) -> list[tuple[list[int], str]]:
             ) from error
     names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
     return [
-        (item["shape"], names.get(item["dtype"], item["dtype"].lower()))
+        (key, item["shape"], names.get(item["dtype"], item["dtype"].lower()))
         for key, item in header.items()
         if key != "__metadata__"
     ]

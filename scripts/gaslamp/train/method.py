@@ -21,6 +21,7 @@ from gaslamp.config.methods import (
     get_options,
     get_pooling,
     get_preset,
+    get_sized_keys,
     is_multimodal,
     is_packing_allowed,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "get_options",
     "get_pooling",
     "get_preset",
+    "get_sized_keys",
     "is_multimodal",
     "is_packing_allowed",
 ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 
 from gaslamp.config.backends import can_use_trackers, get_backend
 from gaslamp.config.methods import get_method
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.slices import Slice
 from gaslamp.environment.base_model import find_model_folder
 from gaslamp.environment.findings import Findings, Memory, Problem, Request
 from gaslamp.environment.memory_estimate import MemoryFit, Shape, get_adapter_parameters, get_memory_need
+from gaslamp.train.method import merge_decisions
 from gaslamp.train.problems import PlannedRun, find_run_problems
 
 CHECKPOINTS = 2  # kept at a time
@@ -20,6 +23,10 @@ CHECKPOINTS = 2  # kept at a time
 def check_training(request: Request, found: Findings) -> None:
     """Find what would stop a training, or make it slow or pointless, as far as it is known before the first step."""
     settings, shape = request.settings, request.shape
+    if shape:
+        note = ": guessed from its name, the weights decide" if shape.guessed else ""
+        settings, found.choice = choose_by_size(settings, shape.parameters, note)
+        request = replace(request, settings=settings)
     backend = get_backend(settings.backend)
     if settings.method not in backend.METHODS:
         fix = f"set method to one of: {', '.join(backend.METHODS)}"
@@ -74,7 +81,7 @@ def check_memory(request: Request, shape: Shape, found: Findings) -> None:
         parts = get_memory_need(shape, settings.train, builds_toolchain, get_method(settings.method))
         memory = MemoryFit("unknown", parts, system["memory_available_gb"])
     found.memory = Memory(memory.fit, memory.need_gb, memory.free_gb, memory.kind)
-    found.choice = memory.decisions
+    found.choice = merge_decisions(found.choice, memory.decisions)
     found.problems += [Problem(*problem) for problem in memory.problems]
     found.warnings += memory.warnings
 

@@ -67,7 +67,7 @@ def _find_common(run: PlannedRun) -> Iterator[Problem]:
             "loss overflows",
             "set train.dtype: float32 (or bfloat16 on a GPU), or train.adapter: lora",
         )
-    if train.adapter == "none" and train.learning_rate > 5e-4 and (run.parameters or 0) > 5e7:
+    if train.adapter == "none" and (train.learning_rate or 0) > 5e-4 and (run.parameters or 0) > 5e7:
         yield Problem(
             False,
             f"train.learning_rate is {train.learning_rate:g} with train.adapter none: such a rate suits an adapter and "

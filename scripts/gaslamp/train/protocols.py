@@ -58,8 +58,9 @@ class Method(Protocol):
     PACKS: bool  # several rows may stand in one sequence (train.packing)
     MULTIMODAL: bool  # the base model has a vision tower
     POOLING: str  # how token vectors become one, in llama.cpp's words; default by ARTEFACT
-    FULL_PRESET: dict[str, Any]  # on top of PRESET where every weight is trained
-    GPU_PRESET: dict[str, Any]  # on top of PRESET on a backend for large models
+    BY_SIZE: dict[float, dict[str, Any]]  # on top of PRESET from so many billion parameters on
+    FULL_PRESET: dict[str, Any]  # on top of both where every weight is trained
+    FULL_BY_SIZE: dict[float, dict[str, Any]]  # and on top of that, by size
     EVALUATION_OPTIONS: tuple[str, ...]  # options that the evaluation needs as well
     TAKES_PLAIN: bool  # a row for which rows.is_plain holds needs no validate()
 
@@ -102,7 +103,6 @@ class Backend(Protocol):
     VENV: str  # folder of an environment of its own, whose interpreter trains
     REFUSED: dict[str, str]  # method -> why this backend does not train it
     ALTERNATIVE: str  # what to use for a method in REFUSED
-    LARGE_MODELS: bool  # models of billions of weights: GPU_PRESET of the method counts
     AUTOTUNED: bool  # chooses what train.choose lists by the memory of its GPU
     VLLM: bool  # can sample completions with vLLM while training
     PROCESSES: bool  # several processes train together

@@ -35,6 +35,7 @@ METRICS = (
 )
 PRESET = {"learning_rate": 5e-6, "batch_size": 8, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
 """8 completions of one prompt in a forward pass, 4 prompts a step: elsewhere batch 1, accumulation 4, generations 8."""
+BY_SIZE = {15: {"learning_rate": 2e-6}}
 
 LEAST_PARAMETERS, LEAST_ROWS, WANTED_ROWS, WANTED_STEPS = 1_500_000_000, 10, 500, 300
 

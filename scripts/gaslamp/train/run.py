@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp.config.backends import can_quantize
 from gaslamp.config.length import get_length_decisions, settle_length
 from gaslamp.config.methods import get_method
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.console import get_duration, get_size, say
@@ -64,8 +65,9 @@ def train_model(
     backend = get_backend(settings.backend)
     threads = backend.prepare_process(settings)
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
-    values = settings.dump()
-    deciding = {key: value for key, value in values["train"].items() if key not in NO_REASON_TO_TRAIN}
+    requested = settings.dump()
+    settings, presets = choose_by_size(settings, model_facts.parameters)
+    deciding = {key: value for key, value in settings.dump()["train"].items() if key not in NO_REASON_TO_TRAIN}
     parts = [
         settings.method,
         json.dumps(deciding, sort_keys=True),
@@ -93,12 +95,14 @@ def train_model(
             metrics=metrics,
             adapters=adapters.with_name(f".{adapters.name}.unfinished"),
             resume=None,
-            decisions=[threads, *own],
+            decisions=[threads, *own, *presets],
             card=card,
         )
         if is_first() and plan.train:
             print(describe_row(plan.renderer, plan.train[0]), flush=True)  # into the log, not the terminal
-        provenance = Provenance.start([model, train, valid, template], values)
+        if is_first() and presets:
+            say(f"{', '.join(f'{one.name} {one.value:g}' for one in presets)}: {presets[0].reason}")
+        provenance = Provenance.start([model, train, valid, template], requested)
         result = _train_within_memory(backend, plan, events)
         if not is_first():
             return

@@ -234,10 +234,21 @@ def test_every_key_has_a_description() -> None:
 def test_null_is_the_preset_of_the_method(tmp_path: Path) -> None:
     """What the config leaves open the method says; a slice hands the values on, and only the requested ones."""
     sft, dpo = (load(tmp_path, f"method: {name}\ntrain:\n  batch_size: 3\n") for name in ("sft", "dpo"))
-    assert (sft.train.learning_rate, sft.train.batch_size, sft.train.max_length) == (1e-3, 3, 512)
-    assert (dpo.train.learning_rate, dpo.train.batch_size, dpo.train.max_length) == (5e-6, 3, 1024)
+    assert (sft.train.adam_beta2, sft.train.batch_size, sft.train.max_length) == (0.95, 3, 512)
+    assert (dpo.train.gradient_accumulation, dpo.train.batch_size, dpo.train.max_length) == (4, 3, 1024)
     assert dpo.train.options["beta"] == 0.1, "with the defaults of the method's own settings"
-    assert load(tmp_path, "train:\n  adapter: none\n").train.learning_rate == 1e-4
     assert json.loads(get_slice(dpo, "train.max_length")) == {"train": {"max_length": 1024}}
     with pytest.raises(AttributeError, match="not in this step's settings"):
         parse_slice(get_slice(dpo, "train.max_length")).train.learning_rate  # noqa: B018
+
+
+@pytest.mark.parametrize("word", ["auto", "null", "~"])
+def test_what_goes_by_the_size_of_the_model_stays_open(tmp_path: Path, word: str) -> None:
+    """`auto` is null. The config cannot know the size; a number is a number."""
+    text = f"train:\n  learning_rate: {word}\n  warmup_steps: {word}\n  gradient_accumulation: 3\n"
+    train = load(tmp_path, text).train
+    assert (train.learning_rate, train.warmup_steps, train.gradient_accumulation) == (None, None, 3)
+    handed_on = json.loads(get_slice(load(tmp_path, text), "train"))["train"]
+    assert handed_on["learning_rate"] is None and handed_on["batch_size"] == 2
+    with pytest.raises(GaslampError, match="line 2: train.learning_rate"):
+        load(tmp_path, "train:\n  learning_rate: automatic\n")

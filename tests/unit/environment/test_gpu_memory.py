@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.decisions import find_decision, get_texts
@@ -94,7 +95,8 @@ def choose(
 ) -> tuple[Any, Choice]:
     """The settings and what is chosen for a GPU that is described, not there."""
     config = Config.model_validate({"backend": "cuda", "method": name, "train": {"max_length": 2048, **values}})
-    train = parse_slice(get_slice(config, "backend", "method", "train")).train
+    settings = parse_slice(get_slice(config, "backend", "method", "train"))
+    train = choose_by_size(settings, shape.parameters)[0].train
     open_ = get_open(train, get_method(name), is_multimodal(name))
     train = SimpleNamespace(**{key: getattr(train, key) for key in train.dump()} | {"choose": open_})
     return train, autotune.choose(
@@ -366,7 +368,8 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
         )
     )
     (tmp_path / "model.safetensors").write_bytes(b"0" * 200_000)
-    settings = parse_slice(get_slice(Config.model_validate({"backend": "cuda"}), "backend", "method", "train"))
+    config = Config.model_validate({"backend": "cuda"})
+    settings, _ = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), B1.parameters)
     logged: list[dict[str, Any]] = []
     events: Any = SimpleNamespace(write=lambda kind, **values: logged.append({"event": kind, **values}))
 

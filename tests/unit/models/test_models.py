@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from gaslamp.config.base_models import get_model_name
 from gaslamp.config.slices import write_merged
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.checkpoint import read_model_folder
+from gaslamp.environment.memory_estimate import read_shape
+from gaslamp.models.checkpoint import count_parameters, read_model_folder
 from gaslamp.models.fetch import fetch_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -132,3 +134,50 @@ def test_sharded_weights_have_one_hash(tiny_model: Path, tmp_path: Path) -> None
     shutil.copy2(tiny_model / "model.safetensors", tmp_path / "two" / "model-2.safetensors")
     facts, single = read_model_folder(tmp_path / "two"), read_model_folder(tiny_model)
     assert facts.parameters == 2 * single.parameters and facts.sha256 != single.sha256
+
+
+def write_tensors(folder: Path, tensors: dict[str, Any], config: dict[str, Any]) -> Path:
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_parameters_of_packed_weights_are_those_that_they_stand_for(tmp_path: Path) -> None:
+    """The size of a model decides its preset: 4-bit files of a 7B model must not pass for one of 4B."""
+    import torch
+
+    norm = {"norm.weight": torch.ones(64)}
+    whole = 64 * 128 + 64
+    plain = {"q.weight": torch.zeros(64, 128), **norm}
+    bnb = {
+        "q.weight": torch.zeros(64 * 128 // 2, 1, dtype=torch.uint8),
+        "q.weight.absmax": torch.zeros(128, dtype=torch.uint8),
+        "q.weight.quant_map": torch.zeros(16),
+        "q.weight.nested_absmax": torch.zeros(1),
+        "q.weight.nested_quant_map": torch.zeros(256),
+        "q.weight.quant_state.bitsandbytes__nf4": torch.zeros(90, dtype=torch.uint8),
+        **norm,
+    }
+    eight_bit = {"q.weight": torch.zeros(64, 128, dtype=torch.int8), "q.SCB": torch.zeros(64), **norm}
+    gptq = {
+        "q.qweight": torch.zeros(64, 128 // 8, dtype=torch.int32),
+        "q.qzeros": torch.zeros(4, 2, dtype=torch.int32),
+        "q.scales": torch.zeros(4, 64),
+        "q.g_idx": torch.zeros(64, dtype=torch.int32),
+        **norm,
+    }
+    mxfp4 = {
+        "q_blocks": torch.zeros(64, 4, 16, dtype=torch.uint8),
+        "q_scales": torch.zeros(64, 4, dtype=torch.uint8),
+        **norm,
+    }
+    cases = {"plain": plain, "bnb": bnb, "eight_bit": eight_bit, "gptq": gptq, "mxfp4": mxfp4}
+    counted = {
+        name: count_parameters(write_tensors(tmp_path / name, tensors, {"quantization_config": {"bits": 4}}))
+        for name, tensors in cases.items()
+    }
+    assert counted == dict.fromkeys(cases, whole)
+    assert read_shape(tmp_path / "bnb").parameters == whole, "and the estimates before the training count the same"

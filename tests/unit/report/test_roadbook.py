@@ -11,7 +11,7 @@ from pathlib import Path
 import facts
 import method_facts
 import pytest
-from gaslamp.config.methods import get_preset
+from gaslamp.config.methods import get_preset, get_sized_keys
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_merged
 from gaslamp.core import registry
@@ -91,6 +91,26 @@ def test_after_an_out_of_memory_step_the_values_that_trained_are_listed(tmp_path
     assert "\n  batch_size: 1\n  gradient_accumulation: 4\n" in text  # the config to repeat it with
 
 
+def test_a_preset_by_size_has_its_reason(tmp_path: Path) -> None:
+    """What the config left open is no step after out of memory; where such a step changed it, the page says so."""
+    why = "preset of sft for models from 2 to 15 billion parameters (this one has 7.62)"
+    run = facts.train(
+        settings={"learning_rate": 2e-4, "gradient_accumulation": 8, "batch_size": 4, "choose": ["batch_size"]},
+        decisions=[
+            Decision(name="learning_rate", value=2e-4, reason=why),
+            Decision(name="gradient_accumulation", value=4, reason=why),
+            Decision(name="batch_size", value=4, reason="fits the GPU"),
+        ],
+    )
+    assert run.provenance
+    open_ = {"learning_rate": None, "gradient_accumulation": None, "batch_size": 2}
+    run.provenance.settings = {"method": "sft", "train": open_}
+    rows = {name: (value, why) for name, value, why in get_parameters(run.settings, run)}
+    assert rows["learning_rate"] == ("0.0002", why)
+    assert rows["gradient_accumulation"] == ("8", "Changed after an out-of-memory step; the preset had 4")
+    assert rows["batch_size"] == ("4", "Chosen: fits the GPU")
+
+
 def test_decisions_replace_what_the_config_left_open(tmp_path: Path) -> None:
     run = facts.train(
         settings={"dtype": "auto", "batch_size": 2, "choose": ["batch_size"], "epochs": None, "seed": 1},
@@ -152,7 +172,10 @@ def test_config_can_be_taken_out_again(tmp_path: Path) -> None:
 
     block = re.search(r"^```yaml\n(.*?)^```", render(tmp_path), re.MULTILINE | re.DOTALL)
     assert block
-    assert Config.model_validate(yaml.safe_load(block[1])) == Config.model_validate({"project": {"name": "cafe"}})
+    trained = {key: get_preset("sft")[key] for key in get_sized_keys("sft")}  # numbers, whatever a preset becomes
+    assert Config.model_validate(yaml.safe_load(block[1])) == Config.model_validate(
+        {"project": {"name": "cafe"}, "train": trained}
+    )
 
 
 def test_recorded_reason_beats_the_general_one(tmp_path: Path) -> None:

@@ -824,3 +824,22 @@ def test_tokens_with_loss_are_counted_in_the_columns_of_every_trainer(columns: d
     from datasets import Dataset
 
     assert count_trained(Dataset.from_dict(columns), set(columns)) == tokens
+
+
+def test_what_is_open_goes_by_the_size_of_the_model(data: Path, tmp_path: Path) -> None:
+    """The size is that of the weights; what was taken stands in train.json, and a number in the config stays."""
+    facts = train(data, tmp_path, learning_rate="auto", warmup_steps=None, max_steps=2)
+    assert (facts.settings["learning_rate"], facts.settings["gradient_accumulation"]) == (1e-3, 1)
+    assert facts.provenance and facts.provenance.settings["train"]["learning_rate"] is None, "as the config has it"
+    taken = {decision.name: decision for decision in facts.decisions}
+    assert taken["learning_rate"].value == 1e-3 and taken["warmup_steps"].value == 5
+    assert "below 0.5 billion parameters" in taken["learning_rate"].reason
+    large = ModelFacts.read(data / "model.json").model_copy(update={"parameters": 7_615_616_512})
+    large.write(tmp_path / "large.json")
+    facts = train(
+        data, tmp_path / "large", tmp_path / "large.json", learning_rate=None, warmup_steps=3, max_steps=2, batch_size=1
+    )
+    assert [facts.settings[key] for key in ("learning_rate", "gradient_accumulation", "warmup_steps")] == [2e-4, 4, 3]
+    taken = {decision.name: decision for decision in facts.decisions}
+    assert "from 2 to 15 billion parameters (this one has 7.62)" in taken["learning_rate"].reason
+    assert "warmup_steps" not in taken, "nothing was decided: the config says it"

@@ -48,6 +48,11 @@ Number = Annotated[float, BeforeValidator(_read_exponent)]
 """A float that may be written as ``2e-4``."""
 
 
+def read_auto(value: object) -> object:
+    """``auto``, which means the same as null: a preset decides."""
+    return None if value == "auto" else value
+
+
 def check_name(kind: str) -> Callable[[str], str]:
     """A validator: the value is the name of a plug-in of ``kind``."""
 

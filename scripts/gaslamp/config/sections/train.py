@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator
 
-from gaslamp.config.sections.fields import Length, Number, Section
+from gaslamp.config.sections.fields import Length, Number, Section, read_auto
 
 
 class Lora(Section):
@@ -35,17 +35,28 @@ class Reward(Section):
     )
 
 
+AUTO = ("learning_rate", "gradient_accumulation", "warmup_steps")
+"""Keys that also take ``auto``, which means the same as null."""
+
+
+def _add_auto(schema: dict[str, Any]) -> None:
+    for key in AUTO:
+        schema["properties"][key]["anyOf"].insert(0, {"const": "auto", "type": "string"})
+
+
 class Train(Section):
     """Where the default is null, the method's preset applies (docs/methods.md lists them;
-    get_slice passes on the value).
+    get_slice passes on the value). What the preset makes of the size of the base model is filled when it is known.
     """
+
+    model_config = ConfigDict(json_schema_extra=_add_auto)
 
     learning_rate: Number | None = Field(
         None,
         gt=0,
         le=1,
         description="Typical: 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and "
-        "rewards. null: the method's preset.",
+        "rewards. null: the method's preset for the size of the model.",
     )
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null: epochs decide.")
     epochs: Number | None = Field(
@@ -65,7 +76,10 @@ class Train(Section):
         ),
     )
     gradient_accumulation: int | None = Field(
-        None, ge=1, le=1024, description="Forward passes for one optimizer step. null: the method's preset."
+        None,
+        ge=1,
+        le=1024,
+        description="Forward passes for one optimizer step. null: the method's preset for the size.",
     )
     max_length: Length = Field(
         None,
@@ -81,7 +95,9 @@ class Train(Section):
         None, description="How the learning rate decays. null: the method's preset."
     )
     warmup_steps: int | None = Field(
-        None, ge=0, description="Steps in which the learning rate rises from 0. null: the method's preset."
+        None,
+        ge=0,
+        description="Steps in which the learning rate rises from 0. null: the method's preset for the model's size.",
     )
     adam_beta2: Number | None = Field(
         None,
@@ -155,6 +171,11 @@ class Train(Section):
     )
     save_steps: int | None = Field(None, ge=1, description="Also save a checkpoint every so many steps.")
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
+
+    @field_validator(*AUTO, mode="before")
+    @classmethod
+    def _read_auto(cls, value: object) -> object:
+        return read_auto(value)
 
 
 CHOSEN = ("batch_size", "gradient_accumulation", "packing", "gradient_checkpointing", "quantization")

@@ -24,7 +24,9 @@ def get_trained_settings(train: TrainFacts, config: Mapping[str, object]) -> dic
         config: today's section; it fills keys that train.json does not record (files of version 0.1).
     """
     recorded = train.provenance.settings.get("train", {}) if train.provenance else {}
-    return {**config, **recorded, **train.settings}
+    settings = {**config, **recorded, **train.settings}
+    preset = _get_preset(train, settings)  # what went by the size of the model stands in train.json, unless it is old
+    return {key: preset.get(key) if value is None else value for key, value in settings.items()}
 
 
 def get_requested_settings(train: TrainFacts) -> dict[str, object]:
@@ -93,13 +95,16 @@ def _explain(
     key: str, value: object, trained: Mapping[str, object], requested: Mapping[str, object], decision: Decision | None
 ) -> tuple[object, str]:
     """The value that trained, and the reason that the run recorded for it; an empty reason when it recorded none."""
-    if key in requested and requested[key] != value:
-        return value, f"Changed after an out-of-memory step; the config had {show_value(requested[key])}"
+    choose = trained.get("choose")
+    if decision and isinstance(choose, list) and key in choose:
+        return decision.value, f"Chosen: {decision.reason}"
+    asked, whose = requested.get(key), "config"
+    if asked in OPEN and decision and value not in OPEN:
+        asked, whose = decision.value, "preset"
+    if asked not in OPEN and asked != value:
+        return value, f"Changed after an out-of-memory step; the {whose} had {show_value(asked)}"
     if decision is None:
         return value, ""
-    choose = trained.get("choose")
-    if isinstance(choose, list) and key in choose:
-        return decision.value, f"Chosen: {decision.reason}"
     if value in OPEN:
         return decision.value, decision.reason
     return value, decision.reason if show_value(decision.value) == show_value(value) else ""
@@ -108,7 +113,7 @@ def _explain(
 def _get_preset(train: TrainFacts, trained: Mapping[str, object]) -> dict[str, object]:
     if train.method not in registry.names("methods"):
         return {}
-    return get_preset(train.method, str(trained.get("adapter", "lora")), train.backend)
+    return get_preset(train.method, str(trained.get("adapter", "lora")), train.total_parameters)
 
 
 def _get_descriptions(key: str, method: str) -> dict[str, str]:

@@ -15,7 +15,6 @@ REQUIRES = ("transformers", "tokenizers")
 METHODS = ("sft",)
 MACHINE = "a Google Colab machine"
 REMOTE = True
-LARGE_MODELS = True
 QUANTIZES = True
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 

@@ -22,7 +22,6 @@ EXTRA = "cuda"
 REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "unsloth")
 METHODS = tuple(registry.names("methods"))
 MACHINE = "one NVIDIA GPU in this machine"
-LARGE_MODELS = True
 AUTOTUNED = True
 PROCESSES = True
 QUANTIZES = True

@@ -39,7 +39,9 @@ PRESET = {
     "packing": True,
     "warmup_steps": 10,
 }
+BY_SIZE = {15: {"learning_rate": 1e-4}}
 FULL_PRESET = {"learning_rate": 2e-5}  # every weight changes: a tenth of an adapter's rate
+FULL_BY_SIZE = {2: {"learning_rate": 1e-5}, 15: {"learning_rate": 5e-6}}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS = ("perplexity",)
 

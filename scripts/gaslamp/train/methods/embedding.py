@@ -40,6 +40,7 @@ PRESET = {
     "max_length": 256,
     "warmup_steps": 10,
 }
+BY_SIZE = {2: {"learning_rate": 1e-4}}
 METRICS = ("loss", "grad_norm")
 DEFAULT_METRICS = ("retrieval", "mean_reciprocal_rank")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.train.method import Context
+from gaslamp.train.reinforcement import BY_SIZE as BY_SIZE
 from gaslamp.train.reinforcement import KINDS as KINDS
 from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import METRICS as METRICS

@@ -38,7 +38,9 @@ SEQUENCES = 2  # each answer, and one that belongs to another prompt
 REFERENCE = True
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 5e-6, "batch_size": 4, "gradient_accumulation": 2, "epochs": 3, "max_length": 1024}
+BY_SIZE = {15: {"learning_rate": 2e-6}}
 FULL_PRESET = {"learning_rate": 5e-7}
+FULL_BY_SIZE = {15: {"learning_rate": 2e-7}}
 METRICS = (
     "loss",
     "rewards/chosen",

@@ -28,6 +28,7 @@ Online DPO samples two answers to each prompt, lets the rewards pick the better 
 does. The pairs come from the model as it is now, not from a data set that another model wrote. Watch the rewards,
 not the loss."""
 PRESET = {"learning_rate": 5e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 1, "max_length": 1024}
+BY_SIZE = {15: {"learning_rate": 2e-6}}
 METRICS = (
     "loss",
     "objective/scores",

@@ -26,6 +26,7 @@ PANELS = ("loss", "preference", "margin", "accuracy", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
 REFERENCE_LABEL = "preferred answer"
 PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
+BY_SIZE = {15: {"learning_rate": 5e-6}}
 METRICS = (
     "loss",
     "nll_loss",

@@ -34,7 +34,9 @@ REFERENCE_LABEL = "preferred answer"
 POOLING = "last"  # the head reads the vector of the last token
 ADAPTERS = ("lora", "none")
 PRESET = {"learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 2, "epochs": 2, "max_length": 1024}
+BY_SIZE = {2: {"learning_rate": 3e-5}, 15: {"learning_rate": 1e-5}}
 FULL_PRESET = {"learning_rate": 1e-5}
+FULL_BY_SIZE = {2: {"learning_rate": 3e-6}, 15: {"learning_rate": 1e-6}}
 METRICS = ("loss", "accuracy", "margin", "mean_reward", "min_reward", "max_reward", "grad_norm")
 DEFAULT_METRICS = ("preference_accuracy", "preference_margin")
 

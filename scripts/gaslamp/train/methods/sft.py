@@ -32,8 +32,13 @@ PRESET = {
     "warmup_steps": 5,
     "adam_beta2": 0.95,
 }
-GPU_PRESET = {"learning_rate": 2e-4, "gradient_accumulation": 4, "warmup_steps": 10}  # what suits a few billion weights
+BY_SIZE = {
+    0.5: {"learning_rate": 5e-4, "gradient_accumulation": 4, "warmup_steps": 10},
+    2: {"learning_rate": 2e-4},
+    15: {"learning_rate": 1e-4},
+}
 FULL_PRESET = {"learning_rate": 1e-4}  # every weight changes: a tenth of an adapter's rate
+FULL_BY_SIZE = {0.5: {"learning_rate": 2e-5}, 2: {"learning_rate": 1e-5}, 15: {"learning_rate": 2e-6}}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS: tuple[str, ...] = ()  # chosen by the form of the answers: JSON, numbers, classes, short, long
 

@@ -41,7 +41,9 @@ PRESET = {
     "max_length": 4096,
     "warmup_steps": 5,
 }
+BY_SIZE = {15: {"learning_rate": 1e-4}}
 FULL_PRESET = {"learning_rate": 2e-5}
+FULL_BY_SIZE = {2: {"learning_rate": 1e-5}, 15: {"learning_rate": 5e-6}}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 DEFAULT_METRICS = ("completion_loss", "stop_rate")  # no exact match: no answer has every token of a recording
 

@@ -33,6 +33,7 @@ can be lost."""
 PANELS = ("loss", "token_accuracy", "entropy")
 MULTIMODAL = True  # the base must be a vision model; checked with the config
 PRESET = {"learning_rate": 2e-4, "batch_size": 2, "gradient_accumulation": 4, "max_steps": None, "max_length": 2048}
+BY_SIZE = {15: {"learning_rate": 1e-4}}
 METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 EVALUATION_OPTIONS = ("shortest", "longest")  # an image must have the size it was trained with
 DEFAULT_METRICS = ("exact_match", "character_error_rate", "word_error_rate")
