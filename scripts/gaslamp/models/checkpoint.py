@@ -76,7 +76,7 @@ def count_parameters(folder: Path) -> int:
 
 
 SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB", ".weight_format")
-"""Ends of the names of what bitsandbytes stores beside a quantized weight."""
+"""Ends of the names of what bitsandbytes stores with a quantized weight."""
 OTHER_SCALES = (".qzeros", ".scales", ".g_idx", "_scales", ".weight_scale", ".weight_zero_point", ".weight_shape")
 """The same for GPTQ, AWQ, MXFP4, FP8 and compressed-tensors."""
 

@@ -98,11 +98,11 @@ def _explain(
     choose = trained.get("choose")
     if decision and isinstance(choose, list) and key in choose:
         return decision.value, f"Chosen: {decision.reason}"
-    asked, whose = requested.get(key), "config"
-    if asked in OPEN and decision and value not in OPEN:
-        asked, whose = decision.value, "preset"
-    if asked not in OPEN and asked != value:
-        return value, f"Changed after an out-of-memory step; the {whose} had {show_value(asked)}"
+    before, whose = requested.get(key), "config"
+    if before in OPEN and decision and value not in OPEN:
+        before, whose = decision.value, "preset"
+    if before not in OPEN and before != value:
+        return value, f"Changed after an out-of-memory step; the {whose} had {show_value(before)}"
     if decision is None:
         return value, ""
     if value in OPEN:
