@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import parse_json, parse_list
+from gaslamp.data.readers.numbers import WrittenNumber, write_json
 
 ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
 IDS = ("id", "call_id", "toolUseId")
@@ -30,7 +33,7 @@ def holds_call(text: str) -> bool:
 
 
 def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
-    """Tool calls as {"type": "function", "function": {"name", "arguments": object}}.
+    """Tool calls as {"type": "function", "function": {"name", "arguments"}}; arguments as ``keep_arguments`` has them.
 
     Raises:
         ValueError: no list of calls, a call without a name, or arguments that are not JSON.
@@ -56,11 +59,34 @@ def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
                 "type": "function",
                 "function": {
                     "name": inner["name"],
-                    "arguments": {} if parsed is None or isinstance(parsed, str) else parsed,
+                    "arguments": {} if parsed is None or isinstance(parsed, str) else keep_arguments(arguments, parsed),
                 },
             }
         )
     return result
+
+
+def keep_arguments(given: object, parsed: Any) -> Any:
+    """Arguments so that nothing of them changes: as an object where that says all, else as JSON text.
+
+    Text stays what the file has (spaces, order, escapes, ``1.50``) when ``json.dumps`` of its object is another one. An
+    object with a number that readers change (``1.50``, more than 64 bits) becomes text with that number.
+
+    Args:
+        given: what stands in the row: an object, or its JSON text.
+        parsed: the object, numbers as written.
+    """
+    if isinstance(given, str):
+        plain = json.loads(given)
+        return plain if not _has_written(parsed) and json.dumps(plain, ensure_ascii=False) == given else given
+    return write_json(parsed, (", ", ": ")) if _has_written(parsed) else parsed
+
+
+def _has_written(value: Any) -> bool:
+    """Whether a value holds a number that a JSON reader changes."""
+    if isinstance(value, dict):
+        return any(_has_written(item) for item in value.values())
+    return any(map(_has_written, value)) if isinstance(value, list) else isinstance(value, WrittenNumber)
 
 
 def read_tools(value: object, column: str) -> list[JsonObject]:

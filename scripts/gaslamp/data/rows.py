@@ -151,8 +151,13 @@ def get_calls(message: Message) -> list[ToolCall]:
 
 
 def format_calls(calls: list[ToolCall]) -> str:
-    """Calls as JSON text: one object, or a list of several."""
-    return json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
+    """Calls as JSON text: one object, or a list of several; arguments that are text stand in it as they are."""
+    texts = []
+    for call in calls:
+        arguments = call["arguments"]
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        texts.append(f'{{"name": {json.dumps(call["name"], ensure_ascii=False)}, "arguments": {text}}}')
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
 def get_question(row: Row) -> bytes:

@@ -1,10 +1,15 @@
-"""Messages in the form that a chat template reads: content as text or parts, reasoning under the key that it knows."""
+"""Messages in the form that a chat template reads: content as text or parts, reasoning under the key that it knows.
+
+Arguments of tool calls as text or as an object.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from gaslamp.models.arguments import find_forms
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -26,11 +31,28 @@ class Style:
         parts: content must be a list of parts, as templates of vision models want it.
         thought: the key of a turn's reasoning; None when the template knows none, and reasoning is part of the text.
         results: the template puts <tool_response> around what a tool returned.
+        text_arguments: the arguments of a call may be JSON text, which is shown as it is.
+        object_arguments: they may be an object.
     """
 
     parts: bool = False
     thought: str | None = None
     results: bool = False
+    text_arguments: bool = False
+    object_arguments: bool = True
+
+
+def render_probe(
+    tokenizer: PreTrainedTokenizerFast, chat_template: str, messages: list[Message], **more: Any
+) -> str | None:
+    """Messages as a template renders them; ``None`` when it refuses them."""
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(messages, chat_template=chat_template, tokenize=False, **more)
+    except (TemplateError, TypeError, ValueError, AttributeError, KeyError, IndexError):
+        return None
+    return text
 
 
 def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
@@ -39,25 +61,24 @@ def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
     if thought is None and THINKING.search(chat_template):
         thought = "thinking"
     parts = not _shows(tokenizer, chat_template, False) and _shows(tokenizer, chat_template, True)
-    return Style(parts, thought, RESULT_TAG.search(chat_template) is not None)
+    results = RESULT_TAG.search(chat_template) is not None
+    if "arguments" not in chat_template:
+        return Style(parts, thought, results)
+
+    def render(messages: list[Message], tools: list[dict[str, Any]]) -> str | None:
+        return render_probe(tokenizer, chat_template, shape_messages(messages, Style(parts)), tools=tools)
+
+    return Style(parts, thought, results, *find_forms(render))
 
 
 def _shows(tokenizer: PreTrainedTokenizerFast, chat_template: str, parts: bool) -> bool:
     """Whether the text of an answer comes through, handed over as text or as a list of parts."""
-    from jinja2 import TemplateError
-
     messages: list[Message] = [{"role": "user", "content": "q"}, {"role": "assistant", "content": MARK}]
-    try:
-        text = tokenizer.apply_chat_template(
-            shape_messages(messages, Style(parts)), chat_template=chat_template, tokenize=False
-        )
-    except (TemplateError, TypeError, ValueError, AttributeError, KeyError, IndexError):
-        return False
-    return MARK in text
+    return MARK in (render_probe(tokenizer, chat_template, shape_messages(messages, Style(parts))) or "")
 
 
 def shape_messages(messages: list[Message], style: Style) -> list[Message]:
-    """``messages`` as the template reads them; the same list when nothing is to be changed."""
+    """``messages`` as the template reads them, but for arguments of calls; the same list when nothing changes."""
     if style.thought is not None and any(_holds_thought(message) for message in messages):
         messages = [_move_thought(message, style.thought) for message in messages]
     if style.results and any(message["role"] == "tool" for message in messages):  # as Hermes' sets hold them already

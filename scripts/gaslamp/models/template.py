@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, sha256_text
+from gaslamp.models.arguments import restore, shape_arguments
 from gaslamp.models.loading import encode_texts, load_tokenizer
 from gaslamp.models.masks import LEARNT, MASKED, Pieces, get_changed_error, mark_text
 from gaslamp.models.messages import Message, Style, find_style, shape_messages
@@ -72,14 +73,16 @@ class Renderer:
             generate: end with the generation prompt, where the model's answer begins.
             tools: JSON schemas of the functions that the model may call.
         """
+        style, literals = self.style, list[str]()
+        shaped = shape_messages(messages, style)
         text: str = self.tokenizer.apply_chat_template(
-            shape_messages(messages, self.style),
+            shape_arguments(shaped, style.text_arguments, style.object_arguments, literals),
             chat_template=self.chat_template,
             tools=tools,
             tokenize=False,
             add_generation_prompt=generate,
         )
-        return text
+        return restore(text, literals)
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of rendered text; the template already holds every special token, so none is added."""

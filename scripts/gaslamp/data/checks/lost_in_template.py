@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gaslamp.core import registry
+from gaslamp.data.cells import parse_json
 from gaslamp.data.checking import Facts, Finding, Sample
+from gaslamp.data.readers.numbers import WrittenNumber
 from gaslamp.data.rows import Message, Row, get_calls, get_images, get_text
 from gaslamp.models.messages import split_thought
 
@@ -86,7 +88,7 @@ def find_lost_of_turn(turn: Message, text: str, is_learnt: bool) -> set[str]:
         lost.add("turns")
     for call in get_calls(turn):
         if not _is_named(call["name"], text) or not all(
-            _stands_in(leaf, text) for leaf in get_leaves(call["arguments"])
+            _stands_in(leaf, text) for leaf in get_leaves(parse_json(call["arguments"]))
         ):
             lost.add("tool calls")
     return lost
@@ -102,6 +104,8 @@ def get_leaves(value: object) -> Iterator[str]:
             yield from get_leaves(item)
     elif isinstance(value, str):
         yield value.strip()
+    elif isinstance(value, WrittenNumber):
+        yield value.text
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield json.dumps(value)
 

@@ -7,7 +7,18 @@ import json
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.readings import Meaning, Reading, get_first_method
-from gaslamp.data.rows import LeftOut, Message, Row, SourceRow, adapt, can_adapt, get_images, get_text
+from gaslamp.data.rows import (
+    LeftOut,
+    Message,
+    Row,
+    SourceRow,
+    adapt,
+    can_adapt,
+    format_calls,
+    get_calls,
+    get_images,
+    get_text,
+)
 
 SHOWN = 3  # readings
 WIDTH = 100  # letters of a text
@@ -99,7 +110,7 @@ def lay_out(row: Row, width: int = 400) -> list[tuple[str, str]]:
 
 def _show_message(message: Message) -> str:
     images = "".join("[image] " for _ in get_images([message]))
-    calls = "".join(f" {json.dumps(call, ensure_ascii=False)}" for call in message.get("tool_calls") or ())
+    calls = "".join(f" {format_calls([call])}" for call in get_calls(message))
     return images + get_text(message) + calls
 
 

@@ -63,8 +63,12 @@ def may_lose(data: bytes) -> bool:
     return bool(RISKY_KEY.search(data) or RISKY_ITEM.search(data))
 
 
-def write_json(value: object) -> str:
-    """A value as compact JSON with every number as it was written.
+def write_json(value: object, separators: tuple[str, str] = (",", ":")) -> str:
+    """A value as JSON with every number as it was written.
+
+    Args:
+        value: to write.
+        separators: between items, and behind keys; compact by default.
 
     Raises:
         ValueError: a number is NaN or infinite.
@@ -81,5 +85,5 @@ def write_json(value: object) -> str:
             return [mark(part) for part in item]
         return item
 
-    text = json.dumps(mark(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+    text = json.dumps(mark(value), ensure_ascii=False, separators=separators, allow_nan=False, default=str)
     return re.sub('"\ue000(\\d+)\ue001"', lambda match: written[int(match[1])], text) if written else text

@@ -12,6 +12,7 @@ from gaslamp.core.files import read_jsonl
 from gaslamp.data.images import to_served
 from gaslamp.data.rows import Message, get_images, get_prompt, get_text
 from gaslamp.evaluate.vision import ImageInputs
+from gaslamp.models.arguments import parse_arguments
 from gaslamp.models.template import Renderer
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def get_conversations(test: Path, count: int, special: list[str] | None = None) 
         count: test rows to take.
         special: the model's special tokens; with them a prompt is added whose user writes them.
     """
-    rows = [get_prompt(row) for row in islice(read_jsonl(test), count)]
+    rows = [parse_arguments(get_prompt(row)) for row in islice(read_jsonl(test), count)]  # as a server writes them
     first = rows[0]
     question = get_text(first[-1])
 
