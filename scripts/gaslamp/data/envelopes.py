@@ -1,4 +1,4 @@
-"""What an API was requested and what it answered, out of the bodies of a log.
+"""What was requested of an API and what it answered, out of the bodies of a log.
 
 OpenAI (chat, responses, batches, completions), Anthropic, Gemini, Bedrock, Cohere and Ollama.
 """

@@ -8,17 +8,15 @@ from itertools import islice
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.cells import find_column
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
 from gaslamp.data.readers.chunks import Problem
-from gaslamp.data.readers.splits import get_split
+from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.sources import Source, open_preview, open_source
 
 BROKEN = 20 * LOOKED_AT  # lines that cannot be read, after which no more are tried
-SPLIT_ROWS = 50  # that all name a split, before a row that does not is an error
 EMBEDDED_ROWS = 8  # images take time to draw
 
 
@@ -104,9 +102,7 @@ def peek(data: Data, method_name: str, source: Source | None = None) -> Peek:
         stop_on_blocks(checks)
         raise GaslampError(f"{source.name} has no rows", "put rows into it, or set data.source to another file")
     meaning, kind = decide_for(rows, data, method_name, source.name)
-    column = find_column(get_columns(rows), ("split",))
-    if column and not all(get_split(row.get(column)) for row in rows[:SPLIT_ROWS]):
-        column = None
+    column = next((name for name in get_columns(rows) if names_splits(name, rows)), None)
     return Peek(rows, meaning, kind, column)
 
 

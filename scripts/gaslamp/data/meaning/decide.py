@@ -26,11 +26,12 @@ from gaslamp.data.meaning.published import (
 )
 from gaslamp.data.meaning.ratings import read_ratings
 from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Reading, Unused, get_mapped_columns
+from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow, can_adapt
 
 LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
-ALWAYS_READ = ("split", "slice", "group", "system", "tools")  # columns that any row may have
+ALWAYS_READ = ("slice", "group", "system", "tools")  # columns that any row may have
 OPEN = 0.75  # each of several ways to read the same columns
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
 
@@ -121,7 +122,7 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]
     used = {*reading.columns, *ALWAYS_READ, *getattr(plugin, "OPTIONAL", ())}
     result = []
     for profile in profiles:
-        if profile.name not in used:
+        if profile.name not in used and not names_splits(profile.name, rows):
             informative = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
             result.append(Unused(profile.name, informative))
     return result
