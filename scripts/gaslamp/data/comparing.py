@@ -27,6 +27,8 @@ def read_question(row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
     """
     system = get_optional(row, mapping.get("system", "system"))
     column = mapping.get("prompt")
+    if isinstance(column, list):
+        return read_prompt(row, column, system)
     if column is None or row.get(column) in (None, "", [], {}):
         return []
     turns = _read_cell(row, column, system)
@@ -65,7 +67,8 @@ def read_row_tools(row: SourceRow, mapping: dict[str, Any]) -> list[JsonObject]:
     """
     column = mapping.get("tools", "tools")
     places = [(column, row.get(column))]
-    prompt = parse_list(row.get(mapping.get("prompt", "")))
+    named = mapping.get("prompt", "")
+    prompt = parse_list(row.get(named)) if isinstance(named, str) else None
     if isinstance(prompt, dict):
         places += [(f"{mapping['prompt']}.{name}", prompt.get(name)) for name in ("tools", "functions")]
     for place, value in places:
@@ -126,7 +129,8 @@ def _holds(turns: list[Message], part: list[Message]) -> bool:
 
 def trim_continued(answer: list[Message], row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
     """An answer without the space in front that belongs to the ``Assistant:`` at the end of its prompt."""
-    prompt = row.get(mapping.get("prompt", ""))
+    named = mapping.get("prompt", "")
+    prompt = row.get(named) if isinstance(named, str) else None
     first = answer[0]
     if isinstance(prompt, str) and is_transcript(prompt) and isinstance(first["content"], str):
         return [{**first, "content": first["content"].removeprefix(" ")}, *answer[1:]]

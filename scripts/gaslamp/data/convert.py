@@ -18,7 +18,7 @@ from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.readers.numbers import WrittenNumber, dump, write_number
 from gaslamp.data.readers.splits import get_split
-from gaslamp.data.rows import LeftOut, Row, adapt, get_prompt, is_plain
+from gaslamp.data.rows import LeftOut, Row, adapt_all, get_prompt, is_plain
 
 SPLITS = ("train", "valid", "test")
 
@@ -133,25 +133,22 @@ class Converter:
                     row = add_system(row, plan.system)
                 if plan.system_as_user:
                     row = put_system_into_user(row)
-                if self.adapts:
-                    row = adapt(row, plan.kind)
-                plain = is_plain(row)
-                if not plain and has_parts(row):
-                    store_images(row, Path(plan.folder), Path(plan.images))
-                if self.prepare:
-                    row = self.prepare(row, plan)
-                    plain = is_plain(row)
-                core, question = write_row(row, plain)
+                for made in adapt_all(row, plan.kind) if self.adapts else (row,):
+                    plain = is_plain(made)
+                    if not plain and has_parts(made):
+                        store_images(made, Path(plan.folder), Path(plan.images))
+                    final = made
+                    if self.prepare:
+                        final = self.prepare(made, plan)
+                        plain = is_plain(final)
+                    core, question = write_row(final, plain)
+                    rows.append((number, final, source, core, question, plain))
             except LeftOut as reason:
                 left_out.append(Finding(f"{label} {number}", str(reason)))
-                continue
             except orjson.JSONEncodeError as error:
                 wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
-                continue
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 wrong_types.append(Finding(f"{label} {number}", _describe(error)))
-                continue
-            rows.append((number, row, source, core, question, plain))
         result.read = count + len(problems)
         if self.checks and rows:
             rows = self._check(rows, label, result)

@@ -17,7 +17,7 @@ from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading
 from gaslamp.data.meaning.readings import show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
-from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt
+from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all
 from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import open_source
 
@@ -115,10 +115,10 @@ def describe(data: Data, method: str) -> Description:
         return result
     converter = registry.get("formats", result.format)
     for row in rows:
-        if len(result.samples) == SHOWN:
+        if len(result.samples) >= SHOWN:
             break
         try:
-            result.samples.append(adapt(converter.convert(row, result.mapping), result.kind))
+            result.samples += adapt_all(converter.convert(row, result.mapping), result.kind)
         except (ValueError, KeyError, TypeError, AttributeError, LeftOut):
             continue  # the data phase names every such row
     return result

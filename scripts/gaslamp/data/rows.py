@@ -219,10 +219,23 @@ def adapt(row: Row, kind: str) -> Row:
     )
 
 
+def adapt_all(row: Row, kind: str) -> list[Row]:
+    """``row`` as rows of another kind: one, as ``adapt`` makes it; two ratings, good and bad, of a preference.
+
+    Raises:
+        ValueError: there is no honest way.
+    """
+    if kind != "rating" or get_kind(row) != "preference":
+        return [adapt(row, kind)]
+    rest = {key: value for key, value in row.items() if key not in ("chosen", "rejected")}
+    return [{**rest, "completion": row[side], "label": side == "chosen"} for side in ("chosen", "rejected")]
+
+
 def can_adapt(own: str, kind: str) -> bool:
-    """Whether ``adapt`` may make a row of kind ``kind`` from one of kind ``own`` (single rows may lack something)."""
+    """Whether ``adapt_all`` may make rows of a kind from one of kind ``own`` (single rows may lack something)."""
     return own == kind or (own, kind) in {
         ("preference", "conversation"),
+        ("preference", "rating"),
         ("rating", "conversation"),
         ("prompt", "conversation"),
         ("conversation", "prompt"),

@@ -64,6 +64,10 @@ def test_adapting_invents_nothing() -> None:
         "messages": [*ASK, *GOOD],
         "slice": "s",
     }
+    assert rows.adapt_all({**EXAMPLES["preference"], "slice": "s"}, "rating") == [
+        {"prompt": ASK, "completion": EXAMPLES["preference"]["chosen"], "label": True, "slice": "s"},
+        {"prompt": ASK, "completion": EXAMPLES["preference"]["rejected"], "label": False, "slice": "s"},
+    ]
     assert rows.adapt(EXAMPLES["conversation"], "prompt") == {"prompt": ASK, "answer": "4"}
     assert rows.adapt({"prompt": ASK, "completion": BAD, "label": False}, "prompt") == {"prompt": ASK}
     for kind in ("preference", "rating", "pair", "text"):

@@ -6,18 +6,20 @@ Numbers are good from the middle of the scale on which the first rows stand (sta
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.comparing import read_question, read_row_tools, trim_continued
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
-from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
 KIND = "rating"
 ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
-OPTIONAL = ("prompt", "messages", "system", "input", "threshold")
+OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold")
 SEVERAL = ("prompt",)
 LABELS = (
     "label",
@@ -85,6 +87,9 @@ BAD = {
     "-",
     "👎",
 }
+UNRATED = {"", "neutral", "none", "null", "nan", "n/a", "na", "unrated", "skip", "skipped", "mixed", "unknown"}
+"""What stands where an answer has no verdict: such rows are left out."""
+_IN_WORDS = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:%|/\s*\d+|stars?|sterne?|points?|punkte)?", re.IGNORECASE)
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
@@ -124,21 +129,29 @@ def _is_verdict(value: Any) -> bool:
 
 
 def _get_number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
+    """A rating as a number: ``4``, ``4,5``, ``85 %``, ``4/5``, ``4 stars``, ``★★★☆☆``; ``None`` when it is none."""
+    if isinstance(value, bool) or value is None:
         return None
+    if isinstance(value, int | float):
+        return float(value)
+    text = str(value).strip()
+    if text and set(text) <= set("★☆⭐"):
+        return float(len(text) - text.count("☆"))
+    found = _IN_WORDS.fullmatch(text)
+    return float(found[1].replace(",", ".")) if found else None
 
 
 def guess_threshold(values: list[Any]) -> str:
-    """The lowest number that counts as good: 0.5 on 0..1, 4 on 1..5, 6 on 0..10, 50 on 0..100.
+    """The lowest number that counts as good: 0.5 on 0..1, 3 on 0..4, 4 on 1..5, 6 on 0..10, 50 on 0..100.
 
     Above 0 when there are negative ones.
     """
     numbers = [number for value in values if (number := _get_number(value)) is not None]
-    top = max(numbers)
-    if min(numbers) < 0:
+    top = max(numbers, default=1.0)
+    if min(numbers, default=0.0) < 0:
         return "0.000001"
+    if top == 4 and min(numbers) == 0:  # HelpSteer's 0 to 4
+        return "3"
     return next((str(limit) for scale, limit in ((1, 0.5), (5, 4), (10, 6), (100, 50)) if top <= scale), str(top / 2))
 
 
@@ -146,8 +159,11 @@ def read_label(value: object, column: str, threshold: str | None) -> bool:
     """A rating as true or false.
 
     Raises:
+        LeftOut: it says that there is none.
         ValueError: it is neither.
     """
+    if value is None or (isinstance(value, str) and value.strip().lower() in UNRATED):
+        raise LeftOut(f"column '{column}' has no rating")
     if isinstance(value, bool):
         return value
     if threshold is not None:
@@ -166,25 +182,29 @@ def read_label(value: object, column: str, threshold: str | None) -> bool:
     )
 
 
-def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
-    """Prompt and completion as messages, and the label."""
+def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
+    """Prompt and completion as messages, and the label.
+
+    Raises:
+        LeftOut: the answer is not rated.
+        ValueError: a cell is missing, or the label is neither good nor bad.
+    """
     column = mapping["label"]
-    if row.get(column) is None:
-        raise ValueError(f"column '{column}' is empty or missing")
+    if column not in row:
+        raise ValueError(f"column '{column}' is missing")
     label = read_label(row[column], column, mapping.get("threshold"))
-    system = get_optional(row, mapping.get("system", "system"))
     if "messages" in mapping:
-        turns = read_prompt(row, mapping["messages"], system)
+        turns = read_prompt(row, mapping["messages"], get_optional(row, mapping.get("system", "system")))
         if len(turns) < 2 or turns[-1]["role"] != "assistant":
             raise ValueError(f"column '{mapping['messages']}' does not end with the answer that is rated")
-        return {
-            "prompt": drop_marks(turns[:-1]),
-            "completion": drop_marks(turns[-1:], mapping["messages"]),
-            "label": label,
-        }
-    prompt = read_prompt(row, mapping["prompt"], system)
-    extra = get_optional(row, mapping["input"]) if "input" in mapping else None
-    if extra:
-        prompt[-1] = {**prompt[-1], "content": f"{prompt[-1]['content']}\n\n{extra}"}
-    completion = read_answer(row.get(mapping["completion"]), mapping["completion"])
-    return {"prompt": drop_marks(prompt), "completion": drop_marks(completion, mapping["completion"]), "label": label}
+        prompt, completion, name = turns[:-1], turns[-1:], mapping["messages"]
+    else:
+        name = mapping["completion"]
+        completion = trim_continued(read_answer(row.get(name), name), row, mapping)
+        prompt = read_question(row, mapping)
+        if not prompt:
+            raise ValueError(f"column '{mapping['prompt']}' is empty or missing")
+    result: Row = {"prompt": drop_marks(prompt), "completion": drop_marks(completion, name), "label": label}
+    if tools := read_row_tools(row, mapping):
+        result["tools"] = tools
+    return result
