@@ -26,7 +26,11 @@ def get_notes(found: Peek) -> list[str]:
         messages = [turn for key in TURNS for turn in made.get(key) or () if isinstance(turn, dict)]
         for message in messages:
             for key, value in message.items():
-                if key not in READ and not (key == "name" and message["role"] == "tool"):
+                if (
+                    key not in READ
+                    and value != message["content"]
+                    and not (key == "name" and message["role"] == "tool")
+                ):
                     values.setdefault(key, []).append(value)
         in_text = in_text or _calls_in_text(messages)
         listed = listed or ("tools" not in made and row.get(tools) not in (None, "", [], "[]", " "))

@@ -8,6 +8,7 @@ from itertools import islice
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data import trees
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
@@ -51,10 +52,20 @@ def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -
     """The first rows of a source, LOOKED_AT at most.
 
     Args:
-        source: an open one.
+        source: an open one; when it holds trees of messages, it is changed into one of conversations.
         problems: takes up the lines that cannot be read.
         broken: how many of these end the reading.
     """
+    rows = _read_first(source, problems, broken)
+    shape = trees.find_shape(rows) if source.unfolds else None
+    if shape:
+        source.chunks, source.unfolds = trees.unfold(source.chunks, shape, source.notes), False
+        problems.clear()
+        rows = _read_first(source, problems, broken)
+    return rows
+
+
+def _read_first(source: Source, problems: list[Problem], broken: int) -> list[SourceRow]:
     rows: list[SourceRow] = []
     for chunk in source.chunks():
         rows += [row for _, row in islice(chunk.read(problems), LOOKED_AT - len(rows))]

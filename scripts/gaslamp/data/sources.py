@@ -6,10 +6,10 @@ Files, folders, sets that `datasets` saved, the hub, a query over any of them, e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -66,6 +66,11 @@ class DataSettings(Protocol):
         """Encoding of text files."""
         ...
 
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Role -> column or columns, where the config says what they mean."""
+        ...
+
 
 @dataclass
 class Source:
@@ -78,6 +83,7 @@ class Source:
         size: bytes on disk, 0 when unknown; decides whether a second process pays.
         revision: commit of a hub set.
         notes: how the files were understood, one sentence each; complete once all rows were read.
+        unfolds: trees of messages become conversations; not where data.columns says what the columns mean.
     """
 
     name: str
@@ -86,6 +92,7 @@ class Source:
     size: int = 0
     revision: str | None = None
     notes: list[str] = field(default_factory=list)
+    unfolds: bool = True
 
 
 def open_source(data: DataSettings) -> Source:
@@ -95,6 +102,12 @@ def open_source(data: DataSettings) -> Source:
         GaslampError: nothing of that name, a file that cannot be read, a hub that does not answer, a query that is
         wrong.
     """
+    source = _open(data)
+    source.unfolds = not data.columns or "messages" in data.columns.values()
+    return source
+
+
+def _open(data: DataSettings) -> Source:
     if data.source.startswith("embedded:"):
         return _open_embedded(data.source)
     if data.sql:

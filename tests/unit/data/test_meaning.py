@@ -474,7 +474,7 @@ def test_an_answer_that_is_none_of_the_choices_is_an_error_of_its_row() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("oasst-flat", "single messages of conversation trees"), ("openai-batch-input", "requests of a batch without")],
+    [("openai-batch-output", "answers of a batch without"), ("openai-batch-input", "requests of a batch without")],
 )
 def test_rows_that_are_no_examples_are_refused_by_name(name: str, message: str) -> None:
     with pytest.raises(GaslampError, match=message):

@@ -30,6 +30,7 @@ NAMES = (
     "turns",
     "contents",
     "chat_history",
+    "chat_messages",
     "completion",
     "data",
 )

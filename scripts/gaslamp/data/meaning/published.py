@@ -163,7 +163,7 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
     """Raise for published shapes of which the best part would be lost.
 
     Raises:
-        GaslampError: sounds, films, verdicts on single steps, single messages of trees, half of a batch, token ids.
+        GaslampError: sounds, films, verdicts on single steps, half of a batch, token ids.
     """
 
     def first(name: str) -> Any:
@@ -188,12 +188,6 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
             "from single steps",
             "for sft join the good steps of a row to one column completion; for kto give each row one "
             "completion and one label",
-        )
-    if {"parent_id", "role", "text"} <= set(names):
-        raise GaslampError(
-            "the rows are single messages of conversation trees (columns parent_id, role, text): one row alone "
-            "teaches nothing",
-            "join each path from a first message to its last answer into one row: {messages: [{role, content}, ...]}",
         )
     if "custom_id" in names and not registry.get("formats", "api_log").detect(names, rows):
         what = "answers of a batch without their requests" if "response" in names or "result" in names else ""
