@@ -30,7 +30,7 @@ def add_kept(spool: Spool, file: Path, kind: str) -> int:
             "slice": row.get("slice", "kept by hand"),
         }
         try:
-            spool.append("test", orjson.dumps(adapt(line, kind)) + b"\n", f"{file}, line {number}")
+            spool.append("test", orjson.dumps(adapt(line, kind)) + b"\n", f"{file}, line", number)
         except ValueError as error:
             raise GaslampError(
                 f"{file}, line {number}: {error}", f"move {file} away: what was kept by hand serves another method"
@@ -54,7 +54,8 @@ def add_rehearsal(spool: Spool, renderer: Renderer, count: int, max_length: int)
             spool.append(
                 "train",
                 orjson.dumps({"id": f"rehearsal-{number}", "messages": row["messages"]}) + b"\n",
-                f"rehearsal, row {number}",
+                "rehearsal, row",
+                number,
             )
             added += 1
     return added

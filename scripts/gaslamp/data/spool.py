@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import struct
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
+from gaslamp.data.allotment import TEST, TRAIN, VALID, Allotment
 from gaslamp.data.checking import KEPT, Sample
 from gaslamp.data.convert import SPLITS, Converted
-from gaslamp.data.splitting import Seen, get_positions
+from gaslamp.data.row_index import FIELDS, PLACE, find_originals, find_repeats, make_records, read_blocks
+from gaslamp.data.splitting import get_positions
 
-BORDER = 64  # of the rows that are no test rows, so many of the lowest positions are remembered, to fill a tiny split
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
+    from gaslamp.data.row_index import Records
 
-@dataclass
-class _Test:
-    position: float
-    order: int
-    line: bytes
-    place: str
+    Integers: TypeAlias = NDArray[np.int64]
+
+PIECE = 4 << 20  # bytes of rows that are copied together
 
 
 @dataclass
@@ -31,11 +34,11 @@ class Spool:
     ``max_test`` with the lowest positions are kept; below ``test + valid`` a validation row; else a training row. A
     row that says its split itself goes there.
 
+    All rows go to one file and what decides about them to another (gaslamp.data.row_index); ``finish`` divides them.
+
     Attributes:
-        folder: work folder; train.jsonl and valid.jsonl in it, each with two companion files: the places of the rows,
-            a line each,
-            and their positions, eight bytes each.
-        counts: rows of each split; test is set by ``finish``.
+        folder: work folder; after ``finish`` a file of lines for each split in it, and one with the places of its rows.
+        counts: rows of each split, set by ``finish``.
         duplicates: rows left out because an equal one came before.
         dropped: test rows over max_test.
         test_from_train: training rows that became test rows, because the source has splits and none for the test.
@@ -50,201 +53,143 @@ class Spool:
     test_from_train: int = 0
 
     def __post_init__(self) -> None:
-        self._seen = Seen()
-        self._tests: list[_Test] = []
-        self._limit = 2.0  # test rows at or above this position are over max_test for sure
-        self._order = 0
-        self._repeated: list[tuple[str, str]] = []  # place and id of the first exact duplicates
-        self._lowest: list[float] = []
-        self._files = {split: (self.folder / f"{split}.jsonl").open("wb") for split in ("train", "valid")}
-        self._places = {
-            split: (self.folder / f"{split}.places").open("w", encoding="utf-8", newline="\n")
-            for split in ("train", "valid")
-        }
-        self._positions = {split: (self.folder / f"{split}.positions").open("wb") for split in ("train", "valid")}
+        self._labels: dict[str, int] = {}
+        self._names: list[str] = []  # labels by their number
+        self._repeated: list[tuple[str, str]] = []  # places of the first exact duplicates, and of what they repeat
+        self._rows, self._index = self.folder / "rows", self.folder / "rows.index"
+        self._files: list[BinaryIO] = [self._rows.open("wb"), self._index.open("wb")]
+        self._count = 0
 
     def add(self, rows: Converted) -> None:
-        """Add a converted chunk: leave exact duplicates out, send every other row to its split."""
+        """Add a converted chunk."""
         import numpy
 
         if not rows.lines:
             return
-        new = self._seen.add(rows.digests)
-        repeated = numpy.flatnonzero(~new).tolist()
-        self.duplicates += len(repeated)
-        for index in repeated[: KEPT - len(self._repeated)]:
-            self._repeated.append(
-                (f"{rows.label} {rows.numbers[index]}", rows.digests[16 * index : 16 * index + 8].hex())
-            )
         positions = get_positions(rows.questions, self.settings.seed)
         given = numpy.frombuffer(rows.splits, dtype=numpy.uint8)
         test, valid = self.settings.test, self.settings.test + self.settings.valid
-        codes = numpy.where(
-            given > 0, given - 1, numpy.where(positions < test, 2, numpy.where(positions < valid, 1, 0))
-        )
-        for code, split in ((0, "train"), (1, "valid")):
-            chosen = numpy.flatnonzero(new & (codes == code)).tolist()
-            if chosen:
-                self._write(split, rows, chosen, positions)
-        for index in numpy.flatnonzero(new & (codes == 2) & (positions < self._limit)).tolist():
-            self._tests.append(
-                _Test(
-                    float(positions[index]),
-                    self._order + index,
-                    rows.lines[index],
-                    f"{rows.label} {rows.numbers[index]}",
-                )
-            )
-        self.counts["test"] += int((new & (codes == 2)).sum())
-        self._order += len(new)
-        if len(self._tests) > 2 * self.settings.max_test + 1000:
-            self._cut()
-        if not self.by_column:
-            rest = positions[new & (codes != 2)]
-            self._lowest = sorted({*self._lowest, *(numpy.sort(rest)[:BORDER].tolist() if len(rest) else ())})[:BORDER]
+        by_position = numpy.where(positions < test, TEST, numpy.where(positions < valid, VALID, TRAIN))
+        records = make_records(len(rows.lines), FIELDS)
+        digests = numpy.frombuffer(rows.digests, dtype=numpy.uint64)
+        records["low"], records["high"] = digests[0::2], digests[1::2]
+        records["position"] = positions
+        records["number"], records["label"] = rows.numbers, self._get_label(rows.label)
+        records["size"] = list(map(len, rows.lines))
+        records["code"] = numpy.where(given > 0, given - 1, by_position)
+        for file, data in zip(self._files, (b"".join(rows.lines), records.tobytes()), strict=True):
+            file.write(data)
+        self._count += len(records)
 
-    def _write(self, split: str, rows: Converted, chosen: list[int], positions: Any) -> None:
-        lines, numbers, label = rows.lines, rows.numbers, rows.label
-        self._files[split].write(b"".join([lines[index] for index in chosen]))
-        self._places[split].write("".join([f"{label} {numbers[index]}\n" for index in chosen]))
-        self._positions[split].write(positions[chosen].tobytes())
-        self.counts[split] += len(chosen)
+    def _get_label(self, label: str) -> int:
+        if label not in self._labels:
+            self._labels[label] = len(self._names)
+            self._names.append(label)
+        return self._labels[label]
 
-    def _cut(self) -> None:
-        self._tests.sort(key=lambda row: (row.position, row.order))
-        del self._tests[self.settings.max_test :]
-        self._limit = self._tests[-1].position + 1e-300
+    def _get_place(self, record: Any) -> str:
+        return f"{self._names[record['label']]} {record['number']}"
 
     def finish(self) -> None:
-        """Close the files, give a small set test and validation rows too, and write the test rows."""
-        for handle in (*self._files.values(), *self._places.values(), *self._positions.values()):
-            handle.close()
-        if not self.by_column:
-            self._fill()
-        elif not self.counts["test"] and self.counts["train"]:
-            self._take_test()
-        self._cut() if len(self._tests) > self.settings.max_test else None
-        self.dropped = self.counts["test"] - len(self._tests)
-        self.counts["test"] = len(self._tests)
-        self._tests.sort(key=lambda row: row.order if self.by_column else (row.position, row.order))  # type: ignore[arg-type, return-value]
+        """Leave exact duplicates out, give a small set test and validation rows too, and write every split."""
+        for file in self._files:
+            file.close()
+        repeats = find_repeats(self._index, self._count)
+        self.duplicates = repeats.count
+        self._repeated = [
+            (self._get_place(record), self._get_place(original))
+            for record, original in find_originals(self._index, repeats.get_first(KEPT))
+        ]
+        allotment = Allotment(self._index, repeats, self.settings, self.by_column)
+        self.counts = dict(zip(SPLITS, allotment.counts, strict=True))
+        self.dropped = self.counts["test"] - len(allotment.tests)
+        self.counts["test"] = len(allotment.tests)
+        self.test_from_train = min(allotment.test_from_train, self.counts["test"])
+        self._divide(allotment)
+        self._rows.unlink()
+        self._index.unlink()
+
+    def _divide(self, allotment: Allotment) -> None:
+        """Copy the rows to the files of their splits: training and validation rows in order, test rows as chosen."""
+        import numpy
+
+        tests = numpy.sort(allotment.tests)
+        found, begins = [make_records(0, FIELDS)], [numpy.empty(0, dtype=numpy.int64)]
+        offset = 0
         with (
-            (self.folder / "test.jsonl").open("wb") as lines,
-            (self.folder / "test.places").open("w", encoding="utf-8", newline="\n") as places,
+            self._rows.open("rb") as source,
+            self._open("train", "jsonl") as train,
+            self._open("valid", "jsonl") as valid,
+            self._open("train", "places") as train_places,
+            self._open("valid", "places") as valid_places,
         ):
-            for row in self._tests:
-                lines.write(row.line)
-                places.write(f"{row.place}\n")
+            for start, records in read_blocks(self._index, FIELDS):
+                codes = allotment.get_codes(start, records)
+                ends = numpy.cumsum(records["size"], dtype=numpy.int64)
+                for code, places in ((TRAIN, train_places), (VALID, valid_places)):
+                    places.write(_get_places(records[codes == code]).tobytes())
+                for first, last in _cut(ends):
+                    size = int(ends[last - 1] - (ends[first - 1] if first else 0))
+                    piece = memoryview(source.read(size))
+                    bounds = numpy.concatenate(([0], numpy.cumsum(records["size"][first:last], dtype=numpy.int64)))
+                    for code, file in ((TRAIN, train), (VALID, valid)):
+                        file.writelines(_get_runs(piece, codes[first:last] == code, bounds))
+                here = tests[numpy.searchsorted(tests, start) : numpy.searchsorted(tests, start + len(records))] - start
+                found.append(records[here])
+                begins.append(offset + ends[here] - records["size"][here])
+                offset += int(ends[-1])
+        order = numpy.searchsorted(tests, allotment.tests)
+        chosen, places_of_lines = numpy.concatenate(found)[order], numpy.concatenate(begins)[order]
+        with (
+            self._rows.open("rb") as source,
+            self._open("test", "jsonl") as test,
+            self._open("test", "places") as places,
+        ):
+            for begin, size in zip(places_of_lines.tolist(), chosen["size"].tolist(), strict=True):
+                source.seek(begin)
+                test.write(source.read(size))
+            places.write(_get_places(chosen).tobytes())
 
-    def _fill(self) -> None:
-        """At least 5 test rows (a fifth of a tiny set) and one for validation: those with the next positions."""
-        total = sum(self.counts.values())
-        least = min(max(2, min(5, total // 5)), total - 1)
-        missing = least - self.counts["test"]
-        if missing > 0:
-            self._move(self._lowest[:missing][-1:], "test")
-        if not self.counts["valid"] and self.settings.valid > 0 and self._lowest:
-            self._move(self._lowest[:1], "valid")
-
-    def _take_test(self) -> None:
-        """Of a source with training and validation rows and no test rows.
-
-        The share of data.split.test, out of training.
-        """
-        import numpy
-
-        positions = numpy.sort(numpy.fromfile(self.folder / "train.positions"))
-        count = int(numpy.searchsorted(positions, self.settings.test))
-        least = min(max(2, min(5, len(positions) // 5)), len(positions) - 1)
-        count = min(max(count, least), self.settings.max_test)
-        if count < 1:
-            return
-        self._move([float(positions[count - 1])], "test", ("train",))
-        self.test_from_train = self.counts["test"]
-        if not self.counts["valid"] and self.settings.valid > 0 and count < len(positions):
-            border = max(self.settings.test + self.settings.valid, float(positions[count]))
-            self._move([border], "valid")
-
-    def _move(self, borders: list[float], target: str, origins: tuple[str, ...] = ()) -> None:
-        """Rows of ``origins`` (for test: train and valid, else train) up to a position go to ``target``."""
-        import numpy
-
-        for border in borders:
-            for split in origins or (("train", "valid") if target == "test" else ("train",)):
-                positions = numpy.fromfile(self.folder / f"{split}.positions")
-                moved: list[tuple[bytes, str]] = []
-                kept = self.folder / "kept.jsonl", self.folder / "kept.places"
-                with kept[0].open("wb") as lines, kept[1].open("w", encoding="utf-8", newline="\n") as places:
-                    for (line, place), position in zip(self._read_lines(split), positions, strict=True):
-                        if position <= border:
-                            moved.append((line, place))
-                        else:
-                            lines.write(line)
-                            places.write(place + "\n")
-                kept[0].replace(self.folder / f"{split}.jsonl")
-                kept[1].replace(self.folder / f"{split}.places")
-                positions[positions > border].tofile(self.folder / f"{split}.positions")
-                self.counts[split] -= len(moved)
-                self.counts[target] += len(moved)
-                for (line, place), position in zip(moved, positions[positions <= border].tolist(), strict=True):
-                    if target == "test":
-                        self._order += 1
-                        self._tests.append(_Test(position, self._order, line, place))
-                    else:
-                        self._append(target, line, place, position)
-            self._lowest = [position for position in self._lowest if position > border]
+    def _open(self, split: str, kind: str, mode: str = "wb") -> BinaryIO:
+        return (self.folder / f"{split}.{kind}").open(mode)  # type: ignore[return-value]
 
     def _read_lines(self, split: str) -> Iterator[tuple[bytes, str]]:
-        with (
-            (self.folder / f"{split}.jsonl").open("rb") as lines,
-            (self.folder / f"{split}.places").open(encoding="utf-8", newline="\n") as places,
-        ):
-            for line, place in zip(lines, places, strict=True):
-                yield line, place.rstrip("\n")
+        with self._open(split, "jsonl", "rb") as lines:
+            for _, records in read_blocks(self.folder / f"{split}.places", PLACE):
+                numbers, labels = records["number"].tolist(), records["label"].tolist()
+                for line, number, label in zip(islice(lines, len(numbers)), numbers, labels, strict=True):
+                    yield line, f"{self._names[label]} {number}"
 
-    def _append(self, split: str, line: bytes, place: str, position: float) -> None:
-        with (
-            (self.folder / f"{split}.jsonl").open("ab") as lines,
-            (self.folder / f"{split}.places").open("a", encoding="utf-8", newline="\n") as places,
-        ):
+    def append(self, split: str, line: bytes, label: str, number: int) -> None:
+        """One more row, after ``finish``; ``label`` and ``number`` together are its place."""
+        place = make_records(1, PLACE)
+        place["number"], place["label"] = number, self._get_label(label)
+        with self._open(split, "jsonl", "ab") as lines, self._open(split, "places", "ab") as places:
             lines.write(line)
-            places.write(place + "\n")
-        with (self.folder / f"{split}.positions").open("ab") as positions:
-            positions.write(struct.pack("=d", position))
-
-    def append(self, split: str, line: bytes, place: str) -> None:
-        """One more row, after ``finish``."""
-        self._append(split, line, place, 1.0)
+            places.write(place.tobytes())
         self.counts[split] += 1
 
     def drop(self, split: str, numbers: list[int]) -> None:
         """Remove rows of one split after ``finish``; ``numbers`` count from 0, in the order of the file."""
+        import numpy
+
         if not numbers:
             return
         dropped = set(numbers)
-        kept = self.folder / "kept.jsonl", self.folder / "kept.places"
-        with kept[0].open("wb") as lines, kept[1].open("w", encoding="utf-8", newline="\n") as places:
-            for number, (line, place) in enumerate(self._read_lines(split)):
-                if number not in dropped:
-                    lines.write(line)
-                    places.write(place + "\n")
-        kept[0].replace(self.folder / f"{split}.jsonl")
-        kept[1].replace(self.folder / f"{split}.places")
+        with self._open(split, "jsonl", "rb") as source, self._open("kept", "jsonl") as lines:
+            lines.writelines(line for number, line in enumerate(source) if number not in dropped)
+        with self._open("kept", "places") as places:
+            for start, records in read_blocks(self.folder / f"{split}.places", PLACE):
+                here = [number not in dropped for number in range(start, start + len(records))]
+                places.write(records[numpy.array(here)].tobytes())
+        for kind in ("jsonl", "places"):
+            os.replace(self.folder / f"kept.{kind}", self.folder / f"{split}.{kind}")
         self.counts[split] -= len(dropped)
 
     def find_repeated(self) -> Iterator[tuple[str, str]]:
-        """The first exact duplicates, each with what it repeats: one more pass over the rows, when there are any."""
-        wanted = {identity.encode(): "" for _, identity in self._repeated}
-        missing = len(wanted)
-        if wanted:
-            for split in SPLITS:
-                for line, place in self._read_lines(split):
-                    if line[7:23] in wanted:  # {"id":"<16 digits>"
-                        wanted[line[7:23]] = place
-                        missing -= 1
-                    if not missing:
-                        break
-        for place, identity in self._repeated:
-            yield place, f"is exactly the same as {wanted[identity.encode()] or 'an earlier row'}"
+        """The first exact duplicates, each with what it repeats."""
+        for place, original in self._repeated:
+            yield place, f"is exactly the same as {original}"
 
     def __iter__(self) -> Iterator[Sample]:
         """Every row of every split, as often as wanted, read from the disk."""
@@ -257,3 +202,31 @@ class Spool:
 
         for line, place in self._read_lines(split):
             yield Sample(place, orjson.loads(line), split)
+
+
+def _get_places(records: Records) -> Records:
+    places = make_records(len(records), PLACE)
+    for name, _ in PLACE:
+        places[name] = records[name]
+    return places
+
+
+def _cut(ends: Integers) -> Iterator[tuple[int, int]]:
+    """First and last row (excluded) of pieces of about PIECE bytes; ``ends``: where each row ends, in bytes."""
+    import numpy
+
+    first = 0
+    while first < len(ends):
+        begin = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(numpy.searchsorted(ends, begin + PIECE)))
+        yield first, last
+        first = last
+
+
+def _get_runs(piece: memoryview, chosen: NDArray[np.bool_], bounds: Integers) -> Iterator[memoryview]:
+    """The chosen rows of a piece, neighbours together; ``bounds``: where each row begins, and the end of the last."""
+    import numpy
+
+    edges = numpy.flatnonzero(numpy.diff(numpy.concatenate(([False], chosen, [False])).astype(numpy.int8)))
+    places = bounds[edges].tolist()
+    return (piece[begin:end] for begin, end in zip(places[0::2], places[1::2], strict=True))

@@ -19,7 +19,7 @@ from gaslamp.data.checking import load_checks
 from gaslamp.data.dividing import divide_rows
 from gaslamp.data.peek import find_method_problem, peek
 from gaslamp.data.rows import get_question
-from gaslamp.data.splitting import Seen, get_position, get_positions
+from gaslamp.data.splitting import get_position, get_positions
 
 ROWS = [{"question": f"question {n}?", "answer": f"answer {n}", "lang": "en" if n % 3 else "de"} for n in range(30)]
 
@@ -257,20 +257,6 @@ def test_positions_of_whole_batches_are_those_of_single_rows() -> None:
     together = get_positions(b"".join(question[:8] for question in questions), 7)
     assert [get_position(question, 7) for question in questions] == together.tolist()
     assert 0.4 < together.mean() < 0.6
-
-
-def test_seen_is_a_set(tmp_path: Path) -> None:
-    import random
-
-    draw = random.Random(1)
-    pool = [draw.randbytes(16) for _ in range(3000)] + [b"\0" * 16] + [b"\1" * 8 + draw.randbytes(8) for _ in range(50)]
-    seen, known = Seen(), set()
-    for _ in range(40):
-        batch = draw.choices(pool, k=300)
-        for digest, new in zip(batch, seen.add(b"".join(batch)), strict=True):
-            assert new == (digest not in known)
-            known.add(digest)
-    assert len(seen) == len(known)
 
 
 def test_a_group_stays_together(tmp_path: Path) -> None:
