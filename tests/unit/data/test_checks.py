@@ -390,3 +390,75 @@ def test_redacting_a_row_keeps_everything_else() -> None:
     )
     plain = talk("user:q", "assistant:a")
     assert redact_row(plain) is plain
+
+
+# ------------------------------------------------------------------------------------------------- special tokens
+
+
+@pytest.mark.parametrize(
+    ("tokens", "row", "found"),
+    [
+        ((), {"messages": [{"role": "user", "content": "a</s>"}]}, ["</s>"]),
+        ((), {"messages": [{"role": "user", "content": "[INST] a"}]}, ["[INST]"]),
+        ((), {"text": "[INST] a"}, ["[INST]"]),
+        ((), {"text": "<s>"}, ["<s>"]),
+        ((), {"messages": [{"role": "user", "content": "<\uff5cend\u2581of\u2581sentence\uff5c>"}]}, True),
+        (("\uff5fmask\uff60",), {"text": "a \uff5fmask\uff60"}, ["\uff5fmask\uff60"]),
+        ((">>TITLE>>",), {"text": "a >>TITLE>>"}, [">>TITLE>>"]),
+        (("{eos}",), {"text": "the {eos}"}, ["{eos}"]),
+        (('"eos"',), {"text": 'an "eos"'}, ['"eos"']),
+        (("eop",), {"messages": [{"role": "user", "content": "an eop"}]}, ["eop"]),
+        (("eop",), {"messages": [{"role": "user", "content": "none"}]}, []),
+        (("[TOOL_CALLS]",), {"messages": [{"role": "assistant", "content": "[TOOL_CALLS] [{}]"}]}, []),
+        (("<think>", "</think>"), {"messages": [{"role": "assistant", "content": "<think>a</think>b"}]}, []),
+    ],
+)
+def test_special_tokens_of_any_tokenizer_are_found(tokens: tuple[str, ...], row: Any, found: Any) -> None:
+    from gaslamp.data.readers.numbers import dump
+
+    module = registry.get("checks", "special_tokens")
+    for shared in ({}, {"json": [dump(row)]}):
+        facts = Facts("conversation", "sft", 512, {"redact": False, "tokens": tokens}, shared=shared)
+        texts = [finding.text for finding in module.check([Sample("row 1", row)], facts)]
+        assert len(texts) == bool(found) and all(token in texts[0] for token in (found if found is not True else ()))
+
+
+# ------------------------------------------------------------------------------- what the template does not show
+
+LOST: list[tuple[str, list[dict[str, Any]], list[tuple[str, bool]], set[str]]] = [
+    ("learnt", [{"role": "assistant", "content": "abc"}], [("abc", True)], set()),
+    ("shown, not learnt", [{"role": "assistant", "content": "abc"}], [("abc", False)], {"answers"}),
+    ("marked as not learnt", [{"role": "assistant", "content": "abc", "train": False}], [("abc", False)], set()),
+    ("a question that is marked", [{"role": "user", "content": "abc", "train": True}], [("abc", False)], {"turns"}),
+    ("a question that is learnt", [{"role": "user", "content": "abc", "train": True}], [("abc", True)], set()),
+    (
+        "a part that is learnt",
+        [{"role": "assistant", "content": "abc def", "train": [[4, 7]]}],
+        [("abc ", False), ("def", True)],
+        set(),
+    ),
+    (
+        "a part that is not",
+        [{"role": "assistant", "content": "abc def", "train": [[4, 7]]}],
+        [("abc ", True), ("def", False)],
+        {"answers"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("turns", "pieces", "lost"), [case[1:] for case in LOST], ids=[case[0] for case in LOST])
+def test_turns_with_marks_are_looked_for_where_they_belong(
+    turns: list[dict[str, Any]], pieces: list[tuple[str, bool]], lost: set[str]
+) -> None:
+    assert registry.get("checks", "lost_in_template").find_lost({"messages": turns}, [pieces]) == lost
+
+
+def test_each_side_of_a_pair_is_looked_for_in_its_own_text() -> None:
+    row = {
+        "prompt": [{"role": "user", "content": "q"}],
+        "chosen": [{"role": "assistant", "content": "abc"}],
+        "rejected": [{"role": "assistant", "content": "def"}],
+    }
+    find_lost = registry.get("checks", "lost_in_template").find_lost
+    sides = [[("q", False), ("abc", True)], [("q", False), ("def", True)]]
+    assert find_lost(row, sides) == set() and find_lost(row, sides[::-1]) == {"answers"}

@@ -52,18 +52,33 @@ def find_lost(row: Row, sides: list[list[tuple[str, bool]]]) -> set[str]:
         row: of messages.
         sides: the pieces of each of its training sequences.
     """
-    text = "\n".join("".join(part for part, _ in side) for side in sides)
-    learnt = "\n".join("".join(part for part, carries in side if carries) for side in sides)
+    text, learnt = _join(sides), _join(sides, learnt=True)
     lost = set()
     for tool in row.get("tools") or ():
         name = tool.get("function", tool).get("name")
         if isinstance(name, str) and not _is_named(name, text):
             lost.add("tools")
     for key in ("messages", "prompt", "chosen", "rejected", "completion"):
+        own = sides[key == "rejected"] if key in ("chosen", "rejected") and len(sides) == 2 else None
         for turn in row.get(key) or ():
-            is_learnt = turn["role"] == "assistant" and key != "prompt" and "train" not in turn
-            lost |= find_lost_of_turn(turn, learnt if is_learnt else text, is_learnt)
+            train = turn.get("train", turn["role"] == "assistant") if key != "prompt" else False
+            where = learnt if train is True else text
+            if own is not None:
+                where = _join([own], learnt=train is True)
+            lost |= find_lost_of_turn(turn, where, train is True)
+            if isinstance(train, list) and not all(part in learnt for part in get_marked(turn, train)):
+                lost.add("answers" if turn["role"] == "assistant" else "turns")
     return lost
+
+
+def _join(sides: list[list[tuple[str, bool]]], learnt: bool = False) -> str:
+    """The text of some sequences, or the parts of it that carry loss."""
+    return "\n".join("".join(part for part, carries in side if carries or not learnt) for side in sides)
+
+
+def get_marked(turn: Message, ranges: list[list[int]]) -> list[str]:
+    """The parts of a turn that are marked as learnt, without white space at their ends."""
+    return [get_text(turn)[begin:end].strip() for begin, end in ranges]
 
 
 def find_lost_of_turn(turn: Message, text: str, is_learnt: bool) -> set[str]:

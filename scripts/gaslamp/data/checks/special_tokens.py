@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from gaslamp.data.calls import CALL_MARKS
 from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import KINDS, Message, Row, get_text
 
@@ -36,10 +37,14 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """Rows whose text holds a special token of the model, or one that a known chat template uses."""
     own = frozenset(facts.options["tokens"])
     pattern = get_pattern(tuple(facts.options["tokens"]))
+    signs = get_signs(tuple(facts.options["tokens"]))
     written = facts.shared.get("json")
     for number, sample in enumerate(samples):
-        if written is not None and b"<" not in written[number] and b"[" not in written[number][13:]:
-            continue
+        if written is not None:
+            line = written[number]
+            body = line[len(HEAD) :] if line.startswith(HEAD) else line
+            if not any(sign in body for sign in signs):
+                continue
         found = list(dict.fromkeys(token for text in get_texts(sample.row) for token in pattern.findall(text)))
         if found:
             whose = "this model" if own.intersection(found) else "another chat template"
@@ -82,8 +87,31 @@ def get_texts(row: Row) -> Iterator[str]:
             yield from (get_text(item) for item in value if isinstance(item, dict))
 
 
+HEAD = b'{"messages":['
+"""The JSON of a conversation up to its first turn: this bracket is no part of a text."""
+
+
+@lru_cache(maxsize=8)
+def get_tokens(own: tuple[str, ...]) -> list[str]:
+    """The model's and the known special tokens, longest first.
+
+    Without those that mean something inside an answer: the marks of calls and thoughts.
+    """
+    inside = re.compile("|".join(map(re.escape, (*CALL_MARKS, "<think", "</think", "</tool_call"))))
+    return sorted((token for token in {*own, *KNOWN} if token and not inside.match(token)), key=len, reverse=True)
+
+
 @lru_cache(maxsize=8)
 def get_pattern(own: tuple[str, ...]) -> re.Pattern[str]:
-    """A pattern of the model's and the known special tokens, longest first."""
-    tokens = sorted({*own, *KNOWN} - {""}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, tokens)))
+    """A pattern of the tokens of ``get_tokens``."""
+    return re.compile("|".join(map(re.escape, get_tokens(own))))
+
+
+@lru_cache(maxsize=8)
+def get_signs(own: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The first characters of all tokens: a row without them holds no token.
+
+    One that every row holds, or that JSON writes in another way, makes the look into each text necessary.
+    """
+    signs = {token[0] for token in get_tokens(own)}
+    return tuple(b"" if sign in '"\\{}:, ' or not sign.isprintable() else sign.encode() for sign in sorted(signs))
