@@ -9,6 +9,7 @@ from gaslamp.core.contracts import Card, Ladder, Parity, Template
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.core.files import write_text
 from gaslamp.export.exporters import ollama
+from gaslamp.export.llamacpp.gguf_facts import is_bos_added
 
 KEYS = ("deploy.context", "deploy.level")
 
@@ -31,9 +32,9 @@ def main() -> None:
     with step(args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
-        write_text(
-            args.out, ollama.export(*inputs, deploy.level, deploy.context, Card.read(args.card).system, args.companion)
-        )
+        system, adds_bos = Card.read(args.card).system, is_bos_added(args.out.with_name("model-f16.gguf"))
+        text = ollama.export(*inputs, deploy.level, deploy.context, system, args.companion, adds_bos)
+        write_text(args.out, text)
         if problems := ollama.verify(args.out):
             args.out.unlink()
             raise GaslampError(

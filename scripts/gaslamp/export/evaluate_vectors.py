@@ -23,7 +23,7 @@ from gaslamp.data.rows import Message, Row, get_text
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.retrieval import rank
 from gaslamp.export.llamacpp.client import LlamaClient
-from gaslamp.export.llamacpp.convert import read_gguf_facts
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
 

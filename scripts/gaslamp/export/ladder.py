@@ -14,7 +14,7 @@ from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metric
 from gaslamp.evaluate.predictions import get_outcome, read_predictions
 from gaslamp.evaluate.slices import get_slices
 from gaslamp.evaluate.stats import get_score
-from gaslamp.export.llamacpp.convert import read_gguf_facts
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.pages.numbers import format_value
 
 MEASURED = (

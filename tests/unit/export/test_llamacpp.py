@@ -37,6 +37,7 @@ from gaslamp.export.llamacpp import (
     source,
     toolchain,
 )
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.toolchain import Toolchain
 
 
@@ -265,12 +266,12 @@ def test_the_toolchain_is_proven_end_to_end(tools: Toolchain, tmp_path: Path) ->
 
 
 def test_facts_of_a_gguf(tiny: dict[str, Path]) -> None:
-    facts = convert.read_gguf_facts(tiny["q8_0"])
+    facts = read_gguf_facts(tiny["q8_0"])
     assert facts["architecture"] == "llama" and facts["n_tensors"] == 21
     assert (facts["bos_id"], facts["eos_id"], facts["vocab_size"]) == (1, 2, 260)
     assert facts["rope_freq_base"] == 10000.0 and facts["context_length"] == 256
     assert facts["size_bytes"] == tiny["q8_0"].stat().st_size
-    assert 8.5 < facts["bits_per_weight"] < 8.7 < 16 < convert.read_gguf_facts(tiny["f16"])["bits_per_weight"]
+    assert 8.5 < facts["bits_per_weight"] < 8.7 < 16 < read_gguf_facts(tiny["f16"])["bits_per_weight"]
 
 
 def test_quantize_failure_keeps_the_tool_s_own_words(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
@@ -299,7 +300,7 @@ def test_convert_failure_names_the_architecture(tools: Toolchain, tiny: dict[str
 def test_something_else_is_not_a_gguf(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"PK" * 20)
     with pytest.raises(GaslampError, match="not a GGUF"):
-        convert.read_gguf_facts(tmp_path / "x.gguf")
+        read_gguf_facts(tmp_path / "x.gguf")
 
 
 def test_levels_are_those_of_llama_quantize(tools: Toolchain) -> None:
@@ -335,7 +336,7 @@ def test_an_importance_matrix_makes_a_level_possible(tools: Toolchain, tmp_path:
     convert.quantize(
         tools, tmp_path / "f16.gguf", tmp_path / "out.gguf", "iq2_xxs", tmp_path / "log.txt", tmp_path / "imatrix.gguf"
     )
-    found = convert.read_gguf_facts(tmp_path / "out.gguf")
+    found = read_gguf_facts(tmp_path / "out.gguf")
     assert "IQ2_XXS" in found["quantizations"] and found["bits_per_weight"] < 6
 
 

@@ -8,6 +8,9 @@ import facts
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.exporters import ollama
+from gaslamp.export.modelfile.families import detect_family
+from gaslamp.export.modelfile.quoting import quote, to_go
+from gaslamp.export.modelfile.rendering import get_renderer
 
 QWEN = (
     "{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}"
@@ -64,15 +67,20 @@ GENERATION = facts.CHATML.replace("{{ m['content'] }}", "{% generation %}{{ m['c
     ],
 )
 def test_families(text: str, family: str, default: str, bos: str | None, eos: str) -> None:
-    found, system, _ = ollama.detect_family(facts.template(text, bos_token=bos, eos_token=eos))
-    assert (found.name, system) == (family, default)
+    found = detect_family(facts.template(text, bos_token=bos, eos_token=eos))
+    assert (found.family.name, found.default) == (family, default)
 
 
 def test_date_before_the_system_prompt_is_kept() -> None:
     template = facts.template(LLAMA_DATE, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
-    family, _, _ = ollama.detect_family(template)
-    assert "Today Date: 26 Jul 2024\n\n{{ .System }}" in family.get_template()
-    assert "{{ if .System }}" not in family.get_template()
+    found = detect_family(template)
+    assert "Today Date: 26 Jul 2024\n\n{{ .System }}" in found.get_template(adds_bos=True)
+    assert "{{ if .System }}" not in found.get_template(adds_bos=True)
+
+
+def test_the_bos_token_is_written_where_llama_cpp_does_not_add_it() -> None:
+    found = detect_family(facts.template(LLAMA, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>"))
+    assert found.get_template(adds_bos=False) == "<|begin_of_text|>" + found.get_template(adds_bos=True)
 
 
 def make(system: str | None = None, level: str = "recommended", **changes: object) -> str:
@@ -94,21 +102,124 @@ def test_failed_parity_is_refused_unless_overridden() -> None:
     assert make(passed=False, override="export.parity")
 
 
+PHI = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% else %}{{ eos_token }}{% endif %}"
+)
+ZEPHYR = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{{ eos_token }}\n{% endfor %}<|assistant|>\n"
+LLAMA2 = (
+    "{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}{% set s = messages[0].content %}"
+    "{% else %}{% set rest = messages %}{% set s = '' %}{% endif %}"
+    "{% for m in rest %}{% if m.role == 'user' %}{{ bos_token }}[INST] "
+    "{{ '<<SYS>>\\n' + s + '\\n<</SYS>>\\n\\n' if s and loop.first else '' }}{{ m.content }} [/INST]"
+    "{% else %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}"
+)
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}</s>{% endfor %}<assistant>"
+)
+DEEPSEEK = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}"
+    "{% elif m.role == 'user' %}<｜User｜>{{ m.content }}{% else %}<｜Assistant｜>{{ m.content }}{{ eos_token }}"
+    "{% endif %}{% endfor %}<｜Assistant｜><think>\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text", [PHI, ZEPHYR, LLAMA2, NO_SYSTEM, DEEPSEEK], ids=["phi", "zephyr", "llama2", "no", "r1"]
+)
+def test_a_template_without_a_family_is_derived(text: str) -> None:
+    """The texts between the turns, as Go text; a twin in Python renders what the template renders."""
+    template = facts.template(text, bos_token="<s>", eos_token="</s>")
+    found = detect_family(template)
+    assert found.family.name == "Derived" and found.takes_system == (text != NO_SYSTEM)
+    render = get_renderer(template)
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    assert found.cut + found.family.render(chat, "", "") == render(chat)
+    if found.takes_system:
+        with_system = render([{"role": "system", "content": "Be brief."}, *chat])
+        assert found.cut + found.family.render(chat, "Be brief.", "") == with_system
+    else:
+        assert found.family.render(chat, "Be brief.", "") == render(
+            [{**chat[0], "content": "Be brief.\n\na"}, *chat[1:]]
+        )
+
+
+def test_the_derived_go_text() -> None:
+    found = detect_family(facts.template(PHI, eos_token="<|end|>"))
+    assert found.get_template(adds_bos=False) == (
+        "{{ if .System }}<|system|>\n{{ .System }}<|end|>\n<|user|>\n{{ else }}<|user|>\n{{ end }}"
+        '{{ $first := true }}{{ range .Messages }}{{ if eq .Role "user" }}{{ if not $first }}<|end|>\n<|user|>\n'
+        '{{ end }}{{ $first = false }}{{ .Content }}{{ else if eq .Role "assistant" }}<|end|>\n<|assistant|>\n'
+        "{{ .Content }}{{ end }}{{ end }}<|end|>\n<|assistant|>\n"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
-    ["### Human: {{ messages[0].content }}", "{% for", "{{ raise_exception('no') }}", facts.CHATML.replace("\n", " ")],
+    [
+        "### Human: {{ messages[0].content }}",  # later turns are lost
+        "{% for",
+        "{{ raise_exception('no') }}",
+        "{% for m in messages %}{{ loop.length }}{{ m.role }}{{ m.content }}{% endfor %}",  # changes earlier turns
+    ],
 )
-def test_unknown_template_is_refused(text: str) -> None:
+def test_a_template_that_nothing_renders_costs_the_modelfile_only(text: str) -> None:
+    template = facts.template(text)
     with pytest.raises(GaslampError) as caught:
-        ollama.detect_family(facts.template(text))
+        detect_family(template)
     assert caught.value.fix
+    written = ollama.export(facts.parity(), facts.ladder(), template, "recommended", 4096, None)
+    assert written.startswith("# No Modelfile: ") and all(line.startswith("# ") for line in written.splitlines())
+    assert not ollama.is_complete(written)
 
 
-def test_system_prompt_for_a_template_without_one_is_refused() -> None:
-    with pytest.raises(GaslampError, match="refuses system prompts"):
-        ollama.export(
-            facts.parity(), facts.ladder(), facts.template(GEMMA, bos_token="<bos>"), "recommended", 4096, "hi"
-        )
+def test_a_system_prompt_for_a_template_without_one() -> None:
+    template = facts.template(GEMMA, bos_token="<bos>")
+    text = ollama.export(facts.parity(), facts.ladder(), template, "recommended", 4096, "hi")
+    assert "data.system_as_user: true" in text and not ollama.is_complete(text)
+
+
+def read_modelfile(text: str) -> dict[str, str]:
+    """The commands of a Modelfile, by the rules of Ollama's parser."""
+    found, lines = {}, iter(text.split("\n"))
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, value = line.partition(" ")
+        while value.strip().startswith('"""') and not (len(value.strip()) >= 6 and value.strip().endswith('"""')):
+            value += "\n" + next(lines)
+        value = value.strip()
+        found[name] = value[3:-3] if value.startswith('"""') else value
+    return found
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        'Reply only with "yes" or "no"',
+        '"Quoted" from the start',
+        'two\n"lines"',
+        'three """ inside',
+        "tab\tand \\ {{ }}",
+        '"',
+    ],
+)
+def test_system_prompts_with_quotes(system: str) -> None:
+    found = read_modelfile(make(system))
+    assert found["SYSTEM"] == system and found["TEMPLATE"].endswith("<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("system", ['ends """\nin a line', '"""\nx', "zero\u200bwidth", "cr\rlf"])
+def test_what_a_modelfile_cannot_hold_is_said(system: str) -> None:
+    assert quote(system) is None
+    assert "Ollama would read another SYSTEM" in make(system)
+
+
+def test_go_text_that_is_no_command() -> None:
+    assert to_go("<|a|>\n") == "<|a|>\n"
+    assert to_go('{{ "x" }}') == '{{ "{\\u007b \\"x\\" }\\u007d" }}'
+    assert to_go("\u200b") == '{{ "\\U0000200b" }}'
 
 
 def test_verify_reads_the_vocabulary(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, write_json
 from gaslamp.data.rows import adapt, get_kind
 from gaslamp.export.llamacpp import convert
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Renderer
 
@@ -206,5 +207,5 @@ def get_calibration(train: Path, template: Path, model: Path, enough: int = 60_0
 
 def verify(file: Path) -> None:
     """Read the file back; raises GaslampError when it is no complete GGUF file."""
-    facts = convert.read_gguf_facts(file)
+    facts = read_gguf_facts(file)
     say(f"{file.name}: {get_size(facts['size_bytes'])}, {facts['bits_per_weight']:.2f} bits a weight")

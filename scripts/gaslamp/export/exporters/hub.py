@@ -14,6 +14,7 @@ from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.export.artefacts import RunFiles, get_recommended, link_or_copy, require_parity
 from gaslamp.export.exporters import adapter
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
+from gaslamp.export.exporters.ollama import is_complete
 from gaslamp.export.ladder_page import COLUMNS, get_cells, render_svg, show_score
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 
@@ -43,8 +44,9 @@ def export(run: RunFiles, settings: Slice, out: Path) -> None:
             *(run.gguf / name for name in (MMPROJ, HEAD) if (run.gguf / name).is_file()),
         ):
             link_or_copy(file, out / "gguf" / file.name)
-        if (run.gguf / "Modelfile").is_file():
-            shutil.copyfile(run.gguf / "Modelfile", out / "gguf" / "Modelfile")
+        modelfile = run.gguf / "Modelfile"
+        if modelfile.is_file() and is_complete(modelfile.read_text(encoding="utf-8")):
+            shutil.copyfile(modelfile, out / "gguf" / "Modelfile")
     if "lora_gguf" in wanted:
         files = sorted((run.gguf.parent / "lora").glob("*.gguf"))
         if not files:

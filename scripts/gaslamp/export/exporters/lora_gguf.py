@@ -11,6 +11,7 @@ from gaslamp.core.contracts import LoraFile, ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.export.llamacpp import convert
+from gaslamp.export.llamacpp.gguf_facts import check_gguf
 
 NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
 REQUIRES = ("gguf", "torch")
@@ -82,7 +83,7 @@ def verify(file: Path) -> None:
     """Read the file back; raises GaslampError when it holds no LoRA pairs."""
     import gguf
 
-    convert.check_gguf(file)
+    check_gguf(file)
     reader = gguf.GGUFReader(file)
     kind = reader.get_field("adapter.type")
     names = [tensor.name for tensor in reader.tensors]

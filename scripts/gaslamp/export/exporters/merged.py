@@ -14,6 +14,7 @@ from gaslamp.core.files import read_json, write_json
 from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.tokenizer_files import save_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -44,10 +45,7 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
         net.generation_config.pad_token_id = recorded.pad_id
     net.config.pad_token_id = recorded.pad_id
     net.to(getattr(torch, dtype)).save_pretrained(unfinished)
-    tokenizer = load_tokenizer(facts.path)
-    tokenizer.eos_token, tokenizer.pad_token = recorded.eos_token, recorded.pad_token
-    tokenizer.chat_template = recorded.chat_template
-    tokenizer.save_pretrained(unfinished)
+    save_tokenizer(facts.path, unfinished, recorded)
     # image processor and pooling: what else such a model needs
     for file in (*Path(facts.path).glob("*processor*config.json"), *adapters.glob("embedding.json")):
         shutil.copyfile(file, unfinished / file.name)

@@ -1,4 +1,4 @@
-"""Model folder -> GGUF -> quantized GGUF, its speed and its facts, through llama.cpp's own programs."""
+"""Model folder -> GGUF -> quantized GGUF, and its speed, through llama.cpp's own programs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypedDict
 
 from gaslamp.core.console import Progress
 from gaslamp.core.errors import GaslampError
+from gaslamp.export.llamacpp.gguf_facts import check_gguf
 from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
 
 
@@ -33,25 +33,6 @@ class Speed(TypedDict):
     backend: str
     cpu: str
     peak_memory_gb: float  # resident
-
-
-class GgufFacts(TypedDict):
-    """What a GGUF file's metadata says."""
-
-    size_bytes: int
-    bits_per_weight: float  # tensor bits over weights
-    architecture: str | None
-    n_tensors: int
-    n_parameters: int
-    quantizations: dict[str, int]  # tensor type -> number of tensors
-    eos_id: int | None
-    bos_id: int | None
-    add_bos: bool | None
-    tokenizer: str | None
-    vocab_size: int | None
-    chat_template: str | None
-    context_length: int | None
-    rope_freq_base: float | None
 
 
 def convert_to_gguf(
@@ -170,51 +151,6 @@ def bench(
         "cpu": gen["cpu_info"],
         "peak_memory_gb": output.peak_memory_gb,
     }
-
-
-def read_gguf_facts(path: Path) -> GgufFacts:
-    """The metadata of a GGUF file; None for what it does not have."""
-    import gguf
-
-    check_gguf(path)
-    reader = gguf.GGUFReader(path)
-
-    def get(key: str) -> Any:
-        field = reader.get_field(key)
-        return field.contents() if field else None
-
-    architecture = get("general.architecture")
-    weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    bits = 8 * sum(int(tensor.n_bytes) for tensor in reader.tensors)
-    tokens = reader.get_field("tokenizer.ggml.tokens")
-    return {
-        "size_bytes": Path(path).stat().st_size,
-        "bits_per_weight": round(bits / weights, 3),
-        "architecture": architecture,
-        "n_tensors": len(reader.tensors),
-        "n_parameters": weights,
-        "quantizations": dict(Counter(tensor.tensor_type.name for tensor in reader.tensors).most_common()),
-        "eos_id": get("tokenizer.ggml.eos_token_id"),
-        "bos_id": get("tokenizer.ggml.bos_token_id"),
-        "add_bos": get("tokenizer.ggml.add_bos_token"),
-        "tokenizer": get("tokenizer.ggml.model"),
-        "vocab_size": len(tokens.data) if tokens else None,
-        "chat_template": get("tokenizer.chat_template"),
-        "context_length": get(f"{architecture}.context_length"),
-        "rope_freq_base": get(f"{architecture}.rope.freq_base"),
-    }
-
-
-def check_gguf(path: Path) -> None:
-    """Raise GaslampError unless ``path`` starts like a GGUF file with at least one tensor."""
-    with Path(path).open("rb") as handle:
-        head = handle.read(16)
-    if len(head) < 16 or head[:4] != b"GGUF" or int.from_bytes(head[8:16], "little") == 0:
-        raise GaslampError(
-            f"{path} is not a GGUF model file",
-            f"delete {path} and run snakemake again: it is made again",
-            "the disk was full when it was written",
-        )
 
 
 def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | None, what: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
-from gaslamp.export.llamacpp.convert import convert_to_gguf, quantize, read_gguf_facts, run_tool
+from gaslamp.export.llamacpp.convert import convert_to_gguf, quantize, run_tool
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
 

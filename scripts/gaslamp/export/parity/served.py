@@ -11,7 +11,7 @@ from gaslamp.core.contracts import ParityCheck, Template
 from gaslamp.core.files import read_json
 from gaslamp.data.rows import get_text
 from gaslamp.export.llamacpp.client import Answer, LlamaClient
-from gaslamp.export.llamacpp.convert import read_gguf_facts
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.export.parity.checks import EXACT, find_text_difference, find_token_difference, make_check

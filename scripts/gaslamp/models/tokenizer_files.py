@@ -1,0 +1,57 @@
+"""The tokenizer of a base model, written into another folder with nothing of it lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from gaslamp.core.contracts import Template
+from gaslamp.core.files import JsonObject, read_json, write_json, write_text
+from gaslamp.models.loading import load_tokenizer
+
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+)
+"""What makes a tokenizer, by the names of transformers and of the converters; a model has some of them."""
+
+
+def save_tokenizer(base: str | Path, out: Path, template: Template) -> None:
+    """Write every tokenizer file of ``base`` to ``out``, with the recorded end token, padding and chat template.
+
+    transformers saves less than it reads: no tokenizer.model, no added_tokens.json, and a class name that earlier
+    versions and llama.cpp's converter do not know. So the files of the base model are kept, and only what the template
+    records is changed in them.
+
+    Args:
+        base: checkpoint folder of the base model.
+        out: an existing folder.
+        template: as recorded by the data phase.
+    """
+    tokenizer = load_tokenizer(base)
+    tokenizer.eos_token, tokenizer.pad_token = template.eos_token, template.pad_token
+    tokenizer.chat_template = template.chat_template
+    tokenizer.save_pretrained(out)  # complete where the base model has only a part, such as tokenizer.model alone
+    for name in FILES:
+        if (Path(base) / name).is_file():
+            shutil.copyfile(Path(base) / name, out / name)
+    recorded = {"eos_token": template.eos_token, "pad_token": template.pad_token}
+    settings = out / "tokenizer_config.json"
+    _update(settings, recorded | {"chat_template": template.chat_template})
+    if (out / "special_tokens_map.json").is_file():
+        _update(out / "special_tokens_map.json", recorded)
+    # where transformers looks first, and where earlier versions look: both must say the same
+    write_text(out / "chat_template.jinja", template.chat_template)
+
+
+def _update(file: Path, values: JsonObject) -> None:
+    write_json(file, {**read_json(file), **values})
