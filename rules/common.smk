@@ -11,6 +11,7 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp.core import registry
+from gaslamp.config import outcome
 from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
 from gaslamp.config.length import get_span
@@ -44,6 +45,7 @@ except GaslampError as error:
 CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
+EXPORT_TRIAL = f"resources/models/{get_model_name(CONFIG.model)}/export.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
@@ -66,12 +68,8 @@ def has_test_prompts():
 
 
 def is_converted():
-    """Whether the run ends with GGUF files.
-
-    Always for a text model. llama.cpp does not know every vision model, encoder and classifier: without gguf in
-    export.formats their runs end with the merged folder.
-    """
-    return "gguf" in CONFIG.export.formats or (is_language_model() and not is_multimodal(CONFIG.method))
+    """Whether the run ends with GGUF files: without a format that is one, it ends with the merged model."""
+    return outcome.is_converted(CONFIG)
 
 
 def is_chat_model():
@@ -82,32 +80,47 @@ def is_chat_model():
 def get_companions(wildcards):
     """The companion file of a GGUF file: the vision tower of a multimodal model, the head of a reward model."""
     names = {"mmproj-f16.gguf": is_multimodal(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
-    return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed]
+    return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed and is_converted()]
+
+
+def get_levels(run=RUN):
+    """The GGUF files of a run; none without a format that needs them."""
+    return [f"outputs/{run}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else []
 
 
 def get_files():
     """The model files that a run without a parity gate ends with: every level, or the merged folder."""
-    levels = [f"outputs/{RUN}/gguf/model-{level}.gguf" for level in LEVELS]
-    return levels if is_converted() else [f"outputs/{RUN}/merged"]
+    return get_levels() or [f"outputs/{RUN}/merged"]
 
 
-def get_proof():
-    """The facts that prove that the exported files behave like the evaluated model."""
-    proof = [f"outputs/{RUN}/gguf/{name}" for name in ("parity.json", "ladder.json")]
-    return proof if is_converted() and has_test_prompts() else []
+def is_proven():
+    """Whether the run has a parity gate: on the files that ship, or on the merged model of a model that answers."""
+    return has_test_prompts() and (is_converted() or is_language_model())
+
+
+def get_parity(run=RUN):
+    """parity.json, or none."""
+    return [f"outputs/{run}/gguf/parity.json"] if is_proven() else []
+
+
+def get_ladder(run=RUN):
+    """ladder.json, or none."""
+    return [f"outputs/{run}/gguf/ladder.json"] if is_proven() and is_converted() else []
 
 
 def get_targets():
     """The files of a whole run, up to the quantized and proven ones, or to the merged model."""
     page, verdict = ["project_brief.md", "data/report.html"], f"outputs/{RUN}/eval/verdict.json"
     demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
-    if not get_proof():
+    if not is_proven():
         closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
         return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
-    files = [*([f"demos/{RUN}/files.html"] if demo else []), f"outputs/{RUN}/report.html"]
-    records = [f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md", "progress_log.md"]
     gate = f"outputs/{RUN}/gguf/parity_passed.txt"
-    return [*page, *demo, *files, verdict, *get_proof(), *get_exports(), *records, gate]
+    proof = [f"outputs/{RUN}/report.html", verdict, *get_parity(), *get_exports(), "progress_log.md", gate]
+    if not is_converted():
+        return [*page, *demo, *proof]
+    files = [f"demos/{RUN}/files.html"] if demo else []
+    return [*page, *demo, *files, *get_ladder(), *proof, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md"]
 
 
 def get_deploy_targets():
@@ -119,7 +132,7 @@ def get_deploy_targets():
 def get_progress_inputs():
     """What must be there before the progress log is written."""
     demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
-    return ["data/report.html", *demo, *(["gaslamp.md"] if get_proof() else get_files())]
+    return ["data/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files())]
 
 
 def get_settings(*keys):
@@ -201,11 +214,6 @@ def get_imatrix(wildcards):
     return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
 
 
-def needs_answers(exporter):
-    """Whether an exporter is only for models that answer in words."""
-    return getattr(registry.get("exporters", exporter), "NEEDS_ANSWERS", False)
-
-
 def get_exports():
     """The files and folders that export.formats names."""
     places = {
@@ -214,7 +222,7 @@ def get_exports():
         "lora_gguf": "outputs/{run}/lora",
         "ollama": "outputs/{run}/gguf/Modelfile",
     }
-    wanted = [name for name in CONFIG.export.formats if is_language_model() or not needs_answers(name)]
+    wanted = outcome.get_formats(CONFIG)
     return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in wanted]
 
 
@@ -314,6 +322,12 @@ SCORE_REASONS = get_settings(
 )
 
 
+def is_untried():
+    """Whether the base model passed the gate of a run without GGUF files, and was not tried since."""
+    later, first = Path(f"{EXPORT_TRIAL}.later"), Path(EXPORT_TRIAL)
+    return first.is_file() and not later.is_file() and json.loads(first.read_text())["verdict"] == "not tried"
+
+
 def start_run():
     """Record which process owns the run, and check the preflight again when an earlier run passed it."""
     silence_snakemake()
@@ -325,6 +339,11 @@ def start_run():
         command = [sys.executable, "scripts/check_preflight.py", *facts, "--config", str(CONFIG_FILE)]
         if subprocess.run([*command, "--log", "logs/check_preflight.log"], check=False).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
+    if is_converted() and is_untried():
+        command = [sys.executable, "scripts/check_export.py", "--model", MODEL_FACTS, "--config", str(CONFIG_FILE)]
+        where = ["--out", f"{EXPORT_TRIAL}.later", "--log", "logs/check_export.log"]
+        if subprocess.run([*command, *where], check=False).returncode:
+            raise WorkflowError("the trial of the export stopped this run; nothing was changed")
     from gaslamp.report.dashboard.launch import open_at_start
 
     open_at_start(Path.cwd(), CONFIG.dashboard)

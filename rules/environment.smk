@@ -69,6 +69,22 @@ rule build_llamacpp:
         "{PYTHON} scripts/build_llamacpp.py --out {output} --log {log}"
 
 
+# Before the training: a small copy of the base model goes through llama.cpp. Like the three checks above it runs once for
+# a base model: with its script, a setting or toolchain.json as input, a change in export/ would train again. It waits
+# for the build of llama.cpp by a lock; the low priority lets the data phase go first. What runs with another
+# export.formats is tried by start_run.
+rule check_export:
+    input:
+        model=MODEL_FACTS,
+    output:
+        EXPORT_TRIAL,
+    log:
+        "logs/check_export.log",
+    priority: -5
+    shell:
+        "{PYTHON} scripts/check_export.py --model {input.model} --config {CONFIG_FILE} --out {output} --log {log}"
+
+
 # The tools that no step of a run needs, so that the first run does not wait for them: make llamacpp.
 rule build_llamacpp_rest:
     input:

@@ -159,20 +159,22 @@ rule build_ladder:
         " --out {output.facts} --plot {output.plot} --page {output.page} --log {log}"
 
 
+# Without GGUF files the merged model alone is compared with the adapter.
 rule check_parity:
     input:
         model=MODEL_FACTS,
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
-        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        gguf=get_levels("{run}"),
         companion=get_companions,
-        toolchain=TOOLCHAIN,
+        toolchain=TOOLCHAIN if is_converted() else [],
         test="data/test.jsonl",
         card=get_length_input(),
         template="data/template.json",
-        ladder="outputs/{run}/gguf/ladder.json",
+        ladder=get_ladder("{run}"),
         predictions=expand(
-            "outputs/{{run}}/eval/{who}.predictions.jsonl", who=["tuned", *(f"gguf-{level}" for level in LEVELS)]
+            "outputs/{{run}}/eval/{who}.predictions.jsonl",
+            who=["tuned", *(f"gguf-{level}" for level in LEVELS if is_converted())],
         ),
         code=get_code("check_parity.py"),
     output:
@@ -184,12 +186,12 @@ rule check_parity:
     params:
         card=get_length_flag,
         settings=get_settings(*SIZE_KEYS, "export.tolerance", "export.parity", "export.parity_prompts"),
-        companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
+        files=lambda wildcards, input: " ".join(
+            f"--{name} {input[name]}" for name in ("gguf", "companion", "toolchain", "ladder") if input[name]
+        ),
     shell:
         "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
-        " --gguf {input.gguf} {params.companion} --toolchain {input.toolchain} --test {input.test}"
-        " --template {input.template}"
-        " --ladder {input.ladder} --predictions {input.predictions} {params.card}"
+        " {params.files} --test {input.test} --template {input.template} --predictions {input.predictions} {params.card}"
         " --config {CONFIG_FILE} --out {output} --log {log}"
 
 
@@ -240,8 +242,8 @@ rule export_model:
         train="outputs/{run}/train.json",
         compare="outputs/{run}/eval/compare.json",
         parity="outputs/{run}/gguf/parity.json",
-        ladder="outputs/{run}/gguf/ladder.json",
-        gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
+        ladder=get_ladder("{run}"),
+        gguf=get_levels("{run}"),
         companion=get_companions,
         more=get_hub_input,
         code=lambda wildcards: get_code("export_model.py", f"exporters/{wildcards.format}"),
@@ -253,7 +255,7 @@ rule export_model:
         format="[a-z][a-z0-9_]*",
     params:
         settings=get_settings("project", "method", "train", "export", "deploy.context"),
-        gguf=lambda wildcards, input: Path(input.ladder).parent,
+        gguf=lambda wildcards, input: Path(input.parity).parent,
     shell:
         "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"
         " --merged {input.merged} --template {input.template} --card {input.card} --train {input.train}"

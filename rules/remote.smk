@@ -8,6 +8,7 @@ rule run_colab_push:
         valid="data/valid.jsonl",
         template="data/template.json",
         model=MODEL_FACTS,
+        export=EXPORT_TRIAL,
         code=get_code("run_colab.py", "backends/colab"),
     output:
         temp("outputs/{run}/colab/pushed.json"),

@@ -125,7 +125,7 @@ rule build_report:
         train="outputs/{run}/train.json",
         compare="outputs/{run}/eval/compare.json",
         verdict="outputs/{run}/eval/verdict.json",
-        shipped=expand("outputs/{{run}}/gguf/{name}.json", name=["ladder", "parity"] if get_proof() else []),
+        shipped=[*get_ladder("{run}"), *get_parity("{run}")],
         code=get_code("build_report.py"),
         page=expand("scripts/gaslamp/report/run_report/{file}", file=["report.html.j2", "style.css"]),
     output:

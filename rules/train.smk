@@ -8,6 +8,7 @@ rule train_model:
     input:
         preflight="outputs/env/preflight.json",
         model=MODEL_FACTS,
+        export=EXPORT_TRIAL,
         train="data/train.jsonl",
         valid="data/valid.jsonl",
         template="data/template.json",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gaslamp.config.length import settle_length
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_path_lists, add_paths, get_parser
@@ -12,11 +14,15 @@ PATHS = {
     "model": "model.json of the base model",
     "adapters": "adapter folder",
     "merged": "folder of the merged model",
-    "toolchain": "toolchain.json of llama.cpp",
     "test": "test rows",
     "template": "template.json",
-    "ladder": "ladder.json",
     "out": "parity.json to write",
+}
+
+OF_GGUF = {
+    "companion": "companion file of the GGUF files: mmproj-f16.gguf or head.json",
+    "toolchain": "toolchain.json of llama.cpp",
+    "ladder": "ladder.json",
 }
 
 KEYS = (
@@ -31,10 +37,14 @@ KEYS = (
 
 def main() -> None:
     parser = get_parser(__doc__)
-    add_optional_paths(parser, companion="companion file of the GGUF files: mmproj-f16.gguf or head.json")
     add_paths(parser, **PATHS)
-    add_path_lists(parser, gguf="GGUF files, f16 among them", predictions="answers of tuned and of every level")
-    add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
+    add_path_lists(parser, predictions="answers of tuned and of every level")
+    parser.add_argument(
+        "--gguf", type=Path, nargs="*", default=[], help="GGUF files, f16 among them; none: merged alone"
+    )
+    add_optional_paths(
+        parser, card="card.json of the data phase, where it decides how many tokens a text has", **OF_GGUF
+    )
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
@@ -52,7 +62,7 @@ def main() -> None:
             settle_length(load_slice(args.config, KEYS), args.card),
             gguf=args.gguf,
             predictions=predictions,
-            companion=args.companion,
+            **{name: getattr(args, name) for name in OF_GGUF},
             log=server_log,
             **paths,
         )

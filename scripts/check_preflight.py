@@ -23,6 +23,7 @@ KEYS = (
     "eval.gate",
     "export.levels",
     "export.formats",
+    "export.hub.files",
     "export.imatrix",
     "export.keep_intermediates",
 )

@@ -40,6 +40,7 @@ EVERYTHING = {
     "detect_env": 1,
     "check_preflight": 1,
     "fetch_model": 1,
+    "check_export": 1,
     "build_llamacpp": 1,
 }
 
@@ -217,6 +218,11 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         {"build_demo_files": 1},
     ),
     ("export tolerance", config(export__tolerance=0.2), SHIP),
+    (
+        "the merged model alone",
+        config(export__formats=["merged"]),
+        {"check_parity": 1, "require_parity": 1, "build_report": 1, "write_progress": 1},
+    ),
     ("one more format", config(export__formats=["gguf", "ollama", "vllm"]), {"export_model": 1, **END}),
     (
         "one more level",
@@ -246,12 +252,12 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     (
         "the model's chat template",
         replace("model:tokenizer_config.json", "assistant", "helper"),
-        {**DATA, "fetch_model": 1},
+        {**DATA, "fetch_model": 1, "check_export": 1},
     ),
     (
         "the model's weights",
         lambda project: tiny.write_checkpoint(find(project, "model:config.json").parent, seed=2) and None,
-        {**DATA, "fetch_model": 1},
+        {**DATA, "fetch_model": 1, "check_export": 1},
     ),
     ("another run", config(run="second"), {**TRAIN, "evaluate_model": 2}),
 ]

@@ -62,6 +62,7 @@ READ_ONLY = {
         "backend": "which memory limits train.max_length: auto; estimated once, as the gate",
         "train.*": "params.length has what decides train.max_length: auto; the memory is estimated once",
     },
+    "check_export": {"*": "it runs once for a base model: a change in export/ must not train again"},
     "check_preflight": {"*": "the gate is checked again at every start, see start_run in rules/common.smk"},
 }
 # rule -> keys that it depends on and that reach its script otherwise

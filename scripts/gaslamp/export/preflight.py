@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gaslamp.config import levels
 from gaslamp.config.methods import get_artefact
+from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -29,7 +30,7 @@ def check_export(request: Request, found: Findings) -> None:
             fix = f"take {name} out of export.formats"
             found.problems.append(Problem(f"the format '{name}' is not built yet: {exporter.REASON}", fix))
         found.problems += [Problem(*problem) for problem in getattr(exporter, "find_problems", list)()]
-    needs_build, error = find_toolchain()
+    needs_build, error = find_toolchain() if is_converted(settings) else (False, None)
     if needs_build:
         found.disk["toolchain"] = TOOLCHAIN_BYTES
     if error:
@@ -60,15 +61,15 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     parts: dict[str, float] = {}
     parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit
     is_language_model = get_artefact(settings.method) == "causal_lm"
-    if is_language_model:
+    if is_language_model and is_converted(settings):
         parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2  # deleted when the levels are measured
-    if is_language_model or "gguf" in settings.export.formats:
+    if is_converted(settings):
         for level in ("f16", *settings.export.levels):
             parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
-        if "mlx" in settings.export.formats:
-            parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
         if "lora_gguf" in settings.export.formats and settings.train.adapter != "none":
             parts["lora gguf"] = get_adapter_parameters(shape, settings.train.lora.r) * 2
+    if "mlx" in settings.export.formats:
+        parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
     return parts
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gaslamp.config.base_models import EMBEDDED, VISION_TOWER_FIX, find_vision_tower_problem
 from gaslamp.config.methods import is_multimodal
+from gaslamp.config.outcome import is_converted
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.models import is_local
@@ -54,6 +55,6 @@ def _find_folder_problem(config: Config, folder: Path) -> str | None:
     text = file.read_text(encoding="utf-8")
     if '"vision_config"' not in text:
         return f"{source} is not a vision model (its config.json has no vision_config), and {config.method} needs one"
-    if "gguf" in config.export.formats and (reason := find_vision_tower_problem(json.loads(text))):
+    if is_converted(config) and (reason := find_vision_tower_problem(json.loads(text))):
         return f"{source}: {reason}; {VISION_TOWER_FIX}"
     return None

@@ -22,7 +22,8 @@ from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json,
 from gaslamp.export.exporters.merged import export
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
-from gaslamp.export.parity import served
+from gaslamp.export.parity import endpoint
+from gaslamp.export.parity.endpoint import check_endpoint
 from gaslamp.export.parity.gate import check_parity, conclude
 from gaslamp.export.parity.levels import check_answers
 from gaslamp.export.parity.merged import (
@@ -34,7 +35,7 @@ from gaslamp.export.parity.merged import (
     get_evaluated,
 )
 from gaslamp.export.parity.prompts import SPECIAL, Prompt, encode_prompts, get_conversations, get_special_tokens
-from gaslamp.export.parity.served import check_endpoint, check_metadata, check_served
+from gaslamp.export.parity.served import check_metadata, check_served
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer
 
@@ -352,18 +353,18 @@ def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
 
 
 def test_a_character_that_the_limit_cut_is_no_difference() -> None:
-    assert served.drop_cut_character("two \U0001f362\ufffd", stopped=False) == served.drop_cut_character(
+    assert endpoint.drop_cut_character("two \U0001f362\ufffd", stopped=False) == endpoint.drop_cut_character(
         "two \U0001f362", stopped=False
     )
-    assert served.drop_cut_character("two \ufffd", stopped=True) != "two", (
+    assert endpoint.drop_cut_character("two \ufffd", stopped=True) != "two", (
         "an answer that ended by itself is taken as it is"
     )
 
 
 def test_bytes_that_are_no_text_are_no_difference() -> None:
-    assert served.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and served.is_same_text("ok", "ok")
+    assert endpoint.is_same_text("ok \ufffd\ufffd\ufffd.", "ok \ufffdA\ufffd.") and endpoint.is_same_text("ok", "ok")
     assert (
-        not served.is_same_text("ok \ufffd.", "ok \ufffd!")
-        and not served.is_same_text("ok", "no")
-        and not served.is_same_text("ok", "ok\ufffd")
+        not endpoint.is_same_text("ok \ufffd.", "ok \ufffd!")
+        and not endpoint.is_same_text("ok", "no")
+        and not endpoint.is_same_text("ok", "ok\ufffd")
     )

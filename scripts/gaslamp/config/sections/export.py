@@ -47,7 +47,7 @@ class Export(Section):
     formats: list[str] = Field(
         default=["gguf", "ollama"],
         description="Names from scripts/gaslamp/export/exporters: what is made in addition to the merged model; "
-        "without gguf a vision, reward or embedding model ends as the merged folder.",
+        "without a format that is a GGUF file the run ends with the merged model.",
         min_length=1,
     )
     levels: list[Level] = Field(

@@ -6,9 +6,6 @@ the head of a reward model.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +16,25 @@ from gaslamp.core.files import read_json, read_jsonl, write_json
 from gaslamp.data.rows import adapt, get_kind
 from gaslamp.export.llamacpp import convert
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
-from gaslamp.models.loading import load_tokenizer
+from gaslamp.export.llamacpp.staging import HEADS, convert_staged, read_tensors
 from gaslamp.models.template import Renderer
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
+NEEDS_GGUF = True
 REQUIRES = ("gguf",)
 CALIBRATION_CONTEXT = 256
 CALIBRATION_CHUNKS = 24
 MMPROJ, HEAD = "mmproj-f16.gguf", "head.json"
 """Names of the companion files."""
-HEADS = ("score.weight",)
-"""Tensors of a reward model that are in its head.json."""
 
 
 def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "f16") -> None:
     """Convert the merged folder (of a vision model its language model) to ``out``, unquantized: f16, bf16 or f32."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".causal-") as name:
-        convert.convert_to_gguf(read_json(toolchain), write_causal_lm(merged, Path(name)), out, outtype, log)
+    base = read_json(merged / "gaslamp.json")["base"] if (merged / "gaslamp.json").is_file() else merged.name
+    convert_staged(read_json(toolchain), merged, out, base, log, outtype)
     verify(out)
 
 
@@ -62,7 +58,7 @@ def export_head(merged: Path, out: Path) -> None:
     Raises:
         GaslampError: the head is more than one row of weights.
     """
-    tensors = _read_tensors(merged, lambda key: key in HEADS or key.rpartition(".")[0] in ("score", "classifier"))
+    tensors = read_tensors(merged, lambda key: key in HEADS or key.rpartition(".")[0] in ("score", "classifier"))
     weight = tensors.get("score.weight")
     if weight is None or len(tensors) > 1 or weight.shape[0] != 1:
         raise GaslampError(
@@ -72,70 +68,6 @@ def export_head(merged: Path, out: Path) -> None:
         )
     write_json(out, {"schema_version": 1, "pooling": "last", "weight": weight[0].float().tolist()})
     say(f"{out.name}: {weight.shape[1]} weights, applied to the vector of the last token")
-
-
-def write_causal_lm(merged: Path, place: Path) -> Path:
-    """The folder that llama.cpp converts.
-
-    Args:
-        merged: of the merged model.
-        place: empty folder. A reward model or an encoder is written there as a causal language model: the same weights,
-            under the names of the base model.
-
-    Returns:
-        ``merged`` for a language model, else ``place``.
-    """
-    config = read_json(merged / "config.json")
-    name = (config.get("architectures") or [""])[0]
-    ending = next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
-    if ending is None or name.endswith("LMHeadModel"):
-        return merged
-    from safetensors.torch import save_file
-
-    for file in merged.iterdir():
-        if file.is_file() and file.suffix != ".safetensors" and file.name != "model.safetensors.index.json":
-            shutil.copy(file, place / file.name)
-    bare = ending == "Model"  # an encoder is saved without the prefix of the base model
-    tensors = _read_tensors(merged, lambda key: key not in HEADS)
-    save_file(
-        {f"model.{key}" if bare else key: value.contiguous() for key, value in tensors.items()},
-        place / "model.safetensors",
-        metadata={"format": "pt"},
-    )
-    # tied to the embeddings, because there is no last layer: next tokens of this file are never used
-    family = name.removesuffix(ending).removesuffix("Text")  # Gemma3TextModel is a part of Gemma3ForCausalLM
-    write_json(
-        place / "config.json", {**config, "architectures": [f"{family}ForCausalLM"], "tie_word_embeddings": True}
-    )
-    settings = place / "tokenizer_config.json"
-    write_json(settings, {**read_json(settings), **_get_added(merged, plain=bare)})
-    return place
-
-
-def _get_added(folder: Path, plain: bool) -> dict[str, bool]:
-    """Whether llama.cpp adds BOS and EOS to a text; without these settings it decides by the kind of vocabulary.
-
-    Args:
-        folder: of the tokenizer.
-        plain: texts are read without a template, so the tokenizer adds tokens; a rendered conversation has all of them.
-    """
-    tokenizer = load_tokenizer(folder)
-    ids = tokenizer("a")["input_ids"] if plain else []
-    return {
-        "add_bos_token": tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id],
-        "add_eos_token": tokenizer.eos_token_id is not None and ids[-1:] == [tokenizer.eos_token_id],
-    }
-
-
-def _read_tensors(folder: Path, is_wanted: Callable[[str], bool]) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint by name."""
-    from safetensors import safe_open
-
-    found: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as handle:
-            found |= {key: handle.get_tensor(key) for key in handle.keys() if is_wanted(key)}  # noqa: SIM118 - no dict
-    return found
 
 
 def quantize(source: Path, toolchain: Path, level: str, out: Path, log: Path, imatrix: Path | None = None) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
@@ -56,7 +57,8 @@ def export(run: RunFiles, settings: Slice, out: Path) -> None:
             )
         for file in files:
             link_or_copy(file, out / "gguf" / file.name)
-    write_text(out / "ladder.svg", render_svg(Ladder.read(run.gguf / "ladder.json")))
+    if is_converted(settings):
+        write_text(out / "ladder.svg", render_svg(Ladder.read(run.gguf / "ladder.json")))
     write_text(out / "README.md", render_card(run, settings))
     write_json(out / PUSH, {"repo": hub.repo, "private": hub.private})
     verify(out)
@@ -73,7 +75,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
 
     model, card, train = ModelFacts.read(run.model), Card.read(run.card), TrainFacts.read(run.train)
     compare, template = Compare.read(run.compare), Template.read(run.template)
-    ladder, parity = Ladder.read(run.gguf / "ladder.json"), Parity.read(run.gguf / "parity.json")
+    parity = Parity.read(run.gguf / "parity.json")
     is_hub = model.source.count("/") == 1 and not Path(model.source).expanduser().exists()
     relation = "adapter" if settings.export.hub.files == ["adapter"] else "finetune"
     head = {
@@ -148,16 +150,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         )
     lines += [
         "",
-        "## Levels",
-        "",
-        "![Size against score](ladder.svg)",
-        "",
-        f"| {' | '.join(COLUMNS)} |",
-        f"|{'---|' * len(COLUMNS)}",
-        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level, ladder.unit))} |" for level in ladder.levels),
-        "",
-        f"Recommended: {escape(ladder.recommended)}, {quote(ladder.reason)}.",
-        "",
+        *(_render_levels(Ladder.read(run.gguf / "ladder.json")) if is_converted(settings) else []),
         f"Parity: {quote(parity.summary)}{f' (override: {quote(parity.override)})' if parity.override else ''}.",
         "",
         "## Settings",
@@ -178,6 +171,22 @@ def render_card(run: RunFiles, settings: Slice) -> str:
             "delete the fact file it is made from and run again",
         )
     return strip_marks(text)
+
+
+def _render_levels(ladder: Ladder) -> list[str]:
+    """The section of the card about the GGUF files."""
+    return [
+        "## Levels",
+        "",
+        "![Size against score](ladder.svg)",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{'---|' * len(COLUMNS)}",
+        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level, ladder.unit))} |" for level in ladder.levels),
+        "",
+        f"Recommended: {escape(ladder.recommended)}, {quote(ladder.reason)}.",
+        "",
+    ]
 
 
 def verify(folder: Path) -> None:

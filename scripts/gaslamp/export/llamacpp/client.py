@@ -26,7 +26,10 @@ class Answer(TypedDict):
     prompt_tokens: int
     completion_tokens: int
     timings: dict[str, float]  # llama-server's: milliseconds and tokens/s
+    thoughts: NotRequired[str]  # what the chat endpoint took out of the text as reasoning
+    calls: NotRequired[int]  # tool calls that it took out of the text
     ids: NotRequired[list[int]]  # on request: the generated tokens that end a character
+    raw: NotRequired[list[int]]  # of a text prompt, on request: every generated token, by the completion endpoint
 
 
 class LlamaClient:
@@ -123,10 +126,19 @@ class LlamaClient:
             "prompt_tokens": usage["prompt_tokens"],
             "completion_tokens": usage["completion_tokens"],
             "timings": value.get("timings", {}),
+            "thoughts": choice["message"].get("reasoning_content") or "",
+            "calls": len(choice["message"].get("tool_calls") or ()),
         }
         if ids:
             answer["ids"] = [token["id"] for token in (choice.get("logprobs") or {}).get("content", ())]
         return answer
+
+    def generate(self, messages: Messages, max_tokens: int) -> list[int]:
+        """The greedy answer to a conversation as token ids, all of them: nothing is parsed out of it."""
+        prompt = self.tokenize(self.apply_template(messages), add_special=True)
+        body: JsonObject = {"prompt": prompt, "n_predict": max_tokens, "temperature": 0.0, "return_tokens": True}
+        tokens: list[int] = self.post("/completion", body)["tokens"]
+        return tokens
 
     def complete(
         self,

@@ -42,6 +42,7 @@ def convert_to_gguf(
     outtype: str = "f16",
     log: Path | None = None,
     mmproj: bool = False,
+    name: str | None = None,
 ) -> None:
     """Convert a Hugging Face model folder to a GGUF file.
 
@@ -53,6 +54,7 @@ def convert_to_gguf(
         log: receives the converter's output.
         mmproj: convert the vision tower of a vision model, which llama-server needs as a second file, instead of its
             language model.
+        name: of the model, recorded in the file; None: the folder's.
 
     Raises:
         GaslampError: with the converter's own lines.
@@ -64,7 +66,8 @@ def convert_to_gguf(
 
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
-        return [*script, "--outfile", str(temporary), "--outtype", outtype, *(["--mmproj"] if mmproj else [])]
+        options = [*(["--mmproj"] if mmproj else []), *(["--model-name", name] if name else [])]
+        return [*script, "--outfile", str(temporary), "--outtype", outtype, *options]
 
     _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
 

@@ -77,3 +77,12 @@ def is_bos_added(path: Path) -> bool:
     """Whether llama.cpp puts a BOS token before a text; without the setting the kind of vocabulary decides."""
     facts = read_gguf_facts(path)
     return facts["add_bos"] if facts["add_bos"] is not None else facts["tokenizer"] == "llama"
+
+
+def stop_adding_bos(path: Path) -> None:
+    """Tell llama.cpp to put no BOS token before a text; the file must say that it does."""
+    import gguf
+
+    field = gguf.GGUFReader(path, "r+").get_field("tokenizer.ggml.add_bos_token")
+    assert field is not None
+    field.parts[field.data[0]][0] = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaslamp.config.levels import get_level
-from gaslamp.config.methods import get_artefact, get_evaluation_options
+from gaslamp.config.methods import get_artefact, get_evaluation_options, is_multimodal
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import Progress, say
 from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Provenance, Template
@@ -34,30 +34,32 @@ def check_parity(
     adapters: Path,
     merged: Path,
     gguf: list[Path],
-    toolchain: Path,
     test: Path,
     template: Path,
-    ladder: Path,
     predictions: dict[str, Path],
     out: Path,
     log: Path,
+    toolchain: Path | None = None,
+    ladder: Path | None = None,
     companion: Path | None = None,
 ) -> Parity:
     """Run every check and write parity.json, whose ``passed`` is the gate.
 
     Args:
         settings: slice with method, train (options, max_length) and export.
-        model, adapters, merged, gguf, template, test, ladder: the artefacts and facts of this run.
-        toolchain: toolchain.json.
+        model, adapters, merged, gguf, template, test: the artefacts and facts of this run. Without GGUF files the
+            merged model alone is compared with the adapter.
         predictions: tuned and every level -> predictions file of the evaluation.
         out: parity.json to write.
         log: receives what llama-server prints.
+        toolchain, ladder: toolchain.json and ladder.json, with GGUF files.
         companion: second file of the GGUF files: mmproj of a vision model, head.json of a reward model.
     """
     facts, recorded = ModelFacts.read(model), Template.read(template)
-    provenance = Provenance.start([model, template, test, ladder, adapters, *gguf], settings.dump())
+    files = [*([ladder] if ladder else []), *gguf]
+    provenance = Provenance.start([model, template, test, adapters, *files], settings.dump())
     renderer = Renderer.load(facts.path, recorded)
-    tools = read_json(toolchain)
+    tools = read_json(toolchain) if toolchain else None
     progress = Progress("artefact", 2 + len(gguf), every=5.0)
     if get_artefact(settings.method) != "causal_lm":
         checks, count = check_vectors(
@@ -66,7 +68,9 @@ def check_parity(
     else:
         conversations = get_conversations(test, settings.export.parity_prompts, get_special_tokens(recorded))
         sizes = get_evaluation_options(settings.method, settings.train.options)
-        prompts = encode_prompts(renderer, conversations, facts if companion else None, test.parent, sizes)
+        prompts = encode_prompts(
+            renderer, conversations, facts if is_multimodal(settings.method) else None, test.parent, sizes
+        )
         count = len(prompts)
         evaluated = get_evaluated(
             renderer, recorded, test, predictions["tuned"], prompts, settings.export.parity_prompts
@@ -76,10 +80,12 @@ def check_parity(
         checks, references = check_merged(facts, recorded, renderer, adapters, merged, evaluated, others)
         progress.update(2, "adapter and merged model")
         for number, file in enumerate(gguf, 3):
+            assert tools, "the rule gives toolchain.json with GGUF files"
             checks += check_metadata(file, recorded, Path(facts.path))
             checks += check_served(file, tools, renderer, recorded, prompts, references, log, companion)
             progress.update(number, get_level(file))
-    checks += check_answers(Ladder.read(ladder), predictions, settings.export.tolerance)
+    if ladder:
+        checks += check_answers(Ladder.read(ladder), predictions, settings.export.tolerance)
     parity = conclude(checks, count, settings.export.parity, provenance)
     parity.write(out)
     say(parity.summary)

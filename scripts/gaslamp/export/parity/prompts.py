@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template
 from gaslamp.core.files import read_jsonl
 from gaslamp.data.images import to_served
@@ -60,6 +61,11 @@ def get_conversations(test: Path, count: int, special: list[str] | None = None) 
         special: the model's special tokens; with them a prompt is added whose user writes them.
     """
     rows = [parse_arguments(get_prompt(row)) for row in islice(read_jsonl(test), count)]  # as a server writes them
+    return vary(rows, special)
+
+
+def vary(rows: list[list[Message]], special: list[str] | None = None) -> list[tuple[str, list[Message]]]:
+    """``rows`` (prompts) with names, then the first one in the forms that break careless exports."""
     first = rows[0]
     question = get_text(first[-1])
 
@@ -104,11 +110,20 @@ def encode_prompts(
         facts: of the base model whose processor reads the images; ``None``: the model reads none.
         folder: image paths are relative to it.
         sizes: of the images, as in training: shortest and longest side in pixels.
+
+    Returns:
+        The prompts, without those that the template refuses.
     """
     inputs = ImageInputs.load(facts.path, renderer.tokenizer.pad_token, folder, sizes or {}) if facts else None
-    prompts = []
+    from jinja2 import TemplateError
+
+    prompts, refused = [], []
     for name, messages in conversations:
-        text = renderer.render(messages, generate=True)
+        try:
+            text = renderer.render(messages, generate=True)
+        except TemplateError as error:  # such as a system turn: who serves the model cannot send it either
+            refused.append(f"{name} ({str(error).strip() or type(error).__name__})")
+            continue
         if inputs is None or not get_images(messages):
             prompts.append(Prompt(name, messages, text, renderer.tokenize(text), messages))
             continue
@@ -116,4 +131,6 @@ def encode_prompts(
         tensors.pop("attention_mask")  # one prompt alone is not padded
         ids = tensors.pop("input_ids")[0].tolist()
         prompts.append(Prompt(name, messages, text, ids, to_served(messages, folder, **(sizes or {})), tensors))
+    if refused:
+        say(f"prompts that the chat template refuses are left out: {'; '.join(refused)}")
     return prompts

@@ -1,8 +1,7 @@
-"""A GGUF file, and the server that `make deploy` starts with it: metadata, prompts, answers and why they end."""
+"""A GGUF file, and the server that `make deploy` starts with it: metadata and prompts (its answers: endpoint.py)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,17 +9,16 @@ from gaslamp.config.levels import get_level
 from gaslamp.core.contracts import ParityCheck, Template
 from gaslamp.core.files import read_json
 from gaslamp.data.rows import get_text
-from gaslamp.export.llamacpp.client import Answer, LlamaClient
+from gaslamp.export.llamacpp.client import LlamaClient
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
-from gaslamp.export.parity.checks import EXACT, find_text_difference, find_token_difference, make_check
+from gaslamp.export.parity.checks import find_text_difference, find_token_difference, make_check
+from gaslamp.export.parity.endpoint import check_endpoint
 from gaslamp.export.parity.merged import ANSWER_TOKENS, Reference
 from gaslamp.export.parity.prompts import SPECIAL, Prompt
 from gaslamp.models.template import Renderer
 
-GGUF_TIE = 0.1
-"""Largest gap (nats) of the adapter's log-probabilities at the first token that differs in the served f16 file."""
 SLOTS = 4
 
 
@@ -94,6 +92,9 @@ def check_served(
         checks = check_prompts(level, server, renderer, template, prompts)
         answered = [prompt for prompt in prompts if prompt.name in references]
         answers = server.generate_batch([prompt.served for prompt in answered], ANSWER_TOKENS, ids=True)
+        for prompt, answer in zip(answered, answers, strict=True):
+            if not prompt.has_images:
+                answer["raw"] = server.generate(prompt.served, ANSWER_TOKENS)
     return checks + check_endpoint(level, answered, answers, references, renderer)
 
 
@@ -164,103 +165,6 @@ def is_joined(parts: Sequence[str], text: str) -> bool:
         return False
     start = len(parts[0])
     return text[start : start + left // gaps].join(parts) == text
-
-
-def check_endpoint(
-    level: str, prompts: list[Prompt], answers: list[Answer], references: dict[str, Reference], renderer: Renderer
-) -> list[ParityCheck]:
-    """The answers of /v1/chat/completions against the adapter's own greedy answers.
-
-    The number of prompt tokens must be the trainer's on every level, image tokens included. For f16, answers and stop
-    reasons must be the same, except for ties: at the first token that differs, the adapter's own choice may be at most
-    GGUF_TIE nats more likely. A quantized level may word an answer differently (its score decides, see levels.py): how
-    many answers agree is reported.
-    """
-    prompt_fault = answer_fault = stop_fault = None
-    same, cause = 0, "endpoint"
-    ends = renderer.tokenizer.convert_tokens_to_ids(renderer.stop_tokens)
-    for prompt, answer in zip(prompts, answers, strict=True):
-        wanted = references[prompt.name]
-        if answer["prompt_tokens"] != len(prompt.ids) and prompt_fault is None:
-            prompt_fault = (
-                f"{prompt.name}: the endpoint reads {answer['prompt_tokens']} tokens, training {len(prompt.ids)}"
-            )
-            cause = "image" if prompt.has_images else "endpoint"
-        own = renderer.tokenizer.decode(wanted.ids, skip_special_tokens=True)
-        stopped = answer["finish_reason"] == "stop"
-        written = [token for token in answer["ids"] if token not in ends]
-        is_same = _is_same_answer(own, wanted.stopped, answer["text"], stopped)
-        if is_same and is_part(written, wanted.ids):
-            same += 1
-            if stopped != wanted.stopped:
-                how = {True: "ends by itself", False: "runs to the limit"}
-                stop_fault = stop_fault or f"{prompt.name}: {how[stopped]}, the adapter {how[wanted.stopped]}"
-            continue
-        position, gap = _get_gap(wanted, written if is_same else renderer.tokenize(answer["text"]))
-        if gap > GGUF_TIE and answer_fault is None:
-            answer_fault = (
-                f"{prompt.name}, token {position + 1}: {answer['text'][:60]!r} instead of {own[:60]!r}, "
-                f"which the adapter finds {gap:.2f} nats more likely"
-            )
-    exact = level in EXACT
-    images = sum(prompt.has_images for prompt in prompts)
-    with_images = f", those of images included ({images} of them have some)" if images else ""
-    tokens = f"/v1/chat/completions reads as many tokens as training on {len(prompts)} prompts{with_images}"
-    agree = f"{same} of {len(prompts)} greedy answers are the adapter's"
-    agree += f", the others within {GGUF_TIE} nats" if exact and same < len(prompts) else ""
-    stop_detail = f"as the adapter's on {same} answers"
-    return [
-        make_check("endpoint prompt", level, prompt_fault, tokens, cause),
-        make_check("endpoint answers", level, answer_fault if exact else None, agree, "answers"),
-        make_check("stop reason", level, stop_fault if exact else None, stop_detail, "stop"),
-    ]
-
-
-def _get_gap(wanted: Reference, ids: list[int]) -> tuple[int, float]:
-    """Position of the first difference to a reference, and how much less likely the adapter finds it (nats)."""
-    if found := wanted.get_gap(ids):
-        return found
-    position, gap = min(len(wanted.ids), len(ids)), 0.0
-    if position < len(wanted.ranked):
-        # one of the two goes on where the other ends
-        ranked = wanted.ranked[position]
-        gap = min((value for token, value in ranked.items() if token != next(iter(ranked))), default=0.0)
-    return position, gap
-
-
-def _is_same_answer(own: str, own_stopped: bool, served: str, stopped: bool) -> bool:
-    """Whether two programs printed the same answer. A cut last character is dropped, unless nothing else is there."""
-    cut = drop_cut_character(own, own_stopped), drop_cut_character(served, stopped)
-    return is_same_text(*cut) or is_same_text(own, served)
-
-
-def drop_cut_character(text: str, stopped: bool) -> str:
-    """An answer without white space around it, and without the character that the length limit cut.
-
-    A server sends nothing of a character whose tokens are not complete.
-    """
-    return (text if stopped else text.rstrip("\ufffd")).strip()
-
-
-def is_same_text(ours: str, served: str) -> bool:
-    """Whether two programs printed the same tokens, when some bytes are not valid UTF-8.
-
-    The tokenizer prints every byte of such a run as a replacement character, also those that would be letters by
-    themselves; llama.cpp prints only the invalid ones so.
-    """
-    if ours == served or "\ufffd" not in ours:
-        return ours == served
-    pattern = "".join(
-        f"[\\s\\S]{{1,{len(part)}}}" if part[0] == "\ufffd" else re.escape(part)
-        for part in re.findall("\ufffd+|[^\ufffd]+", ours)
-    )
-    return re.fullmatch(pattern, served) is not None
-
-
-def is_part(found: list[int], wanted: list[int]) -> bool:
-    """Whether ``wanted`` has the tokens ``found`` in order: llama-server omits those that end inside a character."""
-    rest = iter(wanted)
-    return all(token in rest for token in found)
 
 
 def _count_leading(ids: list[int], token: int) -> int:

@@ -79,7 +79,7 @@ def check_vectors(
     adapters: Path,
     merged: Path,
     gguf: list[Path],
-    toolchain: Toolchain,
+    toolchain: Toolchain | None,
     test: Path,
     head: Path | None,
     log: Path,
@@ -90,7 +90,7 @@ def check_vectors(
     Args:
         settings: slice with method, train (max_length) and export.parity_prompts.
         facts, renderer, adapters, merged, gguf, test: the artefacts and facts of this run.
-        toolchain: contents of toolchain.json.
+        toolchain: contents of toolchain.json, with GGUF files.
         head: head.json of a reward model.
         log: receives what llama-server prints.
         progress: updated after each artefact.
@@ -107,6 +107,7 @@ def check_vectors(
     progress.update(2, "adapter and merged model")
     for number, file in enumerate(gguf, 3):
         level = get_level(file)
+        assert toolchain, "the rule gives toolchain.json with GGUF files"
         with serve(settings, file, toolchain, rows, log) as server:
             checks += comparison.check_tokens(level, server)
             found = comparison.measure_served(server, file)
