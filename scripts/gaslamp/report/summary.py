@@ -133,7 +133,9 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
     ]
     if ladder:
         paths.append(("the model", Path("outputs") / run / "gguf" / f"model-{ladder.recommended}.gguf"))
-    found = [(what, path) for what, path in paths if path.is_file()]
+    else:
+        paths.append(("the model", Path("outputs") / run / "merged"))
+    found = [(what, path) for what, path in paths if path.exists()]
     if found:
         console.print()
         for what, path in found:

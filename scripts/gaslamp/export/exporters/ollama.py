@@ -41,7 +41,7 @@ def export(
         context: tokens, for num_ctx.
         system: system prompt of every row, or ``None`` for the template's own.
         mmproj: vision tower of a vision model, in the same folder.
-        adds_bos: the GGUF file tells llama.cpp to put a BOS token before the prompt.
+        adds_bos: with this GGUF file llama.cpp puts a BOS token before the prompt.
     """
     require_parity(parity, "ship")
     chosen = ladder.recommended if level == "recommended" else level

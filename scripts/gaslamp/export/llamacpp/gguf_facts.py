@@ -80,7 +80,7 @@ def is_bos_added(path: Path) -> bool:
 
 
 def stop_adding_bos(path: Path) -> None:
-    """Tell llama.cpp to put no BOS token before a text; the file must say that it does."""
+    """Record that no BOS token is put before a text; the file must have the setting."""
     import gguf
 
     field = gguf.GGUFReader(path, "r+").get_field("tokenizer.ggml.add_bos_token")

@@ -122,7 +122,7 @@ class Detected:
     cut: str  # BOS token that the template begins with and the family does not
 
     def get_template(self, adds_bos: bool) -> str:
-        """The text for TEMPLATE; ``adds_bos``: the GGUF file tells llama.cpp to put a BOS token before the prompt."""
+        """The text for TEMPLATE; ``adds_bos``: with this GGUF file llama.cpp puts a BOS token before the prompt."""
         return ("" if adds_bos else to_go(self.cut)) + self.family.get_template()
 
 

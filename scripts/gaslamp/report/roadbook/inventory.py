@@ -16,6 +16,7 @@ ROLES = {
     "outputs/env/env.json": "The Python environment of training",
     "outputs/env/preflight.json": "The gate before anything long: disk, memory, backend",
     "resources/models": "The base model: path, hash, licence",
+    "resources/models/export.json": "Whether a small copy of the base model converts and is served",
     "resources/llama.cpp/toolchain.json": "The llama.cpp programs and their version",
     "outputs/{run}/export/{format}": "The model in another format",
     "resources/llama.cpp/bin": "Links to all programs of llama.cpp (`make llamacpp`)",
@@ -97,7 +98,11 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
         rules: the folder with the .smk files.
         backend: name of the backend that trained.
     """
-    variables = {"MODEL_FACTS": "resources/models", "TOOLCHAIN": "resources/llama.cpp/toolchain.json"}
+    variables = {
+        "MODEL_FACTS": "resources/models",
+        "EXPORT_TRIAL": "resources/models",
+        "TOOLCHAIN": "resources/llama.cpp/toolchain.json",
+    }
     found: list[Output] = []
     for file in _sort_rules(rules):
         if file.stem == ("train" if is_remote(backend) else "remote"):
@@ -144,7 +149,9 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
             if (output.path.startswith(OPTIONAL) or pattern.startswith(OPTIONAL)) and not (project / file).exists():
                 continue
             role = ROLES.get(output.path) or ROLES.get(pattern) or f"Output of {output.rule}"
-            rows.append((model.as_posix() if pattern == "resources/models" else file, f"rule {output.rule}", role))
+            if pattern.startswith("resources/models"):
+                file = (model if pattern == "resources/models" else model.with_name("export.json")).as_posix()
+            rows.append((file, f"rule {output.rule}", role))
     trained = (output.rule for output in outputs if output.path == "outputs/{run}/adapters")
     train = f"rule {next(trained, f'train_model_{backend}')}"
     rows.append((f"checkpoints/{run}", train, "Where an interrupted training resumes"))
