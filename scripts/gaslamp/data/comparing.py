@@ -15,6 +15,9 @@ from gaslamp.data.turns import is_turns, read_turns
 BODIES = ("full_text", "post", "article", "document", "text", "question", "prompt", "instruction", "content")
 """Where the words of a question stand that is an object: WebGPT, OpenAI's summaries of posts and articles."""
 
+WITH_INPUT = ("instruction", "prompt", "task", "question")
+"""Columns to which a column ``input`` belongs (Alpaca)."""
+
 
 def read_question(row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
     """The messages before the answers: of the column ``prompt``, with ``system`` and ``input`` where there are some.

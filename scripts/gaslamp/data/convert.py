@@ -13,7 +13,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_checks
 from gaslamp.data.images import has_parts, store_images
-from gaslamp.data.meaning.readings import Mapping, get_mapped_columns
+from gaslamp.data.meaning.readings import Mapping, get_mapped_columns, get_read_anyway
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.readers.numbers import WrittenNumber, dump, write_number
@@ -83,10 +83,9 @@ class Converter:
         self.checks = [
             check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"
         ]
-        optional = getattr(self.format, "OPTIONAL", ())
         self.used = {
             *get_mapped_columns(plan.mapping),
-            *(name for name in optional if name not in plan.mapping),
+            *(name for name in get_read_anyway(self.format) if name not in plan.mapping),
             plan.slice,
             plan.split_column or "split",
         }

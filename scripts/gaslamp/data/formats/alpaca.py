@@ -11,6 +11,7 @@ ORDER = 40
 EXAMPLE = '{"instruction": "Translate to German", "input": "good morning", "output": "guten Morgen"}'
 REQUIRED = ("instruction", "output")
 OPTIONAL = ("input", "system", "history")
+READ_ANYWAY = OPTIONAL
 INPUTS = ("input", "context", "inputs")
 OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 

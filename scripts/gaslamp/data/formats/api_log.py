@@ -20,6 +20,7 @@ EXAMPLE = (
 )
 REQUIRED = ("request", "response")
 OPTIONAL = ("system", "tools")
+READ_ANYWAY = ()
 REQUESTS = ("request", "request_body", "body", "messages", "input", "prompt", "contents")
 TEXTS = ("prompt", "input")
 RESPONSES = ("response", "response_body", "choices", "output", "completion", "candidates", "result")

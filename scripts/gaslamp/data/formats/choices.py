@@ -16,7 +16,8 @@ KIND = "conversation"
 ORDER = 38
 EXAMPLE = '{"question": "Which is a metal?", "choices": ["wood", "iron"], "answer": 1}'
 REQUIRED = ("prompt", "choices", "completion")
-OPTIONAL = ("context", "system")
+OPTIONAL = ("context", "system", "explanation")
+READ_ANYWAY = ()
 SEVERAL = ("choices",)
 QUESTIONS = ("question", "query", "prompt", "problem", "ctx", "input", "goal")
 CHOICES = ("choices", "options", "endings", "candidates", "alternatives")
@@ -33,7 +34,7 @@ ANSWERS = (
     "gold",
     "cop",
 )
-EXPLAINED = ("explanation", "solution")
+EXPLANATIONS = ("explanation", "exp", "rationale", "reasoning", "reason", "reasons", "cot", "support", "justification")
 LETTERED = tuple(
     tuple(pattern.format(mark) for mark in marks)
     for pattern in (
@@ -53,27 +54,42 @@ LETTERED = tuple(
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, Any] | None:
-    """A question, a list of choices (or a column for each), and which one is right.
+    """A question, a list of choices (or a column for each), and which one is right, or why; the first reading."""
+    found = get_readings(columns, rows)
+    return found[0][1] if found else None
 
-    Or an explanation of it (Axolotl).
+
+def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, Any], str]]:
+    """What the columns can mean, as key, mapping and reason.
+
+    Three where a row has both the right choice and an explanation (Axolotl's explainchoice, ScienceQA, MedMCQA).
     """
     prompt, choices = find_column(columns, QUESTIONS), find_column(columns, CHOICES)
     several = None if choices else _find_lettered(columns)
     if not prompt or not (choices or several):
-        return None
+        return []
     if choices and not _read_choices(first_value(rows, choices)):
-        return None
-    explained = find_column(columns, EXPLAINED[:1]) if choices else None
-    answer = explained or find_column(columns, (*ANSWERS, *EXPLAINED))
-    taken = [prompt, choices, *(several or ())]
-    if not answer or answer in taken:
-        return None
-    context = find_column(
-        [column for column in columns if column not in (*taken, answer)], ("context", "passage", "article")
-    )
-    return {"prompt": prompt, "choices": choices or several, "completion": answer} | (
-        {"context": context} if context else {}
-    )
+        return []
+    free = [column for column in columns if column not in (prompt, choices, *(several or ()))]
+    right = find_column(free, ANSWERS)
+    solution = find_column(free, ("solution",))
+    why = find_column(free, EXPLANATIONS) or (solution if right else None)
+    right = right or (solution if why != solution else None)
+    answer = right or why
+    if not answer:
+        return []
+    free = [column for column in free if column not in (right, why)]
+    context = find_column(free, ("context", "passage", "article"))
+    base: dict[str, Any] = {"prompt": prompt, "choices": choices or several, "completion": answer}
+    base |= {"context": context} if context else {}
+    named = f"the answer is in '{answer}'" if right else f"'{answer}' explains the right choice"
+    if not right or not why or not first_value(rows, why):
+        return [("choices", base, named)]
+    return [
+        ("answer and explanation", {**base, "explanation": why}, f"{named}, '{why}' stands below it"),
+        ("answer", base, named),
+        ("explanation", {**base, "completion": why}, f"'{why}' explains the right choice"),
+    ]
 
 
 def _find_lettered(columns: list[str]) -> list[str] | None:
@@ -124,6 +140,8 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
         question = f"{context}\n\n{question}"
     prompt_text = question + "\n\n" + "\n".join(f"{mark}. {text}" for mark, text in choices)
     answer = _find_answer(row.get(mapping["completion"]), choices, mapping["completion"])
+    if "explanation" in mapping and (why := get_optional(row, mapping["explanation"])):
+        answer = f"{answer}\n\n{why}"
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = put_system([{"role": "user", "content": prompt_text}], system)
     return {"messages": [*messages, {"role": "assistant", "content": answer}]}

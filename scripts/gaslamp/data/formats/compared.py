@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.comparing import alternate, make_pair, read_side, show
+from gaslamp.data.comparing import WITH_INPUT, alternate, make_pair, read_side, show
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns, read_turn
@@ -36,6 +36,7 @@ OPTIONAL = (
     "first_rank",
     "second_rank",
 )
+READ_ANYWAY = ("system", "tools")
 PROMPTS = (
     *("prompt", "question", "query", "instruction", "history", "post", "context", "problem", "messages"),
     *("conversation", "conversations", "input", "user", "article"),
@@ -92,7 +93,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
             return []
         base["prompt"] = prompt
         extra = find_column([column for column in free if column != prompt], ("input",))
-        if extra and prompt.lower() == "instruction":
+        if extra and prompt.lower() in WITH_INPUT:
             base["input"] = extra
     for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
         if column := find_column(free, names):

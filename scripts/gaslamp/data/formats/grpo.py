@@ -12,6 +12,7 @@ ORDER = 80
 EXAMPLE = '{"prompt": "What is 17 * 3?"}'
 REQUIRED = ("prompt",)
 OPTIONAL = ("answer", "system")
+READ_ANYWAY = ()
 SEVERAL = ("prompt",)
 PROMPTS = ("prompt", "problem", "question", "query", "instruction", "task")
 VERIFIERS = (

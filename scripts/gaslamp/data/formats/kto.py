@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
-from gaslamp.data.comparing import read_question, read_row_tools, trim_continued
+from gaslamp.data.comparing import WITH_INPUT, read_question, read_row_tools, trim_continued
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.turns import is_turns
@@ -20,6 +20,7 @@ ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
 OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold")
+READ_ANYWAY = ("system", "tools")
 SEVERAL = ("prompt",)
 LABELS = (
     "label",
@@ -119,7 +120,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
         return None
     if system := find_column(columns, ("system", "system_prompt")):
         mapping["system"] = system
-    if prompt and prompt.lower() == "instruction" and (extra := find_column(columns, ("input",))):
+    if prompt and prompt.lower() in WITH_INPUT and (extra := find_column(columns, ("input",))):
         mapping["input"] = extra
     return mapping
 

@@ -35,6 +35,7 @@ NAMES = (
     "data",
 )
 OPTIONAL = ("system", "tools")
+READ_ANYWAY = ("system", "tools")
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction", "sys", "instructions")
 TOOLS = ("tools", "functions", "tool_config", "toolconfig", "available_tools")
 

@@ -13,6 +13,7 @@ ORDER = 60
 EXAMPLE = '{"anchor": "What does it cost?", "positive": "The price is 4 euros."}'
 REQUIRED = ("anchor", "positive")
 OPTIONAL = ("negative", "score")
+READ_ANYWAY = ("negative",)
 PAIRS = (
     ("anchor", "positive"),
     ("query", "positive"),

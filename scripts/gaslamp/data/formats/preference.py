@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.comparing import make_pair, read_side, show
+from gaslamp.data.comparing import WITH_INPUT, make_pair, read_side, show
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
@@ -25,6 +25,7 @@ OPTIONAL = (
     *("prompt", "system", "input", "tools", "tie", "chosen_score", "rejected_score"),
     *("ranked", "ranks", "scores", "best", "first_number"),
 )
+READ_ANYWAY = ("system", "tools")
 SIDES = ("messages", "response", "answer", "output", "completion", "text", "code")
 CHOSEN = (
     "chosen",
@@ -91,7 +92,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
             if column := find_column(free, names):
                 made[role] = column
-        if made.get("prompt", "").lower() == "instruction" and (extra := find_column(free, ("input",))):
+        if made.get("prompt", "").lower() in WITH_INPUT and (extra := find_column(free, ("input",))):
             made["input"] = extra
         if (tie := find_column(free, ("status",))) and TIES & {clean(row.get(tie)) for row in rows if row.get(tie)}:
             made["tie"] = tie

@@ -19,6 +19,7 @@ ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 REQUIRED = ("prompt", "completion")
 OPTIONAL = ("system", "context", "reasoning", "history", "keep", "threshold")
+READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
 PAIRS = (

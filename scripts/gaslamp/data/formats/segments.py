@@ -13,6 +13,7 @@ ORDER = 25
 EXAMPLE = '{"segments": [{"label": false, "text": "Q: 2 + 2?\\nA:"}, {"label": true, "text": " 4"}]}'
 REQUIRED = ("segments",)
 OPTIONAL = ()
+READ_ANYWAY = ()
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ ORDER = 16
 EXAMPLE = '{"audio": "clips/0001.wav", "text": "The museum opens at nine."}'
 REQUIRED = ("audio", "transcript")
 OPTIONAL = ("speaker",)
+READ_ANYWAY = ()
 SOUNDS = (
     "audio",
     "audio_path",

@@ -10,6 +10,7 @@ ORDER = 90
 EXAMPLE = '{"text": "The lamp stood in the window, and the street was quiet."}'
 REQUIRED = ("text",)
 OPTIONAL = ()
+READ_ANYWAY = ()
 NAMES = ("text", "content", "document", "body", "markdown", "raw_content", "story", "article", "completion")
 
 

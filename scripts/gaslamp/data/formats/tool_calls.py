@@ -16,6 +16,7 @@ EXAMPLE = (
 )
 REQUIRED = ("prompt", "tools", "calls")
 OPTIONAL = ("system",)
+READ_ANYWAY = ()
 PROMPTS = ("query", "prompt", "question", "instruction")
 CALLS = ("answers", "tool_calls", "calls", "function_call", "function_calls")
 TOOLS = ("tools", "functions")

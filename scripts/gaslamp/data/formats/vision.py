@@ -20,6 +20,7 @@ ORDER = 15
 EXAMPLE = '{"image": "pictures/cat.png", "question": "What is it?", "answer": "A cat."}'
 REQUIRED = ("images",)
 OPTIONAL = ("messages", "rounds", "question", "answer", "system", "input")
+READ_ANYWAY = ()
 IMAGES = (
     "images",
     "image",

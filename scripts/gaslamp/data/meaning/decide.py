@@ -25,7 +25,16 @@ from gaslamp.data.meaning.published import (
     refuse_unlearnable,
 )
 from gaslamp.data.meaning.ratings import read_ratings
-from gaslamp.data.meaning.readings import CERTAIN, MARGIN, Mapping, Meaning, Reading, Unused, get_mapped_columns
+from gaslamp.data.meaning.readings import (
+    CERTAIN,
+    MARGIN,
+    Mapping,
+    Meaning,
+    Reading,
+    Unused,
+    get_mapped_columns,
+    get_read_anyway,
+)
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow, can_adapt
 
@@ -119,7 +128,7 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]
         rows: the sample; a column whose text stands inside a column that is read says nothing new.
     """
     plugin = registry.get("formats", reading.format)
-    used = {*reading.columns, *ALWAYS_READ, *getattr(plugin, "OPTIONAL", ())}
+    used = {*reading.columns, *ALWAYS_READ, *get_read_anyway(plugin)}
     result = []
     for profile in profiles:
         if profile.name not in used and not names_splits(profile.name, rows):

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
+from types import ModuleType
 
 from gaslamp.core import registry
 
@@ -111,6 +112,12 @@ def get_mapped_columns(mapping: MappingType[str, str | list[str]]) -> list[str]:
         if role not in NO_COLUMNS:
             found += value if isinstance(value, list) else [value]
     return list(dict.fromkeys(found))
+
+
+def get_read_anyway(plugin: ModuleType) -> tuple[str, ...]:
+    """The columns that a format reads under the name of their role although its mapping does not name them."""
+    names: tuple[str, ...] = getattr(plugin, "READ_ANYWAY", getattr(plugin, "OPTIONAL", ()))
+    return names
 
 
 def show_mapping(mapping: MappingType[str, str | list[str]]) -> str:
