@@ -43,8 +43,6 @@ def read_question(row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
 
 def _read_cell(row: SourceRow, column: str, system: str | None) -> list[Message]:
     value = row[column]
-    if isinstance(value, str) and is_transcript(value):
-        return put_system(split_transcript(value), system)
     parsed = parse_list(value)
     if isinstance(parsed, dict) and is_turns(parsed.get("messages")):
         return put_system(read_turns(parsed["messages"], f"{column}.messages"), system)

@@ -11,6 +11,7 @@ from gaslamp.data.cells import get_optional, get_text, join_columns, parse_list,
 from gaslamp.data.parts import read_parts
 from gaslamp.data.rows import Message, SourceRow
 from gaslamp.data.talks import is_talk, read_talk
+from gaslamp.data.transcripts import is_transcript, split_transcript
 from gaslamp.data.turns import CONTENT_KEYS, ROLE_KEYS, is_turns, read_turn, read_turns
 
 
@@ -69,7 +70,7 @@ def put_system(messages: list[Message], system: str | None) -> list[Message]:
 
 
 def read_prompt(row: SourceRow, column: str | list[str], system: str | None = None) -> list[Message]:
-    """The messages of a prompt: a column of text or of turns, or several columns, which are joined.
+    """The messages of a prompt: a column of text, of a transcript or of turns, or several columns, which are joined.
 
     Raises:
         ValueError: the cells are empty.
@@ -77,6 +78,8 @@ def read_prompt(row: SourceRow, column: str | list[str], system: str | None = No
     if isinstance(column, list):
         return ask(join_columns(row, column), system)
     value = row.get(column)
+    if type(value) is str and is_transcript(value):
+        return put_system(split_transcript(value), system)
     if type(value) is str and value[:1] != "[":
         return ask(get_text(row, column), system)
     if is_turns(value):

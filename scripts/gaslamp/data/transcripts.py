@@ -27,9 +27,8 @@ def is_transcript(text: str) -> bool:
 def split_transcript(text: str) -> list[Message]:
     """The turns of a transcript; an empty ``Assistant:`` at the end is none.
 
-    The blank lines in front of a name and the space on its either side belong to the form; all else is kept. A name
-    counts where a turn of this text begins: behind a blank line when the first one stands there, else on a line of
-    its own.
+    The lines in front of a name and the space behind it belong to the form; all else is kept. A name counts where a
+    turn of this text begins: behind a blank line when the first one stands there, else on a line of its own.
 
     Args:
         text: one for which ``is_transcript`` holds.
@@ -47,10 +46,9 @@ def split_transcript(text: str) -> list[Message]:
         {"role": "user" if name == user else "assistant", "content": said.removeprefix(" ")}
         for name, said in zip(pieces[::2], pieces[1::2], strict=True)
     ]
-    for turn in turns[:-1]:
-        turn["content"] = turn["content"].removesuffix(" ")
     if turns[-1]["role"] == "assistant" and not turns[-1]["content"].strip():
         turns.pop()
-    elif turns[-1]["role"] == "user":
-        turns[-1]["content"] = turns[-1]["content"].rstrip("\n")
+        if text.endswith(" "):  # Nectar has a space on either side of a border
+            for turn in turns:
+                turn["content"] = turn["content"].removesuffix(" ")
     return turns

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.comparing import trim_continued
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
+from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns
 
 KIND = "conversation"
@@ -101,14 +103,21 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
         return _convert_more(row, mapping)
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     question, answer = row.get(prompt), row.get(completion)
-    if type(question) is str and type(answer) is str and question[:1] not in _JSON and answer[:1] not in _JSON:
+    if (
+        type(question) is str
+        and type(answer) is str
+        and question[:1] not in _JSON
+        and answer[:1] not in _JSON
+        and not is_transcript(question)
+    ):
         if not question or question.isspace():
             raise ValueError(f"column '{prompt}' is empty")
         if not answer or answer.isspace():
             raise ValueError(f"column '{completion}' is empty")
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
-    return {"messages": [*read_prompt(row, prompt, system), *_read_completion(row, completion)]}
+    read = trim_continued(_read_completion(row, completion), row, mapping)
+    return {"messages": [*read_prompt(row, prompt, system), *read]}
 
 
 _JSON = ("[", "{")
@@ -125,7 +134,7 @@ def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
         messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
     if "history" in mapping:
         messages[-1:-1] = read_history(row.get(mapping["history"]), mapping["history"])
-    answer = _read_completion(row, mapping["completion"])
+    answer = trim_continued(_read_completion(row, mapping["completion"]), row, mapping)
     if "reasoning" in mapping and (thought := get_optional(row, mapping["reasoning"])):
         answer[-1] = put_reasoning(answer[-1], thought)
     return {"messages": [*messages, *answer]}

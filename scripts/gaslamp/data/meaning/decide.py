@@ -148,6 +148,9 @@ def _is_repeated(name: str, used: list[str], rows: list[SourceRow]) -> bool:
 def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:
     """All readings that the method can learn from, best first; those that it cannot, when there is no other."""
     if found and len(found.ways) > 1:
+        kind = registry.get("formats", found.name).KIND
+        if kinds and not any(can_adapt(kind, wanted) for wanted in kinds):  # none serves: the method says what it needs
+            return [_get_reading(found.name, found.mapping, 1.0, found.ways[0][2])]
         return [replace(_get_reading(found.name, way, OPEN, reason), key=key) for key, way, reason in found.ways]
     readings = infer(profiles)
     if found:
