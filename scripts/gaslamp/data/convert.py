@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from binascii import hexlify
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -197,7 +198,7 @@ class Converter:
             group = source.get(group_column)
             if group is not None and type(group) in SCALARS:
                 question = f"group:{group}".encode("utf-8", "surrogatepass")
-            lines.append(b'{"id":"' + digest[:8].hex().encode() + b'",' + core[1:-1] + tail + b"}\n")
+            lines.append(b'{"id":"%b",%b%b}\n' % (hexlify(digest[:8]), core[1:-1], tail))
             digests.append(digest)
             questions.append(hashlib.blake2b(question, digest_size=16).digest()[:8])
             splits.append(given)
@@ -261,6 +262,9 @@ def _describe(error: Exception) -> str:
     return f"its values have an unexpected shape ({type(error).__name__}: {error})"
 
 
+LAST_ANSWER = b',{"role":"assistant","content":"'  # no text holds it: quotes in a text are escaped
+
+
 def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
     """The JSON of a row, and of what it asks.
 
@@ -271,11 +275,11 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
     if not plain or len(row) > 1:
         core = dump(row)
         return core, get_question_bytes(row, dump, b'"train":' in core)
-    dumps = orjson.dumps  # a plain row holds texts alone
-    turns = row["messages"]
-    prompt = dumps(turns[:-1])
-    core = b'{"messages":' + prompt[:-1] + b"," + dumps(turns[-1]) + b"]}"
-    return core, prompt if b'"train":' not in core else get_question_bytes(row, dumps)
+    core = orjson.dumps(row)  # a plain row holds texts alone
+    last = core.rfind(LAST_ANSWER)
+    if last < 0 or [*row["messages"][-1]] != ["role", "content"] or b'"train":' in core:
+        return core, get_question_bytes(row, orjson.dumps, b'"train":' in core)
+    return core, core[12:last] + b"]"
 
 
 def get_question_bytes(row: Row, dumps: Any, is_marked: bool = True) -> bytes:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from typing import Any
+
 import pytest
 from gaslamp.data import rows
+from gaslamp.data.convert import write_row
+from gaslamp.data.rows import get_question, is_plain
 
 ASK = [{"role": "user", "content": "2 + 2?"}]
 GOOD, BAD = [{"role": "assistant", "content": "4"}], [{"role": "assistant", "content": "5"}]
@@ -75,3 +81,24 @@ def test_adapting_invents_nothing() -> None:
             rows.adapt(EXAMPLES["conversation"], kind)
     with pytest.raises(ValueError, match="rated bad"):
         rows.adapt({"prompt": ASK, "completion": BAD, "label": False}, "conversation")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"role": "assistant", "content": "a"},
+        {"content": "a", "role": "assistant"},
+        {"role": "assistant", "content": "a", "name": "n"},
+        {"role": "assistant", "content": ',{"role":"assistant","content":"x"},'},
+        {"role": "assistant", "content": '\\,{"role":"assistant","content":"\u00fc\U0001f642'},
+        {"role": "assistant", "content": "a", "train": False},
+    ],
+)
+@pytest.mark.parametrize("turns", [1, 3])
+def test_what_a_row_asks_is_its_json_without_the_answer(answer: dict[str, Any], turns: int) -> None:
+    """The split goes by it: it is cut out of the row's JSON where that can be done, and always the same."""
+    first = [{"role": "user", "content": 'say ,{"role":"assistant","content":"'}, {"role": "assistant", "content": "b"}]
+    row = {"messages": [*(first * turns)[: 2 * turns - 1], answer]}
+    core, question = write_row(row, is_plain(row))
+    assert json.loads(core) == row
+    assert hashlib.blake2b(question, digest_size=16).digest() == get_question(row)

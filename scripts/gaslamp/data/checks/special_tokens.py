@@ -1,7 +1,7 @@
 """Special tokens of this or another model inside the text of a row: the tokenizer reads them as borders of turns."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,16 +39,26 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     pattern = get_pattern(tuple(facts.options["tokens"]))
     signs = get_signs(tuple(facts.options["tokens"]))
     written = facts.shared.get("json")
-    for number, sample in enumerate(samples):
-        if written is not None:
-            line = written[number]
-            body = line[len(HEAD) :] if line.startswith(HEAD) else line
-            if not any(sign in body for sign in signs):
-                continue
+    for sample in samples if written is None else get_suspects(samples, written, signs):
         found = list(dict.fromkeys(token for text in get_texts(sample.row) for token in pattern.findall(text)))
         if found:
             whose = "this model" if own.intersection(found) else "another chat template"
             yield Finding(sample.place, f"its text holds {', '.join(found[:4])}: special tokens of {whose}")
+
+
+def get_suspects(samples: Iterable[Sample], written: list[bytes], signs: tuple[bytes, ...]) -> Iterator[Sample]:
+    """The samples with one of ``signs`` in their JSON; of the others no sample is made."""
+    numbers = []
+    for number, line in enumerate(written):
+        begin = len(HEAD) if line.startswith(HEAD) else 0
+        for sign in signs:
+            if line.find(sign, begin) >= 0:
+                numbers.append(number)
+                break
+    if isinstance(samples, Sequence):
+        return (samples[number] for number in numbers)
+    wanted = set(numbers)
+    return (sample for number, sample in enumerate(samples) if number in wanted)
 
 
 def fix(row: Row, options: dict[str, Any]) -> Row:
