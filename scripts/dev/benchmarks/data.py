@@ -115,7 +115,7 @@ class Watch:
 
 
 def run_ours(job: dict[str, Any]) -> dict[str, Any]:
-    """Read, detect, convert, leave exact duplicates out, split, write."""
+    """Read, detect, convert, leave exact duplicates out, split, write; in one process, as the other side."""
     from gaslamp.config.schema import Config
     from gaslamp.data.checking import load_checks
     from gaslamp.data.dividing import divide_rows
@@ -125,8 +125,19 @@ def run_ours(job: dict[str, Any]) -> dict[str, Any]:
     work = Path(job["work"])
     work.mkdir()
     with Watch() as watch:
-        spool, *_ = divide_rows(data, "sft", 512, load_checks(wanted), wanted, work)
+        spool, *_ = divide_rows(data, "sft", 512, load_checks(wanted), wanted, work, processes=1)
     return {**watch.get_figures(), "rows": spool.counts, "duplicates": spool.duplicates}
+
+
+def _convert(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the other side's script makes it."""
+    return {"messages": [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]}
+
+
+def _convert_batch(rows: dict[str, list[str]]) -> dict[str, Any]:
+    """Many rows at once, the faster way of `datasets`."""
+    pairs = zip(rows["question"], rows["answer"], strict=True)
+    return {"messages": [_convert({"question": question, "answer": answer})["messages"] for question, answer in pairs]}
 
 
 def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
@@ -134,18 +145,50 @@ def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
     import datasets
 
     datasets.disable_progress_bars()
+    work = Path(job["work"])
+    work.mkdir()
+    with Watch() as watch:
+        rows = datasets.load_dataset("json", data_files=job["source"], split="train", cache_dir=str(work / "cache"))
+        rows.map(_convert, remove_columns=rows.column_names).to_json(work / "train.jsonl")
+    return {**watch.get_figures(), "rows": len(rows)}
 
-    def convert(row: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "messages": [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
-        }
+
+def run_datasets_equal(job: dict[str, Any]) -> dict[str, Any]:
+    """The same work as ours without row checks, with `datasets` in one process, its functions on batches of rows.
+
+    load_dataset, map to messages, filter rows with an empty turn, leave exact duplicates out by their hash,
+    train_test_split twice, to_json of the three splits.
+    """
+    import datasets
+    import orjson
+    import xxhash
+
+    datasets.disable_progress_bars()
+    seen: set[bytes] = set()
+
+    def is_full(rows: dict[str, Any]) -> list[bool]:
+        return [all(turn["content"].strip() for turn in messages) for messages in rows["messages"]]
+
+    def is_new(rows: dict[str, Any]) -> list[bool]:
+        new = []
+        for messages in rows["messages"]:
+            digest = xxhash.xxh3_128_digest(orjson.dumps(messages))
+            new.append(digest not in seen)
+            seen.add(digest)
+        return new
 
     work = Path(job["work"])
     work.mkdir()
     with Watch() as watch:
         rows = datasets.load_dataset("json", data_files=job["source"], split="train", cache_dir=str(work / "cache"))
-        rows.map(convert, remove_columns=rows.column_names).to_json(work / "train.jsonl")
-    return {**watch.get_figures(), "rows": len(rows)}
+        count = len(rows)
+        rows = rows.map(_convert_batch, batched=True, remove_columns=["question", "answer"])
+        rows = rows.filter(is_full, batched=True).filter(is_new, batched=True)
+        parts = rows.train_test_split(test_size=0.15, seed=3407)
+        rest = parts["train"].train_test_split(test_size=0.05, seed=3407)
+        for name, split in (("train", rest["train"]), ("valid", rest["test"]), ("test", parts["test"])):
+            split.to_json(work / f"{name}.jsonl")
+    return {**watch.get_figures(), "rows": count, "duplicates": count - len(rows)}
 
 
 def _load_spool(job: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -162,35 +205,61 @@ def _load_spool(job: dict[str, Any]) -> tuple[Any, Any, Any]:
     return rows, Renderer.load(job["model"], template), template
 
 
-def run_tokenizer(job: dict[str, Any]) -> dict[str, Any]:
-    """The tokenizer's own batch encoding of the same text, rendered before the clock starts."""
-    rows, renderer, _ = _load_spool(job)
-    texts = ["".join(text for text, _ in renderer.split(row["messages"])) for row in rows]
-    with Watch() as watch:
-        total = 0
-        for start in range(0, len(texts), 1000):
-            total += sum(
-                map(len, renderer.tokenizer(texts[start : start + 1000], add_special_tokens=False)["input_ids"])
-            )
-    return {**watch.get_figures(), "tokens": total}
+def _reshape(rows: list[dict[str, Any]], shape: str) -> list[dict[str, Any]]:
+    """Rows of one question, of six turns, or of one long question and answer, from rows of one question."""
+    if shape == "short":
+        return rows
+    groups = [[row["messages"] for row in rows[start : start + 12]] for start in range(0, len(rows) - 11, 12)]
+    if shape == "six turns":
+        return [{"messages": [turn for talk in part for turn in talk]} for g in groups for part in (g[:3], g[3:6])]
+    return [
+        {
+            "messages": [
+                {"role": role, "content": " ".join(talk[place]["content"] for talk in group)}
+                for place, role in enumerate(("user", "assistant"))
+            ]
+        }
+        for group in groups
+    ]
 
 
-def run_encode(job: dict[str, Any]) -> dict[str, Any]:
-    """Ours: tokenize, mask, count lengths, run every check on tokens; from text, and from rows (rendered too)."""
+def run_tokens(job: dict[str, Any]) -> dict[str, Any]:
+    """Ours against the tokenizer's own batches, in turns of 2,000 rows in one process: load slows both alike.
+
+    Theirs: the text rendered before the clock starts, in batches of 1,000. Ours: tokenize, mask, count lengths, run
+    every check on tokens; ``rendered``: from rows, so that the rendering is in it.
+    """
     from gaslamp.data import lengths as lengths_module
     from gaslamp.data.checking import Facts, Sample, load_checks
     from gaslamp.data.encode import split_row
 
     rows, renderer, template = _load_spool(job)
+    rows = _reshape(rows, job["shape"])
     samples = [Sample(f"row {number}", row, "train") for number, row in enumerate(rows, 1)]
-    facts = Facts("conversation", "sft", 512, {}, tuple(template.stop_ids), template.bos_id)
-    with Watch() as whole:
-        lengths = lengths_module.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
-    pieces = iter([split_row(renderer, row) for row in rows])
-    with patch.object(lengths_module, "split_row", lambda renderer, row: next(pieces)), Watch() as watch:
-        lengths_module.encode_samples(iter(samples), "train", renderer, load_checks({}), facts)
-    tokens = sum(size * count for size, count in lengths.total.items())
-    return {**watch.get_figures(), "peak": whole.peak, "cpu_from_rows": whole.cpu, "tokens": tokens}
+    facts = Facts("conversation", "sft", 4096, {}, tuple(template.stop_ids), template.bos_id)
+    pieces = [split_row(renderer, row) for row in rows]
+    texts = ["".join(text for text, _ in sides[0]) for sides in pieces]
+    bare = ours = rendered = 0.0
+    found, tokens = lengths_module.Lengths(), 0
+
+    def encode(part: list[Any], lengths: Any) -> float:
+        begin = time.process_time()
+        lengths_module.encode_samples(iter(part), "train", renderer, load_checks({}), facts, lengths)
+        return time.process_time() - begin
+
+    encode(samples[:500], lengths_module.Lengths())  # what is done once
+    for start in range(0, len(rows), 2000):
+        begin = time.process_time()
+        for first in range(start, min(start + 2000, len(texts)), 1000):
+            ids = renderer.tokenizer(texts[first : first + 1000], add_special_tokens=False)["input_ids"]
+            tokens += sum(map(len, ids))
+        bare += time.process_time() - begin
+        here = iter(pieces[start : start + 2000])
+        with patch.object(lengths_module, "split_row", lambda renderer, row, here=here: next(here)):
+            ours += encode(samples[start : start + 2000], found)
+        rendered += encode(samples[start : start + 2000], lengths_module.Lengths())
+    own = sum(size * count for size, count in found.total.items())
+    return {"bare": bare, "ours": ours, "rendered": rendered, "tokens": tokens, "own_tokens": own, "rows": len(rows)}
 
 
 def run_near(job: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +287,14 @@ def run_near(job: dict[str, Any]) -> dict[str, Any]:
     return {**watch.get_figures(), "found": found}
 
 
-PARTS = {"ours": run_ours, "datasets": run_datasets, "tokenizer": run_tokenizer, "encode": run_encode, "near": run_near}
+PARTS = {
+    "ours": run_ours,
+    "datasets": run_datasets,
+    "datasets_equal": run_datasets_equal,
+    "tokens": run_tokens,
+    "near": run_near,
+}
+SHAPES = ("short", "six turns", "long")
 
 
 def measure(folder: Path, part: str, **job: Any) -> dict[str, Any]:
@@ -252,7 +328,7 @@ def measure_in_turns(folder: Path, *jobs: dict[str, Any], rounds: int = 2, **sha
     for _ in range(rounds):
         found = [measure(folder, **job, **shared) for job in jobs]
         best = [min(pair, key=lambda run: run["cpu"]) for pair in zip(found, best or found, strict=True)]
-        for work in sorted(folder.glob("datasets-*/")):
+        for work in sorted(folder.glob("datasets*-*/")):
             shutil.rmtree(work)
     return best
 
@@ -271,50 +347,56 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
     write_rows(small, count // 10)
     say(f"{count} rows of {source.stat().st_size // count} bytes")
     row_checks = [name for name in registry.names("checks") if registry.get("checks", name).STAGE == "row"]
-    theirs, checked, ours = measure_in_turns(
+    theirs, equal, checked, ours = measure_in_turns(
         folder,
         {"part": "datasets"},
+        {"part": "datasets_equal"},
         {"part": "ours", "off": []},
         {"part": "ours", "off": row_checks},
         source=str(source),
     )
     tenth = measure(folder, "ours", source=str(small), off=[])
-    rows = folder / next(folder.glob("ours-*/train.jsonl")).relative_to(folder)
+    rows = max(folder.glob("ours-*/train.jsonl"), key=lambda file: file.stat().st_size)
     say("(1) read, detect, convert, exact dedup, split, write; rows per CPU second, which the ratios use")
     for name, result, size in (
-        ("datasets, one process", theirs, count),
+        ("datasets, the same work", equal, count),
+        ("datasets, load map write", theirs, count),
         ("ours, every row check", checked, count),
         ("ours, no row check", ours, count),
         ("ours, a tenth", tenth, count // 10),
     ):
         say(
-            f"    {name:24}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   "
+            f"    {name:26}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   "
             f"({result['seconds']:7.1f} s wall)   peak {result['peak'] / 1e6:6.0f} MB"
         )
-    say(f"    ratio {theirs['cpu'] / checked['cpu']:.1f} ({theirs['cpu'] / ours['cpu']:.1f} without row checks)")
+    for name, result in (("the same work", equal), ("load, map and write alone", theirs)):
+        say(
+            f"    ratio to {name}: {result['cpu'] / ours['cpu']:.1f} "
+            f"({result['cpu'] / checked['cpu']:.1f} with every row check)"
+        )
+    growth = (checked["peak"] - tenth["peak"]) / (count - count // 10)
+    say(f"    memory: {growth:.1f} bytes a row from {count // 10} to {count} rows")
 
     fetch_model(Config().model, folder / "model.json")
     job = {"model": read_json(folder / "model.json")["path"], "rows": str(rows), "count": min(count, 20_000)}
-    bare, own = measure(folder, "tokenizer", **job), measure(folder, "encode", **job)
-    say("(2) tokenization and mask checks against the tokenizer's own batch encoding of the same text")
-    for name, seconds, result in (
-        ("tokenizer alone", bare["cpu"], bare),
-        ("ours", own["cpu"], own),
-        ("ours, rendering too", own["cpu_from_rows"], own),
-    ):
+    say("(2) tokens, masks, lengths and their checks against the tokenizer's own batches of the same text")
+    tokens = []
+    for shape in SHAPES * 2:
+        found = measure(folder, "tokens", shape=shape, **job)
+        tokens.append({"shape": shape, **found, "ratio": found["ours"] / found["bare"]})
         say(
-            f"    {name:24}{result['tokens'] / seconds:10,.0f} tokens/s   {seconds:7.1f} s   "
-            f"peak {result['peak'] / 1e6:6.0f} MB"
+            f"    {shape:10}{found['tokens'] / found['bare']:10,.0f} tokens/s alone, "
+            f"{found['own_tokens'] / found['ours']:10,.0f} ours: ratio {tokens[-1]['ratio']:.2f} "
+            f"({found['rendered'] / found['bare']:.2f} with the rendering)"
         )
-    say(f"    ratio {own['cpu'] / bare['cpu']:.2f} ({own['cpu_from_rows'] / bare['cpu']:.2f} with the rendering)")
     result = {
         "rows": count,
         "datasets": theirs,
+        "datasets_equal": equal,
         "ours": ours,
         "ours_checked": checked,
         "ours_tenth": tenth,
-        "tokenizer": bare,
-        "encode": own,
+        "tokens": tokens,
         "near": {},
     }
     if "near_duplicates" in registry.names("checks"):
