@@ -7,7 +7,7 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import get_optional, parse_list, to_text
-from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt
+from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript, split_transcript
 from gaslamp.data.turns import is_turns, read_turns
@@ -15,6 +15,7 @@ from gaslamp.data.turns import is_turns, read_turns
 BODIES = ("full_text", "post", "article", "document", "text", "question", "prompt", "instruction", "content")
 """Where the words of a question stand that is an object: WebGPT, OpenAI's summaries of posts and articles."""
 
+SYSTEM = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 WITH_INPUT = ("instruction", "prompt", "task", "question")
 """Columns to which a column ``input`` belongs (Alpaca)."""
 
@@ -28,7 +29,7 @@ def read_question(row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
     Raises:
         ValueError: names the column that holds none of these.
     """
-    system = get_optional(row, mapping.get("system", "system"))
+    system = read_system(row, mapping.get("system", "system"))
     column = mapping.get("prompt")
     if isinstance(column, list):
         return read_prompt(row, column, system)
@@ -151,7 +152,7 @@ def make_pair(
     Raises:
         ValueError: there is no prompt, or an answer is marked as not learnt.
     """
-    system = get_optional(row, mapping.get("system", "system"))
+    system = read_system(row, mapping.get("system", "system"))
     chosen, rejected = trim_continued(chosen, row, mapping), trim_continued(rejected, row, mapping)
     prompt, chosen, rejected = find_border(read_question(row, mapping), chosen, rejected, system)
     if not prompt:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.comparing import WITH_INPUT, alternate, make_pair, read_side, show
+from gaslamp.data.comparing import SYSTEM, WITH_INPUT, alternate, make_pair, read_side, show
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns, read_turn
@@ -95,7 +95,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         extra = find_column([column for column in free if column != prompt], ("input",))
         if extra and prompt.lower() in WITH_INPUT:
             base["input"] = extra
-    for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
+    for role, names in (("system", SYSTEM), ("tools", ("tools",))):
         if column := find_column(free, names):
             base[role] = column
     free = [column for column in free if column not in base.values()]

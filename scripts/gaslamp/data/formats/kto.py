@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
-from gaslamp.data.comparing import WITH_INPUT, read_question, read_row_tools, trim_continued
-from gaslamp.data.prompts import drop_marks, read_answer, read_prompt
+from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
+from gaslamp.data.prompts import drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.turns import is_turns
 
@@ -118,7 +118,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
         mapping["threshold"] = guess_threshold(numbers)
     else:
         return None
-    if system := find_column(columns, ("system", "system_prompt")):
+    if system := find_column(columns, SYSTEM):
         mapping["system"] = system
     if prompt and prompt.lower() in WITH_INPUT and (extra := find_column(columns, ("input",))):
         mapping["input"] = extra
@@ -195,7 +195,7 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
         raise ValueError(f"column '{column}' is missing")
     label = read_label(row[column], column, mapping.get("threshold"))
     if "messages" in mapping:
-        turns = read_prompt(row, mapping["messages"], get_optional(row, mapping.get("system", "system")))
+        turns = read_prompt(row, mapping["messages"], read_system(row, mapping.get("system", "system")))
         if len(turns) < 2 or turns[-1]["role"] != "assistant":
             raise ValueError(f"column '{mapping['messages']}' does not end with the answer that is rated")
         prompt, completion, name = turns[:-1], turns[-1:], mapping["messages"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.comparing import WITH_INPUT, make_pair, read_side, show
+from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side, show
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
@@ -89,7 +89,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         return []
     for made, _ in ways:
         free = [column for column in free if column not in made.values()]
-        for role, names in (("system", ("system", "system_prompt")), ("tools", ("tools",))):
+        for role, names in (("system", SYSTEM), ("tools", ("tools",))):
             if column := find_column(free, names):
                 made[role] = column
         if made.get("prompt", "").lower() in WITH_INPUT and (extra := find_column(free, ("input",))):

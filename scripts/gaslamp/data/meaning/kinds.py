@@ -8,6 +8,7 @@ from types import ModuleType
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.decide import get_columns
+from gaslamp.data.meaning.profile import look_at
 from gaslamp.data.meaning.published import get_candidates
 from gaslamp.data.meaning.readings import Mapping, show_mapping
 from gaslamp.data.rows import LeftOut, SourceRow, can_adapt
@@ -50,16 +51,48 @@ def choose_kind(
     names = get_columns(rows)
     methods = [name for name in registry.names("methods") if found in registry.get("methods", name).KINDS]
     examples = (plugin.EXAMPLE for _, plugin in get_candidates("auto", method.KINDS) if method.KINDS[0] == plugin.KIND)
+    suited = (
+        f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml"
+        if methods
+        else f"take data with other columns: {method.NEEDS}"
+    )
+    pairs = _write_pairs(rows, mapping) if method.KINDS[:1] == ("preference",) else None
+    if pairs:
+        suited = f"several answers to one prompt are rated: compare them, data.sql: {pairs}; or {suited}"
     raise GaslampError(
         f"the method {method_name} cannot learn from these columns"
         f"\n    found:  {', '.join(names)}, read as {format_name} ({show_mapping(mapping)})"
         f"\n    needed: {method.NEEDS}"
         f"\n    example: {next(examples, '')}",
-        f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml"
-        if methods
-        else f"take data with other columns: {method.NEEDS}",
+        suited,
         f"when the file has such columns under other names, data.columns: {ROLES[method.KINDS[0]]}",
     )
+
+
+def _write_pairs(rows: list[SourceRow], mapping: Mapping) -> str | None:
+    """A query that pairs the answers to a prompt by their rating (HelpSteer2); ``None`` when no prompt comes twice."""
+    prompt, answer = (mapping.get(role) for role in ("prompt", "completion"))
+    if not isinstance(prompt, str) or not isinstance(answer, str):
+        return None
+    prompts = [row[prompt] for row in rows if isinstance(row.get(prompt), str)]
+    if len(set(prompts)) == len(prompts):
+        return None
+    profiles = [look_at(name, [row.get(name) for row in rows]) for name in get_columns(rows)]
+    rated = [p.name for p in profiles if p.concept == "rating" and p.holds in ("number", "flag") and p.distinct > 1]
+    label = mapping.get("label") or next(iter(rated), None)
+    if not isinstance(label, str):
+        return None
+    p, a, r = (_quote_name(name) for name in (prompt, answer, label))
+    return (
+        f"SELECT x.{p} AS prompt, x.{a} AS chosen, y.{a} AS rejected FROM source x JOIN source y "
+        f"ON x.{p} = y.{p} AND x.{r} > y.{r}"
+    )
+
+
+def _quote_name(name: str) -> str:
+    """A column as SQL writes it."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def _refuse_bad_answers(
