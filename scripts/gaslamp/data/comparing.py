@@ -15,6 +15,9 @@ from gaslamp.data.turns import is_turns, read_turns
 BODIES = ("full_text", "post", "article", "document", "text", "question", "prompt", "instruction", "content")
 """Where the words of a question stand that is an object: WebGPT, OpenAI's summaries of posts and articles."""
 
+WORDS = ("answer", "response", "text", "content", "completion", "output", "summary", "body")
+"""Where the text of an answer stands that is an object."""
+ANSWER_KEYS = frozenset((*WORDS, "model", "score", "rating", "rank", "reward", "id", "policy", "note"))
 SYSTEM = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 WITH_INPUT = ("instruction", "prompt", "task", "question")
 """Columns to which a column ``input`` belongs (Alpaca)."""
@@ -83,10 +86,20 @@ def read_side(value: object, column: str) -> list[Message]:
     """The messages of one answer, or of a conversation that ends with it: text, a transcript, a turn, or turns.
 
     Raises:
-        ValueError: the cell is empty.
+        ValueError: the cell is empty, or holds several answers.
     """
     if isinstance(value, str) and is_transcript(value):
         return split_transcript(value)
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        if len(value) > 1:
+            raise ValueError(f"column '{column}' holds {len(value)} answers in a list: keep one of them in each row")
+        value = value[0]
+    if (
+        isinstance(value, dict)
+        and set(value) <= ANSWER_KEYS
+        and (words := [value[key] for key in WORDS if value.get(key)])
+    ):
+        value = words[0]
     return read_answer(value, column)
 
 

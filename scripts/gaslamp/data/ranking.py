@@ -6,19 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from gaslamp.data.cells import parse_list
-from gaslamp.data.comparing import show
+from gaslamp.data.comparing import WORDS, show
 from gaslamp.data.rows import LeftOut, SourceRow
+from gaslamp.data.verdicts import get_number
 
 RANKS = ("rank", "ranking", "position")
 SCORES = ("score", "overall_score", "rating", "reward", "pm_score", "votes", "upvotes", "likes")
 GOOD_MARKS = ("selected", "is_accepted", "accepted", "is_best", "best", "chosen", "preferred", "is_correct", "correct")
 """Flags of the best answer."""
-WORDS = ("answer", "response", "text", "content", "completion", "output", "summary", "body")
-"""Where the text of an answer stands that is an object."""
 
 
 def pick_pair(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
     """The best and the worst of the list in column ``ranked``. A lower rank is better, a higher score is better.
+
+    Answers without a rank or score say nothing; two must have one.
 
     Raises:
         LeftOut: all are equally good.
@@ -46,16 +47,17 @@ def pick_pair(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
         key = next((key for key in (*RANKS, *SCORES, *GOOD_MARKS) if key in answers[0]), None)
         values = [answer.get(key) if isinstance(answer, dict) else None for answer in answers]
         lower_is_better = key in RANKS
-    if (
-        not isinstance(values, list)
-        or len(values) != len(answers)
-        or not all(isinstance(value, int | float) and value == value for value in values)
-    ):
+    if not isinstance(values, list) or len(values) != len(answers):
         raise ValueError(f"column '{column}': not every answer has a rank or score")
-    order = sorted(range(len(answers)), key=lambda number: values[number] if lower_is_better else -values[number])
-    if values[order[0]] == values[order[-1]]:
+    known = [
+        (number, text) for value, text in zip(values, texts, strict=True) if (number := get_number(value)) is not None
+    ]
+    if len(known) < 2:
+        raise ValueError(f"column '{column}': no two of its answers have a rank or score")
+    known.sort(key=lambda item: item[0], reverse=not lower_is_better)
+    if known[0][0] == known[-1][0]:
         raise LeftOut(f"column '{column}': all answers have the same rank or score")
-    return texts[order[0]], texts[order[-1]]
+    return known[0][1], known[-1][1]
 
 
 def _get_answer(answer: dict[str, Any], column: str) -> Any:
@@ -94,11 +96,8 @@ def explain_index(pairs: Iterable[tuple[object, object]]) -> list[str]:
     """
     known = [(value, len(found)) for value, answers in pairs if isinstance(found := parse_list(answers), list)]
     known = [(value, count) for value, count in known if value not in (None, "")]
-    return [
-        start
-        for start in ("0", "1")
-        if known and all(read_index(value, start, count) is not None for value, count in known)
-    ]
+    starts = ("0", "1") if any(not str(value).strip().isalpha() for value, _ in known) else ("0",)  # or letters
+    return [start for start in starts if known and all(read_index(value, start, n) is not None for value, n in known)]
 
 
 def get_candidates(turn: Any, column: str) -> tuple[Any, Any]:

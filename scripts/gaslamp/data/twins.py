@@ -46,6 +46,10 @@ def find_mark(column: str, marks: tuple[str, str]) -> str | None:
 
 @cache
 def get_marks(first: str, second: str) -> tuple[str, str]:
-    """How the names of two columns differ: ``a`` and ``b`` where nothing says it."""
+    """How the names of two columns differ: a letter, a number or a word (``gpt_answer``); ``a`` and ``b`` elsewhere."""
     twins = find_twins([first, second], frozenset(split_name(first)))
-    return twins[0][2] if twins else ("a", "b")
+    if twins:
+        return twins[0][2]
+    one, two = split_name(first), split_name(second)
+    different = [pair for pair in zip(one, two, strict=False) if pair[0] != pair[1]]
+    return different[0] if len(one) == len(two) and len(different) == 1 else ("a", "b")

@@ -33,6 +33,17 @@ def clean(value: object) -> str:
     return to_text(value).strip().casefold().removesuffix(".0")
 
 
+def get_number(value: object) -> float | None:
+    """A cell as a number, from a table too, where it is text; ``None`` when it is none."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, int | float):
+        return None if value != value else float(value)
+    text = value.strip().casefold() if isinstance(value, str) else ""
+    text = {"true": "1", "false": "0"}.get(text, text)
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
 def read_words(text: str, marks: Marks, names: tuple[str, str]) -> Side | None:
     """What words say about two answers; ``None`` when they name neither or both.
 
@@ -81,16 +92,21 @@ def read_number(text: str, first_if: str, second_if: str | None = None) -> Side 
         first_if: what says that the first is better: ``1``, ``true``, or ``below 0`` and ``above 0.5``.
         second_if: what says that the second is; every other number is a tie. Not with ``below`` and ``above``.
     """
-    text = {"true": "1", "yes": "1", "false": "0", "no": "0"}.get(text, text)
-    if not _NUMBER.fullmatch(text):
+    number = _read_flag(text)
+    if number is None:
         return None
-    number = float(text)
     if found := re.fullmatch(r"(below|above) (\S+)", first_if):
         border = float(found[2])
         return "tie" if number == border else "first" if (number < border) is (found[1] == "below") else "second"
-    if number == float(first_if):
+    if number == _read_flag(first_if):
         return "first"
-    return "second" if second_if is not None and number == float(second_if) else "tie"
+    return "second" if second_if is not None and number == _read_flag(second_if) else "tie"
+
+
+def _read_flag(text: str) -> float | None:
+    """A number, or a word for 1 and 0."""
+    text = {"true": "1", "yes": "1", "false": "0", "no": "0"}.get(text.strip().casefold(), text)
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def explain_numbers(values: Iterable[Any], marks: Marks, column: str) -> list[tuple[str, str | None]]:
@@ -110,8 +126,13 @@ def explain_numbers(values: Iterable[Any], marks: Marks, column: str) -> list[tu
         return []
     name = column.casefold().replace(" ", "_").replace("-", "_")
     index, count, flag = ("0", "1"), ("1", "2"), ("1", "0")
+    if name in KNOWN_STRENGTHS:
+        return [("below 0", None)]
     if any(number < 0 for number in numbers):
-        return [("below 0", None)] if name in KNOWN_STRENGTHS else [("below 0", None), ("above 0", None)]
+        scale: list[tuple[str, str | None]] = [("below 0", None), ("above 0", None)]
+        if marks == index and numbers <= {-1.0, 0.0, 1.0}:  # -1: none of them
+            return [index] if set(re.split(r"[\W_]+", name)) & {"id", "index", "idx"} else [index, *scale]
+        return [count, *scale] if marks == count and {1.0, 2.0} <= numbers <= {-1.0, 0.0, 1.0, 2.0} else scale
     if any(number % 1 for number in numbers):
         if numbers <= {0.0, 0.5, 1.0} or max(numbers) <= 1:
             return [("above 0.5", None), ("below 0.5", None)]
@@ -120,7 +141,7 @@ def explain_numbers(values: Iterable[Any], marks: Marks, column: str) -> list[tu
         return _split_scale(numbers)
     if flags:
         return [flag, index]
-    if marks == ("0", "1"):
+    if marks == index:
         return [index]
     if name in FIRST_IS_1 and max(numbers) <= 1:
         return [flag]

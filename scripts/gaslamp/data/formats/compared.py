@@ -8,15 +8,18 @@ The column may name the better one (``model_a``, ``A``, ``response_1``, ``A is b
 
 from __future__ import annotations
 
+import json
+from itertools import combinations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, alternate, make_pair, read_side, show
+from gaslamp.data.judged import agree, find_better, try_row
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns, read_turn
 from gaslamp.data.twins import find_mark, find_twins, get_marks, is_sided, split_name
-from gaslamp.data.verdicts import TIES, Side, clean, explain_numbers, read_number, read_words, say_numbers
+from gaslamp.data.verdicts import Side, clean, explain_numbers, get_number, say_numbers
 
 KIND = "preference"
 ORDER = 12
@@ -64,6 +67,8 @@ WINNERS = (
     "selected",
     "best",
 )
+JUDGED = ("winner", "preference", "preferred", "better", "verdict", "judgment", "judgement")
+TIE_NAMES = frozenset(("tie", "ties", "tied", "draw", "unentschieden", "empate"))
 _VERDICTS = "winner winners wins preference preferred better best verdict vote judgment judgement"
 _ASIDE = "id sha256 source model name tokens length severity category safe reason"
 WINNER_WORDS, ASIDE = frozenset(_VERDICTS.split()), frozenset(_ASIDE.split())
@@ -99,7 +104,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         if column := find_column(free, names):
             base[role] = column
     free = [column for column in free if column not in base.values()]
-    if tie := next((column for column in free if TIES & set(split_name(column)) and _is_flag(rows, column)), None):
+    if tie := next((column for column in free if TIE_NAMES & set(split_name(column)) and _is_flag(rows, column)), None):
         base["tie"] = tie
         free.remove(tie)
     readings = _read_winners(free, rows, base, marks) or _read_sides(free, rows, base, marks)
@@ -132,7 +137,37 @@ def _find_answers(columns: list[str], rows: list[SourceRow]) -> tuple[str, str, 
             named = set(split_name(first)) - {*marks, "model"}
             found.append(((bool(named & STEMS), is_turns(values[0]), letters), (first, second, marks)))
     best = max(found, default=None, key=lambda item: item[0])
-    return best[1] if best and best[0][0] else None
+    if best and best[0][0]:
+        return best[1]
+    if not find_column(columns, JUDGED):
+        return None
+    plain = [find_column(columns, (mark,)) for mark in ("a", "b")]
+    if plain[0] and plain[1]:  # prompt, a, b, winner
+        return plain[0], plain[1], ("a", "b")
+    texts = [name for name in columns if STEMS & set(split_name(name)) and isinstance(first_value(rows, name), str)]
+    for first, second in combinations(texts, 2):  # gpt_answer, llama_answer
+        marks = get_marks(first, second)
+        if marks != ("a", "b") and STEMS & set(split_name(first)) & set(split_name(second)):
+            return first, second, marks
+    return None
+
+
+def explain_refusal(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | None:
+    """What is missing in rows of two answers, and the fix, for methods that need pairs; ``None`` for other rows."""
+    pair = _find_answers(columns, rows)
+    if not pair or get_readings(columns, rows):
+        return None
+    first, second, _ = pair
+    prompt = find_column([column for column in columns if column not in (first, second)], PROMPTS) or "prompt"
+    judged = find_column(columns, (*WINNERS, *JUDGED))
+    given = [show(row[judged]) for row in rows if judged and row.get(judged) not in (None, "")]
+    said = f": column '{judged}' is {given[0]} ..." if given else ""
+    roles = f'prompt: "{prompt}", first: "{first}", second: "{second}"'
+    return (
+        f"columns '{first}' and '{second}' hold two answers, and no column says which is better{said}",
+        f"name the one that says it, data.columns: {{{roles}, winner: {json.dumps(judged or '...')}, "
+        "first_if: ..., second_if: ...}}: what its cells hold where the first, or the second answer is better",
+    )
 
 
 def _read_winners(
@@ -160,33 +195,19 @@ def _read_winners(
         for made, reason in ways or [
             (mapping, f"'{column}' says whether '{base['first']}' or '{base['second']}' is better")
         ]:
-            sides = [_try(row, made) for row in rows]
+            sides = [try_row(row, made) for row in rows]
             known = sum(side is not None for side in sides)
             if 2 * known < len([row for row in rows if row.get(column) not in (None, "")]) or not known:
                 continue
-            if not any(_agree(sides, other) for other in verdicts):
+            if not any(agree(sides, other) for other in verdicts):
                 verdicts.append(sides)
                 result.append((made, reason))
     if not result and len(flags) == 1:
         first = find_mark(flags[0], marks) == marks[0]
         made = {**base, "winner": flags[0], "first_if": "1" if first else "0", "second_if": "0" if first else "1"}
-        if any(_try(row, made) in ("first", "second") for row in rows):
+        if any(try_row(row, made) in ("first", "second") for row in rows):
             return [(made, say_numbers(made["first_if"], made["second_if"], flags[0], base["first"]))]
     return result
-
-
-def _agree(one: list[Side | None], other: list[Side | None]) -> bool:
-    """Whether two readings never contradict each other in the sample."""
-    return all(a == b or None in (a, b) or "tie" in (a, b) for a, b in zip(one, other, strict=True))
-
-
-def _try(row: SourceRow, mapping: dict[str, str]) -> Side | None:
-    if row.get(mapping["winner"]) in (None, ""):
-        return None
-    try:
-        return find_better(row, mapping)
-    except ValueError:
-        return None
 
 
 def _read_sides(
@@ -195,7 +216,7 @@ def _read_sides(
     """A score, a rank or a flag of each answer."""
     for role, words in (("score", SCORES), ("score", FLAGS), ("rank", RANKS)):
         for first, second, own in find_twins(free, words):
-            if own == marks and all(isinstance(first_value(rows, name), int | float) for name in (first, second)):
+            if own == marks and all(get_number(first_value(rows, name)) is not None for name in (first, second)):
                 less = "lower" if role == "rank" else "higher"
                 return [
                     (
@@ -257,49 +278,3 @@ def _read_listed(row: SourceRow, mapping: dict[str, str]) -> list[list[Message]]
         if not all(isinstance(text, str) and text.strip() for text in value):
             raise ValueError(f"column '{name}': an answer of its list is empty")
     return [alternate([text for turn in zip(lists[0], value, strict=True) for text in turn]) for value in lists[1:]]
-
-
-def _get_roles(mapping: dict[str, str]) -> tuple[str, str]:
-    return ("first_rank", "second_rank") if "first_rank" in mapping else ("first_score", "second_score")
-
-
-def find_better(row: SourceRow, mapping: dict[str, str]) -> Side:
-    """Which answer of a row is better.
-
-    Raises:
-        ValueError: it does not say.
-    """
-    if "tie" in mapping and clean(row.get(mapping["tie"]) or 0) in ("1", "true"):
-        return "tie"
-    if "winner" in mapping:
-        return _read_winner(row, mapping)
-    roles = _get_roles(mapping)
-    one, two = (row.get(mapping.get(role, "")) for role in roles)
-    if not isinstance(one, int | float) or not isinstance(two, int | float):
-        raise ValueError(
-            f"columns '{mapping.get(roles[0])}' and '{mapping.get(roles[1])}' hold no two numbers"
-            if roles[0] in mapping
-            else "no column says which answer is better: name it, data.columns: {winner: ...}"
-        )
-    if one == two:
-        return "tie"
-    return "first" if (one > two) is (roles[0] == "first_score") else "second"
-
-
-def _read_winner(row: SourceRow, mapping: dict[str, str]) -> Side:
-    column, names = mapping["winner"], (mapping["first"], mapping["second"])
-    value = row.get(column)
-    text = "" if value is None else clean(value)
-    if not text:
-        return "tie"
-    if "first_if" in mapping and (side := read_number(text, mapping["first_if"], mapping.get("second_if"))):
-        return side
-    equal = [clean(row.get(name)) == text for name in names]
-    models = [clean(row.get(f"model_{mark}")) == text for mark in "ab"]
-    for one, two in (equal, models):
-        if one is not two:
-            return "first" if one else "second"
-    side = read_words(text, get_marks(*names), names)
-    if side is None:
-        raise ValueError(f"column '{column}' is {show(value)!r}, which names neither '{names[0]}' nor '{names[1]}'")
-    return side

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
-from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side, show
+from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns
-from gaslamp.data.verdicts import TIES, clean
+from gaslamp.data.verdicts import TIES, clean, get_number
 
 KIND = "preference"
 ORDER = 10
@@ -127,7 +127,7 @@ def _add_pair_scores(mapping: dict[str, str], free: list[str], rows: list[Source
     """The scores of either answer, where there are some: rows that contradict them are an error."""
     for pattern in PAIR_SCORES:
         names = [find_column(free, (pattern.format(side=side),)) for side in ("chosen", "rejected")]
-        if names[0] and names[1] and all(isinstance(first_value(rows, name), int | float) for name in names if name):
+        if names[0] and names[1] and all(get_number(first_value(rows, name)) is not None for name in names if name):
             mapping["chosen_score"], mapping["rejected_score"] = names[0], names[1]
             return
 
@@ -196,11 +196,11 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
 
 def _check_scores(row: SourceRow, mapping: dict[str, str]) -> None:
     """Raise when the rejected answer has the higher score: which of the two is better is then not known."""
-    one, two = (row.get(mapping.get(f"{side}_score", "")) for side in ("chosen", "rejected"))
-    if isinstance(one, int | float) and isinstance(two, int | float) and one < two:
+    one, two = (get_number(row.get(mapping.get(f"{side}_score", ""))) for side in ("chosen", "rejected"))
+    if one is not None and two is not None and one < two:
         raise ValueError(
-            f"the rejected answer has the higher score: '{mapping['chosen_score']}' is {show(one)}, "
-            f"'{mapping['rejected_score']}' is {show(two)}"
+            f"the rejected answer has the higher score: '{mapping['chosen_score']}' is {one:g}, "
+            f"'{mapping['rejected_score']}' is {two:g}"
         )
 
 

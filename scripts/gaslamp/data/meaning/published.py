@@ -202,6 +202,21 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
         )
 
 
+def refuse_unjudged(rows: Rows, names: list[str], found: Shape | None) -> None:
+    """Raise when a method needs pairs and the rows have two answers without a verdict.
+
+    Raises:
+        GaslampError: says which columns they are.
+    """
+    if found and registry.get("formats", found.name).KIND == "preference":
+        return
+    english = translate(names)
+    back = {new: old for old, new in english.items()}
+    translated = [{english[name]: value for name, value in row.items()} for row in rows]
+    if missing := registry.get("formats", "compared").explain_refusal(list(back), translated):
+        raise GaslampError(*missing)
+
+
 def refuse_lost_images(kind: str, rows: Rows, name: str) -> None:
     """Raise when a format of text would leave the images of a set out.
 
