@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import get_parser
-from gaslamp.core.errors import exit_with_help
+from gaslamp.core.errors import GaslampError, exit_with_help
 
 
 def main() -> None:
@@ -25,6 +26,12 @@ def main() -> None:
         from gaslamp.train.method import get_pooling
 
         config = read_merged(args.config)
+        if not is_converted(config):
+            raise GaslampError(
+                f"export.formats: [{', '.join(config.export.formats)}] makes no GGUF file, and only one can be served",
+                "add gguf to export.formats in config.yaml and run `make deploy` again: nothing is trained again",
+                "serve the merged model with another program: export.formats: [vllm] writes its start script",
+            )
         deploy = config.deploy
         level, port = args.level or deploy.level, args.port or deploy.port
         what = args.run or config.run, level, port, deploy.context, config.project.name

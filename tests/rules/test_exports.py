@@ -399,3 +399,24 @@ def test_the_disk_sum_is_what_a_run_used(finished: Path) -> None:
 def _get_settings(project: Path) -> dict[str, Any]:
     values = yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))
     return {key: values[key] for key in ("method", "model", "data", "train", "export")}
+
+
+def test_the_merged_model_alone(finished: Path, tmp_path: Path) -> None:
+    """No GGUF file and no llama.cpp: the merged model is compared with the adapter, and that decides the exit code."""
+    project = tiny.copy_project(finished, tmp_path)
+    tiny.set_config(project, **{"export.formats": ["merged", "vllm"]})
+    planned = {"check_parity", "require_parity", "build_report", "export_model", "write_progress"}
+    assert set(tiny.get_jobs(project)) == planned
+    done = tiny.snakemake(project)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    outputs = project / "outputs" / "main"
+    parity = read_json(outputs / "gguf" / "parity.json")
+    assert parity["passed"] and [check["artefact"] for check in parity["checks"]] == ["adapter", "merged", "merged"]
+    refused = tiny.run(sys.executable, "scripts/serve_model.py", "start", cwd=project)
+    assert refused.returncode == 1 and "add gguf to export.formats" in refused.stderr
+    other = tiny.write_checkpoint(tmp_path / "other", seed=7)
+    (outputs / "merged" / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    for name in ("parity.json", "parity_passed.txt"):
+        (outputs / "gguf" / name).unlink()
+    failed = tiny.snakemake(project)
+    assert failed.returncode != 0 and "the parity check failed" in tiny.get_rules_error(failed)
