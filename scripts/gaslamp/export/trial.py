@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from gaslamp.core.contracts import ParityCheck, Template, get_versions
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
-from gaslamp.evaluate.loading import load_folder
+from gaslamp.evaluate.loading import is_vision, load_folder
 from gaslamp.export.llamacpp.staging import convert_staged
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.export.modelfile.families import detect_family
@@ -77,7 +77,7 @@ def try_export(base: Path, source: str, toolchain: Toolchain, log: Path) -> Tria
         with tempfile.TemporaryDirectory(prefix="gaslamp-trial-") as place:
             trial = _try(base, source, toolchain, Path(place), log)
         trial.seconds = round(time.monotonic() - started, 1)
-        if not trial.problems:
+        if trial.tried and not trial.problems:
             write_json(file, trial.model_dump())
     return trial
 
@@ -92,19 +92,22 @@ def get_key(base: Path, toolchain: Toolchain) -> str:
 
 
 def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) -> Trial:
-    template = build_template(base, NEUTRAL)
-    model = place / "model"
+    try:
+        template = build_template(base, NEUTRAL)
+    except GaslampError as error:
+        return _give_up(f"{error.cause} (the data phase says what to do)")
+    model, gguf = place / "model", place / "model-f16.gguf"
     try:
         write_shrunken(base, model)
     except Exception as error:  # whatever transformers raises for this config: the trial is impossible, not the export
-        reason = f"no small copy of {source} can be made ({type(error).__name__}: {str(error).strip()[:200]})"
-        return Trial(tried=False, summary=f"not tried: {reason}", warnings=[f"the export is not tried: {reason}"])
+        return _give_up(f"no small copy of {source} can be made ({type(error).__name__}: {str(error).strip()[:200]})")
     save_tokenizer(base, model, template)
-    gguf = place / "model-f16.gguf"
     try:
         convert_staged(toolchain, model, gguf, source, log)
         checks = _serve(model, gguf, toolchain, template, log)
     except GaslampError as error:
+        if is_vision(base):  # a part that the copy lacks may be the reason
+            return _give_up(f"a small copy of {source} does not convert: {error.cause}")
         raise GaslampError(
             f"{source} cannot become a GGUF file that llama.cpp serves; a small copy of it was tried before the "
             f"training, and failed: {error.cause}",
@@ -141,6 +144,10 @@ def require_trial(trial: Trial, gate: str) -> None:
             MERGED_FIX,
             "take another base model: see docs/models.md; or set export: {parity: warn} to go on, which is recorded",
         )
+
+
+def _give_up(reason: str) -> Trial:
+    return Trial(tried=False, summary=f"the export is not tried: {reason}")
 
 
 def _serve(model: Path, gguf: Path, toolchain: Toolchain, template: Template, log: Path) -> list[ParityCheck]:

@@ -1,0 +1,64 @@
+"""Real tokenizers and chat templates on small models of the right architecture: proven through the whole graph.
+
+The trial of every family, and three whole graphs, run with ``-m graphs``; one fast family always. What was seen is in
+tests/golden/models_export.json (scripts/dev/try_models.py writes it).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import real_tokenizers
+import tiny
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import get_cache_dir, read_json
+from gaslamp.export import trial as trials
+from gaslamp.export.llamacpp.toolchain import ensure_toolchain
+from gaslamp.export.trial import try_export
+
+SEEN: dict[str, dict[str, Any]] = read_json(tiny.ROOT / "tests" / "golden" / "models_export.json")
+FAST = "mistral"
+GRAPHS = ("gemma3", "llama3_2", "qwen3")
+"""Families for the whole graph: a SentencePiece tokenizer without tokenizer.model, a date line, thoughts."""
+NOTES = [
+    f"{1 + (i + j) % 9} {item} for {name}" for i, item in enumerate(tiny.ITEMS) for j, name in enumerate(tiny.NAMES)
+]
+
+
+def test_every_family_was_tried() -> None:
+    assert set(SEEN) == set(real_tokenizers.FAMILIES)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n == FAST else pytest.mark.graphs) for n in SEEN])
+def test_the_trial_of_a_family(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "get_cache_dir", lambda: tmp_path / "cache")
+    tools, expected = ensure_toolchain(get_cache_dir(), tmp_path / "log.txt"), SEEN[name]["trial"]
+    try:
+        found = try_export(real_tokenizers.folder(name), name, tools, tmp_path / "log.txt")
+    except GaslampError as error:
+        assert error.cause == expected["refused"] and "formats: [merged]" in error.fix
+        return
+    assert found.tried == expected["converted"] and found.family == expected["ollama"]
+    assert found.problems == expected["problems"]
+
+
+@pytest.mark.graphs
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> None:
+    """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile."""
+    model, data = real_tokenizers.folder(name, model="tiny"), tmp_path / "rows.jsonl"
+    data.write_text(
+        "".join(json.dumps({"prompt": note, "completion": "ok"}) + "\n" for note in NOTES), encoding="utf-8"
+    )
+    settings = {**tiny.SETTINGS, "train.max_steps": 10, "export.levels": ["q8_0"], "eval.retention": False}
+    project = tiny.bake(tmp_path / "projects", data, model, settings)
+    done = tiny.snakemake(project, timeout=1800)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    run = project / "outputs" / "main"
+    parity = read_json(run / "gguf" / "parity.json")
+    assert parity["passed"] and {"f16", "q8_0", "merged", "adapter"} == {each["artefact"] for each in parity["checks"]}
+    assert not (run / "gguf" / "Modelfile").read_text(encoding="utf-8").startswith("# No Modelfile")
+    assert SEEN[name]["graph"] == {"levels": ["f16", "q8_0"], "parity": len(parity["checks"])}
