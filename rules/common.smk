@@ -194,7 +194,7 @@ def get_length_input():
 
 def get_length_reasons():
     """What of section train decides train.max_length: auto, besides the memory, which is estimated once."""
-    span = get_span(CONFIG.method, CONFIG.train.model_dump(), CONFIG.backend)
+    span = get_span(CONFIG.method, CONFIG.train.model_dump())
     return f"{span.room} {span.least if CONFIG.train.max_length == 'auto' else 0}"
 
 
