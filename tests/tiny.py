@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "train.learning_rate": 0.02,
     "train.max_steps": 40,
     "train.batch_size": 8,
-    "train.max_length": 128,
+    "train.max_length": "auto",
     "eval.max_new_tokens": 8,
     "eval.gate": "warn",
     "export.parity_prompts": 6,

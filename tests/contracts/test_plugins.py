@@ -116,7 +116,9 @@ def test_preset_and_options_of_a_method(name: str) -> None:
         assert preset["learning_rate"] and set(preset) <= set(Train.model_fields)
         Train.model_validate(preset)
         sections = [
-            Config.model_validate({"method": name, "backend": backend, "train": {"adapter": adapter}}).model_dump()
+            Config.model_validate(
+                {"method": name, "backend": backend, "train": {"adapter": adapter, "max_length": None}}
+            ).model_dump()
             for backend in registry.get_library_names("backends")
         ]
         assert all({**one["train"], "choose": None} == {**sections[0]["train"], "choose": None} for one in sections), (

@@ -239,6 +239,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         append("scripts/gaslamp/export/parity/gate.py", "# x\n"),
         {"check_parity": 1, "require_parity": 1, "write_modelfile": 1, "build_report": 1, **END},
     ),
+    ("a number of tokens instead of auto", config(train__max_length=128), DATA),
+    ("the preset's number instead of auto", config(train__max_length=None), DATA),
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
     ("training code", append("scripts/gaslamp/train/trl/engine.py", "# x\n"), TRAIN),
     ("code of this method", append("scripts/gaslamp/train/methods/sft.py", "# x\n"), DATA),

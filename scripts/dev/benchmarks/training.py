@@ -47,7 +47,10 @@ class Bench:
     def __init__(self, folder: Path, steps: int, rows: int) -> None:
         self.folder, self.rows = folder, rows
         self.config = Config.model_validate(
-            {"train": {"max_steps": steps, "save_steps": max(2, steps // 2)}, "eval": {"retention": False}}
+            {
+                "train": {"max_steps": steps, "save_steps": max(2, steps // 2), "max_length": None},
+                "eval": {"retention": False},
+            }
         )
         self.model, self.data = folder / "model.json", folder / "data"
 

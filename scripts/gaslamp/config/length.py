@@ -20,7 +20,10 @@ from gaslamp.config.methods import (
 from gaslamp.config.slices import AUTO, Slice, change_train
 from gaslamp.core.contracts import Card
 from gaslamp.core.decisions import Decision, find_decision
-from gaslamp.core.files import JsonObject
+from gaslamp.core.files import JsonObject, read_json
+
+CARD = Path("data/card.json")
+"""The data card, relative to the project folder."""
 
 
 def is_length_open(settings: Slice) -> bool:
@@ -55,6 +58,26 @@ def get_length_decisions(settings: Slice, card: Path | None) -> list[Decision]:
         return []
     decision = find_decision(Card.read(card).decisions, "max_length")
     return [decision] if decision else []
+
+
+def assume_length(settings: Slice, card: Path = CARD) -> tuple[Slice, list[Decision]]:
+    """The settings with a number for ``train.max_length: auto`` before the data phase, and where it is from.
+
+    Args:
+        settings: with backend, method and train; returned as they are when they name a number.
+        card: of the last data phase, where there was one; it counts when it decided for the same method.
+    """
+    if not is_length_open(settings):
+        return settings, []
+    train = settings.dump()["train"]
+    facts = read_json(card) if card.is_file() else {}
+    known = (facts.get("provenance") or {}).get("settings") or {}
+    if known.get("method") == settings.method and (known.get("train") or {}).get("max_length") == AUTO:
+        value, reason = int(facts["max_length"]), f"decided by the last data phase ({card})"
+    else:
+        value = get_span(settings.method, train).preset
+        reason = f"preset of {settings.method}, until the data phase decides by the rows"
+    return set_length(settings, value), [Decision(name="max_length", value=value, reason=reason)]
 
 
 class Span(NamedTuple):

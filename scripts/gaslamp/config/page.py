@@ -68,6 +68,8 @@ def _get_kind(value: dict[str, Any]) -> str:
         return f"`{value['const']}`"
     if "enum" in value:
         return " or ".join(f"`{item}`" for item in value["enum"])
+    if "const" in value:
+        return f"`{value['const']}`"
     if "$ref" in value:
         return "mappings with " + ", ".join(f"`{key}`" for key in (_resolve(value, get_schema()) or {})["properties"])
     if value["type"] == "array":

@@ -41,11 +41,21 @@ class Limit:
     is_open: bool  # train.max_length is auto: the rows decide, up to ``tokens``
     span: Span
     why: str = ""  # where auto ends here: "they are the context of ..."
-    get_fix: Callable[[int], str] = lambda longest: (
+    advise: Callable[[int], str] = lambda longest: (
         f"set train.max_length to at least {longest} in config.yaml, the longest row (more memory and time), or "
         "shorten these rows"
     )
-    """From the tokens of the longest row, completion included."""
+    """A fix, from the tokens of the longest row, completion included."""
+
+    def get_fix(self, longest: int) -> str:
+        """The usual fix for rows that are too long.
+
+        Args:
+            longest: tokens of the longest row, without a completion.
+        """
+        fix = self.advise(longest + self.span.room)
+        lower = ", or lower train.options.max_completion_length" if self.span.room else ""
+        return f"the longest has {longest} tokens: {fix}{lower}"
 
     @property
     def for_added(self) -> int:
@@ -109,7 +119,7 @@ def limit_by_memory(settings: Slice, context: Limit, estimate: Estimate, shape: 
     memory = estimate(set_length(settings, tokens))
     why = f"what fits into the {memory.kind}: {memory.need_gb:.1f} GB, {memory.free_gb:.1f} GB free"
 
-    def get_fix(longest: int) -> str:
+    def advise(longest: int) -> str:
         needed = round_up(longest)
         batch_is_loss = bool(getattr(get_method(settings.method), "BATCH_IS_LOSS", False))
         steps: list[str] = []
@@ -122,7 +132,7 @@ def limit_by_memory(settings: Slice, context: Limit, estimate: Estimate, shape: 
                 return f"set {' and '.join(steps)}: then {needed} tokens fit; {anyway}"
         return f"train on a machine with more memory, or choose a smaller model (model.source); {anyway}"
 
-    return replace(context, tokens=tokens, why=why, get_fix=get_fix)
+    return replace(context, tokens=tokens, why=why, advise=advise)
 
 
 def round_up(tokens: int) -> int:

@@ -85,7 +85,7 @@ def prepare_data(
         facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id)
         lengths = encode_splits(spool, renderer, checks, facts)
         if too_long := checks["too_long"].findings:
-            fix = limit.get_fix(lengths.longest + limit.span.room)
+            fix = limit.get_fix(lengths.longest)
             too_long[:] = [replace(finding, fix=fix) for finding in too_long]
         stop_on_blocks(checks)
         longest = max(lengths.total) if get_artefact(settings.method) == "encoder" else lengths.longest

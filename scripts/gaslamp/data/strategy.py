@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gaslamp.core.contracts import Card
+from gaslamp.core.decisions import find_decision
 
 SPLITS = ("train", "valid", "test")
 LEARNED = {
@@ -40,6 +41,8 @@ def render_strategy(card: Card, example: str) -> str:
     )
     rehearsal = card.rows.get("rehearsal", 0)
     unused = render_unused(card)
+    decision = find_decision(card.decisions, "max_length")
+    chosen = f" (auto: {decision.reason})" if decision else ""
     kept = (
         f"\n\n{rehearsal} of the training rows are general chat data (`data.rehearsal`): they keep what the model "
         "could do before."
@@ -70,7 +73,8 @@ Of the training rows {card.trained_tokens:,} tokens carry loss: {LEARNED.get(car
 |---|---|---|---|
 {lengths}
 
-`train.max_length` is {card.max_length:,}; {card.truncated:,} rows are longer and are left out of training, none is cut.
+`train.max_length` is {card.max_length:,}{chosen}.
+{card.truncated:,} rows are longer and are left out of training, none is cut.
 
 ## Worth a look
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.length import assume_length
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
 from gaslamp.core.errors import GaslampError
@@ -41,6 +42,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path, checks: Se
         GaslampError: with every blocking problem and its fix.
     """
     system, env = read_json(system_file), read_json(env_file)
+    given, (settings, assumed) = settings, assume_length(settings)
     shape = get_shape(settings.model.source, settings.model.revision)
     downloads_model = not is_model_here(settings.model.source, settings.model.revision)
     request = Request(settings, system, env, shape, downloads_model)
@@ -69,8 +71,8 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path, checks: Se
         memory_needed_gb=found.memory.need_gb,
         memory_free_gb=found.memory.free_gb,
         fit=found.memory.fit,
-        choice=found.choice,
-        provenance=Provenance.start([system_file, env_file], json.loads(json.dumps(settings.dump()))),
+        choice=[*assumed, *found.choice],
+        provenance=Provenance.start([system_file, env_file], json.loads(json.dumps(given.dump()))),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.length import CARD
 from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.config.slices import Slice, change_train, parse_slice
 from gaslamp.core.console import say
@@ -26,8 +27,6 @@ from gaslamp.train.plan import Plan, Result
 from gaslamp.train.trl.engine import train_with_trl
 from gaslamp.train.trl.load import get_peft_config
 from gaslamp.train.unsloth import load_with_unsloth
-
-CARD = Path("data/card.json")  # lengths of the rows, once the data phase has run
 
 
 def estimate_gpu_memory(shape: Shape, settings: Slice, system: System) -> MemoryFit:

@@ -233,7 +233,9 @@ def test_every_key_has_a_description() -> None:
 
 def test_null_is_the_preset_of_the_method(tmp_path: Path) -> None:
     """What the config leaves open the method says; a slice hands the values on, and only the requested ones."""
-    sft, dpo = (load(tmp_path, f"method: {name}\ntrain:\n  batch_size: 3\n") for name in ("sft", "dpo"))
+    sft, dpo = (
+        load(tmp_path, f"method: {name}\ntrain:\n  batch_size: 3\n  max_length: null\n") for name in ("sft", "dpo")
+    )
     assert (sft.train.adam_beta2, sft.train.batch_size, sft.train.max_length) == (0.95, 3, 512)
     assert (dpo.train.gradient_accumulation, dpo.train.batch_size, dpo.train.max_length) == (4, 3, 1024)
     assert dpo.train.options["beta"] == 0.1, "with the defaults of the method's own settings"

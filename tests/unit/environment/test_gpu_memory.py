@@ -295,7 +295,12 @@ def test_vllm_draws_only_where_it_can_and_never_silently_not(monkeypatch: pytest
     from gaslamp.train.reinforcement import find_run_problems
 
     def get_settings(backend: str, **train: Any) -> Any:
-        values = {"rewards": [{"name": "length", "options": {"max": 5}}], "options": {"fast_inference": True}, **train}
+        values = {
+            "rewards": [{"name": "length", "options": {"max": 5}}],
+            "options": {"fast_inference": True},
+            "max_length": 1024,
+        }
+        values |= train
         return parse_slice(
             get_slice(
                 Config.model_validate({"backend": backend, "method": "grpo", "train": values}),
@@ -368,7 +373,7 @@ def test_a_training_that_goes_on_keeps_what_was_chosen(tmp_path: Path) -> None:
         )
     )
     (tmp_path / "model.safetensors").write_bytes(b"0" * 200_000)
-    config = Config.model_validate({"backend": "cuda"})
+    config = Config.model_validate({"backend": "cuda", "train": {"max_length": 512}})
     settings, _ = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), B1.parameters)
     logged: list[dict[str, Any]] = []
     events: Any = SimpleNamespace(write=lambda kind, **values: logged.append({"event": kind, **values}))

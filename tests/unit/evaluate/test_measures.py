@@ -41,8 +41,7 @@ def say(text: str) -> list[dict[str, str]]:
 
 def get_settings(method: str = "sft", rewards: list[dict[str, Any]] | None = None, **settings: Any) -> Any:
     values: dict[str, Any] = {"eval": {"max_new_tokens": 6, "retention": False, **settings}, "method": method}
-    if rewards:
-        values["train"] = {"rewards": rewards}
+    values["train"] = {"max_length": 256, **({"rewards": rewards} if rewards else {})}
     return parse_slice(
         get_slice(
             Config.model_validate(values),

@@ -82,7 +82,7 @@ class Train(Section):
         description="Forward passes for one optimizer step. null: the method's preset for the size.",
     )
     max_length: Length = Field(
-        None,
+        "auto",
         description="Longest row in tokens; longer rows are left out of training. auto: decided in the data phase by "
         "your longest row, the model's context and memory; null: the method's preset.",
     )
