@@ -298,6 +298,11 @@ def test_the_first_run_left_what_it_promised(finished: Path) -> None:
     assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0
     parity = json.loads((finished / "outputs/main/gguf/parity.json").read_text())
     assert parity["passed"] and len(parity["checks"]) == 33, parity["summary"]
+    card, train = (json.loads((finished / name).read_text()) for name in ("data/card.json", "outputs/main/train.json"))
+    decision = next(one for one in card["decisions"] if one["name"] == "max_length")
+    assert decision in train["decisions"] and train["settings"]["max_length"] == card["max_length"] == decision["value"]
+    shown = [finished / name for name in ("gaslamp.md", "data/report.html", "logs/main/train_model.log")]
+    assert [page.name for page in shown if decision["reason"] not in page.read_text()] == []
     assert not list(finished.rglob(".*.unfinished")) and not list(finished.rglob("*.partial.jsonl"))
 
 

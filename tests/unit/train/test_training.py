@@ -68,6 +68,7 @@ def train(data: Path, place: Path, model: Path | None = None, **settings: Any) -
         "scheduler": "cosine",
         "adam_beta2": 0.95,
         "seed": 3407,
+        "max_length": 512,
         "lora": {"r": 16, "alpha": 32},
     }  # whatever the defaults become
     values = {"learning_rate": 0.02, "max_steps": 10, "batch_size": 4, "warmup_steps": 2, **fixed, **settings}
