@@ -240,7 +240,7 @@ def stop_on_blocks(checks: dict[str, Check]) -> None:
         lines += describe_findings(check)
         fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
     first = blocking[0]
-    if first.count >= first.seen:  # to leave every row out is no fix
+    if first.count >= first.seen or not getattr(first.plugin, "ALLOWABLE", True):  # to leave every row out is no fix
         raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)))
     allowed = min(100.0, round(first.percentage + 0.005, 2))
     allow = f"allow it: data.checks: {{{first.name}: {{max_percentage: {allowed:g}}}}}" + (

@@ -39,6 +39,8 @@ def get_notes(found: Peek) -> list[str]:
         notes.append(
             f"the turns hold {', '.join(keys)}, which chat templates do not show: kept with each row, not learnt"
         )
+    if plugin.KIND == "preference" and found.kind == "conversation":
+        notes.append("of each pair the better answer is learnt, and the worse one is not: method dpo learns from both")
     if in_text:
         notes.append("answers call tools in their text: the calls are learnt as they are written")
     if listed:

@@ -23,6 +23,11 @@ KNOWN_STRENGTHS = ("preference_strength", "overall_preference")
 FIRST_IS_1 = ("labels",)
 """SHP's name for 1 (the first is better) and 0."""
 _ORDER = re.compile(r"\[*\s*(\w+)\s*([<>=]+)\s*(\w+)\s*\]*")
+UNRATED = frozenset(
+    ("", "neutral", "none", "null", "nan", "n/a", "na", "unrated", "skip", "skipped", "mixed", "unknown")
+)
+"""What stands where an answer has no rating."""
+_RATING = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:%|/\s*\d+|stars?|sterne?|points?|punkte)?", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -42,6 +47,24 @@ def get_number(value: object) -> float | None:
     text = value.strip().casefold() if isinstance(value, str) else ""
     text = {"true": "1", "false": "0"}.get(text, text)
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def get_rating(value: object) -> float | None:
+    """A rating as a number: ``4``, ``4,5``, ``85 %``, ``4/5``, ``4 stars``, ``★★★☆☆``; ``None`` when it is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    text = str(value).strip()
+    if text and set(text) <= set("★☆⭐"):
+        return float(len(text) - text.count("☆"))
+    found = _RATING.fullmatch(text)
+    return float(found[1].replace(",", ".")) if found else None
+
+
+def is_unrated(value: object) -> bool:
+    """Whether a cell says that an answer has no rating."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in UNRATED)
 
 
 def read_words(text: str, marks: Marks, names: tuple[str, str]) -> Side | None:

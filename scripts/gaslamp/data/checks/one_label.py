@@ -8,6 +8,7 @@ TITLE = "ratings of one kind only"
 SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "set"
+ALLOWABLE = False  # the training would refuse it
 FIX = "add rows with the other label"
 GOOD_FIX = "set method: sft, which learns good answers alone, or add bad answers"
 

@@ -152,9 +152,9 @@ def _find_answers(columns: list[str], rows: list[SourceRow]) -> tuple[str, str, 
     return None
 
 
-def explain_refusal(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | None:
+def explain_refusal(columns: list[str], rows: list[SourceRow], kinds: tuple[str, ...]) -> tuple[str, str] | None:
     """What is missing in rows of two answers, and the fix, for methods that need pairs; ``None`` for other rows."""
-    pair = _find_answers(columns, rows)
+    pair = _find_answers(columns, rows) if kinds[:1] == (KIND,) else None
     if not pair or get_readings(columns, rows):
         return None
     first, second, _ = pair

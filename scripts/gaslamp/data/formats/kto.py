@@ -6,7 +6,6 @@ Numbers are good from the middle of the scale on which the first rows stand (sta
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
@@ -14,6 +13,7 @@ from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_t
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.turns import is_turns
+from gaslamp.data.verdicts import get_rating, is_unrated
 
 KIND = "rating"
 ORDER = 20
@@ -36,6 +36,7 @@ LABELS = (
     "stars",
     "desirable",
     "user_feedback",
+    *("is_safe", "is_helpful", "is_correct", "is_accepted", "accepted", "approved", "helpful"),
 )
 PROMPTS = (
     "prompt",
@@ -65,6 +66,7 @@ GOOD = {
     "desirable",
     "+1",
     "+",
+    *("very good", "great", "excellent", "correct", "helpful", "approved"),
     "👍",
 }
 BAD = {
@@ -86,18 +88,13 @@ BAD = {
     "undesirable",
     "-1",
     "-",
+    *("very bad", "poor", "very poor", "terrible", "awful", "incorrect", "wrong", "unhelpful"),
     "👎",
 }
-UNRATED = {"", "neutral", "none", "null", "nan", "n/a", "na", "unrated", "skip", "skipped", "mixed", "unknown"}
-"""What stands where an answer has no verdict: such rows are left out."""
-_IN_WORDS = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:%|/\s*\d+|stars?|sterne?|points?|punkte)?", re.IGNORECASE)
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """An answer and a column that says good or bad: booleans, words such as up and down, or numbers on a scale."""
-    label = find_column(columns, LABELS)
-    if not label:
-        return None
     prompt, answer, turns = find_column(columns, PROMPTS), find_column(columns, ANSWERS), find_column(columns, TURNS)
     if (
         turns
@@ -105,19 +102,16 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
         and len(parse_list(first_value(rows, turns))) > 1
         and not (prompt and turns == answer)
     ):
-        mapping = {"messages": turns, "label": label}
+        mapping = {"messages": turns}
     elif prompt and answer:
-        mapping = {"prompt": prompt, "completion": answer, "label": label}
+        mapping = {"prompt": prompt, "completion": answer}
     else:
         return None
-    values = [row[label] for row in rows if row.get(label) is not None]
-    numbers = [number for value in values if (number := _get_number(value)) is not None]
-    if 2 * sum(map(_is_verdict, values)) > len(values):  # the others are errors of their rows
-        pass
-    elif 2 * len(numbers) > len(values):
-        mapping["threshold"] = guess_threshold(numbers)
-    else:
+    named = [column for name in LABELS if (column := find_column(columns, (name,))) not in (None, *mapping.values())]
+    found = next((rated for column in named if column and (rated := _rate(column, rows))), None)
+    if not found:
         return None
+    mapping |= found
     if system := find_column(columns, SYSTEM):
         mapping["system"] = system
     if prompt and prompt.lower() in WITH_INPUT and (extra := find_column(columns, ("input",))):
@@ -125,21 +119,17 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     return mapping
 
 
+def _rate(label: str, rows: list[SourceRow]) -> dict[str, str] | None:
+    """A column as the rating, with a threshold where it holds numbers; ``None`` when most of its cells are neither."""
+    values = [row[label] for row in rows if row.get(label) is not None]
+    numbers = [number for value in values if (number := get_rating(value)) is not None]
+    if 2 * sum(map(_is_verdict, values)) > len(values):  # the others are errors of their rows
+        return {"label": label}
+    return {"label": label, "threshold": guess_threshold(numbers)} if 2 * len(numbers) > len(values) else None
+
+
 def _is_verdict(value: Any) -> bool:
     return isinstance(value, bool) or str(value).strip().lower() in GOOD | BAD
-
-
-def _get_number(value: Any) -> float | None:
-    """A rating as a number: ``4``, ``4,5``, ``85 %``, ``4/5``, ``4 stars``, ``★★★☆☆``; ``None`` when it is none."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    text = str(value).strip()
-    if text and set(text) <= set("★☆⭐"):
-        return float(len(text) - text.count("☆"))
-    found = _IN_WORDS.fullmatch(text)
-    return float(found[1].replace(",", ".")) if found else None
 
 
 def guess_threshold(values: list[Any]) -> str:
@@ -147,7 +137,7 @@ def guess_threshold(values: list[Any]) -> str:
 
     Above 0 when there are negative ones.
     """
-    numbers = [number for value in values if (number := _get_number(value)) is not None]
+    numbers = [number for value in values if (number := get_rating(value)) is not None]
     top = max(numbers, default=1.0)
     if min(numbers, default=0.0) < 0:
         return "0.000001"
@@ -163,12 +153,12 @@ def read_label(value: object, column: str, threshold: str | None) -> bool:
         LeftOut: it says that there is none.
         ValueError: it is neither.
     """
-    if value is None or (isinstance(value, str) and value.strip().lower() in UNRATED):
+    if is_unrated(value):
         raise LeftOut(f"column '{column}' has no rating")
     if isinstance(value, bool):
         return value
     if threshold is not None:
-        number = _get_number(value)
+        number = get_rating(value)
         if number is None or number != number:
             raise ValueError(f"column '{column}' holds {value!r}, no number to compare with {threshold}")
         return number >= float(threshold)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side
-from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, pick_pair
+from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, get_value, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns
@@ -26,20 +26,24 @@ OPTIONAL = (
     *("ranked", "ranks", "scores", "best", "first_number"),
 )
 READ_ANYWAY = ("system", "tools")
-SIDES = ("messages", "response", "answer", "output", "completion", "text", "code")
+_NOUNS = (
+    *("messages", "message", "response", "answer", "output", "completion", "text", "code", "solution", "summary"),
+    *("reply", "conversation"),
+)
+_GOOD = ("chosen", "preferred", "better", "best", "good", "winning", "positive", "correct", "accepted")
+_BAD = (
+    *("rejected", "dispreferred", "non_preferred", "nonpreferred", "unpreferred", "worse", "worst", "bad", "losing"),
+    *("negative", "incorrect"),
+)
 CHOSEN = (
-    "chosen",
-    *(f"chosen_{name}" for name in SIDES),
-    *("preferred", "better", "accepted", "response_chosen", "preferred_output", "preferred_response", "response_j"),
-    *("good", "winner", "winning_response", "good_answer", "good_response", "positive_response", "positive_answer"),
-    *("better_answer", "better_response", "best_answer", "best_response", "answer_chosen", "accepted_answer"),
+    *("chosen", "preferred", "better", "accepted", "good", "winner", "response_j"),
+    *(f"{side}_{noun}" for side in _GOOD for noun in _NOUNS),
+    *(f"{noun}_{side}" for noun in _NOUNS for side in ("chosen", "preferred")),
 )
 REJECTED = (
-    "rejected",
-    *(f"rejected_{name}" for name in SIDES),
-    *("dispreferred", "worse", "response_rejected", "non_preferred_output", "dispreferred_response", "response_k"),
-    *("bad", "loser", "losing_response", "bad_answer", "bad_response", "negative_response", "negative_answer"),
-    *("worse_answer", "worse_response", "worst_answer", "worst_response", "answer_rejected", "nonpreferred_output"),
+    *("rejected", "dispreferred", "worse", "bad", "loser", "response_k"),
+    *(f"{side}_{noun}" for side in _BAD for noun in _NOUNS),
+    *(f"{noun}_{side}" for noun in _NOUNS for side in ("rejected", "dispreferred")),
 )
 FULL = ("messages", "conversations", "conversation", "response", "answer", "completion", "output")
 """Where the better answer stands next to a rejected one alone (ms-swift)."""
@@ -54,7 +58,7 @@ LISTS = (
 INDEXED = ("responses", "completions", "outputs", "generations", "summaries", "replies")
 """Lists of which another column may name the best; the others may be the choices of a question."""
 RANK_COLUMNS = ("ranks", "ranking", "rankings", "rank")
-SCORE_COLUMNS = ("scores", "ratings", "rewards", "labels", "rating", "score")
+SCORE_COLUMNS = ("scores", "ratings", "rewards", "labels", "rating", "score", "annotations")
 BEST_COLUMNS = ("best", "chosen", "choice", "winner", "preferred", "selected", "label", "preference", "better")
 PAIR_SCORES = ("{side}_score", "score_{side}", "{side}_rating", "rating_{side}", "{side}_reward", "reward_{side}")
 
@@ -100,6 +104,20 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         (f"preference {number}" if len(ways) > 1 else "preference", made, reason)
         for number, (made, reason) in enumerate(ways, 1)
     ]
+
+
+def explain_refusal(columns: list[str], rows: list[SourceRow], kinds: tuple[str, ...]) -> tuple[str, str] | None:
+    """What is missing in rows of a better and a worse answer, and the fix; ``None`` for other rows.
+
+    Whatever the method: a worse answer is never learnt as a text of its own.
+    """
+    sides = _find_sides(columns, rows)
+    if not sides or get_readings(columns, rows):
+        return None
+    return (
+        f"columns '{sides[0]}' and '{sides[1]}' hold a better and a worse answer, and no column holds their prompt",
+        f'name it, data.columns: {{prompt: ..., chosen: "{sides[0]}", rejected: "{sides[1]}"}}, or add a column prompt',
+    )
 
 
 def _find_sides(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | None:
@@ -156,7 +174,7 @@ def _find_ranked(columns: list[str], rows: list[SourceRow], base: dict[str, str]
         for role, names in (("ranks", RANK_COLUMNS), ("scores", SCORE_COLUMNS)):
             other = find_column(free, names)
             listed = parse_list(first_value(rows, other)) if other else None
-            if other and isinstance(listed, list) and len(listed) == len(value):
+            if other and isinstance(listed, list) and len(listed) == len(value) and get_value(listed[0]) is not None:
                 return [({**made, role: other}, f"'{other}' says {which}")]
         if name in INDEXED and (best := find_column(free, BEST_COLUMNS)):
             starts = explain_index([(row.get(best), row.get(column)) for row in rows])

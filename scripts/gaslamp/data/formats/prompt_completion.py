@@ -15,6 +15,7 @@ from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_hi
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import is_turns
+from gaslamp.data.verdicts import get_rating, is_unrated
 
 KIND = "conversation"
 ORDER = 50
@@ -156,11 +157,10 @@ def _read_completion(row: SourceRow, column: str) -> list[Message]:
 
 def _refuse_low_rating(row: SourceRow, column: str, threshold: str | None) -> None:
     """Leave a row out that is rated too low."""
-    try:
-        number = float(row[column])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}"
-        ) from None
+    if column in row and is_unrated(row[column]):
+        raise LeftOut(f"column '{column}' has no rating")
+    number = get_rating(row.get(column))
+    if number is None:
+        raise ValueError(f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}")
     if not number >= float(threshold or 0.5):
         raise LeftOut(f"column '{column}' is {number:g}, below {threshold}")

@@ -21,8 +21,8 @@ from gaslamp.data.meaning.published import (
     apply_columns,
     are_checked,
     find_shape,
+    refuse_half_pairs,
     refuse_lost_images,
-    refuse_unjudged,
     refuse_unlearnable,
 )
 from gaslamp.data.meaning.ratings import read_ratings
@@ -84,8 +84,8 @@ def decide(
         return _finish([reading], rows, names, profiles, chosen_by="config")
     if found:
         refuse_lost_images(registry.get("formats", found.name).KIND, rows, found.name)
-    if wanted == "auto" and kinds[:1] == ("preference",):
-        refuse_unjudged(rows, names, found)
+    if wanted == "auto":
+        refuse_half_pairs(rows, names, found, kinds)
     readings = [] if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
     if not readings:
         raise _get_no_format(rows, names, kinds)

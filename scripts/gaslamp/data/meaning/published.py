@@ -202,19 +202,19 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
         )
 
 
-def refuse_unjudged(rows: Rows, names: list[str], found: Shape | None) -> None:
-    """Raise when a method needs pairs and the rows have two answers without a verdict.
+def refuse_half_pairs(rows: Rows, names: list[str], found: Shape | None, kinds: tuple[str, ...]) -> None:
+    """Raise for two answers without a verdict, or without a prompt: as anything else they would be learnt wrong.
 
     Raises:
-        GaslampError: says which columns they are.
+        GaslampError: says which columns they are, and what is missing.
     """
     if found and registry.get("formats", found.name).KIND == "preference":
         return
     english = translate(names)
-    back = {new: old for old, new in english.items()}
     translated = [{english[name]: value for name, value in row.items()} for row in rows]
-    if missing := registry.get("formats", "compared").explain_refusal(list(back), translated):
-        raise GaslampError(*missing)
+    for name in ("preference", "compared"):
+        if missing := registry.get("formats", name).explain_refusal(list(english.values()), translated, kinds):
+            raise GaslampError(*missing)
 
 
 def refuse_lost_images(kind: str, rows: Rows, name: str) -> None:

@@ -9,6 +9,7 @@ from gaslamp.core import registry
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 from gaslamp.data.rows import SourceRow
+from gaslamp.data.verdicts import get_rating, is_unrated
 
 
 def read_ratings(
@@ -63,7 +64,7 @@ def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -
     rated = [
         profile
         for profile in profiles
-        if profile.concept == "rating" and profile.holds == "number" and profile.distinct > 1 and profile.is_common
+        if profile.concept == "rating" and profile.distinct > 1 and profile.is_common and _holds_ratings(profile, rows)
     ]
     if not rated or rated[0].name in best.columns:
         return None
@@ -72,6 +73,12 @@ def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -
     mapping: Mapping = {"prompt": best.mapping[roles[0]], "completion": best.mapping[roles[1]]}
     mapping |= {"label": label, "threshold": threshold}
     return mapping | {role: best.mapping[role] for role in ("system", "input") if role in best.mapping}
+
+
+def _holds_ratings(profile: Profile, rows: list[SourceRow]) -> bool:
+    """Whether most cells are numbers, stars or fractions."""
+    cells = [row[profile.name] for row in rows if not is_unrated(row.get(profile.name))]
+    return 2 * sum(get_rating(cell) is not None for cell in cells) > len(cells)
 
 
 def _read_turns(detected: Mapping) -> Reading:
