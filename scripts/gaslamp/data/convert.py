@@ -262,6 +262,7 @@ def _describe(error: Exception) -> str:
     return f"its values have an unexpected shape ({type(error).__name__}: {error})"
 
 
+TURN = ["role", "content"]
 LAST_ANSWER = b',{"role":"assistant","content":"'  # no text holds it: quotes in a text are escaped
 
 
@@ -277,8 +278,9 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
         return core, get_question_bytes(row, dump, b'"train":' in core)
     core = orjson.dumps(row)  # a plain row holds texts alone
     last = core.rfind(LAST_ANSWER)
-    if last < 0 or [*row["messages"][-1]] != ["role", "content"] or b'"train":' in core:
-        return core, get_question_bytes(row, orjson.dumps, b'"train":' in core)
+    for turn in row["messages"]:
+        if last < 0 or [*turn] != TURN:
+            return core, get_question_bytes(row, orjson.dumps, b'"train":' in core)
     return core, core[12:last] + b"]"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading
-from gaslamp.data.readers.numbers import may_lose, read_float, read_int
+from gaslamp.data.readers.numbers import may_lose, read_float, read_int, scan
 from gaslamp.data.readers.opening import Utf8, get_compression
 from gaslamp.data.rows import SourceRow
 
@@ -77,7 +77,7 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
             data = handle.read(length)
     if chunk.first == 1:
         data = data.removeprefix(BOM)
-    exact = may_lose(data)
+    written, exact = scan(data)
     found: list[tuple[int, bytes, dict[str, Any]]] = []
     for number, line in enumerate(data.split(b"\n"), chunk.first):
         try:
@@ -102,7 +102,6 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
             row = json.loads(line, parse_float=read_float, parse_int=read_int)
         found.append((number, line, row))
     # one look at the whole chunk: a key that stands twice is one more in the text than in the rows
-    written = data.count(b'":') + data.count(b'" :')
     is_plain = not problems and (
         written == sum([len(row) for _, _, row in found]) or written == sum([count_keys(row) for _, _, row in found])
     )

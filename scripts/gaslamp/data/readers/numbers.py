@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-RISKY_KEY = re.compile(rb'":\s*-?(?:\d+[.eE]|\d{18})')
+RISKY_KEY = re.compile(rb'" ?:\s*-?(?:\d+[.eE]|\d{18})')
 RISKY_ITEM = re.compile(rb"\[\s*-?\d+(?:[.eE]|\s*,|\d{17})")
 """Where a number stands, as the value of a key or in a list, that a fast JSON reader may change."""
 
@@ -61,6 +61,26 @@ def write_number(value: object) -> object:
 def may_lose(data: bytes) -> bool:
     """Whether a JSON text may hold numbers that a fast reader changes."""
     return bool(RISKY_KEY.search(data) or RISKY_ITEM.search(data))
+
+
+def scan(data: bytes) -> tuple[int, bool]:
+    """How many keys the objects of a JSON text have, and ``may_lose`` of it: one look at all of a large text.
+
+    ``":`` and ``" :`` count as keys. The patterns search only where a number stands behind a key or a bracket at all.
+    """
+    import numpy
+
+    letters = numpy.frombuffer(data + b"    ", dtype=numpy.uint8)
+    colons = numpy.flatnonzero(letters[1:] == ord(":")) + 1
+    before = letters[colons - 1]
+    keys = colons[(before == ord('"')) | ((before == ord(" ")) & (letters[colons - 2] == ord('"')))]
+    brackets = numpy.flatnonzero(letters[:-4] == ord("["))
+    for places in (keys, brackets):
+        behind = letters[places + 1]
+        behind = numpy.where(behind == ord(" "), letters[places + 2], behind)
+        if ((behind <= ord(" ")) | (behind == ord("-")) | ((behind >= ord("0")) & (behind <= ord("9")))).any():
+            return len(keys), may_lose(data)
+    return len(keys), False
 
 
 def write_json(value: object, separators: tuple[str, str] = (",", ":")) -> str:
