@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data import trees
+from gaslamp.data import flat_turns, trees
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
-from gaslamp.data.readers.chunks import Problem
+from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.sources import Source, open_preview, open_source
@@ -57,12 +59,20 @@ def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -
         broken: how many of these end the reading.
     """
     rows = _read_first(source, problems, broken)
-    shape = trees.find_shape(rows) if source.unfolds else None
-    if shape:
-        source.chunks, source.unfolds = trees.unfold(source.chunks, shape, source.notes), False
+    if source.unfolds and (chunks := _find_unfolded(source, rows)):
+        source.chunks, source.unfolds = chunks, False
         problems.clear()
         rows = _read_first(source, problems, broken)
     return rows
+
+
+def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterator[Chunk]] | None:
+    """The conversations of a source whose rows are none; ``None`` for one whose rows are read as they are."""
+    if shape := trees.find_shape(rows):
+        return trees.unfold(source.chunks, shape, source.notes)
+    if columns := flat_turns.find_columns(rows):
+        return partial(flat_turns.unfold, source.chunks, columns, source.notes)
+    return None
 
 
 def _read_first(source: Source, problems: list[Problem], broken: int) -> list[SourceRow]:

@@ -30,7 +30,7 @@ def is_talk(value: object) -> bool:
 
     JSON of one counts. Rounds are objects whose keys name roles, or lists of two texts.
     """
-    value = parse_list(value)
+    value = unwrap(value)
     if is_turns(value):
         return True
     if not isinstance(value, list) or not value:
@@ -38,6 +38,20 @@ def is_talk(value: object) -> bool:
     if all(isinstance(turn, str) for turn in value):
         return len(value) > 1
     return all(_is_round(turn) for turn in value[:5])
+
+
+WRAPPERS = ("messages", "conversations", "conversation", "turns", "contents")
+
+
+def unwrap(value: object) -> Any:
+    """The conversation inside a cell: of an object that holds one, of a list around it, of a single round."""
+    value = parse_list(value)
+    if isinstance(value, dict):
+        inner = next((parse_list(value[key]) for key in WRAPPERS if key in value), None)
+        return inner if isinstance(inner, list) else [value] if _is_round(value) else value
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and is_turns(value[0]):
+        return value[0]
+    return value
 
 
 def _is_round(turn: Any) -> bool:
@@ -66,7 +80,7 @@ def read_talk(value: object, column: str) -> list[Message]:
     Raises:
         ValueError: names column and turn.
     """
-    value = parse_list(value)
+    value = unwrap(value)
     if is_turns(value) or not isinstance(value, list) or not value:
         return read_turns(value, column)
     if isinstance(value[0], str):

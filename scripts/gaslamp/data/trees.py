@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from gaslamp.data.cells import parse_json
-from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, parse_rows
+from gaslamp.data.flat_turns import Place, pack
+from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.turns import get_role
 
@@ -34,7 +35,7 @@ class Node:
 
     row: SourceRow
     role: str
-    place: tuple[str, int, str | None]
+    place: Place
     answers: list[Node] = field(default_factory=list)
 
     @property
@@ -101,7 +102,7 @@ def _unfold_flat(chunks: Chunks, notes: list[str]) -> Iterator[Chunk]:
     counts = Counter({"messages": len(nodes), "orphans": orphans})
     found = [item for root in roots for item in _get_threads(root, counts)]
     _note(notes, counts)
-    yield from _pack(found, problems)
+    yield from pack(found, problems)
 
 
 def _unfold_rows(chunks: Chunks, shape: str, notes: list[str]) -> Iterator[Chunk]:
@@ -117,17 +118,17 @@ def _unfold_rows(chunks: Chunks, shape: str, notes: list[str]) -> Iterator[Chunk
                 continue
             root = _read_nested(parse_json(row["prompt"]), place, counts)
             found += _get_threads(root, counts)
-        yield from _pack(found, problems)
+        yield from pack(found, problems)
     if shape == "chatgpt":
         _add(notes, "each conversation is read as it was shown last (ChatGPT's export)")
     else:
         _note(notes, counts)
 
 
-Thread = tuple[tuple[str, int, str | None], SourceRow]
+Thread = tuple[Place, SourceRow]
 
 
-def _read_nested(root: Any, place: tuple[str, int, str | None], counts: Counter[str]) -> Node:
+def _read_nested(root: Any, place: Place, counts: Counter[str]) -> Node:
     """The nodes of a tree that a row holds."""
     top = Node(root, get_role(root.get("role")) or "user", place)
     waiting = [top]
@@ -218,21 +219,6 @@ def _read_exported(message: SourceRow) -> SourceRow | None:
     if parts in ("", [], None):
         return None
     return {"role": author.get("role"), "content": parts}
-
-
-def _pack(threads: list[Thread], problems: list[Problem]) -> Iterator[Chunk]:
-    """Threads as chunks: those that follow each other in one file together."""
-    rows: list[Numbered] = []
-    label, split = "", None
-    left = tuple(problems)
-    for (own, number, own_split), row in threads:
-        if rows and (own, own_split) != (label, split):
-            yield Chunk(parse_rows, label, rows[0][0], rows, split, left)
-            rows, left = [], ()
-        label, split = own, own_split
-        rows.append((number, row))
-    if rows or left:
-        yield Chunk(parse_rows, label, rows[0][0] if rows else 1, rows, split, left)
 
 
 def _note(notes: list[str], counts: Counter[str]) -> None:

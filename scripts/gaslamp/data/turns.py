@@ -69,7 +69,9 @@ ROLES = {
 ROLE_KEYS = ("role", "from")
 WEAK_ROLE_KEYS = ("speaker", "author", "sender")
 """Keys that name a role only when their value is a role that is known."""
-CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance")
+ROLE_FLAGS = {"is_human": ("user", "assistant"), "is_user": ("user", "assistant"), "is_bot": ("assistant", "user")}
+"""Keys whose value says whether a person wrote the turn: the role when it is true, and when it is not."""
+CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance", "mes")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 ITEMS = ("function_call", "function_call_output", "reasoning")
 """Turns of OpenAI's responses that name no role."""
@@ -88,6 +90,8 @@ def is_turn(value: dict[str, Any]) -> bool:
     """Whether an object names a role."""
     if any(key in value for key in ROLE_KEYS):
         return True
+    if any(isinstance(value.get(key), bool) for key in ROLE_FLAGS):
+        return any(key in value for key in CONTENT_KEYS)
     lower = {key.lower(): item for key, item in value.items() if isinstance(key, str)}
     if "role" in lower or isinstance(lower.get("parts"), list):  # Gemini's first turn may leave the role out
         return True
@@ -250,6 +254,9 @@ def _find_role(turn: dict[str, Any]) -> tuple[str, str]:
         value = value.get("role", value.get("name")) if isinstance(value, dict) else value
         if role := get_role(value):
             return key, role
+    for key, (yes, no) in ROLE_FLAGS.items():
+        if isinstance(turn.get(key), bool):
+            return key, yes if turn[key] else no
     if turn.get("type") in ITEMS:
         return "type", ROLES[turn["type"]]
     return ("", "user") if "parts" in turn and "role" not in turn else ("", "")

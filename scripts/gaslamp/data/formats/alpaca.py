@@ -5,6 +5,7 @@ from __future__ import annotations
 from gaslamp.data.cells import find_column, get_optional, get_text
 from gaslamp.data.prompts import read_history
 from gaslamp.data.rows import Message, Row, SourceRow
+from gaslamp.data.transcripts import is_transcript, split_transcript
 
 KIND = "conversation"
 ORDER = 40
@@ -38,6 +39,8 @@ def read_instruction(row: SourceRow, mapping: dict[str, str]) -> list[Message]:
         messages.append({"role": "system", "content": system})
     column = mapping.get("history", "history")
     messages += read_history(row.get(column), column)
+    if is_transcript(prompt):  # Human: ... Assistant: (BELLE's talks)
+        return [*messages, *split_transcript(prompt)]
     return [*messages, {"role": "user", "content": prompt}]
 
 

@@ -8,13 +8,15 @@ A ``system`` column is the first turn where there is none; a ``tools`` column li
 
 from __future__ import annotations
 
+from typing import Any
+
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.prompts import put_system, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.talks import is_talk, read_talk
-from gaslamp.data.turns import is_turns
+from gaslamp.data.turns import get_role, is_turns
 
 KIND = "conversation"
 ORDER = 30
@@ -37,6 +39,7 @@ NAMES = (
 OPTIONAL = ("system", "tools")
 READ_ANYWAY = ("system", "tools")
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction", "sys", "instructions")
+ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
 TOOLS = ("tools", "functions", "tool_config", "toolconfig", "available_tools")
 
 
@@ -49,13 +52,26 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             is_turns(value) and len(parse_list(value)) > 1 and not find_column(columns, ("prompt",))
         ):
             continue  # an answer with its prompt in another column
-        if column and is_talk(value):
+        if column and is_talk(value) and not (_is_open(value) and find_column(columns, ANSWERS)):
             mapping = {"messages": column}
+            if _has_authors(value) and (context := find_column(columns, ("context",))):
+                mapping["system"] = context  # of PaLM's chats
             for role, names in (("system", SYSTEM), ("tools", TOOLS)):
                 if found := find_column(columns, names):
                     mapping[role] = found
             return mapping
     return None
+
+
+def _is_open(value: Any) -> bool:
+    """Whether turns end without an answer, which another column may hold."""
+    turns = parse_list(value)
+    return is_turns(turns) and isinstance(turns[-1], dict) and get_role(turns[-1].get("role")) == "user"
+
+
+def _has_authors(value: Any) -> bool:
+    turns = parse_list(value)
+    return is_turns(turns) and "author" in turns[0]
 
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
@@ -65,6 +81,9 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         ValueError: says what is wrong with the row.
     """
     column = mapping["messages"]
+    inner = row.get(column)
+    if isinstance(inner, dict):  # {"messages": [...], "tools": [...]}
+        row = {**row, **{key: item for key, item in inner.items() if key in OPTIONAL}}
     messages = read_talk(row.get(column), column)
     system = read_system(row, mapping.get("system", "system"))
     result: Row = {"messages": put_system(messages, system)}

@@ -14,7 +14,7 @@ from gaslamp.data.comparing import trim_continued
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
-from gaslamp.data.turns import is_turns
+from gaslamp.data.turns import get_role, is_turns
 from gaslamp.data.verdicts import get_rating, is_unrated
 
 KIND = "conversation"
@@ -33,6 +33,7 @@ PAIRS = (
     ),
     *(("query", name) for name in ("response", "answer", "completion", "output")),
     *(("instruction", name) for name in ("completion", "answer", "response")),
+    ("problem", "generated_solution"),
     ("problem", "solution"),
     ("problem", "answer"),
     ("input", "output"),
@@ -56,6 +57,7 @@ PAIRS = (
     ("sentence", "label"),
     ("content", "summary"),
     ("prompt", "text"),
+    *((turns, name) for turns in ("messages", "conversations", "conversation") for name in ANSWERS),
 )
 CONTEXTS = ("context", "article", "passage", "document", "paragraph", "story")
 REASONING = (
@@ -76,20 +78,37 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The first pair of names that both stand in the file, whatever their case."""
     for names in PAIRS:
         prompt, completion = (find_column(columns, (name,)) for name in names)
-        if prompt and completion:
+        if prompt and completion and is_open(first_value(rows, prompt)):
             mapping = {"prompt": prompt, "completion": completion}
             for role, usual in (
                 ("system", ("system", "system_prompt")),
                 ("reasoning", REASONING),
                 ("history", HISTORY),
             ):
-                if (found := find_column(columns, usual)) and found not in mapping.values():
+                found = find_column(columns, usual)
+                if found and found not in mapping.values() and (role != "reasoning" or holds_thoughts(rows, found)):
                     mapping[role] = found
             context = find_column([column for column in columns if column != completion], CONTEXTS)
             if context and names[0] == "question" and isinstance(first_value(rows, context), str):
                 mapping["context"] = context
             return mapping
     return None
+
+
+def is_open(value: Any) -> bool:
+    """Whether a prompt waits for an answer: a text, or turns that do not end with one."""
+    turns = parse_list(value)
+    if not is_turns(turns):
+        return True
+    last = turns[-1]
+    return isinstance(last, dict) and get_role(last.get("role", last.get("from"))) != "assistant"
+
+
+def holds_thoughts(rows: list[SourceRow], column: str) -> bool:
+    """Whether a column holds reasoning in words, and not whether or how much there was (on, off, high)."""
+    values = [row[column] for row in rows if row.get(column) not in (None, "", [])]
+    worded = sum(isinstance(value, list) or " " in str(value).strip() or len(str(value)) > 12 for value in values)
+    return not values or 2 * worded > len(values)
 
 
 def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
@@ -136,9 +155,17 @@ def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
     if "history" in mapping:
         messages[-1:-1] = read_history(row.get(mapping["history"]), mapping["history"])
     answer = trim_continued(_read_completion(row, mapping["completion"]), row, mapping)
-    if "reasoning" in mapping and (thought := get_optional(row, mapping["reasoning"])):
+    if "reasoning" in mapping and (thought := _read_thought(row, mapping["reasoning"])):
         answer[-1] = put_reasoning(answer[-1], thought)
     return {"messages": [*messages, *answer]}
+
+
+def _read_thought(row: SourceRow, column: str) -> str | None:
+    """The reasoning of a row; the steps of a list stand below each other."""
+    steps = parse_list(row.get(column))
+    if isinstance(steps, list) and all(isinstance(step, str) for step in steps):
+        return "\n\n".join(steps) or None
+    return get_optional(row, column)
 
 
 def _read_completion(row: SourceRow, column: str) -> list[Message]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gaslamp.data.calls import read_calls, read_tools
-from gaslamp.data.cells import find_column, first_value, get_optional, parse_list
+from gaslamp.data.cells import find_column, get_optional, parse_list
 from gaslamp.data.prompts import read_prompt
-from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.rows import LeftOut, Row, SourceRow
 
 KIND = "conversation"
 ORDER = 35
@@ -27,7 +27,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     query, tools, calls = (find_column(columns, names) for names in (PROMPTS, TOOLS, CALLS))
     if not (query and tools and calls):
         return None
-    value = parse_list(first_value(rows, calls))
+    value = next((found for row in rows if (found := parse_list(row.get(calls))) not in (None, "", [])), None)
     first = value[0] if isinstance(value, list) and value else value
     if not isinstance(first, dict) or not ("name" in first or "function" in first):
         return None
@@ -41,6 +41,8 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """The question, and an assistant turn that makes the calls."""
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = read_prompt(row, mapping["prompt"], system)
+    if parse_list(row.get(mapping["calls"])) in (None, "", []):
+        raise LeftOut(f"column '{mapping['calls']}' holds no call: there is no answer to learn")
     calls = read_calls(row.get(mapping["calls"]), mapping["calls"], len(messages) + 1)
     answer = {"role": "assistant", "content": "", "tool_calls": calls}
     return {"messages": [*messages, answer], "tools": read_tools(row.get(mapping["tools"]), mapping["tools"])}

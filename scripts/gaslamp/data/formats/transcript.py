@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text
 from gaslamp.data.prompts import put_system
-from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.rendered import split_rendered
+from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript, split_transcript
 
 KIND = "conversation"
@@ -13,7 +14,7 @@ EXAMPLE = '{"transcript": "\\n\\nHuman: 2 + 2?\\n\\nAssistant: 4"}'
 REQUIRED = ("transcript",)
 OPTIONAL = ("system",)
 READ_ANYWAY = ()
-NAMES = ("transcript", "text", "conversation", "dialogue", "dialog", "chat", "content")
+NAMES = ("transcript", "text", "conversation", "dialogue", "dialog", "chat", "content", "sample")
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
@@ -21,12 +22,17 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     for name in NAMES:
         column = find_column(columns, (name,))
         value = first_value(rows, column) if column else None
-        if column and isinstance(value, str) and is_transcript(value) and split_transcript(value)[-1]["role"] != "user":
+        if column and isinstance(value, str) and (turns := read_text(value)) and turns[-1]["role"] != "user":
             mapping = {"transcript": column}
             if system := find_column(columns, ("system", "system_prompt")):
                 mapping["system"] = system
             return mapping
     return None
+
+
+def read_text(text: str) -> list[Message]:
+    """The turns of a text, by names of speakers or by the marks of a chat template; none when it has neither."""
+    return split_transcript(text) if is_transcript(text) else split_rendered(text)
 
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
@@ -37,9 +43,12 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """
     column = mapping["transcript"]
     text = get_text(row, column)
-    turns = split_transcript(text) if is_transcript(text) else []
+    turns = read_text(text)
     if not turns or turns[-1]["role"] == "user":
         raise ValueError(
             f"column '{column}' holds no conversation (Human: ... Assistant: ...) that ends with an answer"
         )
-    return {"messages": put_system(turns, get_optional(row, mapping["system"]) if "system" in mapping else None)}
+    system = get_optional(row, mapping["system"]) if "system" in mapping else None
+    if system and system.startswith("SYSTEM:"):  # of Glaive's sets: a name like those inside the text
+        system = system.removeprefix("SYSTEM:").strip()
+    return {"messages": put_system(turns, system)}

@@ -209,8 +209,9 @@ def _score_shape(
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
     if name == "pair" and not kinds and not _is_named_pair(mapping, by_name):
         return replace(reading, score=0.6)  # a title and a text: they may also be input and output
-    if not lost or (name == "grpo" and "answer" in mapping and are_checked(list(by_name))):
-        return reading  # what a prompt does not use reaches the rewards
+    scored = not kinds or "prompt" in kinds  # what a prompt does not use reaches the rewards
+    if not lost or (scored and name == "grpo" and "answer" in mapping and are_checked(list(by_name))):
+        return reading
     if name == "grpo" and "answer" not in mapping and any(by_name[column].is_free_text for column in lost):
         return replace(reading, score=0.4)
     inputs = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]

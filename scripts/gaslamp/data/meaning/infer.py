@@ -138,7 +138,11 @@ def _score_target(target: Profile, columns: list[Profile]) -> float | None:
 def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile], dict[str, str]]:
     """The columns that are read for ``target``, in the order of the file, and those with a role of their own."""
     others = [column for column in columns if column is not target]
-    side = {column.concept: column.name for column in others if column.concept in SIDE_ROLES}
+    side = {
+        column.concept: column.name
+        for column in others
+        if column.concept in SIDE_ROLES and not (column.concept == "reasoning" and column.letters < TEXT_LETTERS / 2)
+    }
     if target.concept in ("label", "") or target.is_label:
         side.pop("reasoning", None)
     if target.concept == "rating":

@@ -10,6 +10,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.names import normalize, translate
 from gaslamp.data.meaning.readings import NO_COLUMNS, Mapping, get_first_reward, get_mapped_columns
+from gaslamp.data.turns import is_turns
 
 STRICT = 40  # formats up to this ORDER are known by columns that mean nothing else
 Rows = list[dict[str, Any]]
@@ -188,6 +189,12 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
             "from single steps",
             "for sft join the good steps of a row to one column completion; for kto give each row one "
             "completion and one label",
+        )
+    turns = first("turns")
+    if "question_id" in names and isinstance(turns, list) and not is_turns(turns):
+        raise GaslampError(
+            "the rows are questions of a benchmark without answers (columns question_id and turns)",
+            "give each row its answers: messages: [{role, content}, ...], or let another model answer them first",
         )
     if "custom_id" in names and not registry.get("formats", "api_log").detect(names, rows):
         what = "answers of a batch without their requests" if "response" in names or "result" in names else ""
