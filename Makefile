@@ -7,7 +7,7 @@ READY := .venv/.installed
 MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mlx run llamacpp new test lint words signatures golden bench bench-data bench-gpu schema architecture
+.PHONY: help setup mlx run llamacpp new test lint words signatures golden bench bench-data bench-gpu schema architecture models
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,9 @@ bench-gpu: setup ## training on an NVIDIA GPU, part by part, going on where it s
 
 schema: setup ## write workflow/schemas/config.schema.json and docs/config.md from the config model
 	@$(BIN)/python scripts/dev/write_schema.py
+
+models: setup ## write the table of docs/models.md: which chat template takes which data
+	@$(BIN)/python scripts/dev/write_models.py
 
 architecture: setup ## write docs/architecture.md, the graph of rooms, from the imports of the code
 	@$(BIN)/python scripts/dev/write_architecture.py

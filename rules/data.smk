@@ -19,7 +19,7 @@ rule prepare_data:
     log:
         "logs/prepare_data.log",
     params:
-        settings=get_settings("method", "data", "train.max_length"),
+        settings=get_settings("method", "data", "train.max_length", "train.thinking"),
         length=get_length_reasons(),
         kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
     shell:

@@ -65,7 +65,7 @@ def prepare(project: Path, tiny_model: Path) -> tuple[Config, Card]:
         "card": project / "data/card.json",
         "strategy": project / "s.md",
     }
-    settings = parse_slice(get_slice(config, "method", "data", "train.max_length"))
+    settings = parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking"))
     card = prepare_data(settings, project / "model.json", names)
     page = parse_slice(get_slice(config, "project", "method"))
     build_data_page(names["card"], names["template"], project / "model.json", page, project / "data/report.html")

@@ -158,6 +158,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         {},
     ),
     ("how often is saved", config(train__save_minutes=5.0), {"reflect": 1, **END}),
+    ("what becomes of thoughts", config(train__thinking="keep"), DATA),
     ("how it is watched", config(train__report_to=["tensorboard"], train__on_oom="adapt"), {"reflect": 1, **END}),
     ("what is chosen on a GPU only", config(train__choose=[], train__quantization="none"), {}),
     ("every weight instead of an adapter", config(train__adapter="none"), TRAIN),

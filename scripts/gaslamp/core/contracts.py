@@ -129,6 +129,8 @@ class Template(Artefact):
 
     chat_template: str
     sha256: str  # of chat_template
+    thinking: str = "keep"  # what becomes of thoughts: models.thinking.MODES
+    decisions: Decisions = Field(default_factory=list)  # what was pinned in chat_template, and what becomes of thoughts
     bos_token: str | None
     eos_token: str
     pad_token: str

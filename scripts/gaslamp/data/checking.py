@@ -88,6 +88,7 @@ class Facts:
         default_factory=dict
     )  # what several checks of one stage need; row checks find the JSON of the rows in "json"
     room: int = 0  # tokens of max_length that a row must leave free, for a completion
+    thinking: str = "keep"  # of the template: thoughts that are left out by choice are not lost
     limit: str = ""  # why no more than max_length, where train.max_length is auto
 
 

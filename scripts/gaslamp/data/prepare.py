@@ -11,7 +11,9 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.files import sha256_path, write_text
 from gaslamp.data.additions import add_kept, add_rehearsal
 from gaslamp.data.card import get_answer_kind, get_shared_system, get_split_warnings
-from gaslamp.data.checking import Facts, get_messages, load_checks, run_checks, stop_on_blocks
+from gaslamp.data.checking import Facts, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.convert import SPLITS
 from gaslamp.data.dividing import divide_rows, get_check_settings
 from gaslamp.data.encode import get_example
@@ -33,7 +35,9 @@ from gaslamp.data.peek import get_unused, get_unused_warnings
 from gaslamp.data.strategy import render_strategy
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Renderer, build_template
+from gaslamp.models.thinking import drop_thoughts
 
+SEARCHED = 2000  # training rows that are searched for thoughts
 REPORTED = ("too_long", "exact_duplicates", "unrenderable")  # checks with a warning of their own
 
 
@@ -75,14 +79,16 @@ def prepare_data(
             stop_on_blocks(checks)
 
         example = next(spool.read("train"))
-        template = build_template(model.path, get_example(example.row))
+        template = build_template(
+            model.path, get_example(example.row), settings.train.thinking, *count_thoughts(spool.read("train"))
+        )
         renderer = Renderer.load(model.path, template)
         rehearsal = (
             add_rehearsal(spool, renderer, round(data.rehearsal * spool.counts["train"]), limit.for_added)
             if found.kind == "conversation"
             else 0
         )
-        facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id)
+        facts = replace(facts, stop_ids=tuple(template.stop_ids), bos_id=template.bos_id, thinking=template.thinking)
         lengths = encode_splits(spool, renderer, checks, facts)
         if too_long := checks["too_long"].findings:
             fix = limit.get_fix(lengths.longest)
@@ -115,6 +121,7 @@ def prepare_data(
             decisions=[
                 Decision(name="meaning", value=found.meaning.reading.key, reason=found.meaning.reading.reason),
                 *decided,
+                *template.decisions,
             ],
             alternatives=[f"{reading.key}: {reading.reason}" for reading in found.meaning.readings[1:]],
             unused=get_unused(found, data),
@@ -143,12 +150,24 @@ def prepare_data(
         say(f"warning: {warning}")
     for decision in decided:
         say(f"train.max_length {decision.text}")
+    for decision in template.decisions:
+        say(f"{decision.name} {decision.text}")
     total = card.tokens["total"]
     say(
         ", ".join(f"{card.rows[split]} {split}" for split in SPLITS)
         + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}"
     )
     return card
+
+
+def count_thoughts(samples: Iterator[Sample]) -> tuple[int, int]:
+    """How many rows were looked at, and how many of them hold thoughts in front of an answer that is learnt."""
+    looked = found = 0
+    for sample in islice(samples, SEARCHED):
+        turns = [turn for key in ("messages", "chosen", "completion") for turn in sample.row.get(key) or ()]
+        looked += 1
+        found += drop_thoughts(turns) is not turns
+    return looked, found
 
 
 def _publish(work: Path, outputs: dict[str, Path], template: Template, card: Card) -> None:

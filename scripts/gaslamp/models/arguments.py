@@ -35,6 +35,11 @@ def find_forms(render: Render) -> tuple[bool, bool]:
     return takes_text, takes_object or not takes_text
 
 
+def shows_calls(render: Render) -> bool:
+    """Whether a template shows a call of a turn without text, its arguments given as text or as an object."""
+    return any(KEY in (_render(render, arguments) or "") for arguments in (f'{{"{KEY}": "a"}}', {KEY: "a"}))
+
+
 def _render(render: Render, arguments: object) -> str | None:
     schema = {"type": "object", "properties": {KEY: {"type": "string", "description": "d"}}}
     tool = {"type": "function", "function": {"name": NAME, "description": "d", "parameters": schema}}

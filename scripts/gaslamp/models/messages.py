@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gaslamp.models.arguments import find_forms
+from gaslamp.models.arguments import find_forms, shows_calls
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -33,6 +34,7 @@ class Style:
         results: the template puts <tool_response> around what a tool returned.
         text_arguments: the arguments of a call may be JSON text, which is shown as it is.
         object_arguments: they may be an object.
+        null_content: a turn of calls alone must have the content None, not "".
     """
 
     parts: bool = False
@@ -40,6 +42,7 @@ class Style:
     results: bool = False
     text_arguments: bool = False
     object_arguments: bool = True
+    null_content: bool = False
 
 
 def render_probe(
@@ -65,10 +68,13 @@ def find_style(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> Style:
     if "arguments" not in chat_template:
         return Style(parts, thought, results)
 
-    def render(messages: list[Message], tools: list[dict[str, Any]]) -> str | None:
-        return render_probe(tokenizer, chat_template, shape_messages(messages, Style(parts)), tools=tools)
+    def render(messages: list[Message], tools: list[dict[str, Any]], null: bool = False) -> str | None:
+        shaped = shape_messages(messages, Style(parts, null_content=null))
+        return render_probe(tokenizer, chat_template, shaped, tools=tools)
 
-    return Style(parts, thought, results, *find_forms(render))
+    # the two templates of DeepSeek show calls only where there is no content
+    null = not shows_calls(render) and shows_calls(partial(render, null=True))
+    return Style(parts, thought, results, *find_forms(partial(render, null=null)), null)
 
 
 def _shows(tokenizer: PreTrainedTokenizerFast, chat_template: str, parts: bool) -> bool:
@@ -83,6 +89,11 @@ def shape_messages(messages: list[Message], style: Style) -> list[Message]:
         messages = [_move_thought(message, style.thought) for message in messages]
     if style.results and any(message["role"] == "tool" for message in messages):  # as Hermes' sets hold them already
         messages = [_unwrap_result(message) if message["role"] == "tool" else message for message in messages]
+    if style.null_content and any(message.get("tool_calls") for message in messages):
+        messages = [
+            {**message, "content": None} if message.get("tool_calls") and not message.get("content") else message
+            for message in messages
+        ]
     if style.parts:
         messages = [
             {**message, "content": [{"type": "text", "text": message["content"]}]}

@@ -6,7 +6,6 @@ proves that every artefact agrees with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,30 +14,26 @@ from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, sha256_text
 from gaslamp.models.arguments import restore, shape_arguments
-from gaslamp.models.loading import encode_texts, load_tokenizer
-from gaslamp.models.masks import LEARNT, MASKED, Pieces, get_changed_error, mark_text
-from gaslamp.models.messages import Message, Style, find_style, shape_messages
+from gaslamp.models.dates import pin_date
+from gaslamp.models.encoding import Encoded, depends_on_start, encode_pieces
+from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.masks import Pieces, get_changed_error, mark_text
+from gaslamp.models.messages import MARK, Message, Style, find_style, render_probe, shape_messages, split_thought
+from gaslamp.models.thinking import (
+    PROBED,
+    QUESTION,
+    Borders,
+    decide_thinking,
+    drop_thoughts,
+    find_borders,
+    join_opened,
+    split_answer,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 Tools = list[JsonObject] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One training row: token ids and, for each, a byte that is 1 where it carries loss, else 0.
-
-    A byte and not a bool in a list: the data phase counts, finds and compares masks of every row.
-    """
-
-    ids: list[int]
-    trained: bytes
-
-    @property
-    def labels(self) -> list[int]:
-        """The ids with -100 where no loss is taken, as PyTorch's cross entropy expects."""
-        return [token if trained else -100 for token, trained in zip(self.ids, self.trained, strict=True)]
 
 
 class Renderer:
@@ -48,22 +43,39 @@ class Renderer:
         tokenizer: of the base model, with the recorded end and padding tokens.
         chat_template: Jinja source.
         stop_tokens: each of them ends an answer.
+        thinking: what becomes of thoughts in front of answers, see gaslamp.models.thinking.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, chat_template: str, stop_tokens: list[str]) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        chat_template: str,
+        stop_tokens: list[str],
+        thinking: str = "keep",
+    ) -> None:
         self.tokenizer, self.chat_template, self.stop_tokens = tokenizer, chat_template, stop_tokens
+        self.thinking = thinking
 
     @cached_property
     def style(self) -> Style:
         """How the template wants the content and the reasoning of a turn."""
         return find_style(self.tokenizer, self.chat_template)
 
+    @cached_property
+    def borders(self) -> Borders:
+        """How thoughts and answer are divided in generated text, of any model with this template."""
+        return find_borders(Renderer(self.tokenizer, self.chat_template, self.stop_tokens))
+
+    @cached_property
+    def _sees_whole(self) -> bool:
+        return depends_on_start(self.tokenizer)
+
     @classmethod
     def load(cls, model_path: str | Path, template: Template) -> Renderer:
         """The renderer of a project: tokenizer of the model, template as recorded."""
         tokenizer = load_tokenizer(model_path)
         tokenizer.pad_token, tokenizer.eos_token = template.pad_token, template.eos_token
-        return cls(tokenizer, template.chat_template, template.stop_tokens)
+        return cls(tokenizer, template.chat_template, template.stop_tokens, template.thinking)
 
     def render(self, messages: list[Message], generate: bool, tools: Tools = None) -> str:
         """The text of a conversation.
@@ -74,7 +86,7 @@ class Renderer:
             tools: JSON schemas of the functions that the model may call.
         """
         style, literals = self.style, list[str]()
-        shaped = shape_messages(messages, style)
+        shaped = shape_messages(messages if self.thinking == "keep" else drop_thoughts(messages), style)
         text: str = self.tokenizer.apply_chat_template(
             shape_arguments(shaped, style.text_arguments, style.object_arguments, literals),
             chat_template=self.chat_template,
@@ -89,6 +101,16 @@ class Renderer:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
+    def read_answer(self, ids: list[int]) -> tuple[str, str]:
+        """Thoughts and final answer of generated ids, without special tokens, as a server divides them."""
+        raw = self.tokenizer.decode(ids, skip_special_tokens=False)
+        thought, answer = split_answer(raw, self.borders)
+        if answer == raw:
+            return "", self.tokenizer.decode(ids, skip_special_tokens=True)
+        for token in self.tokenizer.all_special_tokens:
+            thought, answer = thought.replace(token, ""), answer.replace(token, "")
+        return thought, answer
+
     def encode_prompt(self, messages: list[Message], tools: Tools = None) -> list[int]:
         """Ids that the model continues; equal to what a server makes of the same messages."""
         return self.tokenize(self.render(messages, generate=True, tools=tools))
@@ -101,8 +123,7 @@ class Renderer:
         point, in a sequence of its own.
 
         Every assistant turn is trained, with the token that ends it; a turn with ``train`` (see gaslamp.data.rows) as
-        that says. Prompt and answer are separate pieces, as they are when the model generates: no token spans the
-        border.
+        that says. Prompt and answer are separate pieces.
 
         Raises:
             GaslampError: the template never ends an answer, does not continue its own generation prompt, or changes the
@@ -121,31 +142,63 @@ class Renderer:
                 if any(learnt for _, learnt in pieces):
                     sequences.append(pieces)
                 pieces, done = [], ""
-            answer = self._get_answer(prompt, messages[: index + 1], tools)
+            answer = self.get_answer(prompt, messages[: index + 1], tools)
             pieces += self._split_prompt(prompt, len(done), messages[:index], start, tools)
             pieces += [(answer, True)] if "train" not in message else mark_text(answer, message, index + 1)
             start = index + 1
             done = prompt + answer
         return [*sequences, pieces] if not sequences or any(learnt for _, learnt in pieces) else sequences
 
-    def _get_answer(self, prompt: str, messages: list[Message], tools: Tools) -> str:
-        """The text of the last turn after its rendered ``prompt``, with the token that ends it."""
+    def get_answer(self, prompt: str, messages: list[Message], tools: Tools) -> str:
+        """The text of the last turn after its rendered ``prompt``, with the token that ends it.
+
+        Raises:
+            GaslampError: the template never ends an answer, or does not continue its own generation prompt.
+        """
         whole = self.render(messages, generate=False, tools=tools)
-        if not whole.startswith(prompt):
+        if whole.startswith(prompt):
+            answer: str | None = whole[len(prompt) :]
+        else:
+            content = "" if self.thinking != "keep" else messages[-1].get("content")
+            answer = join_opened(prompt, whole, content, self.thought_end)
+        if answer is None:
             raise GaslampError(
                 "the chat template does not render an answer behind its own generation prompt: the model would be "
                 "trained on another text than it continues",
-                "use a model whose template does (an instruct model without forced reasoning)",
-                "put a corrected chat_template.jinja into the model folder",
+                "set train.thinking: empty in config.yaml, if it is the thoughts of this row that do not fit",
+                "use another model, or put a corrected chat_template.jinja into the model folder",
             )
-        answer = whole[len(prompt) :]
-        end = self._find_end(answer, str(messages[-1].get("content") or "").strip())
-        if not end:
-            raise GaslampError(
-                "the chat template never ends an answer: the model would not learn to stop",
-                "use an instruct model, whose template closes every turn",
-            )
-        return answer[:end]
+        end = self._find_end(answer, split_thought(messages[-1].get("content") or "")[1].strip())
+        if end:
+            return answer[:end]
+        if following := self._get_following_end(messages, tools):
+            return answer + following
+        raise GaslampError(
+            "the chat template never ends an answer: the model would not learn to stop",
+            "use an instruct model, whose template closes every turn",
+        )
+
+    @cached_property
+    def thought_end(self) -> str:
+        """What the template writes between thoughts and answer."""
+        turn = {"role": "assistant", "content": f"<think>\n{PROBED}\n</think>\n\n{MARK}"}
+        whole = Renderer(self.tokenizer, self.chat_template, []).render([QUESTION, turn], generate=False)
+        after = whole.partition(PROBED)[2]
+        return after.partition(MARK)[0] if MARK in after else "\n</think>\n\n"
+
+    def _get_following_end(self, messages: list[Message], tools: Tools) -> str:
+        """The end token of an answer where the template writes it only as the beginning of the next turn (GLM)."""
+        from jinja2 import TemplateError
+
+        turns = [*messages[:-1], *drop_thoughts(messages[-1:])]  # earlier thoughts are dropped: the text would differ
+        following = {"role": "tool", "content": "r"} if messages[-1].get("tool_calls") else QUESTION
+        try:
+            whole, longer = (self.render(some, generate=False, tools=tools) for some in (turns, [*turns, following]))
+        except TemplateError:
+            return ""
+        after = longer[len(whole) :] if longer.startswith(whole) else ""
+        stops = [stop for stop in self.stop_tokens if after.lstrip().startswith(stop)]
+        return after[: after.index(stops[0]) + len(stops[0])] if stops else ""
 
     def _find_end(self, answer: str, content: str) -> int:
         """Where the token that ends the turn ends in a rendered answer; 0 when there is none.
@@ -190,20 +243,10 @@ class Renderer:
 
     def encode_pieces(self, rows: list[Pieces]) -> list[Encoded]:
         """Ids and loss masks of many rows: one call of the tokenizer for all their pieces."""
-        found = iter(encode_texts(self.tokenizer, [text for pieces in rows for text, _ in pieces if text]))
-        result = []
-        for pieces in rows:
-            ids: list[int] = []
-            trained = b""
-            for text, learn in pieces:
-                if text:
-                    new = next(found)
-                    ids += new
-                    trained += (LEARNT if learn else MASKED) * len(new)
-            result.append(Encoded(ids, trained))
-        return result
+        return encode_pieces(self.tokenizer, rows, self._sees_whole)
 
 
+ANSWER: Message = {"role": "assistant", "content": MARK}
 NEUTRAL: list[Message] = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
 REASONED: list[Message] = [NEUTRAL[0], {"role": "assistant", "content": "<think>\nA greeting.\n</think>\n\nHello!"}]
 """Recorded examples where the template refuses the first row: the check ``unrenderable`` reports that row."""
@@ -227,15 +270,47 @@ def _encode_example(renderer: Renderer, example: list[Message]) -> Encoded:
     )
 
 
-def build_template(model_path: str | Path, example: list[Message]) -> Template:
+def find_stops(renderer: Renderer, folder: Path) -> list[int]:
+    """The ids that end an answer, the template's own end first; what the model folder names as ends follows.
+
+    Raises:
+        GaslampError: the template ends answers with no special token.
+    """
+    tokenizer = renderer.tokenizer
+    files = [folder / name for name in ("generation_config.json", "config.json")]
+    declared = [read_json(file).get("eos_token_id") for file in files if file.is_file()]
+    named = [
+        tokenizer.eos_token_id,
+        *(item for value in declared for item in (value if isinstance(value, list) else [value])),
+    ]
+    # GLM shows the end of an answer only as the beginning of the next turn; it counts where the model names it
+    for turns, allowed in (([QUESTION, ANSWER], None), ([QUESTION, ANSWER, QUESTION], named)):
+        text = render_probe(tokenizer, renderer.chat_template, shape_messages(turns, renderer.style)) or ""
+        tail = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False)["input_ids"]
+        known = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+        special = [token for token in tail if token in known]
+        if special and (allowed is None or special[0] in allowed):
+            return list(dict.fromkeys(token for token in (special[0], *named) if token is not None))
+    raise GaslampError(
+        f"the chat template of {folder} puts no special token after an answer: the model would never stop",
+        "use an instruct model, or a template that ends each turn with the model's EOS token",
+    )
+
+
+def build_template(
+    model_path: str | Path, example: list[Message], thinking: str = "keep", rows: int = 1, thoughts: int | None = None
+) -> Template:
     """Read a model's own chat template and special tokens and check that they can work.
 
     Args:
         model_path: checkpoint folder.
         example: one training conversation, recorded with ids and mask so that anyone can look at it.
+        thinking: train.thinking.
+        rows: training rows that were searched for thoughts.
+        thoughts: those with thoughts in front of an answer; None: judged by ``example``.
 
     Raises:
-        GaslampError: no chat template, or no token that ends an answer.
+        GaslampError: no chat template, no token that ends an answer, or train.thinking asks for what it cannot do.
 
     The file carries no time and no versions: training must not rerun for a clock.
     """
@@ -246,36 +321,18 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
             "set model.source to the instruct version of this model",
             "put a chat_template.jinja into the model folder",
         )
-    mark = "gaslamp-answer"
-    probe = Renderer(tokenizer, tokenizer.chat_template, []).render(
-        [{"role": "user", "content": "q"}, {"role": "assistant", "content": mark}], generate=False
-    )
-    if mark not in probe:
+    chat_template, dated = pin_date(tokenizer.chat_template)
+    plain = Renderer(tokenizer, chat_template, [])
+    if MARK not in plain.render([QUESTION, ANSWER], generate=False):
         raise GaslampError(
             f"the chat template of {model_path} does not show the text of an answer",
             "use another model, or put a corrected chat_template.jinja into the model folder",
         )
-    tail = tokenizer(probe[probe.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
-    end = next(
-        (token for token in tail if token in tokenizer.all_special_ids or token in tokenizer.added_tokens_decoder), None
-    )
-    settings = [
-        read_json(Path(model_path) / name)
-        for name in ("generation_config.json", "config.json")
-        if (Path(model_path) / name).is_file()
-    ]
-    declared = [value.get("eos_token_id") for value in settings]
-    stop_ids = [
-        end,
-        tokenizer.eos_token_id,
-        *(item for value in declared for item in (value if isinstance(value, list) else [value])),
-    ]
-    stops = list(dict.fromkeys(token for token in stop_ids if token is not None))
-    if end is None:
-        raise GaslampError(
-            f"the chat template of {model_path} puts no special token after an answer: the model would never stop",
-            "use an instruct model, or a template that ends each turn with the model's EOS token",
-        )
+    if thoughts is None:
+        thoughts = int(drop_thoughts(example) is not example)
+    mode, chat_template, chosen = decide_thinking(thinking, rows, thoughts, plain)
+    stops = find_stops(plain, Path(model_path))
+    end = stops[0]
     pad = tokenizer.pad_token_id
     if pad is None or pad in stops:  # a loss that masks padding must not mask the end
         pad = next(
@@ -284,15 +341,17 @@ def build_template(model_path: str | Path, example: list[Message]) -> Template:
     if pad is None:
         pad = end
     stop_tokens = tokenizer.convert_ids_to_tokens(stops)
-    renderer = Renderer(tokenizer, tokenizer.chat_template, stop_tokens)
+    renderer = Renderer(tokenizer, chat_template, stop_tokens, mode)
     encoded = _encode_example(renderer, example)
     if tokenizer.bos_token_id is not None and encoded.ids[:2] == [tokenizer.bos_token_id] * 2:
         raise GaslampError(
             "the rendered prompt begins with two BOS tokens", "remove the BOS token from the chat template"
         )
     return Template(
-        chat_template=tokenizer.chat_template,
-        sha256=sha256_text(tokenizer.chat_template),
+        chat_template=chat_template,
+        sha256=sha256_text(chat_template),
+        thinking=mode,
+        decisions=[decision for decision in (dated, chosen) if decision],
         bos_token=tokenizer.bos_token,
         eos_token=tokenizer.convert_ids_to_tokens(end),
         pad_token=tokenizer.convert_ids_to_tokens(pad),

@@ -72,7 +72,7 @@ def train_model(
         settings.method,
         json.dumps(deciding, sort_keys=True),
         model_facts.sha256,
-        template_facts.sha256,
+        f"{template_facts.sha256} {template_facts.thinking}",
         sha256_path(train),
         sha256_path(valid),
     ]

@@ -605,7 +605,7 @@ def test_broken_file(model: Path, tmp_path: Path, method: str, file: str, make: 
     )
     with pytest.raises(GaslampError) as caught:  # anything else would be a traceback
         prepare.prepare_data(
-            parse_slice(get_slice(config, "method", "data", "train.max_length")),
+            parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking")),
             model,
             {key: out / name for key, name in OUTPUTS.items()},
         )

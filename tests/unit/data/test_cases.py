@@ -116,7 +116,9 @@ def run_case(file: Path, outcome: Outcome, model: Path, folder: Path) -> tuple[C
     }
     config = Config.model_validate(settings)
     outputs = {key: folder / name for key, name in FILES.items()}
-    card = prepare_data(parse_slice(get_slice(config, "method", "data", "train.max_length")), model, outputs)
+    card = prepare_data(
+        parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking")), model, outputs
+    )
     renderer = Renderer.load(ModelFacts.read(model).path, Template.read(outputs["template"]))
     rows = [row for name in NAMES for row in read_jsonl(outputs[name])]
     return card, [text for row in rows for text in render(renderer, row)]

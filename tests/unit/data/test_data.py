@@ -242,7 +242,9 @@ def make(
         {"data": {"source": str(source), "rehearsal": 0.0, **data}, "train": {"max_length": max_length}}
     )
     outputs = {key: folder / name for key, name in OUTPUTS.items()}
-    card = prepare.prepare_data(parse_slice(get_slice(config, "method", "data", "train.max_length")), model, outputs)
+    card = prepare.prepare_data(
+        parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking")), model, outputs
+    )
     return card, {split: list(read_jsonl(outputs[split])) for split in prepare.SPLITS}
 
 

@@ -62,7 +62,7 @@ def make_page(folder: Path, rows: list[dict[str, Any]], **settings: Any) -> tupl
         "strategy": "strategy.md",
     }
     card = prepare_data(
-        parse_slice(get_slice(config, "method", "data", "train.max_length")),
+        parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking")),
         folder / "model.json",
         {key: out / name for key, name in names.items()},
     )

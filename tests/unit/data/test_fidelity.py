@@ -51,7 +51,7 @@ def prepare(
         }
     )
     outputs = {key: folder / name for key, name in FILES.items()}
-    settings = parse_slice(get_slice(config, "method", "data", "train.max_length"))
+    settings = parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking"))
     card = prepare_data(settings, folder / "model.json", outputs)
     renderer = Renderer.load(ModelFacts.read(folder / "model.json").path, Template.read(outputs["template"]))
     return card, [row for name in NAMES for row in read_jsonl(outputs[name])], renderer

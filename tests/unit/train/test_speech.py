@@ -58,7 +58,7 @@ def prepare(place: Path, out: Path, model: Path | None = None, source: Path | No
     )
     out.mkdir(exist_ok=True)
     fetch_model(config.model, out / "model.json")
-    settings = parse_slice(get_slice(config, "method", "data", "train.max_length"))
+    settings = parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking"))
     return prepare_data(settings, out / "model.json", {name: out / file for name, file in OUTPUTS.items()})
 
 

@@ -57,7 +57,9 @@ def data(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = {split: folder / f"{split}.jsonl" for split in ("train", "valid", "test")}
     others = {"template": folder / "template.json", "card": folder / "card.json", "strategy": folder / "strategy.md"}
     prepare_data(
-        parse_slice(get_slice(config, "method", "data", "train.max_length")), folder / "model.json", names | others
+        parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking")),
+        folder / "model.json",
+        names | others,
     )
     return folder
 

@@ -86,6 +86,12 @@ class Train(Section):
         description="Longest row in tokens; longer rows are left out of training. auto: decided in the data phase by "
         "your longest row, the model's context and memory; null: the method's preset.",
     )
+    thinking: Literal["auto", "keep", "empty", "off"] = Field(
+        "auto",
+        description="What becomes of thoughts (<think> ... </think>, reasoning_content) in front of answers. keep: "
+        "learnt; empty: left out, with an empty block where the chat template writes one; off: the prompt is the "
+        "template's own for no thinking. auto: keep when your rows hold thoughts, else empty.",
+    )
     packing: bool | None = Field(
         None,
         description="Several rows in one sequence, each attending only to itself: less padding for short rows (sft, "
@@ -182,5 +188,6 @@ CHOSEN = ("batch_size", "gradient_accumulation", "packing", "gradient_checkpoint
 """What ``choose`` may name."""
 SPLIT = ("batch_size", "gradient_accumulation")
 """Chosen only together: their product, the effective batch size, stays the same."""
-NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom")
-"""Settings that change nothing in the trained weights: editing one does not train again."""
+NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom", "thinking")
+"""Settings that change nothing in the trained weights, or only through data/template.json (thinking): editing one does
+not train again by itself."""

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from gaslamp.core import registry
 from gaslamp.data.cells import parse_json
@@ -17,7 +18,7 @@ MAX_PERCENTAGE = 0.0
 STAGE = "encoded"
 FIX = (
     "choose a model whose chat template shows them, or put another chat_template.jinja into the model folder; to train "
-    "without them, remove them from your rows"
+    "without them, remove them from your rows (thoughts: train.thinking: empty)"
 )
 IMAGE_FIX = "set method to one that learns from pictures (vision_sft), or remove the pictures from your rows"
 PATTERN = ("conversation", "preference", "rating", "prompt")
@@ -36,6 +37,8 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
             yield Finding(sample.place, f"its pictures would be lost: {facts.method} learns from text alone", IMAGE_FIX)
             continue
         lost = find_lost(row, sample.pieces or [])
+        if facts.thinking != "keep":
+            lost.discard("thoughts")
         if lost:
             missing = [name for name in NAMES if name in lost]
             if missing[:2] == ["tools", "tool calls"]:
@@ -54,9 +57,11 @@ def find_lost(row: Row, sides: list[list[tuple[str, bool]]]) -> set[str]:
     """
     text, learnt = _join(sides), _join(sides, learnt=True)
     lost = set()
+    # before the first answer: a call names its tool too, and is no list of tools
+    before = "".join(part for part, _ in takewhile(lambda piece: not piece[1], sides[0])) if sides else ""
     for tool in row.get("tools") or ():
         name = tool.get("function", tool).get("name")
-        if isinstance(name, str) and not _is_named(name, text):
+        if isinstance(name, str) and not _is_named(name, before):
             lost.add("tools")
     for key in ("messages", "prompt", "chosen", "rejected", "completion"):
         own = sides[key == "rejected"] if key in ("chosen", "rejected") and len(sides) == 2 else None
