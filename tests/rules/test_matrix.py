@@ -242,6 +242,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ),
     ("a number of tokens instead of auto", config(train__max_length=128), DATA),
     ("the preset's number instead of auto", config(train__max_length=None), DATA),
+    ("several rows in one sequence", config(train__packing=True), DATA),
     ("learning rate", config(train__learning_rate=0.01), TRAIN),
     ("training code", append("scripts/gaslamp/train/trl/engine.py", "# x\n"), TRAIN),
     ("code of this method", append("scripts/gaslamp/train/methods/sft.py", "# x\n"), DATA),

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gaslamp.config.methods import is_multimodal
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -17,7 +18,7 @@ from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading
 from gaslamp.data.meaning.readings import show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
-from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all
+from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all, get_images
 from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import open_source
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 2  # rows
+TRIED = 20  # rows that are held against each method
 TYPES = {
     "str": "text",
     "int": "whole number",
@@ -113,26 +115,42 @@ def describe(data: Data, method: str) -> Description:
     except GaslampError as error:
         result.error = error
         return result
-    converter = registry.get("formats", result.format)
+    result.samples = _convert(rows, result.format, result.mapping, result.kind, SHOWN)
+    return result
+
+
+def _convert(rows: list[SourceRow], format_name: str, mapping: Mapping, kind: str, wanted: int) -> list[Row]:
+    """The first ``wanted`` rows or a few more, as rows of a kind; those that cannot be read are left out."""
+    converter = registry.get("formats", format_name)
+    result: list[Row] = []
     for row in rows:
-        if len(result.samples) >= SHOWN:
+        if len(result) >= wanted:
             break
         try:
-            result.samples += adapt_all(converter.convert(row, result.mapping), result.kind)
+            result += adapt_all(converter.convert(row, mapping), kind)
         except (ValueError, KeyError, TypeError, AttributeError, LeftOut):
             continue  # the data phase names every such row
     return result
 
 
 def _can_learn(rows: list[SourceRow], data: Any, name: str) -> bool:
-    """Whether the method ``name`` could learn from the rows."""
+    """Whether the method ``name`` could learn from the rows: one of the first is right for it.
+
+    A method for images takes rows without one as well, next to others that have one; alone they are none of its rows.
+    Neither are conversations for a method whose rows are something else first: the recordings of tts.
+    """
     method = registry.get("methods", name)
     try:
         reading = decide(rows, data.format, data.columns, method.KINDS).reading
-        choose_kind(reading.kind, name, method, rows, reading.format, reading.mapping)
+        kind = choose_kind(reading.kind, name, method, rows, reading.format, reading.mapping)
     except GaslampError:
         return False
-    return True
+    if kind == "conversation" != method.KINDS[0]:
+        return False
+    samples = _convert(rows, reading.format, reading.mapping, kind, TRIED)
+    if samples and is_multimodal(name) and not any(get_images(row.get("messages") or []) for row in samples):
+        return False
+    return not samples or any(not method.validate(row) for row in samples)
 
 
 def _look_at(name: str, rows: list[SourceRow]) -> Column:

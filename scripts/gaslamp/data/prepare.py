@@ -153,8 +153,9 @@ def prepare_data(
     for decision in template.decisions:
         say(f"{decision.name} {decision.text}")
     total = card.tokens["total"]
+    added = {"train": f" ({rehearsal} of them general chat data)" if rehearsal else ""}
     say(
-        ", ".join(f"{card.rows[split]} {split}" for split in SPLITS)
+        ", ".join(f"{card.rows[split]} {split}{added.get(split, '')}" for split in SPLITS)
         + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}"
     )
     return card

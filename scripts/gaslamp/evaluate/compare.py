@@ -12,7 +12,7 @@ from gaslamp.core.files import read_json, read_jsonl, write_json, write_text
 from gaslamp.data.rows import Row, get_kind
 from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metrics
 from gaslamp.evaluate.examples import get_content, make_examples
-from gaslamp.evaluate.gate import get_verdict
+from gaslamp.evaluate.gate import FEW_ROWS, get_verdict
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.near_duplicates import find_near_duplicates
 from gaslamp.evaluate.page import write_page
@@ -201,4 +201,5 @@ def _get_headline(main: MetricResult, verdict: str) -> str:
         "worse": "The tuned model is worse than the base model",
         "no clear difference": "No clear difference between base and tuned",
     }
-    return f"{words[verdict]}. {figures} on {main.tuned.n} rows it never saw"
+    few = f", fewer than {FEW_ROWS}: a hint, no proof" if main.tuned.n < FEW_ROWS else ""
+    return f"{words[verdict]}. {figures} on {main.tuned.n} rows it never saw{few}"

@@ -13,6 +13,7 @@ from gaslamp.pages.numbers import format_chance, format_value
 
 STOP_RATE = 0.95  # share of answers that must end with a stop token
 SPREAD = 0.1  # half an interval wider than this: too few rows to decide
+FEW_ROWS = 30  # fewer test rows are a hint, whatever the interval says
 NEAR_SHARE = 0.1  # share of near-duplicates from which a score may be memorized
 
 
@@ -62,6 +63,10 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         warnings.append(
             f"{share:.0%} of the test rows are nearly duplicates of a training row: the score may be memorized"
         )
+    if main.tuned.n < FEW_ROWS:
+        warnings.append(
+            f"only {main.tuned.n} test rows: the figures are a hint, no proof; the interval shows how far off"
+        )
     return Verdict(
         passed=not blocking,
         verdict=compare.verdict,
@@ -95,6 +100,11 @@ def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = Non
         and compare.retention["base"].value - compare.retention["tuned"].value > settings.max_forgetting
     ):
         advice.append("against forgetting: raise data.rehearsal, then lower train.learning_rate or train.epochs")
+    if main.tuned.n < FEW_ROWS:
+        advice.append(
+            f"add rows, or raise data.split.test: {main.tuned.n} test rows are few, {FEW_ROWS} are the least that "
+            "says something and 100 leave about 10 points"
+        )
     if compare.verdict == "better":
         return advice
     if (

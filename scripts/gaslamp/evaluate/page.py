@@ -12,6 +12,7 @@ from typing import Any
 
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
 from gaslamp.core.files import write_text
+from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.pages.differences import lay_out, mark
 from gaslamp.pages.html import embed_file, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
@@ -49,6 +50,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
     first = compare.metrics[0]
     tone, answer = ANSWERS[compare.verdict]
+    if first.tuned.n < FEW_ROWS:
+        tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
     changes = Counter(example.change for example in compare.examples)
     worst = set(compare.worst)
     greedy = not compare.sampling.get("temperature")

@@ -244,6 +244,7 @@ def test_a_description_shows_columns_format_and_how_to_change_it(tmp_path: Path)
         and "unused   id, note (holds information): kept with each row, not learnt" in text
         and "assistant Peru" in text
         and "sft" in result.methods
+        and not {"tts", "vision_sft"} & set(result.methods)
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["towns.csv"], "nothing is written"
 

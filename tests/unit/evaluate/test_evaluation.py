@@ -195,6 +195,19 @@ def test_the_confidence_of_the_config_decides(tmp_path: Path) -> None:
     assert compare(tmp_path, 20, 26, confidence=0.99)[0].verdict == "no clear difference"
 
 
+def test_few_test_rows_are_a_hint_and_no_proof(tmp_path: Path) -> None:
+    """The gate passes as the test says, but every headline names what the interval shows."""
+    result, gate, outputs = compare(tmp_path, 0, 29, n=29)
+    assert gate["passed"] and result.headline.endswith("on 29 rows it never saw, fewer than 30: a hint, no proof")
+    assert any(text.startswith("only 29 test rows") for text in gate["warnings"])
+    assert any(text.startswith("add rows, or raise data.split.test") for text in gate["advice"])
+    page = outputs["page"].read_text(encoding="utf-8")
+    assert '<h1 class="few">' in page and "became better, on 29 test rows only: " in page
+    result, gate, outputs = compare(tmp_path, 0, 30, n=30)
+    assert result.headline.endswith("on 30 rows it never saw") and gate["warnings"] == gate["advice"] == []
+    assert '<h1 class="good">' in outputs["page"].read_text(encoding="utf-8")
+
+
 def test_an_override_is_recorded(tmp_path: Path) -> None:
     _, gate, outputs = compare(tmp_path, 40, 0, gate="warn")
     assert (
