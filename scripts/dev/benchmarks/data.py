@@ -154,7 +154,7 @@ def run_datasets(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_datasets_equal(job: dict[str, Any]) -> dict[str, Any]:
-    """The same work as ours without row checks, with `datasets` in one process, its functions on batches of rows.
+    """The same work as ours without row checks, with `datasets` in one process, its functions on rows or on batches.
 
     load_dataset, map to messages, filter rows with an empty turn, leave exact duplicates out by their hash,
     train_test_split twice, to_json of the three splits.
@@ -166,24 +166,29 @@ def run_datasets_equal(job: dict[str, Any]) -> dict[str, Any]:
     datasets.disable_progress_bars()
     seen: set[bytes] = set()
 
-    def is_full(rows: dict[str, Any]) -> list[bool]:
-        return [all(turn["content"].strip() for turn in messages) for messages in rows["messages"]]
+    def is_full(row: dict[str, Any]) -> bool:
+        return all(turn["content"].strip() for turn in row["messages"])
 
-    def is_new(rows: dict[str, Any]) -> list[bool]:
-        new = []
-        for messages in rows["messages"]:
-            digest = xxhash.xxh3_128_digest(orjson.dumps(messages))
-            new.append(digest not in seen)
-            seen.add(digest)
+    def is_new(row: dict[str, Any]) -> bool:
+        digest = xxhash.xxh3_128_digest(orjson.dumps(row["messages"]))
+        new = digest not in seen
+        seen.add(digest)
         return new
+
+    def on_batch(keeps: Any) -> Any:
+        return lambda rows: [keeps({"messages": messages}) for messages in rows["messages"]]
+
+    batched = job["batched"]
+    full, new = (on_batch(is_full), on_batch(is_new)) if batched else (is_full, is_new)
+    convert = _convert_batch if batched else _convert
 
     work = Path(job["work"])
     work.mkdir()
     with Watch() as watch:
         rows = datasets.load_dataset("json", data_files=job["source"], split="train", cache_dir=str(work / "cache"))
         count = len(rows)
-        rows = rows.map(_convert_batch, batched=True, remove_columns=["question", "answer"])
-        rows = rows.filter(is_full, batched=True).filter(is_new, batched=True)
+        rows = rows.map(convert, batched=batched, remove_columns=["question", "answer"])
+        rows = rows.filter(full, batched=batched).filter(new, batched=batched)
         parts = rows.train_test_split(test_size=0.15, seed=3407)
         rest = parts["train"].train_test_split(test_size=0.05, seed=3407)
         for name, split in (("train", rest["train"]), ("valid", rest["test"]), ("test", parts["test"])):
@@ -347,10 +352,11 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
     write_rows(small, count // 10)
     say(f"{count} rows of {source.stat().st_size // count} bytes")
     row_checks = [name for name in registry.names("checks") if registry.get("checks", name).STAGE == "row"]
-    theirs, equal, checked, ours = measure_in_turns(
+    theirs, batched, equal, checked, ours = measure_in_turns(
         folder,
         {"part": "datasets"},
-        {"part": "datasets_equal"},
+        {"part": "datasets_equal", "batched": True},
+        {"part": "datasets_equal", "batched": False},
         {"part": "ours", "off": []},
         {"part": "ours", "off": row_checks},
         source=str(source),
@@ -360,6 +366,7 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
     say("(1) read, detect, convert, exact dedup, split, write; rows per CPU second, which the ratios use")
     for name, result, size in (
         ("datasets, the same work", equal, count),
+        ("the same, on batches", batched, count),
         ("datasets, load map write", theirs, count),
         ("ours, every row check", checked, count),
         ("ours, no row check", ours, count),
@@ -369,7 +376,11 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
             f"    {name:26}{size / result['cpu']:10,.0f} rows/s   {result['cpu']:7.1f} s   "
             f"({result['seconds']:7.1f} s wall)   peak {result['peak'] / 1e6:6.0f} MB"
         )
-    for name, result in (("the same work", equal), ("load, map and write alone", theirs)):
+    for name, result in (
+        ("the same work, row by row", equal),
+        ("the same work, on batches", batched),
+        ("load, map row by row and write alone", theirs),
+    ):
         say(
             f"    ratio to {name}: {result['cpu'] / ours['cpu']:.1f} "
             f"({result['cpu'] / checked['cpu']:.1f} with every row check)"
@@ -393,6 +404,7 @@ def run_bench(folder: Path, count: int, out: Path) -> dict[str, Any]:
         "rows": count,
         "datasets": theirs,
         "datasets_equal": equal,
+        "datasets_equal_batched": batched,
         "ours": ours,
         "ours_checked": checked,
         "ours_tenth": tenth,
