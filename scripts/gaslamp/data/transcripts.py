@@ -21,6 +21,9 @@ def is_transcript(text: str) -> bool:
     """Whether a text is a conversation: it opens with a speaker, and says so or ends with an empty ``Assistant:``."""
     if text.startswith(_OPENINGS):
         return True
+    last = text[-1:]  # looked at first: most texts end with a full stop or a question mark
+    if last != ":" and not last.isspace():
+        return False
     return text[-_TAIL:].rstrip().endswith(_ENDING) and _OPENING.match(text) is not None
 
 

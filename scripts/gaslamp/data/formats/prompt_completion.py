@@ -126,8 +126,8 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
     if (
         type(question) is str
         and type(answer) is str
-        and question[:1] not in _JSON
-        and answer[:1] not in _JSON
+        and not question.startswith(_JSON)
+        and not answer.startswith(_JSON)
         and not is_transcript(question)
     ):
         if not question or question.isspace():
