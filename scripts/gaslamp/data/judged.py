@@ -43,15 +43,18 @@ def _read_winner(row: SourceRow, mapping: dict[str, str]) -> Side:
                 return "first" if role == "first_if" else "second"
         if side := read_number(text, mapping["first_if"], mapping.get("second_if")):
             return side
-    equal = [clean(row.get(name)) == text for name in names]
-    models = [clean(row.get(f"model_{mark}")) == text for mark in "ab"]
-    for one, two in (equal, models):
+    for columns in (names, ("model_a", "model_b")):  # the text of the answer itself, or who wrote it
+        one, two = (_is_text(row.get(column), text) for column in columns)
         if one is not two:
             return "first" if one else "second"
     side = read_words(text, get_marks(*names), names)
     if side is None:
         raise ValueError(f"column '{column}' is {show(value)!r}, which names neither '{names[0]}' nor '{names[1]}'")
     return side
+
+
+def _is_text(cell: object, text: str) -> bool:
+    return isinstance(cell, str | int | float) and len(str(cell)) >= len(text) and clean(cell) == text
 
 
 def _get_roles(mapping: dict[str, str]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ prompts that end with an empty ``Assistant:``. The names are format, not text: a
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from gaslamp.data.rows import Message
 
@@ -40,10 +41,8 @@ def split_transcript(text: str) -> list[Message]:
     if not opening:
         return [{"role": "user", "content": text}]
     user = opening["user"]
-    assistant = "ASSISTANT" if user.isupper() else "Assistant" if user[0].isupper() else "assistant"
-    before = r"\n\n" if text.startswith("\n\n") else r"\n*" if opening["hash"] else r"\n\n?"
-    sign = re.escape(opening["hash"] or "")
-    border = re.compile(rf"(?:\A\s*|{before}){sign}({user}|{assistant}):")
+    style = "blank" if text.startswith("\n\n") else "hash" if opening["hash"] else "line"
+    border = _get_border(user, opening["hash"] or "", style)
     pieces = border.split(text)[1:]  # name, text, name, text ...
     turns = [
         {"role": "user" if name == user else "assistant", "content": said.removeprefix(" ")}
@@ -55,3 +54,11 @@ def split_transcript(text: str) -> list[Message]:
             for turn in turns:
                 turn["content"] = turn["content"].removesuffix(" ")
     return turns
+
+
+@cache
+def _get_border(user: str, sign: str, style: str) -> re.Pattern[str]:
+    """Where a turn begins: its name, behind what stands in front of one."""
+    assistant = "ASSISTANT" if user.isupper() else "Assistant" if user[0].isupper() else "assistant"
+    before = {"blank": r"\n\n", "hash": r"\n*", "line": r"\n\n?"}[style]
+    return re.compile(rf"(?:\A\s*|{before}){re.escape(sign)}({user}|{assistant}):")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Literal
 
 from gaslamp.data.cells import to_text
@@ -67,6 +68,7 @@ def is_unrated(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in UNRATED)
 
 
+@lru_cache(1024)
 def read_words(text: str, marks: Marks, names: tuple[str, str]) -> Side | None:
     """What words say about two answers; ``None`` when they name neither or both.
 
