@@ -11,6 +11,7 @@ from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_promp
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript, split_transcript
 from gaslamp.data.turns import is_turns, read_turns
+from gaslamp.data.verdicts import get_number
 
 BODIES = ("full_text", "post", "article", "document", "text", "question", "prompt", "instruction", "content")
 """Where the words of a question stand that is an object: WebGPT, OpenAI's summaries of posts and articles."""
@@ -179,6 +180,13 @@ def make_pair(
     }
     if tools := read_row_tools(row, mapping):
         result["tools"] = tools
+    if "margin" in mapping:
+        margin = get_number(row.get(mapping["margin"]))
+        if margin is None:
+            raise ValueError(
+                f"column '{mapping['margin']}' holds {show(row.get(mapping['margin']))}, which is no number"
+            )
+        result["margin"] = margin
     return result
 
 

@@ -12,7 +12,7 @@ TURNS = ("messages", "prompt", "chosen", "rejected", "completion")
 READ = ("role", "content", "train", "tool_calls", "tool_call_id")
 
 
-def get_notes(found: Peek) -> list[str]:
+def get_notes(found: Peek, method: str) -> list[str]:
     """Keys of turns that no chat template shows, calls that are learnt as text, tools that are listed already."""
     plugin = registry.get("formats", found.format)
     tools = str(found.mapping.get("tools", "tools")) if "tools" in plugin.OPTIONAL else ""
@@ -41,6 +41,10 @@ def get_notes(found: Peek) -> list[str]:
         )
     if plugin.KIND == "preference" and found.kind == "conversation":
         notes.append("of each pair the better answer is learnt, and the worse one is not: method dpo learns from both")
+    if "margin" in found.mapping and method != "reward":
+        notes.append(
+            f"column {found.mapping['margin']}, how much better an answer is, is learnt by method reward alone"
+        )
     if in_text:
         notes.append("answers call tools in their text: the calls are learnt as they are written")
     if listed:

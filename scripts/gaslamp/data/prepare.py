@@ -72,7 +72,12 @@ def prepare_data(
             data, settings.method, limit.tokens, checks, wanted, Path(work), special_tokens=specials
         )
         facts = Facts(found.kind, settings.method, limit.tokens, room=limit.span.room, limit=limit.why)
-        warnings = [*source.notes, *get_notes(found), *get_unused_warnings(found, data), *get_split_warnings(spool)]
+        warnings = [
+            *source.notes,
+            *get_notes(found, settings.method),
+            *get_unused_warnings(found, data),
+            *get_split_warnings(spool),
+        ]
         by_hand = add_kept(spool, kept, found.kind) if kept else 0
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)

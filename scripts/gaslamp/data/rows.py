@@ -4,7 +4,7 @@ A row is a dict with ``id`` and the keys of its kind; which kind it is shows in 
 
     conversation   messages                        a conversation; its last assistant turn is the reference answer
     text           text                            running text, for continued pre-training
-    preference     prompt, chosen, rejected        three lists of messages
+    preference     prompt, chosen, rejected        three lists of messages; ``margin``: how much better (a number)
     rating         prompt, completion, label       two lists of messages and a bool: good or bad
     prompt         prompt [, answer]               messages to answer; rewards score them, maybe against ``answer``
     pair           anchor, positive [, negative]   texts that belong together, for embeddings
@@ -199,7 +199,7 @@ def adapt(row: Row, kind: str) -> Row:
     own = get_kind(row)
     if own == kind:
         return row
-    rest = {key: value for key, value in row.items() if key not in KINDS[own] and key != "answer"}
+    rest = {key: value for key, value in row.items() if key not in KINDS[own] and key not in ("answer", "margin")}
     if kind == "conversation" and own == "preference":
         return {**rest, "messages": [*row["prompt"], *row["chosen"]]}
     if kind == "conversation" and own == "rating" and row["label"]:
@@ -227,7 +227,7 @@ def adapt_all(row: Row, kind: str) -> list[Row]:
     """
     if kind != "rating" or get_kind(row) != "preference":
         return [adapt(row, kind)]
-    rest = {key: value for key, value in row.items() if key not in ("chosen", "rejected")}
+    rest = {key: value for key, value in row.items() if key not in ("chosen", "rejected", "margin")}
     return [{**rest, "completion": row[side], "label": side == "chosen"} for side in ("chosen", "rejected")]
 
 

@@ -9,7 +9,9 @@ again.
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,23 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
     judging.judge_trained(
         name, folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", get_values(name), tmp_path / "eval"
     )
+
+
+def test_the_margin_of_a_pair_is_in_the_loss_of_a_reward_model(base: Path, tmp_path: Path) -> None:
+    """The first step has the same weights: with a margin m of two nearly equal scores its loss is log(1 + e^m)."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for name in ("model.json", "template.json"):
+        shutil.copy(base / name, folder / name)
+    for split in ("train", "valid"):
+        rows = [json.loads(line) for line in (base / f"preference.{split}.jsonl").read_text("utf-8").splitlines()]
+        lines = [json.dumps({**row, "margin": 2.0}) + "\n" for row in rows]
+        (folder / f"preference.{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    _, plain = train(base, tmp_path / "plain", "reward", max_steps=1)
+    _, wide = train(folder, tmp_path / "wide", "reward", max_steps=1)
+    assert plain[0]["margin"] == pytest.approx(wide[0]["margin"], abs=1e-4)
+    assert plain[0]["loss"] == pytest.approx(math.log(2), abs=0.15)
+    assert wide[0]["loss"] == pytest.approx(math.log(1 + math.e**2), abs=0.25)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ OPTIONAL = (
     "system",
     "input",
     "tools",
+    "margin",
     "tie",
     "winner",
     "first_if",
@@ -100,7 +101,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         extra = find_column([column for column in free if column != prompt], ("input",))
         if extra and prompt.lower() in WITH_INPUT:
             base["input"] = extra
-    for role, names in (("system", SYSTEM), ("tools", ("tools",))):
+    for role, names in (("system", SYSTEM), ("tools", ("tools",)), ("margin", ("margin",))):
         if column := find_column(free, names):
             base[role] = column
     free = [column for column in free if column not in base.values()]

@@ -22,7 +22,7 @@ ORDER = 10
 EXAMPLE = '{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}'
 REQUIRED = ("chosen", "rejected")
 OPTIONAL = (
-    *("prompt", "system", "input", "tools", "tie", "chosen_score", "rejected_score"),
+    *("prompt", "system", "input", "tools", "margin", "tie", "chosen_score", "rejected_score"),
     *("ranked", "ranks", "scores", "best", "first_number"),
 )
 READ_ANYWAY = ("system", "tools")
@@ -93,7 +93,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         return []
     for made, _ in ways:
         free = [column for column in free if column not in made.values()]
-        for role, names in (("system", SYSTEM), ("tools", ("tools",))):
+        for role, names in (("system", SYSTEM), ("tools", ("tools",)), ("margin", ("margin",))):
             if column := find_column(free, names):
                 made[role] = column
         if made.get("prompt", "").lower() in WITH_INPUT and (extra := find_column(free, ("input",))):

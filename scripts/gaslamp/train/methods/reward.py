@@ -78,14 +78,22 @@ def get_trainer(context: Context) -> Trainer:
 
 
 def encode(context: Context, rows: list[Row]) -> list[Columns]:
-    """``chosen_ids`` and ``rejected_ids``, prompt included, of each row that is not over ``train.max_length``."""
+    """``chosen_ids`` and ``rejected_ids``, prompt included, of each row that is not over ``train.max_length``.
+
+    Where every row has a ``margin``, the loss wants that difference of the scores.
+    """
     renderer = context.renderer
 
     def get_ids(messages: list[Message], tools: Tools) -> list[int]:
         return renderer.tokenize(renderer.render(messages, generate=False, tools=tools))
 
-    pairs = [
+    pairs: list[Columns] = [
         {f"{side}_ids": get_ids([*row["prompt"], *row[side]], row.get("tools")) for side in ("chosen", "rejected")}
         for row in rows
     ]
-    return [dict(pair) for pair in pairs if max(map(len, pair.values())) <= context.settings.train.max_length]
+    has_margin = all("margin" in row for row in rows)
+    return [
+        {**pair, "margin": float(row["margin"])} if has_margin else pair
+        for row, pair in zip(rows, pairs, strict=True)
+        if max(map(len, pair.values())) <= context.settings.train.max_length
+    ]
