@@ -124,9 +124,11 @@ def get_targets():
 
 
 def get_deploy_targets():
-    """The speed of every level and the adapter for the server, before the files are served."""
-    lora = [f"outputs/{RUN}/lora"] if CONFIG.train.adapter == "lora" and is_chat_model() else []
-    return [f"outputs/{RUN}/gguf/bench.json", *lora] if is_converted() else []
+    """The speed of every level, and what the base column of the chat page needs, before the files are served."""
+    is_compared = CONFIG.deploy.compare and is_chat_model() and has_test_prompts()
+    base = [f"outputs/{RUN}/base.json"] if is_compared else []
+    lora = [f"outputs/{RUN}/lora"] if is_compared and CONFIG.train.adapter == "lora" else []
+    return [f"outputs/{RUN}/gguf/bench.json", *base, *lora] if is_converted() else []
 
 
 def get_progress_inputs():
@@ -299,7 +301,7 @@ TRAIN_REASONS = get_settings(
 )
 # The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs
 # something else than answers (get_prompt_options).
-EVALUATION_PAGE = [f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js")]
+EVALUATION_PAGE = ["pages/base.css", *(f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js"))]
 PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
 SCORE_KEYS = [
     "method",

@@ -35,7 +35,7 @@ rule build_data_page:
         rows=expand("data/{split}.jsonl", split=["train", "valid", "test"]),
         template="data/template.json",
         model=MODEL_FACTS,
-        code=get_code("build_data_page.py"),
+        code=get_code("build_data_page.py", "pages/base.css"),
         page=expand("scripts/gaslamp/data/{file}", file=["page.html.j2", "page.css"]),
     output:
         "data/report.html",

@@ -21,7 +21,7 @@ rule build_demo:
         compare="outputs/{run}/eval/compare.json",
         train="outputs/{run}/train.json",
         model=MODEL_FACTS,
-        code=get_code("build_demo.py"),
+        code=get_code("build_demo.py", "pages/base.css"),
         words=expand("scripts/gaslamp/report/demo/languages/{code}.yaml", code=sorted({"en", CONFIG.demo.language})),
         style=CONFIG.demo.style or [],
         page=expand("scripts/gaslamp/report/demo/{file}", file=["index.html.j2", "style.css", "page.js"]),
@@ -42,7 +42,9 @@ rule build_demo_files:
         plot="outputs/{run}/gguf/ladder.svg",
         parity="outputs/{run}/gguf/parity.json",
         roadbook="gaslamp.md",
-        code=get_code("build_demo_files.py"),
+        compare="outputs/{run}/eval/compare.json",
+        predictions=expand("outputs/{{run}}/eval/gguf-{level}.predictions.jsonl", level=LEVELS),
+        code=get_code("build_demo_files.py", "pages/base.css"),
         words=rules.build_demo.input.words,
         style=rules.build_demo.input.style,
         page=expand("scripts/gaslamp/report/demo/{file}", file=["files.html.j2", "style.css"]),
@@ -56,7 +58,7 @@ rule build_demo_files:
         settings=get_settings("project", "demo"),
     shell:
         "{PYTHON} scripts/build_demo_files.py --ladder {input.ladder} --plot {input.plot} --parity {input.parity}"
-        " --roadbook {input.roadbook} --config {CONFIG_FILE} --out {output.page} --log {log}"
+        " --roadbook {input.roadbook} --compare {input.compare} --predictions {input.predictions} --config {CONFIG_FILE} --out {output.page} --log {log}"
 
 
 rule write_roadbook:
@@ -126,7 +128,7 @@ rule build_report:
         compare="outputs/{run}/eval/compare.json",
         verdict="outputs/{run}/eval/verdict.json",
         shipped=[*get_ladder("{run}"), *get_parity("{run}")],
-        code=get_code("build_report.py"),
+        code=get_code("build_report.py", "pages/base.css"),
         page=expand("scripts/gaslamp/report/run_report/{file}", file=["report.html.j2", "style.css"]),
     output:
         report("outputs/{run}/report.html", caption="../workflow/report/report.rst", category="Report"),

@@ -1,5 +1,31 @@
-# Phase 7, serve: the adapter as a file of its own, with which one server answers as tuned and as base. Serving makes
-# no file, so `make deploy` does it after this (scripts/serve_model.py).
+# Phase 7, serve: the base model's own file at the served level, in the user's cache, and the adapter as a file, which is
+# subtracted where memory is too small for two models. Serving makes no file, so `make deploy` does it after this
+# (scripts/serve_model.py).
+
+
+rule convert_base:
+    input:
+        model=MODEL_FACTS,
+        template="data/template.json",
+        toolchain=TOOLCHAIN,
+        train="data/train.jsonl",
+        calibration=CONFIG.export.calibration or [],
+        test="data/test.jsonl",
+        predictions="outputs/{run}/eval/base.predictions.jsonl",
+        ladder="outputs/{run}/gguf/ladder.json",
+        code=get_code("convert_base.py", "exporters/gguf", "exporters/merged"),
+    output:
+        "outputs/{run}/base.json",
+    log:
+        "logs/{run}/convert_base.log",
+    resources:
+        model=1,
+    params:
+        settings=get_settings("deploy.level", "export.calibration", "export.imatrix"),
+    shell:
+        "{PYTHON} scripts/convert_base.py --model {input.model} --template {input.template}"
+        " --toolchain {input.toolchain} --train {input.train} --test {input.test} --predictions {input.predictions}"
+        " --ladder {input.ladder} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule convert_lora:

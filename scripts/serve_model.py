@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaslamp.config.base_models import get_model_name
+from gaslamp.config.methods import get_pooling
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
+
+if TYPE_CHECKING:
+    from gaslamp.config.schema import Config
+    from gaslamp.core.contracts import BaseFile
 
 
 def main() -> None:
@@ -23,7 +33,6 @@ def main() -> None:
     args = parser.parse_args()
     if args.action == "start":
         from gaslamp.serve import server
-        from gaslamp.train.method import get_pooling
 
         config = read_merged(args.config)
         if not is_converted(config):
@@ -33,14 +42,15 @@ def main() -> None:
                 "serve the merged model with another program: export.formats: [vllm] writes its start script",
             )
         deploy = config.deploy
-        level, port = args.level or deploy.level, args.port or deploy.port
-        what = args.run or config.run, level, port, deploy.context, config.project.name
+        run, level = args.run or config.run, args.level or deploy.level
+        options = server.ServeOptions(
+            args.port or deploy.port, deploy.context, config.project.name, config.project.domain, args.open
+        )
         if get_pooling(config.method):
-            server.start_vectors(*what, method=config.method)
+            server.start_vectors(run, level, options, method=config.method)
         else:
-            server.start(
-                *what, args.open, compare=deploy.compare and not args.tuned_alone, domain=config.project.domain
-            )
+            is_compared = deploy.compare and not args.tuned_alone
+            server.start(run, level, options, get_base_maker(config, run) if is_compared else None)
     elif args.action == "stop":
         from gaslamp.serve.server import stop
 
@@ -49,6 +59,37 @@ def main() -> None:
         from gaslamp.serve.chat.terminal import chat
 
         chat()
+
+
+def get_base_maker(config: Config, run: str) -> Callable[[str], BaseFile]:
+    """Level -> the base model's own file: as `make deploy` recorded it, or made now for another level."""
+    from gaslamp.core.contracts import BaseFile
+    from gaslamp.export.base_file import BaseSources, ensure_base_file
+
+    folder = Path("outputs") / run
+    text = config.export.calibration
+    sources = BaseSources(
+        model=Path("resources") / "models" / get_model_name(config.model) / "model.json",
+        template=Path("data") / "template.json",
+        toolchain=Path("resources") / "llama.cpp" / "toolchain.json",
+        train=Path("data") / "train.jsonl",
+        calibration=Path(text).expanduser() if text else None,
+        test=Path("data") / "test.jsonl",
+        predictions=folder / "eval" / "base.predictions.jsonl",
+    )
+
+    def get_base(level: str) -> BaseFile:
+        recorded = folder / "base.json"
+        if recorded.is_file():
+            known = BaseFile.read(recorded)
+            if known.level == level and (known.file is None or Path(known.file).is_file()):
+                return known
+        from gaslamp.core.threads import prepare_process
+
+        prepare_process()
+        return ensure_base_file(sources, level, config.export.imatrix, Path("logs") / run / "convert_base.log")
+
+    return get_base
 
 
 if __name__ == "__main__":

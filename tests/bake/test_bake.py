@@ -563,7 +563,9 @@ def test_profiles_that_are_not_built_are_never_offered(default_project: Path, ho
 
     assert list_profiles() == "cpu, cuda, mac, mps (colab: not built yet)"
     for folder in (ROOT, default_project):
-        assert f"PROFILE={list_profiles('|')}" in run("make", cwd=folder, home=home).stdout
+        listed = run("make", cwd=folder, home=home).stdout
+        assert f"PROFILE={list_profiles('|')}" in listed
+        assert max(map(len, listed.splitlines())) <= 100, "a window of usual width holds it"
     assert f"(snakemake --profile NAME): {list_profiles()}\n" in (default_project / "config.yaml").read_text()
 
 

@@ -37,17 +37,19 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The finished tiny project, its adapter as GGUF, served as ``make deploy`` does."""
+    """The finished tiny project and the base model's own file, served as ``make deploy`` does."""
     project = tiny.copy_project(finished, tmp_path_factory.mktemp("served"))
-    made = tiny.snakemake(project, "outputs/main/lora", "--allowed-rules", "convert_lora")
+    tiny.set_config(project, **{"deploy.level": "q8_0"})
+    made = tiny.snakemake(project, "outputs/main/base.json", "--allowed-rules", "convert_base")
     assert made.returncode == 0, tiny.get_rules_error(made)
-    done = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--level", "q8_0", "--open", cwd=project)
+    done = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--open", cwd=project)
     assert done.returncode == 0, tiny.get_rules_error(done)
     try:
         state = json.loads((project / "outputs/serve.json").read_text())
         yield Served(project, state, (project / "outputs/.serve.key").read_text().strip())
     finally:
         tiny.run(sys.executable, "scripts/serve_model.py", "stop", cwd=project)
+        shutil.rmtree(Path(json.loads((project / "outputs/main/base.json").read_text())["file"]).parent)
 
 
 @pytest.fixture(scope="session")

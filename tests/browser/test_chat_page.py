@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gaslamp.serve.chat.repetition import find_repetition
 
 from browser.conftest import Served, evaluate, wait_ready
 from browser.injections import INJECTIONS
+from browser.repetitions import KEPT, REPEATED
 
 TAGS = {
     "p",
@@ -78,8 +80,11 @@ def set_max_tokens(page: Any, count: int) -> None:
 
 def test_base_and_tuned_answer_the_same_prompt(page: Any, served: Served) -> None:
     assert "model-q8_0.gguf" in page.inner_text("#served") and "parity passed" in page.inner_text("#served")
-    requests: list[dict[str, Any]] = []
-    page.on("request", lambda request: requests.append(request.post_data_json) if request.method == "POST" else None)
+    requests: list[tuple[str, dict[str, Any]]] = []
+    page.on(
+        "request",
+        lambda request: requests.append((request.url, request.post_data_json)) if request.method == "POST" else None,
+    )
     page.click("#open-settings")
     page.fill("#temperature", "0")
     page.fill("#max_tokens", "12")
@@ -97,20 +102,42 @@ def test_base_and_tuned_answer_the_same_prompt(page: Any, served: Served) -> Non
         ".card.base .facts"
     )
     assert "tokens/s" in page.inner_text(".card.tuned .facts")
-    scales = {body["lora"][0]["scale"] for body in requests}
-    assert scales == {0, -1} and all(
-        body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for body in requests
-    )
+    tuned, base = (f"{served.state['columns'][name]['url']}/v1/chat/completions" for name in ("tuned", "base"))
+    assert [url for url, _ in requests] == [tuned, base], "tuned first"
+    assert all(body["temperature"] == 0 and body["seed"] == 7 and body["top_p"] == 0.9 for _, body in requests)
     page.click(".reference summary")
     assert page.inner_text(".reference p") == "ok"
     # the second turn remembers the first, each column its own answer
     ask(page, "2 tea for Ana")
-    second = {body["lora"][0]["scale"]: [message["content"] for message in body["messages"]] for body in requests[2:]}
-    assert second[0] == [prompt, "ok", "2 tea for Ana"] and second[-1][0] == prompt and second[-1][1] != "ok"
+    second = {url: [message["content"] for message in body["messages"]] for url, body in requests[2:]}
+    assert second[tuned] == [prompt, "ok", "2 tea for Ana"] and second[base][0] == prompt and second[base][1] != "ok"
     # compared no longer: one request, one card
     page.uncheck("#compare")
     ask(page, "3 soup for Eve")
     assert len(requests) == 5 and page.locator("article:last-child .card").count() == 1
+
+
+def test_an_answer_that_repeats_itself_is_cut_with_a_note(page: Any) -> None:
+    """By the rule of the terminal chat; the rest of the answer is not generated, and export says it."""
+    texts = [text for text, _ in REPEATED] + KEPT
+    cuts = [evaluate(page, f"findRepetition({json.dumps(text)})") for text in texts]
+    # both count UTF-16 units where no character takes two
+    assert [cut for text, cut in zip(texts, cuts, strict=True) if text.isascii()] == [
+        find_repetition(text) for text in texts if text.isascii()
+    ]
+    assert any(cut is not None for cut in cuts) and not any(cuts[len(REPEATED) :])
+    page.route("**/v1/chat/completions", echo)
+    page.uncheck("#compare")
+    ask(page, REPEATED[0][0])
+    assert page.inner_text(".card.tuned .body").strip() == "The answer is: I am sorry. I am sorry."
+    assert "cut: it repeats itself" in page.inner_text(".card.tuned .facts")
+    assert "stopped by you" not in page.inner_text(".card.tuned .facts")
+    page.click("#open-settings")
+    page.uncheck("#cut")
+    page.click("#close-settings")
+    page.get_by_label("Regenerate the answers").click()
+    wait_ready(page)
+    assert page.inner_text(".card.tuned .body").count("I am sorry.") == 60
 
 
 def test_edit_regenerate_stop_and_new(page: Any) -> None:

@@ -42,7 +42,15 @@ def write_page(
     file.write_text(render_page(compare, run["train"], facts.model(), parsed, "ab" * 32), encoding="utf-8")  # type: ignore[arg-type]
     if files:
         (folder / "files.html").write_text(
-            render_files_page(facts.ladder(), facts.parity(), parsed, "cd" * 32), encoding="utf-8"
+            render_files_page(
+                facts.ladder(),
+                facts.parity(),
+                parsed,
+                "cd" * 32,
+                facts.compare(hostile),
+                {example.id: f"{example.tuned} ." for example in facts.compare(hostile).examples},
+            ),
+            encoding="utf-8",
         )
         (folder / "ladder.svg").write_text(render_svg(facts.ladder()), encoding="utf-8")
     return file.as_uri()

@@ -21,7 +21,7 @@ FACTS = {
     "welcome": "Send a picture.",
     "system": "",
     "seeds": [],
-    "columns": [{"id": "tuned", "title": "Tuned", "file": "model.gguf", "note": "", "request": {}}],
+    "columns": [{"id": "tuned", "title": "Tuned", "file": "model.gguf", "note": "", "url": "", "request": {}}],
 }
 
 

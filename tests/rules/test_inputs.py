@@ -191,7 +191,8 @@ def test_a_taken_port_is_passed_over_and_said(finished: Path, tmp_path: Path) ->
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = tiny.run(sys.executable, "scripts/serve_model.py", "start", "--port", str(port), cwd=project)
+        serve = sys.executable, "scripts/serve_model.py", "start", "--tuned-alone", "--port", str(port)
+        done = tiny.run(*serve, cwd=project)
         try:
             assert done.returncode == 0, tiny.get_rules_error(done)
             state = json.loads((project / "outputs/serve.json").read_text())

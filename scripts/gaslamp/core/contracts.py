@@ -367,6 +367,17 @@ class Bench(Artefact):
     perplexity_tokens: int = 0  # predicted for perplexity and KL divergence
 
 
+class BaseFile(Artefact):
+    """outputs/<run>/base.json: the base model's own file in the user's cache, or why there is none."""
+
+    level: str
+    file: str | None = None
+    mmproj: str | None = None  # of a vision model
+    size_bytes: int
+    agreement: dict[str, dict[str, int]] = Field(default_factory=dict)  # level -> rows; tokens compared, same
+    reason: str = ""
+
+
 class LoraFile(Artefact):
     """outputs/<run>/lora/lora.json: the adapter as a GGUF file, or why there is none."""
 

@@ -9,6 +9,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from gaslamp.pages.numbers import join_units
+
 MEDIA = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -27,7 +29,7 @@ def render_template(template: Path, style: str, script: str = "", /, **facts: ob
 
     Args:
         template: the file; templates that it includes are in the same folder.
-        style: CSS of our own.
+        style: CSS of our own; the shared rules (base.css) come before it.
         script: JavaScript of our own.
         facts: what the template shows; text becomes text, never markup.
     """
@@ -41,6 +43,8 @@ def render_template(template: Path, style: str, script: str = "", /, **facts: ob
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["join_units"] = join_units
+    style = get_base_style() + style
     return environment.get_template(template.name).render(
         style=Markup(style),  # noqa: S704 - ours
         style_hash=get_csp_hash(style),
@@ -48,6 +52,11 @@ def render_template(template: Path, style: str, script: str = "", /, **facts: ob
         script_hash=get_csp_hash(script),
         **facts,
     )
+
+
+def get_base_style() -> str:
+    """The rules that every page starts from: its own ones follow."""
+    return (Path(__file__).parent / "base.css").read_text(encoding="utf-8")
 
 
 def get_csp_hash(text: str) -> str:

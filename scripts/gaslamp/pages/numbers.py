@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gaslamp.core.contracts import Score
 
 MINUS = "\u2212"
@@ -14,6 +16,11 @@ def format_value(value: float, unit: str = "share") -> str:
         return f"{100 * value:.1f} %".replace("-", MINUS)
     word = WORDS.get(unit, unit)
     return f"{format_number(value)}{' ' + word if word else ''}"
+
+
+def join_units(text: str) -> str:
+    """``text`` with a no-break space between a figure and its unit: ``93.5 %`` never ends a line at 93.5."""
+    return re.sub(r"(?<=\d) (?=%|[kMG]?B\b|points?\b|s\b|min\b)", "\u00a0", text)
 
 
 def format_number(value: float) -> str:

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
 from gaslamp.config.methods import get_pooling
 from gaslamp.core.console import get_size
-from gaslamp.core.contracts import Card, Ladder, Level, Parity
+from gaslamp.core.contracts import BaseFile, Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, write_json
+from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.core.ports import get_free_port
 from gaslamp.export.artefacts import require_parity
 from gaslamp.export.evaluate_vectors import get_context_length
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
-from gaslamp.export.llamacpp.background import SERVED, make_key_file, start_background, stop_background
+from gaslamp.export.first_answers import Agreement
+from gaslamp.export.llamacpp.background import SERVED, SERVED_BASE, make_key_file, start_background, stop_background
+from gaslamp.export.llamacpp.memory import get_cache_bytes
 from gaslamp.export.llamacpp.server import ServerState
 from gaslamp.pages.numbers import format_value
-from gaslamp.serve.chat.columns import (
-    Adapter,
-    ColumnCheck,
-    ColumnRequest,
-    check_columns,
-    find_adapter,
-    get_requests,
-)
+from gaslamp.serve.chat.columns import BasePlan, Column, check_columns, find_adapter, get_columns, plan_base
 from gaslamp.serve.chat.page import build_page, get_facts, get_seeds, write_facts
 
 PAGE = Path("outputs") / ".chat"
@@ -41,96 +39,129 @@ class ChatState(ServerState, total=False):
 
     run: str
     level: str
-    requests: dict[str, ColumnRequest]  # column -> fields of its requests
-    checked: dict[str, ColumnCheck]
+    columns: dict[str, Column]  # tuned, base: address and fields of the requests
+    checked: dict[str, Agreement]
 
 
-def start(
-    run: str,
-    level: str,
-    port: int,
-    context: int,
-    alias: str,
-    open_page: bool,
-    compare: bool = True,
-    domain: str = "general",
-) -> ChatState:
-    """Start the server of a run and print how to reach it. An earlier server of this project is stopped first.
+@dataclass(frozen=True)
+class ServeOptions:
+    """How a run is served.
+
+    Args:
+        port: first port to try.
+        context: tokens of a conversation.
+        alias: name of the model in the API.
+        domain: of the audience; decides the page's accent colour.
+        open_page: open the chat page in the browser when a person is at the terminal.
+    """
+
+    port: int
+    context: int
+    alias: str
+    domain: str = "general"
+    open_page: bool = False
+
+
+def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str], BaseFile] | None) -> ChatState:
+    """Start the servers of a run and print how to reach them. Earlier ones of this project are stopped first.
 
     Args:
         run: name of the run.
         level: ``recommended`` or a level of the ladder.
-        port: first port to try.
-        context: tokens of a conversation.
-        alias: name of the model in the API.
-        open_page: open the chat page in the browser when a person is at the terminal.
-        compare: load the adapter too, so that the page shows base and tuned side by side. Without it the server keeps
-            its prompt cache for every client.
-        domain: of the audience; decides the page's accent colour.
+        options: of the server.
+        get_base: level -> the base model's own file, for the page that shows base and tuned side by side; ``None``:
+            the tuned model alone.
 
     Raises:
         GaslampError: the parity gate failed, or the level does not exist.
     """
     folder = Path("outputs") / run / "gguf"
     parity, ladder, chosen = choose_level(folder, level)
-    adapter = find_adapter(Path("outputs") / run / "lora") if compare else Adapter(None, reason="started without it")
-    free = _prepare_port(port)
-    build_page(PAGE, domain)
+    tuned = folder / chosen.file
+    if get_base:
+        adapter = find_adapter(Path("outputs") / run / "lora")
+        plan = plan_base(get_base(chosen.level), tuned, get_cache_bytes(tuned, options.context), adapter)
+    else:
+        plan = BasePlan(reason="started without it")
+    port = _prepare_port(options.port)
     key = make_key_file(KEY_FILE)
-    server = start_background(
-        read_json(TOOLCHAIN),
-        folder / chosen.file,
-        state_file=SERVED,
-        log=Path("logs") / run / "serve.log",
-        port=free,
-        alias=alias,
-        context=context,
-        parallel=2 if adapter.file else 1,
-        lora=adapter.file,
-        lora_scale=0.0,
-        mmproj=folder / MMPROJ if (folder / MMPROJ).is_file() else None,
-        page=PAGE,
-        api_key_file=KEY_FILE,
-    )
-    requests = get_requests(adapter)
-    checked = _check_columns(run, chosen.level, server, key, requests)
+    shared = {"alias": options.alias, "context": options.context, "api_key_file": KEY_FILE}
+    toolchain = read_json(TOOLCHAIN)
+    base: ServerState | None = None
+    if plan.file and plan.file.file:
+        base = start_background(
+            toolchain,
+            Path(plan.file.file),
+            state_file=SERVED_BASE,
+            log=Path("logs") / run / "serve_base.log",
+            port=get_free_port(port + 1),
+            mmproj=Path(plan.file.mmproj) if plan.file.mmproj else None,
+            origin=f"http://127.0.0.1:{port}",
+            **shared,
+        )
+    build_page(PAGE, options.domain, base["url"] if base else None)
+    lora = plan.adapter.file if plan.adapter else None
+    try:
+        server = start_background(
+            toolchain,
+            tuned,
+            state_file=SERVED,
+            log=Path("logs") / run / "serve.log",
+            port=port,
+            parallel=2 if lora else 1,
+            lora=lora,
+            lora_scale=0.0,
+            mmproj=folder / MMPROJ if (folder / MMPROJ).is_file() else None,
+            page=PAGE,
+            **shared,
+        )
+    except BaseException:
+        stop_background(SERVED_BASE)
+        raise
+    columns = get_columns(server["url"], base["url"] if base else None, plan.adapter)
+    checked = _check_columns(run, chosen.level, key, columns)
     system = Card.read("data/card.json").system
-    facts = get_facts(alias, run, chosen, ladder, parity, requests, checked, adapter.reason)
+    facts = get_facts(options.alias, run, chosen, ladder, parity, columns, checked, plan)
     write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
-    state: ChatState = {**server, "run": run, "level": chosen.level, "requests": requests, "checked": checked}
+    state: ChatState = {**server, "run": run, "level": chosen.level, "columns": columns, "checked": checked}
     write_json(SERVED, state)
     # browsers never send the fragment of an address to a server, so the key stays on this machine
     page = f"{server['url']}/#{urlencode({'key': key})}"
-    print(f"serving {chosen.file} ({alias}) at {server['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
+    print(f"serving {chosen.file} ({options.alias}) at {server['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
     for line in facts["about"][1:]:
         print(line)
     if system:
         print(f"the model was trained with this system prompt, send it too: {system}")
     print(f"chat: {page}")
     print("stop it with: make stop")
-    if open_page and sys.stdout.isatty():
+    if options.open_page and sys.stdout.isatty():
         webbrowser.open(page)
     return state
 
 
-def _check_columns(
-    run: str, level: str, server: ServerState, key: str, requests: dict[str, ColumnRequest]
-) -> dict[str, ColumnCheck]:
+def _check_columns(run: str, level: str, key: str, columns: dict[str, Column]) -> dict[str, Agreement]:
     """Compare the first answers of each column with those of the evaluation."""
     evaluated = {
         "tuned": Path("outputs") / run / "eval" / f"gguf-{level}.predictions.jsonl",
         "base": Path("outputs") / run / "eval" / "base.predictions.jsonl",
     }
     headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=server["url"], headers=headers, timeout=600.0, trust_env=False) as client:
-        return check_columns(client, requests, Path("data") / "test.jsonl", evaluated)
+    with httpx.Client(headers=headers, trust_env=False) as client:
+
+        def post(url: str, body: JsonObject, seconds: float) -> Any:
+            try:
+                return client.post(url, json=body, timeout=seconds).raise_for_status().json()
+            except httpx.ReadTimeout as error:
+                raise TimeoutError from error
+
+        return check_columns(post, columns, Path("data") / "test.jsonl", evaluated)
 
 
-def start_vectors(run: str, level: str, port: int, context: int, alias: str, method: str) -> ChatState:
+def start_vectors(run: str, level: str, options: ServeOptions, method: str) -> ChatState:
     """Start the server of a run whose model returns vectors or scores, and print how to use it; it has no chat page.
 
     Args:
-        run, level, port, context, alias: as for ``start``.
+        run, level, options: as for ``start``.
         method: of the run; it decides how token vectors are pooled.
 
     Raises:
@@ -138,7 +169,7 @@ def start_vectors(run: str, level: str, port: int, context: int, alias: str, met
     """
     folder = Path("outputs") / run / "gguf"
     parity, ladder, chosen = choose_level(folder, level)
-    free = _prepare_port(port)
+    free = _prepare_port(options.port)
     make_key_file(KEY_FILE)
     server = start_background(
         read_json(TOOLCHAIN),
@@ -146,15 +177,16 @@ def start_vectors(run: str, level: str, port: int, context: int, alias: str, met
         state_file=SERVED,
         log=Path("logs") / run / "serve.log",
         port=free,
-        alias=alias,
-        context=min(context, get_context_length(folder / chosen.file)),
+        alias=options.alias,
+        context=min(options.context, get_context_length(folder / chosen.file)),
         pooling=get_pooling(method),
         api_key_file=KEY_FILE,
     )
-    state: ChatState = {**server, "run": run, "level": chosen.level, "requests": {}, "checked": {}}
+    state: ChatState = {**server, "run": run, "level": chosen.level, "columns": {}, "checked": {}}
     write_json(SERVED, state)
     score = f"{format_value(chosen.score.value, ladder.unit)} on {chosen.score.n} test rows ({ladder.metric})"
-    print(f"serving {chosen.file} ({alias}) at {server['url']}/v1/embeddings for any OpenAI client; key in {KEY_FILE}")
+    address = f"{server['url']}/v1/embeddings"
+    print(f"serving {chosen.file} ({options.alias}) at {address} for any OpenAI client; key in {KEY_FILE}")
     print(f"{chosen.file} of run {run}: {get_size(chosen.size_bytes)}, {score}. {parity.summary}.")
     if (folder / HEAD).is_file():
         print(
@@ -188,7 +220,7 @@ def choose_level(folder: Path, level: str) -> tuple[Parity, Ladder, Level]:
 
 def _prepare_port(port: int) -> int:
     """Stop this project's earlier server and return a free port, from ``port`` on."""
-    if stop_background(SERVED):
+    if stop_servers():
         print("stopped the server that this project ran before")
     free = get_free_port(port)
     if free != port:
@@ -196,7 +228,12 @@ def _prepare_port(port: int) -> int:
     return free
 
 
+def stop_servers() -> bool:
+    """Stop the servers of this project, that of the base model too; False when none ran."""
+    return any([stop_background(SERVED), stop_background(SERVED_BASE)])
+
+
 def stop() -> None:
     """Stop this project's server, or print that none runs."""
-    print("server stopped" if stop_background(SERVED) else "no server of this project is running")
+    print("server stopped" if stop_servers() else "no server of this project is running")
     KEY_FILE.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from gaslamp.pages.html import embed_file, escape_json, get_csp_hash, render_template
+from gaslamp.pages.html import embed_file, escape_json, get_base_style, get_csp_hash, render_template
 
 HOSTILE = "<script>alert(1)</script>\u2028&\"'"
 
@@ -18,8 +18,9 @@ def test_facts_are_escaped_and_the_policy_names_style_and_script(tmp_path: Path)
     template = tmp_path / "page.html.j2"
     template.write_text("<style>{{ style }}</style>{{ style_hash }} {{ script_hash }}<p>{{ text }}</p>")
     page = render_template(template, "a>b{}", "1<2", text=HOSTILE)
-    digest = base64.b64encode(hashlib.sha256(b"a>b{}").digest()).decode()
-    assert f"<style>a>b{{}}</style>sha256-{digest} {get_csp_hash('1<2')}" in page
+    style = get_base_style() + "a>b{}"  # the page's own rules come after the shared ones, so they win
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"<style>{style}</style>sha256-{digest} {get_csp_hash('1<2')}" in page
     assert "<p>&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script>" not in page
 
 

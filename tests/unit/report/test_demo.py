@@ -23,7 +23,9 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.pages.html import escape_json
+from gaslamp.pages.numbers import join_units
 from gaslamp.report.demo.examples import get_images
+from gaslamp.report.demo.files_page import render_files_page
 from gaslamp.report.demo.own_style import get_own_style, read_colors
 from gaslamp.report.demo.page import render_page
 from gaslamp.report.demo.words import LANGUAGES, get_languages, read_language
@@ -97,16 +99,35 @@ def test_policy_allows_exactly_the_inline_blocks() -> None:
     for block in (style, script):
         assert base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() in policy
     assert not [attrs for _, attrs in page.tags if "style" in attrs]
-    assert not re.findall(r'(?:src|href)="(?!#|data:|files\.html")', render())
+    assert not re.findall(r'(?:src|href)="(?!#|data:|files\.html(?:#answers)?")', render())
 
 
 def test_title_never_replaces_the_computed_result() -> None:
     text = render(title="The best model in the world")
     assert (
         "The best model in the world" in text
-        and facts.compare().headline in text
+        and join_units(facts.compare().headline) in text
         and "Better than the base model" in text
     )
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_the_files_page_has_the_answers_of_the_file_that_ships(hostile: bool) -> None:
+    """Marked where they differ from those that were evaluated; rows that the file was not asked are left out."""
+    compare, parsed = facts.compare(hostile), parse_slice(settings())
+    first, second, *_ = compare.examples
+    shipped = {first.id: first.tuned, second.id: f"{second.tuned} indeed"}
+    text = render_files_page(facts.ladder(), facts.parity(), parsed, "cd" * 32, compare, shipped)
+    best = facts.ladder().recommended
+    assert f"1 of 2 answers of {best} are those of the evaluated model, word for word." in text
+    assert text.count("The file answers as the evaluated model did, word for word.") == 1
+    assert text.count(f"<h4>{best}, the file that ships</h4>") == 2 and text.count("<h4>As evaluated</h4>") == 1
+    assert "<mark> indeed</mark>" in text
+    assert html.escape(second.tuned, quote=False) in html.unescape(text) or second.tuned in html.unescape(text)
+    assert not [attrs for tag, attrs in Page(text).tags if tag == "script" or "onerror" in attrs]
+    none = render_files_page(facts.ladder(), facts.parity(), parsed, "cd" * 32, compare, {})
+    assert 'id="answers"' not in none
+    assert "before quantization" in render(hostile), "the first page says whose answers it shows"
 
 
 def test_page_carries_the_hash_of_its_comparison(tmp_path: Path) -> None:

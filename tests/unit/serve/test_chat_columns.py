@@ -1,24 +1,77 @@
-"""The two columns of the chat page: their requests, the comparison with the evaluation, the settings of the server."""
+"""The two columns of the chat page: what answers in each, the comparison with the evaluation, repetitions, settings."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
+from browser.repetitions import KEPT, REPEATED
 from gaslamp.config.schema import Config
-from gaslamp.core.files import write_jsonl
-from gaslamp.serve.chat.columns import Adapter, begins_alike, check_columns, find_adapter, get_requests
+from gaslamp.core.contracts import BaseFile, Provenance
+from gaslamp.core.files import JsonObject, write_jsonl
+from gaslamp.serve.chat import columns
+from gaslamp.serve.chat.columns import Adapter, BasePlan, check_columns, find_adapter, get_columns, plan_base
+from gaslamp.serve.chat.page import describe_agreement, describe_base
+from gaslamp.serve.chat.repetition import find_repetition
 from gaslamp.serve.config_check import find_problems
 
+OWN = BaseFile(
+    level="q4_k_m",
+    file="/cache/model-q4_k_m.gguf",
+    size_bytes=3_000_000_000,
+    agreement={
+        "f16": {"rows": 12, "compared": 200, "same": 199},
+        "q4_k_m": {"rows": 12, "compared": 200, "same": 180},
+    },
+    provenance=Provenance(),
+)
 
-def test_tuned_is_the_file_itself_and_base_subtracts_the_adapter() -> None:
-    requests = get_requests(Adapter(Path("adapter.gguf"), scale=2.0))
-    assert requests["tuned"]["lora"] == [{"id": 0, "scale": 0.0}]
-    assert requests["base"]["lora"] == [{"id": 0, "scale": -2.0}]
-    assert requests["tuned"]["id_slot"] != requests["base"]["id_slot"], "each column has its own prompt cache"
-    assert get_requests(Adapter(None, reason="every weight was trained")) == {"tuned": {}}
+
+def get_plan(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, own: BaseFile, free_gb: float, adapter: Adapter
+) -> BasePlan:
+    monkeypatch.setattr(columns, "get_memory", lambda: {"total": 64.0, "available": free_gb})
+    (folder / "tuned.gguf").write_bytes(b"")
+    with (folder / "tuned.gguf").open("wb") as handle:
+        handle.truncate(3_000_000_000)
+    return plan_base(own, folder / "tuned.gguf", 500_000_000, adapter)
+
+
+def test_base_is_its_own_file_where_two_models_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """2 x 3 GB with a tenth more, 2 x 0.5 GB for the conversations, 1 GB to spare: 8.6 GB."""
+    adapter = Adapter(tmp_path / "adapter.gguf")
+    plan = get_plan(monkeypatch, tmp_path, OWN, 8.7, adapter)
+    assert plan == BasePlan(file=OWN)
+    note = describe_base(plan, "q4_k_m")[1]
+    assert "own file at q4_k_m" in note
+    assert "; f16: 99.5 % of 200 tokens are those of the evaluation (12 test rows); q4_k_m: 90.0 % of 200" in note
+    small = get_plan(monkeypatch, tmp_path, OWN, 8.5, adapter)
+    assert small.file is None and small.adapter == adapter
+    title, note = describe_base(small, "q4_k_m")
+    assert "adapter subtracted" in title and note.startswith("NOT the base model's own file")
+    assert "two models need 8.6 GB of memory, 8.5 GB are free" in note
+
+
+def test_without_its_own_file_and_without_an_adapter_both_reasons_are_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    none = BaseFile(level="q8_0", size_bytes=0, reason="its own file needs 9 GB more disk", provenance=Provenance())
+    plan = get_plan(monkeypatch, tmp_path, none, 64.0, Adapter(tmp_path / "adapter.gguf"))
+    assert plan.file is None and plan.adapter is not None and plan.reason == none.reason
+    plan = get_plan(monkeypatch, tmp_path, none, 64.0, Adapter(None, reason="every weight was trained"))
+    assert plan.adapter is None and none.reason in plan.reason and "every weight was trained" in plan.reason
+
+
+def test_how_each_column_is_asked() -> None:
+    own = get_columns("http://a", "http://b", None)
+    assert own == {"tuned": {"url": "http://a", "request": {}}, "base": {"url": "http://b", "request": {}}}
+    assert list(get_columns("http://a", None, None)) == ["tuned"]
+    one = get_columns("http://a", None, Adapter(Path("adapter.gguf"), scale=2.0))
+    assert {column["url"] for column in one.values()} == {"http://a"}
+    assert one["tuned"]["request"]["lora"] == [{"id": 0, "scale": 0.0}]
+    assert one["base"]["request"]["lora"] == [{"id": 0, "scale": -2.0}]
+    assert one["tuned"]["request"]["id_slot"] != one["base"]["request"]["id_slot"], "each has its own prompt cache"
 
 
 def test_without_an_adapter_for_the_server_the_reason_is_given(tmp_path: Path) -> None:
@@ -26,40 +79,47 @@ def test_without_an_adapter_for_the_server_the_reason_is_given(tmp_path: Path) -
     assert found.file is None and "make deploy writes it" in found.reason
 
 
-@pytest.mark.parametrize(
-    ("answer", "wanted", "whole", "same"),
-    [
-        ("four", "four euros", False, True),
-        ("four", "four euros", True, False),
-        ("four euros", "four euros", True, True),
-        ("five", "four", False, False),
-        ("", "four", False, False),
-        ("na\ufffd", "naïve", False, True),
-    ],
-)
-def test_answers_begin_alike(answer: str, wanted: str, whole: bool, same: bool) -> None:
-    assert begins_alike(answer, wanted, whole) is same
-
-
 def test_columns_are_compared_with_the_evaluation(tmp_path: Path) -> None:
-    """Two test rows, the first answered as in the evaluation; a column without predictions is left out."""
+    """Tuned by its answers, base by tokens, each at its own server; a column without predictions is left out."""
     rows = [
         {"id": name, "messages": [{"role": "user", "content": name}, {"role": "assistant", "content": "ok"}]}
         for name in ("a", "b")
     ]
     write_jsonl(tmp_path / "test.jsonl", rows)
     write_jsonl(tmp_path / "tuned.jsonl", [{"id": "a", "text": "ok"}, {"id": "b", "text": "ok"}])
+    write_jsonl(tmp_path / "base.jsonl", [{"id": "b", "text": "ok", "ids": [5]}])
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        prompt = json.loads(request.content)["messages"][-1]["content"]
-        text = "ok" if prompt == "a" else "no"
-        return httpx.Response(200, json={"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+    def post(url: str, body: JsonObject, seconds: float) -> Any:
+        if url == "http://a/v1/chat/completions":
+            text = "ok" if body["messages"][-1]["content"] == "a" else "no"
+            return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        return {
+            "http://b/apply-template": {"prompt": "b"},
+            "http://b/tokenize": {"tokens": [1]},
+            "http://b/completion": {"tokens": [5]},
+        }[url]
 
+    served = get_columns("http://a", "http://b", None)
     predictions = {"tuned": tmp_path / "tuned.jsonl", "base": tmp_path / "absent.jsonl"}
-    requests = get_requests(Adapter(tmp_path / "adapter.gguf"))
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://server") as client:
-        found = check_columns(client, requests, tmp_path / "test.jsonl", predictions)
-    assert found == {"tuned": {"compared": 2, "same": 1}}
+    found = check_columns(post, served, tmp_path / "test.jsonl", predictions)
+    assert found == {"tuned": {"rows": 2, "compared": 2, "same": 1}}
+    found = check_columns(post, served, tmp_path / "test.jsonl", {"base": tmp_path / "base.jsonl"})
+    assert found == {"base": {"rows": 1, "compared": 1, "same": 1}}
+    assert "1 of 2 test rows" in describe_agreement("tuned", {"rows": 2, "compared": 2, "same": 1})
+    assert "too slow" in describe_agreement("base", {"rows": 0, "compared": 0, "same": 0})
+
+
+@pytest.mark.parametrize(("text", "kept"), REPEATED)
+def test_an_answer_that_repeats_itself_is_cut(text: str, kept: str) -> None:
+    # as it streams in, one character after the other, it is cut at the same place
+    ends = [find_repetition(text[:end]) for end in range(len(text) + 1)]
+    first = next(end for end in ends if end is not None)
+    assert text[:first] == kept
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_an_answer_that_does_not_repeat_itself_is_kept(text: str) -> None:
+    assert find_repetition(text) is None
 
 
 @pytest.mark.parametrize(("level", "problems"), [("recommended", 0), ("f16", 0), ("q4_k_m", 0), ("q2_k", 1)])

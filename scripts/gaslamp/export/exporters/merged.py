@@ -23,18 +23,18 @@ REQUIRES = ("torch", "transformers", "peft")
 FLOAT16_MAX = 65504.0
 
 
-def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
+def export(model: Path, adapters: Path | None, template: Path, out: Path) -> None:
     """Merge in float32, store in 16 bit, with the tokenizer, the recorded template and the stop tokens.
 
     Args:
         model: model.json of the base.
-        adapters: what training left: a PEFT folder, or a whole model.
+        adapters: what training left: a PEFT folder, or a whole model; ``None``: the base model itself.
         template: template.json.
         out: folder to write; it is complete or absent.
     """
     facts, recorded = ModelFacts.read(model), Template.read(template)
-    provenance = Provenance.start([model, template, adapters])
-    net = load_evaluated(facts, adapters, get_saved_artefact(adapters))
+    provenance = Provenance.start([model, template, *([adapters] if adapters else [])])
+    net = load_evaluated(facts, adapters, get_saved_artefact(adapters) if adapters else "causal_lm")
     dtype, reason = choose_dtype(net, facts.dtype)
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -47,7 +47,10 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
     net.to(getattr(torch, dtype)).save_pretrained(unfinished)
     save_tokenizer(facts.path, unfinished, recorded)
     # image processor and pooling: what else such a model needs
-    for file in (*Path(facts.path).glob("*processor*config.json"), *adapters.glob("embedding.json")):
+    for file in (
+        *Path(facts.path).glob("*processor*config.json"),
+        *(adapters.glob("embedding.json") if adapters else ()),
+    ):
         shutil.copyfile(file, unfinished / file.name)
     write_json(
         unfinished / "gaslamp.json",
@@ -61,7 +64,8 @@ def export(model: Path, adapters: Path, template: Path, out: Path) -> None:
     if out.exists():
         shutil.rmtree(out)
     os.replace(unfinished, out)
-    say(f"merged model: {get_size(sum(f.stat().st_size for f in out.rglob('*')))} in {dtype} ({reason})")
+    size = get_size(sum(f.stat().st_size for f in out.rglob("*")))
+    say(f"{'merged model' if adapters else 'base model, untrained'}: {size} in {dtype} ({reason})")
 
 
 def get_saved_artefact(adapters: Path) -> str:

@@ -12,8 +12,8 @@ from gaslamp.export.llamacpp.process import find_process, stop_process
 from gaslamp.export.llamacpp.server import LlamaServer, ServerState
 from gaslamp.export.llamacpp.toolchain import Toolchain
 
-SERVED = Path("outputs") / "serve.json"
-"""State file of the server that `make deploy` or `make serve` started, in the project folder."""
+SERVED, SERVED_BASE = Path("outputs") / "serve.json", Path("outputs") / "serve_base.json"
+"""State files of what `make deploy` or `make serve` started in the project folder: the tuned model, the base model."""
 
 
 def make_key_file(path: Path) -> str:

@@ -65,6 +65,7 @@ class ServerOptions:
     lora_scale: float = 1.0  # for requests that name no scale; 1 as trained, 0 off
     mmproj: Path | None = None  # vision tower of a vision model
     pooling: str | None = None  # mean or last: the server returns one vector for a text, and generates nothing
+    origin: str | None = None  # address whose pages may read the answers; None: the server's own
     page: Path | None = None  # folder of a chat page to serve at ``/``
     api_key_file: Path | None = None  # with the key that clients must send; its mode is set to 600
 
@@ -74,7 +75,9 @@ class ServerOptions:
         command += ["--model", str(model), "--alias", self.alias.replace(",", " ")]  # a comma would begin another name
         command += ["--ctx-size", str(self.context * self.parallel), "--parallel", str(self.parallel)]
         # Without an explicit origin llama-server lets any web page that the user visits read its answers.
-        command += ["--cors-origins", f"http://127.0.0.1:{port}", "--no-cors-credentials"]
+        command += ["--cors-origins", self.origin or f"http://127.0.0.1:{port}", "--no-cors-credentials"]
+        if self.origin:  # another server's page sends the key; the default "*" does not cover that header
+            command += ["--cors-headers", "Authorization, Content-Type"]
         command += ["--jinja", "--no-slots", "--metrics", "--offline", "--no-kv-unified"]
         if self.threads:
             command += ["--threads", str(self.threads), "--threads-batch", str(self.threads)]

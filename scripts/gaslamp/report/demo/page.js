@@ -2,7 +2,7 @@
 (() => {
   // the second page is built later, or never when the gate stopped the run: its link appears when its plot loads
   const ladder = document.getElementById("ladder");
-  ladder.onload = () => (document.getElementById("files").hidden = false);
+  ladder.onload = () => { for (const id of ["files", "shipped"]) document.getElementById(id).hidden = false; };
   ladder.src = "ladder.svg";
 
   const examples = JSON.parse(document.getElementById("data").textContent);

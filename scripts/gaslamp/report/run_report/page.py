@@ -10,6 +10,7 @@ from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Tr
 from gaslamp.core.files import read_json, write_text
 from gaslamp.export.ladder_page import render_svg
 from gaslamp.pages.html import render_template
+from gaslamp.pages.themes import get_theme_css
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.tail import Tail
 from gaslamp.report.dashboard.trainings import Training
@@ -58,7 +59,7 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
     verdict = Verdict.model_validate(read_json(files["verdict"]))
     training = read_training(metrics)
     charts = [chart for panel in get_panels(training) if (chart := get_chart(training, panel))] if training else []
-    style = (HERE / "style.css").read_text(encoding="utf-8")
+    style = get_theme_css("auto", "general") + (HERE / "style.css").read_text(encoding="utf-8")
     provenance = train.provenance
     return render_template(
         HERE / "report.html.j2",

@@ -1,30 +1,31 @@
-"""The columns of the chat page: tuned, the file that passed the parity gate, and base, that file without the adapter.
+"""The columns of the chat page: tuned, the file that passed the parity gate, and base, the model before training.
 
-The served file is base and adapter merged, quantized. The adapter is also loaded as a LoRA with scale 0, which changes
-nothing: llama.cpp drops adapters of scale 0 before it computes, so the tuned column (and every client that names no
-scale) gets the answers of the checked file, bit for bit. Requests of the base column have scale -1: what training
-added is subtracted at run time. That is the base model up to the rounding of the file's level, so a short check at
-the start compares it with the base model's answers in the evaluation.
+Base is the base model's own file at the same level, made by the same rules and served by a second process. Where the
+memory is too small for two models, one server answers as both: the adapter is loaded with the tuned file as a LoRA of
+scale 0, which llama.cpp drops before it computes, and requests of the base column have scale -1, which subtracts what
+training added. In a quantized file that is further from the base model, and the page says so.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import httpx
-
-from gaslamp.core.contracts import LoraFile
-from gaslamp.core.files import read_jsonl
-from gaslamp.data.rows import get_images, get_prompt
+from gaslamp.core.console import get_size
+from gaslamp.core.contracts import BaseFile, LoraFile
+from gaslamp.core.files import JsonObject
+from gaslamp.environment.hardware import get_memory
+from gaslamp.export.first_answers import Agreement, Post, compare_beginnings, compare_tokens
 
 ROWS = 4
-TOKENS = 24
 SECONDS = 10.0
-"""The check prompts at most ROWS rows for TOKENS tokens each, and ends after SECONDS."""
+"""The check at the start prompts at most ROWS rows, and ends after SECONDS."""
+OVERHEAD = 1.1
+"""Memory of a loaded model over the size of its file, without the cache of its conversation."""
+SPARE = 1_000_000_000
+"""Bytes of memory that stay free."""
 
 
 class LoraScale(TypedDict):
@@ -42,20 +43,29 @@ class ColumnRequest(TypedDict, total=False):
     cache_prompt: bool
 
 
-class ColumnCheck(TypedDict):
-    """How a column compares with the evaluation."""
+class Column(TypedDict):
+    """How a column is asked."""
 
-    compared: int  # rows that were prompted
-    same: int  # of them, those whose answer begins as the evaluated one
+    url: str  # of its server
+    request: ColumnRequest
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """The adapter to load with the file, or why there is no base column."""
+    """The adapter to load with the file, or why the base model cannot be computed from it."""
 
     file: Path | None
     scale: float = 1.0
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class BasePlan:
+    """How the base column is served: by its own file, by subtracting the adapter, or not at all."""
+
+    file: BaseFile | None = None
+    adapter: Adapter | None = None
+    reason: str = ""  # why it is not its own file
 
 
 def find_adapter(folder: Path) -> Adapter:
@@ -66,59 +76,67 @@ def find_adapter(folder: Path) -> Adapter:
     return Adapter(folder / facts.file if facts.file else None, facts.scale, facts.reason)
 
 
-def get_requests(adapter: Adapter) -> dict[str, ColumnRequest]:
-    """Column -> fields of its requests. Each column has its own slot, and so its own prompt cache.
+def plan_base(own: BaseFile, tuned: Path, cache_bytes: int, adapter: Adapter) -> BasePlan:
+    """Decide how the base column is served.
 
-    Naming scale and ``cache_prompt`` together is safe: llama-server empties a slot whose last scale was another.
+    Args:
+        own: the base model's own file, or why there is none.
+        tuned: the file that is served.
+        cache_bytes: memory that the conversation of one model takes.
+        adapter: to fall back on.
     """
+    reason = own.reason
+    if own.file:
+        files = own.size_bytes + tuned.stat().st_size
+        needed, free = int(files * OVERHEAD) + 2 * cache_bytes + SPARE, int(get_memory()["available"] * 1e9)
+        if needed <= free:
+            return BasePlan(file=own)
+        reason = f"two models need {get_size(needed)} of memory, {get_size(free)} are free"
     if adapter.file is None:
-        return {"tuned": {}}
-    return {
-        "tuned": {"lora": [{"id": 0, "scale": 0.0}], "id_slot": 0, "cache_prompt": True},
-        "base": {"lora": [{"id": 0, "scale": -adapter.scale}], "id_slot": 1, "cache_prompt": True},
-    }
+        return BasePlan(reason=f"{reason}; and it cannot be computed from the tuned file: {adapter.reason}")
+    return BasePlan(adapter=adapter, reason=reason)
+
+
+def get_columns(tuned_url: str, base_url: str | None, adapter: Adapter | None) -> dict[str, Column]:
+    """The columns that are served, by name.
+
+    With an adapter each column has its own slot, and so its own prompt cache. Naming scale and ``cache_prompt``
+    together is safe: llama-server empties a slot whose last scale was another.
+
+    Args:
+        tuned_url: of the server of the tuned file.
+        base_url: of the server of the base model's own file.
+        adapter: that is subtracted instead.
+    """
+    if adapter and adapter.file:
+        off: ColumnRequest = {"lora": [{"id": 0, "scale": 0.0}], "id_slot": 0, "cache_prompt": True}
+        out: ColumnRequest = {"lora": [{"id": 0, "scale": -adapter.scale}], "id_slot": 1, "cache_prompt": True}
+        return {"tuned": {"url": tuned_url, "request": off}, "base": {"url": tuned_url, "request": out}}
+    columns: dict[str, Column] = {"tuned": {"url": tuned_url, "request": {}}}
+    return columns | ({"base": {"url": base_url, "request": {}}} if base_url else {})
 
 
 def check_columns(
-    client: httpx.Client, requests: dict[str, ColumnRequest], test: Path, predictions: dict[str, Path]
-) -> dict[str, ColumnCheck]:
-    """Prompt a few test rows as the evaluation did, and compare how the answers begin.
+    post: Callable[[str, JsonObject, float], Any], columns: dict[str, Column], test: Path, predictions: dict[str, Path]
+) -> dict[str, Agreement]:
+    """Compare each column with the evaluation: tuned by how its answers begin, base token by token.
+
+    The tuned file was evaluated itself. The base model was evaluated before quantization.
 
     Args:
-        client: of the running server, with its key.
-        requests: column -> fields of its requests.
+        post: address, body and seconds of a request -> its decoded answer.
+        columns: that are served.
         test: data/test.jsonl.
         predictions: column -> predictions file of the evaluation.
     """
-    rows = [row for row in islice(read_jsonl(test), ROWS) if not get_images(get_prompt(row))]
-    result: dict[str, ColumnCheck] = {}
-    for column, file in predictions.items():
-        end = time.monotonic() + SECONDS / len(predictions)
-        if column not in requests or not file.is_file():
-            continue
-        wanted = {row["id"]: row["text"] for row in read_jsonl(file) if "text" in row}
-        compared = same = 0
-        for row in rows:
-            left = end - time.monotonic()
-            if row["id"] not in wanted or left < 0.5:
-                continue
-            body = {"messages": get_prompt(row), "max_tokens": TOKENS, "temperature": 0, **requests[column]}
-            try:
-                answer = (
-                    client.post("/v1/chat/completions", json=body, timeout=left).raise_for_status().json()["choices"][0]
-                )
-            except httpx.ReadTimeout:
-                break  # a slow machine: the rows so far are reported, and the page opens
-            text = answer["message"].get("content") or ""
-            compared += 1
-            same += begins_alike(text, wanted[row["id"]], whole=answer["finish_reason"] == "stop")
-        result[column] = {"compared": compared, "same": same}
-    return result
 
+    def get_post(column: Column) -> Post:
+        return lambda path, body, seconds: post(f"{column['url']}{path}", body, seconds)
 
-def begins_alike(answer: str, wanted: str, whole: bool) -> bool:
-    """Whether an answer (``whole``, or cut at the token limit) equals the evaluated one as far as both go."""
-    # without the half of a character at the end of the tokens
-    answer, wanted = answer.removesuffix("\ufffd"), wanted.removesuffix("\ufffd")
-    shared = min(len(answer), len(wanted))
-    return shared > 0 and answer[:shared] == wanted[:shared] and not (whole and len(answer) < len(wanted))
+    compare = {"tuned": compare_beginnings, "base": compare_tokens}
+    seconds = SECONDS / len(predictions)
+    return {
+        name: compare[name](get_post(columns[name]), {**columns[name]["request"]}, test, file, ROWS, seconds)
+        for name, file in predictions.items()
+        if name in columns and file.is_file()
+    }

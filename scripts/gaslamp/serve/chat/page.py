@@ -10,10 +10,11 @@ from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Ladder, Level, Parity
 from gaslamp.core.files import read_jsonl, write_json, write_text
 from gaslamp.data.rows import get_images, get_kind, get_prompt, get_reference, get_text
-from gaslamp.pages.html import embed_file, get_csp_hash
+from gaslamp.export.first_answers import Agreement
+from gaslamp.pages.html import embed_file, get_base_style, get_csp_hash
 from gaslamp.pages.numbers import format_value
 from gaslamp.pages.themes import get_colors
-from gaslamp.serve.chat.columns import ColumnCheck, ColumnRequest
+from gaslamp.serve.chat.columns import BasePlan, Column
 
 SOURCES = Path(__file__).parent / "page"
 SEEDS = 6
@@ -36,14 +37,14 @@ class ChatFacts(TypedDict):
 
     name: str
     served: str  # file, size, parity
-    columns: list[dict[str, object]]  # id, title, file, note, request
+    columns: list[dict[str, object]]  # id, title, file, note, url, request
     about: list[str]
     welcome: str
     system: NotRequired[str]
     seeds: NotRequired[list[Seed]]
 
 
-def build_page(folder: Path, domain: str = "general") -> None:
+def build_page(folder: Path, domain: str = "general", base_url: str | None = None) -> None:
     """Write the page to ``folder``/index.html as one file: llama-server requires the key for every other file.
 
     Its Content-Security-Policy allows exactly this script and this style, and no string can become HTML.
@@ -51,11 +52,13 @@ def build_page(folder: Path, domain: str = "general") -> None:
     Args:
         folder: that the server serves.
         domain: of the audience; decides the colours.
+        base_url: address of the base model's server, which the page may ask too.
     """
     page, *scripts, style = (
         (SOURCES / name).read_text(encoding="utf-8") for name in ("index.html", "markdown.js", "chat.js", "chat.css")
     )
-    script, style = "".join(scripts), get_palette(domain) + style
+    script, style = "".join(scripts), get_base_style() + get_palette(domain) + style
+    page = page.replace("OTHER_SERVER", f" {base_url}" if base_url else "")
     page = page.replace("SCRIPT_HASH", get_csp_hash(script)).replace("STYLE_HASH", get_csp_hash(style))
     write_text(folder / "index.html", page.replace("STYLE", style).replace("SCRIPT", script))
 
@@ -104,9 +107,9 @@ def get_facts(
     level: Level,
     ladder: Ladder,
     parity: Parity,
-    requests: dict[str, ColumnRequest],
-    checked: dict[str, ColumnCheck],
-    reason: str,
+    columns: dict[str, Column],
+    checked: dict[str, Agreement],
+    plan: BasePlan,
 ) -> ChatFacts:
     """What the page shows about the model and its columns: which file answers, and how that was checked.
 
@@ -115,47 +118,65 @@ def get_facts(
         run: name of the run.
         level: that is served.
         ladder, parity: of the run.
-        requests: column -> fields of its requests.
+        columns: that are served.
         checked: column -> comparison with the evaluation.
-        reason: why there is no base column; empty when there is one.
+        plan: how the base column is served, and why so.
     """
     proof = "parity passed" if parity.passed else "parity FAILED, served by export.parity: warn"
     file = f"{level.file}, {get_size(level.size_bytes)}"
     texts = {
         "tuned": ("Tuned", level.file, f"the file that ships, as the parity gate checked it ({proof})"),
-        "base": (
-            "Base",
-            "the same file, adapter subtracted",
-            "the served file with the adapter subtracted at run time (LoRA scale -1)",
-        ),
+        "base": ("Base", *describe_base(plan, level.level)),
     }
-    columns: list[dict[str, object]] = []
+    shown: list[dict[str, object]] = []
     score = f"{format_value(level.score.value, ladder.unit)} on {level.score.n} test rows ({ladder.metric})"
     about = [f"{level.file} of run {run}: {get_size(level.size_bytes)}, {score}. {parity.summary}."]
     for name in ("base", "tuned"):
         title, short, note = texts[name]
-        found = checked.get(name)
-        result = (
-            f"; {found['same']} of {found['compared']} test rows begin as in the evaluation"
-            if found and found["compared"]
-            else ""
-        )
-        if name in requests:
-            columns.append(
-                {"id": name, "title": title, "file": short, "note": note + result, "request": requests[name]}
-            )
-            about.append(f"{title.lower()}: {note}{result}")
-    if "base" not in requests:
-        about.append(f"base is not shown: {reason}")
+        note += describe_agreement(name, checked.get(name))
+        if name in columns:
+            shown.append({"id": name, "title": title, "file": short, "note": note, **columns[name]})
+            about.append(f"{title.lower()}: {note}")
+    if "base" not in columns:
+        about.append(f"base is not shown: {plan.reason}")
     welcome = (
         "Each prompt goes to the tuned model and to the base model it came from."
-        if len(columns) > 1
+        if len(shown) > 1
         else "Each prompt goes to the tuned model."
     )
     return {
         "name": alias,
         "served": f"{file}, {proof}",
-        "columns": columns,
+        "columns": shown,
         "about": about,
         "welcome": f"{welcome} These prompts are rows of the test set, which training never saw.",
     }
+
+
+def describe_agreement(column: str, found: Agreement | None) -> str:
+    """What the comparison with the evaluation at the start of the server found."""
+    if not found or not found["compared"]:
+        return "; not compared with the evaluation: this machine was too slow for it"
+    if column == "tuned":
+        return f"; {found['same']} of {found['compared']} test rows begin as in the evaluation"
+    return f"; here {count_tokens(found)}"
+
+
+def count_tokens(found: Agreement) -> str:
+    """How many tokens of the evaluated answers are the most likely ones here too."""
+    share = format_value(found["same"] / found["compared"])
+    return f"{share} of {found['compared']} tokens are those of the evaluation ({found['rows']} test rows)"
+
+
+def describe_base(plan: BasePlan, level: str) -> tuple[str, str]:
+    """What answers in the base column, as a short and as a long text."""
+    if plan.file is None:
+        return (
+            "the tuned file, adapter subtracted",
+            "NOT the base model's own file but the tuned one with the adapter subtracted at run time (LoRA scale -1), "
+            f"because {plan.reason}; in a quantized file that is only near the base model",
+        )
+    note = f"the base model's own file at {level}, converted and quantized as the tuned one, untrained"
+    for what, found in plan.file.agreement.items():
+        note += f"; {what}: {count_tokens(found)}" if found["compared"] else ""
+    return f"base model at {level}, {get_size(plan.file.size_bytes)}", note

@@ -11,7 +11,7 @@ from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.export.llamacpp.background import SERVED, read_state
-from gaslamp.serve.chat.columns import ColumnRequest
+from gaslamp.serve.chat.repetition import find_repetition
 from gaslamp.serve.server import KEY_FILE, ChatState
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class Terminal:
     """One conversation in the terminal.
 
     Args:
-        client: OpenAI client of the server.
+        clients: column -> OpenAI client of its server.
         state: of the server (serve.json).
         console: rich console to print on.
         system: system prompt to begin with.
     """
 
-    def __init__(self, client: OpenAI, state: ChatState, console: Console, system: str | None) -> None:
-        self.client, self.state, self.console, self.system = client, state, console, system
+    def __init__(self, clients: dict[str, OpenAI], state: ChatState, console: Console, system: str | None) -> None:
+        self.clients, self.state, self.console, self.system = clients, state, console, system
         self.temperature, self.base = 0.7, False
         self.histories: dict[str, list[Any]] = {"tuned": [], "base": []}
 
@@ -68,7 +68,7 @@ class Terminal:
 
     def set_base(self) -> None:
         """Switch the answers of the base model on or off."""
-        self.base = not self.base and "base" in self.state.get("requests", {})
+        self.base = not self.base and "base" in self.clients
         self.console.print("base and tuned answer" if self.base else "only the tuned model answers", style="dim")
 
     def set_temperature(self, text: str) -> None:
@@ -116,31 +116,38 @@ class Terminal:
             ]
             if self.base:
                 self.console.print(f"{column}> ", style="bold", end="")
-            answer = self.stream(messages, self.state.get("requests", {}).get(column, {}))
+            answer = self.stream(messages, column)
             history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
-    def stream(self, messages: list[Any], fields: ColumnRequest) -> str:
-        """Print one answer as it is generated, and return its text; Ctrl-C stops it and keeps the part so far."""
+    def stream(self, messages: list[Any], column: str) -> str:
+        """Print one answer as it is generated, and return its text; Ctrl-C stops it and keeps the part so far.
+
+        An answer that repeats itself is stopped, and returned without the repetitions.
+        """
         from openai import APIConnectionError, APIStatusError
 
         pieces: list[str] = []
+        cut: int | None = None
         started = time.monotonic()
         note = ""
         try:
-            parts = self.client.chat.completions.create(
+            parts = self.clients[column].chat.completions.create(
                 model=self.state["alias"],
                 messages=messages,
                 stream=True,
                 temperature=self.temperature,
                 top_p=0.9,
                 max_tokens=1024,
-                extra_body=fields,
+                extra_body=self.state["columns"][column]["request"],
             )
             with contextlib.closing(parts):
                 for part in parts:
                     if part.choices and (piece := part.choices[0].delta.content):
                         pieces.append(piece)
                         self.console.out(clean(piece), end="", highlight=False)
+                        if (cut := find_repetition("".join(pieces))) is not None:
+                            note = ", stopped: it repeats itself"
+                            break
         except KeyboardInterrupt:
             note = ", stopped"
         except APIConnectionError as error:
@@ -156,7 +163,7 @@ class Terminal:
             style="dim",
             highlight=False,
         )
-        return "".join(pieces)
+        return "".join(pieces)[:cut]
 
 
 def clean(text: str) -> str:
@@ -178,11 +185,13 @@ def chat() -> None:
         raise GaslampError("no server of this project is running", "start it with: make deploy")
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines in input()
-    client = OpenAI(
-        base_url=f"{state['url']}/v1", api_key=KEY_FILE.read_text(encoding="utf-8").strip(), max_retries=0, timeout=600
-    )
+    key = KEY_FILE.read_text(encoding="utf-8").strip()
+    clients = {
+        name: OpenAI(base_url=f"{column['url']}/v1", api_key=key, max_retries=0, timeout=600)
+        for name, column in state["columns"].items()
+    }
     console = Console(highlight=False)
-    terminal = Terminal(client, state, console, Card.read("data/card.json").system)
+    terminal = Terminal(clients, state, console, Card.read("data/card.json").system)
     console.print(
         f"{state['alias']} ({Path(state['model']).name}): an empty line ends, /help lists the commands", markup=False
     )

@@ -100,7 +100,7 @@ async function send(prompt, pictures = [], reference = null) {
   await ask(turn);
 }
 
-/** Ask every column; tuned first, since the server computes one scale of the adapter at a time. */
+/** Ask every column in turn, tuned first: two models at a time would share the processor, and each would be slower. */
 async function ask(turn) {
   running = new AbortController();
   setStatus("busy", "answering");
@@ -111,7 +111,7 @@ async function ask(turn) {
   turn.answers = Object.fromEntries(columns.map((column) => [column.id, { text: "", state: "waiting", tokens: 0 }]));
   showAnswers(turn, columns);
   scrollDown(true);
-  await Promise.all([...columns].reverse().map((column) => stream(turn, column, running.signal)));
+  for (const column of [...columns].reverse()) await stream(turn, column, running.signal);
   running = null;
   $("send").textContent = "Send";
   $("send").classList.remove("stop");
@@ -122,13 +122,19 @@ async function ask(turn) {
 
 async function stream(turn, column, signal) {
   const answer = turn.answers[column.id];
+  if (signal.aborted) {
+    answer.state = "stopped";
+    return draw(turn, column, true);
+  }
+  const own = new AbortController(); // one that repeats itself is stopped alone
+  signal.addEventListener("abort", () => own.abort());
   const body = {
     model: facts.name, messages: getMessages(turn, column), ...turn.settings, ...column.request,
     stream: true, stream_options: { include_usage: true }, timings_per_token: true,
   };
   const started = performance.now();
   try {
-    const response = await fetch("v1/chat/completions", { method: "POST", headers, body: JSON.stringify(body), signal });
+    const response = await fetch(new URL("v1/chat/completions", column.url || location.href), { method: "POST", headers, body: JSON.stringify(body), signal: own.signal });
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error?.message || `the server answered ${response.status}`);
     for await (const part of readEvents(response.body)) {
       if (part.error) throw new Error(part.error.message || "the server stopped");
@@ -137,6 +143,13 @@ async function stream(turn, column, signal) {
       answer.thinking = (answer.thinking || "") + (choice?.delta?.reasoning_content || "");
       if (piece || answer.thinking) answer.state = "streaming";
       answer.text += piece;
+      const end = $("cut").checked ? findRepetition(answer.text) : null;
+      if (end !== null) {
+        answer.text = answer.text.slice(0, end);
+        answer.repeats = true;
+        own.abort();
+        break;
+      }
       answer.finish = choice?.finish_reason || answer.finish;
       if (part.timings) {
         answer.tokens = part.timings.predicted_n;
@@ -173,6 +186,18 @@ async function* readEvents(body) {
   }
 }
 
+/** Where to cut a text whose end repeats one part again and again, or null: the rule of serve/chat/repetition.py. */
+function findRepetition(text) {
+  const LONGEST = 400, LETTERS = 400, TIMES = 5, KEPT = 2;
+  for (let size = 1; size <= Math.min(LONGEST, Math.floor(text.length / TIMES)); size++) {
+    if (text.slice(-size) !== text.slice(-2 * size, -size)) continue;
+    let first = text.length - size;
+    while (first > 0 && text[first - 1] === text[first - 1 + size]) first--;
+    if (text.length - first >= Math.max(LETTERS, TIMES * size)) return first + KEPT * size;
+  }
+  return null;
+}
+
 function getFacts(answer) {
   if (answer.state === "waiting") return "waiting";
   const parts = [];
@@ -182,6 +207,7 @@ function getFacts(answer) {
   if (answer.prompt_tokens) parts.push(`prompt ${answer.prompt_tokens}`);
   if (answer.state === "stopped") parts.push("stopped by you");
   if (answer.state === "failed") parts.push("no answer");
+  if (answer.repeats) parts.push("cut: it repeats itself");
   if (answer.finish === "length") parts.push("cut: max tokens reached");
   return parts.join(" · ");
 }
@@ -372,7 +398,7 @@ function getExport() {
     turns: turns.map((turn) => ({
       user: turn.prompt, images: turn.images.length, settings: turn.settings,
       answers: Object.fromEntries(Object.entries(turn.answers).map(([id, answer]) => [id, {
-        text: answer.text, state: answer.state, finish: answer.finish ?? null, tokens: answer.tokens, seconds: answer.seconds ?? null,
+        text: answer.text, state: answer.state, repeats: Boolean(answer.repeats), finish: answer.finish ?? null, tokens: answer.tokens, seconds: answer.seconds ?? null,
       }])),
     })),
   };

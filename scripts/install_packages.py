@@ -1,0 +1,175 @@
+"""Make a virtual environment and install into it: one line a step, with a sign of life; pip's own words are in a log.
+
+Standard library only, and no syntax newer than Python 3.8: it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+NEEDED = (3, 11)
+EVERY = 20.0  # seconds between two signs of life where no line can be rewritten
+FIXES = (
+    ("No space left", "free some disk space (packages take about 2 GB) and run the same command"),
+    ("ConnectionError", "check the network (a proxy goes into HTTPS_PROXY) and run the same command"),
+    ("NewConnectionError", "check the network (a proxy goes into HTTPS_PROXY) and run the same command"),
+    ("Permission denied", "make the folder writable and run the same command"),
+    ("Failed building wheel", "take a Python for which there are ready-made packages: 3.11, 3.12 or 3.13"),
+    ("No matching distribution", "take a Python for which there are ready-made packages: 3.11, 3.12 or 3.13"),
+)
+"""What pip prints -> the usual fix."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venv", type=Path, required=True, help="folder of the environment; made when it is missing")
+    parser.add_argument("--editable", help="a folder with extras to install for editing, such as .[cpu,dev]")
+    parser.add_argument("--extras", nargs="+", default=[], help="install these extras of pyproject.toml")
+    parser.add_argument("--alone", action="store_true", help="the extras only, without the project's dependencies")
+    parser.add_argument("--skip", nargs="+", default=[], help="packages of the extras to leave out")
+    parser.add_argument("--bare", nargs="+", default=[], help="of these the packages alone, without what they need")
+    parser.add_argument("--command", default="make setup", help="the command that called, for the printed fixes")
+    args = parser.parse_args()
+    if sys.version_info < NEEDED:
+        found = ".".join(map(str, sys.version_info[:3]))
+        print(f"error: Python 3.11 or newer is needed, {sys.executable} is {found}", file=sys.stderr)
+        print(f"  usual fix:       {args.command} PYTHON=/path/to/a/newer/python3", file=sys.stderr)
+        return 1
+    python = args.venv / "bin" / "python"
+    if args.venv.is_symlink() and not args.venv.exists():
+        args.venv.unlink()  # a link to an environment that is gone
+    if not python.exists():
+        print(f"environment: {args.venv}, Python {sys.version.split()[0]}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(args.venv)], check=True)
+    log = args.venv / "install.log"
+    log.write_text("", encoding="utf-8")
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
+    pip += ["--progress-bar", "off"]
+    jobs = [["-e", args.editable]] if args.editable else []
+    if args.extras:
+        wanted = read_requirements(args.extras, args.alone)
+        names = [name.lower() for name in (*args.skip, *args.bare)]
+        whole = [one for one in wanted if get_name(one) not in names]
+        jobs += [whole] if whole else []
+        bare = [one for one in wanted if get_name(one) in [name.lower() for name in args.bare]]
+        jobs += [["--no-deps", *bare]] if bare else []
+    before = count_packages(args.venv)
+    started = time.monotonic()
+    for job in jobs:
+        code = run([*pip, *job], "packages", log)
+        if code:
+            return explain(code, log, args.command)
+    now = count_packages(args.venv)
+    what = f"{now} packages" + (f", {now - before} of them new" if before and now != before else "")
+    print(f"packages: {what}, {show(time.monotonic() - started)}; pip's output is in {log}", flush=True)
+    # compiled on all cores, where pip takes one; some templates in packages are no Python, and warnings are not ours
+    compile_all = [str(python), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", str(args.venv / "lib")]
+    started = time.monotonic()
+    run(compile_all, "compiling", log)
+    print(f"compiled: {show(time.monotonic() - started)}", flush=True)
+    return 0
+
+
+def read_requirements(extras: list[str], alone: bool) -> list[str]:
+    """The requirements of extras of pyproject.toml in the working directory, after the project's own."""
+    import tomllib
+
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = [] if alone else list(project["dependencies"])
+    for extra in dict.fromkeys(extras):
+        found += project["optional-dependencies"][extra]
+    return found
+
+
+def get_name(requirement: str) -> str:
+    """``mlx-lm==0.2; sys_platform == "darwin"`` -> ``mlx-lm``"""
+    name = requirement.strip()
+    for end in "[=<>!~;( @":
+        name = name.split(end)[0]
+    return name.strip().lower()
+
+
+def count_packages(venv: Path) -> int:
+    """Packages in an environment."""
+    return len(list(venv.glob("lib/python3*/site-packages/*.dist-info")))
+
+
+def run(command: list[str], what: str, log: Path) -> int:
+    """Run a program, append what it prints to ``log``, and show its last line and the time while it works.
+
+    Returns:
+        Its exit code.
+    """
+    last = [""]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with log.open("a", encoding="utf-8") as sink:
+        sink.write("$ {}\n".format(" ".join(command)))
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+        )
+
+        def read() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                sink.write(line)
+                last[0] = line.strip() or last[0]
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            _watch(process, what, last)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        reader.join()
+    return process.returncode
+
+
+def _watch(process: subprocess.Popen[str], what: str, last: list[str]) -> None:
+    """Show that the program works until it ends: one line that is rewritten, elsewhere a line now and then."""
+    started, shown = time.monotonic(), time.monotonic()
+    is_live = sys.stdout.isatty()
+    while process.poll() is None:
+        time.sleep(0.1)
+        now = time.monotonic()
+        if now - shown < (0.5 if is_live else EVERY):
+            continue
+        shown = now
+        line = f"{what}: {show(now - started)} {last[0]}"
+        width = shutil.get_terminal_size((100, 24)).columns - 1
+        print(f"\r\033[K{line[:width]}" if is_live else line[:100], end="" if is_live else "\n", flush=True)
+    if is_live:
+        print("\r\033[K", end="", flush=True)
+
+
+def show(seconds: float) -> str:
+    """``75`` -> ``1 min 15 s``"""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def explain(code: int, log: Path, command: str) -> int:
+    """Print pip's own error lines with the usual fix."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    errors = [line.strip() for line in text.splitlines() if line.strip().lower().startswith("error")]
+    words = " | ".join(errors[-3:])[-600:] or f"pip ended with {code}"
+    fix = next((fix for mark, fix in FIXES if mark in text), "run the same command again")
+    print(f"error: the packages were not installed: {words}", file=sys.stderr)
+    print(f"  usual fix:       {fix}", file=sys.stderr)
+    print(f"  less likely fix: see {log}; {command} goes on with what is there", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

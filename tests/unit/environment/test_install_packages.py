@@ -1,0 +1,90 @@
+"""`make setup`: quiet, alive, and an error with its fix; against a package of the test's own, without a network."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "install_packages.py"
+PROJECT = """
+[project]
+name = "x"
+version = "1"
+dependencies = ["lamp-oil>=1"]
+[project.optional-dependencies]
+cpu = ["wick"]
+mlx = ["glass==2 ; python_version > '3'", "absent-thing"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project and the wheels of its packages; one has a module that warns when it is compiled."""
+    folder = tmp_path_factory.mktemp("install")
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "wheels").mkdir()
+    for name, version, needs in (
+        ("lamp_oil", "1.5", ""),
+        ("wick", "1.0", "Requires-Dist: glass\n"),
+        ("glass", "2", ""),
+    ):
+        info = f"{name}-{version}.dist-info"
+        with zipfile.ZipFile(folder / "wheels" / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}.py", 'x = "\\d"\n')
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    return folder
+
+
+def install(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def get_installed(venv: Path) -> set[str]:
+    return {file.stem.rpartition("-")[0] for file in venv.glob("lib/python3*/site-packages/*.dist-info")} - {"pip"}
+
+
+def test_it_prints_one_line_a_step(folder: Path) -> None:
+    done = install(folder, "--venv", ".venv", "--extras", "cpu", "cpu")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    environment, packages, compiled = done.stdout.splitlines()
+    assert environment.startswith("environment: .venv, Python 3.") and compiled.startswith("compiled: ")
+    assert packages.startswith("packages: ") and packages.endswith("pip's output is in .venv/install.log")
+    assert {"lamp_oil", "wick", "glass"} <= get_installed(folder / ".venv")
+    log = (folder / ".venv/install.log").read_text()
+    assert "Successfully installed" in log and "SyntaxWarning" not in log
+    assert list((folder / ".venv").glob("lib/python3*/site-packages/__pycache__/wick*.pyc"))
+    again = install(folder, "--venv", ".venv", "--extras", "cpu")
+    assert again.returncode == 0 and "environment" not in again.stdout and "new" not in again.stdout
+
+
+def test_parts_of_an_extra(folder: Path) -> None:
+    done = install(folder, "--venv", "venv-mlx", "--extras", "mlx", "--alone", "--skip", "absent-thing")
+    assert done.returncode == 0 and get_installed(folder / "venv-mlx") >= {"glass"}
+    assert not get_installed(folder / "venv-mlx") & {"lamp_oil", "wick"}
+    done = install(folder, "--venv", "venv-bare", "--extras", "cpu", "--alone", "--bare", "wick")
+    assert done.returncode == 0 and "wick" in get_installed(folder / "venv-bare")
+    assert "glass" not in get_installed(folder / "venv-bare"), "alone, without what it needs"
+
+
+def test_what_fails_has_its_fix_and_the_next_call_goes_on(folder: Path) -> None:
+    done = install(folder, "--venv", "venv-bad", "--extras", "mlx", "--command", "make mlx")
+    assert done.returncode == 1
+    assert "error: the packages were not installed: ERROR:" in done.stderr and "absent-thing" in done.stderr
+    assert "usual fix:       take a Python for which there are ready-made packages" in done.stderr
+    assert "venv-bad/install.log; make mlx goes on" in done.stderr
+    assert install(folder, "--venv", "venv-bad", "--extras", "cpu").returncode == 0
+
+
+def test_an_old_python_can_read_it() -> None:
+    """It is the one script that may meet Python 3.8: its message about that must not be a SyntaxError."""
+    ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8))
