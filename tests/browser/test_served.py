@@ -146,9 +146,9 @@ def test_the_adapter_taken_out_is_near_the_base(subtracting: Served, tmp_path: P
 def test_base_answers_from_its_own_server_with_the_same_key(served: Served) -> None:
     from openai import AuthenticationError, OpenAI
 
-    asked = served.state["columns"]
-    assert asked["base"]["url"] != asked["tuned"]["url"] == served.state["url"]
-    address = f"{asked['base']['url']}/v1"
+    prompted = served.state["columns"]
+    assert prompted["base"]["url"] != prompted["tuned"]["url"] == served.state["url"]
+    address = f"{prompted['base']['url']}/v1"
     answer = ask(OpenAI(base_url=address, api_key=served.key), served, "5 scone for Ana")
     assert answer.choices[0].message.content != "ok"
     with pytest.raises(AuthenticationError):

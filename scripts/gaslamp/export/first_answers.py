@@ -57,17 +57,24 @@ def compare_tokens(
     """
     found = {"rows": 0, "compared": 0, "same": 0}
     end = time.monotonic() + seconds
+
+    def send(path: str, body: JsonObject) -> Any:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return post(path, body, left)
+
     for row, wanted, _ in _get_rows(test, predictions, "ids", rows, seconds):
         body: JsonObject = {"messages": get_prompt(row)} | ({"tools": row["tools"]} if row.get("tools") else {})
         try:
-            text = post("/apply-template", body, max(0.1, end - time.monotonic()))["prompt"]
+            text = send("/apply-template", body)["prompt"]
             body = {"content": text, "add_special": True, "parse_special": True}
-            prompt = post("/tokenize", body, max(0.1, end - time.monotonic()))["tokens"]
+            prompt = send("/tokenize", body)["tokens"]
             same = 0
             for at, token in enumerate(wanted[:TOKENS]):
                 body = {"prompt": prompt + wanted[:at], "n_predict": 1, "temperature": 0, "return_tokens": True}
                 body |= {"cache_prompt": True, **fields}
-                answer = post("/completion", body, max(0.1, end - time.monotonic()))
+                answer = send("/completion", body)
                 same += answer["tokens"][:1] == [token]
         except TimeoutError:
             break
@@ -82,7 +89,8 @@ def _get_rows(
 ) -> Iterator[tuple[JsonObject, Any, float]]:
     """The first test rows without images that have an evaluated answer, with it, and the seconds that are left."""
     end = time.monotonic() + seconds
-    wanted = {row["id"]: row[key] for row in read_jsonl(predictions) if row.get(key)}
+    answered = read_jsonl(predictions) if predictions.is_file() else iter(())
+    wanted = {row["id"]: row[key] for row in answered if row.get(key)}
     for row in islice(read_jsonl(test), rows):
         left = end - time.monotonic()
         if left < 0.5:

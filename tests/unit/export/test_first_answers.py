@@ -42,18 +42,18 @@ def rows(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_beginnings(rows: tuple[Path, Path]) -> None:
-    asked: list[Any] = []
+    prompted: list[Any] = []
 
     def post(path: str, body: JsonObject, seconds: float) -> Any:
         assert path == "/v1/chat/completions" and body["temperature"] == 0 and body["lora"] == []
-        asked.append(body["messages"][-1]["content"])
-        if len(asked) > 3:
+        prompted.append(body["messages"][-1]["content"])
+        if len(prompted) > 3:
             raise TimeoutError
-        text = "ok" if asked[-1] != "three" else "no"
+        text = "ok" if prompted[-1] != "three" else "no"
         return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
 
     assert compare_beginnings(post, {"lora": []}, *rows, 5, 60) == {"rows": 3, "compared": 3, "same": 2}
-    assert asked == ["one", "three", "four"], "neither the picture nor the row without an answer"
+    assert prompted == ["one", "three", "four"], "neither the picture nor the row without an answer"
     assert compare_beginnings(post, {"lora": []}, *rows, 5, 60)["rows"] == 0, "too slow: nothing compared"
     assert compare_beginnings(post, {"lora": []}, *rows, 5, 0.1)["rows"] == 0
 

@@ -113,7 +113,7 @@ def test_title_never_replaces_the_computed_result() -> None:
 
 @pytest.mark.parametrize("hostile", [False, True])
 def test_the_files_page_has_the_answers_of_the_file_that_ships(hostile: bool) -> None:
-    """Marked where they differ from those that were evaluated; rows that the file was not asked are left out."""
+    """Marked where they differ from those that were evaluated; rows that the file was not prompted are left out."""
     compare, parsed = facts.compare(hostile), parse_slice(settings())
     first, second, *_ = compare.examples
     shipped = {first.id: first.tuned, second.id: f"{second.tuned} indeed"}

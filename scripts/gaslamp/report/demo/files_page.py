@@ -45,9 +45,9 @@ def render_files_page(
     def show(value: float | None, form: str) -> str:
         return t["not_measured"] if value is None else form.format(value)
 
-    asked = [example for example in compare.examples if example.id in shipped]
-    same = sum(shipped[example.id].strip() == example.tuned.strip() for example in asked)
-    shown = choose(asked, settings.demo.examples) if asked else []
+    prompted = [example for example in compare.examples if example.id in shipped]
+    same = sum(shipped[example.id].strip() == example.tuned.strip() for example in prompted)
+    shown = choose(prompted, settings.demo.examples) if prompted else []
     return render(
         "files.html.j2",
         settings,
@@ -61,7 +61,7 @@ def render_files_page(
         proven=key == "proven",
         proof=t[key].format(n=failed or len(parity.checks), all=len(parity.checks), prompts=parity.prompts),
         plot=Markup(render_svg(ladder)),  # made of numbers and escaped names
-        shipped_note=t["shipped_note"].format(same=same, n=len(asked), level=ladder.recommended),
+        shipped_note=t["shipped_note"].format(same=same, n=len(prompted), level=ladder.recommended),
         answers=[get_shipped_example(example, shipped[example.id]) for example in shown],
         levels=[
             {

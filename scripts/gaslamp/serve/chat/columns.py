@@ -44,7 +44,7 @@ class ColumnRequest(TypedDict, total=False):
 
 
 class Column(TypedDict):
-    """How a column is asked."""
+    """How a column is prompted."""
 
     url: str  # of its server
     request: ColumnRequest
