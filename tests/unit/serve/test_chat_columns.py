@@ -63,7 +63,7 @@ def test_without_its_own_file_and_without_an_adapter_both_reasons_are_given(
     assert plan.adapter is None and none.reason in plan.reason and "every weight was trained" in plan.reason
 
 
-def test_how_each_column_is_asked() -> None:
+def test_how_each_column_is_prompted() -> None:
     own = get_columns("http://a", "http://b", None)
     assert own == {"tuned": {"url": "http://a", "request": {}}, "base": {"url": "http://b", "request": {}}}
     assert list(get_columns("http://a", None, None)) == ["tuned"]
