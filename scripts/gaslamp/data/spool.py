@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Integers: TypeAlias = NDArray[np.int64]
 
-PIECE = 4 << 20  # bytes of rows that are copied together
+PIECE = 1 << 20  # bytes of rows that are copied together
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Spool:
                     piece = memoryview(source.read(size))
                     bounds = numpy.concatenate(([0], numpy.cumsum(records["size"][first:last], dtype=numpy.int64)))
                     for code, file in ((TRAIN, train), (VALID, valid)):
-                        file.writelines(_get_runs(piece, codes[first:last] == code, bounds))
+                        file.write(b"".join(_get_runs(piece, codes[first:last] == code, bounds)))
                 here = tests[numpy.searchsorted(tests, start) : numpy.searchsorted(tests, start + len(records))] - start
                 found.append(records[here])
                 begins.append(offset + ends[here] - records["size"][here])
