@@ -174,6 +174,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
     """Ten times the rows cost less than half a byte for each of them (the bit that marks a repeat, and its reading)."""
     monkeypatch.setattr(row_index, "BLOCK", 1024)
     monkeypatch.setattr(row_index, "PARTITION", 2048)
+    monkeypatch.setattr(spool_module, "PIECE", 50_000)
     peaks = []
     for count in (8_000, 80_000):
         case = (count, 0.02, 0, "t", {})
