@@ -279,7 +279,7 @@ SHAPES: list[tuple[str, str, Make, str]] = [
         ("text is blank", "cpt", {"text": "words"}, {"text": "  "}, "column 'text' is empty"),
         ("no chosen", "dpo", PREFERENCE, {**PREFERENCE, "chosen": None}, "column 'chosen' is empty or missing"),
         ("empty rejected", "dpo", PREFERENCE, {**PREFERENCE, "rejected": ""}, "column 'rejected' is empty"),
-        ("no prompt", "dpo", PREFERENCE, {**PREFERENCE, "prompt": ""}, "column 'prompt': there is no prompt"),
+        ("no prompt", "dpo", PREFERENCE, {**PREFERENCE, "prompt": ""}, "columns 'chosen' and 'rejected' do not begin"),
         (
             "chosen is an empty list",
             "dpo",
@@ -301,14 +301,6 @@ SHAPES: list[tuple[str, str, Make, str]] = [
             {"prompt": "q", "responses": ["a", "b"], "scores": [1]},
             "column 'responses': not every answer has a rank or score",
         ),
-        (
-            "equal scores",
-            "dpo",
-            {"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]},
-            {"prompt": "q", "responses": ["a", "b"], "scores": [2, 2]},
-            "column 'responses': all answers have the same",
-        ),
-        ("no label", "kto", RATING, {**RATING, "label": None}, "column 'label' is empty or missing"),
         (
             "a strange label",
             "kto",

@@ -136,8 +136,8 @@ def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
             raise ValueError(f"column '{completion}' is empty")
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
-    read = trim_continued(_read_completion(row, completion), row, mapping)
-    return {"messages": [*read_prompt(row, prompt, system), *read]}
+    turns = read_prompt(row, prompt, system)
+    return {"messages": [*turns, *trim_continued(_read_completion(row, completion), row, mapping)]}
 
 
 _JSON = ("[", "{")
