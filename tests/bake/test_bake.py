@@ -22,7 +22,7 @@ from gaslamp import __version__
 from gaslamp.config.load import load_config
 from gaslamp.config.projects import find_project
 from gaslamp.config.schema import Config
-from gaslamp.config.sections.train import Train
+from gaslamp.config.sections.train import AUTO, Train
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
@@ -106,6 +106,8 @@ def test_config_has_every_key_with_its_default(default_project: Path) -> None:
     own = {key: values["project"].pop(key) for key in list(values["project"])}
     assert own.keys() == expected.pop("project").keys()
     values.pop("project")
+    assert {key for key, value in values["train"].items() if value == "auto"} >= set(AUTO)
+    values["train"] |= dict.fromkeys(AUTO)  # two words for the same: the preset for the size of the model decides
     assert values == expected
     assert (
         own["name"] == "order_extraction"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from gaslamp.config.sections.train import LORA_OPTIONS
 from gaslamp.core import registry
+from gaslamp.core.files import JsonObject
 
 
 def get_backend(name: str) -> ModuleType:
@@ -44,6 +46,24 @@ def can_use_processes(name: str) -> bool:
 def can_quantize(name: str) -> bool:
     """Whether the base model's weights can be held in 4 or 8 bits while training (``QUANTIZES``)."""
     return bool(getattr(get_backend(name), "QUANTIZES", False))
+
+
+def get_auto_dtype(name: str) -> str | None:
+    """What ``train.dtype: auto`` is on every machine (``AUTO_DTYPE``); ``None``: the machine decides, mostly 16 bit."""
+    dtype: str | None = getattr(get_backend(name), "AUTO_DTYPE", None)
+    return dtype
+
+
+def get_lora_options(name: str, train: JsonObject) -> tuple[tuple[str, ...], str]:
+    """The keys in LORA_OPTIONS that the backend follows, and what to do about the others.
+
+    Args:
+        name: of the backend.
+        train: section ``train`` as plain values; its ``engine`` may decide.
+    """
+    choose = getattr(get_backend(name), "get_lora_options", None)
+    result: tuple[tuple[str, ...], str] = choose(train) if choose else (LORA_OPTIONS, "")
+    return result
 
 
 def get_unused_settings(name: str) -> tuple[str, ...]:

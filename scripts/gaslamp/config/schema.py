@@ -13,6 +13,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from gaslamp.config.backends import is_autotuned, list_profiles
+from gaslamp.config.lora import needs_whole_base
 from gaslamp.config.methods import get_options, get_preset, get_sized_keys
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.evaluate import Eval
@@ -77,7 +78,13 @@ class Config(Section):
         filled |= {"quantization": "none"} if self.train.quantization == "auto" else {}
         if self.train.choose is None:
             filled["choose"] = (
-                [key for key in CHOSEN if key in filled and (key not in SPLIT or all(name in filled for name in SPLIT))]
+                [
+                    key
+                    for key in CHOSEN
+                    if key in filled
+                    and (key not in SPLIT or all(name in filled for name in SPLIT))
+                    and not (key == "quantization" and needs_whole_base(self.train.lora.model_dump()))
+                ]
                 if is_autotuned(self.backend)
                 else []
             )

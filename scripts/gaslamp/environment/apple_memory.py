@@ -100,7 +100,7 @@ def get_mlx_need(shape: Shape, train: MemorySettings, sequences: int = 1) -> dic
     inside = 34 + 2 * shape.layers if train.gradient_checkpointing else 34 * shape.layers
     parts = {
         "weights": shape.parameters * bits / 8,
-        "adapter": get_adapter_parameters(shape, train.lora.r) * 16,
+        "adapter": get_adapter_parameters(shape, train.lora) * 16,
         "activations": tokens * shape.hidden * inside,
         "logits": tokens * shape.vocabulary * 12,
         "runtime": RUNTIME_GB * GB,

@@ -63,7 +63,7 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
         activations = tokens * width * (shape.layers * KEPT[train.engine] + INSIDE[train.engine] - KEPT[train.engine])
     parts = {
         "weights": weights,
-        "adapter": 0 if full else get_adapter_parameters(shape, train.lora.r) * 16,
+        "adapter": 0 if full else get_adapter_parameters(shape, train.lora) * 16,
         "all weights": shape.parameters * 4 if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": activations * size / 2,

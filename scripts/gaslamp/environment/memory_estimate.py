@@ -50,6 +50,13 @@ class LoraSettings(Protocol):
     alpha: float
     dropout: float
     target_modules: str | list[str]
+    use_rslora: bool
+    use_dora: bool
+    init_lora_weights: str
+    modules_to_save: list[str]
+    layers_to_transform: list[int] | None
+    rank_pattern: dict[str, int]
+    alpha_pattern: dict[str, int]
 
 
 class MemorySettings(Protocol):
@@ -143,11 +150,18 @@ def read_shape(folder: Path) -> Shape:
     )
 
 
-def get_adapter_parameters(shape: Shape, rank: int) -> int:
-    """Parameters of an adapter on all linear layers: seven matrices a layer.
+def get_adapter_parameters(shape: Shape, lora: LoraSettings) -> int:
+    """Parameters of an adapter on all linear layers (seven matrices a layer), and of what is trained in full with it.
 
-    Where the model's widths are unknown, three of them are taken as 3 x hidden long.
+    Where the model's widths are unknown, three of the matrices are taken as 3 x hidden long. Each module that is
+    trained in full is taken as large as an embedding.
     """
+    rank = lora.r
+    whole = len(getattr(lora, "modules_to_save", ())) * shape.vocabulary * shape.hidden
+    return whole + _get_low_rank_parameters(shape, rank)
+
+
+def _get_low_rank_parameters(shape: Shape, rank: int) -> int:
     if not (shape.inner and shape.kv_width):
         return rank * shape.layers * shape.hidden * 18
     attention = 4 * shape.hidden + 2 * (shape.hidden + shape.kv_width)  # q and o, k and v
@@ -185,7 +199,7 @@ def get_memory_need(
     full = train.adapter == "none"
     parts = {
         "weights": shape.parameters * size,
-        "adapter": 0 if full else get_adapter_parameters(shape, train.lora.r) * 16,
+        "adapter": 0 if full else get_adapter_parameters(shape, train.lora) * 16,
         "all weights": shape.parameters * 3 * size if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": tokens * shape.hidden * inside,

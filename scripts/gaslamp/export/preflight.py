@@ -67,7 +67,7 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
         for level in ("f16", *settings.export.levels):
             parts[f"gguf {level}"] = get_gguf_bytes(shape, level)
         if "lora_gguf" in settings.export.formats and settings.train.adapter != "none":
-            parts["lora gguf"] = get_adapter_parameters(shape, settings.train.lora.r) * 2
+            parts["lora gguf"] = get_adapter_parameters(shape, settings.train.lora) * 2
     if "mlx" in settings.export.formats:
         parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
     return parts

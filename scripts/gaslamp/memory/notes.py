@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from gaslamp.config.lora import drop_unused_options
 from gaslamp.core.contracts import Card, ModelFacts, TrainFacts
 from gaslamp.core.files import write_text
 from gaslamp.memory.candidates import NOTES
@@ -23,7 +24,7 @@ def get_blocks(model: ModelFacts, card: Card, train: TrainFacts, settings: Mappi
     rows = ", ".join(f"{card.rows[part]} {part}" for part in ("train", "valid", "test") if part in card.rows)
     lora = settings.get("lora")
     flat = {key: value for key, value in settings.items() if key != "lora"}
-    flat |= {f"lora.{key}": value for key, value in lora.items()} if isinstance(lora, dict) else {}
+    flat |= {f"lora.{key}": value for key, value in drop_unused_options(lora).items()} if isinstance(lora, dict) else {}
     tokens = f"{card.trained_tokens:,} trained tokens, " if card.trained_tokens else ""
     lines = {
         "Model": [

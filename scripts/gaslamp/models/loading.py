@@ -115,6 +115,27 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
     return model.eval()
 
 
+def separate_head(model: PreTrainedModel, adapters: Path) -> None:
+    """Give the output a matrix of its own where it is the embedding and an adapter changes one of the two.
+
+    Training changes the one that was named; a merge into the shared matrix would change both, and the merged model
+    would be neither the trained nor the evaluated one.
+    """
+    import torch
+    from safetensors import safe_open
+
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is None or head.weight is not embedding.weight or not (adapters / "adapter_model.safetensors").is_file():
+        return
+    names = [f".{name}." for name, module in model.named_modules() if module is head or module is embedding]
+    with safe_open(adapters / "adapter_model.safetensors", framework="pt") as tensors:
+        if not any(name in key for key in tensors.keys() for name in names):  # noqa: SIM118 - no dict
+            return
+    head.weight = torch.nn.Parameter(embedding.weight.detach().clone(), requires_grad=False)
+    for config in {id(one): one for one in (model.config, model.config.get_text_config())}.values():
+        config.tie_word_embeddings = False
+
+
 def attach_adapter(model: PreTrainedModel, adapters: Path) -> PreTrainedModel:
     """``model`` with a PEFT adapter.
 
@@ -127,6 +148,7 @@ def attach_adapter(model: PreTrainedModel, adapters: Path) -> PreTrainedModel:
     """
     from peft import PeftModel
 
+    separate_head(model, adapters)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         try:

@@ -11,6 +11,7 @@ from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.train import lora
 from gaslamp.train.reward_runner import load_rewards
 
 
@@ -29,6 +30,10 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     if train.packing and not is_packing_allowed(method):
         able = [name for name in registry.names("methods") if is_packing_allowed(name)]
         problems.append(Problem(("train", "packing"), f"the method {method} cannot pack rows; {', '.join(able)} can"))
+    problems += [
+        Problem(("train", *path), message)
+        for path, message in lora.find_setting_problems(method, config.backend, train.model_dump())
+    ]
     if find_setting_problems := getattr(get_method(method), "find_setting_problems", None):
         problems += [Problem(("train", *path), message) for path, message in find_setting_problems(train)]
     if train.rewards:

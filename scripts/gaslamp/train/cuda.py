@@ -157,7 +157,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
 
     train = plan.settings.train
     if load_own := getattr(get_method(plan.settings.method), "load_model", None):  # a model of another kind
-        return load_own(plan.model.path, dtype), get_peft_config(train)
+        return load_own(plan.model.path, dtype), get_peft_config(train, plan.model.path)
     own: dict[str, Any] = {}
     if train.quantization == "4bit":
         own["quantization_config"] = BitsAndBytesConfig(
@@ -182,4 +182,4 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
         from peft import prepare_model_for_kbit_training
 
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=train.gradient_checkpointing)
-    return model, get_peft_config(train)
+    return model, get_peft_config(train, plan.model.path)

@@ -14,6 +14,7 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.rows import Row
 from gaslamp.models.template import Renderer
+from gaslamp.train.lora import describe_separation
 from gaslamp.train.problems import PlannedRun, find_run_problems
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def check_run(plan: Plan, steps: int) -> None:
     """
     run = PlannedRun(plan.settings, parameters=plan.model.parameters, rows=len(plan.train), steps=steps)
     problems = find_run_problems(run)
+    if text := describe_separation(plan.settings.dump()["train"], Path(plan.model.path)):
+        say(text)
     for problem in problems:
         if not problem.blocking:
             say(f"warning: {problem.cause}; {problem.fix}")

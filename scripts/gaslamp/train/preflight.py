@@ -8,12 +8,13 @@ import sys
 from dataclasses import replace
 
 from gaslamp.config.backends import can_use_trackers, get_backend
-from gaslamp.config.methods import get_method
+from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.slices import Slice
 from gaslamp.environment.base_model import find_model_folder
 from gaslamp.environment.findings import Findings, Memory, Problem, Request
 from gaslamp.environment.memory_estimate import MemoryFit, Shape, get_adapter_parameters, get_memory_need
+from gaslamp.train.lora import describe_separation, find_model_problems
 from gaslamp.train.method import merge_decisions
 from gaslamp.train.problems import PlannedRun, find_run_problems
 
@@ -42,6 +43,10 @@ def check_training(request: Request, found: Findings) -> None:
     own = list(getattr(backend, "find_setting_problems", lambda settings: [])(settings))
     folder = find_model_folder(settings.model.source, settings.model.revision)
     own += getattr(backend, "find_model_problems", lambda *_: [])(settings, folder)
+    if folder:
+        values = settings.dump()["train"]
+        own += find_model_problems(values, folder, is_multimodal(settings.method))
+        found.warnings += [text] if (text := describe_separation(values, folder)) else []
     if can_use_trackers(settings.backend):
         own += find_tracker_problems(settings.train.report_to, settings.train_python)
     found.problems += [Problem(*problem) for problem in own]
@@ -63,7 +68,7 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     if settings.train.adapter == "none":
         trained = shape.parameters
     else:
-        trained = get_adapter_parameters(shape, settings.train.lora.r)
+        trained = get_adapter_parameters(shape, settings.train.lora)
     return {"checkpoints": trained * 12 * CHECKPOINTS, "adapters": trained * 4}
 
 

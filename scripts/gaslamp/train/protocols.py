@@ -108,6 +108,7 @@ class Backend(Protocol):
     PROCESSES: bool  # several processes train together
     QUANTIZES: bool  # holds the base model in 4 or 8 bits
     TRACKERS: bool  # writes to experiment trackers (train.report_to); default yes
+    AUTO_DTYPE: str  # what train.dtype: auto is on every machine, where that is certain
     UNUSED_SETTINGS: tuple[str, ...]  # keys of section train that it does not use
 
     def find_machine_problems(self, system: System) -> list[tuple[str, str]]:
@@ -123,6 +124,7 @@ class Backend(Protocol):
     #   find_machine_warnings(system) -> [text]
     #   find_setting_problems(settings) -> [(problem, fix)]           settings that it cannot follow
     #   find_setting_warnings(settings) -> [(problem, fix)]           settings that work, but not well
+    #   get_lora_options(train) -> (keys of LORA_OPTIONS that it follows, what to do about the others); default: all
     #   find_model_problems(settings, folder) -> [(problem, fix)]     a base model that is already on this machine
     #   estimate_memory(shape, settings, system, device, builds_toolchain) -> MemoryFit
     #   check_checkpoint(folder) -> problem or None

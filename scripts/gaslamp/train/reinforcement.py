@@ -19,6 +19,7 @@ from gaslamp.train.types import Columns, Trainer, TrainSettings
 KINDS = ("prompt",)
 NEEDS = "prompts, and rewards that can judge an answer (prompt, often with answer; train.rewards)"
 TITLE = "reinforcement learning"
+REFERENCE = True
 PANELS = ("reward", "kl", "length", "loss", "clipped", "token_accuracy", "entropy", "reward:*")
 MAIN_PANELS = ("reward", "kl", "length", "loss")
 REFERENCE_LABEL = "answer to compare with"

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from gaslamp.config.backends import can_quantize
 from gaslamp.config.length import get_length_decisions, settle_length
-from gaslamp.config.methods import get_method
+from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template
 from gaslamp.core.decisions import set_decision
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import Events
 from gaslamp.core.files import lock, read_jsonl, sha256_path, sha256_text, write_json
 from gaslamp.core.processes import get_count, is_first
 from gaslamp.data.rows import Row, adapt, get_kind
 from gaslamp.models.template import Renderer
 from gaslamp.train.checkpoints import check_checkpoint, find_checkpoint
+from gaslamp.train.lora import find_model_problems
 from gaslamp.train.oom import OutOfMemory, StepDown, get_oom_error, get_steps_down
 from gaslamp.train.plan import Plan, Result
 from gaslamp.train.protocols import get_backend
@@ -66,6 +68,10 @@ def train_model(
     threads = backend.prepare_process(settings)
     model_facts, template_facts = ModelFacts.read(model), Template.read(template)
     requested = settings.dump()
+    misfits = find_model_problems(requested["train"], Path(model_facts.path), is_multimodal(settings.method))
+    if misfits:
+        causes, fixes = zip(*misfits, strict=True)
+        raise GaslampError("; ".join(causes), "; ".join(dict.fromkeys(fixes)))
     settings, presets = choose_by_size(settings, model_facts.parameters)
     deciding = {key: value for key, value in settings.dump()["train"].items() if key not in NO_REASON_TO_TRAIN}
     parts = [

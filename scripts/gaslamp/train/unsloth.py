@@ -89,7 +89,7 @@ def load_with_unsloth(plan: Plan, dtype: str) -> tuple[object, object]:
     if train.adapter == "none":
         return model, None
     if not is_text:
-        return model, get_peft_config(train)
+        return model, get_peft_config(train, plan.model.path)
     lora = train.lora
     model = FastLanguageModel.get_peft_model(
         model,

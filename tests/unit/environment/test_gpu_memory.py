@@ -28,6 +28,7 @@ from gaslamp.train.method import get_method, is_multimodal
 
 B1 = Shape(1_235_814_400, 2048, 16, 128_256, inner=8192, kv_width=512, tied=True)
 B8 = Shape(8_030_261_248, 4096, 32, 128_256, inner=14336, kv_width=1024)
+LORA: Any = Config().train.lora
 GIB = 2**30 / 1e9
 # 2 rows of 2048 tokens a pass, rank 16, checkpointing, H100 (docs/hardware.md). Those of the bare scripts were printed
 # in GiB.
@@ -80,10 +81,10 @@ def test_where_the_memory_of_4_bit_goes() -> None:
     del parts["context"]
     embedding = 2 * B8.vocabulary * B8.hidden * 2 / 1e9
     assert parts["weights"] - embedding == pytest.approx(3.6, abs=0.05) and embedding == pytest.approx(2.1, abs=0.05)
-    assert parts["adapter"] == pytest.approx(0.67, abs=0.01) and get_adapter_parameters(B8, 16) == 41_943_040
+    assert parts["adapter"] == pytest.approx(0.67, abs=0.01) and get_adapter_parameters(B8, LORA) == 41_943_040
     assert 0.35 < sum(parts.values()) / bare < 0.42
     one_row = get_gpu_need(B8, get_train(quantization="4bit"), 2048)["activations"]
-    moments = get_adapter_parameters(B8, 16) * 6 / 1e9  # two moments of one byte instead of four
+    moments = get_adapter_parameters(B8, LORA) * 6 / 1e9  # two moments of one byte instead of four
     least = sum(parts.values()) - (parts["activations"] - one_row) - embedding / 2 - moments
     assert 0.28 < least / bare < 0.30, (
         "one row a pass, the embedding in the main memory, and an 8-bit optimizer: all three"

@@ -228,7 +228,12 @@ def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_
     assert read_image(base / "vision" / "0.png", 300, 1000).size == (300, 225)
     assert read_image(base / "vision" / "0.png", 10, 20).size == (20, 15)
     facts, _ = train(
-        base, tmp_path, "vision_sft", max_steps=1, options={"vision_layers": False, "modules_to_save": ["lm_head"]}
+        base,
+        tmp_path,
+        "vision_sft",
+        max_steps=1,
+        options={"vision_layers": False},
+        lora={"modules_to_save": ["lm_head"]},
     )
     assert facts.trainable_parameters > 64 * 260, "the head is trained whole"
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
 from gaslamp.config.sections.fields import Length, Number, Section, read_auto
+
+LORA_OPTIONS = (
+    "use_rslora",
+    "use_dora",
+    "init_lora_weights",
+    "modules_to_save",
+    "layers_to_transform",
+    "rank_pattern",
+    "alpha_pattern",
+)
+"""Keys of ``train.lora`` that not every backend and method can follow; the names are PEFT's."""
+REFUSED_STARTS = {
+    "loftq": "it starts from the error of a 4-bit base, and the merge here goes onto the 16-bit weights",
+    "eva": "it needs the activations of your rows before training, which no step here computes",
+    "corda": "it needs the activations of your rows before training, which no step here computes",
+    "lora_ga": "it needs gradients of your rows before training, which no step here computes",
+    "mica": "it freezes half of the adapter; its merge was never tested here",
+}
+"""Values of ``init_lora_weights`` that PEFT has, and why they are not taken."""
+STARTS = ("default", "gaussian", "orthogonal", "pissa", "olora")
+CHANGES_BASE = ("pissa", "olora")
+"""Those of them that take the adapter's first values out of the base weights."""
 
 
 class Lora(Section):
@@ -16,6 +38,44 @@ class Lora(Section):
     alpha: int = Field(32, ge=1, le=1024, description="The adapter is scaled by alpha / r. Typical: r to 2 r.")
     dropout: Number = Field(0.0, ge=0, lt=1, description="0 is fastest and what most recipes use; typical: 0 to 0.1.")
     target_modules: str | list[str] = Field("all-linear", description="all-linear, or names such as [q_proj, v_proj].")
+    use_rslora: bool = Field(
+        False,
+        description="Scale the adapter by alpha / sqrt(r) instead of alpha / r; for ranks of 64 and more, which learn "
+        "too slowly otherwise.",
+    )
+    use_dora: bool = Field(
+        False,
+        description="DoRA: also trains the length of each weight vector; learns more at ranks below 16, and is slower.",
+    )
+    init_lora_weights: str = Field(
+        "default",
+        description="First values of the adapter: default (no change), gaussian, orthogonal; pissa or olora (from a "
+        "decomposition of the weights: learns faster; saved as a plain adapter of twice the rank).",
+    )
+    modules_to_save: list[str] = Field(
+        default_factory=list,
+        description="Modules trained in full and saved with the adapter, such as [embed_tokens, lm_head] for new "
+        "words; costs 16 bytes of memory for each of their weights.",
+    )
+    layers_to_transform: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, min_length=1, description="Numbers of the layers that get an adapter, from 0; null: all."
+    )
+    rank_pattern: dict[str, Annotated[int, Field(ge=1, le=512)]] = Field(
+        default_factory=dict,
+        description="Another rank for some modules: {down_proj: 32, 0.self_attn.q_proj: 4}.",
+    )
+    alpha_pattern: dict[str, Annotated[int, Field(ge=1, le=1024)]] = Field(
+        default_factory=dict, description="Another alpha for some modules, as in rank_pattern."
+    )
+
+    @field_validator("init_lora_weights")
+    @classmethod
+    def _is_known_start(cls, value: str) -> str:
+        if value in REFUSED_STARTS:
+            raise ValueError(f"not built: {REFUSED_STARTS[value]}; use default")
+        if value not in STARTS:
+            raise ValueError(f"should be {', '.join(STARTS[:-1])} or {STARTS[-1]}")
+        return value
 
 
 class Reward(Section):
@@ -42,6 +102,7 @@ AUTO = ("learning_rate", "gradient_accumulation", "warmup_steps")
 def _add_auto(schema: dict[str, Any]) -> None:
     for key in AUTO:
         schema["properties"][key]["anyOf"].insert(0, {"const": "auto", "type": "string"})
+        schema["properties"][key]["default"] = "auto"
 
 
 class Train(Section):

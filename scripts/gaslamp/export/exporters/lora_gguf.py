@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from gaslamp.config.lora import EMBEDDINGS
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import LoraFile, ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
@@ -69,9 +70,16 @@ def find_obstacle(adapters: Path) -> str | None:
         "DoRA also rescales the weights": config.get("use_dora"),
         "whole layers were trained too": config.get("modules_to_save"),
         "biases were trained too": config.get("bias", "none") != "none",
+        "the embedding or the output was adapted too": _has_embeddings(adapters),
         "its alpha or rank differs from layer to layer": config.get("alpha_pattern") or config.get("rank_pattern"),
     }
     return next((reason for reason, found in obstacles.items() if found), None)
+
+
+def _has_embeddings(adapters: Path) -> bool:
+    """Whether an adapter changes a module with a row for each token: llama.cpp's converter takes linear layers only."""
+    targets = read_json(adapters / "adapter_config.json").get("target_modules")
+    return isinstance(targets, list) and any(name.rpartition(".")[2] in EMBEDDINGS for name in targets)
 
 
 def get_scale(adapters: Path) -> float:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from gaslamp.config.backends import get_unused_settings
+from gaslamp.config.lora import drop_unused_options
 from gaslamp.config.methods import get_method, get_preset
 from gaslamp.config.sections.train import Lora, Train
 from gaslamp.core import registry
@@ -65,7 +66,7 @@ def get_parameters(trained: Mapping[str, object], train: TrainFacts) -> list[tup
             continue
         if isinstance(value, dict):
             about = _get_descriptions(key, train.method)
-            for name, item in value.items():
+            for name, item in (drop_unused_options(value) if key == "lora" else value).items():
                 why = decisions[f"{key}.{name}"].reason if f"{key}.{name}" in decisions else ""
                 rows.append((f"{key}.{name}", show_value(item), why or about.get(name, "")))
             continue

@@ -22,6 +22,7 @@ REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 METHODS = tuple(registry.names("methods"))  # the engine knows no method: a new file trains here at once
 MACHINE = "this machine's processor, no GPU needed"
 PROCESSES = True
+AUTO_DTYPE = "float32"
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 

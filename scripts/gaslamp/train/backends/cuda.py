@@ -6,7 +6,9 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
+from gaslamp.config.sections.train import LORA_OPTIONS
 from gaslamp.core import registry
+from gaslamp.core.files import JsonObject
 
 if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
@@ -40,6 +42,13 @@ def find_machine_problems(system: System) -> list[tuple[str, str]]:
             f"use snakemake --profile {other}, or a machine with an NVIDIA GPU and its driver",
         )
     ]
+
+
+def get_lora_options(train: JsonObject) -> tuple[tuple[str, ...], str]:
+    """The options of ``train.lora`` that the engine follows, and what to do about the others."""
+    if train["engine"] == "trl":
+        return LORA_OPTIONS, ""
+    return (), "set train.engine: trl, or take it out"
 
 
 def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
+    from gaslamp.core.files import JsonObject
     from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
     from gaslamp.environment.system import System
     from gaslamp.train.plan import Plan, Result
@@ -65,6 +66,11 @@ def find_machine_warnings(system: System) -> list[str]:
     ]
 
 
+def get_lora_options(train: JsonObject) -> tuple[tuple[str, ...], str]:
+    """The options of ``train.lora`` that MLX follows (r, alpha, dropout and target_modules only), and what to do."""
+    return (), f"take it out, or {ALTERNATIVE}"
+
+
 def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
     """Settings that MLX cannot follow, each with what to do; every other setting is applied."""
     train, problems = settings.train, []
@@ -81,10 +87,6 @@ def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
                 "train.packing: MLX would let packed rows attend to each other",
                 f"set train.packing: false, or {ALTERNATIVE}",
             )
-        )
-    if train.options.get("modules_to_save"):
-        problems.append(
-            ("train.options.modules_to_save: the mac backend trains adapters only", f"take it out, or {ALTERNATIVE}")
         )
     if train.report_to:
         problems.append(

@@ -10,6 +10,7 @@ from gaslamp.train.reinforcement import KINDS as KINDS
 from gaslamp.train.reinforcement import MAIN_PANELS as MAIN_PANELS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
 from gaslamp.train.reinforcement import PANELS as PANELS
+from gaslamp.train.reinforcement import REFERENCE as REFERENCE
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import emit_samples, is_sample_step, prepare

@@ -13,6 +13,7 @@ from gaslamp.train.reinforcement import METRICS as METRICS
 from gaslamp.train.reinforcement import NEEDS as NEEDS
 from gaslamp.train.reinforcement import PANELS as PANELS
 from gaslamp.train.reinforcement import PRESET as PRESET
+from gaslamp.train.reinforcement import REFERENCE as REFERENCE
 from gaslamp.train.reinforcement import REFERENCE_LABEL as REFERENCE_LABEL
 from gaslamp.train.reinforcement import TITLE as TITLE
 from gaslamp.train.reinforcement import find_run_problems as find_run_problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gaslamp.config.lora import HEAD, get_target_embeddings
 from gaslamp.data.order import find_order_problem
 from gaslamp.data.rows import Row, get_images, get_text, is_plain
 from gaslamp.train.errors import get_no_rows_error
@@ -87,9 +88,11 @@ def get_token_trainer(context: Context, train: list[Columns], valid: list[Column
     if not train:
         raise get_no_rows_error(settings.max_length)
     # rows are tokens already, and none is too long; to pack, the trainer must know how much fits
-    own = {
+    own: dict[str, object] = {
         "packing": settings.packing,
         "eval_packing": False,
         "max_length": settings.max_length if settings.packing else None,
     }
+    if settings.adapter == "lora" and HEAD in get_target_embeddings(context.settings.dump()["train"]["lora"]):
+        own["loss_type"] = "nll"  # TRL's default loss reads the head's weight and would not see the adapter on it
     return context.make_trainer(SFTTrainer, SFTConfig(**context.arguments, **own), train, valid)

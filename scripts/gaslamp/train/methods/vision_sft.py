@@ -52,10 +52,6 @@ class Settings(method.Settings):
     language_layers: bool = Field(True, description="Adapt the language model.")
     attention_layers: bool = Field(True, description="Of both, adapt attention.")
     mlp_layers: bool = Field(True, description="Of both, adapt the feed-forward layers.")
-    modules_to_save: list[str] = Field(
-        default_factory=list,
-        description="Modules trained in full, for new tokens: [lm_head, embed_tokens]; costs their size in memory.",
-    )
     shortest: int = Field(
         300,
         ge=1,
@@ -113,7 +109,6 @@ def get_trainer(context: Context) -> Trainer:
         context.peft_config.target_modules = find_modules(
             context.model, context.options, context.peft_config.target_modules
         )
-        context.peft_config.modules_to_save = context.options.modules_to_save or None
     collate = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)
 
     def read_and_collate(rows: list[dict[str, Any]]) -> Any:

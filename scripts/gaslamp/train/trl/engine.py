@@ -28,7 +28,7 @@ from gaslamp.train.trl.arguments import (
     use_length_sampler,
 )
 from gaslamp.train.trl.callback import build_callback
-from gaslamp.train.trl.load import get_peft_config, has_adapter, save_weights
+from gaslamp.train.trl.load import get_peft_config, has_adapter, keep_start, save_weights
 from gaslamp.train.trl.measure import get_memory_gb
 from gaslamp.train.trl.probe import get_estimate, measure_batch_size, probe_longest
 from gaslamp.train.trl.state import forget_preparation, restore_counters, set_processor_name
@@ -111,7 +111,10 @@ def _build_run(
     if load:
         model, peft_config = load(plan, dtype)
     else:
-        model, peft_config = getattr(method, "load_model", load_model)(plan.model.path, dtype), get_peft_config(train)
+        model, peft_config = (
+            getattr(method, "load_model", load_model)(plan.model.path, dtype),
+            get_peft_config(train, plan.model.path),
+        )
     base_gb = get_memory_gb()
     if hasattr(model, "config"):
         model.config.use_cache = False
@@ -136,6 +139,8 @@ def _build_run(
             "a method of your own that makes its trainer itself must hand peft_config to it",
         )
     held = {"base_gb": base_gb, "adapters_gb": round(get_memory_gb() - base_gb, 3)}
+    if train.adapter == "lora" and is_first():
+        keep_start(trainer, train.lora.init_lora_weights)
     if hasattr(trainer.model, "peft_config"):
         trainer.model.peft_config["default"].base_model_name_or_path = plan.model.source  # not a path of this machine
     columns = set(trainer.train_dataset.column_names)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.sections.train import CHANGES_BASE
+from gaslamp.train.lora import read_linear_names
+
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from torch.nn import Module
@@ -13,18 +16,28 @@ if TYPE_CHECKING:
     from gaslamp.train.types import Trainer, TrainSettings
 
 
-def get_peft_config(train: TrainSettings) -> LoraConfig | None:
-    """LoraConfig of the settings, or ``None`` for full fine-tuning."""
+def get_peft_config(train: TrainSettings, folder: str | Path) -> LoraConfig | None:
+    """LoraConfig of the settings for the model in ``folder``, or ``None`` for full fine-tuning."""
     from peft import LoraConfig
 
     if train.adapter == "none":
         return None
     lora = train.lora
+    targets = lora.target_modules
+    if targets == "all-linear" and lora.layers_to_transform:  # PEFT takes layers with a list of names only
+        targets = read_linear_names(Path(folder))
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
+        target_modules=targets,
+        use_rslora=lora.use_rslora,
+        use_dora=lora.use_dora,
+        init_lora_weights=True if lora.init_lora_weights == "default" else lora.init_lora_weights,
+        modules_to_save=lora.modules_to_save or None,
+        layers_to_transform=lora.layers_to_transform,
+        rank_pattern=lora.rank_pattern,
+        alpha_pattern=lora.alpha_pattern,
         bias="none",
         task_type="CAUSAL_LM",
     )
@@ -56,5 +69,49 @@ def save_weights(trainer: Trainer, folder: Path) -> None:
     A method may bring its own ``save``.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
-    # a trainer may keep the untrained adapter as well, as its reference
-    model.save_pretrained(folder, **({"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}))
+    if not hasattr(model, "peft_config"):
+        model.save_pretrained(folder)
+        return
+    # a trainer may keep the untrained adapter as well, as its reference; the base's own embeddings are not saved
+    own = {"selected_adapters": ["default"], "save_embedding_layers": False}
+    start = Path(trainer.args.output_dir) / START
+    if start.is_dir():
+        own["path_initial_model_for_weight_conversion"] = str(start)
+    model.save_pretrained(folder, **own)
+
+
+START = "start"
+"""Folder below the checkpoints: the first values of an adapter that were taken out of the base weights."""
+
+
+def keep_start(trainer: Trainer, start: str) -> None:
+    """Keep the first values of an adapter that was taken out of the base weights (PiSSA, OLoRA).
+
+    With them the finished adapter is saved as one on the unchanged base. A training that resumes has decomposed the
+    weights again; where that gave other values than the first time, the difference is put back into the base weights,
+    so that base and adapter are together what they were.
+
+    Args:
+        trainer: with its model, before the first step; only the process that writes needs to call it.
+        start: ``train.lora.init_lora_weights``.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    folder = Path(trainer.args.output_dir) / START
+    if start not in CHANGES_BASE:
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if not (folder / "adapter_model.safetensors").is_file():
+        model.peft_config["default"].init_lora_weights = True  # loading it must not decompose anything again
+        model.save_pretrained(folder, selected_adapters=["default"])
+        model.peft_config["default"].init_lora_weights = start
+        return
+    first = load_file(folder / "adapter_model.safetensors")
+    for name, module in model.named_modules():
+        if not hasattr(module, "lora_A") or "default" not in module.lora_A:
+            continue
+        then = first[f"{name}.lora_B.weight"] @ first[f"{name}.lora_A.weight"]
+        now = module.lora_B["default"].weight @ module.lora_A["default"].weight
+        with torch.no_grad():
+            module.get_base_layer().weight += module.scaling["default"] * (now - then.to(now.device))
