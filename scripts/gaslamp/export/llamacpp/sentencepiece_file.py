@@ -67,6 +67,9 @@ def write_sentencepiece(folder: Path, out: Path) -> bool:
     proto.normalizer_spec.add_dummy_prefix = get_space_prefix(tokenizer)
     proto.normalizer_spec.remove_extra_whitespaces = False
     by_id = {number: token for token, number in vocabulary.items()}
+    # some publishers print a byte's piece as its letter (Gemma 2: a tab)
+    missing = [byte for byte in range(256) if f"<0x{byte:02X}>" not in vocabulary]
+    by_id |= {vocabulary[chr(byte)]: f"<0x{byte:02X}>" for byte in missing if chr(byte) in vocabulary}
     # an id that no token has is a hole: it gets a name, because places in the list are ids
     for number in range(max(by_id) + 1):
         token = by_id.get(number, f"[PAD{number}]")

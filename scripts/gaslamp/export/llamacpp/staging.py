@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaslamp.core.files import read_json, write_json
+from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.export.artefacts import link_or_copy
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts, stop_adding_bos
 from gaslamp.export.llamacpp.sentencepiece_file import get_space_prefix, is_sentencepiece, write_sentencepiece
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.template import Renderer
 
 if TYPE_CHECKING:
     import torch
@@ -37,41 +38,49 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
     Raises:
         GaslampError: with the converter's own lines.
     """
+    without_bos = has_conversations_without_bos(merged)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".staged-") as place:
-        staged = stage(merged, Path(place))
+        staged = stage(merged, Path(place), without_bos)
         convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source))
-    if read_gguf_facts(out)["add_bos"] and has_conversations_without_bos(merged):
+    if without_bos and read_gguf_facts(out)["add_bos"]:
         stop_adding_bos(out)
 
 
 def has_conversations_without_bos(folder: Path) -> bool:
     """Whether the chat template renders no BOS token: then it was trained without one, whatever the tokenizer adds."""
     tokenizer = load_tokenizer(folder)
-    if tokenizer.bos_token is None or not tokenizer.chat_template or is_encoder(folder):
+    if tokenizer.bos_token is None or not isinstance(tokenizer.chat_template, str) or is_encoder(folder):
         return False
-    text: str = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Hello"}], tokenize=False, add_generation_prompt=True
-    )
-    return not text.startswith(tokenizer.bos_token)
+    renderer = Renderer(tokenizer, tokenizer.chat_template, [])
+    return not renderer.render([{"role": "user", "content": "Hello"}], generate=True).startswith(tokenizer.bos_token)
 
 
 def is_encoder(folder: Path) -> bool:
     """Whether a merged model is an encoder, which reads plain texts."""
-    return (folder / "embedding.json").is_file()
+    return get_body(read_json(folder / "config.json")) == "Model"
 
 
-def stage(merged: Path, place: Path) -> Path:
+def get_body(config: JsonObject) -> str | None:
+    """What a model is instead of a causal language model, by the end of its architecture's name."""
+    name = (config.get("architectures") or [""])[0]
+    if name.endswith("LMHeadModel"):
+        return None
+    return next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
+
+
+def stage(merged: Path, place: Path, without_bos: bool = False) -> Path:
     """The folder to convert.
 
     Args:
         merged: of the merged model.
         place: empty folder on the same disk; what differs from the merged model is written there, the rest is linked.
+        without_bos: conversations have no BOS token.
 
     Returns:
         ``merged`` when the converter needs nothing more, else ``place``.
     """
     changed = _write_causal_lm(merged, place)
-    changed = _write_tokenizer(merged, place) or changed
+    changed = _write_tokenizer(merged, place, without_bos) or changed
     if not changed:
         return merged
     for file in merged.iterdir():
@@ -102,7 +111,7 @@ def _is_replaced(file: Path, place: Path) -> bool:
     return is_weight and (place / "model.safetensors").is_file()
 
 
-def _write_tokenizer(merged: Path, place: Path) -> bool:
+def _write_tokenizer(merged: Path, place: Path, without_bos: bool) -> bool:
     """What the converter wants to know of a SentencePiece tokenizer; False for another kind."""
     file = merged / "tokenizer.json"
     tokenizer = read_json(file) if file.is_file() else {}
@@ -111,9 +120,13 @@ def _write_tokenizer(merged: Path, place: Path) -> bool:
     if not (merged / "tokenizer.model").is_file():
         write_sentencepiece(merged, place / "tokenizer.model")
     settings = place / "tokenizer_config.json"
-    known = read_json(settings if settings.is_file() else merged / "tokenizer_config.json")
+    is_other = settings.is_file()  # a reward model or an encoder, which has its settings already
+    known = read_json(settings if is_other else merged / "tokenizer_config.json")
     added = {str(token["id"]): token for token in tokenizer["added_tokens"]}  # else it knows those of the model only
-    write_json(settings, {"added_tokens_decoder": added, **known, "add_prefix_space": get_space_prefix(tokenizer)})
+    prefixes = {"add_prefix_space": get_space_prefix(tokenizer)}
+    if not is_other:
+        prefixes["add_bos_token"] = not without_bos  # without the key llama.cpp adds one
+    write_json(settings, {"added_tokens_decoder": added, **known, **prefixes})
     return True
 
 
@@ -122,9 +135,8 @@ def _write_causal_lm(merged: Path, place: Path) -> bool:
     the base model. False for a language model.
     """
     config = read_json(merged / "config.json")
-    name = (config.get("architectures") or [""])[0]
-    ending = next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
-    if ending is None or name.endswith("LMHeadModel"):
+    ending = get_body(config)
+    if ending is None:
         return False
     from safetensors.torch import save_file
 
@@ -136,7 +148,9 @@ def _write_causal_lm(merged: Path, place: Path) -> bool:
         metadata={"format": "pt"},
     )
     # tied to the embeddings, because there is no last layer: next tokens of this file are never used
-    family = name.removesuffix(ending).removesuffix("Text")  # Gemma3TextModel is a part of Gemma3ForCausalLM
+    family = (
+        config["architectures"][0].removesuffix(ending).removesuffix("Text")
+    )  # Gemma3TextModel is a part of Gemma3ForCausalLM
     write_json(
         place / "config.json", {**config, "architectures": [f"{family}ForCausalLM"], "tie_word_embeddings": True}
     )

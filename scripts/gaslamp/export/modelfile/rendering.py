@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
 
+_PROBE = "gaslamp-probe"
 Messages = list[dict[str, str]]
 
 
@@ -39,6 +40,22 @@ def get_renderer(template: Template) -> Callable[[Messages], str]:
         raise GaslampError(
             f"the chat template does not parse: {error}", "fix chat_template in the model's tokenizer_config.json"
         ) from error
-    return lambda messages: compiled.render(
-        messages=messages, add_generation_prompt=True, bos_token=template.bos_token or "", eos_token=template.eos_token
+
+    def render(messages: Sequence[Mapping[str, object]]) -> str:
+        return compiled.render(
+            messages=messages,
+            add_generation_prompt=True,
+            bos_token=template.bos_token or "",
+            eos_token=template.eos_token,
+        )
+
+    # templates of vision models take a turn's content as a list of parts, and drop or refuse plain text
+    try:
+        takes_text = _PROBE in render([{"role": "user", "content": _PROBE}])
+    except jinja2.TemplateError:
+        takes_text = False
+    if takes_text:
+        return render
+    return lambda messages: render(
+        [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in messages]
     )
