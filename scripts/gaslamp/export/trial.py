@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from gaslamp.core.contracts import ParityCheck, Template, get_versions
+from gaslamp.core.contracts import ParityCheck, get_versions
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
 from gaslamp.evaluate.loading import is_vision, load_folder
@@ -102,9 +102,16 @@ def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) 
     except Exception as error:  # whatever transformers raises for this config: the trial is impossible, not the export
         return _give_up(f"no small copy of {source} can be made ({type(error).__name__}: {str(error).strip()[:200]})")
     save_tokenizer(base, model, template)
+    renderer = Renderer.load(model, template)
+    prompts = encode_prompts(renderer, vary([QUESTION], get_special_tokens(template)))
+    try:
+        references = answer_greedily(load_folder(model), prompts, template)
+    except Exception as error:  # as above; what also stops the training is reported there
+        return _give_up(f"a small copy of {source} does not answer ({type(error).__name__}: {str(error)[:200]})")
     try:
         convert_staged(toolchain, model, gguf, source, log)
-        checks = _serve(model, gguf, toolchain, template, log)
+        checks = check_metadata(gguf, template, model)
+        checks += check_served(gguf, toolchain, renderer, template, prompts, references, log)
     except GaslampError as error:
         if is_vision(base):  # a part that the copy lacks may be the reason
             return _give_up(f"a small copy of {source} does not convert: {error.cause}")
@@ -148,12 +155,3 @@ def require_trial(trial: Trial, gate: str) -> None:
 
 def _give_up(reason: str) -> Trial:
     return Trial(tried=False, summary=f"the export is not tried: {reason}")
-
-
-def _serve(model: Path, gguf: Path, toolchain: Toolchain, template: Template, log: Path) -> list[ParityCheck]:
-    """The parity checks of a GGUF file, on invented prompts."""
-    renderer = Renderer.load(model, template)
-    prompts = encode_prompts(renderer, vary([QUESTION], get_special_tokens(template)))
-    references = answer_greedily(load_folder(model), prompts, template)
-    checks = check_metadata(gguf, template, model)
-    return checks + check_served(gguf, toolchain, renderer, template, prompts, references, log)

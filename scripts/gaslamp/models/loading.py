@@ -102,8 +102,7 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         "dtype": getattr(torch, dtype),
         "trust_remote_code": False,
         "use_safetensors": True,
-        "attn_implementation": "sdpa",
-    }
+    }  # transformers takes sdpa attention where the architecture has it (gpt-oss has not)
     if is_quantized(str(folder)):
         model = _load_dequantized(str(folder), options["dtype"])
     else:
@@ -168,7 +167,7 @@ def _load_dequantized(folder: str, dtype: torch.dtype) -> PreTrainedModel:
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False)
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     missing, unexpected = model.load_state_dict(read_state(folder, dtype), strict=False)
     if config.tie_word_embeddings:
         missing = [name for name in missing if name != "lm_head.weight"]

@@ -175,7 +175,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
         device_map={"": get_local_rank()} if torch.cuda.is_available() else None,
         trust_remote_code=False,
         use_safetensors=True,
-        attn_implementation=choose_attention(gpu, "trl", dtype).value if gpu else "sdpa",
+        attn_implementation=choose_attention(gpu, "trl", dtype).value if gpu else None,  # sdpa, if it has it
         **own,
     )
     if own:
