@@ -13,7 +13,7 @@ from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide
-from gaslamp.data.meaning.examples import SHOWN, render_reading
+from gaslamp.data.meaning.examples import SHOWN, put_differing_row_first, render_reading
 from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward, get_mapped_columns
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.files import find_files
@@ -168,6 +168,7 @@ def _settle(config_file: Path, ask: Ask | None) -> list[str]:
 def _ask(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...], ask: Ask) -> Reading | None:
     """The reading that the person picks by number or key; None when they pick none."""
     readings = meaning.readings[:SHOWN]
+    rows = put_differing_row_first(readings, rows)
     shown = [render_reading(number, reading, rows, meaning, kinds) for number, reading in enumerate(readings, 1)]
     text = "what the columns mean is not certain; they can be learnt as\n" + "\n".join(shown)
     for _ in range(3):

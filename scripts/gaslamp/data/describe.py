@@ -14,7 +14,7 @@ from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
-from gaslamp.data.meaning.examples import check_certain, lay_out, render_reading, shorten
+from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
 from gaslamp.data.meaning.readings import show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
@@ -104,8 +104,9 @@ def describe(data: Data, method: str) -> Description:
         meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning)
         result.meaning = meaning
         first_other = 1 if meaning.certain else 0
+        shown = rows if meaning.certain else put_differing_row_first(meaning.readings[:3], rows)
         result.readings = [
-            render_reading(number, reading, rows, meaning, plugin.KINDS)
+            render_reading(number, reading, shown, meaning, plugin.KINDS)
             for number, reading in enumerate(meaning.readings, 1)
             if number > first_other
         ][:3]

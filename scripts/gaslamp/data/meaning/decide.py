@@ -164,8 +164,8 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
             own = replace(own, key=same.key, reason=same.reason)
         if rated := read_ratings(own, profiles, rows, kinds):
             return rated
-        if own.score >= 1:
-            return [own, *_without(own, readings)]
+        if own.score >= 1:  # another reading of a preference would learn an answer whether it is better or not
+            return [own] if own.kind == "preference" else [own, *_without(own, readings)]
         others = _without(own, readings)
         readings = [own, *others] if own.score >= WEAK or not others else others
     serving = [reading for reading in readings if not kinds or any(can_adapt(reading.kind, kind) for kind in kinds)]
