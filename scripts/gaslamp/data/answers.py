@@ -9,6 +9,7 @@ import re
 from typing import Any, Literal
 
 from gaslamp.data.rows import Message, Row, get_reference, get_text
+from gaslamp.models.messages import drop_blocks
 
 Place = Literal["auto", "tag", "hash", "boxed", "all"]
 
@@ -36,7 +37,7 @@ def extract_answer(text: str, place: Place = "auto", tag: str = "answer") -> str
     found = (extract_answer(text, where, tag) for where in ("tag", "hash", "boxed"))
     return next(
         (answer for answer in found if answer is not None),
-        re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL).strip(),
+        drop_blocks(text).strip(),
     )
 
 

@@ -132,7 +132,7 @@ def read_history(value: object, column: str) -> list[Message]:
     if rounds is None or rounds == [] or (isinstance(rounds, str) and not rounds.strip()):
         return []
     if not is_talk(rounds):
-        raise ValueError(f"column '{column}' holds neither turns nor rounds of a question and an answer")
+        raise ValueError(f"column '{column}', turn 1 is no pair of question and answer, and names no role")
     return read_talk(rounds, column)
 
 

@@ -28,6 +28,8 @@ import hashlib
 import json
 from typing import Any, TypedDict
 
+from gaslamp.models.messages import split_thought
+
 Message = dict[str, Any]
 Row = dict[str, Any]
 SourceRow = dict[str, Any]
@@ -135,13 +137,17 @@ def get_answer(row: Row) -> Message | None:
     return None
 
 
-def get_reference(row: Row) -> str | None:
-    """The reference answer as text, tool calls as JSON; ``None`` when the row holds none."""
+def get_reference(row: Row, thoughts: bool = False) -> str | None:
+    """The reference answer as text, tool calls as JSON; ``None`` when the row holds none.
+
+    The final answer, as a server gives it; ``thoughts``: with the thoughts in front of it.
+    """
     answer = get_answer(row)
     if answer is None:
         return None
     calls = get_calls(answer)
-    return "\n".join(part for part in (get_text(answer), format_calls(calls) if calls else "") if part)
+    text = get_text(answer) if thoughts else split_thought(get_text(answer))[1]
+    return "\n".join(part for part in (text, format_calls(calls) if calls else "") if part)
 
 
 def get_calls(message: Message) -> list[ToolCall]:

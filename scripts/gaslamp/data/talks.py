@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import parse_list, to_text
+from gaslamp.data.parts import MARKS, read_mark
 from gaslamp.data.rows import Message
 from gaslamp.data.turns import PLAIN, get_role, is_turns, read_turns
 
@@ -23,6 +24,8 @@ SPEAKERS = {
 }
 """Keys of a round that name a role, besides the names of roles ({"input", "output"} of Capybara, {"user": ...})."""
 ORDER = ("system", "user", "assistant")
+XTUNER = "output_with_loss"
+"""How XTuner marks a round whose answer carries no loss, besides the marks of turns."""
 
 
 def is_talk(value: object) -> bool:
@@ -80,6 +83,8 @@ def read_talk(value: object, column: str) -> list[Message]:
     Raises:
         ValueError: names column and turn.
     """
+    if type(value) is list and value and type(value[0]) is dict and "role" in value[0]:  # nearly all
+        return read_turns(value, column)
     value = unwrap(value)
     if is_turns(value) or not isinstance(value, list) or not value:
         return read_turns(value, column)
@@ -91,7 +96,8 @@ def read_talk(value: object, column: str) -> list[Message]:
     named = all(isinstance(turn, list | tuple) and turn and get_role(turn[0]) in PLAIN for turn in value)
     for number, turn in enumerate(value, 1):
         if not _is_round(turn):
-            raise ValueError(f"column '{column}', turn {number} is no pair of question and answer")
+            lacks = "has no role" if isinstance(turn, dict) else "is no pair of question and answer"
+            raise ValueError(f"column '{column}', turn {number} {lacks}")
         if named:  # ["user", "text"]
             messages.append(_say(get_role(turn[0]), turn[1], column, number))
         elif isinstance(turn, dict):
@@ -108,9 +114,14 @@ def _read_round(turn: dict[str, Any], column: str, number: int) -> list[Message]
     if len(found) < sum(bool(get_speaker(key)) for key in turn):
         raise ValueError(f"column '{column}', turn {number} has two keys for one speaker: {', '.join(turn)}")
     rest = {key: item for key, item in turn.items() if not get_speaker(key) and item is not None}
+    marks = {key: rest.pop(key) for key in (*MARKS, XTUNER) if key in rest}
+    if XTUNER in marks:
+        marks["loss"] = marks.pop(XTUNER)
     messages = [_say(role, found[role], column, number) for role in ORDER if found.get(role) is not None]
     if messages:
         messages[-1] |= rest
+        if messages[-1]["role"] == "assistant" and read_mark(marks, f"column '{column}', turn {number}") is False:
+            messages[-1]["train"] = False
     return messages
 
 

@@ -110,6 +110,18 @@ def get_role(name: object) -> str:
     return ROLES.get(lower, lower)
 
 
+def is_plain(turn: Any) -> bool:
+    """Whether a turn is {role, content} already, with a role of ours and a text."""
+    return (
+        type(turn) is dict
+        and len(turn) == 2
+        and "role" in turn
+        and "content" in turn
+        and type(turn["content"]) is str
+        and turn["role"] in PLAIN
+    )
+
+
 def read_turns(value: object, column: str) -> list[Message]:
     """Turns as messages {role, content, ...}, whatever their keys and roles are called.
 
@@ -125,6 +137,12 @@ def read_turns(value: object, column: str) -> list[Message]:
     messages: list[Message] = []
     previous = ""
     for number, turn in enumerate(value, 1):
+        if is_plain(turn):  # nearly all: the loop below for a turn in another role than the one before it
+            role = turn["role"]
+            if role != previous:
+                messages.append({"role": role, "content": turn["content"]})
+                previous = role
+                continue
         for message in read_turn(turn, column, number):
             role = message["role"]
             if role == previous and role in _JOINED and (joined := _join(messages, message)):
@@ -178,13 +196,7 @@ def read_turn(turn: object, column: str, number: int = 1) -> list[Message]:
     """
     if type(turn) is not dict:
         raise ValueError(f"column '{column}', turn {number} is not an object with role and content")
-    if (
-        len(turn) == 2
-        and "role" in turn
-        and "content" in turn
-        and type(turn["content"]) is str
-        and turn["role"] in PLAIN
-    ):  # nearly all
+    if is_plain(turn):
         return [{"role": turn["role"], "content": turn["content"]}]
     return _read_turn(turn, column, number)
 

@@ -19,6 +19,7 @@ from gaslamp.evaluate.predictions import Prediction, make_prediction
 from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.evaluate.tool_calls import read_calls
 from gaslamp.models.template import Renderer
+from gaslamp.models.thinking import split_answer
 
 PARALLEL = 4
 
@@ -72,13 +73,16 @@ def evaluate_endpoint(settings: Slice, model: Path, test: Path, template: Path, 
         )
         choice = reply.choices[0]
         tokens = reply.usage.completion_tokens if reply.usage else len(renderer.tokenize(choice.message.content or ""))
+        # some servers leave thoughts in the content, some give them apart
+        thought, text = split_answer(choice.message.content or "", renderer.borders)
         return make_prediction(
             question,
-            choice.message.content or "",
+            text,
             choice.finish_reason in ("stop", "tool_calls"),
             tokens,
             time.monotonic() - started,
             calls=read_calls({"tool_calls": [call.model_dump() for call in choice.message.tool_calls or []]}),
+            thought=thought or getattr(choice.message, "reasoning_content", None) or "",
         )
 
     key = sha256_text(

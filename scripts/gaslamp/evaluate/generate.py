@@ -85,8 +85,8 @@ class ModelRunner:
                 if syntax and prompt.tools
                 else None
             )
-            text = tokenizer.decode(ids, skip_special_tokens=True)
-            yield make_prediction(prompt, text, answer.stopped, len(ids), answer.seconds, ids, calls)
+            thought, text = self.renderer.read_answer(ids)
+            yield make_prediction(prompt, text, answer.stopped, len(ids), answer.seconds, ids, calls, thought)
 
     def _encode(self, prompt: EvalPrompt) -> list[int]:
         tools = {"tools": prompt.tools} if prompt.tools else {}

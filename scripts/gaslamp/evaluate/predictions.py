@@ -34,7 +34,8 @@ class Prediction(TypedDict, total=False):
 
     id: str
     kind: str  # test or retention
-    text: str  # the answer, without special tokens
+    text: str  # the final answer, without special tokens
+    thought: str  # what the model thought before it; absent when it did not
     stopped: bool  # the answer ended with a stop token; False: cut at the limit
     tokens: int
     seconds: float
@@ -73,17 +74,19 @@ def make_prediction(
     seconds: float,
     ids: list[int] | None = None,
     calls: list[ToolCall] | None = None,
+    thought: str = "",
 ) -> Prediction:
     """One line of a predictions file.
 
     Args:
         prompt: what was answered.
-        text: the answer, without special tokens.
+        text: the final answer, without special tokens.
         stopped: the answer ended with a stop token.
         tokens: length of the answer.
         seconds: time for this row.
         ids: token ids of the answer, without the one that ended it; tokenizing the text again may give others.
         calls: tool calls that were read from the answer.
+        thought: what the model thought before the answer.
     """
     line: Prediction = {
         "id": prompt.id,
@@ -97,7 +100,15 @@ def make_prediction(
         line["ids"] = ids
     if calls:
         line["tool_calls"] = calls
+    if thought:
+        line["thought"] = thought
     return line
+
+
+def get_whole_text(prediction: Prediction) -> str:
+    """The answer with its thoughts, for rewards, which judge the whole completion."""
+    thought = prediction.get("thought")
+    return f"<think>\n{thought}\n</think>\n\n{prediction['text']}" if thought else prediction["text"]
 
 
 def get_outcome(prediction: Mapping[str, Any]) -> str | int:

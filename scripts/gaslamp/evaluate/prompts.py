@@ -28,6 +28,17 @@ class EvalPrompt:
     tools: list[dict[str, Any]] | None = None
 
 
+def get_opening(render: Render) -> str:
+    """What a template writes in front of an answer without thoughts: an empty block of thoughts, or a channel."""
+    question, mark = {"role": "user", "content": "q"}, "gaslamp-answer"
+    try:
+        prompt = render([question], True, None)
+        whole = render([question, {"role": "assistant", "content": mark}], False, None)
+    except Exception:  # noqa: BLE001 - a template may raise anything on what it does not take
+        return ""
+    return whole[len(prompt) :].partition(mark)[0] if whole.startswith(prompt) and mark in whole else ""
+
+
 def get_row_prompts(
     rows: list[Row],
     tokenize: Callable[[str], list[int]],
@@ -46,8 +57,9 @@ def get_row_prompts(
     references = [
         render_answer(render, row) if render and get_reference_calls(row) else reference
         for row in prompted
-        if (reference := get_reference(row)) is not None
+        if (reference := get_reference(row, thoughts=True)) is not None
     ]
-    longest = max((len(tokenize(reference)) for reference in references), default=0)
+    opening = len(tokenize(get_opening(render))) if render else 0
+    longest = max((len(tokenize(reference)) for reference in references), default=0) + opening
     limit = max_new_tokens or (math.ceil(1.2 * longest) + 4 if references else FREE_TOKENS)
     return [EvalPrompt(row["id"], "test", get_prompt(row), limit, row.get("tools")) for row in prompted]

@@ -90,8 +90,9 @@ def answer_images(
         found = []
         for prompt, row in zip(batch, output[:, encoded["input_ids"].shape[1] :].tolist(), strict=True):
             answer = cut_at_stop(0, row[: prompt.max_tokens], template.stop_ids, seconds)
-            text = renderer.tokenizer.decode(answer.tokens, skip_special_tokens=True)
-            found.append(make_prediction(prompt, text, answer.stopped, len(answer.tokens), seconds, answer.tokens))
+            ids = list(answer.tokens)
+            thought, text = renderer.read_answer(ids)
+            found.append(make_prediction(prompt, text, answer.stopped, len(ids), seconds, ids, thought=thought))
         return found
 
     # the longest first: what fits them fits all

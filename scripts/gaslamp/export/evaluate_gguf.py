@@ -23,6 +23,7 @@ from gaslamp.evaluate.tool_calls import learn_call_syntax
 from gaslamp.export.evaluate_vectors import evaluate_vectors
 from gaslamp.export.llamacpp.client import Answer
 from gaslamp.export.llamacpp.server import BATCH_PARALLEL, LlamaServer
+from gaslamp.models.thinking import Borders, split_answer
 
 IMAGE_TOKENS = 3072
 """Tokens for one image: no model of today makes more of one that its own processor resized (Idefics3: 2,900)."""
@@ -101,8 +102,9 @@ def evaluate_gguf(
                 seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000
                 stopped, text = answer["finish_reason"] == "stop", answer["text"]
                 calls = syntax.parse(text, batch[index].tools) if syntax and batch[index].tools else None
+                thought, text = split_answer(text, Borders())  # where the server left them in
                 prediction = make_prediction(
-                    batch[index], text, stopped, answer["completion_tokens"], seconds, calls=calls
+                    batch[index], text, stopped, answer["completion_tokens"], seconds, calls=calls, thought=thought
                 )
                 with guard:
                     results.add(("answer", batch[index].id), prediction)

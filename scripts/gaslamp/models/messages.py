@@ -119,6 +119,11 @@ def split_thought(content: object) -> tuple[str, str]:
     return (found[1], content[found.end() :]) if found else ("", content)
 
 
+def drop_blocks(text: str) -> str:
+    """A reply without its <think> blocks, wherever they stand."""
+    return re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
+
+
 def _holds_thought(message: Message) -> bool:
     content = message.get("content")
     return message["role"] == "assistant" and type(content) is str and content.lstrip().startswith("<think>")

@@ -33,6 +33,7 @@ NAMES = (
     "contents",
     "chat_history",
     "chat_messages",
+    "items",
     "completion",
     "data",
 )
@@ -85,13 +86,18 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     if isinstance(inner, dict):  # {"messages": [...], "tools": [...]}
         row = {**row, **{key: item for key, item in inner.items() if key in OPTIONAL}}
     messages = read_talk(row.get(column), column)
-    system = read_system(row, mapping.get("system", "system"))
-    result: Row = {"messages": put_system(messages, system)}
     tools = mapping.get("tools", "tools")
     given = row.get(tools)
+    if messages[0]["role"] == "system" and "tools" in messages[0]:  # GLM's system turn holds them
+        own = messages[0].pop("tools")
+        given = own if given in (None, "", [], "[]") else given
+        if not messages[0]["content"]:
+            del messages[0]
+    messages = put_system(messages, read_system(row, mapping.get("system", "system")))
+    result: Row = {"messages": messages}
     if given not in (None, [], "[]") and not (isinstance(given, str) and not given.strip()):
         listed = read_tools(given, tools)
-        if not lists_tools(messages[0], listed):
+        if not messages or not lists_tools(messages[0], listed):
             result["tools"] = listed
     return result
 

@@ -13,6 +13,7 @@ from gaslamp.core.files import read_jsonl, sha256_text
 from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
 from gaslamp.evaluate.endpoint import get_client
 from gaslamp.evaluate.predictions import Prediction
+from gaslamp.models.messages import drop_blocks
 
 TITLE = "preferred by a judge model"
 BINARY = False
@@ -101,7 +102,7 @@ def read_verdict(reply: str) -> str:
     """``A``, ``B`` or ``same`` from a judge's reply; a reply without a verdict is an error, never a draw."""
     import re
 
-    for text in re.findall(r"\{[^{}]*\}", re.sub(r"<think>.*?</think>", "", reply, flags=re.DOTALL))[::-1]:
+    for text in re.findall(r"\{[^{}]*\}", drop_blocks(reply))[::-1]:
         try:
             value = json.loads(text).get("better")
         except ValueError:

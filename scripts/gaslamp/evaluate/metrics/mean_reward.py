@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gaslamp.data.rows import Row, get_prompt
-from gaslamp.evaluate.predictions import Prediction
+from gaslamp.evaluate.predictions import Prediction, get_whole_text
 from gaslamp.train.reward_runner import Scorer, get_total, load_rewards
 
 TITLE = "mean reward"
@@ -24,7 +24,7 @@ def score_set(
     scorer = Scorer(loaded)
     try:
         parts = scorer.score(
-            [get_prompt(row) for row in rows], [prediction["text"] for prediction in predictions], rows
+            [get_prompt(row) for row in rows], [get_whole_text(prediction) for prediction in predictions], rows
         )
     finally:
         scorer.close()

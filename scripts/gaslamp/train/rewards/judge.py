@@ -14,6 +14,7 @@ from typing import Any
 
 from gaslamp.data.answers import get_question
 from gaslamp.data.rows import Message, Row, get_reference
+from gaslamp.models.messages import drop_blocks
 
 TITLE = "grade of a judge model"
 TIMEOUT = 600.0
@@ -84,7 +85,7 @@ def score_all(
 
 def read_grade(reply: str, highest: float) -> float:
     """The grade in a judge's reply, as 0 to 1. Raises ValueError when there is none in range."""
-    for text in re.findall(r"\{[^{}]*\}", re.sub(r"<think>.*?</think>", "", reply, flags=re.DOTALL))[::-1]:
+    for text in re.findall(r"\{[^{}]*\}", drop_blocks(reply))[::-1]:
         try:
             value: Any = json.loads(text).get("grade")
         except ValueError:
