@@ -14,6 +14,7 @@ from gaslamp.data.cells import parse_list, to_text
 from gaslamp.data.parts import (
     DETAILS,
     MARKS,
+    NAMES,
     Part,
     get_ranges,
     join_parts,
@@ -292,9 +293,7 @@ def _read_call_turn(turn: dict[str, Any], content: Any, column: str, number: int
 
 def _is_part(content: dict[str, Any]) -> bool:
     """Whether a content that is one object is a part, and not data that is learnt as JSON."""
-    return isinstance(content.get("parts"), list) or (
-        isinstance(content.get("type"), str) and any(key in content for key in ("text", "value"))
-    )
+    return isinstance(content.get("parts"), list) or (content.get("type") in NAMES and len(content) <= 3)
 
 
 def _read_other_content(content: Any, rest: Message, place: str) -> Any:
@@ -308,6 +307,8 @@ def _read_other_content(content: Any, rest: Message, place: str) -> Any:
             f"{place}: the answer is a sound (audio), which is not learnt; put its transcript into content"
         )
     refusal = rest.get("refusal")
+    if refusal == "":
+        del rest["refusal"]
     if isinstance(refusal, str) and refusal.strip():
         del rest["refusal"]
         if content not in (None, "", []):

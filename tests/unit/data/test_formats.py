@@ -816,3 +816,52 @@ def test_convert_keeps_all_text(name: str) -> None:
 def test_calls_without_a_name_are_named() -> None:
     with pytest.raises(ValueError, match="column 'calls', turn 2: a tool call has no name"):
         read_calls([{"arguments": {}}], "calls", 2)
+
+
+ODD: list[tuple[str, dict[str, Any], Turns]] = [
+    ("an object is learnt as JSON",
+     {"messages": [TURNS[0], {"role": "assistant", "content": {"type": "p", "text": "a"}}]},
+     [U, ("assistant", '{"type":"p","text":"a"}')]),
+    ("parts that are texts", {"messages": [{"role": "user", "content": ["a", "b"]}, TURNS[1]]}, [("user", "ab"), A]),
+    ("keys in capitals", {"messages": [{"Role": "User", "Content": "q"}, {"Role": "BOT", "Content": "a"}]}, [U, A]),
+    ("a flag for the role", {"chat": [{"is_user": True, "mes": "q"}, {"is_user": False, "mes": "a"}]}, [U, A]),
+    ("author and text", {"dialog": [{"author": "user", "text": "q"}, {"author": "bot", "text": "a"}]}, [U, A]),
+    ("pairs of role and text", {"dialog": [["user", "q"], ["assistant", "a"]]}, [U, A]),
+    ("turns and the answer apart", {"messages": TURNS[:1], "response": "a"}, [U, A]),
+    ("turns inside an object", {"data": {"messages": TURNS}}, [U, A]),
+    ("one round as an object", {"conversation": {"system": "s", "human": "q", "gpt": "a"}}, [S, U, A]),
+    ("system in parts", {"system": [{"type": "text", "text": "s"}], "messages": TURNS}, [S, U, A]),
+    ("an empty refusal", {"messages": [TURNS[0], {**TURNS[1], "refusal": ""}]}, [U, A]),
+    ("Bedrock's reasoning",
+     {"messages": [TURNS[0], {"role": "assistant", "content": [
+         {"reasoningContent": {"reasoningText": {"text": "w", "signature": "x"}}}, {"text": "a"}]}]},
+     [U, ("assistant", "<think>\nw\n</think>\n\na")]),
+    ("a thought that is marked",
+     {"messages": [TURNS[0], {"role": "thought", "content": "w"}, {**TURNS[1], "weight": 1}]},
+     [U, ("assistant", "<think>\nw\n</think>\n\na")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "turns"), [case[1:] for case in ODD], ids=[case[0] for case in ODD])
+def test_turns_that_stand_in_other_shapes(row: dict[str, Any], turns: Turns) -> None:
+    assert talk(convert(row, ("conversation",))[1]["messages"]) == turns
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([{"type": "redacted_thinking", "data": "x"}], "turn 2: its reasoning is encrypted"),
+        ([{"inlineData": {"mimeType": "application/pdf", "data": "x"}}], "turn 2: a file of type application/pdf"),
+        ([{"document": {"name": "x"}}], "turn 2: a part of type 'document' cannot be learnt from"),
+        ([{"type": "input_audio", "input_audio": {}}], "turn 2: a part of type 'input_audio' cannot be learnt from"),
+        ([{"type": "tool_result", "content": [{"type": "image"}]}], "turn 2: a tool returned a part of type 'image'"),
+    ],
+)
+def test_parts_that_cannot_be_learnt_are_named(content: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        convert({"messages": [TURNS[0], {"role": "assistant", "content": content}]})
+
+
+def test_keys_for_the_same_role_in_one_round_are_an_error() -> None:
+    with pytest.raises(ValueError, match="turn 1 has two keys for one speaker: input, prompt, output"):
+        convert({"conversation": [{"input": "q", "prompt": "r", "output": "a"}]})

@@ -25,6 +25,8 @@ OPTIONAL = ("system", "context", "reasoning", "history", "keep", "threshold")
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
+TURNS = ("messages", "conversations", "conversation")
+"""Columns of turns, which are a prompt when they end without an answer."""
 PAIRS = (
     *(("prompt", name) for name in ANSWERS),
     *(
@@ -57,7 +59,7 @@ PAIRS = (
     ("sentence", "label"),
     ("content", "summary"),
     ("prompt", "text"),
-    *((turns, name) for turns in ("messages", "conversations", "conversation") for name in ANSWERS),
+    *((turns, name) for turns in TURNS for name in ANSWERS),
 )
 CONTEXTS = ("context", "article", "passage", "document", "paragraph", "story")
 REASONING = (
@@ -78,7 +80,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The first pair of names that both stand in the file, whatever their case."""
     for names in PAIRS:
         prompt, completion = (find_column(columns, (name,)) for name in names)
-        if prompt and completion and is_open(first_value(rows, prompt)):
+        if prompt and completion and (names[0] not in TURNS or is_open(first_value(rows, prompt))):
             mapping = {"prompt": prompt, "completion": completion}
             for role, usual in (
                 ("system", ("system", "system_prompt")),
