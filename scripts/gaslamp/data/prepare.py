@@ -2,7 +2,7 @@
 is right.
 
 Rows stream: they are read, converted and checked chunk by chunk, by as many processes as pay, and go to a work folder;
-memory holds 16 to 64 bytes of digests a row, and the test rows.
+memory holds a bit a row, and 256 bytes a row while near duplicates are looked for.
 """
 
 from __future__ import annotations
