@@ -137,14 +137,17 @@ def _with_values(train: MemorySettings, values: Mapping[str, object]) -> MemoryS
 
 
 def _get_slowness(settings: MemorySettings, candidate: Candidate, method: object, lengths: Lengths) -> float:
-    """Relative time for a token of the data."""
+    """Relative time for a token of the data: what is computed for it, and its share of the fixed cost of a pass.
+
+    Checkpointing computes more, but a pass that waits for its launches hides that.
+    """
     again = RECOMPUTED[settings.adapter] if settings.gradient_checkpointing else 1.0
-    again *= SAME_LENGTH if settings.packing else 1.0
     usual: float = candidate.tokens
     if not settings.packing:
         row_tokens = settings.batch_size * lengths.mean * getattr(method, "SEQUENCES", 1)
         usual = max(1.0, min(candidate.tokens, row_tokens))
-    return again * (1 + HALF_SPEED / usual) / (1 - candidate.padding)
+    each = SAME_LENGTH if settings.packing else 1.0
+    return each * (again + HALF_SPEED / usual) / (1 - candidate.padding)
 
 
 def _get_candidates(
