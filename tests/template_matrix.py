@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -106,14 +107,19 @@ class Subject:
 def load(name: str, folder: Path) -> Subject:
     """A family of real_tokenizers, or a template of PUBLISHED (written into ``folder``)."""
     if name in real_tokenizers.FAMILIES:
-        path = real_tokenizers.folder(name)
-        return Subject(path, load_tokenizer(path))
+        return _load_family(name)
     text = real_tokenizers.get_trl_template(name)
     ends = ENDS.get(name, ())
     found = [token for token in dict.fromkeys([*SPECIAL.findall(text), *ends]) if token not in SPECIALS]
     path = tiny.write_checkpoint(folder / name, text, (*SPECIALS[3:], *found), bos="<bos>", eos="</s>")
     ids = {token: number for number, token in enumerate([*SPECIALS, *found])}
     write_json(path / "generation_config.json", {"eos_token_id": [ids[token] for token in ends or ("</s>",)]})
+    return Subject(path, load_tokenizer(path))
+
+
+@lru_cache(maxsize=3)
+def _load_family(name: str) -> Subject:
+    path = real_tokenizers.folder(name)
     return Subject(path, load_tokenizer(path))
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Check, Facts, Finding, Sample, run_checks
-from gaslamp.data.convert import SPLITS
+from gaslamp.data.convert import SPLITS, put_system_into_user
 from gaslamp.data.encode import encode_rows, split_row
 from gaslamp.data.rows import Row
 from gaslamp.data.spool import Spool
@@ -21,6 +21,7 @@ SYSTEM_FIX = (
     "set data.system_as_user: true: it puts the system prompt into the first user turn; or choose a model whose chat "
     "template takes a system turn"
 )
+TOOLS_FIX = "choose a model whose chat template takes tool calls and results (docs/models.md), or leave these rows out"
 
 
 @dataclass
@@ -131,18 +132,33 @@ def split_batch(
             finding = Finding(sample.place, error.cause, error.fix)
         except (TemplateError, TypeError, ValueError) as error:
             finding = Finding(sample.place, f"the chat template of the model refuses it: {error}")
-            if "ystem" in str(error) and has_system_turn(sample.row):
-                finding = replace(finding, fix=SYSTEM_FIX)
+            if fix := find_fix(sample.row, renderer):
+                finding = replace(finding, fix=fix)
         unrenderable.add([finding])
         dropped.append(index)
     unrenderable.seen += len(batch)
     return kept, pieces, dropped
 
 
-def has_system_turn(row: Row) -> bool:
-    """Whether a row begins with a system turn."""
-    turns = row.get("messages") or row.get("prompt")
-    return isinstance(turns, list) and bool(turns) and turns[0]["role"] == "system"
+def find_fix(row: Row, renderer: Renderer) -> str:
+    """What makes a chat template take a row that it refuses, tried where it can be; "" when nothing here does."""
+    turns = [turn for key in ("messages", "prompt") for turn in row.get(key) or ()]
+    if turns and turns[0]["role"] == "system" and is_taken(put_system_into_user(row), renderer):
+        return SYSTEM_FIX
+    if any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns):
+        return TOOLS_FIX
+    return ""
+
+
+def is_taken(row: Row, renderer: Renderer) -> bool:
+    """Whether the chat template renders a row."""
+    from jinja2 import TemplateError
+
+    try:
+        split_row(renderer, row)
+    except (GaslampError, TemplateError, TypeError, ValueError):
+        return False
+    return True
 
 
 def get_spread(counts: Counter[int]) -> dict[str, float]:

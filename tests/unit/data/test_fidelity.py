@@ -163,6 +163,33 @@ def test_a_system_turn_that_the_template_refuses_goes_into_the_first_user_turn(t
     assert all(row["messages"][0]["content"].startswith("Be brief.\n\nask ") for row in kept)
 
 
+STRICT = get_template("gemma").replace("System role not supported", "Conversation roles must alternate user/assistant")
+
+
+def test_a_refusal_names_the_fix_that_works_whatever_the_template_says(tmp_path: Path) -> None:
+    """Mistral's first templates refuse a system turn by the words for an odd order of roles."""
+    talk = ask("ask", "answer")["messages"]
+    call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
+    tools = [
+        talk[0],
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "r"},
+        talk[1],
+    ]
+    cases = {
+        "system": ([{"role": "system", "content": "Be brief."}, *talk], "data.system_as_user: true"),
+        "tools": (tools, "takes tool calls and results"),
+    }
+    for name, (messages, fix) in cases.items():
+        rows = [
+            {"messages": [{**turn, "content": turn["content"] and f"{turn['content']} {n}"} for turn in messages]}
+            for n in range(24)
+        ]
+        with pytest.raises(GaslampError, match="must alternate") as caught:
+            prepare(tmp_path / name, rows, STRICT)
+        assert fix in caught.value.fix, name
+
+
 def test_refused_rows_that_are_allowed_are_left_out_and_counted(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [ask(f"ask {n}", f"answer {n}") for n in range(95)]
     rows += [{"messages": [{"role": "system", "content": "Brief."}, *ask(f"s {n}", "b")["messages"]]} for n in range(5)]

@@ -12,6 +12,7 @@ import real_tokenizers
 import template_matrix
 import tiny
 from gaslamp.core.errors import GaslampError
+from gaslamp.export.modelfile.families import detect_family
 from gaslamp.models.template import Renderer, build_template
 from template_matrix import KINDS, PUBLISHED, check, load
 
@@ -122,4 +123,5 @@ def test_midnight_changes_nothing(tmp_path: Path, name: str, monkeypatch: pytest
     )
     date = "2024-07-26" if name == "gptoss" else "26 Jul 2024"
     assert f"ate: {date}" in today and "strftime_now(" not in template.chat_template
+    assert date in detect_family(template).family.get_template(), "the Modelfile prints the same day"
     assert [(item.name, item.value) for item in template.decisions if item.name == "date"] == [("date", "2024-07-26")]
