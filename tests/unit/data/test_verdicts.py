@@ -214,3 +214,20 @@ def test_transcripts_become_turns(text: str, turns: list[tuple[str, str]]) -> No
 @pytest.mark.parametrize("text", ["Human: hello", "What does User: mean?", "Ask the assistant:", "q\n\nHuman: a", ""])
 def test_questions_that_only_name_a_speaker_stay(text: str) -> None:
     assert not is_transcript(text)
+
+
+OTHERS: list[tuple[str, Row]] = [
+    ("passages", {"query": "a question", "positive_text": "a passage that fits", "negative_text": "another passage"}),
+    ("corrections", {"incorrect_text": "He go to the house", "correct_text": "He goes to the house"}),
+    ("code that is fixed", {"bad_code": "x = 1 / 0  # broken", "good_code": "x = 1 / 1  # right"}),
+    ("a pair of sentences", {"text_1": "He goes to the house", "text_2": "He walks home again", "label": 1}),
+    ("choices", {"question": "Which is a metal?", "choices": ["wood", "iron"], "answer": 1}),
+]
+
+
+@pytest.mark.parametrize("row", [case[1] for case in OTHERS], ids=[case[0] for case in OTHERS])
+def test_names_that_say_good_and_bad_of_something_else_are_no_preferences(row: Row) -> None:
+    rows = [
+        {name: f"{value} {n}" if isinstance(value, str) else value for name, value in row.items()} for n in range(9)
+    ]
+    assert all(reading.kind != "preference" for reading in decide(rows).readings)

@@ -26,24 +26,23 @@ OPTIONAL = (
     *("ranked", "ranks", "scores", "best", "first_number"),
 )
 READ_ANYWAY = ("system", "tools")
-_NOUNS = (
-    *("messages", "message", "response", "answer", "output", "completion", "text", "code", "solution", "summary"),
-    *("reply", "conversation"),
-)
-_GOOD = ("chosen", "preferred", "better", "best", "good", "winning", "positive", "correct", "accepted")
-_BAD = (
-    *("rejected", "dispreferred", "non_preferred", "nonpreferred", "unpreferred", "worse", "worst", "bad", "losing"),
-    *("negative", "incorrect"),
-)
+_ANSWERS = ("response", "answer", "output", "completion", "solution", "reply")
+_NOUNS = (*_ANSWERS, "messages", "message", "text", "code", "summary", "conversation")
+_GOOD, _BAD = ("chosen", "preferred"), ("rejected", "dispreferred", "non_preferred", "nonpreferred", "unpreferred")
+_BETTER = ("better", "best", "good", "winning", "positive", "correct", "accepted")
+_WORSE = ("worse", "worst", "bad", "losing", "negative", "incorrect")
+"""Of texts, code and passages these are no verdict on an answer: a passage that fits, a text to be corrected."""
 CHOSEN = (
     *("chosen", "preferred", "better", "accepted", "good", "winner", "response_j"),
     *(f"{side}_{noun}" for side in _GOOD for noun in _NOUNS),
-    *(f"{noun}_{side}" for noun in _NOUNS for side in ("chosen", "preferred")),
+    *(f"{side}_{noun}" for side in _BETTER for noun in _ANSWERS),
+    *(f"{noun}_{side}" for noun in _NOUNS for side in _GOOD),
 )
 REJECTED = (
     *("rejected", "dispreferred", "worse", "bad", "loser", "response_k"),
     *(f"{side}_{noun}" for side in _BAD for noun in _NOUNS),
-    *(f"{noun}_{side}" for noun in _NOUNS for side in ("rejected", "dispreferred")),
+    *(f"{side}_{noun}" for side in _WORSE for noun in _ANSWERS),
+    *(f"{noun}_{side}" for noun in _NOUNS for side in _BAD),
 )
 FULL = ("messages", "conversations", "conversation", "response", "answer", "completion", "output")
 """Where the better answer stands next to a rejected one alone (ms-swift)."""
@@ -112,7 +111,7 @@ def explain_refusal(columns: list[str], rows: list[SourceRow], kinds: tuple[str,
     Whatever the method: a worse answer is never learnt as a text of its own.
     """
     sides = _find_sides(columns, rows)
-    if not sides or get_readings(columns, rows):
+    if not sides or not any(word in sides[1].lower() for word in _BAD) or get_readings(columns, rows):
         return None
     return (
         f"columns '{sides[0]}' and '{sides[1]}' hold a better and a worse answer, and no column holds their prompt",
