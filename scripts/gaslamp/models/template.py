@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json, sha256_text
+from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.models.arguments import restore, shape_arguments
 from gaslamp.models.dates import pin_date
 from gaslamp.models.encoding import Encoded, depends_on_start, encode_pieces
+from gaslamp.models.ends import ANSWER, find_end, find_stops
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.masks import Pieces, get_changed_error, mark_text
-from gaslamp.models.messages import MARK, Message, Style, find_style, render_probe, shape_messages, split_thought
+from gaslamp.models.messages import MARK, Message, Style, find_style, shape_messages, split_thought
 from gaslamp.models.thinking import (
     PROBED,
     QUESTION,
@@ -168,7 +169,7 @@ class Renderer:
                 "set train.thinking: empty in config.yaml, if it is the thoughts of this row that do not fit",
                 "use another model, or put a corrected chat_template.jinja into the model folder",
             )
-        end = self._find_end(answer, split_thought(messages[-1].get("content") or "")[1].strip())
+        end = find_end(answer, split_thought(messages[-1].get("content") or "")[1].strip(), self.stop_tokens)
         if end:
             return answer[:end]
         if following := self._get_following_end(messages, tools):
@@ -199,19 +200,6 @@ class Renderer:
         after = longer[len(whole) :] if longer.startswith(whole) else ""
         stops = [stop for stop in self.stop_tokens if after.lstrip().startswith(stop)]
         return after[: after.index(stops[0]) + len(stops[0])] if stops else ""
-
-    def _find_end(self, answer: str, content: str) -> int:
-        """Where the token that ends the turn ends in a rendered answer; 0 when there is none.
-
-        Some templates put the end of the text behind the end of the last turn: it is not part of the answer. An end
-        token inside ``content`` is text.
-        """
-        at = answer.rfind(content) + len(content) if content else -1
-        if at >= len(content) and self.stop_tokens:
-            first = answer.find(self.stop_tokens[0], at)
-            if first >= 0:
-                return first + len(self.stop_tokens[0])
-        return max((answer.rfind(stop) + len(stop) for stop in self.stop_tokens if stop in answer), default=0)
 
     def split(self, messages: list[Message], tools: Tools = None) -> Pieces:
         """The sequence of ``split_all`` that holds the last answer."""
@@ -246,7 +234,6 @@ class Renderer:
         return encode_pieces(self.tokenizer, rows, self._sees_whole)
 
 
-ANSWER: Message = {"role": "assistant", "content": MARK}
 NEUTRAL: list[Message] = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
 REASONED: list[Message] = [NEUTRAL[0], {"role": "assistant", "content": "<think>\nA greeting.\n</think>\n\nHello!"}]
 """Recorded examples where the template refuses the first row: the check ``unrenderable`` reports that row."""
@@ -267,33 +254,6 @@ def _encode_example(renderer: Renderer, example: list[Message]) -> Encoded:
     raise error or GaslampError(
         "the chat template of the model renders neither the first row nor a greeting",
         "use another model, or put a corrected chat_template.jinja into the model folder",
-    )
-
-
-def find_stops(renderer: Renderer, folder: Path) -> list[int]:
-    """The ids that end an answer, the template's own end first; what the model folder names as ends follows.
-
-    Raises:
-        GaslampError: the template ends answers with no special token.
-    """
-    tokenizer = renderer.tokenizer
-    files = [folder / name for name in ("generation_config.json", "config.json")]
-    declared = [read_json(file).get("eos_token_id") for file in files if file.is_file()]
-    named = [
-        tokenizer.eos_token_id,
-        *(item for value in declared for item in (value if isinstance(value, list) else [value])),
-    ]
-    # GLM shows the end of an answer only as the beginning of the next turn; it counts where the model names it
-    for turns, allowed in (([QUESTION, ANSWER], None), ([QUESTION, ANSWER, QUESTION], named)):
-        text = render_probe(tokenizer, renderer.chat_template, shape_messages(turns, renderer.style)) or ""
-        tail = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False)["input_ids"]
-        known = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-        special = [token for token in tail if token in known]
-        if special and (allowed is None or special[0] in allowed):
-            return list(dict.fromkeys(token for token in (special[0], *named) if token is not None))
-    raise GaslampError(
-        f"the chat template of {folder} puts no special token after an answer: the model would never stop",
-        "use an instruct model, or a template that ends each turn with the model's EOS token",
     )
 
 
@@ -331,7 +291,7 @@ def build_template(
     if thoughts is None:
         thoughts = int(drop_thoughts(example) is not example)
     mode, chat_template, chosen = decide_thinking(thinking, rows, thoughts, plain)
-    stops = find_stops(plain, Path(model_path))
+    stops = find_stops(tokenizer, chat_template, plain.style, Path(model_path))
     end = stops[0]
     pad = tokenizer.pad_token_id
     if pad is None or pad in stops:  # a loss that masks padding must not mask the end
