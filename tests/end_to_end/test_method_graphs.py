@@ -37,7 +37,7 @@ CASES: dict[str, Case] = {
     "online_dpo": (PROMPTS, {**REWARDED, "train.options": {"max_completion_length": 8}}),
     "tts": ([], {"export.formats": ["gguf", "ollama", "speech"], "eval.max_new_tokens": 24}),
     "embedding": ([{"anchor": note, "positive": f"{note.split()[1]} ordered {n}"} for n, note in enumerate(NOTES)], {}),
-    "vision_sft": ([], {"train.options": {"shortest": 32, "longest": 64}, "train.max_length": 256}),
+    "vision_sft": ([], {"train.options": {"shortest": 32, "longest": 64}}),
     **{name: (PAIRS, {}) for name in ("reward", "dpo", "orpo")},
     # alone it makes "ok" likelier than "no" and says neither: bytes that are no text, which transformers and llama.cpp
     # print differently
