@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from gaslamp.config.sections.train import LORA_OPTIONS
 from gaslamp.core import registry
 from gaslamp.core.files import JsonObject
 
@@ -62,6 +61,8 @@ def get_lora_options(name: str, train: JsonObject) -> tuple[tuple[str, ...], str
         train: section ``train`` as plain values; its ``engine`` may decide.
     """
     choose = getattr(get_backend(name), "get_lora_options", None)
+    from gaslamp.config.sections.train import LORA_OPTIONS  # pydantic: this module is read before it is installed
+
     result: tuple[tuple[str, ...], str] = choose(train) if choose else (LORA_OPTIONS, "")
     return result
 

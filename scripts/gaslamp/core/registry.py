@@ -76,6 +76,18 @@ def find_name_problem(kind: str, name: str) -> str | None:
     return f"there is no {what} '{name}'; {get_hint(name, known)}"
 
 
+def find_with(kind: str, attribute: str, value: object) -> ModuleType:
+    """The library's first plug-in of ``kind``, by name, with such an attribute: the backend whose EXTRA is ``mlx``.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for name in get_library_names(kind):
+        if getattr(get(kind, name), attribute, None) == value:
+            return get(kind, name)
+    raise KeyError(value)
+
+
 def get(kind: str, name: str) -> ModuleType:
     """The module of one plug-in.
 

@@ -117,11 +117,13 @@ def get_install_path(os_name: str, is_apple_silicon: bool, has_gpu: bool, contai
         name, extra, why = "cpu", "cpu", "no GPU that a backend supports: small models train on the processor"
     if container and name in ("cpu", "cuda"):
         why += "; inside a container, which is already isolated"
-    backend = {"mlx": "mac", "cuda": "cuda"}.get(extra, "cpu")
-    if not registry.get("backends", backend).BUILT:
-        extra, why = "cpu", f"{why}; the backend {backend} is not built yet, so it trains on the processor"
-    # MLX has an environment of its own, next to the usual one
-    command = "make setup mlx" if extra == "mlx" else f'pip install ".[{extra}]"'
+    backend = registry.find_with("backends", "EXTRA", extra)
+    if not backend.BUILT:
+        plugin = backend.__name__.rpartition(".")[2]
+        extra, why = "cpu", f"{why}; the backend {plugin} is not built yet, so it trains on the processor"
+    # some backends have an environment of their own, next to the usual one, with a make target of the extra's name
+    has_own = hasattr(registry.find_with("backends", "EXTRA", extra), "VENV")
+    command = f"make setup {extra}" if has_own else f'pip install ".[{extra}]"'
     return {"name": name, "extra": extra, "python": "3.12", "command": command, "reason": why}
 
 

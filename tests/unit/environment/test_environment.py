@@ -107,6 +107,19 @@ def test_install_path(facts: tuple[str, bool, bool, bool, bool], name: str, extr
     assert path["command"] == ("make setup mlx" if name == "mlx" else f'pip install ".[{path["extra"]}]"')
 
 
+def test_every_machine_is_detected_before_anything_is_installed() -> None:
+    """The install path of a Mac and of a GPU, too, reads backends with the standard library alone."""
+    code = (
+        "import sys; sys.path.insert(0, 'scripts'); from gaslamp.environment.system import get_install_path as get;"
+        "print(*(get(*f)['extra'] for f in (('Darwin', 1, 0, 0, 0), ('Linux', 0, 1, 0, 0), ('Linux', 0, 0, 1, 0))))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["mlx", "cuda", "cpu"], done.stderr
+
+
 def test_training_has_its_own_interpreter_where_the_backend_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ def find_python() -> str | None:
     """An interpreter that has mlx-lm: of .venv-mlx, or this one."""
     import importlib.util
 
-    found = get_train_python(None, registry.get("backends", "mac"))
+    found = get_train_python(None, registry.find_with("backends", "EXTRA", "mlx"))
     return found if found != sys.executable or importlib.util.find_spec("mlx_lm") else None
 
 
