@@ -36,7 +36,12 @@ def get_template(name: str) -> str:
 
 
 def prepare(
-    folder: Path, rows: list[dict[str, Any]], template: str = tiny.CHATML, method: str = "sft", **data: Any
+    folder: Path,
+    rows: list[dict[str, Any]],
+    template: str = tiny.CHATML,
+    method: str = "sft",
+    thinking: str = "auto",
+    **data: Any,
 ) -> tuple[Card, list[dict[str, Any]], Renderer]:
     """The data phase on rows with a tiny model of that template: card, rows on disk, renderer."""
     tiny.write_checkpoint(folder / "model", template, MARKERS)
@@ -47,7 +52,7 @@ def prepare(
         {
             "method": method,
             "data": {"source": str(source), "rehearsal": 0.0, **data},
-            "train": {"max_length": 1024},
+            "train": {"max_length": 1024, "thinking": thinking},
         }
     )
     outputs = {key: folder / name for key, name in FILES.items()}
@@ -161,6 +166,31 @@ def test_a_system_turn_that_the_template_refuses_goes_into_the_first_user_turn(t
     _, kept, _ = prepare(tmp_path / "b", rows, get_template("gemma"), system_as_user=True)
     assert [turn["role"] for turn in kept[0]["messages"]] == ["user", "assistant"]
     assert all(row["messages"][0]["content"].startswith("Be brief.\n\nask ") for row in kept)
+
+
+def test_what_becomes_of_thoughts_is_decided_by_the_rows_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some rows hold thoughts: they are kept; left out only where the config says so, and then nothing is lost."""
+    said: list[str] = []
+    monkeypatch.setattr("gaslamp.data.prepare.say", said.append)
+    thoughts = [f"<think>\nsince {n}\n</think>\n\nanswer {n}" if n % 2 else f"answer {n}" for n in range(24)]
+    rows = [ask(f"ask {n}", answer) for n, answer in enumerate(thoughts)]
+    card, kept, renderer = prepare(tmp_path / "a", rows, get_template("qwen3"))
+    chosen = next(item for item in card.decisions if item.name == "thinking")
+    assert chosen.value == "keep" and "training rows hold thoughts" in chosen.reason
+    assert f"thinking keep: {chosen.reason}" in said
+    learnt = {"".join(text for text, carries in renderer.split(row["messages"]) if carries) for row in kept}
+    assert "<think>\nsince 3\n</think>\n\nanswer 3<|im_end|>" in learnt
+    assert "<think>\n\n</think>\n\nanswer 4<|im_end|>" in learnt
+    for mode, prefix in (("empty", "<think>\n\n</think>\n\n"), ("off", "")):
+        card, kept, renderer = prepare(tmp_path / mode, rows, get_template("qwen3"), thinking=mode)
+        learnt = {"".join(text for text, carries in renderer.split(row["messages"]) if carries) for row in kept}
+        assert learnt == {f"{prefix}answer {n}<|im_end|>" for n in range(24)}, mode
+        assert any("<think>" in row["messages"][1]["content"] for row in kept), "the rows on disk stay as they were"
+        assert not any(check["count"] for check in card.checks if check["name"] == "lost_in_template")
+    with pytest.raises(GaslampError, match="no way to turn thinking off"):
+        prepare(tmp_path / "r1", rows, get_template("deepseekv3"), thinking="off")
 
 
 STRICT = get_template("gemma").replace("System role not supported", "Conversation roles must alternate user/assistant")
