@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gaslamp.config.levels import CONVERTED, is_with_imatrix
 from gaslamp.core.console import get_size, say
@@ -143,7 +143,8 @@ def compare_file(file: Path, sources: BaseSources, log: Path) -> Agreement:
     printed = log.with_name(f"{log.stem}.server.log")
     with LlamaServer(read_json(sources.toolchain), file, log=printed) as server:
 
-        def post(path: str, body: JsonObject, seconds: float) -> Any:
-            return server.post(path, body)
+        def post(path: str, body: JsonObject, seconds: float) -> JsonObject:
+            answer: JsonObject = server.post(path, body)
+            return answer
 
         return compare_tokens(post, {}, sources.test, sources.predictions, ROWS, SECONDS)

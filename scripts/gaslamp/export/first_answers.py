@@ -16,7 +16,7 @@ TOKENS = 16
 
 Agreement = dict[str, int]
 """``rows`` that were prompted, ``compared``: their answers or tokens, ``same``: of them, those of the evaluation."""
-Post = Callable[[str, JsonObject, float], Any]
+Post = Callable[[str, JsonObject, float], JsonObject]
 """Path, body and seconds of a request to llama-server -> its decoded answer; TimeoutError when it takes longer."""
 
 

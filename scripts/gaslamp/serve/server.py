@@ -7,7 +7,6 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -148,11 +147,12 @@ def _check_columns(run: str, level: str, key: str, columns: dict[str, Column]) -
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(headers=headers, trust_env=False) as client:
 
-        def post(url: str, body: JsonObject, seconds: float) -> Any:
+        def post(url: str, body: JsonObject, seconds: float) -> JsonObject:
             try:
-                return client.post(url, json=body, timeout=seconds).raise_for_status().json()
+                answer: JsonObject = client.post(url, json=body, timeout=seconds).raise_for_status().json()
             except httpx.ReadTimeout as error:
                 raise TimeoutError from error
+            return answer
 
         return check_columns(post, columns, Path("data") / "test.jsonl", evaluated)
 

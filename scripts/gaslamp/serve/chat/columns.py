@@ -8,14 +8,12 @@ training added. In a quantized file that is further from the base model, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from gaslamp.core.console import get_size
 from gaslamp.core.contracts import BaseFile, LoraFile
-from gaslamp.core.files import JsonObject
 from gaslamp.environment.hardware import get_memory
 from gaslamp.export.first_answers import Agreement, Post, compare_beginnings, compare_tokens
 
@@ -117,7 +115,7 @@ def get_columns(tuned_url: str, base_url: str | None, adapter: Adapter | None) -
 
 
 def check_columns(
-    post: Callable[[str, JsonObject, float], Any], columns: dict[str, Column], test: Path, predictions: dict[str, Path]
+    post: Post, columns: dict[str, Column], test: Path, predictions: dict[str, Path]
 ) -> dict[str, Agreement]:
     """Compare each column with the evaluation: tuned by how its answers begin, base token by token.
 
