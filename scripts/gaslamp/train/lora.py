@@ -22,6 +22,7 @@ from gaslamp.config.lora import (
 )
 from gaslamp.config.methods import get_artefact, get_method, is_multimodal
 from gaslamp.config.sections.train import CHANGES_BASE
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json
 from gaslamp.models.checkpoint import read_tensors
 
@@ -106,8 +107,13 @@ def find_model_problems(train: JsonObject, folder: Path, multimodal: bool = Fals
     if train["adapter"] == "none":
         return []
     lora, config = train["lora"], read_json(folder / "config.json")
+    if lora["target_modules"] == "all-linear" and not get_used_options(lora):
+        return []
     config = {**config, **(config.get("text_config") or {})}
-    names = read_module_names(folder)
+    try:
+        names = read_module_names(folder)
+    except GaslampError as error:  # a damaged file
+        return [(error.cause, error.fix)]
     shown = ", ".join(sorted({name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()}))
     problems = []
     for key in ("target_modules", "modules_to_save", "rank_pattern", "alpha_pattern"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from check_preflight import CHECKS, KEYS  # the script
+from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_config
 from gaslamp.core import registry
@@ -384,3 +385,29 @@ def test_settings_that_mlx_would_ignore_are_refused(monkeypatch: pytest.MonkeyPa
     )
     for words in ("attend to each other", "trains adapters only", "writes to no tracker", "make mlx"):
         assert words in text
+
+
+def test_the_adapter_is_compared_with_a_model_that_is_here(tiny_model: Path) -> None:
+    """A misspelt module stops the run before anything else is done; what the preset takes for this size is shown."""
+    model = {"source": str(tiny_model)}
+    error = get_error({"model": model, "train": {"lora": {"target_modules": ["q_proj", "v_prj"]}}})
+    assert "train.lora.target_modules: this model has no module v_prj" in error and "v_proj" in error
+    damaged = Path("damaged")
+    damaged.mkdir()
+    for file in tiny_model.iterdir():
+        (damaged / file.name).write_bytes(b"" if file.suffix == ".safetensors" else file.read_bytes())
+    values = {"model": {"source": str(damaged)}, "train": {"lora": {"target_modules": ["q_proj"]}}}
+    assert "model.safetensors is damaged" in get_error(values)
+    facts = check({"model": model, "train": {"lora": {"target_modules": ["q_proj", "lm_head"]}}})
+    rate = find_decision(facts.choice, "learning_rate")
+    assert rate and rate.value == 1e-3 and "below 0.5 billion parameters" in rate.reason
+    assert not any("one matrix" in warning for warning in facts.warnings), "the two are separate in this model"
+
+
+@pytest.mark.parametrize("backend", ["cpu", "mac", "mps", "cuda"])
+def test_a_model_that_is_not_here_gets_the_preset_of_its_name(backend: str) -> None:
+    """7B in a name is the size until the weights are here, on every backend; the reason says that it is a guess."""
+    settings = parse_slice(get_slice(Config.model_validate({"backend": backend, "method": "sft"}), *KEYS))
+    filled, decisions = choose_by_size(settings, 7_000_000_000, ": guessed from its name, the weights decide")
+    assert (filled.train.learning_rate, filled.train.gradient_accumulation, filled.train.warmup_steps) == (2e-4, 4, 10)
+    assert all(decision.reason.endswith("guessed from its name, the weights decide") for decision in decisions)
