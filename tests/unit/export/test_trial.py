@@ -88,9 +88,17 @@ def test_a_template_that_refuses_a_system_turn(
     assert said == ["prompts that the chat template refuses are left out: system prompt (no system turn)"]
 
 
-def test_pieces_are_merged_as_in_training_and_a_padded_vocabulary_loads(tools: Toolchain, tmp_path: Path) -> None:
-    """Without tokenizer.model, llama.cpp's converter gives all tokens one score and forgets the padding."""
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "phi3"])
+def test_pieces_are_merged_as_in_training_and_a_padded_vocabulary_loads(
+    kind: str, tools: Toolchain, tmp_path: Path
+) -> None:
+    """Without tokenizer.model, llama.cpp's converter refuses Gemma 2 and Phi-3; of a Llama it gives all tokens one
+    score and forgets the padding.
+    """
     base = write_words(tmp_path / "base")
+    names = {"llama": "LlamaForCausalLM", "gemma2": "Gemma2ForCausalLM", "phi3": "Phi3ForCausalLM"}
+    more = {"gemma2": {"head_dim": 32, "query_pre_attn_scalar": 32, "hidden_activation": "gelu_pytorch_tanh"}}
+    edit(base / "config.json", architectures=[names[kind]], model_type=kind, **more.get(kind, {}))
     found = try_export(base, "words", tools, tmp_path / "log.txt")
     assert found.tried and found.problems == []
     tokens = next(check for check in found.checks if check.name == "prompt tokens")
