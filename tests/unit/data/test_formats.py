@@ -764,6 +764,7 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "transcript": st.fixed_dictionaries({"question": WORDS, "answer": WORDS}).map(
         lambda row: {**row, "transcript": f"\n\nHuman: {row['question']}\n\nAssistant: {row['answer']}"}
     ),
+    "translation": st.fixed_dictionaries({"en": WORDS, "de": WORDS}).map(lambda row: {"translation": row}),
     "pair": st.fixed_dictionaries({"anchor": WORDS, "positive": WORDS}, optional={"negative": WORDS}),
     "tool_calls": st.fixed_dictionaries({"query": WORDS, "city": WORDS}).map(
         lambda row: {

@@ -46,10 +46,23 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             if negative := find_column(columns, NEGATIVES):
                 mapping["negative"] = negative
             score = find_column(columns, SCORES)
+            if score and _are_classes(rows, score):
+                continue
             if score and isinstance(first_value(rows, score), int | float):
                 mapping["score"] = score
             return mapping
     return None
+
+
+def _are_classes(rows: list[SourceRow], column: str) -> bool:
+    """Whether a column names a relation of the two texts (entailment, contradiction ...) instead of a similarity.
+
+    Numbers from 0 are classes when there are three or four of them; 0 and 1 may be a similarity.
+    """
+    values = {row[column] for row in rows if isinstance(row.get(column), int | float | str)} - {-1}
+    if any(isinstance(value, str) for value in values):
+        return True
+    return values in ({0, 1, 2}, {0, 1, 2, 3}) and all(isinstance(value, int) for value in values)
 
 
 def _get_one(row: SourceRow, column: str) -> str:

@@ -56,6 +56,7 @@ PAIRS = (
     ("text", "label"),
     ("text", "output"),
     ("text", "summary"),
+    ("text", "code"),
     ("sentence", "label"),
     ("content", "summary"),
     ("prompt", "text"),

@@ -164,9 +164,12 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
             own = replace(own, key=same.key, reason=same.reason)
         if rated := read_ratings(own, profiles, rows, kinds):
             return rated
-        if own.score >= 1:  # another reading of a preference would learn an answer whether it is better or not
-            return [own] if own.kind == "preference" else [own, *_without(own, readings)]
         others = _without(own, readings)
+        if own.kind == "preference" and own.score >= 1:
+            return [own]  # another reading would learn an answer whether it is better or not
+        served = [one for one in (own, *others) if any(can_adapt(one.kind, kind) for kind in kinds)]
+        if own.score >= 1 and (own in served or not served):
+            return [own, *others]
         readings = [own, *others] if own.score >= WEAK or not others else others
     serving = [reading for reading in readings if not kinds or any(can_adapt(reading.kind, kind) for kind in kinds)]
     readings = sorted(serving or readings, key=lambda reading: -reading.score)
@@ -209,6 +212,8 @@ def _score_shape(
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
     if name == "pair" and not kinds and not _is_named_pair(mapping, by_name):
         return replace(reading, score=0.6)  # a title and a text: they may also be input and output
+    if name == "pair" and not kinds and "score" in mapping and by_name[str(mapping["score"])].is_label:
+        return replace(reading, score=0.6)  # 0 and 1 may be a similarity or the class of both texts
     scored = not kinds or "prompt" in kinds  # what a prompt does not use reaches the rewards
     if not lost or (scored and name == "grpo" and "answer" in mapping and are_checked(list(by_name))):
         return reading

@@ -98,7 +98,9 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
     task = "classify" if target.concept == "label" or target.is_label else TASKS.get(target.concept, "answer")
     what = " and ".join(f"'{column.name}'" for column in inputs)
     why = {
-        "classify": f"'{target.name}' has {target.distinct} different values: the class of {what}",
+        "classify": f"'{target.name}' has {target.distinct} different values: the class of {what}"
+        if target.distinct > 1
+        else f"all that was looked at has the same '{target.name}', which would be the class of {what}",
         "summarize": f"'{target.name}' sums up {what}",
         "extract": f"'{target.name}' holds what is taken out of {what}",
     }.get(task, f"'{target.name}' is the answer to {what}")
@@ -111,6 +113,8 @@ def _score_target(target: Profile, columns: list[Profile]) -> float | None:
     """How likely ``target`` is what the model writes; ``None``: not at all."""
     concept = target.concept
     others = [column.concept for column in columns if column is not target]
+    if target.constant:  # a file that is sorted by its labels begins with one of them: never certain
+        return 0.1 if concept == "label" else None
     if target.holds in ("image", "sound", "turns") or concept in ("choices", "history", "system", "winner"):
         return None
     if concept == "rating":  # stars of a review are its class; of an answer they rate it
@@ -201,7 +205,8 @@ def _read_documents(columns: list[Profile]) -> list[Reading]:
         column for column in columns if column.is_free_text and column.concept not in ("question", "title", "label")
     ]
     if not texts or any(
-        column.concept in ("question", "label", "answer", "rating") or column.is_label for column in columns
+        (column.concept in ("question", "label", "answer", "rating") or column.is_label) and not column.constant
+        for column in columns
     ):
         return []
     longest = max(texts, key=lambda column: column.letters)

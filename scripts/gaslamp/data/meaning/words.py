@@ -184,6 +184,7 @@ created_at updated updated_at modified year month day url link href uri source s
 user_id sender recipient from to cc phone version license hash sha md5 split group slice model model_name lang
 language locale country city customer customer_id order_id name first_name last_name agent_name dataset provider datum
 zeit uhrzeit nummer absender empfanger quelle verfasser autor sprache fecha hora numero remitente fuente idioma auteur
+test tests test_list test_cases unit_tests challenge_test_list test_setup_code entry_point
 expediteur langue data ora autore lingua 编号 序号 日期 时间 链接 来源 作者 网址 语言 番号 日付
 """
 """``[concept]``, then a line for each English name.
