@@ -64,6 +64,9 @@ def find_setting_problems(method: str, backend: str, train: JsonObject) -> Itera
     if both:
         message = f"{', '.join(sorted(both))} is in target_modules too: name it in one of the two"
         yield ("lora", "modules_to_save"), message
+    if lora["layers_to_transform"] and get_artefact(method) == "encoder":
+        message = f"PEFT finds no numbered layers in the model that {method} trains: leave it null"
+        yield ("lora", "layers_to_transform"), message
     if lora["layers_to_transform"] and in_targets:
         message = f"{listed} is outside the layers and would be left out"
         yield ("lora", "layers_to_transform"), f"{message}: take it out of target_modules, or use modules_to_save"

@@ -289,6 +289,7 @@ def test_what_is_proven_is_not_refused() -> None:
         ),
         ({"lora": {"target_modules": ["lm_head"], "use_dora": True}}, "lora.use_dora: DoRA on lm_head is not proven"),
         ({"lora": {"target_modules": ".*lm_head", "use_dora": True}}, "lora.use_dora: DoRA on lm_head is not proven"),
+        ({"lora": {"layers_to_transform": [1]}, "method": "embedding"}, "PEFT finds no numbered layers in the model"),
         ({"lora": {"modules_to_save": ["lm_head"]}, "method": "reward"}, "the method reward cannot train lm_head"),
         ({"lora": {"modules_to_save": ["score"]}, "method": "reward"}, "the method reward trains no further modules"),
         (
