@@ -20,7 +20,7 @@ from gaslamp.export.llamacpp.toolchain import ensure_toolchain
 from gaslamp.export.trial import try_export
 
 SEEN: dict[str, dict[str, Any]] = read_json(tiny.ROOT / "tests" / "golden" / "models_export.json")
-FAST = "mistral"
+FAST = "phi3"
 GRAPHS = ("gemma3", "llama3_2", "qwen3")
 """Families for the whole graph: a SentencePiece tokenizer without tokenizer.model, a date line, thoughts."""
 NOTES = [
@@ -61,4 +61,3 @@ def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> Non
     parity = read_json(run / "gguf" / "parity.json")
     assert parity["passed"] and {"f16", "q8_0", "merged", "adapter"} == {each["artefact"] for each in parity["checks"]}
     assert not (run / "gguf" / "Modelfile").read_text(encoding="utf-8").startswith("# No Modelfile")
-    assert SEEN[name]["graph"] == {"levels": ["f16", "q8_0"], "parity": len(parity["checks"])}
