@@ -47,6 +47,13 @@ def test_thoughts_that_the_server_moves_are_no_difference(renderer: Renderer) ->
     assert "moved thoughts of 1 answers into reasoning_content (12 characters)" in detail
 
 
+def test_an_empty_block_of_thoughts_that_the_server_drops_is_no_difference(renderer: Renderer) -> None:
+    raw = get_raw(renderer, "<think>\n\n</think>\n\nok")
+    answer = {"text": "ok", "thoughts": "", "raw": raw, "completion_tokens": len(raw)}
+    passed, detail = check(renderer, "<think>\n\n</think>\n\nok", answer)["endpoint answers"]
+    assert passed and "1 of 1 greedy answers are the adapter's" in detail
+
+
 def test_calls_that_the_server_moves_are_no_difference(renderer: Renderer) -> None:
     raw = get_raw(renderer, CALL)
     answer = {"text": "", "calls": 1, "raw": raw, "completion_tokens": len(raw), "finish_reason": "tool_calls"}
