@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gaslamp.config.sections.train import CHANGES_BASE, LORA_OPTIONS, Lora
+from gaslamp.config.lora_options import LORA_OPTIONS
+from gaslamp.config.sections.train import CHANGES_BASE, Lora
 
 HEAD = "lm_head"
 EMBEDDINGS = (HEAD, "embed_tokens", "embed_in", "embed_out", "wte", "word_embeddings", "tok_embeddings")

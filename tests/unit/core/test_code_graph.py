@@ -11,6 +11,7 @@ from gaslamp.core import code_graph, registry
 from gaslamp.core.code_graph import get_code
 
 ROOT = Path(__file__).resolve().parents[3]
+BARE = ("install_packages.py",)  # runs before anything is installed, by no rule
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
 
@@ -19,7 +20,7 @@ def test_all_files_exist_and_the_script_is_among_them(script: str) -> None:
     files = get_code(script)
     assert f"scripts/{script}" in files and files == sorted(set(files))
     assert all((ROOT / name).is_file() for name in files)
-    assert len(files) > 1, "a script without a library module has nothing to say"
+    assert len(files) > 1 or script in BARE, "a script without a library module has nothing to say"
 
 
 def test_imports_inside_functions_count() -> None:

@@ -8,16 +8,6 @@ from pydantic import ConfigDict, Field, field_validator
 
 from gaslamp.config.sections.fields import Length, Number, Section, read_auto
 
-LORA_OPTIONS = (
-    "use_rslora",
-    "use_dora",
-    "init_lora_weights",
-    "modules_to_save",
-    "layers_to_transform",
-    "rank_pattern",
-    "alpha_pattern",
-)
-"""Keys of ``train.lora`` that not every backend and method can follow; the names are PEFT's."""
 REFUSED_STARTS = {
     "loftq": "it starts from the error of a 4-bit base, and the merge here goes onto the 16-bit weights",
     "eva": "it needs the activations of your rows before training, which no step here computes",

@@ -102,7 +102,7 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
     """
     variables = {
         "MODEL_FACTS": "resources/models",
-        "EXPORT_TRIAL": "resources/models",
+        "EXPORT_TRIAL": "resources/models/export.json",
         "TOOLCHAIN": "resources/llama.cpp/toolchain.json",
     }
     found: list[Output] = []

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
+from gaslamp.config.lora_options import LORA_OPTIONS
 from gaslamp.core import registry
 from gaslamp.core.files import JsonObject
 
@@ -46,8 +47,6 @@ def find_machine_problems(system: System) -> list[tuple[str, str]]:
 def get_lora_options(train: JsonObject) -> tuple[tuple[str, ...], str]:
     """The options of ``train.lora`` that the engine follows, and what to do about the others."""
     if train["engine"] == "trl":
-        from gaslamp.config.sections.train import LORA_OPTIONS  # pydantic: not yet there when a machine is detected
-
         return LORA_OPTIONS, ""
     return (), "set train.engine: trl, or take it out"
 
