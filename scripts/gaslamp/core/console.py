@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -161,7 +162,17 @@ def _explained(log: Path) -> Iterator[None]:
         raise _get_error(log, error) from error
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _get_error(log: str | Path, error: BaseException) -> GaslampError:
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f" at {error.filename}" if error.filename else ""
+        return GaslampError(
+            f"step {get_step_name(log)} stopped: {error.strerror}{place}",
+            "free disk space (df -h . shows how much there is), then run the same command",
+            "a quota or limit of your account, and not the disk, is used up: quota -s, ulimit -f",
+        )
     return GaslampError(
         f"step {get_step_name(log)} failed: {type(error).__name__}: {str(error).strip()[:500]}",
         f"read the end of {log}: it has the traceback",

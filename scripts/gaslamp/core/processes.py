@@ -79,6 +79,17 @@ def run_all(count: int, arguments: list[str]) -> int:
     return next((process.returncode if process.returncode > 0 else 1 for process in processes if process.returncode), 0)
 
 
+def is_running(process: int) -> bool:
+    """Whether a process of this machine has that number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # of another user
+    return True
+
+
 def get_log(log: Path) -> Path:
     """The log of a process that is not the first."""
     return log.with_name(f"{log.stem}.process{get_rank()}{log.suffix}")

@@ -30,13 +30,20 @@ def get_text(row: SourceRow, column: str) -> str:
 
 
 def to_text(value: object) -> str:
-    """A value as text; anything but text becomes compact JSON.
+    """A value as text: bytes decoded, dates and times as they are written, anything else as compact JSON.
 
     Raises:
-        ValueError: a number is NaN or infinite.
+        ValueError: bytes are no UTF-8 text, or a number is NaN or infinite.
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{len(value)} bytes that are no UTF-8 text") from error
+    if value is not None and not isinstance(value, int | float | list | tuple | dict):
+        return str(value)
     try:
         return write_json(value)
     except ValueError as error:

@@ -54,6 +54,7 @@ class Converted:
     splits     1 byte a row: 1 + index in SPLITS, 0 when the row says none
     numbers    of the row in its file
     found      check -> how many findings, and the first of them
+    unread     columns that no role uses
     """
 
     label: str
@@ -65,6 +66,7 @@ class Converted:
     numbers: list[int] = field(default_factory=list)
     found: dict[str, tuple[int, list[Finding]]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
     error: tuple[str, str, str | None] | None = None
 
 
@@ -203,6 +205,7 @@ class Converter:
             questions.append(hashlib.blake2b(question, digest_size=16).digest()[:8])
             splits.append(given)
             seen_numbers.append(number)
+        result.unread.update(*extra_of.values())
         result.digests, result.questions, result.splits = b"".join(digests), b"".join(questions), bytes(splits)
         self._report(result, "unreadable", [Finding(*problem) for problem in problems], result.read)
         self._report(result, "wrong_types", wrong_types, result.read)

@@ -15,7 +15,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
-from gaslamp.data.meaning.readings import show_mapping, write_mapping
+from gaslamp.data.meaning.readings import get_mapped_columns, show_mapping, write_mapping
 from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all, get_images
@@ -90,7 +90,7 @@ def describe(data: Data, method: str) -> Description:
         data = data.model_copy(update={"sql": f"SELECT * FROM source LIMIT {LOOKED_AT}"})
     source = open_source(data)
     problems: list[Problem] = []
-    rows = read_sample(source, problems, LOOKED_AT)
+    rows = read_sample(source, problems, LOOKED_AT, get_mapped_columns(data.columns))
     result = Description(source.name, len(rows), [_look_at(name, rows) for name in get_columns(rows)], problems)
     if not rows:
         first = ": ".join(problems[0][:2]) if problems else "it is empty"

@@ -11,6 +11,7 @@ from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Check, Facts, Finding, stop_on_blocks
 from gaslamp.data.convert import Plan, convert_all, merge
+from gaslamp.data.meaning import get_columns
 from gaslamp.data.meaning.readings import show_mapping
 from gaslamp.data.peek import Peek, get_unused, peek
 from gaslamp.data.sources import Source, open_source
@@ -90,16 +91,19 @@ def divide_rows(
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         processes = min(cores, 8) if source.size > PARALLEL and not prepares else 1
     spool, read = None, 0
+    known, late = set(get_columns(found.rows)), set[str]()
     for result in convert_all(source.chunks(), plan, processes):
         if result.error:
             raise GaslampError(*result.error)
         merge(checks, result)
         read += result.read
+        late |= result.unread - known
         if spool is None:
             spool = Spool(work, data.split, bool(found.split_column) or any(result.splits))
         spool.add(result)
     assert spool is not None
     spool.finish()
+    found.late = sorted(late - {data.slice, data.group})
     if checks["exact_duplicates"].severity != "off":
         checks["exact_duplicates"].add((Finding(*twin) for twin in spool.find_repeated()), read)
         checks["exact_duplicates"].count = spool.duplicates
@@ -111,7 +115,10 @@ def divide_rows(
         )
     if not spool.counts["train"] or not spool.counts["test"]:
         fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
-        raise GaslampError("the split left no rows for training or test", fix)
+        same = (
+            f": {spool.duplicates} of {read} rows are exact duplicates of others" if 2 * spool.duplicates > read else ""
+        )
+        raise GaslampError(f"the split left no rows for training or test{same}", fix)
     say(
         f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates "
         "left out"

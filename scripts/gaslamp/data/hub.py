@@ -11,7 +11,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem
-from gaslamp.data.readers.columnar import get_arrow_chunks, parse_arrow
+from gaslamp.data.readers.columnar import get_arrow_chunks, name_classes, parse_arrow
 from gaslamp.data.rows import SourceRow
 
 Part = Any
@@ -58,10 +58,7 @@ def get_chunks(part: Part, place: str, split: str | None) -> Iterator[Chunk]:
 def _parse_named(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
     batch, names = chunk.payload
     for number, row in parse_arrow(Chunk(parse_arrow, chunk.label, chunk.first, batch), problems):
-        for column, classes in names.items():
-            value = row.get(column)
-            if isinstance(value, int) and 0 <= value < len(classes):
-                row[column] = classes[value]
+        name_classes(row, names)
         yield number, row
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
@@ -14,6 +14,7 @@ from gaslamp.data import flat_turns, trees
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
+from gaslamp.data.meaning.readings import get_mapped_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow
@@ -32,12 +33,14 @@ class Peek:
         meaning: of its columns.
         kind: of the rows that are written.
         split_column: the column, called split in any case, in which every row names its split.
+        late: columns that stand only in rows behind the sample, and that nothing reads; known once all rows were read.
     """
 
     rows: list[SourceRow]
     meaning: Meaning
     kind: str
     split_column: str | None
+    late: list[str] = field(default_factory=list)
 
     @property
     def format(self) -> str:
@@ -50,20 +53,35 @@ class Peek:
         return self.meaning.reading.mapping
 
 
-def read_sample(source: Source, problems: list[Problem], broken: int = BROKEN) -> list[SourceRow]:
+def read_sample(
+    source: Source, problems: list[Problem], broken: int = BROKEN, wanted: Iterable[str] = ()
+) -> list[SourceRow]:
     """The first rows of a source, LOOKED_AT at most.
 
     Args:
         source: an open one; when it holds trees of messages, it is changed into one of conversations.
         problems: takes up the lines that cannot be read.
         broken: how many of these end the reading.
+        wanted: columns that the user names. Of one that the first rows do not have, the first row that has it is added.
     """
     rows = _read_first(source, problems, broken)
     if source.unfolds and (chunks := _find_unfolded(source, rows)):
         source.chunks, source.unfolds = chunks, False
         problems.clear()
         rows = _read_first(source, problems, broken)
-    return rows
+    missing = set(wanted) - set(get_columns(rows))
+    return [*rows, *_find_rows_with(source, missing)] if missing and rows else rows
+
+
+def _find_rows_with(source: Source, missing: set[str]) -> Iterator[SourceRow]:
+    """For each of some columns the first row that has it: JSON lines may have a key late."""
+    for chunk in source.chunks():
+        for _, row in chunk.read([]):
+            if found := missing & set(row):
+                missing -= found
+                yield row
+                if not missing:
+                    return
 
 
 def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterator[Chunk]] | None:
@@ -116,7 +134,7 @@ def peek(data: Data, method_name: str, source: Source | None = None) -> Peek:
     """
     source = source or open_source(data)
     problems: list[Problem] = []
-    rows = read_sample(source, problems)
+    rows = read_sample(source, problems, wanted=get_mapped_columns(data.columns))
     if not rows:
         checks = load_checks({})
         checks["unreadable"].add([Finding(*problem) for problem in problems], len(problems))
@@ -137,7 +155,7 @@ def find_method_problem(data: Data, method: str) -> GaslampError | None:
             module = registry.get("embedded", data.source.removeprefix("embedded:"))
             rows = list(islice(module.generate(), EMBEDDED_ROWS))
         else:
-            rows = read_sample(open_preview(data), [], LOOKED_AT)
+            rows = read_sample(open_preview(data), [], LOOKED_AT, get_mapped_columns(data.columns))
         if rows:  # without any the data phase names every line
             decide_for(rows, data, method, data.source)
     except GaslampError as error:
@@ -152,11 +170,12 @@ def get_unused(found: Peek, data: Data) -> dict[str, bool]:
         found: of the source.
         data: the data section of the config.
     """
-    return {
+    unused = {
         column.name: column.has_information
         for column in found.meaning.unused
         if column.name not in (data.slice, data.group)
     }
+    return {**unused, **dict.fromkeys(found.late, True)}
 
 
 def get_unused_warnings(found: Peek, data: Data) -> list[str]:
@@ -168,7 +187,10 @@ def get_unused_warnings(found: Peek, data: Data) -> list[str]:
     if not lost or found.kind == "prompt":
         return []
     one = len(lost) == 1
+    late = [name for name in lost if name in found.late]
+    which = "" if late == lost else f"{', '.join(late)}: "
+    where = f" ({which}only behind the first {LOOKED_AT} rows)" if late else ""
     return [
-        f"the column{'' if one else 's'} {', '.join(lost)} hold{'s' if one else ''} information and "
+        f"the column{'' if one else 's'} {', '.join(lost)}{where} hold{'s' if one else ''} information and "
         f"{'is' if one else 'are'} not learnt: data.columns in config.yaml gives {'it' if one else 'them'} a role"
     ]

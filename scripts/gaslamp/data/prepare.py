@@ -22,6 +22,7 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Provenance, Template
 from gaslamp.core.decisions import Decision
 from gaslamp.core.files import sha256_path, write_text
+from gaslamp.core.processes import is_running
 from gaslamp.data.additions import add_kept, add_rehearsal
 from gaslamp.data.card import get_answer_kind, get_shared_system, get_split_warnings
 from gaslamp.data.checking import Facts, Sample, get_messages, load_checks, run_checks, stop_on_blocks
@@ -37,6 +38,8 @@ from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Renderer, build_template
 from gaslamp.models.thinking import drop_thoughts
 
+WORK = ".prepare."
+"""How work folders begin; behind it the process that uses it."""
 SEARCHED = 2000  # training rows that are searched for thoughts
 REPORTED = ("too_long", "exact_duplicates", "unrenderable")  # checks with a warning of their own
 
@@ -67,7 +70,8 @@ def prepare_data(
     place = outputs["train"].parent
     place.mkdir(parents=True, exist_ok=True)
     specials = tuple(load_tokenizer(model.path).all_special_tokens)
-    with tempfile.TemporaryDirectory(prefix=".prepare.", dir=place) as work:
+    _remove_left_work(place)
+    with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}.", dir=place) as work:
         spool, found, read, source = divide_rows(
             data, settings.method, limit.tokens, checks, wanted, Path(work), special_tokens=specials
         )
@@ -164,6 +168,14 @@ def prepare_data(
         + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}"
     )
     return card
+
+
+def _remove_left_work(place: Path) -> None:
+    """Delete the work folders of processes that were killed: each is twice as large as the rows."""
+    for folder in place.glob(f"{WORK}*"):
+        process = folder.name.removeprefix(WORK).split(".")[0]
+        if not (process.isdigit() and is_running(int(process))):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def count_thoughts(samples: Iterator[Sample]) -> tuple[int, int]:

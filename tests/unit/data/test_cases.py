@@ -75,7 +75,36 @@ def write_null_arguments(folder: Path) -> Path:
     return folder / "rows.parquet"
 
 
-BUILT = {"null-arguments": write_null_arguments}  # files that are no text
+def write_class_numbers(folder: Path) -> Path:
+    """A parquet file as `datasets` writes it: numbers of classes, whose names stand in the metadata."""
+    import datasets
+
+    kinds = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["ham", "spam"])})
+    rows = {"text": [f"Mail number {n} of list {7 * n}" for n in range(12)], "label": [n % 2 for n in range(12)]}
+    datasets.Dataset.from_dict(rows, features=kinds).to_parquet(str(folder / "rows.parquet"))
+    return folder / "rows.parquet"
+
+
+def write_binary_answers(folder: Path) -> Path:
+    """Texts in a binary column, as some exports of databases have them, next to one of durations."""
+    import datetime
+
+    import pyarrow
+    from pyarrow import parquet
+
+    answers = pyarrow.array([f"In hall {n} \u2013 left".encode() for n in range(12)], pyarrow.binary())
+    waits = pyarrow.array([datetime.timedelta(seconds=61 * n) for n in range(12)])
+    questions = [f"Where is room {n} of {7 * n}?" for n in range(12)]
+    table = pyarrow.table({"question": questions, "answer": answers, "wait": waits})
+    parquet.write_table(table, folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+BUILT = {  # files that are no text
+    "null-arguments": write_null_arguments,
+    "class-numbers": write_class_numbers,
+    "binary-answers": write_binary_answers,
+}
 
 
 def find_file(name: str, folder: Path) -> Path:

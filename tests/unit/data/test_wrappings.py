@@ -171,6 +171,12 @@ def test_western_encodings_are_detected_and_noted(tmp_path: Path, encoding: str,
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
+        ("cp1252", "I don\u2019t know. We\u2019re \u2018here\u2019 \u2013 or not"),
+        ("cp1252", "\u201cHello,\u201d she said. \u201cGo\u2026\u201d Yes."),
+        ("cp1252", "L\u2019\u00e9t\u00e9 \u00e0 Paris, c\u2019est tr\u00e8s \u00ab chic \u00bb"),
+        ("cp1252", "1990\u20131995, a word\u2014another, \u20ac5"),
+        ("mac_roman", "I don\u2019t know \u2013 he said \u201cno\u201d"),
+        ("mac_roman", "\u00bfD\u00f3nde est\u00e1 el ni\u00f1o? La canci\u00f3n de ma\u00f1ana."),
         (
             "cp1251",
             "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430? \u0412\u0441\u0451 "

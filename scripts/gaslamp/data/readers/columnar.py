@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,32 @@ def parse_arrow(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
         if clean:
             for row in rows:
                 row[column.name] = clean(row[column.name])
+    if names := get_class_names(chunk.payload.schema):
+        for row in rows:
+            name_classes(row, names)
     return enumerate(rows, chunk.first)
+
+
+def get_class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
+    """Column -> names of its classes, as `datasets` writes them into the metadata: people and models read names."""
+    written = (schema.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(written)["info"]["features"] if written else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {
+        column: feature["names"]
+        for column, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+    }
+
+
+def name_classes(row: dict[str, Any], names: dict[str, list[str]]) -> None:
+    """Put the names of classes in place of their numbers."""
+    for column, classes in names.items():
+        value = row.get(column)
+        if isinstance(value, int) and 0 <= value < len(classes):
+            row[column] = classes[value]
 
 
 def get_cleaner(kind: pyarrow.DataType) -> Clean | None:
@@ -111,7 +137,7 @@ def get_cleaner(kind: pyarrow.DataType) -> Clean | None:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         clean = get_cleaner(kind.value_type)
         return (lambda value: value and [clean(item) for item in value]) if clean else None
-    if types.is_decimal(kind) or types.is_date(kind) or types.is_time(kind) or types.is_timestamp(kind):
+    if any(is_kind(kind) for is_kind in (types.is_decimal, types.is_temporal)):
         return lambda value: None if value is None else str(value)
     if types.is_float16(kind) or types.is_float32(kind):
         import numpy

@@ -5,14 +5,22 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Problem, Reading, parse_table
-from gaslamp.data.readers.layout import SAMPLE, Layout, find_layout, is_blank, trim
+from gaslamp.data.readers.layout import (
+    SAMPLE,
+    Layout,
+    check_same_order,
+    describe_repeated,
+    find_layout,
+    is_blank,
+    is_header_again,
+    trim,
+)
 from gaslamp.data.readers.opening import open_text, read_text_head
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -78,11 +86,15 @@ def find_separator(text: str, whole: bool = True, given: str | None = None) -> s
     """
     best, found = (0.0, 0.0), given or ","
     for separator in (given,) if given else SEPARATORS:
-        rows = [cells for cells in map(trim, sample_rows(text, whole, separator)) if cells]
-        counts = Counter(len(cells) for cells in rows)
-        size, count = max(counts.items(), key=lambda item: (item[1] if item[0] > 1 else 0, item[0]), default=(1, 0))
-        if size < 2:
+        sizes = [(len(trim(cells)), cells) for cells in sample_rows(text, whole, separator)]
+        rows = [cells[:filled] for filled, cells in sizes if filled]
+        counts = {  # an empty cell at the end may be a value that is missing, or a separator too much
+            size: sum(0 < filled <= size <= len(cells) for filled, cells in sizes)
+            for size in {filled for filled, _ in sizes if filled > 1}
+        }
+        if not counts:
             continue
+        size, count = max(counts.items(), key=lambda item: (item[1], item[0]))
         header = next((cells for cells in rows if len(cells) > 1), [])
         score = (
             count / len(rows) + (0.3 if len(header) == size else 0.0) + (0.3 if len(rows[0]) == size else 0.0),
@@ -98,6 +110,7 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
     rows: list[tuple[int, list[str]]] = []
     problems: list[Problem] = []
     size, index, width = 0, -1, len(header)
+    repeated: list[int] = []
     with open_text(reading) as handle:
         reader = csv.reader(handle, delimiter=separator, strict=True)
         while True:
@@ -121,6 +134,10 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
                 continue
             if not any(map(str.strip, cells)):
                 continue
+            if layout.has_header and width > 1 and is_header_again(cells, header):
+                check_same_order(reading, reader.line_num, cells, header)
+                repeated.append(reader.line_num)
+                continue
             if len(cells) != width:
                 if len(cells) > width and all(is_blank(cell) for cell in cells[width:]):
                     cells = cells[:width]
@@ -134,6 +151,8 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
             if len(rows) + len(problems) >= limits.BATCH or size > 4 * limits.CHUNK:
                 yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
                 rows, problems, size = [], [], 0
+    if repeated:
+        reading.note(describe_repeated(repeated, "line"))
     yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
 
 

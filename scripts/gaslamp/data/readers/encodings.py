@@ -17,18 +17,24 @@ WESTERN = ("cp1252", "cp1250", "mac_roman", "latin-1")
 """One byte a letter, few of them beyond ASCII. Where several fit equally well, the first is taken."""
 
 
-SIGNS = (
-    "\u20ac\u00a3\u00b0\u00a7\u00ab\u00bb\u201c\u201d\u201e"
-    "\u2018\u2019\u201a\u2013\u2014\u2026\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b2\u00b3\u00bd\u00d7\u00b7"
-)
-"""Characters of Western text that are no letters."""
+SIGNS = "\u20ac\u00a3\u00b0\u00a7\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b2\u00b3\u00bd\u00d7\u00b7"
+"""Characters of Western text that are neither letters, quotes nor dashes."""
+
+QUOTES = "\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\u201a\u2039\u203a"
+CONTRACTED = re.compile(r"(?:s|t|d|m|re|ve|ll)\b", re.IGNORECASE)
+ELIDED = re.compile(r"\b(?:[cdjlmnst]|qu|dell|all|nell|sull|un)$", re.IGNORECASE)
+"""Behind and before the apostrophe of a shortened word: don't, l'eau."""
 
 
 def is_valid_utf8_mostly(data: bytes) -> bool:
-    """Whether most of the bytes beyond ASCII are UTF-8: a few wrong ones are damage then, and no other encoding."""
+    """Whether the bytes beyond ASCII are UTF-8 but for some wrong ones: damage, or lines of another encoding.
+
+    Single letters beyond ASCII (Western text) look like UTF-8 by chance in one of hundreds; runs of them more often.
+    """
     valid = sum(1 for sign in data.decode("utf-8", "ignore") if sign > "\x7f")
     wrong = data.decode("utf-8", "replace").count("\ufffd")
-    return valid > 0 and valid >= wrong
+    single = len(re.findall(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])", data))
+    return valid > 0 and (valid >= wrong or (2 * single > wrong and 10 * valid > wrong))
 
 
 def detect_encoding(data: bytes) -> str | None:
@@ -64,12 +70,37 @@ def _score(text: str) -> float:
         before, behind = text[at - 1 : at], text[at + 1 : at + 2]
         if "\x80" <= sign <= "\x9f":  # control characters
             total -= 5
+        elif sign in QUOTES:
+            total += _score_quote(text, at)
+        elif sign in "\u2013\u2014":
+            total += _score_dash(text, at)
         elif sign.isalpha():
-            total += -2 if sign.isupper() and before.islower() else 1
-        elif before.isalpha() and behind.isalpha() and sign not in "\u2019\u2018\u00b7\u2013\u2014\u00ad":
+            total += -2 if (sign.isupper() and before.islower()) or before.isdigit() or behind.isdigit() else 1
+        elif before.isalpha() and behind.isalpha() and sign not in "\u00b7\u00ad":
             total -= 2
-        elif sign in SIGNS:
+        elif sign in SIGNS or (sign == "\u2026" and before.strip()):
+            total += 1
+        elif sign == "\u2026":
             total += 0.5
         else:
             total -= 0.5
     return total
+
+
+def _score_quote(text: str, at: int) -> float:
+    """A quote has a word on one side; inside a word it shortens one."""
+    before, behind = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+    if before.isalpha() and behind.isalpha():
+        if text[at] != "\u2019":
+            return -2
+        fits = CONTRACTED.match(text, at + 1) or ELIDED.search(text, max(0, at - 5), at)
+        return 1 if fits else 0
+    return 1 if before.strip() or behind.strip() else -0.5
+
+
+def _score_dash(text: str, at: int) -> float:
+    """A dash stands between words or numbers; next to one or two letters it is more likely a letter read wrong."""
+    left, right = re.search(r"\w*$", text[max(0, at - 12) : at]), re.match(r"\w*", text[at + 1 : at + 13])
+    assert left and right
+    sizes = sorted((len(left[0]), len(right[0])))
+    return 1 if sizes[0] == 0 or sizes[0] >= 3 or (left[0] + right[0]).isdigit() else 0

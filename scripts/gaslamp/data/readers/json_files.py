@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from gaslamp.data.readers.chunks import Chunk, Reading
@@ -36,8 +37,8 @@ def read_json_lines(reading: Reading) -> Iterator[Chunk]:
 
 def _is_one_row(head: str, whole: bool) -> bool:
     """Whether the only line of the head is a row, or the beginning of a long one."""
-    lines = head.strip().splitlines()
-    if len(lines) > 1:
+    lines = split_lines(head.strip())
+    if len(lines) > 1 or _holds_more(lines):
         return False
     if not whole:
         return True
@@ -47,10 +48,24 @@ def _is_one_row(head: str, whole: bool) -> bool:
     return not (isinstance(value, dict) and (get_splits(value) or holds_rows(value)))
 
 
+def _holds_more(lines: list[str]) -> bool:
+    """Whether a second object stands behind the first one, on the same line."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(lines[0]) if lines else (None, 0)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+    return bool(lines) and lines[0][end:].lstrip().startswith("{")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a JSON text: other signs that end lines (U+2028 ...) stand inside its texts."""
+    return re.split(r"\r\n?|\n", text)
+
+
 def get_json_kind(text: str) -> str | None:
     """How a text holds JSON, by its first lines: ``lines``, ``list``, ``object``; ``None`` when it is no JSON."""
     stripped = text.lstrip()
-    lines = [line for line in stripped.splitlines()[: LOOKED_AT + 1] if line.strip()][:LOOKED_AT]
+    lines = [line for line in split_lines(stripped)[: LOOKED_AT + 1] if line.strip()][:LOOKED_AT]
     if not lines or lines[0].lstrip()[:1] not in ("{", "["):
         return None
     if lines[0].lstrip().startswith("{'"):
@@ -59,7 +74,7 @@ def get_json_kind(text: str) -> str | None:
     if lines[0].lstrip().startswith("["):
         return "lines" if len(lines) > 1 and complete[0] and sum(complete) > len(lines) / 2 else "list"
     if len(lines) > 1 and (complete[0] or sum(complete) > len(lines) / 2):
-        return "lines"
+        return "lines" if "\n" in stripped else "object"  # a reader of lines knows no line end of old Macs
     return "object"
 
 

@@ -83,16 +83,14 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
         try:
             row = loads(line)
         except orjson.JSONDecodeError as error:
-            stripped = line.strip()
+            stripped = line.strip().removeprefix(BOM)  # files that were joined keep the mark of each
             if not stripped:
                 continue
             if stripped.endswith(b"},"):  # lines of a list, without its brackets
-                try:
-                    row, line = loads(stripped[:-1]), stripped[:-1]
-                except orjson.JSONDecodeError:
-                    problems.append(explain_line(f"{label} {number}", line, error))
-                    continue
-            else:
+                stripped = stripped[:-1]
+            try:
+                row, line = loads(stripped), stripped
+            except orjson.JSONDecodeError:
                 problems.append(explain_line(f"{label} {number}", line, error))
                 continue
         if type(row) is not dict:

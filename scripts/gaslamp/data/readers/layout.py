@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gaslamp.core.errors import GaslampError
@@ -135,6 +136,35 @@ def get_names(cells: Cells, reading: Reading, place: str) -> list[str]:
             "the file has no header line: data.header: false",
         )
     return [name or f"column {number}" for number, name in enumerate(names, 1)]
+
+
+def is_header_again(cells: Sequence[object], header: list[str]) -> bool:
+    """Whether a row holds the names of the columns: tables that were joined keep the header of each."""
+    first = cells[0]
+    if not isinstance(first, str) or first.removeprefix("\ufeff").strip() not in header:
+        return False  # nearly every row ends here
+    names = [name for cell in cells if (name := " ".join(str(cell).removeprefix("\ufeff").split()))]
+    return len(set(names)) == len(names) >= 2 and set(names) <= set(header) and 2 * len(names) > len(header)
+
+
+def check_same_order(
+    reading: Reading, number: int, cells: Sequence[object], header: list[str], what: str = "line"
+) -> None:
+    """Raise GaslampError when a second header has its columns in another order: the rows below it would be misread."""
+    names = [" ".join(str(cell).removeprefix("\ufeff").split()) for cell in cells]
+    if any(name != column for name, column in zip(names, header, strict=False) if name):
+        raise GaslampError(
+            f"{reading.title}, {what} {number}: a second header with its columns in another order "
+            f"({', '.join(names)}); the first has {', '.join(header)}",
+            f"two tables were joined: save what begins at {what} {number} as a file of its own, and put both into a "
+            "folder that data.source names",
+        )
+
+
+def describe_repeated(numbers: list[int], what: str = "line") -> str:
+    """A note about headers that stand between the rows."""
+    places = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+    return f"the header stands again in {what} {places} (tables that were joined): left out"
 
 
 def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:

@@ -83,6 +83,11 @@ def scan(data: bytes) -> tuple[int, bool]:
     return len(keys), False
 
 
+def _write_other(value: object) -> str:
+    """``default`` of json: bytes of a binary column as the text that they hold, dates and times as they are written."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
 def write_json(value: object, separators: tuple[str, str] = (",", ":")) -> str:
     """A value as JSON with every number as it was written.
 
@@ -105,5 +110,5 @@ def write_json(value: object, separators: tuple[str, str] = (",", ":")) -> str:
             return [mark(part) for part in item]
         return item
 
-    text = json.dumps(mark(value), ensure_ascii=False, separators=separators, allow_nan=False, default=str)
+    text = json.dumps(mark(value), ensure_ascii=False, separators=separators, allow_nan=False, default=_write_other)
     return re.sub('"\ue000(\\d+)\ue001"', lambda match: written[int(match[1])], text) if written else text

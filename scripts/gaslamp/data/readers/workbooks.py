@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Problem, Reading, parse_table
-from gaslamp.data.readers.layout import SAMPLE, Cells, Layout, find_layout, is_blank, trim
+from gaslamp.data.readers.layout import (
+    SAMPLE,
+    Cells,
+    Layout,
+    check_same_order,
+    describe_repeated,
+    find_layout,
+    is_blank,
+    is_header_again,
+    trim,
+)
 from gaslamp.data.readers.splits import are_obeyed, get_file_split
 
 if TYPE_CHECKING:
@@ -63,14 +73,17 @@ def _choose_sheets(book: CalamineWorkbook, reading: Reading) -> list[tuple[str, 
             reading.note(f"read from the sheet {', '.join(name for name, _ in filled)}; the others have no rows")
         return filled
     described = []
+    sizes = {}
     for name, rows in filled:
         layout = find_layout(rows[: 2 * SAMPLE], Reading(reading.file, name, options=reading.options))
         count = sum(1 for row in rows[layout.skip + layout.has_header :] if trim(row))
+        sizes[name] = count
         described.append(f"\n    {name}: {count} rows of {', '.join(layout.header)[:100]}")
+    largest = max(sizes, key=lambda name: sizes[name])
     raise GaslampError(
         f"{reading.title} has {len(filled)} sheets with rows:{''.join(described)}",
-        f"say which is meant: data.sheet: {json.dumps(filled[0][0], ensure_ascii=False)} in config.yaml "
-        f"(or data.source: {reading.file.name}#{filled[0][0]})",
+        f"say which is meant: data.sheet: {json.dumps(largest, ensure_ascii=False)} in config.yaml "
+        f"(or data.source: {reading.file.name}#{largest})",
         "their rows belong together: copy them to one sheet",
     )
 
@@ -106,9 +119,14 @@ def _read_sheet(name: str, rows: list[Cells], reading: Reading, split: str | Non
     width = len(layout.header)
     kept: list[tuple[int, Cells]] = []
     problems: list[Problem] = []
+    repeated: list[int] = []
     for number, row in enumerate(rows[layout.skip + layout.has_header :], layout.skip + layout.has_header + 1):
         cells = trim(row)
         if not cells:
+            continue
+        if layout.has_header and width > 1 and is_header_again(cells, layout.header):
+            check_same_order(reading, number, cells, layout.header, "row")
+            repeated.append(number)
             continue
         if len(cells) > width:
             problems.append(
@@ -123,4 +141,6 @@ def _read_sheet(name: str, rows: list[Cells], reading: Reading, split: str | Non
         if len(kept) >= limits.BATCH:
             yield Chunk(parse_table, label, 0, (layout.header, kept), split or reading.split, tuple(problems))
             kept, problems = [], []
+    if repeated:
+        reading.note(describe_repeated(repeated, "row"))
     yield Chunk(parse_table, label, 0, (layout.header, kept), split or reading.split, tuple(problems))
