@@ -214,7 +214,7 @@ def get_messages(checks: dict[str, Check]) -> Iterator[str]:
 
 
 def describe_findings(check: Check) -> list[str]:
-    """The findings of a check, a line each; one line with three places when every row has the same problem."""
+    """The findings of a check, a line each; one line with three places for rows with the same problem."""
     texts = {re.sub(r"\d+|'[^']*'", "", finding.text) for finding in check.findings}
     if len(texts) == 1 and check.count > EXAMPLES and check.count >= 0.95 * check.seen:
         places = "; ".join(finding.place for finding in check.findings[:EXAMPLES])
@@ -222,8 +222,17 @@ def describe_findings(check: Check) -> list[str]:
         if check.count > len(check.findings):  # the others are only counted
             every += f" (the same in the first {len(check.findings)})"
         return [f"    - {every}: {check.findings[0].text} ({places} ...)"]
-    lines = [f"    - {finding.place}: {finding.text}" for finding in check.findings]
-    return [*lines, f"    ... and {check.count - len(check.findings)} more"] if check.count > len(lines) else lines
+    places_of: dict[str, list[str]] = {}
+    for finding in check.findings:
+        places_of.setdefault(finding.text, []).append(finding.place)
+    lines = []
+    for text, places in places_of.items():
+        if len(places) <= EXAMPLES:
+            lines += [f"    - {place}: {text}" for place in places]
+        else:
+            lines.append(f"    - {len(places)} rows: {text} ({'; '.join(places[:EXAMPLES])} ...)")
+    more = check.count - len(check.findings)
+    return [*lines, f"    ... and {more} more"] if more > 0 else lines
 
 
 def stop_on_blocks(checks: dict[str, Check]) -> None:

@@ -126,6 +126,7 @@ class Converter:
         rows: list[Waiting] = []
         extra_of: dict[tuple[str, ...], list[str]] = {}  # columns of a row -> those that no role uses
         fixed_split = 1 + SPLITS.index(chunk.split) if chunk.split else 0
+        mapped = set(get_mapped_columns(mapping))
         count = 0
         for number, source in chunk.read(problems):
             count += 1
@@ -150,7 +151,8 @@ class Converter:
             except orjson.JSONEncodeError as error:
                 wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-                wrong_types.append(Finding(f"{label} {number}", _describe(error)))
+                shape = "" if mapped & source.keys() else f" (this row has the columns {', '.join(source)[:100]})"
+                wrong_types.append(Finding(f"{label} {number}", f"{_describe(error)}{shape}"))
         result.read = count + len(problems)
         if self.checks and rows:
             rows = self._check(rows, label, result)

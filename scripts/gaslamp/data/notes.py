@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gaslamp.core import registry
 from gaslamp.data.calls import holds_call
+from gaslamp.data.cells import parse_list, to_text
+from gaslamp.data.meaning.examples import shorten
 from gaslamp.data.meaning.profile import look_at
 from gaslamp.data.peek import Peek
 from gaslamp.data.rows import LeftOut, Message, get_text
@@ -35,6 +37,12 @@ def get_notes(found: Peek, method: str) -> list[str]:
         in_text = in_text or _calls_in_text(messages)
         listed = listed or ("tools" not in made and row.get(tools) not in (None, "", [], "[]", " "))
     notes = []
+    if lists := _find_lists(found):
+        column, first = lists
+        notes.append(
+            f"column {column} holds lists of texts, which are learnt as lists ({first}); if they are different ways "
+            f'to say one answer, keep the first: data.sql: SELECT * REPLACE ("{column}"[1] AS "{column}") FROM source'
+        )
     if keys := [key for key, cells in values.items() if look_at("", cells).has_information]:
         notes.append(
             f"the turns hold {', '.join(keys)}, which chat templates do not show: kept with each row, not learnt"
@@ -50,6 +58,18 @@ def get_notes(found: Peek, method: str) -> list[str]:
     if listed:
         notes.append("the system turns list the tools already: the column of tools is not shown a second time")
     return notes
+
+
+def _find_lists(found: Peek) -> tuple[str, str] | None:
+    """The column of answers when it holds lists of texts, and the first of them as it is learnt."""
+    column = found.mapping.get("completion") if found.format == "prompt_completion" else None
+    if not isinstance(column, str):
+        return None
+    values = [parse_list(row.get(column)) for row in found.rows]
+    lists = [value for value in values if isinstance(value, list) and value]
+    if 2 * len(lists) <= len(values) or not all(isinstance(item, str) for value in lists for item in value):
+        return None
+    return column, shorten(to_text(lists[0]))
 
 
 def _calls_in_text(messages: list[Message]) -> bool:

@@ -34,6 +34,7 @@ def _walk(messages: list[Message], first: str, end: str, called: bool = False) -
         return f"unknown role {', '.join(unknown)} (known: {', '.join(ROLES)})"
     shown = ", ".join(roles if len(roles) <= 6 else [*roles[:6], "..."])
     expected, may_answer = {first}, called
+    ids: set[str] = set()  # of the calls of the last answer
     for number, message in enumerate(messages, 1):
         role = message["role"]
         if role == "system" and number == 1 and first == "user":
@@ -41,12 +42,17 @@ def _walk(messages: list[Message], first: str, end: str, called: bool = False) -
         if role == "tool":
             if not may_answer:
                 return f"turn {number} is of a tool that nobody called (turns: {shown})"
+            if ids and message.get("tool_call_id", min(ids)) not in ids:
+                called_ids = ", ".join(sorted(ids))
+                return f"turn {number} answers the call {message['tool_call_id']}, but called were {called_ids}"
             expected = {"assistant", "user"}  # Anthropic's user may say more next to a result
         elif role not in expected:
             wanted = " or ".join(sorted(expected))
             return f"turn {number} is of {role}, but {wanted} should follow (turns must alternate: {shown})"
         else:
             expected = {"assistant"} if role == "user" else {"user"}
+            if role == "assistant":
+                ids = {str(call["id"]) for call in message.get("tool_calls") or () if call.get("id")}
             may_answer = calls_tool(message)
     if not roles or roles == ["system"]:
         return "there is no turn"

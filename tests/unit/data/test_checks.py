@@ -267,6 +267,12 @@ def test_label_balance() -> None:
         "'c' (2 rows) never occurs in training"
         in find("label_balance", [*classes(60, 40, 1)[:-1], *classes(0, 0, 2, split="test")])[0].text
     )
+    written = [
+        Sample("row", talk("user:q", f"assistant:{name}")) for name in ("Spam", "spam ", "ham") for _ in range(20)
+    ]
+    assert [finding.text for finding in find("label_balance", written)] == [
+        "'Spam', 'spam ' differ only in case or spaces, and each is learnt as an answer of its own"
+    ]
     ratings = [Sample("row", {"prompt": [], "completion": [], "label": n > 3}, "train") for n in range(100)]
     assert "are 'good' (96 %)" in find("label_balance", ratings, kind="rating")[0].text
 

@@ -18,6 +18,14 @@ SHORT = 60  # letters; longer answers are no classes
 ENOUGH = 50  # fewer rows say nothing about balance
 
 
+def find_spellings(labels: Iterable[str]) -> list[list[str]]:
+    """Labels that are the same but for case and spaces, each group sorted."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        groups.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     """One label above ``max_share`` of the rows, or a label that only test rows have: of ratings,
     and of answers that come from a few.
@@ -30,7 +38,7 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
             reference = get_reference(sample.row) if facts.kind in ("conversation", "prompt") else None
             if reference is None or len(reference) > SHORT:
                 return
-            label = reference.strip()
+            label = reference
         counts[sample.split == "test"][label] += 1
         if len(counts[False]) > facts.options["max_classes"]:
             return
@@ -38,6 +46,12 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     total = known.total()
     if total < ENOUGH or len(known) > total / 4:  # every answer its own: no classes
         return
+    for same in find_spellings(known + counts[True]):
+        yield Finding(
+            "all rows",
+            f"{', '.join(map(repr, same))} differ only in case or spaces, and each is learnt as an answer of its own",
+            "write the same answer in the same way in every row",
+        )
     label, most = known.most_common(1)[0]
     if most > facts.options["max_share"] * total:
         yield Finding("training and validation rows", f"{most} of {total} are '{label}' ({100 * most / total:.0f} %)")

@@ -182,6 +182,8 @@ def _read_completion(row: SourceRow, column: str) -> list[Message]:
         if not texts:
             raise LeftOut(f"column '{column}' has no answer: the context does not hold one")
         return [{"role": "assistant", "content": to_text(texts[0])}]
+    if isinstance(parsed, dict) and "aliases" in parsed and isinstance(parsed.get("value"), str):  # TriviaQA
+        return [{"role": "assistant", "content": parsed["value"]}]
     return [{"role": "assistant", "content": get_text(row, column)}]
 
 
