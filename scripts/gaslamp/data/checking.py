@@ -226,11 +226,11 @@ def describe_findings(check: Check) -> list[str]:
     for finding in check.findings:
         places_of.setdefault(finding.text, []).append(finding.place)
     lines = []
-    for text, places in places_of.items():
-        if len(places) <= EXAMPLES:
-            lines += [f"    - {place}: {text}" for place in places]
+    for text, found in places_of.items():
+        if len(found) <= EXAMPLES:
+            lines += [f"    - {place}: {text}" for place in found]
         else:
-            lines.append(f"    - {len(places)} rows: {text} ({'; '.join(places[:EXAMPLES])} ...)")
+            lines.append(f"    - {len(found)} rows: {text} ({'; '.join(found[:EXAMPLES])} ...)")
     more = check.count - len(check.findings)
     return [*lines, f"    ... and {more} more"] if more > 0 else lines
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gaslamp.core import registry
 from gaslamp.data.calls import holds_call
-from gaslamp.data.cells import parse_list, to_text
+from gaslamp.data.cells import IMAGE_MARK, parse_list, to_text
 from gaslamp.data.meaning.examples import shorten
 from gaslamp.data.meaning.profile import look_at
 from gaslamp.data.peek import Peek
-from gaslamp.data.rows import LeftOut, Message, get_text
+from gaslamp.data.rows import LeftOut, Message, Row, get_images, get_text
 
+REPEATED = 15  # letters of a question that no answer begins with by chance
 TURNS = ("messages", "prompt", "chosen", "rejected", "completion")
 READ = ("role", "content", "train", "tool_calls", "tool_call_id")
 
@@ -19,7 +20,8 @@ def get_notes(found: Peek, method: str) -> list[str]:
     plugin = registry.get("formats", found.format)
     tools = str(found.mapping.get("tools", "tools")) if "tools" in plugin.OPTIONAL else ""
     values: dict[str, list[object]] = {}
-    in_text = listed = False
+    in_text = listed = without_image = False
+    repeated = 0
     for row in found.rows:
         try:
             made = plugin.convert(row, found.mapping)
@@ -34,6 +36,8 @@ def get_notes(found: Peek, method: str) -> list[str]:
                     and not (key == "name" and message["role"] == "tool")
                 ):
                     values.setdefault(key, []).append(value)
+        without_image = without_image or (not get_images(messages) and any(IMAGE_MARK in get_text(m) for m in messages))
+        repeated += _repeats_question(made)
         in_text = in_text or _calls_in_text(messages)
         listed = listed or ("tools" not in made and row.get(tools) not in (None, "", [], "[]", " "))
     notes = []
@@ -43,6 +47,13 @@ def get_notes(found: Peek, method: str) -> list[str]:
             f"column {column} holds lists of texts, which are learnt as lists ({first}); if they are different ways "
             f'to say one answer, keep the first: data.sql: SELECT * REPLACE ("{column}"[1] AS "{column}") FROM source'
         )
+    if 2 * repeated > len(found.rows):
+        notes.append(
+            f"in {repeated} of the first {len(found.rows)} rows the answer begins with its whole question, which is "
+            "learnt with it: cut it off in the file, unless it should be said again"
+        )
+    if without_image:
+        notes.append(f"texts hold {IMAGE_MARK}, and no image belongs to them: the mark is learnt as text")
     if keys := [key for key, cells in values.items() if look_at("", cells).has_information]:
         notes.append(
             f"the turns hold {', '.join(keys)}, which chat templates do not show: kept with each row, not learnt"
@@ -58,6 +69,20 @@ def get_notes(found: Peek, method: str) -> list[str]:
     if listed:
         notes.append("the system turns list the tools already: the column of tools is not shown a second time")
     return notes
+
+
+def _repeats_question(row: Row) -> bool:
+    """Whether every answer of a row, chosen and rejected, begins with the question in front of it."""
+    shown = row.get("prompt") or (row.get("messages") or [])[:-1]
+    answers = [row[key][:1] for key in ("chosen", "rejected", "completion") if row.get(key)] or [
+        row.get("messages", [])[-1:]
+    ]
+    if not isinstance(shown, list) or not shown:
+        return False
+    question = get_text(shown[-1]).strip()
+    return len(question) >= REPEATED and all(
+        get_text(turn).lstrip().startswith(question) for turns in answers for turn in turns
+    )
 
 
 def _find_lists(found: Peek) -> tuple[str, str] | None:
