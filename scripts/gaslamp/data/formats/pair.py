@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gaslamp.data.cells import find_column, first_value, get_text, parse_list, to_text
 from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.verdicts import get_number
 
 KIND = "pair"
 ORDER = 60
@@ -59,10 +60,11 @@ def _are_classes(rows: list[SourceRow], column: str) -> bool:
 
     Numbers from 0 are classes when there are three or four of them; 0 and 1 may be a similarity.
     """
-    values = {row[column] for row in rows if isinstance(row.get(column), int | float | str)} - {-1}
-    if any(isinstance(value, str) for value in values):
+    cells = [row[column] for row in rows if isinstance(row.get(column), int | float | str) and row[column] != ""]
+    numbers = [number for cell in cells if (number := get_number(cell)) is not None]
+    if 2 * len(numbers) < len(cells):  # words, but for a few; one word among numbers is an error of its row
         return True
-    return values in ({0, 1, 2}, {0, 1, 2, 3}) and all(isinstance(value, int) for value in values)
+    return set(numbers) - {-1} in ({0, 1, 2}, {0, 1, 2, 3})
 
 
 def _get_one(row: SourceRow, column: str) -> str:
