@@ -115,10 +115,12 @@ def divide_rows(
         )
     if not spool.counts["train"] or not spool.counts["test"]:
         fix = "add rows, or correct the split column" if spool.by_column else "add rows, or change data.split"
-        same = (
-            f": {spool.duplicates} of {read} rows are exact duplicates of others" if 2 * spool.duplicates > read else ""
-        )
-        raise GaslampError(f"the split left no rows for training or test{same}", fix)
+        why, left = "", checks["left_out"]
+        if left.count and left.findings:
+            why = f": {left.count} of {read} rows are left out ({left.findings[0].place}: {left.findings[0].text})"
+        elif 2 * spool.duplicates > read:
+            why = f": {spool.duplicates} of {read} rows are exact duplicates of others"
+        raise GaslampError(f"the split left no rows for training or test{why}", fix)
     say(
         f"{read} rows read as {found.format} ({show_mapping(found.mapping)}), {spool.duplicates} exact duplicates "
         "left out"
