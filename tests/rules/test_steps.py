@@ -51,6 +51,7 @@ READ_ONLY = {
         "train.save_steps": TRAINING,
         "train.report_to": TRAINING,
         "train.on_oom": TRAINING,
+        "train.thinking": "data/template.json, an input, has what the data phase made of it",
     },
     "evaluate_model": {"eval.*": PROBED, "train.*": PROBED},
     "evaluate_target": {"eval.*": PROBED, "train.*": PROBED},

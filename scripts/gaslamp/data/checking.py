@@ -186,7 +186,7 @@ def load_checks(settings: JsonObject) -> dict[str, Check]:
     return checks
 
 
-def run_checks(checks: dict[str, Check], stage: str, samples: Any, seen: int, facts: Facts) -> None:
+def run_checks(checks: dict[str, Check], stage: str, samples: object, seen: int, facts: Facts) -> None:
     """Call every check of ``stage`` that is not off.
 
     Args:

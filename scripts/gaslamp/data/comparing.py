@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import get_optional, parse_list, to_text
@@ -24,7 +22,7 @@ WITH_INPUT = ("instruction", "prompt", "task", "question")
 """Columns to which a column ``input`` belongs (Alpaca)."""
 
 
-def read_question(row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
+def read_question(row: SourceRow, mapping: JsonObject) -> list[Message]:
     """The messages before the answers: of the column ``prompt``, with ``system`` and ``input`` where there are some.
 
     A cell may be text, a transcript, turns, an object that holds turns (OpenAI's ``input``) or words (WebGPT), or a
@@ -65,7 +63,7 @@ def alternate(texts: list[str]) -> list[Message]:
     return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]
 
 
-def read_row_tools(row: SourceRow, mapping: dict[str, Any]) -> list[JsonObject]:
+def read_row_tools(row: SourceRow, mapping: JsonObject) -> list[JsonObject]:
     """The tools of a row: of its column, or of the object in its column ``prompt`` (OpenAI's ``input``).
 
     Raises:
@@ -143,7 +141,7 @@ def _holds(turns: list[Message], part: list[Message]) -> bool:
     return any(turns[start : start + len(part)] == part for start in range(len(turns) - len(part) + 1))
 
 
-def trim_continued(answer: list[Message], row: SourceRow, mapping: dict[str, Any]) -> list[Message]:
+def trim_continued(answer: list[Message], row: SourceRow, mapping: JsonObject) -> list[Message]:
     """An answer without the space in front that belongs to the ``Assistant:`` at the end of its prompt."""
     named = mapping.get("prompt", "")
     prompt = row.get(named) if isinstance(named, str) else None
@@ -154,7 +152,7 @@ def trim_continued(answer: list[Message], row: SourceRow, mapping: dict[str, Any
 
 
 def make_pair(
-    row: SourceRow, mapping: dict[str, Any], chosen: list[Message], rejected: list[Message], names: tuple[str, str]
+    row: SourceRow, mapping: JsonObject, chosen: list[Message], rejected: list[Message], names: tuple[str, str]
 ) -> Row:
     """A preference row.
 

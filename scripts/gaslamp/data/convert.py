@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from binascii import hexlify
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -289,14 +289,14 @@ def write_row(row: Row, plain: bool) -> tuple[bytes, bytes]:
     return core, core[12:last] + b"]"
 
 
-def get_question_bytes(row: Row, dumps: Any, is_marked: bool = True) -> bytes:
+def get_question_bytes(row: Row, dumps: Callable[[object], bytes], is_marked: bool = True) -> bytes:
     """What rows.get_question hashes, without the hash, by a faster JSON writer; ``is_marked``:
     a message may have ``train``.
     """
     messages = row.get("messages")
     if messages is not None:
-        return dumps(get_prompt(row) if is_marked else messages[:-1])  # type: ignore[no-any-return]
-    return dumps(row["prompt"] if "prompt" in row else row["text"] if "text" in row else row["anchor"])  # type: ignore[no-any-return]
+        return dumps(get_prompt(row) if is_marked else messages[:-1])
+    return dumps(row["prompt"] if "prompt" in row else row["text"] if "text" in row else row["anchor"])
 
 
 def add_system(row: Row, system: str) -> Row:

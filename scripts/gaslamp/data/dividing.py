@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.data.checking import Check, Facts, Finding, stop_on_blocks
 from gaslamp.data.convert import Plan, convert_all, merge
 from gaslamp.data.meaning import get_columns
@@ -21,9 +23,9 @@ MINIMUM_ROWS = 10
 PARALLEL = 8 << 20  # bytes of source from which further processes pay
 
 
-def get_check_settings(data: Any) -> dict[str, dict[str, Any]]:
+def get_check_settings(data: Data) -> dict[str, JsonObject]:
     """data.checks as load_checks takes them, with the keys of data that are short for an option of a check."""
-    wanted: dict[str, dict[str, Any]] = {"too_long": {"max_percentage": 100 * data.max_truncated}}
+    wanted: dict[str, JsonObject] = {"too_long": {"max_percentage": 100 * data.max_truncated}}
     if data.redact:
         wanted |= {name: {"options": {"redact": True}} for name in ("personal_data", "secrets")}
     for name, own in data.checks.items():
@@ -36,7 +38,7 @@ def get_check_settings(data: Any) -> dict[str, dict[str, Any]]:
     return wanted
 
 
-def add_tokens(wanted: dict[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:
+def add_tokens(wanted: JsonObject, tokens: tuple[str, ...]) -> JsonObject:
     """``wanted`` with the special tokens of the model as an option of the check that looks for them."""
     own = wanted.get("special_tokens", {})
     options = own.get("options") or {}
@@ -45,7 +47,7 @@ def add_tokens(wanted: dict[str, Any], tokens: tuple[str, ...]) -> dict[str, Any
 
 
 def divide_rows(
-    data: Any,
+    data: Data,
     method: str,
     max_length: int,
     checks: dict[str, Check],

@@ -136,7 +136,7 @@ def _read_single(body: Any, column: str) -> list[Any]:
     return [{key: item for key, item in turn.items() if key in ("role", "content", "tool_calls", "thinking")}]
 
 
-def refuse_cut(answer: Any, column: str) -> None:
+def refuse_cut(answer: object, column: str) -> None:
     """Raise when an answer did not come to its end.
 
     Raises:

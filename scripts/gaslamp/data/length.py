@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.backends import get_backend
 from gaslamp.config.length import Span, get_span, is_length_open, set_length
@@ -63,7 +62,7 @@ class Limit:
         return min(self.tokens, self.span.preset) if self.is_open else self.tokens
 
 
-def find_limit(settings: Any, model: ModelFacts, machine: Machine | None = None) -> Limit:
+def find_limit(settings: Slice, model: ModelFacts, machine: Machine | None = None) -> Limit:
     """The limit before any row is read.
 
     Args:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gaslamp.core.files import sha256_text
+from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind, get_text
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def find_twins(
     return Twins(rows, twins[rows], best[rows])
 
 
-def compare_samples(samples: Iterable[Any], shared: dict[str, Any]) -> tuple[Signatures, list[str]]:
+def compare_samples(samples: Iterable[Any], shared: JsonObject) -> tuple[Signatures, list[str]]:
     """Signatures and splits of all samples, computed once for all checks of a stage (``shared`` is Facts.shared)."""
     if "near" not in shared:
         splits: list[str] = []

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.methods import get_artefact
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Provenance, Template
 from gaslamp.core.decisions import Decision
@@ -45,7 +45,7 @@ REPORTED = ("too_long", "exact_duplicates", "unrenderable")  # checks with a war
 
 
 def prepare_data(
-    settings: Any,
+    settings: Slice,
     model_file: Path,
     outputs: dict[str, Path],
     kept: Path | None = None,

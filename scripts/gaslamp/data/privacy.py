@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row
 
 
@@ -135,7 +136,7 @@ PERSONAL_HINT = r"@[\w-]+\.|[\d)][ .()/-]?[\d(][\d .()/-]{5}|\d\.\d{1,3}\.\d|[A-
 SECRETS_HINT = "|".join(HINTS) + "|(?i:passw|api[_-]?key|secret[_-]?key|access[_-]?token)"
 
 
-def find_suspects(samples: Iterable[Any], hint: str, shared: dict[str, Any]) -> Iterator[Any]:
+def find_suspects(samples: Iterable[Any], hint: str, shared: JsonObject) -> Iterator[Any]:
     """The samples whose row may hold a match, found by one regular expression over all of them.
 
     Args:
@@ -210,7 +211,7 @@ def mask(text: str, match: Match) -> str:
 
 
 def find_first(
-    samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: dict[str, Any]
+    samples: Iterable[Any], hint: str, find: Callable[[str], list[Match]], shared: JsonObject
 ) -> Iterator[tuple[str, str]]:
     """(place of the row, what was found there, masked) of every row in which ``find`` matches.
 

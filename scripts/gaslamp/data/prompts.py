@@ -108,7 +108,7 @@ def read_answer(value: object, column: str) -> list[Message]:
     return [{"role": "assistant", "content": to_text(value)}]
 
 
-def is_message(value: Any) -> bool:
+def is_message(value: object) -> bool:
     """Whether a value is one turn: an object with a role and a content."""
     return (
         isinstance(value, dict) and any(key in value for key in ROLE_KEYS) and any(key in value for key in CONTENT_KEYS)

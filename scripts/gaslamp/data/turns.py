@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_calls
 from gaslamp.data.cells import parse_list, to_text
 from gaslamp.data.parts import (
@@ -87,7 +88,7 @@ def is_turns(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and is_turn(value[0])
 
 
-def is_turn(value: dict[str, Any]) -> bool:
+def is_turn(value: JsonObject) -> bool:
     """Whether an object names a role."""
     if any(key in value for key in ROLE_KEYS):
         return True
@@ -111,7 +112,7 @@ def get_role(name: object) -> str:
     return ROLES.get(lower, lower)
 
 
-def is_plain(turn: Any) -> bool:
+def is_plain(turn: object) -> bool:
     """Whether a turn is {role, content} already, with a role of ours and a text."""
     return (
         type(turn) is dict

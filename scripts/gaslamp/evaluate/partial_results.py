@@ -52,6 +52,8 @@ class PartialResults:
         found: dict[str, JsonObject] = {row["id"]: {"id": row["id"], "kind": "test", **empty} for row in rows}
         found |= {prompt.id: {"id": prompt.id, "kind": prompt.kind, **empty} for prompt in prompts}
         for (what, row_id, *rest), result in self.known.items():
+            if row_id not in found:  # fewer rows are wanted than when it was interrupted
+                continue
             value: JsonObject = dict(result)
             prediction = found[row_id]
             if what == "answer":

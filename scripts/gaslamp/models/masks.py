@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 Pieces = list[tuple[str, bool]]
 """The text of one training sequence in pieces, each with whether it carries loss."""
@@ -13,7 +12,7 @@ LEARNT, MASKED = b"\x01", b"\x00"
 """The byte of one token in a loss mask."""
 
 
-def mark_text(text: str, turn: dict[str, Any], number: int = 1, key: str = "content") -> Pieces:
+def mark_text(text: str, turn: JsonObject, number: int = 1, key: str = "content") -> Pieces:
     """A rendered text in pieces, as ``train`` of its turn divides it; the end token carries loss when a piece does.
 
     Args:

@@ -46,7 +46,7 @@ class Style:
 
 
 def render_probe(
-    tokenizer: PreTrainedTokenizerFast, chat_template: str, messages: list[Message], **more: Any
+    tokenizer: PreTrainedTokenizerFast, chat_template: str, messages: list[Message], **more: object
 ) -> str | None:
     """Messages as a template renders them; ``None`` when it refuses them."""
     from jinja2 import TemplateError

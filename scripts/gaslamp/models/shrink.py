@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.files import JsonObject, read_json, write_json
 
@@ -26,7 +24,7 @@ INITIALIZER_RANGE = 0.1
 MOST_LAYERS = 8
 
 
-def shrink_config(config: Mapping[str, Any]) -> JsonObject:
+def shrink_config(config: JsonObject) -> JsonObject:
     """A config.json of the same architecture with few layers and narrow ones.
 
     What a conversion depends on stays: kinds of layers, size of a head (and with it the rotary settings), grouped

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 if TYPE_CHECKING:
     import numpy
@@ -141,7 +141,7 @@ def get_codec(source: str, tokens: str, codebooks: int | None, first: int) -> Co
     return Codec(source, tokens, codebooks, first)
 
 
-def load_codec(speech: SpeechSection | Mapping[str, Any]) -> Codec:
+def load_codec(speech: SpeechSection | JsonObject) -> Codec:
     """The codec of a ``data.speech`` section.
 
     Raises:

@@ -519,3 +519,16 @@ def test_the_smallest_within_the_tolerance(
         assert set(level.slices) == {"new", "known"} and level.slices["new"].n == 25
     smaller = [name for name in right if SIZES[name] < SIZES[recommended]]
     assert all(name in ladder.reason for name in smaller) and ("would be smaller" in ladder.reason) == bool(smaller)
+
+
+def test_results_of_rows_that_are_no_longer_wanted_are_left_out(tmp_path: Path) -> None:
+    """Fewer rows for the ladder after a kill: the answers that were written then are no error."""
+    from gaslamp.evaluate.partial_results import PartialResults
+
+    answer = {"text": "a", "stopped": True, "tokens": 1, "seconds": 0.1}
+    with pytest.raises(KeyboardInterrupt), PartialResults(tmp_path / "q4.predictions.jsonl", "key") as first:
+        for name in ("one", "two"):
+            first.add(("answer", name), answer)
+        raise KeyboardInterrupt
+    again = PartialResults(tmp_path / "q4.predictions.jsonl", "key")
+    assert again.merge([{"id": "one"}], []) == [{"id": "one", "kind": "test", **answer}]

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import CALL_MARKS
 from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import KINDS, Message, Row, get_text
@@ -61,7 +61,7 @@ def get_suspects(samples: Iterable[Sample], written: list[bytes], signs: tuple[b
     return (sample for number, sample in enumerate(samples) if number in wanted)
 
 
-def fix(row: Row, options: dict[str, Any]) -> Row:
+def fix(row: Row, options: JsonObject) -> Row:
     """The row without these tokens; white space that they leave at the ends goes too."""
     pattern = get_pattern(tuple(options["tokens"]))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.prompts import put_system
 from gaslamp.data.rows import LeftOut, Row, SourceRow
@@ -53,13 +54,13 @@ LETTERED = tuple(
 )
 
 
-def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, Any] | None:
+def detect(columns: list[str], rows: list[SourceRow]) -> JsonObject | None:
     """A question, a list of choices (or a column for each), and which one is right, or why; the first reading."""
     found = get_readings(columns, rows)
     return found[0][1] if found else None
 
 
-def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, Any], str]]:
+def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, JsonObject, str]]:
     """What the columns can mean, as key, mapping and reason.
 
     Three where a row has both the right choice and an explanation (Axolotl's explainchoice, ScienceQA, MedMCQA).
@@ -121,7 +122,7 @@ def _read_choices(value: Any) -> list[tuple[str, str]]:
     return [(str(mark).strip(), to_text(text)) for mark, text in zip(names, value, strict=False)]
 
 
-def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
+def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """The question with its choices below it; the answer is the letter and the text of the right one.
 
     Raises:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt, read_system
@@ -173,7 +174,7 @@ def read_label(value: object, column: str, threshold: str | None) -> bool:
     )
 
 
-def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
+def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """Prompt and completion as messages, and the label.
 
     Raises:

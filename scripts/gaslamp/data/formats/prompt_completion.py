@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.comparing import trim_continued
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
@@ -98,7 +99,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     return None
 
 
-def is_open(value: Any) -> bool:
+def is_open(value: object) -> bool:
     """Whether a prompt waits for an answer: a text, or turns that do not end with one."""
     turns = parse_list(value)
     if not is_turns(turns):
@@ -114,7 +115,7 @@ def holds_thoughts(rows: list[SourceRow], column: str) -> bool:
     return not values or 2 * worded > len(values)
 
 
-def convert(row: SourceRow, mapping: dict[str, Any]) -> Row:
+def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """One user turn and one answer, with what belongs to either.
 
     Raises:

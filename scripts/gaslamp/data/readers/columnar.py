@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading
 
@@ -112,7 +113,7 @@ def get_class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
     }
 
 
-def name_classes(row: dict[str, Any], names: dict[str, list[str]]) -> None:
+def name_classes(row: JsonObject, names: dict[str, list[str]]) -> None:
     """Put the names of classes in place of their numbers."""
     for column, classes in names.items():
         value = row.get(column)

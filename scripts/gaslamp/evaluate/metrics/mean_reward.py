@@ -1,8 +1,8 @@
 """The reward that training maximizes, on rows it never saw: the weighted sum of train.rewards, with each part."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row, get_prompt
 from gaslamp.evaluate.predictions import Prediction, get_whole_text
 from gaslamp.train.reward_runner import Scorer, get_total, load_rewards
@@ -13,9 +13,7 @@ UNIT = "points"
 REFERENCE = False
 
 
-def score_set(
-    rows: list[Row], predictions: list[Prediction], *, rewards: Sequence[Mapping[str, Any]] = ()
-) -> list[float]:
+def score_set(rows: list[Row], predictions: list[Prediction], *, rewards: Sequence[JsonObject] = ()) -> list[float]:
     """One sum for each row; its parts go to ``prediction["rewards"]``.
 
     ``rewards``: entries like those of train.rewards.

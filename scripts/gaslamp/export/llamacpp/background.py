@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.files import read_json
 from gaslamp.export.llamacpp.process import find_process, stop_process
@@ -28,7 +27,7 @@ def make_key_file(path: Path) -> str:
 
 
 def start_background(
-    toolchain: Toolchain, model: Path, *, state_file: Path, log: Path, port: int, **options: Any
+    toolchain: Toolchain, model: Path, *, state_file: Path, log: Path, port: int, **options: object
 ) -> ServerState:
     """Start a server that outlives this process; one that ``state_file`` records is stopped first.
 

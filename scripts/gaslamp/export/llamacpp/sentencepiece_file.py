@@ -11,19 +11,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gaslamp.core.files import read_json
+from gaslamp.core.files import JsonObject, read_json
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _UNMERGED = -1e6  # score of a piece that no merge makes: below all others
 
 
-def is_sentencepiece(tokenizer: dict[str, Any]) -> bool:
+def is_sentencepiece(tokenizer: JsonObject) -> bool:
     """Whether the contents of a tokenizer.json are a SentencePiece BPE model: byte fallback, no byte-level letters."""
     model = tokenizer["model"]
     return model.get("type") == "BPE" and bool(model.get("byte_fallback")) and "<0x00>" in model["vocab"]
 
 
-def get_space_prefix(tokenizer: dict[str, Any]) -> bool:
+def get_space_prefix(tokenizer: JsonObject) -> bool:
     """Whether a space is put before every text between special tokens, as llama.cpp's add_space_prefix does.
 
     A prefix for the first text only (``prepend_scheme: first``) is none for llama.cpp: a rendered conversation begins
