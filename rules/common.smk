@@ -190,8 +190,11 @@ def get_data_plugins():
 
 
 def get_length_input():
-    """The card, for steps that cut texts at train.max_length, where the data phase decides how many tokens that is."""
-    return "data/card.json" if get_artefact(CONFIG.method) == "encoder" and CONFIG.train.max_length == "auto" else []
+    """The card, for steps that cut texts at train.max_length, where the data phase decides how many tokens that is.
+
+    Language models are asked whole prompts; encoders and classifiers read texts.
+    """
+    return "data/card.json" if get_artefact(CONFIG.method) != "causal_lm" and CONFIG.train.max_length == "auto" else []
 
 
 def get_length_reasons():
