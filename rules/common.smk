@@ -192,7 +192,7 @@ def get_data_plugins():
 def get_length_input():
     """The card, for steps that cut texts at train.max_length, where the data phase decides how many tokens that is.
 
-    Language models are asked whole prompts; encoders and classifiers read texts.
+    Language models get whole prompts; encoders and classifiers read texts.
     """
     return "data/card.json" if get_artefact(CONFIG.method) != "causal_lm" and CONFIG.train.max_length == "auto" else []
 

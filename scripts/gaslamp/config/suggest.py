@@ -108,6 +108,9 @@ def join(problems: Sequence[str]) -> str:
 def _get_key_hint(model: type[BaseModel], path: Path) -> str:
     """Where an unknown key belongs, or the nearest known key of its section."""
     key = str(path[-1])
+    section_name, _, rest = key.partition(".")
+    if rest and find_section(model, (*path[:-1], section_name)):
+        return f"it stands below the line `{section_name}:` that is there, indented by two spaces: `{rest}: ...`"
     if sections := [".".join(place) or "the top level" for place in _find_owners(model, key)]:
         return f"it belongs in {' or '.join(sections)}"
     section = find_section(model, path[:-1])

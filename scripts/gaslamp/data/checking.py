@@ -214,7 +214,7 @@ def get_messages(checks: dict[str, Check]) -> Iterator[str]:
 
 
 def describe_findings(check: Check) -> list[str]:
-    """The findings of a check, a line each; one line with three places for rows with the same problem."""
+    """The findings of a check, a line each; one line for rows with the same problem, with all places that are known."""
     texts = {re.sub(r"\d+|'[^']*'", "", finding.text) for finding in check.findings}
     if len(texts) == 1 and check.count > EXAMPLES and check.count >= 0.95 * check.seen:
         places = "; ".join(finding.place for finding in check.findings[:EXAMPLES])
@@ -230,7 +230,7 @@ def describe_findings(check: Check) -> list[str]:
         if len(found) <= EXAMPLES:
             lines += [f"    - {place}: {text}" for place in found]
         else:
-            lines.append(f"    - {len(found)} rows: {text} ({'; '.join(found[:EXAMPLES])} ...)")
+            lines.append(f"    - {len(found)} rows: {text} ({'; '.join(found)})")
     more = check.count - len(check.findings)
     return [*lines, f"    ... and {more} more"] if more > 0 else lines
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,7 @@ NOT_LEARNED = {
 }
 SPLITS = ("train", "valid", "test")
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
+MEASURED = 32  # rows of most bytes, of which the one with most tokens is shown as the longest
 LONGEST_TEXT = 6000  # letters of a row that are shown
 PICTURE_BYTES = 200_000  # larger pictures are named, not shown
 SOUND_BYTES = 2_000_000  # 40 seconds at 24 kHz
@@ -95,14 +97,19 @@ def pick_rows(file: Path, count: int, wanted: int, first: int = 0) -> list[tuple
     return rows
 
 
-def find_longest(file: Path, count: int) -> tuple[int, Row] | None:
-    """The row with most bytes among the first ``count``, read without keeping the others; None when there is none."""
-    best, length = None, 0
+def find_longest(renderer: Renderer, file: Path, count: int) -> tuple[int, Row] | None:
+    """The row with most tokens among the first ``count``, with its number; None when there is none.
+
+    Only the rows with most bytes are tokenized: one of them is the longest.
+    """
+    from gaslamp.data.encode import encode_rows, split_row
+
     with file.open("rb") as handle:
-        for number, line in enumerate(islice(handle, count), 1):
-            if len(line) > length:
-                best, length = (number, line), len(line)
-    return None if best is None else (best[0], json.loads(best[1]))
+        lines = nlargest(MEASURED, enumerate(islice(handle, count), 1), key=lambda item: len(item[1]))
+    rows = [(number, json.loads(line)) for number, line in sorted(lines)]
+    encoded = encode_rows(renderer, [split_row(renderer, row) for _, row in rows])
+    tokens = [max((len(one.ids) for one in sides), default=0) for sides in encoded]
+    return max(zip(tokens, rows, strict=True), key=lambda item: item[0])[1] if rows else None
 
 
 def lay_out(renderer: Renderer, row: Row, folder: Path) -> JsonObject:
@@ -232,7 +239,7 @@ def render_page(
         if split == "train" and own < card.rows[split]:  # they stand behind the rows of the file
             number, row = pick_rows(file, card.rows[split], 1, own)[0]
             rows.append({"title": f"train, row {number}, general chat data", **lay_out(renderer, row, folder)})
-        longest = find_longest(file, own) if split == "train" else None
+        longest = find_longest(renderer, file, own) if split == "train" else None
         if longest and f"train, row {longest[0]}" not in [row["title"] for row in rows]:
             rows.append({"title": f"train, row {longest[0]}, the longest", **lay_out(renderer, longest[1], folder)})
     checks = [{**check, "tone": VERDICTS[check["verdict"]]} for check in card.checks]

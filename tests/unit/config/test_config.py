@@ -254,3 +254,10 @@ def test_what_goes_by_the_size_of_the_model_stays_open(tmp_path: Path, word: str
     assert handed_on["learning_rate"] is None and handed_on["batch_size"] == 2
     with pytest.raises(GaslampError, match="line 2: train.learning_rate"):
         load(tmp_path, "train:\n  learning_rate: automatic\n")
+
+
+def test_a_key_with_its_section_in_front_says_where_it_stands() -> None:
+    """Errors name keys so (`set data.checks: ...`), and people paste that below the rest of the file."""
+    with pytest.raises(GaslampError) as caught:
+        load_config({"backend": "cpu", "data.checks": {}})
+    assert "it stands below the line `data:` that is there, indented by two spaces: `checks: ...`" in str(caught.value)
