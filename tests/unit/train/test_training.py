@@ -625,6 +625,8 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
 
     gpu = {"room": 99.0}
     passed = refuse_memory(monkeypatch, takes_memory)
+    by_size = training.choose_by_size  # the preset of a larger model: eight rows in a step
+    monkeypatch.setattr(training, "choose_by_size", lambda settings, parameters: by_size(settings, 10**9))
     for module in (callback, engine, probe):
         monkeypatch.setattr(module, "get_memory_gb", lambda: held["gb"])
     monkeypatch.setattr(probe, "begin_measuring", begin_measuring)
