@@ -17,6 +17,7 @@ from gaslamp.core.contracts import BaseFile, ModelFacts, Provenance, Template
 from gaslamp.core.files import read_json, read_jsonl
 from gaslamp.data.rows import get_prompt, get_text
 from gaslamp.export.llamacpp import convert
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.serve import server
 from gaslamp.serve.chat import columns
@@ -123,7 +124,7 @@ def test_the_base_file_is_the_base_model_at_the_same_level(served: Served, tmp_p
     assert own.keys() == same.keys() and max(abs(own[token] - same[token]) for token in own) < 0.01
     assert max(abs(own[token] - tuned[token]) for token in own.keys() & tuned.keys()) > 0.1
     template = Template.read(project / "data/template.json")
-    assert convert.read_gguf_facts(file)["chat_template"] == template.chat_template
+    assert read_gguf_facts(file)["chat_template"] == template.chat_template
 
 
 def test_the_adapter_taken_out_is_near_the_base(subtracting: Served, tmp_path: Path) -> None:

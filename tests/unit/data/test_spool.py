@@ -177,7 +177,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(spool_module, "PIECE", 50_000)
     peaks = []
     for count in (8_000, 80_000):
-        case = (count, 0.02, 0, "t", {})
+        case: Case = (count, 0.02, 0, "t", {})
         folder = tmp_path / str(count)
         folder.mkdir()
         settings = SimpleNamespace(test=0.15, valid=0.5, max_test=200, seed=3407)
