@@ -14,7 +14,7 @@ from gaslamp.core.files import read_json
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.export.artefacts import RunFiles
 
-NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
+NEEDS_ANSWERS = True  # not for models that return scores or vectors
 REQUIRES: tuple[str, ...] = ("mlx_lm",)
 BITS = (16, 8, 4)
 SCRIPT = Path(__file__).parents[3] / "convert_mlx.py"

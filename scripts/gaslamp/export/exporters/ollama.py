@@ -16,7 +16,7 @@ from gaslamp.export.artefacts import require_parity
 from gaslamp.export.modelfile.families import Detected, detect_family
 from gaslamp.export.modelfile.quoting import quote
 
-NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
+NEEDS_ANSWERS = True  # not for models that return scores or vectors
 NEEDS_GGUF = True
 REQUIRES: tuple[str, ...] = ("jinja2",)
 

@@ -16,7 +16,7 @@ from gaslamp.core.files import read_jsonl, write_text
 from gaslamp.data.rows import get_prompt, get_text
 from gaslamp.export.artefacts import RunFiles
 
-NEEDS_ANSWERS = True  # nothing for a model that gives scores or vectors
+NEEDS_ANSWERS = True  # not for models that return scores or vectors
 REQUIRES = ("soundfile",)
 ROWS = 12
 VERSIONS = ("recording", "base", "tuned")
