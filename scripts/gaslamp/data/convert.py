@@ -7,6 +7,7 @@ import hashlib
 from binascii import hexlify
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import KEPT, Check, Facts, Finding, Samples, load_checks
 from gaslamp.data.images import has_parts, store_images
+from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning.readings import Mapping, get_mapped_columns, get_read_anyway
 from gaslamp.data.privacy import redact_row
 from gaslamp.data.readers.chunks import Chunk, Problem
@@ -82,6 +84,7 @@ class Converter:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.format = registry.get("formats", plan.format)
+        self.convert_row = partial(convert_kept, self.format.convert) if "keep" in plan.mapping else self.format.convert
         self.method = registry.get("methods", plan.method)
         self.checks = [
             check for check in load_checks(plan.checks).values() if check.stage == "row" and check.severity != "off"
@@ -116,7 +119,7 @@ class Converter:
         import orjson
         import xxhash
 
-        plan, convert, validate, used = self.plan, self.format.convert, self.method.validate, self.used
+        plan, convert, validate, used = self.plan, self.convert_row, self.method.validate, self.used
         mapping, label, dumps, digest_of = plan.mapping, chunk.label, orjson.dumps, xxhash.xxh3_128_digest
         result = Converted(label)
         problems: list[Problem] = []

@@ -13,6 +13,7 @@ from gaslamp.config.methods import is_multimodal
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
 from gaslamp.data.meaning.readings import get_mapped_columns, show_mapping, write_mapping
@@ -128,7 +129,7 @@ def _convert(rows: list[SourceRow], format_name: str, mapping: Mapping, kind: st
         if len(result) >= wanted:
             break
         try:
-            result += adapt_all(converter.convert(row, mapping), kind)
+            result += adapt_all(convert_kept(converter.convert, row, mapping), kind)
         except (ValueError, KeyError, TypeError, AttributeError, LeftOut):
             continue  # the data phase names every such row
     return result

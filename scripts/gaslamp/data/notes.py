@@ -5,6 +5,7 @@ from __future__ import annotations
 from gaslamp.core import registry
 from gaslamp.data.calls import holds_call
 from gaslamp.data.cells import IMAGE_MARK, parse_list, to_text
+from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning.examples import shorten
 from gaslamp.data.meaning.profile import look_at
 from gaslamp.data.peek import Peek
@@ -24,7 +25,7 @@ def get_notes(found: Peek, method: str) -> list[str]:
     repeated = 0
     for row in found.rows:
         try:
-            made = plugin.convert(row, found.mapping)
+            made = convert_kept(plugin.convert, row, found.mapping)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, LeftOut):
             continue  # the data phase names every such row
         messages = [turn for key in TURNS for turn in made.get(key) or () if isinstance(turn, dict)]

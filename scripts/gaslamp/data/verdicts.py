@@ -24,10 +24,6 @@ KNOWN_STRENGTHS = ("preference_strength", "overall_preference")
 FIRST_IS_1 = ("labels",)
 """SHP's name for 1 (the first is better) and 0."""
 _ORDER = re.compile(r"\[*\s*(\w+)\s*([<>=]+)\s*(\w+)\s*\]*")
-UNRATED = frozenset(
-    ("", "neutral", "none", "null", "nan", "n/a", "na", "unrated", "skip", "skipped", "mixed", "unknown")
-)
-"""What stands where an answer has no rating."""
 _RATING = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:%|/\s*\d+|stars?|sterne?|points?|punkte)?", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -61,11 +57,6 @@ def get_rating(value: object) -> float | None:
         return float(len(text) - text.count("☆"))
     found = _RATING.fullmatch(text)
     return float(found[1].replace(",", ".")) if found else None
-
-
-def is_unrated(value: object) -> bool:
-    """Whether a cell says that an answer has no rating."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in UNRATED)
 
 
 @lru_cache(1024)

@@ -14,6 +14,7 @@ import yaml
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import rows as row_kinds
+from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import Meaning, decide
 from gaslamp.data.meaning.examples import check_certain
 from gaslamp.data.meaning.names import get_hint, normalize
@@ -205,7 +206,7 @@ def test_rated_answers_ask_a_method_that_learns_every_answer(header: str) -> Non
     kept = 0
     for row in rows:
         try:
-            plugin.convert(row, meaning.reading.mapping)
+            convert_kept(plugin.convert, row, meaning.reading.mapping)
             kept += 1
             assert row[label] >= 4
         except row_kinds.LeftOut as reason:

@@ -11,16 +11,17 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
+from gaslamp.data.judgements import is_good, is_verdict
 from gaslamp.data.prompts import drop_marks, read_answer, read_prompt, read_system
-from gaslamp.data.rows import LeftOut, Row, SourceRow
+from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.turns import is_turns
-from gaslamp.data.verdicts import get_rating, is_unrated
+from gaslamp.data.verdicts import get_rating
 
 KIND = "rating"
 ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
-OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold")
+OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold", "good_if")
 READ_ANYWAY = ("system", "tools")
 SEVERAL = ("prompt",)
 LABELS = (
@@ -48,50 +49,6 @@ PROMPTS = (
 )  # the last is Axolotl's, for the turns before the answer
 ANSWERS = ("completion", "response", "answer", "output", "generation")
 TURNS = ("messages", "conversations", "conversation", "completion")
-GOOD = {
-    "true",
-    "1",
-    "1.0",
-    "yes",
-    "y",
-    "good",
-    "up",
-    "thumbs_up",
-    "thumbs up",
-    "thumbsup",
-    "like",
-    "liked",
-    "positive",
-    "accept",
-    "accepted",
-    "desirable",
-    "+1",
-    "+",
-    *("very good", "great", "excellent", "correct", "helpful", "approved"),
-    "👍",
-}
-BAD = {
-    "false",
-    "0",
-    "0.0",
-    "no",
-    "n",
-    "bad",
-    "down",
-    "thumbs_down",
-    "thumbs down",
-    "thumbsdown",
-    "dislike",
-    "disliked",
-    "negative",
-    "reject",
-    "rejected",
-    "undesirable",
-    "-1",
-    "-",
-    *("very bad", "poor", "very poor", "terrible", "awful", "incorrect", "wrong", "unhelpful"),
-    "👎",
-}
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
@@ -124,13 +81,9 @@ def _rate(label: str, rows: list[SourceRow]) -> dict[str, str] | None:
     """A column as the rating, with a threshold where it holds numbers; ``None`` when most of its cells are neither."""
     values = [row[label] for row in rows if row.get(label) is not None]
     numbers = [number for value in values if (number := get_rating(value)) is not None]
-    if 2 * sum(map(_is_verdict, values)) > len(values):  # the others are errors of their rows
+    if 2 * sum(map(is_verdict, values)) > len(values):  # the others are errors of their rows
         return {"label": label}
     return {"label": label, "threshold": guess_threshold(numbers)} if 2 * len(numbers) > len(values) else None
-
-
-def _is_verdict(value: Any) -> bool:
-    return isinstance(value, bool) or str(value).strip().lower() in GOOD | BAD
 
 
 def guess_threshold(values: list[Any]) -> str:
@@ -147,33 +100,6 @@ def guess_threshold(values: list[Any]) -> str:
     return next((str(limit) for scale, limit in ((1, 0.5), (5, 4), (10, 6), (100, 50)) if top <= scale), str(top / 2))
 
 
-def read_label(value: object, column: str, threshold: str | None) -> bool:
-    """A rating as true or false.
-
-    Raises:
-        LeftOut: it says that there is none.
-        ValueError: it is neither.
-    """
-    if is_unrated(value):
-        raise LeftOut(f"column '{column}' has no rating")
-    if isinstance(value, bool):
-        return value
-    if threshold is not None:
-        number = get_rating(value)
-        if number is None or number != number:
-            raise ValueError(f"column '{column}' holds {value!r}, no number to compare with {threshold}")
-        return number >= float(threshold)
-    text = str(value).strip().lower()
-    if text in GOOD:
-        return True
-    if text in BAD:
-        return False
-    raise ValueError(
-        f"column '{column}' holds {value!r}: neither good nor bad (true / false, thumbs, or set data.columns: "
-        f"{{threshold: ...}})"
-    )
-
-
 def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """Prompt and completion as messages, and the label.
 
@@ -184,7 +110,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     column = mapping["label"]
     if column not in row:
         raise ValueError(f"column '{column}' is missing")
-    label = read_label(row[column], column, mapping.get("threshold"))
+    label = is_good(row[column], column, mapping)
     if "messages" in mapping:
         turns = read_prompt(row, mapping["messages"], read_system(row, mapping.get("system", "system")))
         if len(turns) < 2 or turns[-1]["role"] != "assistant":

@@ -11,6 +11,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side
+from gaslamp.data.judgements import is_verdict
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, get_value, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
@@ -126,7 +127,9 @@ def _find_sides(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | 
         return None
     chosen = find_column(columns, CHOSEN)
     if chosen and _is_answer(first_value(rows, chosen)):
-        return chosen, rejected
+        return None if _is_flag(rejected, rows) and not _is_flag(chosen, rows) else (chosen, rejected)
+    if _is_flag(rejected, rows):
+        return None  # it says of the answer next to it whether it was rejected
     others = [column for column in columns if column != rejected]
     for name in FULL:
         column = find_column(others, (name,))
@@ -138,6 +141,12 @@ def _find_sides(columns: list[str], rows: list[SourceRow]) -> tuple[str, str] | 
 
 def _is_answer(value: Any) -> bool:
     return isinstance(value, str | list | dict)
+
+
+def _is_flag(column: str, rows: list[SourceRow]) -> bool:
+    """Whether a column says yes or no, good or bad, and holds no answers."""
+    values = [row[column] for row in rows if row.get(column) not in (None, "")]
+    return len(values) > 3 and all(isinstance(v, str) and is_verdict(v) for v in values) and len(set(values)) <= 3
 
 
 def _add_pair_scores(mapping: dict[str, str], free: list[str], rows: list[SourceRow]) -> None:

@@ -1,8 +1,7 @@
 """A prompt and its completion, under any of the usual names; TRL's lists of messages too.
 
 Several columns may form the prompt (subject and body of a mail): they are joined with their names as labels. A
-context stands above the question, earlier rounds in front of it, reasoning in front of the answer. Rows can be kept
-by their rating.
+context stands above the question, earlier rounds in front of it, reasoning in front of the answer.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_hi
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
 from gaslamp.data.turns import get_role, is_turns
-from gaslamp.data.verdicts import get_rating, is_unrated
 
 KIND = "conversation"
 ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 REQUIRED = ("prompt", "completion")
-OPTIONAL = ("system", "context", "reasoning", "history", "keep", "threshold")
+OPTIONAL = ("system", "context", "reasoning", "history")
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
@@ -119,7 +117,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """One user turn and one answer, with what belongs to either.
 
     Raises:
-        LeftOut: the row is rated below ``threshold``.
+        LeftOut: an answer that SQuAD leaves open.
         ValueError: a cell is empty.
     """
     prompt, completion = mapping["prompt"], mapping["completion"]
@@ -149,8 +147,6 @@ _JSON = ("[", "{")
 
 def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
     """A row with more than a prompt and a completion."""
-    if "keep" in mapping:
-        _refuse_low_rating(row, mapping["keep"], mapping.get("threshold"))
     prompt = mapping["prompt"]
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = read_prompt(row, prompt, system)
@@ -186,14 +182,3 @@ def _read_completion(row: SourceRow, column: str) -> list[Message]:
     if isinstance(parsed, dict) and "aliases" in parsed and isinstance(parsed.get("value"), str):  # TriviaQA
         return [{"role": "assistant", "content": parsed["value"]}]
     return [{"role": "assistant", "content": get_text(row, column)}]
-
-
-def _refuse_low_rating(row: SourceRow, column: str, threshold: str | None) -> None:
-    """Leave a row out that is rated too low."""
-    if column in row and is_unrated(row[column]):
-        raise LeftOut(f"column '{column}' has no rating")
-    number = get_rating(row.get(column))
-    if number is None:
-        raise ValueError(f"column '{column}' holds {row.get(column)!r}, no number to compare with {threshold}")
-    if not number >= float(threshold or 0.5):
-        raise LeftOut(f"column '{column}' is {number:g}, below {threshold}")

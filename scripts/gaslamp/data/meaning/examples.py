@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.judgements import ROLES, convert_kept
 from gaslamp.data.meaning.readings import Meaning, Reading, get_first_method
 from gaslamp.data.rows import (
     LeftOut,
@@ -71,8 +73,11 @@ def render_reading(
     if lost:
         lines.append(f"         leaves out {', '.join(lost)}, which hold{'s' if len(lost) == 1 else ''} information")
     lines += [f"         {label:<10} {text}" for label, text in render_row(reading, rows)]
+    if left := find_left_out(reading, rows):
+        lines.append(f"         {'left out':<10} {left}")
     change = f"data.columns: {reading.line}"
-    if kinds and not any(can_adapt(reading.kind, kind) for kind in kinds):
+    is_refused = reading.kind == "rating" and "rating" not in kinds  # bad answers are never learnt as good ones
+    if kinds and (is_refused or not any(can_adapt(reading.kind, kind) for kind in kinds)):
         change = f"method: {get_first_method(reading.rows)}, {change}"
     return "\n".join([*lines, f"         {'config':<10} {change}"])
 
@@ -89,10 +94,27 @@ def render_row(reading: Reading, rows: list[SourceRow]) -> list[tuple[str, str]]
     plugin = registry.get("formats", reading.format)
     for row in rows:
         try:
-            return lay_out(adapt(plugin.convert(row, reading.mapping), reading.kind), WIDTH)
+            return lay_out(adapt(convert_kept(plugin.convert, row, reading.mapping), reading.kind), WIDTH)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, LeftOut):
             continue
     return []
+
+
+def find_left_out(reading: Reading, rows: list[SourceRow]) -> str | None:
+    """The answer of the first row that a reading leaves out by its column ``keep``, and why; ``None``: none."""
+    if "keep" not in reading.mapping:
+        return None
+    plugin = registry.get("formats", reading.format)
+    for row in rows:
+        try:
+            convert_kept(plugin.convert, row, reading.mapping)
+        except LeftOut as reason:
+            every = {role: name for role, name in reading.mapping.items() if role not in ROLES}
+            shown = render_row(replace(reading, mapping=every), [row])
+            return f"{shown[-1][1]} ({reason})" if shown else str(reason)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            continue
+    return None
 
 
 def lay_out(row: Row, width: int = 400) -> list[tuple[str, str]]:

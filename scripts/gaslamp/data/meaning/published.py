@@ -8,6 +8,7 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.judgements import ROLES as KEEPING
 from gaslamp.data.meaning.names import normalize, translate
 from gaslamp.data.meaning.readings import NO_COLUMNS, Mapping, get_first_reward, get_mapped_columns
 from gaslamp.data.turns import is_turns
@@ -113,7 +114,7 @@ def apply_columns(
     for name, plugin in candidates:
         found = plugin.detect(names, rows)
         required = tuple(getattr(plugin, "REQUIRED", ()))
-        known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {})}
+        known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {}), *KEEPING}
         if not set(columns) <= known or not several <= set(getattr(plugin, "SEVERAL", ())):
             continue
         mapping: Mapping = {**(found or {}), **columns}

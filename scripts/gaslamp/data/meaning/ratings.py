@@ -1,4 +1,4 @@
-"""Answers with a number that rates them: learnt from as ratings, the good ones alone, or all of them.
+"""Answers with a column that judges them: learnt from as ratings, the good ones alone, or all of them.
 
 The person decides.
 """
@@ -6,60 +6,142 @@ The person decides.
 from __future__ import annotations
 
 from gaslamp.core import registry
+from gaslamp.data.judgements import BELOW, find_verdict, is_good, is_unrated
+from gaslamp.data.meaning.names import KNOWN, normalize
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
-from gaslamp.data.rows import SourceRow
-from gaslamp.data.verdicts import get_rating, is_unrated
+from gaslamp.data.rows import LeftOut, SourceRow
+from gaslamp.data.verdicts import get_rating
+
+ANSWERED = {
+    "prompt_completion": {"prompt": "prompt", "completion": "completion"},
+    "alpaca": {"prompt": "instruction", "completion": "output"},
+    "messages": {"messages": "messages"},
+}
+"""Format -> role of a rating -> its own role: answers that kto can learn from too."""
+SETTINGS = ("label", "threshold", "good_if")
+NO_ANSWERS = ("preference", "rating", "prompt", "pair", "speech")
+"""Kinds of rows in which a verdict is something else, or goes to the reward."""
+ABOUT_QUESTIONS = frozenset(
+    {word for word, (concept, _) in KNOWN.items() if concept == "question"} | {"input", "prompt", "question"}
+)
+"""Words of a name that says something about the question (Magpie's input_quality)."""
+ABOUT_LABELS = ("accepted", "approved", "rejected", "correct", "wrong", "incorrect", "valid", "invalid", "verified")
 
 
 def read_ratings(
     best: Reading, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
 ) -> list[Reading]:
-    """The three readings of rated answers, best first; empty when ``best`` reads none.
+    """The readings of judged answers, best first; empty when ``best`` reads none.
 
     Args:
-        best: ratings with a threshold, or answers next to a column of numbers that rates them.
+        best: ratings, or answers next to a column that judges them.
         profiles: of all columns.
         rows: the sample.
         kinds: what the method takes; empty: any.
     """
     if best.format == "kto":
-        if "threshold" not in best.mapping:
-            return []
-        if (
-            "prompt" not in best.mapping
-        ):  # turns with a number: FineTome's score is of the whole conversation, by a program
-            return [] if "rating" in kinds else [_read_turns(best.mapping)]
-        detected = best.mapping
+        return _read_found_ratings(best, rows, kinds)
+    if best.kind == "text" and "text" not in kinds:  # it may be a text and its class
+        return []
+    judged = _find_rating(best, profiles, rows) or _find_verdict(best, profiles, rows)
+    if not judged:
+        return []
+    roles = ANSWERED.get(best.format, {})
+    rated: Mapping = {role: best.mapping[own] for role, own in roles.items()}
+    rated |= {role: best.mapping[role] for role in ("system", "input") if roles and role in best.mapping}
+    several = isinstance(rated.get("prompt"), list) and "context" in best.mapping
+    return _offer(best, rated if roles and not several else {}, judged, rows, kinds)
+
+
+def _read_found_ratings(best: Reading, rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:
+    """The readings of rows that the format kto knows."""
+    judged: Mapping = {role: best.mapping[role] for role in SETTINGS if role in best.mapping}
+    if "messages" in best.mapping and "threshold" in judged:
+        # turns with a number: FineTome's score is of the whole conversation, by a program
+        return [] if "rating" in kinds else [_read_turns(best.mapping)]
+    if "threshold" not in judged and False not in {_judge(row.get(str(judged["label"])), judged) for row in rows}:
+        return []  # the file may be sorted; the data phase names the first that is bad
+    if "messages" in best.mapping:
+        learnt = _read_turns(best.mapping)
     else:
-        made = _add_rating(best, profiles, rows)
-        if not made:
-            return []
-        detected = made
-    label, threshold = str(detected["label"]), str(detected["threshold"])
-    answered: Mapping = {role: detected[role] for role in ("prompt", "completion", "system") if role in detected}
-    if "input" in detected:
-        answered["prompt"] = [str(detected["prompt"]), str(detected["input"])]
-    kept: Mapping = {**answered, "keep": label, "threshold": threshold}
-    good = f"rows with '{label}' of {threshold} or more are learnt, the others left out"
-    every = f"every answer is learnt, whatever its '{label}'"
-    rates = Reading(
-        "rate", "kto", detected, "rating", f"'{label}' rates the answers, {threshold} and more is good", 0.95
+        answered: Mapping = {
+            role: best.mapping[role] for role in ("prompt", "completion", "system") if role in best.mapping
+        }
+        if "input" in best.mapping:
+            answered["prompt"] = [str(best.mapping["prompt"]), str(best.mapping["input"])]
+        learnt = Reading("all", "prompt_completion", answered, "conversation", "", 0.7)
+    return _offer(
+        learnt, {role: name for role, name in best.mapping.items() if role not in SETTINGS}, judged, rows, kinds
     )
+
+
+def _offer(
+    learnt: Reading, rated: Mapping, judged: Mapping, rows: list[SourceRow], kinds: tuple[str, ...]
+) -> list[Reading]:
+    """To learn from good and bad answers, from the good ones alone, or from all.
+
+    Args:
+        learnt: reads every answer.
+        rated: the columns of the same rows as ratings; empty: they cannot be some.
+        judged: the column that judges (``label``), and what in it is good.
+        rows: the sample.
+        kinds: what the method takes; empty: any.
+    """
+    label = str(judged["label"])
+    settings: Mapping = {role: value for role, value in judged.items() if role != "label"}
+    good = say_good(judged, rows)
+    kept: Mapping = {**learnt.mapping, "keep": label, **settings}
     readings = [
-        Reading("good", "prompt_completion", kept, "conversation", good, 0.75),
-        Reading("all", "prompt_completion", answered, "conversation", every, 0.7),
+        Reading("good", learnt.format, kept, learnt.rows, f"rows with {good} are learnt, the others left out", 0.75),
+        Reading(
+            "all", learnt.format, learnt.mapping, learnt.rows, f"every answer is learnt, whatever its '{label}'", 0.7
+        ),
     ]
+    if not rated:
+        return readings if not kinds or learnt.kind in kinds else []
+    verb = "rates" if "threshold" in judged else "judges"
+    why = f"'{label}' {verb} the answers, {say_good(judged, rows, short=True)} is good"
+    rates = Reading("rate", "kto", {**rated, **judged}, "rating", why, 0.95)
     if not kinds or "rating" in kinds:
         return [rates, *readings]
-    return [*readings, rates] if "conversation" in kinds else []
+    return [*readings, rates] if learnt.kind in kinds else []
 
 
-def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -> Mapping | None:
-    """The mapping of ratings for a reading of answers, when a column of different numbers rates them."""
-    roles = {"prompt_completion": ("prompt", "completion"), "alpaca": ("instruction", "output")}.get(best.format)
+def say_good(judged: Mapping, rows: list[SourceRow], short: bool = False) -> str:
+    """What is good, as a phrase: ``'rating' of 4 or more``, ``'is_bad' 0``.
+
+    Args:
+        judged: the column that judges, and what in it is good.
+        rows: the sample.
+        short: without the name of the column.
+    """
+    label, threshold, good_if = (judged.get(role) for role in SETTINGS)
+    name = "" if short else f"'{label}' "
+    if threshold is not None:
+        text = str(threshold)
+        below = text if text.startswith(BELOW) else f"of {text} or more"
+        return f"{text} and more" if short and below != text else name + below
+    if good_if == "":
+        return f"{name}empty".strip()
+    cells = [row.get(str(label)) for row in rows]
+    values = {str(cell) for cell in cells if _judge(cell, judged)}
+    return name + (str(good_if) if good_if else " or ".join(sorted(values)[:3]) or "a good word")
+
+
+def _judge(cell: object, judged: Mapping) -> bool | None:
+    """Whether a cell says good; ``None`` when it says nothing."""
+    try:
+        return is_good(cell, str(judged["label"]), judged)
+    except (ValueError, LeftOut):
+        return None
+
+
+def _find_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -> Mapping | None:
+    """A column of different numbers that rates the answers of a reading, with its threshold."""
+    roles = ANSWERED.get(best.format, {})
     by_name = {profile.name: profile for profile in profiles}
-    if not roles or by_name[str(best.mapping[roles[1]])].concept != "answer":
+    if "completion" not in roles or by_name[str(best.mapping[roles["completion"]])].concept != "answer":
         return None
     rated = [
         profile
@@ -70,9 +152,27 @@ def _add_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -
         return None
     label = rated[0].name
     threshold = registry.get("formats", "kto").guess_threshold([row.get(label) for row in rows])
-    mapping: Mapping = {"prompt": best.mapping[roles[0]], "completion": best.mapping[roles[1]]}
-    mapping |= {"label": label, "threshold": threshold}
-    return mapping | {role: best.mapping[role] for role in ("system", "input") if role in best.mapping}
+    return {"label": label, "threshold": threshold}
+
+
+def _find_verdict(best: Reading, profiles: list[Profile], rows: list[SourceRow]) -> Mapping | None:
+    """A column that says good or bad about the answers of a reading, and what in it is good."""
+    if best.kind in NO_ANSWERS:
+        return None
+    target = next((profile for profile in profiles if profile.name == best.mapping.get("completion")), None)
+    is_class = target is not None and (target.is_label or target.concept == "label")
+    for profile in profiles:
+        if profile.name in best.columns or profile.holds in ("turns", "object", "list", "image", "sound"):
+            continue
+        if ABOUT_QUESTIONS & set(normalize(profile.name).split("_")):
+            continue
+        if is_class and not any(word in profile.name.casefold() for word in ABOUT_LABELS):
+            continue  # toxic next to a class is another class of the text
+        wordless = not is_class and not (target is None and best.kind == "text")
+        found = find_verdict(profile.name, [row.get(profile.name) for row in rows], wordless)
+        if found is not None:
+            return {"label": profile.name, **found}
+    return None
 
 
 def _holds_ratings(profile: Profile, rows: list[SourceRow]) -> bool:
@@ -82,5 +182,5 @@ def _holds_ratings(profile: Profile, rows: list[SourceRow]) -> bool:
 
 
 def _read_turns(detected: Mapping) -> Reading:
-    mapping: Mapping = {role: value for role, value in detected.items() if role in ("messages", "system")}
+    mapping: Mapping = {role: value for role, value in detected.items() if role in ("messages", "system", "tools")}
     return Reading("messages", "messages", mapping, "conversation", "the columns of the format messages", 1.0)

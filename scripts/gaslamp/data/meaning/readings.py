@@ -16,7 +16,7 @@ from gaslamp.core import registry
 Mapping = dict[str, str | list[str]]
 """Role -> column; for the role ``prompt`` also several columns, which are joined with their names as labels."""
 
-NO_COLUMNS = ("threshold", "first_if", "second_if", "first_number", "from_language", "to_language")
+NO_COLUMNS = ("threshold", "good_if", "first_if", "second_if", "first_number", "from_language", "to_language")
 """Roles whose value is a setting, not a column."""
 CERTAIN = 0.7
 """A reading with a lower score is a guess."""
