@@ -76,6 +76,7 @@ rule write_roadbook:
         parity=f"outputs/{RUN}/gguf/parity.json",
         exports=get_exports(),
         payload=f"outputs/{RUN}/reflection/payload.json",
+        applied=branch(Path(".gaslamp_applied.json").is_file(), then=".gaslamp_applied.json", otherwise=[]),
         code=get_code("write_roadbook.py"),
         page="scripts/gaslamp/report/roadbook/gaslamp.md.j2",
     output:

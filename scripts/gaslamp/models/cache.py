@@ -12,3 +12,11 @@ def get_hf_cache() -> Path:
         return Path(value).expanduser()
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
     return Path(home).expanduser() / "hub"
+
+
+def find_cached_model(source: str, revision: str | None) -> Path | None:
+    """The snapshot of a hub model in the Hugging Face cache, when its weights are complete."""
+    repo = get_hf_cache() / f"models--{source.replace('/', '--')}"
+    ref = repo / "refs" / (revision or "main")
+    folder = repo / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision or "main")
+    return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from gaslamp.core import registry
 from gaslamp.core.console import get_size
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json
+from gaslamp.core.redaction import redact
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import describe_system, detect_system
 from gaslamp.export.preflight import find_toolchain
@@ -27,11 +26,6 @@ from gaslamp.report.roadbook.progress import get_phases, read_attempts
 from gaslamp.report.summary import read_last_lines
 
 PACKAGES = ("snakemake", "pydantic", "torch", "transformers", "trl", "peft", "datasets", "gguf")
-SECRETS = re.compile(
-    r"\b(?:hf|sk|gh[a-z]|github_pat|glpat|xox[a-z])[_-][\w-]{8,}|(?<=Bearer )\S+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|(?i:(?<=token=)|(?<=password=)|(?<=api_key=))[^\s&\"']+"
-)
-SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY$", re.IGNORECASE)
 
 
 class Finding(NamedTuple):
@@ -61,16 +55,6 @@ def render(findings: list[Finding]) -> str:
     """The block to paste: no tokens, no home folder."""
     lines = [f"{finding.title}: {finding.text}{'   <-- problem' if finding.is_problem else ''}" for finding in findings]
     return redact("\n".join(lines))
-
-
-def redact(text: str) -> str:
-    """``text`` without tokens, passwords, secret environment variables, and with ``~`` for the home folder."""
-    for name, value in os.environ.items():
-        if SECRET_NAMES.search(name) and len(value) >= 8:
-            text = text.replace(value, "***")
-    text = SECRETS.sub("***", text)
-    home = str(Path.home())
-    return text if home == "/" else re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
 
 
 def _get_versions(project: Path | None, root: Path) -> Finding:

@@ -16,9 +16,10 @@ from gaslamp.config.slices import write_merged
 from gaslamp.core.errors import GaslampError
 from gaslamp.memory import snapshot
 from gaslamp.memory.candidates import Facts, extract, read_notes, shorten
+from gaslamp.memory.entry import LIMITS, Entry, check_gate
 from gaslamp.memory.hints import add_hint, read_hints
 from gaslamp.memory.notes import get_blocks, update
-from gaslamp.memory.store import LIMITS, Entry, check_gate, remember
+from gaslamp.memory.store import remember
 
 ROOT = Path(__file__).parents[3]
 GOOD = {"priority": "high", "durability": "durable", "decision": "promote"}

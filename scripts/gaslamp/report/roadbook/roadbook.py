@@ -25,10 +25,12 @@ from gaslamp.core.contracts import (
 )
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, write_text
+from gaslamp.core.files import JsonObject, read_json, write_text
 from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
 from gaslamp.export.ladder_page import COLUMNS, get_cells
+from gaslamp.memory.apply import read_applied
+from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
 from gaslamp.pages.differences import choose
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
@@ -72,6 +74,28 @@ def _get_applied_memory(project: Path) -> list[tuple[str, str, str]]:
     return [
         (name, facts["sha256"], "; ".join(facts.get("entries") or []) or "no entries") for name, facts in files.items()
     ]
+
+
+def _get_setting(config: JsonObject, key: str) -> object:
+    value: object = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _get_lessons(project: Path, config: JsonObject) -> list[dict[str, str]]:
+    """What of the memory was applied to this project, one row for each setting, with what became of it since."""
+    rows = []
+    for record in read_applied(project):
+        for setting in record["settings"]:
+            now = to_yaml(_get_setting(config, setting["key"]))
+            state = "in force" if now == setting["value"] else f"{now} since"
+            if record["undone"]:
+                state = f"taken back on {record['undone']}"
+            why = f"{record['reason']} ({record['source']}, recipe {record['recipe']})"
+            row = {"setting": f"{setting['key']}: {setting['value']}", "before": setting["before"] or "not in the file"}
+            rows.append({**row, "why": why, "when": record["when"], "state": state, "undo": record["undo"]})
+    return rows
 
 
 def _get_exports(formats: list[str], folder: Path) -> list[tuple[str, str]]:
@@ -162,6 +186,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         exports=_get_exports(settings.export.formats, project / "outputs" / settings.run / "export"),
         slug=re.sub(r"[^a-z0-9]+", "-", settings.project.name.lower()).strip("-") or "gaslamp",
         memory=_get_applied_memory(project),
+        lessons=_get_lessons(project, {**config, "train": trained}),
         hints=[(PHASE_NAMES[hint.phase], hint.hint) for hint in read_hints(project)],
         reflected=read_json(facts["payload"]).get("reflected"),
     )

@@ -1,0 +1,180 @@
+"""Lessons that act: matching recipes are written into config.yaml, recorded, printed, and taken back on request.
+
+Of other packages it needs PyYAML alone: cookiecutter's interpreter calls this before anything is installed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject, read_json, write_json, write_text
+from gaslamp.memory.config_lines import MISSING, get_value, remove_comment, set_value, to_yaml
+from gaslamp.memory.recipes import Applied, get_matching, get_short_id, read_recipes
+from gaslamp.memory.situation import get_situation
+
+FILE = ".gaslamp_applied.json"
+"""What of the memory was applied to a project; in its folder."""
+
+
+class Setting(TypedDict):
+    """One line that a recipe wrote; values as YAML, ``before`` empty where the key was not in the file."""
+
+    key: str
+    value: str
+    before: str
+
+
+class Record(TypedDict):
+    """A recipe that was applied, in ``.gaslamp_applied.json``."""
+
+    recipe: str
+    title: str
+    reason: str
+    source: str
+    when: str
+    undo: str
+    date: str
+    settings: list[Setting]
+    undone: str | None  # the date
+
+
+def apply_memory(
+    project: Path, home: Path, backend: str | None = None, defaults: Mapping[str, object] | None = None
+) -> list[str]:
+    """Write the settings of the recipes that match into the project's config.yaml, and record them.
+
+    A second call changes nothing: what was applied, or taken back, is not applied again.
+
+    Args:
+        project: folder of the project.
+        home: the memory folder, or the project's snapshot of it.
+        backend: of the profile; ``None``: that of config.yaml.
+        defaults: value of each key that a person has not changed; a key with another value is left alone. ``None``:
+            a new project, in which everything is a default.
+
+    Returns:
+        What was done, and what was not with the reason, as lines to print; none when no recipe matches.
+
+    Raises:
+        GaslampError: the memory or config.yaml cannot be read.
+    """
+    import yaml
+
+    if not read_recipes(home):  # nothing to match: the machine need not be looked at
+        return []
+    file = project / "config.yaml"
+    text = file.read_text(encoding="utf-8")
+    problems: list[str] = []
+    situation = get_situation(yaml.safe_load(text) or {}, project, backend)
+    known = {record["recipe"] for record in read_applied(project)}
+    matching = [one for one in get_matching(situation, home, problems) if one.recipe not in known]
+    changed, records, lines = write_settings(text, matching, defaults)
+    if records:
+        write_text(file, changed)
+        write_json(project / FILE, {"schema_version": 1, "applied": [*read_applied(project), *records]})
+    return [*lines, *problems]
+
+
+def write_settings(
+    text: str, matching: Sequence[Applied], defaults: Mapping[str, object] | None = None
+) -> tuple[str, list[Record], list[str]]:
+    """``text`` of config.yaml with the settings of ``matching``, the records of what was written, and lines to print.
+
+    Args:
+        text: of config.yaml.
+        matching: from ``get_matching``.
+        defaults: as for ``apply_memory``.
+    """
+    import yaml
+
+    records: list[Record] = []
+    lines = []
+    for one in matching:
+        written: list[Setting] = []
+        for key, value in one.settings.items():
+            before, after = get_value(text, key), to_yaml(value)
+            if before == after:
+                continue
+            if defaults is not None and before != MISSING and yaml.safe_load(before) != defaults.get(key):
+                lines.append(f"memory: {key} stays {before}, which you set; {one.title} ({one.source}) had {after}")
+                continue
+            text = set_value(text, key, after, get_comment(one))
+            written.append({"key": key, "value": after, "before": before})
+        for key, other in one.left_out.items():
+            lines.append(f"memory: {key} of {one.title} ({one.source}) is not used: {other} fits better")
+        if written:
+            records.append(_make_record(one, written))
+            values = ", ".join(f"{each['key']}: {each['value']}" for each in written)
+            lines.append(f"memory: {values} because of {one.source}: {one.reason} (undo: {one.undo})")
+    return text, records, lines
+
+
+def get_comment(one: Applied) -> str:
+    """The comment above a line that a recipe wrote: the lesson, and how to take it back."""
+    reason = re.sub(r"\s+", " ", one.reason)
+    return f"from memory {one.recipe} ({one.source}): {reason}. Undo: {one.undo}"
+
+
+def read_applied(project: Path) -> list[Record]:
+    """What of the memory was applied to a project, oldest first; none when the file is missing."""
+    if not (project / FILE).is_file():
+        return []
+    value: JsonObject = read_json(project / FILE)
+    records: list[Record] = value["applied"]
+    return records
+
+
+def undo(project: Path, recipe: str) -> list[str]:
+    """Put back what config.yaml had before a recipe was applied; a line that was changed since stays.
+
+    Args:
+        project: folder of the project.
+        recipe: its id, or the last part of it.
+
+    Returns:
+        What was done, as lines to print.
+
+    Raises:
+        GaslampError: no such recipe was applied.
+    """
+    records = read_applied(project)
+    record = next((each for each in records if recipe in (each["recipe"], get_short_id(each["recipe"]))), None)
+    if record is None:
+        applied = ", ".join(get_short_id(each["recipe"]) for each in records)
+        raise GaslampError(
+            f"no recipe {recipe} was applied to this project",
+            f"applied were: {applied}" if applied else "none was: make memory lists what is remembered",
+        )
+    file = project / "config.yaml"
+    text = file.read_text(encoding="utf-8")
+    lines = []
+    for setting in record["settings"]:
+        if (now := get_value(text, setting["key"])) != setting["value"]:
+            lines.append(f"{setting['key']} stays {now or 'deleted'}: it was changed after the recipe set it")
+            continue
+        text = set_value(text, setting["key"], setting["before"])
+        back = setting["before"] or "not in the file"
+        lines.append(f"{setting['key']}: {back} again (was {setting['value']})")
+    write_text(file, remove_comment(text, f"from memory {record['recipe']} "))
+    record["undone"] = datetime.date.today().isoformat()
+    write_json(project / FILE, {"schema_version": 1, "applied": records})
+    return lines
+
+
+def _make_record(one: Applied, written: list[Setting]) -> Record:
+    return {
+        "recipe": one.recipe,
+        "title": one.title,
+        "reason": one.reason,
+        "source": one.source,
+        "when": one.when,
+        "undo": one.undo,
+        "date": datetime.date.today().isoformat(),
+        "settings": written,
+        "undone": None,
+    }

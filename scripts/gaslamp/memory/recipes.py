@@ -1,0 +1,170 @@
+"""Which settings of earlier projects fit a new one: the recipes of the long-term memory whose condition holds.
+
+Standard library only: cookiecutter's interpreter calls this before anything is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.memory.conditions import Facts, parse
+from gaslamp.memory.snapshot import get_home
+
+FILE = "skills.json"
+"""The recipes in a memory folder."""
+Value = str | int | float | bool | None | list[str] | list[int]
+"""What a setting of a recipe may be."""
+TRAIN = (
+    "learning_rate max_steps epochs batch_size gradient_accumulation max_length thinking packing scheduler "
+    "warmup_steps adam_beta2 weight_decay max_grad_norm dtype gradient_checkpointing quantization adapter on_oom "
+    "lora.r lora.alpha lora.dropout lora.target_modules lora.use_rslora lora.use_dora"
+)
+KEYS = frozenset(
+    [
+        *(f"train.{name}" for name in TRAIN.split()),
+        "data.system_as_user",
+        "data.rehearsal",
+        "eval.batch_size",
+        "eval.max_new_tokens",
+    ]
+)
+"""The keys that a recipe may set. No seed (a lucky one teaches nothing), no path, address, tracker or gate: a memory
+file of somebody else must not decide what runs, where data go or what passes."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A recipe whose condition holds for a project.
+
+    Attributes:
+        recipe: id of the recipe, such as ``cafe:section_6:1a2b3c4d``.
+        title: what it is, in a few words.
+        settings: config key -> value, for instance ``{"train.batch_size": 1}``.
+        reason: why, as a phrase without a full stop.
+        source: the project and run that it comes from.
+        when: the condition.
+        undo: how to take it back, as a phrase.
+        left_out: keys of the recipe that a better fitting one sets already -> id of that one.
+    """
+
+    recipe: str
+    title: str
+    settings: Mapping[str, Value]
+    reason: str
+    source: str
+    when: str
+    undo: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def get_short_id(recipe: str) -> str:
+    """The last part of an id, which is enough on a command line."""
+    return recipe.rpartition(":")[2]
+
+
+def get_matching(facts: Facts, home: Path | None = None, problems: list[str] | None = None) -> list[Applied]:
+    """The recipes that fit, the best fitting first; where two set the same key, the better fitting one decides.
+
+    A recipe fits better when more of what it names is known to hold; of equals the newer one.
+
+    Args:
+        facts: what is known of the project, by the names of ``conditions.TEXTS`` and ``NUMBERS``.
+        home: a memory folder, or the snapshot of one; ``None``: that of this user.
+        problems: takes up a sentence for each recipe that cannot be used; ``None``: they are passed over.
+
+    Raises:
+        GaslampError: the file is no JSON.
+    """
+    found = []
+    for entry in read_recipes(home or get_home()):
+        try:
+            match = parse(str(entry.get("when") or "")).get_match(facts)
+            if match:
+                check_keys(_get_settings(entry))
+                found.append((len(match), str(entry.get("date", "")), entry))
+        except GaslampError as error:
+            if problems is not None:
+                problems.append(f"recipe {entry.get('candidate_id')} is not used: {error.cause}")
+    found.sort(key=lambda each: each[:2], reverse=True)
+    taken: dict[str, str] = {}
+    applied = []
+    for _, _, entry in found:
+        recipe, settings = str(entry["candidate_id"]), _get_settings(entry)
+        own = {key: value for key, value in settings.items() if key not in taken}
+        if own:
+            others = {key: taken[key] for key in settings if key in taken}
+            applied.append(_make(entry, recipe, own, others))
+            taken |= dict.fromkeys(own, recipe)
+    return applied
+
+
+def read_recipes(home: Path) -> list[dict[str, object]]:
+    """The entries of skills.json that have settings; none when the file is missing.
+
+    Raises:
+        GaslampError: the file is malformed.
+    """
+    path = home / FILE
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return [entry for entry in value["entries"] if isinstance(entry, dict) and entry.get("settings")]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise GaslampError(
+            f"{path} is no memory file: {error}",
+            f"repair it, or move it away: mv {path} {path}.broken",
+            "it was written by hand; make memory changes entries",
+        ) from error
+
+
+def check_keys(settings: Mapping[str, object]) -> None:
+    """Refuse settings that a recipe may not have.
+
+    Raises:
+        GaslampError: naming them.
+    """
+    wrong = sorted(set(settings) - KEYS)
+    if wrong:
+        raise GaslampError(
+            f"a recipe may not set {', '.join(wrong)}", "leave it out: set it in config.yaml of the project"
+        )
+    odd = [key for key, value in settings.items() if not _is_value(value)]
+    if odd:
+        raise GaslampError(
+            f"{', '.join(sorted(odd))} of a recipe: a setting is a number, a word, yes or no, or a list of words",
+            "correct it in the file, or leave it out",
+        )
+
+
+def _is_value(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, str | int) for item in value)
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _get_settings(entry: Mapping[str, object]) -> dict[str, Value]:
+    settings = entry.get("settings")
+    return dict(settings) if isinstance(settings, dict) else {}
+
+
+def _make(entry: Mapping[str, object], recipe: str, settings: dict[str, Value], others: dict[str, str]) -> Applied:
+    source = entry.get("source")
+    source = source if isinstance(source, dict) else {}
+    where = f"{source.get('project') or recipe.partition(':')[0]}, run {source.get('run') or 'main'}"
+    steps = entry.get("steps")
+    first = str(steps[0]) if isinstance(steps, list) and steps else ""
+    return Applied(
+        recipe=recipe,
+        title=str(entry.get("title", "")),
+        settings=settings,
+        reason=str(entry.get("body") or first or entry.get("title") or "").rstrip("."),
+        source=where,
+        when=str(entry.get("when", "")),
+        undo=f"make memory UNDO={get_short_id(recipe)}",
+        left_out=others,
+    )
