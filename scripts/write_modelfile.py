@@ -32,8 +32,9 @@ def main() -> None:
     with step(args.log):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
-        system, adds_bos = Card.read(args.card).system, is_bos_added(args.out.with_name("model-f16.gguf"))
-        text = ollama.export(*inputs, deploy.level, deploy.context, system, args.companion, adds_bos)
+        card, adds_bos = Card.read(args.card), is_bos_added(args.out.with_name("model-f16.gguf"))
+        known = card.system, args.companion, adds_bos, card.system_as_user
+        text = ollama.export(*inputs, deploy.level, deploy.context, *known)
         write_text(args.out, text)
         if problems := ollama.verify(args.out):
             args.out.unlink()

@@ -168,6 +168,7 @@ class Card(Artefact):
     )  # data.checking.Check.dump(): name, severity, count, findings ...
     answers: Literal["json", "text"]  # what the reference answers look like
     system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
+    system_as_user: bool = False  # it is the beginning of the first user turn, with an empty line after it
 
     @property
     def columns(self) -> dict[str, str]:

@@ -31,7 +31,9 @@ def get_split_warnings(spool: Spool) -> list[str]:
 
 
 def get_shared_system(spool: Spool) -> str | None:
-    """The system prompt that all test rows share, or None."""
+    """The system prompt that all test rows share, or None; with data.system_as_user, that all rows share."""
+    if spool.systems:
+        return next(iter(spool.systems)) if len(spool.systems) == 1 else None
 
     def get_system(sample: Sample) -> Any:
         turns = get_prompt(sample.row)

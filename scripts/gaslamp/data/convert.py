@@ -22,6 +22,7 @@ from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.readers.numbers import WrittenNumber, dump, write_number
 from gaslamp.data.readers.splits import get_split
 from gaslamp.data.rows import LeftOut, Row, adapt_all, get_prompt, is_plain
+from gaslamp.data.system_turn import add_system, get_system, put_system_into_user
 
 SPLITS = ("train", "valid", "test")
 
@@ -57,6 +58,7 @@ class Converted:
     numbers    of the row in its file
     found      check -> how many findings, and the first of them
     unread     columns that no role uses
+    systems    with data.system_as_user: the system prompts, None for a row without; two of them at most
     """
 
     label: str
@@ -69,6 +71,7 @@ class Converted:
     found: dict[str, tuple[int, list[Finding]]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    systems: set[str | None] = field(default_factory=set)
     error: tuple[str, str, str | None] | None = None
 
 
@@ -138,6 +141,8 @@ class Converter:
                 if plan.system:
                     row = add_system(row, plan.system)
                 if plan.system_as_user:
+                    if len(result.systems) < 2:
+                        result.systems.add(get_system(row))
                     row = put_system_into_user(row)
                 for made in adapt_all(row, plan.kind) if self.adapts else (row,):
                     plain = is_plain(made)
@@ -300,35 +305,6 @@ def get_question_bytes(row: Row, dumps: Callable[[object], bytes], is_marked: bo
     if messages is not None:
         return dumps(get_prompt(row) if is_marked else messages[:-1])
     return dumps(row["prompt"] if "prompt" in row else row["text"] if "text" in row else row["anchor"])
-
-
-def add_system(row: Row, system: str) -> Row:
-    """``row`` with data.system in front where it has no system turn of its own."""
-    key = "messages" if "messages" in row else "prompt"
-    turns = row.get(key)
-    if isinstance(turns, list) and turns and turns[0].get("role") != "system":
-        return {**row, key: [{"role": "system", "content": system}, *turns]}
-    return row
-
-
-def put_system_into_user(row: Row) -> Row:
-    """``row`` with its system turn as the beginning of the first user turn, for templates that take no system turn."""
-    key = "messages" if "messages" in row else "prompt"
-    turns = row.get(key)
-    if not isinstance(turns, list) or len(turns) < 2 or [turn["role"] for turn in turns[:2]] != ["system", "user"]:
-        return row
-    system, user, *rest = turns
-    content = user["content"]
-    merged = (
-        f"{system['content']}\n\n{content}"
-        if isinstance(content, str)
-        else [{"type": "text", "text": f"{system['content']}\n\n"}, *content]
-    )
-    turn = {**user, "content": merged}
-    if isinstance(user.get("train"), list):  # its ranges count the characters of the user's own text
-        shift = len(system["content"]) + 2
-        turn["train"] = [[begin + shift, end + shift] for begin, end in user["train"]]
-    return {**row, key: [turn, *rest]}
 
 
 _converter: Converter | None = None

@@ -9,10 +9,11 @@ from itertools import islice
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Check, Facts, Finding, Sample, run_checks
-from gaslamp.data.convert import SPLITS, put_system_into_user
+from gaslamp.data.convert import SPLITS
 from gaslamp.data.encode import encode_rows, split_row
 from gaslamp.data.rows import Row
 from gaslamp.data.spool import Spool
+from gaslamp.data.system_turn import put_system_into_user
 from gaslamp.models.masks import LEARNT, Pieces
 from gaslamp.models.template import Encoded, Renderer
 

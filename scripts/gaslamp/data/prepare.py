@@ -152,6 +152,7 @@ def prepare_data(
             checks=[check.dump() for check in checks.values()],
             answers=get_answer_kind(spool),
             system=get_shared_system(spool),
+            system_as_user=bool(data.system_as_user),
             provenance=Provenance.start([model_file], settings.dump()),
         )
         _publish(Path(work), outputs, template, card)

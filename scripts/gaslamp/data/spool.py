@@ -42,6 +42,7 @@ class Spool:
         duplicates: rows left out because an equal one came before.
         dropped: test rows over max_test.
         test_from_train: training rows that became test rows, because the source has splits and none for the test.
+        systems: with data.system_as_user: the system prompts of the rows, None for a row without.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Spool:
     duplicates: int = 0
     dropped: int = 0
     test_from_train: int = 0
+    systems: set[str | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._labels: dict[str, int] = {}
@@ -66,6 +68,7 @@ class Spool:
 
         if not rows.lines:
             return
+        self.systems |= rows.systems
         positions = get_positions(rows.questions, self.settings.seed)
         given = numpy.frombuffer(rows.splits, dtype=numpy.uint8)
         test, valid = self.settings.test, self.settings.test + self.settings.valid

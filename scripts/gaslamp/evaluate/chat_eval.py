@@ -11,6 +11,7 @@ from typing import Any
 from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import JsonObject, read_jsonl
+from gaslamp.data.system_turn import begin_with_system
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
 from gaslamp.evaluate.loading import load_evaluated
@@ -61,17 +62,18 @@ def run_chat(
             import readline  # noqa: F401
 
     console = console or Console(highlight=False)
-    system = Card.read(card).system if card.is_file() else None
-    start = [{"role": "system", "content": system}] if system else []
+    facts = Card.read(card) if card.is_file() else None
     count = 0
     console.print(
         "Type a question; an empty line or Ctrl-D leaves."
-        + (" The system prompt of your rows is added to each." if system else ""),
+        + (" The system prompt of your rows is added to each." if facts and facts.system else ""),
         style="dim",
     )
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while text := read("\nquestion> ").strip():
-            messages = [*start, {"role": "user", "content": text}]
+            messages = [{"role": "user", "content": text}]
+            if facts:
+                messages = begin_with_system(messages, facts.system, facts.system_as_user)
             answers = {}
             for who, asker in askers.items():
                 console.print(Text(f"{who:>5}> ", style=f"bold {COLOURS[who]}"), end="")  # who is thinking

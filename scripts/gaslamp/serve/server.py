@@ -17,6 +17,7 @@ from gaslamp.core.contracts import BaseFile, Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.core.ports import get_free_port
+from gaslamp.data.system_turn import describe_system
 from gaslamp.export.artefacts import require_parity
 from gaslamp.export.evaluate_vectors import get_context_length
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
@@ -119,9 +120,10 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
         raise
     columns = get_columns(server["url"], base["url"] if base else None, plan.adapter)
     checked = _check_columns(run, chosen.level, key, columns)
-    system = Card.read("data/card.json").system
+    card = Card.read("data/card.json")
     facts = get_facts(options.alias, run, chosen, ladder, parity, columns, checked, plan)
-    write_facts(PAGE, facts | {"system": system or "", "seeds": get_seeds(Path("data") / "test.jsonl")})
+    seeds = get_seeds(Path("data") / "test.jsonl", card)
+    write_facts(PAGE, facts | {"system": card.system or "", "system_as_user": card.system_as_user, "seeds": seeds})
     state: ChatState = {**server, "run": run, "level": chosen.level, "columns": columns, "checked": checked}
     write_json(SERVED, state)
     # browsers never send the fragment of an address to a server, so the key stays on this machine
@@ -129,8 +131,8 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
     print(f"serving {chosen.file} ({options.alias}) at {server['url']}/v1 for any OpenAI client; key in {KEY_FILE}")
     for line in facts["about"][1:]:
         print(line)
-    if system:
-        print(f"the model was trained with this system prompt, send it too: {system}")
+    if card.system:
+        print(describe_system(card.system, card.system_as_user))
     print(f"chat: {page}")
     print("stop it with: make stop")
     if options.open_page and sys.stdout.isatty():

@@ -15,6 +15,7 @@ from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
 from gaslamp.data.prepare import prepare_data
+from gaslamp.data.system_turn import begin_with_system
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.template import Renderer
 
@@ -163,9 +164,14 @@ def test_a_system_turn_that_the_template_refuses_goes_into_the_first_user_turn(t
     with pytest.raises(GaslampError) as caught:
         prepare(tmp_path / "a", rows, get_template("gemma"))
     assert "ystem role not supported" in caught.value.cause and "data.system_as_user: true" in caught.value.fix
-    _, kept, _ = prepare(tmp_path / "b", rows, get_template("gemma"), system_as_user=True)
+    card, kept, _ = prepare(tmp_path / "b", rows, get_template("gemma"), system_as_user=True)
     assert [turn["role"] for turn in kept[0]["messages"]] == ["user", "assistant"]
     assert all(row["messages"][0]["content"].startswith("Be brief.\n\nask ") for row in kept)
+    assert card.system == "Be brief." and card.system_as_user, "whoever serves the model must send it too"
+    prompt = begin_with_system([{"role": "user", "content": "ask 3"}], card.system, card.system_as_user)
+    assert prompt in [row["messages"][:1] for row in kept]
+    rows[0]["messages"][0]["content"] = "Be verbose."
+    assert prepare(tmp_path / "c", rows, get_template("gemma"), system_as_user=True)[0].system is None
 
 
 def test_what_becomes_of_thoughts_is_decided_by_the_rows_and_shown(

@@ -8,7 +8,7 @@ import facts
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.exporters import ollama
-from gaslamp.export.modelfile.families import detect_family
+from gaslamp.export.modelfile.families import CHATS, detect_family
 from gaslamp.export.modelfile.quoting import quote, to_go
 from gaslamp.export.modelfile.rendering import get_renderer
 
@@ -63,7 +63,7 @@ GENERATION = facts.CHATML.replace("{{ m['content'] }}", "{% generation %}{{ m['c
         (LLAMA_DATE, "Llama 3", "", "<|begin_of_text|>", "<|eot_id|>"),
         (GEMMA, "Gemma", "", "<bos>", "<end_of_turn>"),
         (GEMMA3, "Gemma", "", "<bos>", "<end_of_turn>"),
-        (MISTRAL, "Mistral", "", "<s>", "</s>"),
+        (MISTRAL, "Derived", "", "<s>", "</s>"),  # Mistral's own place of a system prompt is the last question
     ],
 )
 def test_families(text: str, family: str, default: str, bos: str | None, eos: str) -> None:
@@ -178,6 +178,23 @@ def test_a_system_prompt_for_a_template_without_one() -> None:
     template = facts.template(GEMMA, bos_token="<bos>")
     text = ollama.export(facts.parity(), facts.ladder(), template, "recommended", 4096, "hi")
     assert "data.system_as_user: true" in text and not ollama.is_complete(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "family"), [(GEMMA, "Gemma"), (MISTRAL, "Derived"), (GEMMA3, "Gemma"), (QWEN, "Derived")]
+)
+def test_a_system_prompt_in_the_first_user_turn(text: str, family: str) -> None:
+    """data.system_as_user: Ollama puts it where the rows have it, also for a template that has a system turn."""
+    template = facts.template(text, bos_token="<bos>", eos_token="</s>")
+    found = detect_family(template, as_user=True)
+    assert found.family.name == family and not found.default
+    render = get_renderer(template)
+    for chat in CHATS:
+        trained = render([{"role": "user", "content": "Be brief.\n\n" + chat[0]["content"]}, *chat[1:]])
+        assert trained.removeprefix(found.cut) == found.family.render(chat, "Be brief.", found.family.preamble)
+    known = facts.parity(), facts.ladder(), template, "recommended", 4096, "Be brief."
+    written = read_modelfile(ollama.export(*known, as_user=True))
+    assert written["SYSTEM"] == "Be brief." and "{{ .System }}\n\n" in written["TEMPLATE"].replace("$.", ".")
 
 
 def read_modelfile(text: str) -> dict[str, str]:

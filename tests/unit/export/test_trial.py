@@ -13,7 +13,7 @@ from gaslamp.core.files import get_cache_dir, read_json, write_json
 from gaslamp.export import trial as trials
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.sentencepiece_file import get_space_prefix, write_sentencepiece
-from gaslamp.export.llamacpp.staging import convert_staged, get_file_name
+from gaslamp.export.llamacpp.staging import convert_staged, get_file_name, is_bos_added, stage
 from gaslamp.export.llamacpp.toolchain import Toolchain, ensure_toolchain
 from gaslamp.export.parity import prompts
 from gaslamp.export.trial import Trial, get_key, require_trial, try_export
@@ -182,6 +182,32 @@ def test_no_bos_is_added_where_the_template_has_none(tools: Toolchain, tmp_path:
     write_json(base / "gaslamp.json", {"base": "org/some-name"})
     convert_staged(tools, base, tmp_path / "model.gguf", "org/some-name", tmp_path / "log.txt")
     assert read_gguf_facts(tmp_path / "model.gguf")["add_bos"] is False
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_the_staged_settings_name_the_bos_token_of_every_tokenizer(adds: bool, tmp_path: Path) -> None:
+    """Without the key, llama.cpp puts a BOS token before the text of some vocabularies (Llama 3, Tekken), and a BPE
+    model says nothing of it by itself. A token that a template begins with is no BOS token of plain text.
+    """
+    base = tiny.write_checkpoint(tmp_path / "base")
+    file = base / "tokenizer.json"
+    value = json.loads(file.read_text(encoding="utf-8"))
+    value["model"]["byte_fallback"] = False  # no SentencePiece
+    if adds:
+        token = {"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}
+        text = {"Sequence": {"id": "A", "type_id": 0}}
+        known = {"<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}}
+        single = {"single": [token, text], "pair": [token, text, {"Sequence": {"id": "B", "type_id": 1}}]}
+        value["post_processor"] = {"type": "TemplateProcessing", "special_tokens": known, **single}
+    file.write_text(json.dumps(value), encoding="utf-8")
+    settings = read_json(base / "tokenizer_config.json")
+    settings.pop("add_bos_token")
+    write_json(base / "tokenizer_config.json", settings)
+    assert is_bos_added(base) is adds
+    (tmp_path / "place").mkdir()
+    staged = stage(base, tmp_path / "place", is_bos_added(base))
+    assert read_json(staged / "tokenizer_config.json") == settings | {"add_bos_token": adds}
+    assert (staged / "tokenizer.json").read_bytes() == file.read_bytes() and (staged / "model.safetensors").is_file()
 
 
 def test_scores_are_the_order_of_the_merges(tmp_path: Path) -> None:

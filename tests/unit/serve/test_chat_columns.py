@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from browser.repetitions import KEPT, REPEATED
 from gaslamp.config.schema import Config
-from gaslamp.core.contracts import BaseFile, Provenance
+from gaslamp.core.contracts import BaseFile, Card, Provenance
 from gaslamp.core.files import JsonObject, write_jsonl
 from gaslamp.serve.chat import columns
 from gaslamp.serve.chat.columns import Adapter, BasePlan, check_columns, find_adapter, get_columns, plan_base
-from gaslamp.serve.chat.page import describe_agreement, describe_base
+from gaslamp.serve.chat.page import describe_agreement, describe_base, get_seeds
 from gaslamp.serve.chat.repetition import find_repetition
 from gaslamp.serve.config_check import find_problems
 
@@ -128,3 +128,13 @@ def test_only_a_level_that_is_made_can_be_served(level: str, problems: int, tmp_
     found = find_problems(config, tmp_path)
     assert len(found) == problems
     assert all("export.levels has q8_0, q4_k_m" in problem.message for problem in found)
+
+
+def test_a_seed_shows_the_question_without_the_system_prompt_that_the_page_adds(tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": "Done."}
+    rows = [{"messages": [{"role": "user", "content": f"Be brief.\n\nask {n}"}, answer]} for n in range(3)]
+    write_jsonl(tmp_path / "test.jsonl", rows)
+    own = [seed["prompt"] for seed in get_seeds(tmp_path / "test.jsonl")]
+    assert own == [f"Be brief.\n\nask {n}" for n in range(3)]
+    folded = Card.model_construct(system="Be brief.", system_as_user=True)
+    assert [seed["prompt"] for seed in get_seeds(tmp_path / "test.jsonl", folded)] == ["ask 0", "ask 1", "ask 2"]

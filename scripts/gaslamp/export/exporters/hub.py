@@ -12,6 +12,7 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.data.system_turn import describe_system
 from gaslamp.export.artefacts import RunFiles, get_recommended, link_or_copy, require_parity
 from gaslamp.export.exporters import adapter
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
@@ -116,11 +117,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         f"- Answers end with {code(template.eos_token, cell=False)}; "
         "prompts are rendered with the chat template in the tokenizer"
         f" (sha256 {escape(template.sha256)})",
-        *(
-            [f"- It was trained with this system prompt, send it too: {code(card.system, cell=False)}"]
-            if card.system
-            else []
-        ),
+        *([f"- Prompts: {describe_system(code(card.system, cell=False), card.system_as_user)}"] if card.system else []),
         "",
         "## Data",
         "",

@@ -30,6 +30,7 @@ def export(
     system: str | None,
     mmproj: Path | None = None,
     adds_bos: bool = True,
+    as_user: bool = False,
 ) -> str:
     """The Modelfile's text; comments alone, with the reason, when Ollama cannot be given the recorded prompts.
 
@@ -42,6 +43,7 @@ def export(
         system: system prompt of every row, or ``None`` for the template's own.
         mmproj: vision tower of a vision model, in the same folder.
         adds_bos: with this GGUF file llama.cpp puts a BOS token before the prompt.
+        as_user: the system prompt is the beginning of the first user turn (data.system_as_user).
     """
     require_parity(parity, "ship")
     chosen = ladder.recommended if level == "recommended" else level
@@ -50,7 +52,7 @@ def export(
             f"level {chosen} was not made", f"deploy.level: {' or '.join(rung.level for rung in ladder.levels)}"
         )
     try:
-        detected = detect_family(template)
+        detected = detect_family(template, as_user)
         written = _write_prompt(detected, adds_bos, system)
     except GaslampError as error:
         say(f"no Modelfile: {error.cause}; everything else is exported. {error.fix}")

@@ -38,21 +38,27 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
     Raises:
         GaslampError: with the converter's own lines.
     """
-    without_bos = has_conversations_without_bos(merged)
+    adds_bos = is_bos_added(merged)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".staged-") as place:
-        staged = stage(merged, Path(place), without_bos)
+        staged = stage(merged, Path(place), adds_bos)
         convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source))
-    if without_bos and read_gguf_facts(out)["add_bos"]:
+    if not adds_bos and read_gguf_facts(out)["add_bos"]:
         stop_adding_bos(out)
 
 
-def has_conversations_without_bos(folder: Path) -> bool:
-    """Whether the chat template renders no BOS token: then it was trained without one, whatever the tokenizer adds."""
+def is_bos_added(folder: Path) -> bool:
+    """Whether llama.cpp must put a BOS token in front of a text: the tokenizer does, and conversations have one.
+
+    A BOS token that the chat template writes stands in the text that a server tokenizes. Many a template begins with a
+    token that is BOS by its name only (ChatML on SmolLM2): plain text has none then.
+    """
     tokenizer = load_tokenizer(folder)
-    if tokenizer.bos_token is None or not isinstance(tokenizer.chat_template, str) or is_encoder(folder):
+    if not _get_added(folder, plain=True)["add_bos_token"]:
         return False
+    if not isinstance(tokenizer.chat_template, str) or is_encoder(folder):
+        return True
     renderer = Renderer(tokenizer, tokenizer.chat_template, [])
-    return not renderer.render([{"role": "user", "content": "Hello"}], generate=True).startswith(tokenizer.bos_token)
+    return renderer.render([{"role": "user", "content": "Hello"}], generate=True).startswith(tokenizer.bos_token)
 
 
 def is_encoder(folder: Path) -> bool:
@@ -68,19 +74,19 @@ def get_body(config: JsonObject) -> str | None:
     return next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
 
 
-def stage(merged: Path, place: Path, without_bos: bool = False) -> Path:
+def stage(merged: Path, place: Path, adds_bos: bool = True) -> Path:
     """The folder to convert.
 
     Args:
         merged: of the merged model.
         place: empty folder on the same disk; what differs from the merged model is written there, the rest is linked.
-        without_bos: conversations have no BOS token.
+        adds_bos: llama.cpp must put a BOS token in front of a text.
 
     Returns:
         ``merged`` when the converter needs nothing more, else ``place``.
     """
     changed = _write_causal_lm(merged, place)
-    changed = _write_tokenizer(merged, place, without_bos) or changed
+    changed = _write_tokenizer(merged, place, adds_bos) or changed
     if not changed:
         return merged
     for file in merged.iterdir():
@@ -111,22 +117,25 @@ def _is_replaced(file: Path, place: Path) -> bool:
     return is_weight and (place / "model.safetensors").is_file()
 
 
-def _write_tokenizer(merged: Path, place: Path, without_bos: bool) -> bool:
-    """What the converter wants to know of a SentencePiece tokenizer; False for another kind."""
-    file = merged / "tokenizer.json"
+def _write_tokenizer(merged: Path, place: Path, adds_bos: bool) -> bool:
+    """What the converter wants to know of a tokenizer and the merged model does not say; False when it says all."""
+    file, settings = merged / "tokenizer.json", place / "tokenizer_config.json"
     tokenizer = read_json(file) if file.is_file() else {}
-    if not tokenizer or not is_sentencepiece(tokenizer):
-        return False
-    if not (merged / "tokenizer.model").is_file():
-        write_sentencepiece(merged, place / "tokenizer.model")
-    settings = place / "tokenizer_config.json"
     is_other = settings.is_file()  # a reward model or an encoder, which has its settings already
     known = read_json(settings if is_other else merged / "tokenizer_config.json")
-    added = {str(token["id"]): token for token in tokenizer["added_tokens"]}  # else it knows those of the model only
-    prefixes = {"add_prefix_space": get_space_prefix(tokenizer)}
+    wanted = dict(known)
     if not is_other:
-        prefixes["add_bos_token"] = not without_bos  # without the key llama.cpp adds one
-    write_json(settings, {"added_tokens_decoder": added, **known, **prefixes})
+        wanted["add_bos_token"] = adds_bos  # without the key, llama.cpp decides by the kind of vocabulary
+    if tokenizer and is_sentencepiece(tokenizer):
+        if not (merged / "tokenizer.model").is_file():
+            write_sentencepiece(merged, place / "tokenizer.model")
+        added = {
+            str(token["id"]): token for token in tokenizer["added_tokens"]
+        }  # else it knows those of the model only
+        wanted = {"added_tokens_decoder": added, **wanted, "add_prefix_space": get_space_prefix(tokenizer)}
+    if wanted == known:
+        return False
+    write_json(settings, wanted)
     return True
 
 

@@ -142,8 +142,13 @@ CHATS: tuple[Messages, ...] = (
 """What a family must render as the template does, with and without a system prompt."""
 
 
-def detect_family(template: Template) -> Detected:
+def detect_family(template: Template, as_user: bool = False) -> Detected:
     """The family with the same prompts as the recorded template.
+
+    Args:
+        template: as recorded.
+        as_user: the rows have their system prompt in front of the first question (data.system_as_user). It is put
+            there, too, when the template refuses a system turn.
 
     Raises:
         GaslampError: no text of Ollama's template language that is known here renders the same prompts.
@@ -157,19 +162,24 @@ def detect_family(template: Template) -> Detected:
         raise GaslampError(
             f"the chat template cannot render a plain question: {error}", "fix chat_template in tokenizer_config.json"
         ) from error
-    try:
-        with_system = [render([{"role": "system", "content": SYSTEM_MARK}, *chat]) for chat in CHATS]
-    except jinja2.TemplateError:
-        with_system = []  # some templates refuse a system turn
+    takes_system = not as_user
+    with_system: list[str] = []
+    if takes_system:
+        try:
+            with_system = [render([{"role": "system", "content": SYSTEM_MARK}, *chat]) for chat in CHATS]
+        except jinja2.TemplateError:
+            takes_system = False  # some templates refuse a system turn
+    if not takes_system:
+        with_system = [render([_user(f"{SYSTEM_MARK}\n\n{chat[0]['content']}"), *chat[1:]]) for chat in CHATS]
     # Ollama puts the BOS token before the prompt by itself, as the GGUF file says
     cuts = [bos for bos in ("", template.bos_token or "") if not bos or plain[0].startswith(bos)]
     for bos in cuts:
         for family in FAMILIES:
-            if found := _match(family, _cut(plain, bos), _cut(with_system, bos)):
-                return Detected(*found, bool(with_system), bos)
+            if found := _match(family, _cut(plain, bos), _cut(with_system, bos), takes_system):
+                return Detected(*found, takes_system or as_user, bos)
     bos = cuts[-1]
-    if derived := derive_family(_cut(plain, bos), _cut(with_system, bos)):
-        return Detected(derived, "", bool(with_system), bos)
+    if derived := derive_family(_cut(plain, bos), _cut(with_system, bos), takes_system):
+        return Detected(derived, "", takes_system or as_user, bos)
     raise GaslampError(
         f"no prompt format of Ollama renders the same prompts as the chat template, whose prompt for one question is "
         f"{plain[0][:200]!r}",
@@ -179,12 +189,13 @@ def detect_family(template: Template) -> Detected:
     )
 
 
-def derive_family(plain: list[str], with_system: list[str]) -> Family | None:
+def derive_family(plain: list[str], with_system: list[str], takes_system: bool = True) -> Family | None:
     """A format made of the texts between the turns of these prompts (of CHATS); ``None`` when that gives other prompts.
 
     Args:
         plain: the prompts without a system turn.
-        with_system: with SYSTEM_MARK as the system turn; empty when the template refuses one.
+        with_system: with SYSTEM_MARK as the system prompt.
+        takes_system: it is a turn of its own there; else it is in front of the first question.
     """
     first, answer, second = (message["content"] for message in CHATS[1])
     try:
@@ -192,7 +203,7 @@ def derive_family(plain: list[str], with_system: list[str]) -> Family | None:
         before, to_answer, rest = re.split(f"{first}|{answer}", plain[1])
         to_user, close = rest.split(second)
         opened, closed = "", ""
-        if with_system:
+        if takes_system:
             opened, rest = with_system[0].split(SYSTEM_MARK)
             closed, _ = rest.split(first)
     except ValueError:
@@ -201,18 +212,16 @@ def derive_family(plain: list[str], with_system: list[str]) -> Family | None:
         return None
 
     def render(messages: Messages, system: str, preamble: str) -> str:
-        joined = f"{system}\n\n" if system and not with_system else ""  # as data.system_as_user puts it
-        text = (opened + system + closed if system and with_system else begin) + joined
+        joined = f"{system}\n\n" if system and not takes_system else ""  # as data.system_as_user puts it
+        text = (opened + system + closed if system and takes_system else begin) + joined
         for number, message in enumerate(messages):
             text += (to_answer if number % 2 else to_user if number else "") + message["content"]
         return text + end
 
-    family = Family(
-        "Derived", _write_derived(begin, opened, closed, to_answer, to_user, end, bool(with_system)), render
-    )
+    family = Family("Derived", _write_derived(begin, opened, closed, to_answer, to_user, end, takes_system), render)
     if [render(chat, "", "") for chat in CHATS] != plain:
         return None
-    if with_system and [render(chat, SYSTEM_MARK, "") for chat in CHATS] != with_system:
+    if [render(chat, SYSTEM_MARK, "") for chat in CHATS] != with_system:
         return None
     return family
 
@@ -239,9 +248,11 @@ def _cut(texts: list[str], bos: str) -> list[str]:
     return [text.removeprefix(bos) for text in texts] if bos else texts
 
 
-def _match(family: Family, plain: list[str], with_system: list[str]) -> tuple[Family, str] | None:
+def _match(family: Family, plain: list[str], with_system: list[str], takes_system: bool) -> tuple[Family, str] | None:
     """``family`` with its preamble, and the default system prompt, when it renders exactly these prompts."""
-    if with_system:
+    if not takes_system and [family.render(chat, SYSTEM_MARK, "") for chat in CHATS] != with_system:
+        return None
+    if takes_system:
         before, _, _ = family.render(CHATS[0], SYSTEM_MARK, "").partition(SYSTEM_MARK)
         start, mark, _ = with_system[0].partition(SYSTEM_MARK)
         if not mark or not start.startswith(before):

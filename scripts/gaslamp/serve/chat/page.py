@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from gaslamp.core.console import get_size
-from gaslamp.core.contracts import Ladder, Level, Parity
+from gaslamp.core.contracts import Card, Ladder, Level, Parity
 from gaslamp.core.files import read_jsonl, write_json, write_text
 from gaslamp.data.rows import get_images, get_kind, get_prompt, get_reference, get_text
 from gaslamp.export.first_answers import Agreement
@@ -41,6 +41,7 @@ class ChatFacts(TypedDict):
     about: list[str]
     welcome: str
     system: NotRequired[str]
+    system_as_user: NotRequired[bool]
     seeds: NotRequired[list[Seed]]
 
 
@@ -79,14 +80,16 @@ def write_facts(folder: Path, facts: ChatFacts) -> None:
     file.chmod(0o600)
 
 
-def get_seeds(test: Path, count: int = SEEDS) -> list[Seed]:
+def get_seeds(test: Path, card: Card | None = None, count: int = SEEDS) -> list[Seed]:
     """Prompts of the test set to begin with: single questions, spread over the rows.
 
     Args:
         test: data/test.jsonl; its folder has the images.
+        card: data/card.json; the page adds its system prompt, so it is cut off where the rows begin with it.
         count: most prompts.
     """
     seeds: list[Seed] = []
+    start = f"{card.system}\n\n" if card and card.system and card.system_as_user else ""
     for row in islice(read_jsonl(test), SEED_ROWS):
         if get_kind(row) in ("text", "pair"):
             continue
@@ -96,7 +99,9 @@ def get_seeds(test: Path, count: int = SEEDS) -> list[Seed]:
         files = get_images(turns)
         images = [image for name in files if (image := embed_file(test.parent / name, MAX_IMAGE))]
         if len(images) == len(files):
-            seeds.append({"prompt": get_text(turns[0]), "reference": get_reference(row), "images": images})
+            seeds.append(
+                {"prompt": get_text(turns[0]).removeprefix(start), "reference": get_reference(row), "images": images}
+            )
     step = max(1, len(seeds) // count)
     return seeds[::step][:count]
 

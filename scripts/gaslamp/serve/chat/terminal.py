@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
+from gaslamp.data.system_turn import begin_with_system
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.serve.chat.repetition import find_repetition
 from gaslamp.serve.server import KEY_FILE, ChatState
@@ -35,10 +36,14 @@ class Terminal:
         state: of the server (serve.json).
         console: rich console to print on.
         system: system prompt to begin with.
+        as_user: it is the beginning of the first user turn (data.system_as_user).
     """
 
-    def __init__(self, clients: dict[str, OpenAI], state: ChatState, console: Console, system: str | None) -> None:
+    def __init__(
+        self, clients: dict[str, OpenAI], state: ChatState, console: Console, system: str | None, as_user: bool = False
+    ) -> None:
         self.clients, self.state, self.console, self.system = clients, state, console, system
+        self.as_user = as_user
         self.temperature, self.base = 0.7, False
         self.histories: dict[str, list[Any]] = {"tuned": [], "base": []}
 
@@ -109,11 +114,8 @@ class Terminal:
         """Send ``question`` and print the answer of each column as it comes."""
         for column in ("tuned", "base") if self.base else ("tuned",):
             history = self.histories[column]
-            messages = [
-                *([{"role": "system", "content": self.system}] if self.system else []),
-                *history,
-                {"role": "user", "content": question},
-            ]
+            messages = [*history, {"role": "user", "content": question}]
+            messages = begin_with_system(messages, self.system, self.as_user)
             if self.base:
                 self.console.print(f"{column}> ", style="bold", end="")
             answer = self.stream(messages, column)
@@ -191,7 +193,8 @@ def chat() -> None:
         for name, column in state["columns"].items()
     }
     console = Console(highlight=False)
-    terminal = Terminal(clients, state, console, Card.read("data/card.json").system)
+    card = Card.read("data/card.json")
+    terminal = Terminal(clients, state, console, card.system, card.system_as_user)
     console.print(
         f"{state['alias']} ({Path(state['model']).name}): an empty line ends, /help lists the commands", markup=False
     )

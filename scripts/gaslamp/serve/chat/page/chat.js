@@ -72,13 +72,16 @@ function showWidth() {
 /** The messages of a column: it has its own history, so that base and tuned each continue from their own answers. */
 function getMessages(turn, column) {
   const system = $("system").value.trim();
-  const messages = system ? [{ role: "system", content: system }] : [];
+  const messages = system && !facts.system_as_user ? [{ role: "system", content: system }] : [];
   for (const earlier of turns) {
     const answer = earlier.answers[column.id];
     if (earlier !== turn && !(answer && answer.text)) continue;
+    // as the rows have it whose template takes no system turn (data.system_as_user)
+    const start = system && facts.system_as_user && !messages.length ? `${system}\n\n` : "";
     const words = { type: "text", text: earlier.prompt };
     const pictures = earlier.images.map((url) => ({ type: "image_url", image_url: { url } }));
-    messages.push({ role: "user", content: pictures.length ? [...pictures, words] : earlier.prompt });
+    const before = start && pictures.length ? [{ type: "text", text: start }] : [];
+    messages.push({ role: "user", content: pictures.length ? [...before, ...pictures, words] : start + earlier.prompt });
     if (earlier === turn) break;
     messages.push({ role: "assistant", content: answer.text });
   }
