@@ -18,8 +18,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.environment.base_model import get_shape
 from gaslamp.environment.preflight import REPORTS_BYTES
+from gaslamp.export import hub_card
 from gaslamp.export import preflight as export_preflight
-from gaslamp.export.artefacts import require_parity
+from gaslamp.export.artefacts import RunFiles, require_parity
 from gaslamp.export.exporters import adapter, hub, merged, mlx, vllm
 from gaslamp.train import preflight as train_preflight
 
@@ -103,7 +104,8 @@ def test_vllm_serves_the_adapter_too(exported: Path) -> None:
 def test_the_model_card_is_made_from_the_facts(exported: Path) -> None:
     text = (exported / "hub" / "README.md").read_text(encoding="utf-8")
     head = yaml.safe_load(text.split("---\n")[1])
-    assert "base_model" not in head, "a folder of this machine is no model on the hub" and str(Path.home()) not in text
+    assert "base_model" not in head, "a folder of this machine is no model on the hub"
+    assert str(Path.home()) not in text and "pytest" not in text, "its path is private"
     assert {"gaslamp", "sft", "lora", "gguf"} == set(head["tags"])
     card = read_json(exported.parents[2] / "data" / "card.json")
     ladder = read_json(exported.parent / "gguf" / "ladder.json")
@@ -126,6 +128,48 @@ def test_the_model_card_is_made_from_the_facts(exported: Path) -> None:
         "gguf/Modelfile",
     } <= names
     assert not any("gaslamp.json" in name for name in names)
+
+
+def test_the_head_of_the_model_card_is_what_the_hub_expects(exported: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(exported / "hub" / "README.md")
+    compare = read_json(exported.parent / "eval" / "compare.json")
+    assert card.data.library_name == "transformers" and card.data.pipeline_tag == "text-generation"
+    first = card.data.eval_results[0]
+    score = compare["metrics"][0]["tuned"]
+    assert (first.metric_type, first.metric_value) == (compare["metrics"][0]["name"], round(score["value"], 6))
+    assert first.metric_args["rows"] == score["n"] and first.metric_args["low"] <= first.metric_value
+    assert first.dataset_type == "private" and first.dataset_split == "test"
+    assert card.data.model_name == "order_extraction"
+
+
+@pytest.mark.parametrize("files", [["adapter", "gguf"], ["merged"]])
+def test_the_commands_of_the_model_card_work(exported: Path, files: list[str], tmp_path: Path) -> None:
+    """Its Python runs as it stands, with folders of this machine in place of the two names on the hub."""
+    place = exported.parents[2]
+    run = RunFiles(
+        model=next((place / "resources" / "models").glob("*/model.json")),
+        adapters=exported.parent / "adapters",
+        merged=exported.parent / "merged",
+        template=place / "data" / "template.json",
+        card=place / "data" / "card.json",
+        train=exported.parent / "train.json",
+        compare=exported.parent / "eval" / "compare.json",
+        gguf=exported.parent / "gguf",
+    )
+    config = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
+    config["export"]["hub"] = {"repo": "somebody/orders", "files": files}
+    text = hub_card.render_card(run, parse_slice(json.dumps(config)))
+    code = text.split("```python\n")[1].split("```")[0]
+    code = code.replace("somebody/orders", str(exported / "hub"))
+    code = code.replace("the folder of the base model", read_json(run.model)["path"]).replace(
+        '"..."', '"2 tea for Ana"'
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = next(e for e in read_json(run.compare)["examples"] if e["prompt"][-1]["content"])
+    assert done.stdout.strip() == expected["tuned"].strip() == "ok"
 
 
 def test_dry_run_touches_no_network(exported: Path) -> None:

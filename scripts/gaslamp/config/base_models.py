@@ -18,6 +18,7 @@ class EmbeddedModel(TypedDict):
     license: str
     parameters: int
     template: str  # family of its chat template
+    hub_id: str  # where the same weights stand on the hub, in 16 bit
 
 
 EMBEDDED: dict[str, EmbeddedModel] = {
@@ -27,6 +28,7 @@ EMBEDDED: dict[str, EmbeddedModel] = {
         "license": "apache-2.0",
         "parameters": 134_515_008,
         "template": "chatml",
+        "hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct",
     },
 }
 """``model.source: embedded:<name>``: a chat model small enough to fine-tune on any laptop."""

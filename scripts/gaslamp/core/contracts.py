@@ -116,7 +116,11 @@ class ModelFacts(Artefact):
     path: str  # folder with a Hugging Face checkpoint
     revision: str | None = None
     sha256: str  # of the weights
-    license: str | None = None
+    license: str | None = None  # identifier of the hub, as the model's card names it
+    license_name: str | None = None  # of a licence without an identifier
+    license_link: str | None = None
+    languages: list[str] = Field(default_factory=list)  # that the model's card lists
+    base_models: list[str] = Field(default_factory=list)  # that it was made from
     architecture: str
     parameters: int
     dtype: str

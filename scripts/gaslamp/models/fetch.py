@@ -21,11 +21,12 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.embedded import unpack_embedded
+from gaslamp.models.model_card import CARD, read_model_card
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "LICENSE*")
+PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "LICENSE*", CARD)
 """Files of a hub model that are downloaded: no code, no pickled weights."""
 
 
@@ -54,9 +55,14 @@ def fetch_model(model: ModelSection, out: Path, mmproj: bool = False) -> None:
     if mmproj and (reason := find_vision_tower_problem(read_json(folder / "config.json"))):
         raise GaslampError(f"{model.source}: {reason}", VISION_TOWER_FIX)
     facts.name, facts.source, facts.revision = get_model_name(model), model.source, revision
-    facts.license = license_name or facts.license
+    card = read_model_card(folder)
+    facts.license = license_name or card.license
+    facts.license_name, facts.license_link = card.license_name, card.license_link
+    facts.languages, facts.base_models = card.languages, card.base_models
     facts.write(out)
     say(f"{facts.source}: {facts.parameters / 1e6:.1f}M parameters, {facts.architecture}, {facts.dtype}")
+    languages = f"; languages {', '.join(facts.languages[:12])}" if facts.languages else ""
+    say(f"licence {facts.license or 'not stated: look it up before you share what you train'}{languages}")
 
 
 def get_download_bar(every: float = 10.0) -> type[tqdm[object]]:

@@ -9,16 +9,15 @@ from pathlib import Path
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_size, say
-from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
+from gaslamp.core.contracts import Ladder, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
-from gaslamp.data.system_turn import describe_system
 from gaslamp.export.artefacts import RunFiles, get_recommended, link_or_copy, require_parity
 from gaslamp.export.exporters import adapter
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
 from gaslamp.export.exporters.ollama import is_complete
-from gaslamp.export.ladder_page import COLUMNS, get_cells, render_svg, show_score
-from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
+from gaslamp.export.hub_card import render_card
+from gaslamp.export.ladder_page import render_svg
 
 REQUIRES: tuple[str, ...] = ("huggingface_hub",)
 PUSH = "push.json"
@@ -68,122 +67,6 @@ def export(run: RunFiles, settings: Slice, out: Path) -> None:
         f"{len(files)} files, {get_size(sum(file.stat().st_size for file in files))}, "
         f"for {hub.repo or 'no repo yet (export.hub.repo)'}"
     )
-
-
-def render_card(run: RunFiles, settings: Slice) -> str:
-    """The model card: base, data by hash, settings, results with intervals, ladder, parity, licence. Facts only."""
-    import yaml
-
-    model, card, train = ModelFacts.read(run.model), Card.read(run.card), TrainFacts.read(run.train)
-    compare, template = Compare.read(run.compare), Template.read(run.template)
-    parity = Parity.read(run.gguf / "parity.json")
-    is_hub = model.source.count("/") == 1 and not Path(model.source).expanduser().exists()
-    relation = "adapter" if settings.export.hub.files == ["adapter"] else "finetune"
-    head = {
-        "base_model": model.source if is_hub else None,
-        "base_model_relation": relation if is_hub else None,
-        "license": model.license or None,
-        "pipeline_tag": "text-generation",
-        "library_name": "peft" if settings.export.hub.files == ["adapter"] else "transformers",
-        "tags": [
-            "gaslamp",
-            settings.method,
-            *(["gguf"] if "gguf" in settings.export.hub.files else []),
-            *(["lora"] if train.trainable_parameters < train.total_parameters else []),
-        ],
-    }
-    version = (train.provenance.versions if train.provenance else {}).get("gaslamp", "")
-    lines = [
-        "---",
-        yaml.safe_dump({key: value for key, value in head.items() if value}, sort_keys=False).rstrip(),
-        "---",
-        "",
-    ]
-    lines += [f"# {quote(settings.project.name)}", ""]
-    if settings.project.task:
-        lines += [quote(settings.project.task), ""]
-    lines += [f"**{quote(compare.headline)}**", ""]
-    # a local path is private: only the folder's name is published
-    base = quote(model.source if is_hub or model.source.startswith("embedded:") else model.name)
-    lines += [
-        "## What it is",
-        "",
-        f"- Base model: {base}{f', revision {quote(model.revision)}' if model.revision else ''}"
-        f"; weights sha256 {escape(model.sha256)}",
-        "- Licence of the base model: "
-        f"{quote(model.license) if model.license else 'not recorded: look it up before you share this'}",
-        f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} "
-        f"parameters trained in {train.steps} steps",
-        f"- Answers end with {code(template.eos_token, cell=False)}; "
-        "prompts are rendered with the chat template in the tokenizer"
-        f" (sha256 {escape(template.sha256)})",
-        *([f"- Prompts: {describe_system(code(card.system, cell=False), card.system_as_user)}"] if card.system else []),
-        "",
-        "## Data",
-        "",
-        "| Part | Rows | sha256 |",
-        "|---|---|---|",
-        *(
-            f"| {escape_cell(part)} | {card.rows.get(part, 0)} | {escape(digest)} |"
-            for part, digest in card.sha256.items()
-        ),
-        "",
-        "## Results",
-        "",
-        f"Greedy answers to {compare.n} test rows that training never saw; {100 * compare.confidence:g} % intervals.",
-        "",
-        "| Measure | Base | This model |",
-        "|---|---|---|",
-        *(
-            f"| {quote(metric.title)} | {show_score(metric.base, metric.unit)} "
-            f"| {show_score(metric.tuned, metric.unit)} |"
-            for metric in compare.metrics
-        ),
-    ]
-    if {"base", "tuned"} <= set(compare.retention):
-        lines.append(
-            f"| General questions (retention) | {show_score(compare.retention['base'], 'share')} "
-            f"| {show_score(compare.retention['tuned'], 'share')} |"
-        )
-    lines += [
-        "",
-        *(_render_levels(Ladder.read(run.gguf / "ladder.json")) if is_converted(settings) else []),
-        f"Parity: {quote(parity.summary)}{f' (override: {quote(parity.override)})' if parity.override else ''}.",
-        "",
-        "## Settings",
-        "",
-        fence(
-            yaml.safe_dump(
-                {"method": settings.method, "train": settings.train.dump()}, sort_keys=False, allow_unicode=True
-            ),
-            "yaml",
-        ),
-        "",
-        f"Made with gaslamp {escape(version)}." if version else "Made with gaslamp.",
-    ]
-    text = "\n".join(lines) + "\n"
-    if problems := find_placeholders(text):
-        raise GaslampError(
-            "the model card has gaps\n" + "\n".join(f"    - {problem}" for problem in problems),
-            "delete the fact file it is made from and run again",
-        )
-    return strip_marks(text)
-
-
-def _render_levels(ladder: Ladder) -> list[str]:
-    """The section of the card about the GGUF files."""
-    return [
-        "## Levels",
-        "",
-        "![Size against score](ladder.svg)",
-        "",
-        f"| {' | '.join(COLUMNS)} |",
-        f"|{'---|' * len(COLUMNS)}",
-        *(f"| {' | '.join(escape_cell(cell) for cell in get_cells(level, ladder.unit))} |" for level in ladder.levels),
-        "",
-        f"Recommended: {escape(ladder.recommended)}, {quote(ladder.reason)}.",
-        "",
-    ]
 
 
 def verify(folder: Path) -> None:
