@@ -277,6 +277,40 @@ def test_label_balance() -> None:
     assert "are 'good' (96 %)" in find("label_balance", ratings, kind="rating")[0].text
 
 
+def test_contradictions() -> None:
+    """Of classes a second label is wrong; of free text a second answer is usual. Case, blanks and full stops do not count."""
+    labels = ["spam", "ham", "news"] * 8
+    rows = [talk(f"user:Mail number {n}", f"assistant:{label}") for n, label in enumerate(labels)]
+    rows += [talk("user:mail  NUMBER 0.", "assistant:ham"), talk("user:Mail number 1 ", "assistant:Ham"), rows[2]]
+    found = find("contradictions", rows)
+    assert [(finding.place, finding.text) for finding in found] == [
+        ("row 25", "'ham' here, 'spam' in row 1, for the same question")
+    ]
+    assert find("several_answers", rows) == []
+    free = [talk(f"user:Question {n // 2}", f"assistant:An answer with words of its own, {n}") for n in range(60)]
+    assert find("contradictions", free) == []
+    noted = find("several_answers", free)
+    assert len(noted) == 30 and [finding.place for finding in noted[KEPT - 1 : KEPT + 1]] == [f"row {2 * KEPT}", ""]
+    with_tools = [{**talk("user:q", f"assistant:{n}"), "tools": [{"name": f"t{n}"}]} for n in range(6)]
+    assert find("contradictions", with_tools) == find("several_answers", with_tools) == []
+
+
+def test_contradicting_ratings_and_pairs() -> None:
+    turn = [{"role": "user", "content": "q"}]
+    a, b = ([{"role": "assistant", "content": text}] for text in ("A.", "B."))
+    ratings = [{"prompt": turn, "completion": a, "label": label} for label in (True, True, False)]
+    assert find("contradictions", ratings, kind="rating")[0].text == (
+        "rated bad here, rated good in row 2, for the same answer"
+    )
+    pairs = [{"prompt": turn, "chosen": one, "rejected": other} for one, other in ((a, b), (a, b), (b, a))]
+    assert [finding.text for finding in find("contradictions", pairs, kind="preference")] == [
+        "chosen 'B.' here, chosen 'A.' in row 2, for the same two answers"
+    ]
+    prompts = [{"prompt": turn, "answer": answer} for answer in ("4", "4.", "5")]
+    assert [finding.place for finding in find("contradictions", prompts, kind="prompt")] == ["row 3"]
+    assert find("contradictions", [{"text": "t"}] * 3, kind="text") == []
+
+
 def test_image_size(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     (tmp_path / "images").mkdir()
