@@ -40,21 +40,21 @@ def normalize(text: str) -> str:
 
 
 def get_pair(row: Row, kind: str) -> Pair | None:
-    """What a row speaks of, and what it says about it, normalized; ``None``: nothing that another could contradict."""
+    """The subject of a row and what the row says about it, normalized; ``None``: nothing that another contradicts."""
     if kind == "conversation":
         said = get_reference(row)
-        return None if said is None else (_get_asked(get_prompt(row), row), normalize(said))
+        return None if said is None else (_get_question(get_prompt(row), row), normalize(said))
     if kind == "prompt" and row.get("answer") is not None:
-        return _get_asked(row["prompt"], row), normalize(str(row["answer"]))
+        return _get_question(row["prompt"], row), normalize(str(row["answer"]))
     if kind == "rating":
-        return _get_asked([*row["prompt"], *row["completion"]], row), "good" if row["label"] else "bad"
+        return _get_question([*row["prompt"], *row["completion"]], row), "good" if row["label"] else "bad"
     if kind == "preference":
-        chosen, rejected = (_get_asked(row[side], {}) for side in ("chosen", "rejected"))
-        return "\0".join((_get_asked(row["prompt"], row), *sorted((chosen, rejected)))), chosen
+        chosen, rejected = (_get_question(row[side], {}) for side in ("chosen", "rejected"))
+        return "\0".join((_get_question(row["prompt"], row), *sorted((chosen, rejected)))), chosen
     return None
 
 
-def _get_asked(messages: list[JsonObject], row: Row) -> str:
+def _get_question(messages: list[JsonObject], row: Row) -> str:
     """The words, pictures and calls of some turns, and the tools of the row, in one text."""
     parts = [normalize(get_text(turn)) for turn in messages]
     parts += [str(image) for image in get_images(messages)]
@@ -81,21 +81,21 @@ def find_contradictions(samples: Iterable[Sample], kind: str, shared: JsonObject
 def _find(samples: Iterable[Sample], kind: str) -> Contradictions:
     import numpy as np
 
-    asked, said = array("Q"), array("Q")
+    questions, said = array("Q"), array("Q")
     answers: set[int] = set()
     are_classes = True
     for sample in samples:
         pair = get_pair(sample.row, kind)
-        key, answer = (_hash(pair[0]), _hash(pair[1])) if pair else (len(asked), 0)
-        asked.append(key)
+        key, answer = (_hash(pair[0]), _hash(pair[1])) if pair else (len(questions), 0)
+        questions.append(key)
         said.append(answer)
         if are_classes and pair and kind == "conversation":
             answers.add(answer)
             are_classes = len(pair[1]) <= SHORT and len(answers) <= MOST
-    if not asked:
+    if not questions:
         return Contradictions(False, 0, [])
-    are_classes = are_classes and (kind != "conversation" or len(answers) <= max(2, len(asked) // 3))
-    keys, values = np.frombuffer(asked, np.uint64), np.frombuffer(said, np.uint64)
+    are_classes = are_classes and (kind != "conversation" or len(answers) <= max(2, len(questions) // 3))
+    keys, values = np.frombuffer(questions, np.uint64), np.frombuffer(said, np.uint64)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
     differs = np.flatnonzero((keys[1:] == keys[:-1]) & (values[1:] != values[:-1])) + 1

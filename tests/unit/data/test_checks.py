@@ -278,7 +278,7 @@ def test_label_balance() -> None:
 
 
 def test_contradictions() -> None:
-    """Of classes a second label is wrong; of free text a second answer is usual. Case, blanks and full stops do not count."""
+    """Of classes a second label is wrong; of free text a second answer is usual. Case and full stops do not count."""
     labels = ["spam", "ham", "news"] * 8
     rows = [talk(f"user:Mail number {n}", f"assistant:{label}") for n, label in enumerate(labels)]
     rows += [talk("user:mail  NUMBER 0.", "assistant:ham"), talk("user:Mail number 1 ", "assistant:Ham"), rows[2]]
