@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -14,6 +15,7 @@ from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers.chunks import Options
 from gaslamp.data.readers.files import read_chunks
+from gaslamp.data.readers.number_formats import show_number
 from gaslamp.data.sources import open_source
 
 Sheets = dict[str, list[Sequence[Any]]]
@@ -24,12 +26,33 @@ MAILS: list[Sequence[Any]] = [
 ROWS = [dict(zip(MAILS[0], row, strict=True)) for row in MAILS[1:]]
 
 
+FORMATS = ("General", "dd.mm.yyyy", "00000", "0%", "#,##0.00 &quot;€&quot;", "0.00", "(###) ###-####")
+"""Number formats by the number of their style."""
+
+
+@dataclass(frozen=True)
+class Styled:
+    """A number with a style, or a formula: with its value, or without one."""
+
+    value: float | str | None
+    style: int = 0
+    formula: str = ""
+    shown: str = ""  # of .ods
+    kind: str = "float"
+
+
 def name_column(number: int) -> str:
     return chr(ord("A") + number)
 
 
-def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None = None) -> Path:
-    """A workbook as a spreadsheet program writes it: inline texts, numbers, dates by style 1."""
+def write_xlsx(
+    file: Path,
+    sheets: Sheets,
+    merged: dict[str, list[str]] | None = None,
+    hidden: tuple[int | str, ...] = (),
+    recalculates: bool = False,
+) -> Path:
+    """A workbook as a spreadsheet program writes it: inline texts, numbers, dates by style 1; hidden rows or sheets."""
     names = list(sheets)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
         parts = "".join(
@@ -64,21 +87,30 @@ def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None =
             f'{head}{links}<Relationship Id="s" Type="{kind}/styles" Target="styles.xml"/></Relationships>',
         )
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-        listed = "".join(f'<sheet name="{escape(name)}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(names, 1))
+        listed = "".join(
+            f'<sheet name="{escape(name)}" sheetId="{n}"{hide("state", name in hidden)} r:id="r{n}"/>'
+            for n, name in enumerate(names, 1)
+        )
         out.writestr(
             "xl/workbook.xml",
-            f'<?xml version="1.0"?><workbook xmlns="{main}" xmlns:r="{kind}"><sheets>{listed}</sheets></workbook>',
+            f'<?xml version="1.0"?><workbook xmlns="{main}" xmlns:r="{kind}"><sheets>{listed}</sheets>'
+            + '<calcPr fullCalcOnLoad="1"/>' * recalculates
+            + "</workbook>",
         )
         out.writestr(
             "xl/styles.xml",
-            f'<?xml version="1.0"?><styleSheet xmlns="{main}"><fonts count="1"><font/></fonts><fills '
-            'count="1"><fill/></fills><borders count="1"><border/></borders><cellStyleXfs '
-            'count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14" '
-            'applyNumberFormat="1"/></cellXfs></styleSheet>',
+            f'<?xml version="1.0"?><styleSheet xmlns="{main}"><numFmts>'
+            + "".join(f'<numFmt numFmtId="{164 + n}" formatCode="{code}"/>' for n, code in enumerate(FORMATS))
+            + '</numFmts><fonts count="1"><font/></fonts><fills count="1"><fill/></fills><borders count="1"><border/>'
+            '</borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs>'
+            + "".join(f'<xf numFmtId="{164 + n if n else 0}" applyNumberFormat="1"/>' for n in range(len(FORMATS)))
+            + "</cellXfs></styleSheet>",
         )
         for number, name in enumerate(names, 1):
             rows = "".join(
-                f'<row r="{r}">{"".join(write_cell(cell, f"{name_column(c)}{r}") for c, cell in enumerate(row))}</row>'
+                f'<row r="{r}"{hide("hidden", r in hidden)}>'
+                + "".join(write_cell(cell, f"{name_column(c)}{r}") for c, cell in enumerate(row))
+                + "</row>"
                 for r, row in enumerate(sheets[name], 1)
             )
             spans = (merged or {}).get(name, [])
@@ -95,9 +127,18 @@ def write_xlsx(file: Path, sheets: Sheets, merged: dict[str, list[str]] | None =
     return file
 
 
+def hide(name: str, is_hidden: bool) -> str:
+    return f' {name}="{"hidden" if name == "state" else 1}"' if is_hidden else ""
+
+
 def write_cell(cell: Any, place: str) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, Styled):
+        formula = f"<f>{escape(cell.formula)}</f>" if cell.formula else ""
+        kind = ' t="e"' if str(cell.value).startswith("#") else ""
+        value = "<v/>" if cell.value is None else f"<v>{cell.value}</v>"
+        return f'<c r="{place}" s="{cell.style}"{kind}>{formula}{value}</c>'
     if isinstance(cell, bool):
         return f'<c r="{place}" t="b"><v>{int(cell)}</v></c>'
     if isinstance(cell, int | float):
@@ -112,6 +153,14 @@ def write_ods(file: Path, sheets: Sheets) -> Path:
     def cell(value: Any) -> str:
         if value is None:
             return "<table:table-cell/>"
+        if isinstance(value, Styled):
+            formula = f'table:formula="of:={escape(value.formula)}" ' if value.formula else ""
+            if value.value is None:
+                return f"<table:table-cell {formula}/>"
+            return (
+                f'<table:table-cell {formula}office:value-type="{value.kind}" office:value="{value.value}">'
+                f"<text:p>{value.shown}</text:p></table:table-cell>"
+            )
         if isinstance(value, int | float):
             return (
                 '<table:table-cell office:value-type="float" '
@@ -195,7 +244,10 @@ def test_titles_gaps_and_merged_cells(tmp_path: Path) -> None:
         ("a 2", "b 2", "refund"),
         ("a 3", "b 3", "shipping"),
     ]
-    assert notes == ["mails.xlsx: title lines above the header are left out: Support mails, May 2025"]
+    assert notes == [
+        "mails.xlsx: title lines above the header are left out: Support mails, May 2025",
+        "mails.xlsx: merged cells: their value stands in each of their rows (D4:D5)",
+    ]
     places = [f"{chunk.label} {number}" for chunk in read_chunks(file) for number, _ in chunk.read([])]
     assert places == ["mails.xlsx, row 4", "mails.xlsx, row 5", "mails.xlsx, row 7"]
 
@@ -240,3 +292,84 @@ def test_broken_workbooks(tmp_path: Path) -> None:
 def test_a_column_without_a_name_is_not_lost(tmp_path: Path) -> None:
     rows = read(write_xlsx(tmp_path / "wide.xlsx", {"S": [*MAILS[:6], ("a", "b", "c", "d")]}))
     assert rows[-1] == {"Subject": "a", "Body": "b", "Category": "c", "column 4": "d"} and rows[0]["column 4"] == ""
+
+
+def test_numbers_are_read_as_their_cells_show_them(tmp_path: Path) -> None:
+    """A postal code keeps its zero, a share its per cent, a price its unit; a number alone stays a number."""
+    sheet: list[Sequence[Any]] = [
+        ("name", "zip", "share", "price", "size", "phone", "day", "count", "noise"),
+        *(
+            (
+                f"n{n}",
+                *(Styled(1067 + n, 2), Styled(0.25, 3), Styled(1234.5, 4), Styled(1.5, 5), Styled(5551234567, 6)),
+                *(datetime.date(2025, 3, 1), n, 0.1 + 0.2),
+            )
+            for n in range(3)
+        ),
+    ]
+    notes: list[str] = []
+    row = read(write_xlsx(tmp_path / "a.xlsx", {"S": sheet}), notes)[0]
+    assert list(row.values()) == [*("n0", "01067", "25%", "1234.50 €", "1.50", "(555) 123-4567", "2025-03-01", 0, 0.3)]
+    assert notes == [
+        "a.xlsx: numbers are read as their cells show them: B (01067), C (25%), D (1234.50 €), E (1.50), "
+        "F ((555) 123-4567)",
+        "a.xlsx: dates are written as year-month-day, whatever their cells show: column G",
+    ]
+    shown = [Styled(1067, shown="01067"), Styled(0.25, shown="25,00 %", kind="percentage"), Styled(1.5, shown="1,5")]
+    ods = write_ods(tmp_path / "a.ods", {"S": [("zip", "share", "size"), *([shown] * 3)]})
+    assert read(ods)[0] == {"zip": "01067", "share": "25,00 %", "size": 1.5}
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "zero", "ods"])
+def test_formulas_that_were_never_calculated(tmp_path: Path, kind: str) -> None:
+    """openpyxl writes formulas without a value, XlsxWriter with 0: neither is learnt; saving it once helps."""
+    value = 0 if kind == "zero" else None
+    sheet: list[Sequence[Any]] = [("q", "a"), *((f"q{n}", Styled(value, formula=f"A{n}&x")) for n in range(2, 5))]
+    file = tmp_path / ("a.ods" if kind == "ods" else "a.xlsx")
+    write_ods(file, {"S": sheet}) if kind == "ods" else write_xlsx(file, {"S": sheet}, recalculates=kind == "zero")
+    problems: list[Any] = []
+    assert [row for chunk in read_chunks(file) for row in chunk.read(problems)] == []
+    assert problems[0] == (
+        f"{file.name}, row 2",
+        "a formula that was never calculated (B2)",
+        "open the file in Excel or LibreOffice and save it: then its values stand in it",
+    )
+    assert len(problems) == 3
+    calculated = [("q", "a"), *((f"q{n}", Styled(n, formula="A1*2")) for n in range(3))]
+    assert [row["a"] for row in read(write_xlsx(tmp_path / "b.xlsx", {"S": calculated}, recalculates=True))] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_what_is_hidden_merged_or_wrong_is_said(tmp_path: Path) -> None:
+    sheet: list[Sequence[Any]] = [("q", "a", "b"), *((f"q{n}", f"a{n}", n) for n in range(5))]
+    sheet[3] = ("q2", Styled("#N/A", formula="X"), 2)
+    file = write_xlsx(tmp_path / "a.xlsx", {"S": sheet, "Old": MAILS}, {"S": ["A5:B5"]}, hidden=(4, 5, "Old"))
+    notes: list[str] = []
+    rows = read(file, notes)
+    assert len(rows) == 5 and rows[2]["a"] == ""
+    assert notes == [
+        "a.xlsx: hidden sheets are not read: Old (data.sheet reads one)",
+        "a.xlsx: cells with errors are read as empty: B4 (#N/A)",
+        "a.xlsx: hidden rows are read like the others: 4 to 5; to leave them out, copy the visible rows to a sheet of "
+        "their own",
+        "a.xlsx: merged cells: their value stands in their first cell alone (A5:B5)",
+    ]
+    assert read(file, sheet="Old") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        *((1067, "00000", "01067"), (0.256, "0.0%", "25.6%"), (1234.5, "#,##0.00\\ [$€-407]", "1234.50 €")),
+        *((-3.25, "0.00;[Red]-0.00", "-3.25"), (1.5, "0.0##", "1.5"), (12, '"Nr. "0', "Nr. 12"), (3, '0 "kg"', "3 kg")),
+        (12, '_-* #,##0.00 €_-;-* #,##0.00 €_-;_-* "-"?? €_-;_-@_-', "12.00 €"),
+        *((123456789, "000-00-0000", "123-45-6789"), (0, "0%", "0%"), (12.5, "$0.00", "$12.50")),
+        *((5, "0", None), (1234.6, "#,##0", None), (1.5, "General", None), (45000, "dd.mm.yyyy", None)),
+        *((1e6, "0.00E+00", None), (1500, "#,##0,", None), (0.5, "# ?/?", None), (5, '[>4]"big";0', None)),
+    ],
+)
+def test_number_formats(value: float, code: str, shown: str | None) -> None:
+    assert show_number(value, code) == shown
