@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,12 @@ from gaslamp.core.code_graph import get_code
 ROOT = Path(__file__).resolve().parents[3]
 BARE = ("install_packages.py",)  # runs before anything is installed, by no rule
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+def forget() -> None:
+    """As a new process: nothing is read yet."""
+    for function in (code_graph.get_imports, code_graph._get_parsed, code_graph._find, code_graph._is_own):
+        function.cache_clear()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -48,14 +55,48 @@ def test_a_plugin_of_the_project_counts_with_what_it_imports(
     """Its own file wins over one of the library; it is watched, and so is what it imports."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     monkeypatch.setattr(code_graph, "SCRIPTS", tmp_path / "scripts")
-    code_graph.get_imports.cache_clear()
+    forget()
     (tmp_path / kind).mkdir()
     name = registry.get_library_names(kind)[0]
     (tmp_path / kind / f"{name}.py").write_text("from gaslamp.serve import server\n", encoding="utf-8")
     files = get_code("train_model.py", f"{kind}/{name}")
-    code_graph.get_imports.cache_clear()
+    forget()
     assert {f"{kind}/{name}.py", "scripts/gaslamp/serve/server.py"} <= set(files)
     assert f"scripts/gaslamp/{registry.ROOMS[kind]}/{kind}/{name}.py" not in files
+
+
+def test_only_edited_files_are_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept by their bytes: an edit is seen although size and time stay, and a damaged file of them costs nothing."""
+    library = tmp_path / "scripts" / "gaslamp"
+    library.mkdir(parents=True)
+    for name in ("one", "two"):
+        (library / f"{name}.py").write_text("", encoding="utf-8")
+    script, kept = tmp_path / "scripts" / "do_it.py", tmp_path / ".snakemake" / "gaslamp_imports.json"
+    script.write_text("def f():\n    if 1:\n        from gaslamp import one\n", encoding="utf-8")
+    monkeypatch.setattr(code_graph, "SCRIPTS", tmp_path / "scripts")
+    monkeypatch.chdir(tmp_path)
+    parsed: list[bytes] = []
+    parse = code_graph.ast.parse
+    monkeypatch.setattr(code_graph.ast, "parse", lambda text: parsed.append(text) or parse(text))
+
+    def look() -> tuple[set[str], int]:
+        forget()
+        parsed.clear()
+        return set(get_code("do_it.py")) - {"scripts/do_it.py"}, len(parsed)
+
+    assert look() == ({"scripts/gaslamp/one.py"}, 2) and not kept.exists()  # not one of Snakemake's folders: not kept
+    kept.parent.mkdir()
+    assert look() == ({"scripts/gaslamp/one.py"}, 2)
+    assert look() == ({"scripts/gaslamp/one.py"}, 0)
+    before = script.stat()
+    script.write_text(script.read_text().replace("one", "two"), encoding="utf-8")
+    os.utime(script, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert look() == ({"scripts/gaslamp/two.py"}, 1)  # two.py is as empty as one.py
+    for damaged in ("[1]", "{", "null"):
+        kept.write_text(damaged, encoding="utf-8")
+        assert look() == ({"scripts/gaslamp/two.py"}, 2)
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+    forget()
 
 
 def test_training_does_not_depend_on_what_comes_after_it() -> None:
