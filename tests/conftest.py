@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -20,6 +21,21 @@ def pin_worker() -> None:
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") == "loadfile":
+        from scheduling import UnitScheduling
+
+        return UnitScheduling(config, log)
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from scheduling import check_files
+
+    check_files(items)
 
 
 pin_worker()
@@ -48,7 +64,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny.write_checkpoint(folder / "tiny-chat")
     data = tiny.write_rows(folder / "notes.csv")
     project = tiny.bake(folder / "projects", data, model, tiny.SETTINGS)
-    done = tiny.snakemake(project)
+    done = tiny.start_snakemake(project)
     assert done.returncode == 0, tiny.get_rules_error(done)
     (project / "first_run.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     return project

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from gaslamp.core.files import write_json
+from warm import get_server
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -214,8 +215,14 @@ def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str)
 def snakemake(
     project: Path, *arguments: str, timeout: float = 600, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """``snakemake --profile cpu`` in a project."""
-    return run(SNAKEMAKE, "--profile", "cpu", *arguments, cwd=project, timeout=timeout, **variables)
+    """``snakemake --profile cpu`` in a project, from a process that has Snakemake loaded (``warm.py``)."""
+    environ = get_environ(project.parent / "gaslamp_home", **variables)
+    return get_server().run(["--profile", "cpu", *map(str, arguments)], project, environ, timeout)
+
+
+def start_snakemake(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same from the program itself: for what concerns its own start."""
+    return run(SNAKEMAKE, "--profile", "cpu", *arguments, cwd=project, **variables)
 
 
 def get_jobs(project: Path, *arguments: str) -> dict[str, int]:

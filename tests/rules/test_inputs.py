@@ -326,7 +326,7 @@ def test_the_dry_run_imports_no_torch(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "site" / "sitecustomize.py").write_text(
         BLOCKER % (tuple(name for name in HEAVY if name not in ("pandas", "numpy", "matplotlib")),)
     )
-    done = tiny.snakemake(finished, "--dry-run", PYTHONPATH=str(tmp_path / "site"))
+    done = tiny.start_snakemake(finished, "--dry-run", PYTHONPATH=str(tmp_path / "site"))
     assert done.returncode == 0 and "Nothing to be done" in tiny.get_rules_error(done), tiny.get_rules_error(done)
     proof = subprocess.run(
         [sys.executable, "-c", "import torch"],

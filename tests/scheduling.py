@@ -1,0 +1,38 @@
+"""Which tests run in the same of pytest's parallel workers, and in which order.
+
+Like ``--dist loadfile``, a file stays together, since its fixtures are made once for each worker. What rests on the
+finished project is one unit: its whole graph runs once, not once for each worker; and the same Chromium is used.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+TOGETHER = (
+    "tests/browser/test_chat_page.py",
+    "tests/browser/test_served.py",
+    "tests/browser/test_vision_chat.py",
+    "tests/rules/test_exports.py",
+    "tests/rules/test_inputs.py",
+    "tests/rules/test_matrix.py",
+    "tests/rules/test_resume.py",
+    "tests/rules/test_targets.py",
+    "tests/unit/export/test_parity.py",
+)
+"""The files whose tests ask for the fixture ``finished``; ``check_files`` compares."""
+
+
+class UnitScheduling(LoadFileScheduling):
+    """Files as units, those of TOGETHER as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "finished" if file in TOGETHER else file
+
+
+def check_files(items: list[pytest.Item]) -> None:
+    """Raise when a test that needs the finished project stands in a file that TOGETHER does not name."""
+    files = {item.nodeid.split("::")[0] for item in items if "finished" in getattr(item, "fixturenames", ())}
+    if missing := sorted(files - set(TOGETHER)):
+        raise pytest.UsageError(f"tests/scheduling.py: add to TOGETHER: {', '.join(missing)}")
