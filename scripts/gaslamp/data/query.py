@@ -10,7 +10,8 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk
 from gaslamp.data.readers.columnar import get_arrow_chunks
-from gaslamp.data.readers.files import find_files, get_suffix
+from gaslamp.data.readers.files import find_files
+from gaslamp.data.readers.kinds import get_suffix
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.source_names import is_hub_id
 

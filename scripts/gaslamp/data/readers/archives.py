@@ -12,6 +12,7 @@ from typing import IO
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
+from gaslamp.data.readers.hidden import is_hidden
 
 ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz")
 Member = tuple[str, int, Callable[[], IO[bytes] | None]]
@@ -23,7 +24,7 @@ def is_archive(file: Path) -> bool:
     return file.name.lower().endswith(ENDINGS)
 
 
-def unpack(archive: Path, folder: Path) -> list[str]:
+def unpack(archive: Path, folder: Path) -> tuple[list[str], list[str]]:
     """Unpack the files of an archive.
 
     Args:
@@ -31,13 +32,14 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         folder: an empty folder.
 
     Returns:
-        The names of the files, below ``folder``.
+        The names of the files, below ``folder``, and of the hidden ones, which are not unpacked.
 
     Raises:
         GaslampError: it is damaged or locked, a member would land outside of ``folder``, or it is larger than any
         data set.
     """
     names: list[str] = []
+    hidden: list[str] = []
     packed, total = archive.stat().st_size, 0
     free = shutil.disk_usage(folder).free
     with _open(archive) as members:
@@ -49,7 +51,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                     "this archive may be an attack: take it from another place",
                     "pack the files again",
                 )
-            if any(part.startswith((".", "__MACOSX")) for part in path.parts):
+            if is_hidden(path.parts):
+                hidden.append(str(path))
                 continue
             total += size
             if total > 100e6 and total > limits.MAX_ARCHIVE_RATIO * packed or total > limits.MAX_ARCHIVE:
@@ -69,7 +72,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
             with handle, target.open("wb") as out:
                 _copy(handle, out, size, archive, name)
             names.append(str(path))
-    return names
+    return names, hidden
 
 
 def _copy(handle: IO[bytes], out: IO[bytes], size: int, archive: Path, name: str) -> None:

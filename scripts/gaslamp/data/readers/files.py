@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,63 +12,15 @@ from tempfile import TemporaryDirectory
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.chunks import Chunk, Options, Reading
-from gaslamp.data.readers.columnar import read_arrow, read_parquet
 from gaslamp.data.readers.delimited import read_csv
-from gaslamp.data.readers.documents import read_docx, read_html, read_markdown, read_pdf
-from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json, read_json_lines
+from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder
+from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
+from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT, Reader, get_suffix
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
 from gaslamp.data.readers.plain_text import is_table, read_txt
 from gaslamp.data.readers.splits import are_obeyed, get_file_split
-from gaslamp.data.readers.workbooks import read_workbook
 
-Reader = Callable[[Reading], Iterator[Chunk]]
-TEXT: dict[str, Reader] = {
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".json": read_json,
-    ".csv": read_csv,
-    ".tsv": lambda reading: read_csv(reading, "\t"),
-    ".txt": read_txt,
-}
-TABLES: dict[str, Reader] = {
-    ".parquet": read_parquet,
-    ".arrow": read_arrow,
-    ".xlsx": read_workbook,
-    ".xlsm": read_workbook,
-    ".xlsb": read_workbook,
-    ".xls": read_workbook,
-    ".ods": read_workbook,
-}
-DOCUMENTS: dict[str, Reader] = {
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".html": read_html,
-    ".htm": read_html,
-    ".docx": read_docx,
-    ".pdf": read_pdf,
-}
-READERS: dict[str, Reader] = {**TEXT, **TABLES, **DOCUMENTS}
-"""Ending -> what reads such a file."""
-
-NOTES = ("dataset_infos.json", "dataset_info.json", "state.json", "dataset_dict.json")
-ABOUT = ("readme", "license", "licence", "changelog", "contributing", "notice", "dataset_card")
-"""Documents of these names are about the data, not data."""
-
-ADVICE = {
-    ".7z": "unpack the archive and set data.source to the folder or file in it",
-    ".rar": "unpack the archive and set data.source to the folder or file in it",
-    ".doc": "save it as .docx",
-    ".rtf": "save it as .docx or .txt",
-    ".odt": "save it as .docx or .html",
-    ".epub": "convert it to .html or .txt",
-    ".pkl": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
-    ".pickle": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
-    ".pt": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
-    ".npy": "save it as .parquet or .jsonl",
-    ".npz": "save it as .parquet or .jsonl",
-    ".db": "export the table as CSV, or use data.sql on a .parquet of it",
-    ".sqlite": "export the table as CSV, or use data.sql on a .parquet of it",
-}
+DEEPEST = 3  # archives in archives
 
 
 @dataclass
@@ -78,28 +31,25 @@ class Found:
         files: each with the name that places and messages give it.
         folder: where relative image paths start.
         is_several: whether they come from a folder or an archive: their names may say splits then.
-        left_out: documents that were not read because there are also tables.
+        left_out: reason -> files that are not read.
         work: folder that archives were unpacked to; it goes when this object goes.
     """
 
     files: list[tuple[Path, str]]
     folder: Path
     is_several: bool
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
     work: TemporaryDirectory[str] | None = None
+
+    def leave_out(self, reason: str, names: list[str]) -> None:
+        """Record files that are not read."""
+        if names:
+            self.left_out.setdefault(reason, []).extend(names)
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
         return sum(file.stat().st_size for file, _ in self.files)
-
-
-def get_suffix(file: Path) -> str:
-    """The ending that says what a file is: ``.jsonl`` for ``a.JSONL`` and ``a.jsonl.gz``."""
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
-        return suffixes[-2] if len(suffixes) > 1 and suffixes[-2] in TEXT else suffixes[-1]
-    return suffixes[-1] if suffixes else ""
 
 
 def find_files(source: Path) -> list[Path]:
@@ -109,7 +59,7 @@ def find_files(source: Path) -> list[Path]:
         GaslampError: a folder without data files, or a file of a kind that is not read.
     """
     if source.is_dir():
-        files = _list_folder(source)[0]
+        files = list_folder(source).files
         if not files:
             raise GaslampError(
                 f"{source} has no data files", f"put a file there that ends in {', '.join(READERS)} or .zip"
@@ -122,25 +72,6 @@ def find_files(source: Path) -> list[Path]:
             "it is one of these under another name: rename it",
         )
     return [source]
-
-
-def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The files of a folder to read, and the documents that are not: they are read only where nothing else is."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not _is_hidden(file, folder))
-    tables = [file for file in files if get_suffix(file) in {**TEXT, **TABLES} or archives.is_archive(file)]
-    documents = [file for file in files if get_suffix(file) in DOCUMENTS]
-    texts = all(get_suffix(file) == ".txt" for file in tables)
-    if tables and not texts:
-        return tables, documents
-    about = [file for file in documents if file.stem.lower().startswith(ABOUT)]
-    read = [file for file in documents if file not in about] if len(documents) + len(tables) > len(about) else documents
-    return sorted([*tables, *read]), [file for file in documents if file not in read]
-
-
-def _is_hidden(file: Path, root: Path) -> bool:
-    """Whether a file is hidden, a lock file of a spreadsheet program, or what `datasets` notes about a set."""
-    parts = file.relative_to(root).parts
-    return any(part.startswith((".", "~$")) for part in parts) or file.name in NOTES
 
 
 def sniff(file: Path) -> str | None:
@@ -205,31 +136,69 @@ def collect(source: Path, member: str | None = None) -> Found:
     """
     listed = find_files(source)
     root = source if source.is_dir() else source.parent
-    left_out = [file.relative_to(root).as_posix() for file in _list_folder(source)[1]] if source.is_dir() else []
-    found = Found([], root, source.is_dir(), left_out)
+    found = Found([], root, source.is_dir())
+    if source.is_dir():
+        _leave_out(found, source, "")
     for file in listed:
         name = file.relative_to(root).as_posix().replace("\n", " ")
-        if not archives.is_archive(file) and not _is_hidden_archive(file):
+        if _is_packed(file):
+            folder = _unpack(found, file, name, member)
+            if not source.is_dir():
+                found.folder, found.is_several = folder, True
+        else:
             found.files.append((file, name))
-            continue
-        found.work = found.work or TemporaryDirectory(prefix="gaslamp-archive-")
-        folder = Path(found.work.name) / str(len(found.files))
-        folder.mkdir()
-        names = archives.unpack(file, folder)
-        inside, documents = _list_folder(folder)
-        if member is not None:
-            inside = [path for path in inside if path.relative_to(folder).as_posix() == member or path.name == member]
-        if not inside:
-            raise GaslampError(
-                f"{file} has no data file{f' {member}' if member else ''}: "
-                f"it holds {', '.join(names[:8]) or 'nothing'}",
-                f"pack a file that ends in {', '.join(READERS)}",
-            )
-        found.left_out += [f"{name}/{path.relative_to(folder).as_posix()}" for path in documents]
-        found.files += [(path, f"{name}/{path.relative_to(folder).as_posix()}") for path in inside]
-        if not source.is_dir():
-            found.folder, found.is_several = folder, True
     return found
+
+
+def _is_packed(file: Path) -> bool:
+    return archives.is_archive(file) or _is_hidden_archive(file)
+
+
+def _unpack(found: Found, file: Path, name: str, member: str | None, depth: int = 1) -> Path:
+    """Add the data files of an archive, of those in it too; returns the folder that it was unpacked to."""
+    found.work = found.work or TemporaryDirectory(prefix="gaslamp-archive-")
+    folder = Path(tempfile.mkdtemp(dir=found.work.name))
+    names, skipped = archives.unpack(file, folder)
+    count = len(found.files)
+    found.leave_out(HIDDEN, [f"{name}/{path}" for path in skipped])
+    for path in _leave_out(found, folder, f"{name}/"):
+        inner = path.relative_to(folder).as_posix()
+        if _is_packed(path):
+            if depth >= DEEPEST:
+                raise GaslampError(
+                    f"{name}/{inner}: archives stand in archives more than {DEEPEST} deep",
+                    "unpack the inner ones first",
+                )
+            _unpack(found, path, f"{name}/{inner}", member, depth + 1)
+        elif member in (None, inner, path.name):
+            found.files.append((path, f"{name}/{inner}"))
+    if len(found.files) == count and depth == 1:
+        raise GaslampError(
+            f"{file} has no data file{f' {member}' if member else ''}: it holds {', '.join(names[:8]) or 'nothing'}",
+            f"pack a file that ends in {', '.join(READERS)}",
+        )
+    return folder
+
+
+HIDDEN = "hidden files, lock files and notes"
+
+
+def _leave_out(found: Found, folder: Path, prefix: str) -> list[Path]:
+    """Record what is not read of a folder; returns what is."""
+    listing = list_folder(folder)
+
+    def name(files: list[Path]) -> list[str]:
+        return [f"{prefix}{file.relative_to(folder).as_posix()}" for file in files]
+
+    copies = [file for file in listing.unknown if COPIES.search(file.name)]
+    unknown = [file for file in listing.unknown if file not in copies]
+    alike = [file for file in unknown if sniff(file)]
+    found.leave_out("as documents next to tables", name(listing.documents))
+    found.leave_out("as copies or unfinished files", name(copies))
+    found.leave_out("as their endings name no data", name([file for file in unknown if file not in alike]))
+    found.leave_out("though they hold rows (give them an ending: .csv, .jsonl ...)", name(alike))
+    found.leave_out(HIDDEN, name(listing.hidden))
+    return listing.files
 
 
 def read_chunks(
@@ -252,11 +221,7 @@ def read_chunks(
     notes = notes if notes is not None else []
     splits = [get_file_split(file) for file, _ in found.files]
     obeyed = found.is_several and are_obeyed(splits)
-    if (
-        found.left_out
-        and (text := f"not read, as documents next to tables: {', '.join(found.left_out[:8])}") not in notes
-    ):
-        notes.append(text)
+    notes += [text for text in describe_unread(found.left_out) if text not in notes]
     for (file, name), split in zip(found.files, splits, strict=True):
         unpacked = found.work is not None and file.is_relative_to(found.work.name)
         reading = Reading(file, name, split if obeyed else None, options or Options(), notes, unpacked)

@@ -1,0 +1,72 @@
+"""Which files of a folder are data, and which are not read: documents next to tables, copies, notes, hidden files."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gaslamp.data.readers import archives
+from gaslamp.data.readers.hidden import is_hidden
+from gaslamp.data.readers.kinds import DOCUMENTS, TABLES, TEXT, get_suffix
+
+ABOUT = ("readme", "license", "licence", "changelog", "contributing", "notice", "dataset_card")
+"""Documents of these names are about the data, not data."""
+COPIES = re.compile(r"\.(bak|backup|old|orig|tmp|temp|swp|part|partial|crdownload|download|lock)$|~$", re.IGNORECASE)
+MEDIA = (
+    *(".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac"),
+)
+"""Pictures and recordings: rows name them."""
+SHOWN = 6  # names in a note
+
+
+@dataclass
+class Listing:
+    """The files of a folder.
+
+    Attributes:
+        files: to read, in order of their names.
+        documents: not read, because there are also tables.
+        unknown: of no kind that is read, unfinished, or a copy.
+        hidden: names that begin with a dot, lock files, notes of `datasets`, files of the system.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    documents: list[Path] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
+
+
+def list_folder(folder: Path) -> Listing:
+    """What is read of a folder, and what is not. Documents are read only where nothing else is."""
+    every = sorted(file for file in folder.rglob("*") if file.is_file())
+    hidden = [file for file in every if is_hidden(file.relative_to(folder).parts)]
+    files = [file for file in every if file not in set(hidden)]
+    tables = [file for file in files if get_suffix(file) in {**TEXT, **TABLES} or archives.is_archive(file)]
+    documents = [file for file in files if get_suffix(file) in DOCUMENTS]
+    known = {*tables, *documents}
+    unknown = [file for file in files if file not in known and file.suffix.lower() not in MEDIA]
+    texts = all(get_suffix(file) == ".txt" for file in tables)
+    if tables and not texts:
+        return Listing(tables, documents, unknown, hidden)
+    about = [file for file in documents if file.stem.lower().startswith(ABOUT)]
+    read = [file for file in documents if file not in about] if len(documents) + len(tables) > len(about) else documents
+    return Listing(sorted([*tables, *read]), [file for file in documents if file not in read], unknown, hidden)
+
+
+def describe_unread(left_out: dict[str, list[str]]) -> list[str]:
+    """Notes about the files that are not read, one for each reason.
+
+    Args:
+        left_out: reason -> names.
+    """
+    return [f"not read, {reason}: {_join(names)}" for reason, names in left_out.items() if names]
+
+
+def _join(names: list[str]) -> str:
+    """The first names, and how many more of which endings there are."""
+    rest = Counter(Path(name).suffix or "without an ending" for name in names[SHOWN:])
+    more = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(4))
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more ({more})" if rest else "")

@@ -1,0 +1,68 @@
+"""What reads a file, by its ending, and what to do with files of other kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gaslamp.data.readers.chunks import Chunk, Reading
+from gaslamp.data.readers.columnar import read_arrow, read_parquet
+from gaslamp.data.readers.delimited import read_csv
+from gaslamp.data.readers.documents import read_docx, read_html, read_markdown, read_pdf
+from gaslamp.data.readers.json_files import read_json, read_json_lines
+from gaslamp.data.readers.opening import COMPRESSED
+from gaslamp.data.readers.plain_text import read_txt
+from gaslamp.data.readers.workbooks import read_workbook
+
+Reader = Callable[[Reading], Iterator[Chunk]]
+TEXT: dict[str, Reader] = {
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": lambda reading: read_csv(reading, "\t"),
+    ".txt": read_txt,
+}
+TABLES: dict[str, Reader] = {
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".xlsx": read_workbook,
+    ".xlsm": read_workbook,
+    ".xlsb": read_workbook,
+    ".xls": read_workbook,
+    ".ods": read_workbook,
+}
+DOCUMENTS: dict[str, Reader] = {
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    ".docx": read_docx,
+    ".pdf": read_pdf,
+}
+READERS: dict[str, Reader] = {**TEXT, **TABLES, **DOCUMENTS}
+"""Ending -> what reads such a file."""
+
+ADVICE = {
+    ".7z": "unpack the archive and set data.source to the folder or file in it",
+    ".rar": "unpack the archive and set data.source to the folder or file in it",
+    ".doc": "save it as .docx",
+    ".rtf": "save it as .docx or .txt",
+    ".odt": "save it as .docx or .html",
+    ".epub": "convert it to .html or .txt",
+    ".pkl": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
+    ".pickle": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
+    ".pt": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
+    ".npy": "save it as .parquet or .jsonl",
+    ".npz": "save it as .parquet or .jsonl",
+    ".db": "export the table as CSV, or use data.sql on a .parquet of it",
+    ".sqlite": "export the table as CSV, or use data.sql on a .parquet of it",
+}
+
+
+def get_suffix(file: Path) -> str:
+    """The ending that says what a file is: ``.jsonl`` for ``a.JSONL`` and ``a.jsonl.gz``."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED:
+        return suffixes[-2] if len(suffixes) > 1 and suffixes[-2] in TEXT else suffixes[-1]
+    return suffixes[-1] if suffixes else ""
