@@ -42,22 +42,22 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
 def split_answer(renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None) -> Pieces:
     """The pieces of a prompt and its answer with the mask of the preference methods, in training and on the data page.
 
-    Answers inside the prompt carry no loss, all from the first turn of the answer on does.
+    The assistant turns of the answer carry loss, as their marks say. Tool results and user turns between them do not,
+    nor do answers inside the prompt.
 
     Raises:
         GaslampError: an answer of several turns, under a template that renders earlier turns differently.
     """
-    pieces = renderer.split(_get_words([*prompt, *answer]), tools)
-    starts = [n for n, (_, learnt) in enumerate(pieces) if learnt and (n == 0 or not pieces[n - 1][1])]
-    turns = sum(message["role"] == "assistant" for message in answer)
-    if not turns:
-        return pieces
-    if len(starts) < turns:
+    context = [
+        {**turn, "train": False} if turn["role"] == "assistant" or turn.get("train") else turn for turn in prompt
+    ]
+    sequences = renderer.split_all(_get_words([*context, *answer]), tools)
+    if len(sequences) > 1:
         raise GaslampError(
             "this chat template renders earlier turns differently: an answer of several turns cannot be learnt",
             "use answers of one turn, or a model whose template keeps the history unchanged",
         )
-    return [(text, number >= starts[-turns]) for number, (text, _) in enumerate(pieces)]
+    return sequences[0]
 
 
 def _get_words(messages: list[Message]) -> list[Message]:

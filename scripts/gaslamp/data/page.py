@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from gaslamp.config.slices import Slice
+from gaslamp.core import registry
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import JsonObject, sha256_path, write_text
@@ -24,6 +25,7 @@ HERE = Path(__file__).parent
 NOT_LEARNED = {
     "prompt": "no token here carries loss: the model answers these prompts and rewards score its answers",
     "pair": "no token here carries loss: the embeddings of texts that belong together move closer",
+    "score": "no token here carries loss: a reward model reads the whole text of each side and gives it one score",
 }
 SPLITS = ("train", "valid", "test")
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
@@ -230,6 +232,8 @@ def render_page(
     from gaslamp.pages.themes import get_theme_css
 
     style = get_theme_css("auto", settings.project.domain) + (HERE / "page.css").read_text(encoding="utf-8")
+    method = registry.get("methods", settings.method)
+    note = NOT_LEARNED.get("score" if method.ARTEFACT == "classifier" else card.kind, "")
     rows = []
     for split, wanted in (("train", SHOWN), ("valid", 1), ("test", 1)):
         file = folder / f"{split}.jsonl"
@@ -242,6 +246,9 @@ def render_page(
         longest = find_longest(renderer, file, own) if split == "train" else None
         if longest and f"train, row {longest[0]}" not in [row["title"] for row in rows]:
             rows.append({"title": f"train, row {longest[0]}, the longest", **lay_out(renderer, longest[1], folder)})
+    if note:
+        for run in (run for row in rows for side in row["sides"] for run in side["runs"]):
+            run["learnt"] = False
     checks = [{**check, "tone": VERDICTS[check["verdict"]]} for check in card.checks]
     order = list(VERDICTS)
     checks.sort(key=lambda check: (order.index(check["verdict"]), check["name"]))
@@ -257,7 +264,8 @@ def render_page(
         method=settings.method,
         kind=KIND_NAMES.get(card.kind, card.kind),
         columns_line=write_mapping(card.mapping),
-        note=NOT_LEARNED.get(card.kind, ""),
+        note=note,
+        also=getattr(method, "LOSS_NOTE", ""),
         splits=SPLITS,
         histogram=get_bars(card),
         checks=checks,

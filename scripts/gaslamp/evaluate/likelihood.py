@@ -19,10 +19,14 @@ WINDOW = 2048  # tokens of running text that are read at once, when the model ta
 
 @dataclass(frozen=True)
 class Sequence:
-    """Token ids, of which those from ``start`` on are measured; ``start`` is at least 1."""
+    """Token ids, of which those from ``start`` on are measured; ``start`` is at least 1.
+
+    ``measured``: 1 for each of these that counts, 0 for what tools returned between them; None: all count.
+    """
 
     ids: list[int]
     start: int
+    measured: list[int] | None = None
 
 
 def get_likelihoods(
@@ -62,26 +66,36 @@ def get_likelihoods(
             count = len(item.ids) - item.start
             own = torch.log_softmax(logits[row, -count - 1 : -1].float(), dim=-1)
             targets = ids[row, -count:]
-            found.append((number, float(own.gather(1, targets[:, None]).sum(dtype=torch.float64)), count))
+            logps = own.gather(1, targets[:, None])[:, 0]
+            if item.measured is not None:
+                logps = logps[torch.tensor(item.measured, dtype=torch.bool, device=logps.device)]
+            found.append((number, float(logps.sum(dtype=torch.float64)), len(logps)))
         return found
 
     yield from run_batches(order, batch_size, run, lambda n: len(sequences[n].ids))
 
 
-def get_continuation(prompt: list[int], completion: list[int], bos_id: int | None, limit: int | None) -> Sequence:
+def get_continuation(
+    prompt: list[int],
+    completion: list[int],
+    bos_id: int | None,
+    limit: int | None,
+    measured: list[int] | None = None,
+) -> Sequence:
     """A completion after its prompt; the prompt is cut at its start when both do not fit the model.
 
     Args:
         prompt: may be empty; then the text begins with ``bos_id``, and without one its first token is not measured.
         limit: tokens the model takes.
+        measured: 1 for each token of the completion that counts, else 0; None: all count.
     """
     prompt = prompt or ([bos_id] if bos_id is not None else [])
     if not prompt:
-        return Sequence(completion, 1)
+        return Sequence(completion, 1, measured[1:] if measured else None)
     if limit and len(prompt) + len(completion) > limit:
         prompt = prompt[-max(1, limit - len(completion)) :]
         completion = completion[: limit - len(prompt)]
-    return Sequence([*prompt, *completion], len(prompt))
+    return Sequence([*prompt, *completion], len(prompt), measured and measured[: len(completion)])
 
 
 def get_windows(ids: list[int], bos_id: int | None, limit: int) -> list[Sequence]:

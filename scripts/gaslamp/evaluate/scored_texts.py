@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gaslamp.core.contracts import Template
+from gaslamp.data.encode import split_answer
 from gaslamp.data.rows import Message, Row, get_answer, get_images, get_kind, get_prompt, get_reference
 from gaslamp.evaluate.likelihood import WINDOW, Sequence, get_continuation, get_windows
 from gaslamp.models.template import Renderer
@@ -72,11 +73,11 @@ def get_texts(
 
 
 def _encode(renderer: Renderer, row: Row, completion: list[Message], context: int | None) -> Sequence:
-    """Prompt and completion as in training: the token that ends the answer belongs to it."""
-    tools = {"tools": row["tools"]} if row.get("tools") else {}
-    encoded = renderer.encode([*get_prompt(row), *completion], **tools)
-    start = max((n for n, trained in enumerate(encoded.trained) if not trained), default=-1) + 1
-    return get_continuation(encoded.ids[:start], encoded.ids[start:], None, context)
+    """Prompt and completion as in training: the token that ends an answer belongs to it, results of tools do not."""
+    encoded = renderer.encode_pieces([split_answer(renderer, get_prompt(row), completion, row.get("tools"))])[0]
+    measured = [int(carries) for carries in encoded.trained]
+    start = measured.index(1) if 1 in measured else len(measured)
+    return get_continuation(encoded.ids[:start], encoded.ids[start:], None, context, measured[start:])
 
 
 def _encode_scored(renderer: Renderer, row: Row, completion: list[Message], context: int | None) -> Sequence:

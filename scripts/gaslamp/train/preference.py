@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gaslamp.data.encode import split_answer
 from gaslamp.data.rows import Message, Row, get_images, get_text
 from gaslamp.models.template import Renderer, Tools
 from gaslamp.train.method import Context
+from gaslamp.train.trl.as_is import take_as_is
 from gaslamp.train.types import Columns, Trainer
 
 KINDS = ("preference",)
@@ -51,61 +54,71 @@ def validate_pair(row: Row) -> list[str]:
     return problems
 
 
-def validate_learnt_pair(row: Row) -> list[str]:
-    """The same for methods that learn every token of an answer: a user turn inside it would be learnt too."""
-    return validate_pair(row) + find_user_turns(row, "chosen", "rejected")
+@dataclass(frozen=True)
+class Answer:
+    """A prompt and its answer as token ids.
+
+    Attributes:
+        prompt_ids: all in front of the answer.
+        ids: of the answer, from its first learnt token on, with the token that ends it.
+        learnt: 1 for each of ``ids`` that carries loss, 0 for what tools returned and users said between its turns.
+    """
+
+    prompt_ids: list[int]
+    ids: list[int]
+    learnt: list[int]
 
 
-def find_user_turns(row: Row, *names: str) -> list[str]:
-    """A phrase when a user turn stands inside an answer of a row; ``names``: the keys of its answers."""
-    found = [name for name in names if any(message["role"] == "user" for message in row[name])]
-    if not found:
-        return []
-    return [
-        f"a user turn stands between the answers of {' and '.join(found)} and would be learnt as an answer: end "
-        "each side at its first answer"
-    ]
+def encode_answer(renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None) -> Answer:
+    """Ids of the prompt and of the answer, and the loss mask of the answer, as the recorded template renders them.
 
-
-def encode_answer(
-    renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None
-) -> tuple[list[int], list[int]]:
-    """Ids of the prompt, and ids of the answer with the token that ends it, as the recorded template renders them.
-
-    The mask is the one of the data phase and its page, ``split_answer``: earlier assistant turns are context, and in an
-    answer of several turns (tool calls) everything from its first turn on is answer.
+    The mask is the one of the data phase and its page, ``split_answer``. An answer of which nothing is marked as learnt
+    has no ids.
     """
     encoded = renderer.encode_pieces([split_answer(renderer, prompt, answer, tools)])[0]
-    border = encoded.trained.index(True)
-    return encoded.ids[:border], encoded.ids[border:]
+    learnt = [int(carries) for carries in encoded.trained]
+    border = learnt.index(1) if 1 in learnt else len(learnt)
+    return Answer(encoded.ids[:border], encoded.ids[border:], learnt[border:])
 
 
 def encode_pairs(context: Context, rows: list[Row]) -> list[dict[str, list[int]]]:
-    """``prompt_ids``, ``chosen_ids``, ``rejected_ids`` of each row.
+    """``prompt_ids``, ``chosen_ids``, ``chosen_mask``, ``rejected_ids``, ``rejected_mask`` of each row.
 
-    A row with a side over ``train.max_length`` is left out.
+    A row with a side over ``train.max_length`` is left out, and one with a side of which nothing is learnt.
     """
     result = []
     for row in rows:
-        prompt, chosen = encode_answer(context.renderer, row["prompt"], row["chosen"], row.get("tools"))
-        _, rejected = encode_answer(context.renderer, row["prompt"], row["rejected"], row.get("tools"))
-        if len(prompt) + max(len(chosen), len(rejected)) <= context.settings.train.max_length:
-            result.append({"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected})
+        chosen, rejected = (
+            encode_answer(context.renderer, row["prompt"], row[side], row.get("tools"))
+            for side in ("chosen", "rejected")
+        )
+        longest = len(chosen.prompt_ids) + max(len(chosen.ids), len(rejected.ids))
+        if longest <= context.settings.train.max_length and chosen.ids and rejected.ids:
+            result.append(
+                {
+                    "prompt_ids": chosen.prompt_ids,
+                    "chosen_ids": chosen.ids,
+                    "chosen_mask": chosen.learnt,
+                    "rejected_ids": rejected.ids,
+                    "rejected_mask": rejected.learnt,
+                }
+            )
     return result
 
 
 def encode_labelled_pairs(context: Context, rows: list[Row]) -> list[Columns]:
-    """The same in the columns of TRL's ORPO and CPO trainers: whole sequences with labels, -100 on the prompt."""
+    """The same in the columns of TRL's ORPO and CPO trainers: whole sequences with labels, -100 where no loss is."""
     result: list[Columns] = []
     for pair in encode_pairs(context, rows):
         prompt = pair["prompt_ids"]
         row: Columns = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
         for side in ("chosen", "rejected"):
-            answer = pair[f"{side}_ids"]
+            answer, learnt = pair[f"{side}_ids"], pair[f"{side}_mask"]
+            labels = [token if carries else -100 for token, carries in zip(answer, learnt, strict=True)]
             row |= {
                 f"{side}_input_ids": prompt + answer,
                 f"{side}_attention_mask": [1] * (len(prompt) + len(answer)),
-                f"{side}_labels": [-100] * len(prompt) + answer,
+                f"{side}_labels": [-100] * len(prompt) + labels,
             }
         result.append(row)
     return result
@@ -124,17 +137,3 @@ def get_labelled_pair_trainer(context: Context, trainer_class: type, config_clas
     )
     rows, valid = encode_labelled_pairs(context, context.train), encode_labelled_pairs(context, context.valid)
     return context.make_trainer(take_as_is(trainer_class, "tokenize_row"), config, rows, valid)
-
-
-def take_as_is(trainer_class: type, *steps: str) -> type:
-    """A subclass of a TRL trainer that does not tokenize: its rows are token ids already.
-
-    Args:
-        trainer_class: DPOTrainer, KTOTrainer, ORPOTrainer, CPOTrainer.
-        steps: names of the methods that would tokenize; each returns its first argument instead.
-    """
-
-    def same(self: object, rows: object, *_: object, **__: object) -> object:
-        return rows
-
-    return type(trainer_class.__name__, (trainer_class,), dict.fromkeys(steps, same))

@@ -51,6 +51,7 @@ class Method(Protocol):
     LEARN: str  # Markdown: how the method works, what to look at
     PANELS: tuple[str, ...]  # ids of dashboard charts besides learning rate, gradient norm, speed and memory
     MAIN_PANELS: tuple[str, ...]  # charts of the terminal dashboard; default loss and grad_norm
+    LOSS_NOTE: str  # what its loss covers besides the tokens that the data page and the log mark as learnt
     REFERENCE_LABEL: str  # what the reference of a test row is; default "expected"
 
     # Optional: what it can do

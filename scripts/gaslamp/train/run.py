@@ -107,7 +107,8 @@ def train_model(
         if is_first() and plan.train:
             for decision in own:
                 print(f"train.max_length {decision.text}", flush=True)
-            print(describe_row(plan.renderer, plan.train[0]), flush=True)  # into the log, not the terminal
+            shown = describe_row(plan.renderer, plan.train[0], get_method(settings.method))
+            print(shown, flush=True)  # into the log, not the terminal
         if is_first() and presets:
             say(f"{', '.join(f'{one.name} {one.value:g}' for one in presets)}: {presets[0].reason}")
         provenance = Provenance.start([model, train, valid, template], requested)

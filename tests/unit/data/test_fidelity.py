@@ -263,8 +263,8 @@ def test_the_page_and_the_training_of_preferences_have_one_mask(tmp_path: Path) 
     }
     _, _, renderer = prepare(tmp_path, [ask(f"q {n}", f"a {n}") for n in range(24)])
     for side, pieces in zip(("chosen", "rejected"), split_row(renderer, row), strict=True):
-        prompt, answer = encode_answer(renderer, row["prompt"], row[side])
-        encoded = renderer.encode_pieces([pieces])[0]
+        found = encode_answer(renderer, row["prompt"], row[side])
+        prompt, answer, encoded = found.prompt_ids, found.ids, renderer.encode_pieces([pieces])[0]
         assert answer == [token for token, carries in zip(encoded.ids, encoded.trained, strict=True) if carries]
         assert prompt + answer == encoded.ids
         assert renderer.tokenizer.decode(answer) == row[side][0]["content"] + "<|im_end|>"
@@ -298,10 +298,11 @@ def test_arguments_that_are_not_json_are_an_error_of_the_row_and_blank_tools_are
 
 
 def test_the_log_shows_a_row_with_its_learnt_part_marked(tmp_path: Path) -> None:
+    from gaslamp.train.method import get_method
     from gaslamp.train.shown_row import describe_row
 
     _, _, renderer = prepare(tmp_path, [ask(f"q {n}", f"a {n}") for n in range(24)])
-    assert describe_row(renderer, ask("2 teas", "ok")).splitlines()[1:] == [
+    assert describe_row(renderer, ask("2 teas", "ok"), get_method("sft")).splitlines()[1:] == [
         "<|im_start|>user",
         "2 teas<|im_end|>",
         "<|im_start|>assistant",

@@ -492,7 +492,8 @@ def test_the_mask_of_the_page_is_that_of_dpo(tiny_model: Path) -> None:
     row = rows[0]
     renderer = Renderer.load(str(tiny_model), build_template(str(tiny_model), [*row["prompt"], *row["chosen"]]))
     for side, pieces in zip(("chosen", "rejected"), split_row(renderer, row), strict=True):
-        prompt, answer = encode_answer(renderer, row["prompt"], row[side])
+        found = encode_answer(renderer, row["prompt"], row[side])
+        prompt, answer = found.prompt_ids, found.ids
         learnt = renderer.encode_pieces([pieces])[0]
         assert sum(learnt.trained) == len(answer) and learnt.ids == prompt + answer
         assert not any(learnt.trained[: len(prompt)])

@@ -185,11 +185,13 @@ def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:
     from gaslamp.train.preference import encode_answer
 
     class Renderer:
-        def split(self, messages: list[dict[str, str]], tools: Any) -> Any:
+        def split_all(self, messages: list[dict[str, str]], tools: Any) -> Any:
             return [
-                (f"{10 * number + part}", part == 1 and message["role"] == "assistant")
-                for number, message in enumerate(messages)
-                for part in (0, 1)
+                [
+                    (f"{10 * number + part}", part == 1 and message.get("train", message["role"] == "assistant"))
+                    for number, message in enumerate(messages)
+                    for part in (0, 1)
+                ]
             ]
 
         def encode_pieces(self, rows: Any) -> Any:
@@ -198,7 +200,8 @@ def test_an_answer_is_split_from_its_prompt_where_the_model_begins() -> None:
             return [Encoded([int(text) for text, _ in row], [learnt for _, learnt in row]) for row in rows]
 
     talk = [*say("user", "a"), *say("assistant", "b"), *say("user", "c")]
-    assert encode_answer(Renderer(), talk, say("assistant", "d")) == ([0, 1, 10, 11, 20, 21, 30], [31])
+    found = encode_answer(Renderer(), talk, say("assistant", "d"))
+    assert (found.prompt_ids, found.ids, found.learnt) == ([0, 1, 10, 11, 20, 21, 30], [31], [1])
 
 
 def test_vision_adapts_what_its_switches_say_and_resizes_images(base: Path, tmp_path: Path) -> None:

@@ -822,6 +822,7 @@ def test_problems_of_every_training() -> None:
         ({"labels": [[-100, 5, 6], [-100, -100]]}, 2),
         ({"chosen_labels": [[-100, 5, 6]], "rejected_labels": [[-100, 7]], "prompt_input_ids": [[1]]}, 3),
         ({"prompt_ids": [[1, 2]], "chosen_ids": [[3, 4]], "rejected_ids": [[5]]}, 3),
+        ({"completion_ids": [[3, 4, 5]], "completion_mask": [[1, 0, 1]], "KL_completion_mask": [[1, 1]]}, 2),
         ({"prompt": ["a"]}, 0),
     ],
 )

@@ -9,8 +9,9 @@ from gaslamp.train.method import Context
 from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
-from gaslamp.train.preference import encode_pairs, take_as_is
-from gaslamp.train.preference import validate_learnt_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.preference import encode_pairs
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.trl.as_is import take_as_is
 from gaslamp.train.types import Trainer
 from pydantic import Field
 

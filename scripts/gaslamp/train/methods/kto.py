@@ -12,9 +12,8 @@ from gaslamp.train.preference import (
     encode_answer,
     find_answer_problems,
     find_prompt_problems,
-    find_user_turns,
-    take_as_is,
 )
+from gaslamp.train.trl.as_is import take_as_is
 from gaslamp.train.types import Columns, Trainer
 from pydantic import Field
 
@@ -71,9 +70,7 @@ class Settings(method.Settings):
 
 def validate(row: Row) -> list[str]:
     """What is wrong with one row, as short phrases; empty when nothing is."""
-    answer = row["completion"]
-    problems = find_prompt_problems(row["prompt"]) + find_answer_problems("completion", answer)
-    return problems + find_user_turns(row, "completion")
+    return find_prompt_problems(row["prompt"]) + find_answer_problems("completion", row["completion"])
 
 
 def get_trainer(context: Context) -> Trainer:
@@ -136,19 +133,34 @@ def get_good_weight(context: Context, rows: list[Columns]) -> float:
 
 
 def encode(context: Context, rows: list[Row]) -> list[Columns]:
-    """``prompt_ids``, ``completion_ids`` and ``label`` of each row that is not over ``train.max_length``."""
+    """``prompt_ids``, ``completion_ids``, ``completion_mask`` and ``label`` of each row.
+
+    A row over ``train.max_length`` is left out, and one of which nothing is learnt.
+    """
     result: list[Columns] = []
     for row in rows:
-        prompt, completion = encode_answer(context.renderer, row["prompt"], row["completion"], row.get("tools"))
-        if len(prompt) + len(completion) <= context.settings.train.max_length:
-            result.append({"prompt_ids": prompt, "completion_ids": completion, "label": row["label"]})
+        answer = encode_answer(context.renderer, row["prompt"], row["completion"], row.get("tools"))
+        if answer.ids and len(answer.prompt_ids) + len(answer.ids) <= context.settings.train.max_length:
+            result.append(
+                {
+                    "prompt_ids": answer.prompt_ids,
+                    "completion_ids": answer.ids,
+                    "completion_mask": answer.learnt,
+                    "label": row["label"],
+                }
+            )
     return result
 
 
 def add_mismatched(rows: list[Columns], batch_size: int) -> list[Columns]:
-    """Each row with the completion of the previous row of its batch, the first with the last: ``KL_completion_ids``."""
+    """Each row with the completion of the previous row of its batch, the first with the last.
+
+    ``KL_completion_ids`` and ``KL_completion_mask``.
+    """
     result: list[Columns] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        result += [{**row, "KL_completion_ids": batch[n - 1]["completion_ids"]} for n, row in enumerate(batch)]
+        for n, row in enumerate(batch):
+            other = {f"KL_{name}": batch[n - 1][name] for name in ("completion_ids", "completion_mask")}
+            result.append({**row, **other})
     return result

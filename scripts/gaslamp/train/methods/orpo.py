@@ -8,7 +8,8 @@ from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
 from gaslamp.train.preference import get_labelled_pair_trainer
-from gaslamp.train.preference import validate_learnt_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.trl.as_is import leave_out
 from gaslamp.train.types import Trainer
 from pydantic import Field
 
@@ -24,6 +25,7 @@ answer should be higher than those of the rejected one. There is no reference mo
 DPO, and no separate fine-tuning stage before it."""
 PANELS = ("loss", "preference", "margin", "accuracy", "logps")
 MAIN_PANELS = ("loss", "preference", "margin", "accuracy")
+LOSS_NOTE = "ORPO learns the prompt of the chosen side too, as its authors do"
 REFERENCE_LABEL = "preferred answer"
 PRESET = {"learning_rate": 8e-6, "batch_size": 2, "gradient_accumulation": 4, "epochs": 3, "max_length": 1024}
 BY_SIZE = {15: {"learning_rate": 5e-6}}
@@ -56,4 +58,4 @@ def get_trainer(context: Context) -> Trainer:
     """TRL's (experimental) ORPOTrainer on our token ids: its own would add tokens around them."""
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-    return get_labelled_pair_trainer(context, ORPOTrainer, ORPOConfig, beta=context.options.beta)
+    return get_labelled_pair_trainer(context, leave_out(ORPOTrainer), ORPOConfig, beta=context.options.beta)

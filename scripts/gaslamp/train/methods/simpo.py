@@ -8,7 +8,7 @@ from gaslamp.train.preference import KINDS as KINDS
 from gaslamp.train.preference import NEEDS as NEEDS
 from gaslamp.train.preference import SEQUENCES as SEQUENCES
 from gaslamp.train.preference import get_labelled_pair_trainer
-from gaslamp.train.preference import validate_learnt_pair as validate  # noqa: F401 - any preference row will do
+from gaslamp.train.preference import validate_pair as validate  # noqa: F401 - any preference row will do
 from gaslamp.train.types import Trainer
 from pydantic import Field
 

@@ -135,11 +135,11 @@ def render(context: Context, rows: list[Row]) -> list[Columns]:
     """
     tokenizer, result = context.tokenizer, []
     for row in rows:
-        prompt, answer = encode_answer(context.renderer, row["messages"][:-1], row["messages"][-1:], row.get("tools"))
-        if len(prompt) + len(answer) <= context.settings.train.max_length:
+        answer = encode_answer(context.renderer, row["messages"][:-1], row["messages"][-1:], row.get("tools"))
+        if len(answer.prompt_ids) + len(answer.ids) <= context.settings.train.max_length:
             text = context.renderer.render(row["messages"][:-1], generate=True, tools=row.get("tools"))
             result.append(
-                {"prompt": text, "completion": tokenizer.decode(answer), "images": get_images(row["messages"])}
+                {"prompt": text, "completion": tokenizer.decode(answer.ids), "images": get_images(row["messages"])}
             )
     return result
 

@@ -111,5 +111,8 @@ def count_trained(dataset: Dataset, columns: set[str]) -> int:
     labelled = columns & {"labels", "chosen_labels", "rejected_labels"}
     if labelled:
         return sum(label != -100 for name in labelled for labels in dataset[name] for label in labels)
-    names = columns & {"chosen_ids", "rejected_ids", "completion_ids"}
-    return sum(len(ids) for name in names for ids in dataset[name])
+    answers = [name for name in ("chosen", "rejected", "completion") if f"{name}_ids" in columns]
+    masked = [name for name in answers if f"{name}_mask" in columns]
+    return sum(sum(mask) for name in masked for mask in dataset[f"{name}_mask"]) + sum(
+        len(ids) for name in answers if name not in masked for ids in dataset[f"{name}_ids"]
+    )

@@ -25,8 +25,14 @@ class Pairs(Objective):
         result = []
         for pair in encode_pairs(self.context, rows):
             prompt = pair["prompt_ids"]
-            sides = [pair["chosen_ids"], pair["rejected_ids"]]
-            result.append({"rows": [([*prompt, *side], [False] * len(prompt) + [True] * len(side)) for side in sides]})
+            result.append(
+                {
+                    "rows": [
+                        ([*prompt, *pair[f"{side}_ids"]], [False] * len(prompt) + list(map(bool, pair[f"{side}_mask"])))
+                        for side in ("chosen", "rejected")
+                    ]
+                }
+            )
         return result
 
     def get_halves(self, model: Model, ids: Array, mask: Array) -> tuple[Array, ...]:
@@ -116,7 +122,11 @@ class Orpo(Pairs):
 
         ids, mask = super().collate(samples)
         whole = pad(
-            [(row[0], [True] * len(row[0])) for n in range(2) for row in (sample["rows"][n] for sample in samples)]
+            [  # the prompt, and the mask behind it
+                (ids, [True] * trained.index(True) + trained[trained.index(True) :])
+                for n in range(2)
+                for ids, trained in (sample["rows"][n] for sample in samples)
+            ]
         )[1]
         return ids, mask, mx.array(whole)
 

@@ -25,10 +25,12 @@ class Kto(Objective):
         result = []
         for row in kto.add_mismatched(found, self.train.batch_size):
             prompt = row["prompt_ids"]
-            answers = [row["completion_ids"], row["KL_completion_ids"]]
             result.append(
                 {
-                    "rows": [([*prompt, *answer], [False] * len(prompt) + [True] * len(answer)) for answer in answers],
+                    "rows": [
+                        ([*prompt, *row[f"{name}_ids"]], [False] * len(prompt) + list(map(bool, row[f"{name}_mask"])))
+                        for name in ("completion", "KL_completion")
+                    ],
                     "label": bool(row["label"]),
                 }
             )
