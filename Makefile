@@ -52,11 +52,28 @@ dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
 upgrade: ## show what changed since the project was made, and take it over
-PROJECT_COMMANDS := data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
+reflect: ## remember what its run taught until now; reflect-dry shows what that would be
+hint: ## note a finding for later projects: HINT="..."
+PROJECT_COMMANDS := reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup
 	@project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+
+# What stands after `make hint` is its text: other commands of that name do nothing then. HINT="..." takes every text.
+ifeq ($(firstword $(MAKECMDGOALS)),hint)
+HINT ?= $(wordlist 2,999,$(MAKECMDGOALS))
+SHELL := true
+hint: SHELL := /bin/sh
+.DEFAULT:
+	@:
+endif
+export HINT SET WHEN
+
+.PHONY: memory
+memory: setup ## what is remembered between projects: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
+	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE),\
+	$(BIN)/python scripts/manage_memory.py $(if $(FORGET),--forget "$(FORGET)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(IMPORT),--import "$(IMPORT)"))
 
 .PHONY: doctor
 doctor: ## versions, machine, config problems, the last failure: to paste into an issue

@@ -354,8 +354,22 @@ def start_run():
     open_at_start(Path.cwd(), CONFIG.dashboard)
 
 
+def is_reflected():
+    """Whether the rule `reflect` is part of the run; every other run is reflected on when it ends."""
+    return f"outputs/{RUN}/reflection/decisions.md" in get_targets()
+
+
+def reflect_now():
+    """Remember what the run taught until here; one that failed teaches too."""
+    if CONFIG.reflect.write:
+        command = [sys.executable, "scripts/reflect.py", "--run", RUN, "--config", str(CONFIG_FILE)]
+        subprocess.run([*command, "--log", f"logs/{RUN}/reflect.log"], check=False)
+
+
 def show_summary():
     """Print the closing table; after `make deploy` without the next command, which is under way."""
+    if not is_reflected():
+        reflect_now()
     flags = ["--no-next"] if "deploy" in sys.argv else []
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, *flags], check=False)
 
@@ -363,3 +377,4 @@ def show_summary():
 def show_failure():
     """After a failure: update progress_log.md, print the end of the failed step's log and how to go on."""
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, "--failed"], check=False)
+    reflect_now()

@@ -19,6 +19,6 @@ rule reflect:
     params:
         settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
     shell:
-        "{PYTHON} scripts/reflect.py --system {input.system} --train {input.train} --compare {input.compare}"
+        "{PYTHON} scripts/reflect.py --run {wildcards.run} --system {input.system} --train {input.train} --compare {input.compare}"
         " --ladder {input.ladder} --model {input.model} --card {input.card} --config {CONFIG_FILE}"
         " --payload {output.payload} --decisions {output.decisions} --log {log}"

@@ -5,10 +5,12 @@ and one call.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import tiny
 from gaslamp.config.methods import get_method
 from gaslamp.config.schema import Config
@@ -162,3 +164,25 @@ def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFact
         place / "train.json",
     )
     return TrainFacts.read(place / "train.json"), get_history(read_events(place / "metrics.jsonl"))
+
+
+def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any], bool]) -> list[tuple[int, int]]:
+    """A simulated allocator: the model call raises PyTorch's words when ``too_much(model, ids)``;
+    returns the sizes that passed.
+    """
+    from transformers import LlamaModel  # TRL puts its own function in the place of LlamaForCausalLM.forward
+
+    passed: list[tuple[int, int]] = []
+    forward = LlamaModel.forward
+
+    def limited(self: Any, input_ids: Any = None, **kwargs: Any) -> Any:
+        if self.training and too_much(self, input_ids):
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+                "to allocate 9 bytes."
+            )
+        passed.append(tuple(input_ids.shape))
+        return forward(self, input_ids, **kwargs)
+
+    monkeypatch.setattr(LlamaModel, "forward", limited)
+    return passed

@@ -22,12 +22,12 @@ from typing import Any
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_config
+from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.console import get_duration, say
 from gaslamp.core.contracts import ModelFacts, Template, get_versions, now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import read_json, read_jsonl, write_json, write_jsonl
-from gaslamp.report.roadbook.progress import Attempt, read_attempts
 
 from benchmarks.screens import bench_server, bench_tab
 

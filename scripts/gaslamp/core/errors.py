@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gaslamp.core.places import PREFIX, LocalizedStream
 
@@ -17,14 +17,24 @@ class GaslampError(Exception):
         fix: what fixes it most of the time.
         less_likely: what else it may be, or ``None``.
         code: exit code of the process, 1 to 125.
+        settings: config keys whose values avoid the problem (``{"train.batch_size": 1}``), which the memory keeps for
+            the next project; ``None`` where no setting does.
     """
 
-    def __init__(self, cause: str, fix: str, less_likely: str | None = None, code: int = 1) -> None:
+    def __init__(
+        self,
+        cause: str,
+        fix: str,
+        less_likely: str | None = None,
+        code: int = 1,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.fix = fix
         self.less_likely = less_likely
         self.code = code
+        self.settings = dict(settings or {})
 
     def __str__(self) -> str:
         lines = [f"error: {self.cause}", f"  usual fix:       {self.fix}"]

@@ -28,6 +28,7 @@ class Finding:
     place: str  # "orders.csv, line 3"
     text: str
     fix: str = ""
+    settings: JsonObject = field(default_factory=dict)  # config keys whose values avoid it
 
 
 @dataclass(slots=True)  # not frozen: that would take three times as long to make, a million times
@@ -243,17 +244,19 @@ def stop_on_blocks(checks: dict[str, Check]) -> None:
     total = sum(check.count for check in blocking)
     lines = [f"{'1 problem' if total == 1 else f'{total} problems'} in the data; nothing was written"]
     fixes = []
+    settings: JsonObject = {}
     for check in blocking:
         limit = f", {check.max_percentage:g} % are allowed" if check.max_percentage else ""
         if len(blocking) > 1 or limit:
             lines.append(f"    {check.plugin.TITLE} (check {check.name}, {check.count} of {check.seen} rows{limit})")
         lines += describe_findings(check)
         fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
+        settings |= next((finding.settings for finding in check.findings if finding.settings), {})
     first = blocking[0]
     if first.count >= first.seen or not getattr(first.plugin, "ALLOWABLE", True):  # to leave every row out is no fix
-        raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)))
+        raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), settings=settings)
     allowed = min(100.0, round(first.percentage + 0.005, 2))
     allow = f"allow it: data.checks: {{{first.name}: {{max_percentage: {allowed:g}}}}}" + (
         " leaves such rows out" if getattr(first.plugin, "DROPS", False) else ""
     )
-    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), allow)
+    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), allow, settings=settings)

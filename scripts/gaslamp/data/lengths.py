@@ -22,6 +22,7 @@ SYSTEM_FIX = (
     "set data.system_as_user: true: it puts the system prompt into the first user turn; or choose a model whose chat "
     "template takes a system turn"
 )
+SYSTEM_SETTINGS = {"data.system_as_user": True}
 TOOLS_FIX = "choose a model whose chat template takes tool calls and results (docs/models.md), or leave these rows out"
 
 
@@ -134,7 +135,7 @@ def split_batch(
         except (TemplateError, TypeError, ValueError) as error:
             finding = Finding(sample.place, f"the chat template of the model refuses it: {error}")
             if fix := find_fix(sample.row, renderer):
-                finding = replace(finding, fix=fix)
+                finding = replace(finding, fix=fix, settings=SYSTEM_SETTINGS if fix == SYSTEM_FIX else {})
         unrenderable.add([finding])
         dropped.append(index)
     unrenderable.seen += len(batch)

@@ -5,133 +5,72 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Compare, Ladder, TrainFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import sha256_text
 from gaslamp.environment.system import describe_hardware
+from gaslamp.memory.cleaning import clean
 from gaslamp.memory.entry import BODY, TITLE, Entry
 from gaslamp.memory.hints import read_hints
+from gaslamp.memory.history import RunRecord, get_helpful_changes
+from gaslamp.memory.maker import KEEP, RECURRING, Maker, shorten
+from gaslamp.memory.problems import get_problems
+from gaslamp.memory.run_facts import RunFacts
 from gaslamp.pages.numbers import format_value
 
 NOTES = "Discoveries & Notes"
 """Heading of memory.md under which a person writes notes."""
-KEEP = "keep_project_only"
-DURABLE = ("high", "durable", "promote")
-RECURRING = ("high", "recurring", "promote")
+FAR_OFF = 2.0
+"""Times the measured memory from which an estimate, which is an upper bound, is remembered."""
 
 
-def shorten(text: str, limit: int) -> str:
-    """One line of at most ``limit`` characters, cut at a word."""
-    text = " ".join(text.split())
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
-    return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.") + "…"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a run recorded: system.json, train.json, compare.json and ladder.json."""
-
-    system: dict[str, Any]
-    train: TrainFacts
-    compare: Compare
-    ladder: Ladder
-
-    def get_scores(self) -> str:
-        """Base and tuned by the first metric, in words."""
-        first = self.compare.metrics[0]
-        before, after = (format_value(score.value, first.unit) for score in (first.base, first.tuned))
-        return f"{before} to {after} ({first.title}, n = {self.compare.n})"
-
-
-@dataclass(frozen=True)
-class Maker:
-    """Makes the entries of one project. An id names what the entry is about, so that a rerun replaces its own entry."""
-
-    slug: str
-    date: str
-
-    def make(
-        self,
-        kind: str,
-        section: int,
-        title: str,
-        body: str = "",
-        judged: tuple[str, str, str] = DURABLE,
-        about: str = "",
-        when: str | None = None,
-        steps: Sequence[str] = (),
-    ) -> Entry:
-        """One entry.
-
-        Args:
-            kind: ``user``, ``lessons`` or ``skills``.
-            section: of the roadbook that it comes from.
-            title, body: cut to what an entry may hold.
-            judged: priority, durability and decision.
-            about: what it is about, for its id; empty: the title.
-            when: condition of a skill.
-            steps: steps of a skill.
-        """
-        identity = f"{self.slug}:section_{section}:{sha256_text(kind + (about or title))[:8]}"
-        priority, durability, decision = judged
-        return Entry.model_validate(
-            {
-                "kind": kind,
-                "candidate_id": identity,
-                "title": shorten(title, TITLE),
-                "body": shorten(body, BODY),
-                "when": when,
-                "steps": list(steps),
-                "date": self.date,
-                "priority": priority,
-                "durability": durability,
-                "decision": decision,
-                "source_candidates": [identity],
-            }
-        )
-
-
-def extract(project: Path, name: str, domain: str, source: str, facts: Facts) -> list[Entry]:
+def extract(project: Path, name: str, domain: str, facts: RunFacts, runs: Sequence[RunRecord] = ()) -> list[Entry]:
     """The candidates of one run, in a fixed order. The gate decides which of them leave the project.
 
     Args:
         project: folder with ``.reflect_hints.json`` and ``memory.md``, if they exist.
         name: the project's name, part of every candidate's id.
         domain: field of the audience.
-        source: the base model's ``model.source``.
-        facts: what the run recorded.
+        facts: what the run recorded until now; what a step would have recorded that did not end is left out.
+        runs: the runs of the project, to compare with.
     """
-    model = source.removeprefix("embedded:")
-    maker = Maker(re.sub(r"\W+", "_", name).strip("_") or "project", datetime.date.today().isoformat())
+    slug = re.sub(r"\W+", "_", clean(name)).strip("_") or "project"
+    maker = Maker(slug, datetime.date.today().isoformat(), facts.run)
     entries = []
     if hardware := describe_hardware(facts.system):
         entries.append(maker.make("user", 5, "Hardware", hardware))
     entries.append(maker.make("user", 1, "Domain", f"Works on {domain} tasks", ("medium", "durable", KEEP)))
-    entries.append(_get_result(maker, facts, name, model))
-    entries += _get_level(maker, facts.ladder, model)
-    entries += _get_retention(maker, facts, model)
-    if facts.train.attempts > 1:
+    if facts.train and facts.compare:
+        entries.append(_get_result(maker, facts.train, facts.compare, name, facts.model_name))
+        entries += _get_retention(maker, facts.train, facts.compare, facts.model_name)
+    if facts.ladder:
+        entries += _get_level(maker, facts.ladder, facts.model_name)
+    entries += _get_estimate(maker, facts)
+    entries += get_problems(maker, facts)
+    entries += get_helpful_changes(maker, facts, list(runs))
+    if facts.train and facts.train.attempts > 1:
         body = f"{facts.train.attempts} attempts, resumed at {facts.train.resumed_from}"
         entries.append(maker.make("lessons", 7, "Training was interrupted", body, ("medium", "transient", KEEP)))
-    return [*entries, *_get_hints(maker, facts.train, project), *_get_notes(maker, project)]
+    return [*entries, *_get_hints(maker, facts, project), *_get_notes(maker, project)]
 
 
-def _get_result(maker: Maker, facts: Facts, name: str, model: str) -> Entry:
-    """A skill when training helped, else a lesson."""
-    train = facts.train
-    if facts.compare.verdict != "better":
+def _get_scores(compare: Compare) -> str:
+    """Base and tuned by the first metric, in words."""
+    first = compare.metrics[0]
+    before, after = (format_value(score.value, first.unit) for score in (first.base, first.tuned))
+    return f"{before} to {after} ({first.title}, n = {compare.n})"
+
+
+def _get_result(maker: Maker, train: TrainFacts, compare: Compare, name: str, model: str) -> Entry:
+    """A skill when training helped, else a lesson. It has no settings: nothing says that they beat the defaults."""
+    if compare.verdict != "better":
         return maker.make(
             "lessons",
             8,
-            f"{train.method} of {model}: {facts.compare.verdict}",
-            f"{facts.get_scores()}; {train.train_rows} rows, {train.steps} steps",
+            f"{train.method} of {model}: {compare.verdict}",
+            f"{_get_scores(compare)}; {train.train_rows} rows, {train.steps} steps",
             RECURRING,
             about=f"result {train.method} {model}",
         )
@@ -145,7 +84,7 @@ def _get_result(maker: Maker, facts: Facts, name: str, model: str) -> Entry:
         steps=[
             f"{train.method} on {model}: {train.train_rows} rows, {train.steps} steps, {train.dtype}",
             f"takes {train.seconds_per_step:.2g} s a step and {train.peak_memory_gb:.1f} GB on {train.backend}",
-            f"gave {facts.get_scores()}",
+            f"gave {_get_scores(compare)}",
         ],
     )
 
@@ -160,12 +99,11 @@ def _get_level(maker: Maker, ladder: Ladder, model: str) -> list[Entry]:
     return [maker.make("lessons", 10, title, body, RECURRING, about=f"level {model}")]
 
 
-def _get_retention(maker: Maker, facts: Facts, model: str) -> list[Entry]:
+def _get_retention(maker: Maker, train: TrainFacts, compare: Compare, model: str) -> list[Entry]:
     """What the model forgot; it leaves the project only when the intervals of base and tuned do not overlap."""
-    retention, train = facts.compare.retention, facts.train
-    if not {"base", "tuned"} <= set(retention):
+    if not {"base", "tuned"} <= set(compare.retention):
         return []
-    base, tuned = retention["base"], retention["tuned"]
+    base, tuned = compare.retention["base"], compare.retention["tuned"]
     change = f"{format_value(base.value)} to {format_value(tuned.value)} (n = {tuned.n})"
     return [
         maker.make(
@@ -179,16 +117,52 @@ def _get_retention(maker: Maker, facts: Facts, model: str) -> list[Entry]:
     ]
 
 
-def _get_hints(maker: Maker, train: TrainFacts, project: Path) -> list[Entry]:
+def _get_estimate(maker: Maker, facts: RunFacts) -> list[Entry]:
+    """Estimated against measured memory; it leaves the project where the estimate was too low, or far too high."""
+    if not (facts.preflight and facts.train):
+        return []
+    need, used = facts.preflight.memory_needed_gb, facts.train.peak_memory_gb
+    if not need or not used:
+        return []
+    off = need / used
+    return [
+        maker.make(
+            "lessons",
+            5,
+            f"{facts.model_name} on {facts.backend}: memory estimate",
+            f"{need:.1f} GB estimated, {used:.1f} GB measured ({off:.1f} times)",
+            RECURRING if not 1 <= off <= FAR_OFF else ("medium", "recurring", KEEP),
+            about=f"estimate {facts.method} {facts.backend} {facts.model_name}",
+            measured={
+                "estimated_gb": need,
+                "peak_memory_gb": used,
+                "seconds_per_step": facts.train.seconds_per_step,
+                "tokens_per_second": facts.train.tokens_per_second,
+            },
+        )
+    ]
+
+
+def _get_hints(maker: Maker, facts: RunFacts, project: Path) -> list[Entry]:
     kinds = {"lesson": "lessons", "skill": "skills", "user": "user"}
     entries = []
     for hint in read_hints(project):
-        kind = kinds[hint.type_hint or "lesson"]
+        kind = kinds[hint.type_hint or ("skill" if hint.settings else "lesson")]
         if kind == "skills":
-            when, steps = f"task={train.method} AND hardware={train.backend}", [shorten(hint.hint, BODY)]
-            entries.append(maker.make(kind, 11, hint.hint, judged=RECURRING, when=when, steps=steps))
+            entries.append(
+                maker.make(
+                    kind,
+                    11,
+                    hint.hint,
+                    judged=RECURRING,
+                    when=hint.when or facts.get_place(),
+                    steps=[shorten(clean(hint.hint), BODY)],
+                    settings=hint.settings,
+                )
+            )
         else:
-            entries.append(maker.make(kind, 11, hint.hint, hint.hint, RECURRING))
+            body = hint.hint if len(hint.hint) > TITLE else ""  # the title has a short one
+            entries.append(maker.make(kind, 11, hint.hint, body, RECURRING))
     return entries
 
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 
 if TYPE_CHECKING:
     import yaml
@@ -29,6 +30,23 @@ def to_yaml(value: object) -> str:
         return f"[{', '.join(to_yaml(item) for item in value)}]"
     text = json.dumps(value)
     return re.sub(r"^(-?\d+)e", r"\1.0e", text) if isinstance(value, float) else text
+
+
+def read_settings(text: str) -> JsonObject:
+    """``train.batch_size: 1, train.lora.r: 8`` as a mapping.
+
+    Raises:
+        GaslampError: it is written otherwise.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(f"{{{text}}}")
+    except yaml.YAMLError as error:
+        raise GaslampError(
+            f"settings {text[:80]!r} cannot be read", "write them as: train.batch_size: 1, train.lora.r: 8"
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def get_value(text: str, key: str) -> str:

@@ -11,12 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
-from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
-from gaslamp.memory.candidates import Facts, extract
+from gaslamp.memory.candidates import extract
 from gaslamp.memory.entry import LIMITS, Entry, Outcome
+from gaslamp.memory.history import add_run, make_record, read_runs
 from gaslamp.memory.notes import get_blocks, update_memory
+from gaslamp.memory.run_facts import RunFacts
 from gaslamp.memory.snapshot import get_home
 from gaslamp.memory.store import remember
 from gaslamp.pages.markdown import escape_cell
@@ -39,20 +40,16 @@ def read_payload(path: Path) -> list[Entry]:
         ) from error
 
 
-def get_candidates(facts: dict[str, Path], settings: Slice) -> list[Entry]:
-    """The candidates of the run in the working directory.
+def get_candidates(facts: RunFacts, settings: Slice) -> list[Entry]:
+    """The candidates of a run in the working directory; what it scored is added to logs/runs.jsonl.
 
     Args:
-        facts: paths of system, train, compare and ladder.
-        settings: slice with project and model.
+        facts: of the run.
+        settings: slice with project.
     """
-    loaded = Facts(
-        read_json(facts["system"]),
-        TrainFacts.read(facts["train"]),
-        Compare.read(facts["compare"]),
-        Ladder.read(facts["ladder"]),
-    )
-    return extract(Path("."), settings.project.name, settings.project.domain, settings.model.source, loaded)
+    if record := make_record(facts):
+        add_run(record)
+    return extract(Path("."), settings.project.name, settings.project.domain, facts, read_runs())
 
 
 def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
@@ -81,11 +78,7 @@ def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:
         + " |"
         for item in outcomes
     ]
-    lines += [
-        "",
-        'To keep something else: `python scripts/add_reflect_hint.py . --phase 3 --hint "..."`, then run the same '
-        "command again.",
-    ]
+    lines += ["", 'To keep something else: `make hint HINT="..."`, then `make reflect`.']
     return "\n".join(lines) + "\n"
 
 
@@ -120,19 +113,21 @@ def reflect(
     write_json(payload, value)
     write_text(decisions, _render_decisions(outcomes, write, shown))
     promoted = sum(item.outcome == "promoted" for item in outcomes)
-    say(f"{promoted} new things remembered in {shown}" if write else "nothing remembered: reflect.write is false")
+    if write:
+        say(f"{promoted} new things remembered in {shown} (make memory lists them)")
+    else:
+        why = "this is a dry run" if dry_run else "reflect.write is false"
+        say(f"nothing remembered: {why}; {promoted} entries would be, {decisions} has each")
     return outcomes
 
 
-def fill_memory(facts: dict[str, Path], settings: Slice) -> None:
-    """Update the marked part of memory.md, when the project has that file.
+def fill_memory(facts: RunFacts, settings: Slice) -> None:
+    """Update the marked part of memory.md, when the project has that file and the training has ended.
 
     Args:
-        facts: paths of model, card and train.
+        facts: of the run.
         settings: slice with train; used where train.json does not record the settings that trained.
     """
-    train = TrainFacts.read(facts["train"])
-    blocks = get_blocks(
-        ModelFacts.read(facts["model"]), Card.read(facts["card"]), train, {**settings.train.dump(), **train.settings}
-    )
-    update_memory(Path("memory.md"), blocks)
+    if facts.model and facts.card and facts.train:
+        used = {**settings.train.dump(), **facts.train.settings}
+        update_memory(Path("memory.md"), get_blocks(facts.model, facts.card, facts.train, used))

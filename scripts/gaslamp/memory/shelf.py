@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json, sha256_text, write_json, write_text
+from gaslamp.core.files import read_json, sha256_text, write_json, write_text
+from gaslamp.memory.config_lines import read_settings
 from gaslamp.memory.entry import BODY, JUDGEMENT, TITLE, Entry, Kind
 
 _ENTRIES = TypeAdapter(list[Entry])
@@ -83,7 +84,7 @@ def read_shelf(folder: Path, kind: Kind, name: str | None = None) -> Shelf:
 def _take_over(shelf: Shelf, text: str) -> None:
     """Put what a person wrote into the Markdown into ``shelf``; nothing when the text is as it was rendered."""
     mark = _RENDERED.search(text)
-    body = text[: mark.start()] if mark else text
+    body = text[: mark.start()] + text[mark.end() :] if mark else text
     if mark and sha256_text(body.removesuffix("\n"))[:12] == mark[2]:
         return
     head, *sections = re.split(r"^## ", body, flags=re.MULTILINE)
@@ -134,18 +135,8 @@ def _make_entry(shelf: Shelf, title: str, text: str, date: str, source: str, pla
         "date": date if re.fullmatch(r"\d{4}-\d\d-\d\d", date) else datetime.date.today().isoformat(),
     }
     try:
-        return Entry.model_validate({**values, "when": wanted["when"] or None, "settings": _parse(wanted["settings"])})
+        settings = read_settings(wanted["settings"])
+        return Entry.model_validate({**values, "when": wanted["when"] or None, "settings": settings})
     except (GaslampError, ValidationError) as error:  # kept as text, so that it is neither lost nor applied
         say(f"{shelf.kind}.md, {title}: {error.cause if isinstance(error, GaslampError) else error}; kept as a note")
         return Entry.model_validate({**values, "steps": [*rest, *steps, *filter(None, wanted.values())]})
-
-
-def _parse(settings: str) -> JsonObject:
-    """``train.batch_size: 1, train.lora.r: 8`` as a mapping."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(f"{{{settings}}}")
-    except yaml.YAMLError as error:
-        raise GaslampError(f"settings: {settings[:80]} is not written as key: value, key: value", "") from error
-    return found if isinstance(found, dict) else {}

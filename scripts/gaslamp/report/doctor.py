@@ -15,6 +15,7 @@ from gaslamp.config.load import read_config
 from gaslamp.config.pin import RECORD, check_pin
 from gaslamp.config.slices import load_slice
 from gaslamp.core import registry
+from gaslamp.core.attempts import get_phases, read_attempts
 from gaslamp.core.console import get_size
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json
@@ -22,7 +23,6 @@ from gaslamp.core.redaction import redact
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import describe_system, detect_system
 from gaslamp.export.preflight import find_toolchain
-from gaslamp.report.roadbook.progress import get_phases, read_attempts
 from gaslamp.report.summary import read_last_lines
 
 PACKAGES = ("snakemake", "pydantic", "torch", "transformers", "trl", "peft", "datasets", "gguf")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
+from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity
 from gaslamp.pages.numbers import format_interval, format_value
-from gaslamp.report.roadbook.progress import Attempt, get_phases, read_attempts, write_progress
+from gaslamp.report.roadbook.progress import write_progress
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -95,4 +95,7 @@ def get_oom_error(error: OutOfMemory, steps: list[StepDown], tried: list[str]) -
         if steps[0].changes
         else f"take {steps[0].text}"
     )
-    return GaslampError(f"not enough memory {error.where}{tried_text}", fix, f"then {rest}" if rest else None)
+    # for the next project: everything that needs less memory and gives the same result
+    same = {f"train.{key}": value for step in steps if step.keeps_result for key, value in step.changes.items()}
+    cause = f"not enough memory {error.where}{tried_text}"
+    return GaslampError(cause, fix, f"then {rest}" if rest else None, settings=same)

@@ -15,10 +15,12 @@ import pytest
 from gaslamp.config.slices import write_merged
 from gaslamp.core.errors import GaslampError
 from gaslamp.memory import snapshot
-from gaslamp.memory.candidates import Facts, extract, read_notes, shorten
+from gaslamp.memory.candidates import extract, read_notes
 from gaslamp.memory.entry import LIMITS, Entry, check_gate
 from gaslamp.memory.hints import add_hint, read_hints
+from gaslamp.memory.maker import shorten
 from gaslamp.memory.notes import get_blocks, update
+from gaslamp.memory.run_facts import RunFacts
 from gaslamp.memory.store import remember
 
 ROOT = Path(__file__).parents[3]
@@ -146,8 +148,16 @@ def test_a_person_s_own_entry_survives(tmp_path: Path) -> None:
     assert "my preface" in text and "## Mine\nkeep this" in text and "## New" in text
 
 
-def run_facts(**changes: Any) -> Facts:
-    return Facts(facts.system(), facts.train(), facts.compare(**changes), facts.ladder())
+def run_facts(**changes: Any) -> RunFacts:
+    return RunFacts(
+        "sft",
+        "cpu",
+        "embedded:m",
+        system=facts.system(),
+        train=facts.train(),
+        compare=facts.compare(**changes),
+        ladder=facts.ladder(),
+    )
 
 
 def test_candidates(tmp_path: Path) -> None:
@@ -155,8 +165,8 @@ def test_candidates(tmp_path: Path) -> None:
     (tmp_path / "memory.md").write_text(
         "## Discoveries & Notes\n<!-- - not this -->\n- seen once\n\n## Other\n- not this\n", encoding="utf-8"
     )
-    found = extract(tmp_path, "cafe", "support", "embedded:m", run_facts())
-    assert found == extract(tmp_path, "cafe", "support", "embedded:m", run_facts())
+    found = extract(tmp_path, "cafe", "support", run_facts())
+    assert found == extract(tmp_path, "cafe", "support", run_facts())
     assert {item.kind for item in found} == {"user", "lessons", "skills"}
     assert len({item.candidate_id for item in found}) == len(found)
     skill = next(item for item in found if item.kind == "skills")
@@ -166,7 +176,7 @@ def test_candidates(tmp_path: Path) -> None:
 
 
 def test_no_recipe_from_a_run_that_did_not_help(tmp_path: Path) -> None:
-    found = extract(tmp_path, "cafe", "support", "embedded:m", run_facts(verdict="no clear difference"))
+    found = extract(tmp_path, "cafe", "support", run_facts(verdict="no clear difference"))
     assert not [item for item in found if item.kind == "skills"]
     assert any("no clear difference" in item.title for item in found)
 

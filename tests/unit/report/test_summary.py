@@ -11,10 +11,11 @@ from pathlib import Path
 
 import facts
 import pytest
+from gaslamp.core.attempts import get_phases, read_attempts
 from gaslamp.core.contracts import now
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import find_placeholders
-from gaslamp.report.roadbook.progress import get_phases, read_attempts, render_progress
+from gaslamp.report.roadbook.progress import render_progress
 from gaslamp.report.summary import get_console, show_summary
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +38,7 @@ from gaslamp.train.problems import PlannedRun, find_run_problems
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl import callback, engine, probe
 from gaslamp.train.trl.arguments import count_trained
+from training import refuse_memory
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl
 # 1.14, peft 0.21.
@@ -518,28 +518,6 @@ def test_documents_are_cut_into_pieces_and_their_end_is_trained(texts: Path) -> 
 
 
 # ------------------------------------------------------------------------------------------------------ memory runs out
-
-
-def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any], bool]) -> list[tuple[int, int]]:
-    """A simulated allocator: the model call raises PyTorch's words when ``too_much(model, ids)``;
-    returns the sizes that passed.
-    """
-    from transformers import LlamaModel  # TRL puts its own function in the place of LlamaForCausalLM.forward
-
-    passed: list[tuple[int, int]] = []
-    forward = LlamaModel.forward
-
-    def limited(self: Any, input_ids: Any = None, **kwargs: Any) -> Any:
-        if self.training and too_much(self, input_ids):
-            raise RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
-                "to allocate 9 bytes."
-            )
-        passed.append(tuple(input_ids.shape))
-        return forward(self, input_ids, **kwargs)
-
-    monkeypatch.setattr(LlamaModel, "forward", limited)
-    return passed
 
 
 def test_too_little_memory_is_reported_before_the_first_step(

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.files import JsonObject
 from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.trainings import Metrics
-from gaslamp.report.roadbook.progress import Attempt, read_attempts
 
 # The whole graph in its order: (step as in logs/phases.jsonl, title). A step with a suffix (a level, a format) belongs
 # to the longest name here that it begins with.

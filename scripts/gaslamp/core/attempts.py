@@ -1,0 +1,69 @@
+"""Every start of a step, how it ended and why, from ``logs/phases.jsonl``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gaslamp.core.files import JsonObject, read_jsonl
+from gaslamp.core.liveness import is_alive
+
+
+@dataclass
+class Attempt:
+    """One start of a step and its status: ok, failed, interrupted, killed or running."""
+
+    step: str
+    pid: int
+    started: str
+    status: str
+    seconds: float | None = None
+    peak_memory_gb: float | None = None
+    error: str = ""
+    log: str = ""
+    settings: JsonObject = field(default_factory=dict)  # config keys whose values would have avoided the error
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """The attempts in ``logs/phases.jsonl`` in the order of their starts, without the one of this process."""
+    if not path.is_file():
+        return []
+    attempts: list[Attempt] = []
+    for event in read_jsonl(path):
+        if event["event"] == "start":
+            attempts.append(Attempt(event["step"], event["pid"], event["time"], "", log=event.get("log") or ""))
+            continue
+        opened = (
+            attempt
+            for attempt in reversed(attempts)
+            if (attempt.step, attempt.pid, attempt.status) == (event["step"], event["pid"], "")
+        )
+        if attempt := next(opened, None):
+            attempt.status, attempt.seconds, attempt.peak_memory_gb = (
+                event["status"],
+                event.get("seconds"),
+                event.get("peak_memory_gb"),
+            )
+            attempt.error, attempt.settings = event.get("error") or "", event.get("settings") or {}
+    for attempt in attempts:
+        if not attempt.status:
+            attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
+    return [attempt for attempt in attempts if not (attempt.pid == os.getpid() and attempt.status == "running")]
+
+
+def get_phases(attempts: list[Attempt]) -> list[list[Attempt]]:
+    """For each step its last attempt and those before it that did not finish, oldest first; steps by first start."""
+    by_step: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        earlier = by_step.setdefault(attempt.step, [])
+        if earlier and earlier[-1].status == "ok":
+            earlier.clear()  # the step finished and ran again since
+        earlier.append(attempt)
+    return list(by_step.values())
+
+
+def _seconds(time: str) -> float:
+    """Unix time of a time in ISO format."""
+    return datetime.fromisoformat(time).timestamp()

@@ -1,0 +1,61 @@
+"""What is remembered between projects (make memory): list, forget, export, import, apply to this project, undo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gaslamp.config.schema import Config
+from gaslamp.core.cli import get_parser
+from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.memory.apply import apply_memory, read_applied, undo
+from gaslamp.memory.history import flatten
+from gaslamp.memory.overview import render_memory
+from gaslamp.memory.snapshot import get_home
+from gaslamp.memory.store import export_memory, forget, import_memory, list_entries
+
+
+def main() -> None:
+    parser = get_parser(__doc__)
+    parser.add_argument("--project", type=Path, help="a project folder, for --apply and --undo, and for what it uses")
+    parser.add_argument("--backend", help="the profile that the project runs with, default: backend in config.yaml")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--forget", metavar="ID", help="delete one entry")
+    group.add_argument("--export", type=Path, metavar="FILE", help="lessons and recipes as one file, for a team")
+    group.add_argument("--import", type=Path, metavar="FILE", dest="source", help="merge such a file; nothing is lost")
+    group.add_argument("--apply", action="store_true", help="write what matches into config.yaml of --project")
+    group.add_argument("--undo", metavar="ID", help="take back what a recipe wrote into config.yaml of --project")
+    args = parser.parse_args()
+    home = get_home()
+    if args.forget:
+        entry = forget(home, args.forget)
+        print(f"forgotten: {entry.title} ({entry.candidate_id}); projects that it was applied to keep it")
+    elif args.export:
+        count = export_memory(home, args.export)
+        print(f"{args.export}: {count} lessons and recipes; facts about you stay here")
+    elif args.source:
+        done = import_memory(home, args.source)
+        print(f"{done.new} new, {done.known} known or about another person, {done.archived} of the oldest archived")
+    elif args.apply or args.undo:
+        if args.project is None:
+            raise GaslampError("this needs a project", "run it in a project folder, or PROJECT=name make memory ...")
+        for line in change(args.project, home, args.backend, args.undo):
+            print(line)
+    else:
+        applied = read_applied(args.project) if args.project else []
+        shown = "$GASLAMP_HOME" if os.environ.get("GASLAMP_HOME") else "~/.gaslamp"
+        print(render_memory(list_entries(home), applied, shown))
+
+
+def change(project: Path, home: Path, backend: str | None, recipe: str | None) -> list[str]:
+    """Apply what matches, or take ``recipe`` back; the lines to print."""
+    if recipe:
+        return undo(project, recipe)
+    config = Config()
+    defaults = {**flatten(config.train.model_dump()), **flatten(config.data.model_dump(), "data")}
+    lines = apply_memory(project, home, backend, {**defaults, **flatten(config.eval.model_dump(), "eval")})
+    return lines or ["no recipe matches this project that is not applied already"]
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
