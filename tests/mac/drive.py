@@ -248,7 +248,8 @@ def fuse(model: str, adapters: str, exported: str, place: str) -> dict[str, Any]
 def get_device() -> dict[str, Any]:
     """What the memory functions say on this machine."""
     import mlx.core as mx
-    from gaslamp.environment.apple_memory import raise_wired_limit, read_device
+    from gaslamp.environment.apple_memory import read_device
+    from gaslamp.environment.wired_memory import raise_wired_limit
 
     return {
         "metal": mx.metal.is_available(),

@@ -16,7 +16,9 @@ from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.decisions import Decision
 from gaslamp.core.files import read_json
-from gaslamp.environment.memory_estimate import MemoryFit, Shape, get_leaner, read_shape
+from gaslamp.environment.memory_estimate import MemoryFit, get_leaner
+from gaslamp.models.checkpoint import read_shape
+from gaslamp.models.shape import Shape
 
 STEP = 64
 """The number is a multiple of it: a few tokens more in a new row change nothing, and kernels like such shapes."""

@@ -5,19 +5,16 @@ All sizes here are calculated, none was measured on a Mac.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from gaslamp.core.decisions import Decision
 from gaslamp.environment.hardware import GB
 from gaslamp.environment.memory_estimate import (
     DeviceFacts,
     MachineMemory,
     MemoryFit,
     MemorySettings,
-    Shape,
     get_adapter_parameters,
     judge_fit,
 )
+from gaslamp.models.shape import Shape
 
 MACS = (8, 16, 24, 32, 64, 128)
 """GB of unified memory that Apple sells."""
@@ -56,29 +53,6 @@ def get_working_set(total_gb: float, device: DeviceFacts | None = None) -> tuple
         return round(reported / GB, 1), "as Metal reports"
     room = round(total_gb * (0.67 if total_gb <= 36 else 0.75), 1)
     return room, "calculated: two thirds of the memory, three quarters above 36 GB"
-
-
-def raise_wired_limit(
-    read: Callable[[], DeviceFacts] = read_device, set_limit: Callable[[int], object] | None = None
-) -> Decision:
-    """Let MLX keep its memory wired up to the recommended working set.
-
-    mlx-lm's trainer does the same; here it is done before the model is loaded, and recorded.
-
-    Args:
-        read: returns the facts of the device.
-        set_limit: takes bytes; ``None``: MLX's own.
-    """
-    limit = read().get("max_recommended_working_set_size")
-    if not limit:
-        return Decision(name="wired_memory", value="not set", reason="no Metal here")
-    if set_limit is None:
-        import mlx.core as mx
-
-        set_limit = mx.set_wired_limit
-    set_limit(int(limit))
-    reason = "the working set that Metal recommends"
-    return Decision(name="wired_memory", value=f"{limit / GB:.1f} GB", reason=reason)
 
 
 def get_mlx_need(shape: Shape, train: MemorySettings, sequences: int = 1) -> dict[str, float]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from gaslamp.config.base_models import EMBEDDED, guess_parameters
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.files import get_cache_dir
-from gaslamp.environment.memory_estimate import Shape, read_shape
 from gaslamp.models.cache import find_cached_model
+from gaslamp.models.checkpoint import read_shape
+from gaslamp.models.shape import Shape
 
 EMBEDDED_SHAPES = {
     "smollm2-135m-instruct": Shape(

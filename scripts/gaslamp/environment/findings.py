@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gaslamp.core.decisions import Decision
-from gaslamp.environment.memory_estimate import Shape
 from gaslamp.environment.python_env import PythonEnv
 from gaslamp.environment.system import System
+from gaslamp.models.shape import Shape
 
 Fit = Literal["fits", "tight", "exceeds", "unknown"]
 

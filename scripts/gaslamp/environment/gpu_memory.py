@@ -8,7 +8,8 @@ corrects what is calculated.
 from __future__ import annotations
 
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import MemorySettings, Shape, get_adapter_parameters
+from gaslamp.environment.memory_estimate import MemorySettings, get_adapter_parameters
+from gaslamp.models.shape import Shape
 
 CONTEXT_GB = 0.6  # CUDA itself and its kernels, which no allocator counts (calculated, not measured)
 BITS_4 = 4 + 8 / 64 + 32 / (64 * 256)

@@ -1,34 +1,23 @@
-"""How much main memory a training takes, calculated part by part before anything is downloaded."""
+"""How much main memory a training takes, calculated part by part before anything is downloaded.
+
+Standard library only, like gpu_memory.py and apple_memory.py: the interview calculates with it before anything is
+installed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypedDict
 
-from gaslamp.core.decisions import Decision
-from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json
 from gaslamp.environment.hardware import GB
-from gaslamp.models.checkpoint import count_parameters
+from gaslamp.models.shape import Shape
+
+if TYPE_CHECKING:
+    from gaslamp.core.decisions import Decision
 
 RUNTIME_GB = 0.8  # Python with torch, transformers and trl loaded
 TOOLCHAIN_GB = 1.0  # one compiler process on llama.cpp's largest joined file
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What size estimates need of a model; ``guessed`` when only its name was to go by."""
-
-    parameters: int
-    hidden: int
-    layers: int
-    vocabulary: int
-    guessed: bool = False
-    inner: int = 0  # width of the feed-forward layers; 0: unknown
-    kv_width: int = 0  # key-value heads x width of a head; 0: unknown
-    tied: bool = False  # one matrix is both embedding and output
 
 
 DeviceFacts = dict[str, Any]
@@ -124,30 +113,6 @@ def get_leaner(train: Mapping[str, Any], batch_is_loss: bool = False) -> list[Le
 def judge_fit(need_gb: float, room_gb: float) -> Literal["fits", "tight", "exceeds"]:
     """``fits`` up to 80 % of the room, ``tight`` up to all of it, ``exceeds`` beyond."""
     return "fits" if need_gb <= 0.8 * room_gb else "tight" if need_gb <= room_gb else "exceeds"
-
-
-def read_shape(folder: Path) -> Shape:
-    """The shape of a model, from the config.json and the headers of the weight files in its folder."""
-    config = read_json(folder / "config.json")
-    config = {**config, **(config.get("text_config") or {})}
-    try:
-        parameters = count_parameters(folder)
-    except GaslampError:  # a damaged file: its size has to do here, and the rule fetch_model says which one it is
-        size = 4 if "float32" in str(config.get("dtype") or config.get("torch_dtype") or "float32") else 2
-        parameters = sum(file.stat().st_size for file in folder.glob("*.safetensors")) // size
-    hidden, layers = int(config.get("hidden_size") or 1024), int(config.get("num_hidden_layers") or 24)
-    heads = int(config.get("num_attention_heads") or 0)
-    head = int(config.get("head_dim") or (hidden // heads if heads else 0))
-    return Shape(
-        parameters,
-        hidden,
-        layers,
-        int(config.get("vocab_size") or 50_000),
-        guessed="hidden_size" not in config,
-        inner=int(config.get("intermediate_size") or 0),
-        kv_width=int(config.get("num_key_value_heads") or heads) * head,
-        tied=bool(config.get("tie_word_embeddings")),
-    )
 
 
 def get_adapter_parameters(shape: Shape, lora: LoraSettings) -> int:

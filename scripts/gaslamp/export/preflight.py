@@ -11,8 +11,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Findings, Problem, Request
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
+from gaslamp.environment.memory_estimate import get_adapter_parameters
 from gaslamp.export.llamacpp import build, toolchain
+from gaslamp.models.shape import Shape
 
 TOKENIZER_BYTES = 70  # of a token in tokenizer.json: its text, its id, its merge
 GGUF_TOKEN_BYTES = 40  # of a token in a GGUF file

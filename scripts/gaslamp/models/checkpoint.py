@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gaslamp.core.contracts import ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, sha256_text
+from gaslamp.models.shape import Shape, get_shape_of_config
 
 
 def read_model_folder(folder: Path) -> ModelFacts:
@@ -73,6 +74,18 @@ def read_tensors(folder: Path) -> list[Tensor]:
 def count_parameters(folder: Path) -> int:
     """Parameters of a checkpoint folder, all experts of a mixture counted. Raises as read_tensors."""
     return sum(tensor.parameters for tensor in read_tensors(folder))
+
+
+def read_shape(folder: Path) -> Shape:
+    """The shape of a model, from the config.json and the headers of the weight files in its folder."""
+    config = read_json(folder / "config.json")
+    try:
+        parameters = count_parameters(folder)
+    except GaslampError:  # a damaged file: its size has to do here, and the rule fetch_model says which one it is
+        text = {**config, **(config.get("text_config") or {})}
+        size = 4 if "float32" in str(text.get("dtype") or text.get("torch_dtype") or "float32") else 2
+        parameters = sum(file.stat().st_size for file in folder.glob("*.safetensors")) // size
+    return get_shape_of_config(config, parameters)
 
 
 SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB", ".weight_format")

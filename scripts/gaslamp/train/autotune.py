@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gaslamp.core.decisions import Decision
 from gaslamp.environment.gpu_memory import describe_parts, get_gpu_need
-from gaslamp.environment.memory_estimate import MemorySettings, Shape
+from gaslamp.environment.memory_estimate import MemorySettings
+from gaslamp.models.shape import Shape
 from gaslamp.train.autotune_reasons import LONGEST_MASK, RECOMPUTED, SAVED_PADDING, MemoryUse, explain, show
 from gaslamp.train.fit_batch import MOST
 from gaslamp.train.gpu import Gpu

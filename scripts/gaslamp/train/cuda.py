@@ -16,9 +16,11 @@ from gaslamp.core.events import Events
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.processes import get_count, get_local_rank, is_first
 from gaslamp.environment.gpu_memory import describe_parts
-from gaslamp.environment.memory_estimate import MemoryFit, Shape, read_shape
+from gaslamp.environment.memory_estimate import MemoryFit
 from gaslamp.environment.system import System
+from gaslamp.models.checkpoint import read_shape
 from gaslamp.models.dequantize import is_quantized
+from gaslamp.models.shape import Shape
 from gaslamp.train import gpu as gpus
 from gaslamp.train.autotune import choose, get_open
 from gaslamp.train.gpu import Gpu, choose_attention

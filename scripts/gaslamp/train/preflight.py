@@ -13,7 +13,8 @@ from gaslamp.config.presets import choose_by_size
 from gaslamp.config.slices import Slice
 from gaslamp.environment.base_model import find_model_folder
 from gaslamp.environment.findings import Findings, Memory, Problem, Request
-from gaslamp.environment.memory_estimate import MemoryFit, Shape, get_adapter_parameters, get_memory_need
+from gaslamp.environment.memory_estimate import MemoryFit, get_adapter_parameters, get_memory_need
+from gaslamp.models.shape import Shape
 from gaslamp.train.lora import describe_separation, find_model_problems
 from gaslamp.train.method import merge_decisions
 from gaslamp.train.problems import PlannedRun, find_run_problems

@@ -19,8 +19,9 @@ from gaslamp.core import registry
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events
 from gaslamp.data.rows import Row
-from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit
 from gaslamp.environment.system import System
+from gaslamp.models.shape import Shape
 from gaslamp.train.method import Context
 from gaslamp.train.plan import Plan, Result
 from gaslamp.train.problems import PlannedRun, Problem

@@ -15,9 +15,10 @@ from gaslamp.environment.apple_memory import (
     get_largest,
     get_mlx_need,
     get_working_set,
-    raise_wired_limit,
 )
-from gaslamp.environment.memory_estimate import MemoryFit, Shape
+from gaslamp.environment.memory_estimate import MemoryFit
+from gaslamp.environment.wired_memory import raise_wired_limit
+from gaslamp.models.shape import Shape
 
 GIB = 2**30
 M2_16 = {"memory_size": 16 * GIB, "max_recommended_working_set_size": int(10.67 * GIB)}

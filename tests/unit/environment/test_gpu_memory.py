@@ -18,7 +18,8 @@ from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.decisions import find_decision, get_texts
 from gaslamp.environment.gpu_memory import get_gpu_need
-from gaslamp.environment.memory_estimate import Shape, get_adapter_parameters
+from gaslamp.environment.memory_estimate import get_adapter_parameters
+from gaslamp.models.shape import Shape
 from gaslamp.train import autotune, autotune_reasons
 from gaslamp.train.autotune import Choice, get_open, get_sizes
 from gaslamp.train.fit_batch import MOST, PROBES, fit_batch

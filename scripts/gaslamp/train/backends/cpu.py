@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
-    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit
     from gaslamp.environment.system import System
+    from gaslamp.models.shape import Shape
     from gaslamp.train.plan import Plan, Result
 
 

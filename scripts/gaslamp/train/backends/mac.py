@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from gaslamp.core.decisions import Decision
     from gaslamp.core.events import Events
     from gaslamp.core.files import JsonObject
-    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit, Shape
+    from gaslamp.environment.memory_estimate import DeviceFacts, MemoryFit
     from gaslamp.environment.system import System
+    from gaslamp.models.shape import Shape
     from gaslamp.train.plan import Plan, Result
 
 BUILT = True
@@ -194,7 +195,7 @@ def train(plan: Plan, events: Events) -> Result:
 
     from gaslamp.config.methods import is_multimodal
     from gaslamp.core.decisions import Decision
-    from gaslamp.environment.apple_memory import raise_wired_limit
+    from gaslamp.environment.wired_memory import raise_wired_limit
     from gaslamp.train.mlx.engine import train_with_mlx
 
     has_metal = mx.metal.is_available()

@@ -15,7 +15,8 @@ from gaslamp.core.decisions import Decision, find_decision, set_decision
 from gaslamp.core.events import Events
 from gaslamp.core.files import read_json, write_json
 from gaslamp.environment.gpu_memory import CONTEXT_GB, get_gpu_need
-from gaslamp.environment.memory_estimate import get_memory_need, read_shape
+from gaslamp.environment.memory_estimate import get_memory_need
+from gaslamp.models.checkpoint import read_shape
 from gaslamp.train.errors import get_loss_error
 from gaslamp.train.fit_batch import fit_batch
 from gaslamp.train.oom import is_out_of_memory
