@@ -13,28 +13,12 @@ from types import ModuleType
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from gaslamp.config.preset_layers import BILLION, fill_preset, get_layers
 from gaslamp.config.suggest import find_section
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.core.nearest import get_nearest
-
-COMMON_PRESET: JsonObject = {
-    "batch_size": 2,
-    "gradient_accumulation": 1,
-    "max_length": 512,
-    "packing": False,
-    "scheduler": "cosine",
-    "warmup_steps": 5,
-    "adam_beta2": 0.95,
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-    "gradient_checkpointing": False,
-}
-"""Train settings for which neither the config nor the method names a value."""
-
-BILLION = 1_000_000_000
-"""Parameters; the bounds in a method's BY_SIZE count in it."""
 
 ARTEFACTS = ("causal_lm", "classifier", "encoder")
 """What a method may train."""
@@ -68,18 +52,14 @@ def get_preset(name: str, adapter: str = "lora", parameters: int = 0) -> JsonObj
         adapter: ``train.adapter``; the method may have another preset for full fine-tuning.
         parameters: of the base model; the method may have another preset for larger models.
     """
-    method = get_method(name)
-    preset = {**COMMON_PRESET, **method.PRESET}
-    for own, by_size in _get_layers(name, adapter):
-        preset |= own
-        for bound in sorted(by_size):
-            preset |= by_size[bound] if parameters >= bound * BILLION else {}
-    return preset
+    return fill_preset(get_method(name), adapter, parameters)
 
 
 def get_sized_keys(name: str, adapter: str = "lora") -> set[str]:
     """The ``train`` settings whose preset depends on the size of the base model."""
-    return {key for _, by_size in _get_layers(name, adapter) for values in by_size.values() for key in values}
+    return {
+        key for _, by_size in get_layers(get_method(name), adapter) for values in by_size.values() for key in values
+    }
 
 
 def get_size_range(name: str, adapter: str, parameters: int) -> tuple[float | None, float | None]:
@@ -87,21 +67,12 @@ def get_size_range(name: str, adapter: str, parameters: int) -> tuple[float | No
 
     ``None`` where the range is open.
     """
-    bounds = sorted({bound for _, by_size in _get_layers(name, adapter) for bound in by_size})
+    bounds = sorted({bound for _, by_size in get_layers(get_method(name), adapter) for bound in by_size})
     size = parameters / BILLION
     return (
         max((bound for bound in bounds if bound <= size), default=None),
         min((bound for bound in bounds if bound > size), default=None),
     )
-
-
-def _get_layers(name: str, adapter: str) -> list[tuple[JsonObject, dict[float, JsonObject]]]:
-    """What comes on top of PRESET, in order: fixed values, then values by size."""
-    method = get_method(name)
-    layers: list[tuple[JsonObject, dict[float, JsonObject]]] = [({}, getattr(method, "BY_SIZE", {}))]
-    if adapter == "none":
-        layers.append((getattr(method, "FULL_PRESET", {}), getattr(method, "FULL_BY_SIZE", {})))
-    return layers
 
 
 def get_adapters(name: str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gaslamp.config.methods import BILLION, get_preset, get_size_range, get_sized_keys
+from gaslamp.config.methods import get_preset, get_size_range, get_sized_keys
+from gaslamp.config.preset_layers import BILLION
 from gaslamp.config.slices import Slice, change_train
 from gaslamp.core.decisions import Decision
 

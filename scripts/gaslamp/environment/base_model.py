@@ -8,6 +8,7 @@ from gaslamp.config.base_models import EMBEDDED, guess_parameters
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.files import get_cache_dir
 from gaslamp.models.cache import find_cached_model
+from gaslamp.models.catalogue import find_model
 from gaslamp.models.checkpoint import read_shape
 from gaslamp.models.shape import Shape
 
@@ -26,13 +27,15 @@ def get_shape(source: str, revision: str | None = None) -> Shape | None:
         revision: ``model.revision``.
 
     Returns:
-        Its shape; guessed from the hub id ("...-7B...") when the model is not cached; ``None`` when the id names no
-        size.
+        Its shape; that of the catalogue when the model is not cached, else guessed from the hub id ("...-7B...");
+        ``None`` when the id names no size.
     """
     if source.startswith("embedded:"):
         return EMBEDDED_SHAPES.get(source.removeprefix("embedded:"))
     if folder := find_model_folder(source, revision):
         return read_shape(folder)
+    if known := find_model(source):
+        return known.shape
     parameters = guess_parameters(source)
     if not parameters:
         return None

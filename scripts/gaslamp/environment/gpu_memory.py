@@ -1,14 +1,14 @@
 """Memory of an NVIDIA GPU that a training takes, calculated part by part before anything is loaded.
 
-The constants of the activations are fitted to some of the figures of docs/hardware.md, from an H100 and an H200;
-tests/unit/environment/test_gpu_memory.py holds the sums to within 12 % of those and of the others. The probe step
-corrects what is calculated.
+The constants of the activations are fitted to half of the trainings that docs/hardware.md measured on an H100 and an
+H200; tests/unit/environment/test_gpu_memory.py holds the sums to within 10 % of the other half. The probe step corrects
+what is calculated.
 """
 
 from __future__ import annotations
 
 from gaslamp.environment.hardware import GB
-from gaslamp.environment.memory_estimate import MemorySettings, get_adapter_parameters
+from gaslamp.environment.memory_estimate import MemorySettings, get_adapter_parameters, writes_text
 from gaslamp.models.shape import Shape
 
 CONTEXT_GB = 0.6  # CUDA itself and its kernels, which no allocator counts (calculated, not measured)
@@ -22,6 +22,9 @@ KEPT = {"unsloth": 6.5, "trl": 13.0}
 
 Unsloth's is fitted to 8B passes of 4,065 to 12,053 tokens on an H200, TRL's is calculated.
 """
+UNPACKED = 20.0
+"""Bytes more for each token and unit of width (hidden) where quantized weights are unpacked for the backward pass."""
+WORKSPACE_GB = {"unsloth": 0.2, "trl": 0.0}  # of the kernels, whatever the model
 LOSS_TOKENS = {"unsloth": 128, "trl": 256}
 """Tokens whose logits are in memory at once where the loss is chunked: TRL's chunks; Unsloth's value is fitted."""
 LOSS_BYTES = 12  # of a logit: itself, its softmax and its gradient, float32
@@ -36,8 +39,10 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
     for a method that compares with the untrained model while all weights change activations  INSIDE for one layer, and
     with checkpointing the 16-bit input of each layer (Unsloth moves these to the main
                  memory); KEPT for each layer without it
-    logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens
+    logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens, and classifiers and encoders
+    none
     buffers      the largest matrix in 16 bit, where weights are quantized
+    workspace    of the kernels, fitted
     context      CUDA itself
 
     Args:
@@ -50,26 +55,30 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
     size = 4 if train.dtype == "float32" else 2
     full = train.adapter == "none"
     quantized = train.quantization != "none" and not full
-    kept = min(shape.parameters, shape.vocabulary * shape.hidden * (1 if shape.tied else 2))
+    kept = min(shape.parameters, shape.vocabulary * shape.hidden * (1 if shape.tied else 2) + shape.tables)
     if quantized:
         weights = (shape.parameters - kept) * BITS[train.quantization] / 8 + kept * (4 if train.engine == "trl" else 2)
     else:
         weights = shape.parameters * size
     width = shape.hidden + inner
     chunked = method is None or getattr(method, "CHUNKED_LOSS", False)
+    written = min(tokens, LOSS_TOKENS[train.engine]) if chunked else tokens if writes_text(method) else 0
     if train.gradient_checkpointing:
         borders = 0 if train.engine == "unsloth" else shape.layers * shape.hidden * 2
         activations = tokens * (borders + INSIDE[train.engine] * width)
     else:
         activations = tokens * width * (shape.layers * KEPT[train.engine] + INSIDE[train.engine] - KEPT[train.engine])
+    if quantized:
+        activations += tokens * shape.hidden * UNPACKED
     parts = {
         "weights": weights,
         "adapter": 0 if full else get_adapter_parameters(shape, train.lora) * 16,
         "all weights": shape.parameters * 4 if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": activations * size / 2,
-        "logits": (min(tokens, LOSS_TOKENS[train.engine]) if chunked else tokens) * shape.vocabulary * LOSS_BYTES,
+        "logits": written * shape.vocabulary * LOSS_BYTES,
         "buffers": shape.hidden * inner * 2 if quantized else 0,
+        "workspace": WORKSPACE_GB[train.engine] * GB,
         "context": CONTEXT_GB * GB,
     }
     return {part: round(value / GB, 2) for part, value in parts.items() if value}

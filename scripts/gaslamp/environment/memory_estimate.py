@@ -133,6 +133,11 @@ def _get_low_rank_parameters(shape: Shape, rank: int) -> int:
     return rank * shape.layers * (attention + 3 * (shape.hidden + shape.inner))
 
 
+def writes_text(method: object) -> bool:
+    """Whether a method trains a model that gives a probability to every word: a classifier and an encoder do not."""
+    return getattr(method, "ARTEFACT", "causal_lm") == "causal_lm"
+
+
 def get_memory_need(
     shape: Shape, train: MemorySettings, builds_toolchain: bool, method: object = None
 ) -> dict[str, float]:
@@ -168,7 +173,7 @@ def get_memory_need(
         "all weights": shape.parameters * 3 * size if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": tokens * shape.hidden * inside,
-        "logits": tokens * shape.vocabulary * 12,
+        "logits": tokens * shape.vocabulary * 12 if writes_text(method) else 0,
         "runtime": RUNTIME_GB * GB,
         "toolchain": TOOLCHAIN_GB * GB if builds_toolchain else 0,
     }

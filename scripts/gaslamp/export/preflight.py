@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gaslamp.config import levels
 from gaslamp.config.methods import get_artefact
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import Slice
@@ -12,11 +11,10 @@ from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Findings, Problem, Request
 from gaslamp.environment.hardware import GB
 from gaslamp.environment.memory_estimate import get_adapter_parameters
+from gaslamp.environment.model_size import get_gguf_bytes, get_merged_bytes
 from gaslamp.export.llamacpp import build, toolchain
 from gaslamp.models.shape import Shape
 
-TOKENIZER_BYTES = 70  # of a token in tokenizer.json: its text, its id, its merge
-GGUF_TOKEN_BYTES = 40  # of a token in a GGUF file
 MEASURED_TOKENS = 1016
 """Tokens whose distributions are written down, 2 bytes a vocabulary entry, to compare the levels with f16."""
 TOOLCHAIN_BYTES = 1.0 * GB
@@ -60,7 +58,7 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     part of the model, in 16 bit or less. A test compares the sum with a finished project.
     """
     parts: dict[str, float] = {}
-    parts["merged"] = shape.parameters * 2 + shape.vocabulary * TOKENIZER_BYTES  # always stored in 16 bit
+    parts["merged"] = get_merged_bytes(shape)
     is_language_model = get_artefact(settings.method) == "causal_lm"
     if is_language_model and is_converted(settings):
         parts["measuring"] = MEASURED_TOKENS * shape.vocabulary * 2  # deleted when the levels are measured
@@ -72,12 +70,3 @@ def get_disk_parts(shape: Shape, settings: Slice) -> dict[str, float]:
     if "mlx" in settings.export.formats:
         parts["mlx"] = shape.parameters * (16 + 8.5 + 4.5) / 8
     return parts
-
-
-def get_gguf_bytes(shape: Shape, level: str) -> float:
-    """Size of a GGUF file in bytes: quantized, the embedding keeps 6 to 8 bits, and it is much of a small model."""
-    divisible = shape.hidden % 256 == 0
-    bits = levels.get_bits(level, divisible)
-    embedding = min(shape.vocabulary * shape.hidden, shape.parameters)
-    kept = max(bits, 6.6 if divisible else 8.5) if level in levels.QUANTIZED else bits
-    return (embedding * kept + (shape.parameters - embedding) * bits) / 8 + shape.vocabulary * GGUF_TOKEN_BYTES

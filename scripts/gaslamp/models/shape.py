@@ -20,6 +20,7 @@ class Shape:
     kv_width: int = 0  # key-value heads x width of a head; 0: unknown
     tied: bool = False  # one matrix is both embedding and output
     active: int = 0  # parameters that a token uses, where these are fewer (mixtures of experts); 0: all
+    tables: int = 0  # parameters in further embeddings: one for each layer, as in Gemma 4 E2B
 
     @property
     def computed(self) -> int:
@@ -38,13 +39,16 @@ def get_shape_of_config(config: Mapping[str, Any], parameters: int) -> Shape:
     hidden, layers = int(values.get("hidden_size") or 1024), int(values.get("num_hidden_layers") or 24)
     heads = int(values.get("num_attention_heads") or 0)
     head = int(values.get("head_dim") or (hidden // heads if heads else 0))
+    vocabulary = int(values.get("vocab_size") or 50_000)
+    each_layer = int(values.get("hidden_size_per_layer_input") or 0)
     return Shape(
         parameters,
         hidden,
         layers,
-        int(values.get("vocab_size") or 50_000),
+        vocabulary,
         guessed="hidden_size" not in values,
         inner=int(values.get("intermediate_size") or 0),
         kv_width=int(values.get("num_key_value_heads") or heads) * head,
         tied=bool(values.get("tie_word_embeddings")),
+        tables=int(values.get("vocab_size_per_layer_input") or vocabulary) * each_layer * layers,
     )

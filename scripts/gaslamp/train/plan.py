@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.preset_layers import TARGET_ROWS, count_epochs
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template
@@ -19,9 +19,6 @@ from gaslamp.train.problems import PlannedRun, find_run_problems
 
 if TYPE_CHECKING:
     from gaslamp.train.autotune import Choice
-
-TARGET_ROWS = 400
-"""Rows that a small model should see for a narrow task, all epochs together, where train.epochs leaves it open."""
 
 
 @dataclass
@@ -77,9 +74,8 @@ def choose_epochs(plan: Plan) -> Decision:
 
 
 def get_epochs(plan: Plan) -> float:
-    """Epochs as set, or as many as show the model TARGET_ROWS rows (1 to 5)."""
-    epochs = plan.settings.train.epochs
-    return float(epochs or min(5, max(1, math.ceil(TARGET_ROWS / len(plan.train)))))
+    """Epochs of the training, by its settings and its rows."""
+    return count_epochs(plan.settings.train.epochs, len(plan.train))
 
 
 def check_run(plan: Plan, steps: int) -> None:

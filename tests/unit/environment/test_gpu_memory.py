@@ -31,17 +31,45 @@ B1 = Shape(1_235_814_400, 2048, 16, 128_256, inner=8192, kv_width=512, tied=True
 B8 = Shape(8_030_261_248, 4096, 32, 128_256, inner=14336, kv_width=1024)
 LORA: Any = Config().train.lora
 GIB = 2**30 / 1e9
-# 2 rows of 2048 tokens a pass, rank 16, checkpointing, H100 (docs/hardware.md). Those of the bare scripts were printed
-# in GiB.
-MEASURED = [
+# engine, model, weights, checkpointing, tokens of the largest pass, rank, GB: trainings of this project on an H100 and
+# an H200 (docs/hardware.md). The constants of the activations were fitted to FITTED.
+FITTED: list[tuple[str, Shape, str, bool, int, int, float]] = [
+    ("unsloth", B1, "none", True, 4096, 16, 3.2),
+    ("unsloth", B8, "none", True, 4096, 16, 18.3),
+    ("unsloth", B1, "none", True, 4096, 16, 3.48),
+    ("unsloth", B8, "none", False, 4065, 16, 33.6),
+    ("unsloth", B8, "none", False, 12_053, 16, 64.6),
+    ("unsloth", B1, "none", False, 7275, 16, 11.3),
+    ("unsloth", B8, "none", True, 12_053, 16, 19.8),
+    ("unsloth", B1, "none", True, 12_053, 16, 4.3),
+    ("unsloth", B8, "none", False, 4096, 16, 34.5),
+    ("unsloth", B8, "4bit", True, 16_384, 32, 11.0),
+    ("unsloth", B8, "4bit", True, 65_536, 32, 24.5),
+]
+HELD_OUT: list[tuple[str, Shape, str, bool, int, int, float]] = [
+    ("unsloth", B8, "4bit", True, 4096, 16, 7.8),
+    ("unsloth", B8, "4bit", True, 4096, 16, 8.23),
+    ("unsloth", B1, "4bit", True, 4096, 16, 2.11),
+    ("unsloth", B8, "none", False, 7275, 16, 46.1),
+    ("unsloth", B1, "none", False, 4065, 16, 7.5),
+    ("unsloth", B1, "none", False, 12_053, 16, 16.9),
+    ("unsloth", B8, "none", True, 7275, 16, 18.9),
+    ("unsloth", B8, "none", False, 2048, 16, 26.7),
+    ("unsloth", B1, "none", False, 4096, 16, 8.0),
+    ("unsloth", B1, "none", True, 4096, 16, 3.5),
+    ("unsloth", B8, "4bit", True, 32_768, 32, 16.0),
+    ("unsloth", B8, "4bit", True, 131_072, 32, 42.9),
+    ("trl", B8, "none", True, 4096, 16, 20.5),
+    ("trl", B1, "none", True, 4096, 16, 4.09),
+]
+# bare scripts with plain TRL; one printed GiB
+BARE = [
     ("trl", B1, "none", 3.9),
-    ("unsloth", B1, "none", 3.2),
     ("trl", B8, "none", 20.0),
-    ("unsloth", B8, "4bit", 7.8),
     ("trl", B1, "none", 3.5 * GIB),
-    ("unsloth", B1, "none", 2.9 * GIB),
     ("trl", B1, "4bit", 3.2 * GIB),
-    ("unsloth", B1, "4bit", 1.6 * GIB),
+    ("trl", B8, "4bit", 12.9),
+    ("trl", B1, "4bit", 3.70),
 ]
 
 
@@ -52,25 +80,24 @@ def get_train(**values: Any) -> Any:
     return parse_slice(get_slice(config, "backend", "method", "train")).train
 
 
-@pytest.mark.parametrize(("engine", "shape", "quantization", "measured"), MEASURED)
-def test_what_is_calculated_is_near_what_was_measured(
-    engine: str, shape: Shape, quantization: str, measured: float
+@pytest.mark.parametrize(
+    ("engine", "shape", "quantization", "checkpointing", "tokens", "rank", "measured"), [*FITTED, *HELD_OUT]
+)
+def test_what_is_calculated_is_within_10_percent_of_what_was_measured(
+    engine: str, shape: Shape, quantization: str, checkpointing: bool, tokens: int, rank: int, measured: float
 ) -> None:
-    parts = get_gpu_need(shape, get_train(engine=engine, quantization=quantization), 2 * 2048)
-    parts.pop("context")  # PyTorch's allocator, which measured, does not see it
-    assert sum(parts.values()) == pytest.approx(measured, rel=0.12), parts
-
-
-# without checkpointing on an H200: tokens of the largest pass (Unsloth joins its rows), GB. The constant is fitted to
-# the first and the third, the others are predictions.
-KEPT = [(B8, 4065, 33.6), (B8, 7275, 46.1), (B8, 12_053, 64.6), (B1, 4065, 7.5), (B1, 7275, 11.3), (B1, 12_053, 16.9)]
-
-
-@pytest.mark.parametrize(("shape", "tokens", "measured"), KEPT)
-def test_activations_that_are_kept_are_near_what_was_measured(shape: Shape, tokens: int, measured: float) -> None:
-    parts = get_gpu_need(shape, get_train(engine="unsloth", gradient_checkpointing=False), tokens)
+    """The 14 of HELD_OUT were not fitted to. PyTorch's allocator, which measured, does not see CUDA itself."""
+    train = get_train(engine=engine, quantization=quantization, gradient_checkpointing=checkpointing, lora={"r": rank})
+    parts = get_gpu_need(shape, train, tokens)
     parts.pop("context")
-    assert sum(parts.values()) == pytest.approx(measured, rel=0.08), parts
+    assert sum(parts.values()) == pytest.approx(measured, rel=0.10), parts
+
+
+@pytest.mark.parametrize(("engine", "shape", "quantization", "measured"), BARE)
+def test_bare_scripts_take_about_as_much(engine: str, shape: Shape, quantization: str, measured: float) -> None:
+    parts = get_gpu_need(shape, get_train(engine=engine, quantization=quantization), 2 * 2048)
+    parts.pop("context")
+    assert sum(parts.values()) == pytest.approx(measured, rel=0.12), parts
 
 
 # (packed, checkpointing, rows or sequences a pass): GB and tokens/s on an H200, means of one to three runs; rows of
@@ -127,8 +154,8 @@ def test_where_the_memory_of_4_bit_goes() -> None:
     one_row = get_gpu_need(B8, get_train(quantization="4bit"), 2048)["activations"]
     moments = get_adapter_parameters(B8, LORA) * 6 / 1e9  # two moments of one byte instead of four
     least = sum(parts.values()) - (parts["activations"] - one_row) - embedding / 2 - moments
-    assert 0.28 < least / bare < 0.30, (
-        "one row a pass, the embedding in the main memory, and an 8-bit optimizer: all three"
+    assert 0.30 < least / bare < 0.315, (
+        "not even with one row a pass, the embedding in the main memory, and an 8-bit optimizer"
     )
 
 
