@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -13,7 +12,6 @@ import tomllib
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
@@ -27,6 +25,11 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.data.meaning import decide
+from gaslamp.environment.system import detect_system
+from gaslamp.guide.answers import read_data_answer
+from gaslamp.guide.look import look_at_data
+from gaslamp.guide.plan import Situation
+from gaslamp.guide.recommend import recommend
 
 OWN_FILES = {
     ".gaslamp.json",
@@ -34,7 +37,9 @@ OWN_FILES = {
     "Makefile",
     "README.md",
     "config.yaml",
+    "gaslamp.md",
     "memory.md",
+    "project_brief.md",
     "pyproject.toml",
     "data/raw/.gitkeep",
     "logs/.gitkeep",
@@ -248,6 +253,12 @@ def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> No
     assert config["method"] == "grpo" and config["train"]["rewards"] == [{"name": "exact_answer"}]
 
 
+def get_recommended(data: str) -> dict[str, object]:
+    """What the plan writes into config.yaml for data of a task that names nothing."""
+    answer = read_data_answer(data)
+    return recommend(Situation("a task", answer, look_at_data(answer), detect_system())).settings
+
+
 @pytest.mark.parametrize(
     ("row", "method"),
     [
@@ -265,20 +276,19 @@ def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> No
     ],
 )
 def test_recommended_method(row: dict[str, object], method: str, tmp_path: Path) -> None:
-    module = _load_extension()
     data = tmp_path / "rows.jsonl"
     data.write_text(json.dumps(row) + "\n")
-    assert module.get_method(str(data)) == method
-    assert (module.get_rewards(str(data)) != "[]") == (method == "grpo")
+    settings = get_recommended(str(data))
+    assert settings["method"] == method and ("train.rewards" in settings) == (method == "grpo")
 
 
 @pytest.mark.parametrize("name", registry.names("embedded"))
 def test_recommended_method_of_an_embedded_set(name: str) -> None:
     """ROWS of an embedded set is what its columns mean."""
-    module = _load_extension()
     rows = list(islice(registry.get("embedded", name).generate(), 20))
-    assert module.get_method(f"embedded:{name}") == decide(rows).method
-    assert module.get_rewards("embedded:sums_prompts") == "[{name: reasoning_gym}]"
+    settings = get_recommended(f"embedded:{name}")
+    assert settings["method"] == decide(rows).method
+    assert settings.get("train.rewards") == ([{"name": "reasoning_gym"}] if name == "sums_prompts" else None)
 
 
 def test_the_extension_needs_the_standard_library_and_jinja_alone() -> None:
@@ -292,16 +302,6 @@ def test_the_extension_needs_the_standard_library_and_jinja_alone() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert not {"pydantic", "orjson", "pyarrow", "yaml", "rich", "numpy", "torch"} & set(json.loads(result.stdout))
-
-
-def _load_extension() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "gaslamp_extension", ROOT / "cookiecutter-template" / "gaslamp_extension.py"
-    )
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -326,6 +326,7 @@ def test_wrong_data_is_refused_and_nothing_stays(tmp_path: Path, home: Path, dat
 def test_a_failure_while_copying_removes_the_project(bake: Bake, tmp_path: Path) -> None:
     folder = tmp_path / "rows"
     folder.mkdir()
+    (folder / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     (folder / "gone.csv").symlink_to("nowhere")
     baked = bake(f"data={folder}")
     assert baked.code != 0 and "cannot make the project" in baked.output

@@ -23,7 +23,7 @@ from gaslamp.data.adopt import adopt
 from gaslamp.data.page import build_data_page
 from gaslamp.data.peek import find_method_problem
 from gaslamp.data.prepare import prepare_data
-from gaslamp.evaluate.choose_metrics import get_default_metrics
+from gaslamp.evaluate.default_metrics import get_default_metrics
 from gaslamp.models.fetch import fetch_model
 
 LABELS = ("Billing", "Delivery", "Returns", "Technical")
@@ -92,7 +92,7 @@ def test_support_mails_become_a_classifier_of_their_category(bake: Bake, tmp_pat
 
 
 def test_what_is_open_is_shown_and_the_printed_lines_work(bake: Bake, tmp_path: Path, tiny_model: Path) -> None:
-    baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=answer our support mails")
+    baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=work on our support mails")
     file = baked.project / "config.yaml"
     config = read_config(file)
     data = config.data.model_copy(update={"source": str(baked.project / config.data.source)})
@@ -115,7 +115,7 @@ def test_what_is_open_is_shown_and_the_printed_lines_work(bake: Bake, tmp_path: 
 
 
 def test_at_a_terminal_the_person_chooses(bake: Bake, tmp_path: Path) -> None:
-    baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=answer our support mails")
+    baked = bake(f"data={write_mails(tmp_path / 'mails.csv', reply=True)}", "task=work on our support mails")
     questions: list[str] = []
 
     def answer(text: str) -> str:

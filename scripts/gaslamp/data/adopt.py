@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.edit import put_value, set_value
 from gaslamp.config.load import load_config, read_config, read_yaml
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.data import Data
@@ -15,9 +15,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide
 from gaslamp.data.meaning.examples import SHOWN, put_differing_row_first, render_reading
 from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_reward, get_mapped_columns
-from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.rows import SourceRow
+from gaslamp.data.sample import read_sample
 from gaslamp.data.source_names import is_hub_id, split_part
 from gaslamp.data.sources import open_preview, open_source
 
@@ -180,47 +180,3 @@ def _ask(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...], ask: A
                 return reading
         text = f"{answer} is none of them"
     return None
-
-
-def set_value(text: str, path: tuple[str, ...], value: object) -> str:
-    """YAML ``text`` with one value replaced; comments and all else stay as they are.
-
-    Raises:
-        GaslampError: the key is not there.
-    """
-    import yaml
-
-    node: Any = yaml.compose(text)
-    for key in path:
-        found = _find_key(node, key)
-        if found is None:
-            raise GaslampError(f"config.yaml has no key {'.'.join(path)}", f"add it: {path[-1]}: {json.dumps(value)}")
-        node = found[1]
-    start, end = node.start_mark.index, node.end_mark.index
-    end -= len(text[start:end]) - len(
-        text[start:end].rstrip()
-    )  # a value of several lines ends where the next key begins
-    return text[:start] + json.dumps(value, ensure_ascii=False) + text[end:]
-
-
-def put_value(text: str, path: tuple[str, str], value: object) -> str:
-    """``set_value``, which adds the key in front of its section when a config of an earlier version does not have it.
-
-    Raises:
-        GaslampError: the section is not there.
-    """
-    import yaml
-
-    section = _find_key(yaml.compose(text), path[0])
-    if section is None or not section[1].value or _find_key(section[1], path[1]):
-        return set_value(text, path, value)
-    first = section[1].value[0][0].start_mark
-    line = f"{path[1]}: {json.dumps(value, ensure_ascii=False)}\n{' ' * first.column}"
-    return text[: first.index] + line + text[first.index :]
-
-
-def _find_key(node: Any, key: str) -> Any:
-    import yaml
-
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    return next((pair for pair in pairs if pair[0].value == key), None)

@@ -17,9 +17,9 @@ from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
 from gaslamp.data.meaning.readings import get_mapped_columns, show_mapping, write_mapping
-from gaslamp.data.peek import read_sample
 from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all, get_images
+from gaslamp.data.sample import read_sample
 from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import open_source
 

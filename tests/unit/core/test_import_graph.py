@@ -22,6 +22,7 @@ ORDER = (
     "memory",
     "serve",
     "report",
+    "guide",
     "remote",
 )
 """Each room may import the rooms before it."""

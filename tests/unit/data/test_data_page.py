@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
+from gaslamp.config.edit import set_value
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.adopt import adopt, recommend, set_value
+from gaslamp.data.adopt import adopt, recommend
 from gaslamp.data.describe import describe, print_description
 from gaslamp.data.page import build_data_page, get_bars
 from gaslamp.data.prepare import prepare_data

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.evaluate.choose_metrics import get_answer_metrics, get_default_metrics, get_needed_outputs
+from gaslamp.evaluate.choose_metrics import get_needed_outputs
+from gaslamp.evaluate.default_metrics import get_answer_metrics, get_default_metrics
 from gaslamp.evaluate.metric import Metric
 
 

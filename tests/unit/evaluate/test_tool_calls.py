@@ -11,8 +11,8 @@ from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.contracts import Compare
 from gaslamp.core.files import read_jsonl, write_jsonl
-from gaslamp.evaluate.choose_metrics import get_default_metrics
 from gaslamp.evaluate.compare import compare_models
+from gaslamp.evaluate.default_metrics import get_default_metrics
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.prompts import get_row_prompts
 from gaslamp.evaluate.run import evaluate_model

@@ -1,0 +1,114 @@
+"""One value in config.yaml replaced as a person would: every other line, and every comment, stays as it is.
+
+Standard library and PyYAML alone: cookiecutter's own interpreter runs it too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from gaslamp.core.errors import GaslampError
+
+WHY = "# why: "
+"""How the line above a value begins that says why this value was recommended."""
+
+_PLAIN = re.compile(r"[A-Za-z][\w./-]*(:[\w./-]+)?", re.ASCII)
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 reads these as something else
+
+
+def set_value(text: str, path: tuple[str, ...], value: object) -> str:
+    """YAML ``text`` with one value replaced; comments and all else stay as they are.
+
+    Raises:
+        GaslampError: the key is not there.
+    """
+    node = _find_node(text, path)[1]
+    start, end = node.start_mark.index, node.end_mark.index
+    end -= len(text[start:end]) - len(
+        text[start:end].rstrip()
+    )  # a value of several lines ends where the next key begins
+    return text[:start] + json.dumps(value, ensure_ascii=False) + text[end:]
+
+
+def put_value(text: str, path: tuple[str, str], value: object) -> str:
+    """``set_value``, which adds the key in front of its section when a config of an earlier version does not have it.
+
+    Raises:
+        GaslampError: the section is not there.
+    """
+    import yaml
+
+    section = _find_key(yaml.compose(text), path[0])
+    if section is None or not section[1].value or _find_key(section[1], path[1]):
+        return set_value(text, path, value)
+    first = section[1].value[0][0].start_mark
+    line = f"{path[1]}: {json.dumps(value, ensure_ascii=False)}\n{' ' * first.column}"
+    return text[: first.index] + line + text[first.index :]
+
+
+def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str]]) -> str:
+    """YAML ``text`` with values replaced, each with its reason on a line of its own above; an earlier reason goes.
+
+    A value that is there already keeps its spelling.
+
+    Args:
+        text: of config.yaml.
+        changes: path of a key, its new value, and why; without a reason there is no such line.
+
+    Raises:
+        GaslampError: a key is not there.
+    """
+    import yaml
+
+    root = yaml.compose(text)
+    edits: list[tuple[int, int, str]] = []
+    for path, value, why in changes:
+        key, node = _find_node(text, path, root)
+        start, end = node.start_mark.index, node.end_mark.index
+        written = text[start:end].rstrip()
+        if yaml.safe_load(written or "null") != value:
+            edits.append((start, start + len(written), write_scalar(value)))
+        line = text.rfind("\n", 0, key.start_mark.index) + 1
+        above = text.rfind("\n", 0, max(0, line - 1)) + 1
+        has_reason = line > 0 and text[above:line].strip().startswith(WHY.strip())
+        reason = " " * key.start_mark.column + WHY + " ".join(why.split()) + "\n" if why else ""
+        edits.append((above if has_reason else line, line, reason))
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def write_scalar(value: object) -> str:
+    """A value as YAML in one line: a word without quotation marks where YAML reads it back as that word."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "[" + ", ".join(write_scalar(item) for item in value) + "]"
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        parts = ("{" + ", ".join(f"{k}: {write_scalar(v)}" for k, v in item.items()) + "}" for item in value)
+        return "[" + ", ".join(parts) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _find_node(text: str, path: tuple[str, ...], root: Any = None) -> tuple[Any, Any]:
+    """The nodes of a key and of its value."""
+    import yaml
+
+    node: Any = yaml.compose(text) if root is None else root
+    key: Any = None
+    for name in path:
+        found = _find_key(node, name)
+        if found is None:
+            raise GaslampError(f"config.yaml has no key {'.'.join(path)}", f"add it: {path[-1]}: ...")
+        key, node = found
+    return key, node
+
+
+def _find_key(node: Any, key: str) -> Any:
+    import yaml
+
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((pair for pair in pairs if pair[0].value == key), None)
