@@ -1,4 +1,4 @@
-"""The Tab key while a question is asked: paths, or the names that an answer may be."""
+"""The Tab key while a question is open: paths, or the names that an answer may be."""
 
 from __future__ import annotations
 
