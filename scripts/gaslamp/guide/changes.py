@@ -10,8 +10,8 @@ from gaslamp.config.base_models import EMBEDDED
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.nearest import get_hint
 from gaslamp.guide.language import NAMES
-from gaslamp.guide.page_lines import get_code
 from gaslamp.guide.options import get_options
+from gaslamp.guide.page_lines import get_code
 from gaslamp.guide.plan import Line, Plan
 from gaslamp.guide.plugins import get_constant
 
