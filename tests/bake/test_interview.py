@@ -105,7 +105,7 @@ def test_with_nobody_there_the_plan_is_printed_and_taken(bake: Bake, tmp_path: P
 
 
 def test_no_data_yet_says_what_to_put_where(tmp_path: Path, home: Path) -> None:
-    """And with --no-input nothing is asked, at a terminal either."""
+    """And with --no-input there is no question, at a terminal either."""
     person = start(tmp_path, home, "--no-input", "data=none", "task=sort our support mails into categories")
     assert person.close() == 0, person.text
     assert "The plan" in person.text and QUESTION not in person.text
