@@ -7,6 +7,7 @@ from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.page import build_data_page
+from gaslamp.models.loading import is_torch_needed, leave_out_torch
 
 KEYS = ("project", "method")
 
@@ -24,7 +25,10 @@ def main() -> None:
     add_log(parser)
     args = parser.parse_args()
     with step(args.log):
-        build_data_page(args.card, args.template, args.model, load_slice(args.config, KEYS), args.out)
+        settings = load_slice(args.config, KEYS)
+        if not is_torch_needed(settings.method):
+            leave_out_torch()
+        build_data_page(args.card, args.template, args.model, settings, args.out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.export.exporters.gguf import export
+from gaslamp.models.loading import leave_out_torch
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
+        leave_out_torch()
         export(args.merged, args.toolchain, args.out, args.log, args.level)
 
 

@@ -8,6 +8,7 @@ from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.length import Machine
 from gaslamp.data.prepare import prepare_data
+from gaslamp.models.loading import is_torch_needed, leave_out_torch
 
 OUTPUTS = ("train", "valid", "test", "template", "card", "strategy")
 
@@ -30,7 +31,10 @@ def main() -> None:
     with step(args.log):
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         machine = Machine(args.system, args.env) if args.system else None
-        prepare_data(load_slice(args.config, KEYS), args.model, outputs, args.kept, machine)
+        settings = load_slice(args.config, KEYS)
+        if not is_torch_needed(settings.method):
+            leave_out_torch()
+        prepare_data(settings, args.model, outputs, args.kept, machine)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gaslamp.config.methods import get_method, is_multimodal
+from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.models.dequantize import is_quantized, read_state
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def leave_out_torch() -> None:
+    """Load transformers as where torch is not installed: a tokenizer takes 1.3 s of a processor then instead of 5.
+
+    For the program of a step that renders and cuts text and loads no model; torch itself can still be imported.
+    transformers looks for torch once, when it is imported: that happens here, and nothing where it has happened.
+    """
+    if "transformers" in sys.modules or "torch" in sys.modules:
+        return
+    quiet = "TRANSFORMERS_NO_ADVISORY_WARNINGS"  # it would say that models are not available
+    before = os.environ.get(quiet)
+    os.environ[quiet] = "1"
+    sys.modules["torch"] = None  # type: ignore[assignment]  # Python's mark of a module that cannot be imported
+    try:
+        import transformers
+
+        assert not transformers.utils.is_torch_available()
+    finally:
+        del sys.modules["torch"]
+        os.environ.pop(quiet) if before is None else os.environ.update({quiet: before})
+
+
+def is_torch_needed(method: str) -> bool:
+    """Whether the data phase of a method may load a model: codecs of speech, processors of images, and what a project's
+    own plug-ins do.
+    """
+    kinds = ("formats", "checks", "embedded", "methods")
+    own = any(registry.get_own_folder(kind).is_dir() for kind in kinds)
+    return own or is_multimodal(method) or "speech" in get_method(method).KINDS
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
