@@ -93,6 +93,34 @@ class Facts:
     limit: str = ""  # why no more than max_length, where train.max_length is auto
 
 
+HEAD = b'{"messages":['
+"""The JSON of a conversation up to its first turn: this bracket is no part of a text."""
+
+
+def get_suspects(samples: Iterable[Sample], facts: Facts, signs: tuple[bytes, ...]) -> Iterable[Sample]:
+    """The samples with one of ``signs`` in their JSON, for checks of rows; of the others no sample is made.
+
+    Args:
+        samples: of a chunk.
+        facts: with the JSON of the rows; without it all samples come.
+        signs: bytes without which nothing can be found.
+    """
+    written = facts.shared.get("json")
+    if written is None:
+        return samples
+    numbers = []
+    for number, line in enumerate(written):
+        begin = len(HEAD) if line.startswith(HEAD) else 0
+        for sign in signs:
+            if line.find(sign, begin) >= 0:
+                numbers.append(number)
+                break
+    if isinstance(samples, Sequence):
+        return (samples[number] for number in numbers)
+    wanted = set(numbers)
+    return (sample for number, sample in enumerate(samples) if number in wanted)
+
+
 @dataclass
 class Check:
     """A plug-in of checks/ with the severity and threshold of the config, and what it found."""
@@ -136,8 +164,8 @@ class Check:
 
     @property
     def fixes_rows(self) -> bool:
-        """Whether the config asks the plug-in to fix what it finds (options: {redact: true}) and it can."""
-        return bool(self.options.get("redact")) and hasattr(self.plugin, "fix")
+        """Whether the config asks the plug-in to fix what it finds (options: redact or repair) and it can."""
+        return bool(self.options.get("redact") or self.options.get("repair")) and hasattr(self.plugin, "fix")
 
     def get_facts(self, facts: Facts) -> Facts:
         """``facts`` with the options of this check."""
@@ -211,7 +239,8 @@ def get_messages(checks: dict[str, Check]) -> Iterator[str]:
             first = check.findings[0]
             yield f"{check.plugin.TITLE}: {check.count} ({check.percentage:.3g} %), first {first.place}: {first.text}"
         elif check.verdict == "fixed":
-            yield f"{check.plugin.TITLE}: redacted in {check.count} rows"
+            done = "redacted" if check.options.get("redact") else "repaired"
+            yield f"{check.plugin.TITLE}: {done} in {check.count} rows"
 
 
 def describe_findings(check: Check) -> list[str]:

@@ -98,7 +98,7 @@ class Converter:
             plan.slice,
             plan.split_column or "split",
         }
-        self.redacts = any(check.fixes_rows for check in self.checks)
+        self.redacts = any(check.fixes_rows and check.options.get("redact") for check in self.checks)
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
         self.adapts = plan.kind != self.format.KIND
         self.prepare = getattr(self.method, "prepare_row", None)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from gaslamp.core import registry
+from gaslamp.data.borders import describe_borders
 from gaslamp.data.calls import holds_call
 from gaslamp.data.cells import IMAGE_MARK, parse_list, to_text
+from gaslamp.data.formats.alpaca import NO_INPUT
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning.examples import shorten
 from gaslamp.data.meaning.profile import look_at
@@ -48,6 +52,9 @@ def get_notes(found: Peek, method: str) -> list[str]:
             f"column {column} holds lists of texts, which are learnt as lists ({first}); if they are different ways "
             f'to say one answer, keep the first: data.sql: SELECT * REPLACE ("{column}"[1] AS "{column}") FROM source'
         )
+    if said := describe_borders(found.mapping):
+        notes.append(said)
+    notes += _note_texts(found)
     if 2 * repeated > len(found.rows):
         notes.append(
             f"in {repeated} of the first {len(found.rows)} rows the answer begins with its whole question, which is "
@@ -69,6 +76,38 @@ def get_notes(found: Peek, method: str) -> list[str]:
         notes.append("answers call tools in their text: the calls are learnt as they are written")
     if listed:
         notes.append("the system turns list the tools already: the column of tools is not shown a second time")
+    return notes
+
+
+CALCULATED = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
+"""GSM8K's marks of what a calculator would say: ``<<48/2=24>>``."""
+VAGUE = ("None", "none", "null", "NULL", "N/A", "n/a", "NA")
+"""A label, or what a program writes for an empty cell."""
+
+
+def _note_texts(found: Peek) -> list[str]:
+    """What stands in the cells of answers and inputs and is not meant as text."""
+    notes = []
+    answers = found.mapping.get("completion", found.mapping.get("output"))
+    column = answers if isinstance(answers, str) else ""
+    texts = [row[column] for row in found.rows if isinstance(row.get(column), str)]
+    if marked := sum(CALCULATED.search(text) is not None for text in texts):
+        notes.append(
+            f"{marked} of the first {len(found.rows)} answers hold calculator marks (<<48/2=24>>), which are learnt as "
+            f"text; without them: data.sql: SELECT * REPLACE (regexp_replace(\"{column}\", '<<[^<>]*>>', '', 'g') "
+            f'AS "{column}") FROM source'
+        )
+    vague = [text for text in texts if text.strip() in VAGUE]
+    if vague and len(set(texts)) > len(texts) / 3:  # not one of a few labels
+        notes.append(
+            f"{len(vague)} of the first {len(found.rows)} answers are '{vague[0].strip()}', which is learnt: "
+            f"where the cell was empty, data.sql: SELECT * FROM source WHERE \"{column}\" <> '{vague[0]}'"
+        )
+    extra = found.mapping.get("input") if found.format == "alpaca" else None
+    unsaid = [str(row[extra]).strip() for row in found.rows if isinstance(extra, str) and row.get(extra)]
+    if none := [text for text in unsaid if text.casefold() in NO_INPUT]:
+        names = ", ".join(repr(text) for text in dict.fromkeys(none))
+        notes.append(f"{len(none)} of the first {len(found.rows)} rows have the input {names}: read as no input")
     return notes
 
 

@@ -74,6 +74,8 @@ WEAK_ROLE_KEYS = ("speaker", "author", "sender")
 ROLE_FLAGS = {"is_human": ("user", "assistant"), "is_user": ("user", "assistant"), "is_bot": ("assistant", "user")}
 """Keys whose value says whether a person wrote the turn: the role when it is true, and when it is not."""
 CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance", "mes")
+SAYING = ("content", "value", "text", "utterance")
+"""Those of them that can only be what is said."""
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 ITEMS = ("function_call", "function_call_output", "reasoning")
 """Turns of OpenAI's responses that name no role."""
@@ -213,6 +215,7 @@ def _read_turn(turn: dict[str, Any], column: str, number: int) -> list[Message]:
     if not role:
         raise ValueError(f"{place} has no role")
     content_key, content = _find_content(turn, role)
+    _refuse_other_text(turn, content_key, content, place)
     used = {role_key, content_key, *MARKS, *DETAILS, *(REASONING_KEYS if role == "assistant" else ())}
     if turn.get("type") in ("message", *ITEMS):
         used |= {"type", "id", "status"}
@@ -282,6 +285,16 @@ def _find_content(turn: dict[str, Any], role: str) -> tuple[str, Any]:
     found = next((key for key in keys if turn.get(key) not in (None, "")), None)
     found = found or next((key for key in keys if key in turn), "content")
     return found, turn.get(found)
+
+
+def _refuse_other_text(turn: dict[str, Any], key: str, content: Any, place: str) -> None:
+    """Raise when a turn says something else under another key: one of the two would be lost."""
+    if not isinstance(content, str):
+        return
+    for other in SAYING:
+        text = turn.get(other)
+        if other != key and isinstance(text, str) and text.strip() and text.strip() != content.strip():
+            raise ValueError(f"{place} holds both {key} and {other}, and they differ: delete one of them")
 
 
 def _read_call_turn(turn: dict[str, Any], content: Any, column: str, number: int) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data import mojibake
 from gaslamp.data.checking import KEPT, Facts, Finding, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.near import find_twins, get_near_text, get_signatures
 from gaslamp.data.privacy import find_personal, find_secrets, redact, redact_row
@@ -502,3 +503,29 @@ def test_each_side_of_a_pair_is_looked_for_in_its_own_text() -> None:
     find_lost = registry.get("checks", "lost_in_template").find_lost
     sides = [[("q", False), ("abc", True)], [("q", False), ("def", True)]]
     assert find_lost(row, sides) == set() and find_lost(row, sides[::-1]) == {"answers"}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        *(("GrÃ¶ÃŸe", "cp1252"), ("donâ€™t", "cp1252"), ("ðŸ˜€ hi", "cp1252"), ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "cp1252")),
+        *(("Gr├╢├ƒe", "cp437"), ("Gr√∂√üe", "mac_roman"), ("Â© 2024", "cp1252")),
+        *(("Größe und Äpfel", None), ("“Ä“, sagt er", None), ("NÃO, IRMÃ”", None), ("√4 = 2", None), ("├── a", None)),
+        *(("Привет, как дела?", None), ("Ελληνικά", None), ("naïve café – “ok”…", None), ("¿Qué?", None)),
+    ],
+)
+def test_mojibake(text: str, encoding: str | None) -> None:
+    found = mojibake.find(text)
+    assert (found[0] if found else None) == encoding
+    right = {"cp1252": 1, "cp437": 1, "mac_roman": 1}
+    assert (mojibake.repair(text) == text) is (encoding not in right)
+
+
+def test_repaired_letters() -> None:
+    for right in ("Größe – “alt” … 5 €", "привет", "¡Año Nuevo! 😀", "déjà vu"):
+        for encoding in ("cp1252", "mac_roman", "cp437"):
+            wrong = "".join(bytes([byte]).decode(encoding, "ignore") or chr(byte) for byte in right.encode())
+            if encoding == "cp1252":
+                assert mojibake.repair(wrong) == right
+            elif mojibake.find(wrong):
+                assert "\ufffd" not in mojibake.repair(wrong)

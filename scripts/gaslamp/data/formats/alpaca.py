@@ -16,6 +16,9 @@ READ_ANYWAY = OPTIONAL
 INPUTS = ("input", "context", "inputs")
 OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 
+NO_INPUT = frozenset(("nan", "none", "null", "n/a", "na", "<noinput>", "noinput", "no input", "-", "."))
+"""What stands where an instruction has no input: pandas' word for an empty cell, and those of Alpaca's rows."""
+
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """instruction and output (or response), with input when it is there."""
@@ -32,7 +35,8 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
 def read_instruction(row: SourceRow, mapping: dict[str, str]) -> list[Message]:
     """The prompt: system, earlier rounds, the instruction with its input below it."""
     prompt = get_text(row, mapping["instruction"])
-    if extra := get_optional(row, mapping.get("input", "input")):
+    extra = get_optional(row, mapping.get("input", "input"))
+    if extra and extra.strip().casefold() not in NO_INPUT:
         prompt = f"{prompt}\n\n{extra}"
     messages: list[Message] = []
     if system := get_optional(row, mapping.get("system", "system")):

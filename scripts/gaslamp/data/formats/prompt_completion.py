@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.core.files import JsonObject
+from gaslamp.data.borders import ROLES as BORDERS
+from gaslamp.data.borders import find_borders, strip_borders
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.comparing import trim_continued
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
@@ -20,7 +22,7 @@ KIND = "conversation"
 ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 REQUIRED = ("prompt", "completion")
-OPTIONAL = ("system", "context", "reasoning", "history")
+OPTIONAL = ("system", "context", "reasoning", "history", "prompt_end", "completion_start", "completion_end")
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
@@ -93,6 +95,8 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             context = find_column([column for column in columns if column != completion], CONTEXTS)
             if context and names[0] == "question" and isinstance(first_value(rows, context), str):
                 mapping["context"] = context
+            if names[0] == "prompt":
+                mapping |= find_borders(rows, prompt, completion)
             return mapping
     return None
 
@@ -121,6 +125,9 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         ValueError: a cell is empty.
     """
     prompt, completion = mapping["prompt"], mapping["completion"]
+    if any(role in mapping for role in BORDERS):
+        row = strip_borders(row, mapping)
+        mapping = {role: name for role, name in mapping.items() if role not in BORDERS}
     if len(mapping) > 2 + ("system" in mapping) or type(prompt) is list:
         return _convert_more(row, mapping)
     system = get_optional(row, mapping["system"]) if "system" in mapping else None

@@ -16,7 +16,10 @@ from gaslamp.core import registry
 Mapping = dict[str, str | list[str]]
 """Role -> column; for the role ``prompt`` also several columns, which are joined with their names as labels."""
 
-NO_COLUMNS = ("threshold", "good_if", "first_if", "second_if", "first_number", "from_language", "to_language")
+NO_COLUMNS = (
+    *("threshold", "good_if", "first_if", "second_if", "first_number", "from_language", "to_language"),
+    *("prompt_end", "completion_start", "completion_end"),
+)
 """Roles whose value is a setting, not a column."""
 CERTAIN = 0.7
 """A reading with a lower score is a guess."""
@@ -122,9 +125,13 @@ def get_read_anyway(plugin: ModuleType) -> tuple[str, ...]:
 
 def show_mapping(mapping: MappingType[str, str | list[str]]) -> str:
     """A mapping in words: ``prompt = Subject + Body, completion = Category``."""
-    return ", ".join(
-        f"{role} = {' + '.join(value) if isinstance(value, list) else value}" for role, value in mapping.items()
-    )
+    return ", ".join(f"{role} = {_show(value)}" for role, value in mapping.items())
+
+
+def _show(value: str | list[str]) -> str:
+    if isinstance(value, list):
+        return " + ".join(value)
+    return value if value.strip() == value and "\n" not in value else repr(value)
 
 
 def write_mapping(mapping: MappingType[str, str | list[str]]) -> str:
