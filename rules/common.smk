@@ -27,7 +27,8 @@ from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
-from gaslamp.config.base_models import get_model_name
+from gaslamp.config.base_models import get_base_name, get_model_name
+from gaslamp.models.start import get_inputs
 from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
@@ -44,8 +45,9 @@ except GaslampError as error:
 # again.
 CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
+BASE_FACTS = f"resources/models/{get_base_name(CONFIG.model)}/model.json"
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
-EXPORT_TRIAL = f"resources/models/{get_model_name(CONFIG.model)}/export.json"
+EXPORT_TRIAL = f"resources/models/{get_base_name(CONFIG.model)}/export.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
@@ -177,6 +179,12 @@ def get_model_input():
     return sorted(
         str(file) for kind in ("json", "jinja", "model", "txt", "safetensors") for file in folder.glob(f"*.{kind}")
     )
+
+
+def get_start_input():
+    """The files of the trained result that model.adapter names: when it is trained again, so is all that follows."""
+    adapter = CONFIG.model.adapter
+    return [str(file) for file in get_inputs(Path(adapter).expanduser())] if adapter else []
 
 
 def get_data_plugins():
@@ -345,7 +353,7 @@ def start_run():
         if subprocess.run([*command, "--log", "logs/check_preflight.log"], check=False).returncode:
             raise WorkflowError("the preflight stopped this run; nothing was changed")
     if is_converted() and is_untried():
-        command = [sys.executable, "scripts/check_export.py", "--model", MODEL_FACTS, "--config", str(CONFIG_FILE)]
+        command = [sys.executable, "scripts/check_export.py", "--model", BASE_FACTS, "--config", str(CONFIG_FILE)]
         where = ["--out", f"{EXPORT_TRIAL}.later", "--log", "logs/check_export.log"]
         if subprocess.run([*command, *where], check=False).returncode:
             raise WorkflowError("the trial of the export stopped this run; nothing was changed")

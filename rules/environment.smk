@@ -45,13 +45,33 @@ rule fetch_model:
         source=get_model_input(),
         code=get_code("fetch_model.py"),
     output:
-        MODEL_FACTS,
+        BASE_FACTS,
     log:
         "logs/fetch_model.log",
     params:
-        settings=get_settings("model"),
+        settings=get_settings("model.source", "model.revision"),
     shell:
         "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {VISION_TOWER} --out {output} --log {log}"
+
+
+# With model.adapter: what was trained before becomes a part of the model that this run starts from.
+rule merge_start:
+    input:
+        model=BASE_FACTS,
+        start=get_start_input(),
+        code=get_code("merge_start.py"),
+    output:
+        "resources/models/{start}/model.json",
+    log:
+        "logs/merge_start_{start}.log",
+    wildcard_constraints:
+        start=r"[A-Za-z0-9_.@-]+[+][A-Za-z0-9_.@+-]+",
+    resources:
+        model=1,
+    params:
+        adapter=shlex.quote(CONFIG.model.adapter or ""),
+    shell:
+        "{PYTHON} scripts/merge_start.py --model {input.model} --adapter {params.adapter} --out {output} --log {log}"
 
 
 # High priority and one counted thread: it starts first and builds while the data and training phases run.
@@ -75,7 +95,7 @@ rule build_llamacpp:
 # export.formats is tried by start_run.
 rule check_export:
     input:
-        model=MODEL_FACTS,
+        model=BASE_FACTS,
     output:
         EXPORT_TRIAL,
     log:

@@ -8,7 +8,7 @@ from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.models.fetch import fetch_model
 
-KEYS = ("model",)
+KEYS = ("model.source", "model.revision")
 
 
 def main() -> None:

@@ -293,7 +293,7 @@ def test_mlx_and_transformers_see_the_same(base: Path, vision_base: Path, seen: 
     as the evaluation loads it.
     """
     import torch
-    from gaslamp.evaluate.loading import load_evaluated
+    from gaslamp.models.trained import load_evaluated
 
     arrays, facts = dict(seen), ModelFacts.read(vision_base / "vision" / "model.json")
     labels = arrays.pop("labels")[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, TypedDict
 
 
@@ -45,11 +46,33 @@ class ModelSection(Protocol):
     def revision(self) -> str | None:
         """Commit or tag of a hub model."""
 
+    @property
+    def adapter(self) -> str | None:
+        """A folder with what was trained before on it."""
+
+
+def get_base_name(model: ModelSection) -> str:
+    """The folder name of ``model.source`` in resources/models: source and revision as one word."""
+    text = model.source.removeprefix("embedded:")
+    return _get_word(f"{text}@{model.revision}" if model.revision else text)
+
 
 def get_model_name(model: ModelSection) -> str:
-    """The folder name of a base model in resources/models: its source and revision as one word."""
-    text = model.source.removeprefix("embedded:")
-    text = f"{text}@{model.revision}" if model.revision else text
+    """The folder name, in resources/models, of the model that a run starts from: with ``+`` and the adapter's project
+    and run where ``model.adapter`` is merged into it.
+    """
+    base = get_base_name(model)
+    return f"{base}+{_get_word(get_label(Path(model.adapter)))}" if model.adapter else base
+
+
+def get_label(place: Path) -> str:
+    """What pages call a folder with a trained result: project/run for outputs/<run>, else the folder's name."""
+    place = place.expanduser().resolve()
+    place = place.parent if place.name == "adapters" else place
+    return f"{place.parents[1].name}/{place.name}" if place.parent.name == "outputs" else place.name
+
+
+def _get_word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.@-]+", "_", text).strip("_.") or "model"
 
 

@@ -108,6 +108,23 @@ class Score(BaseModel):
     n: int
 
 
+class Start(BaseModel):
+    """A trained result that was merged into the model that a run starts from (``model.adapter``, ``stages``)."""
+
+    label: str  # project/run, or the name of the adapter's folder
+    folder: str  # where it is on this machine
+    base: str  # what it was trained on
+    base_sha256: str  # of those weights
+    adapter_sha256: str
+    template_sha256: str | None = None  # of the chat template that it was trained with; None: not recorded
+    method: str | None = None
+    metric: str | None = None  # the first one of its evaluation; None: not evaluated
+    base_score: Score | None = None
+    score: Score | None = None
+    unit: str = "share"
+    verdict: str | None = None
+
+
 class ModelFacts(Artefact):
     """resources/models/<name>/model.json: where the base model stands and what it is."""
 
@@ -126,6 +143,12 @@ class ModelFacts(Artefact):
     dtype: str
     context: int | None = None
     size_bytes: int
+    starts: list[Start] = Field(default_factory=list)  # what was merged into the base model, first things first
+
+    @property
+    def root(self) -> str:
+        """``model.source`` of the base model that everything began with."""
+        return self.starts[0].base if self.starts else self.source
 
 
 class Template(Artefact):
@@ -208,6 +231,7 @@ class TrainFacts(Artefact):
     trainable_parameters: int
     total_parameters: int
     adapter_sha256: str
+    starts: list[Start] = Field(default_factory=list)  # what the model that was trained contained already
     settings: JsonObject = Field(default_factory=dict)
     """Section ``train`` of the config as it trained: presets filled in, after any out-of-memory step."""
 

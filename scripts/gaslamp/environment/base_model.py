@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.base_models import EMBEDDED, guess_parameters
+from gaslamp.config.base_models import EMBEDDED, ModelSection, get_model_name, guess_parameters
 from gaslamp.config.sections.models import is_local
-from gaslamp.core.files import get_cache_dir
+from gaslamp.core.files import get_cache_dir, read_json
 from gaslamp.models.cache import find_cached_model
 from gaslamp.models.catalogue import find_model
 from gaslamp.models.checkpoint import read_shape
@@ -57,3 +57,9 @@ def is_model_here(source: str, revision: str | None) -> bool:
         name = source.removeprefix("embedded:")
         return any((get_cache_dir() / "models").glob(f"{name}-{EMBEDDED[name]['sha256'][:8]}-*/config.json"))
     return is_local(source) or find_cached_model(source, revision) is not None
+
+
+def is_start_here(model: ModelSection) -> bool:
+    """Whether ``model.adapter`` was merged for this project before."""
+    facts = Path("resources") / "models" / get_model_name(model) / "model.json"
+    return facts.is_file() and Path(read_json(facts)["path"]).is_dir()

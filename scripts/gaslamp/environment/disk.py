@@ -9,7 +9,7 @@ from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.findings import Problem
 from gaslamp.environment.hardware import get_disk_free
 
-CACHED = ("model", "toolchain")
+CACHED = ("model", "start", "toolchain")
 """Parts of a run's disk space that go to the caches of the user, which may be on another disk than the project."""
 
 

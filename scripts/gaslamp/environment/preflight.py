@@ -18,7 +18,7 @@ from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json
-from gaslamp.environment.base_model import get_shape, is_model_here
+from gaslamp.environment.base_model import get_shape, is_model_here, is_start_here
 from gaslamp.environment.disk import find_disk_problems, find_write_problem
 from gaslamp.environment.findings import Check, Findings, Problem, Request
 from gaslamp.environment.hardware import GB, get_disk_free
@@ -102,6 +102,8 @@ def check_machine(request: Request, found: Findings) -> None:
         # the weights while they are downloaded; an embedded model is unpacked as well
         copies = 3 if settings.model.source.startswith("embedded:") else 2
         found.disk["model"] = shape.parameters * copies
+    if shape and settings.model.adapter and not is_start_here(settings.model):
+        found.disk["start"] = shape.parameters * 2
     found.disk["reports"] = REPORTS_BYTES
 
 

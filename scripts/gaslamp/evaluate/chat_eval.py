@@ -14,9 +14,9 @@ from gaslamp.core.files import JsonObject, read_jsonl
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
-from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_evaluated
 
 COLOURS = {"base": "cyan", "tuned": "green"}
 KEEP = "test row? k = tuned is right, b = base is right, w = write the right answer, Enter = no: "

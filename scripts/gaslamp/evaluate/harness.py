@@ -12,9 +12,9 @@ from gaslamp.core.contracts import ModelFacts, Score, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, write_json
 from gaslamp.core.packages import require_package
-from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.stats import get_wilson
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_evaluated
 
 BATCH = 8
 

@@ -18,13 +18,13 @@ from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.evaluate.choose_metrics import choose_metrics, get_needed_outputs
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
-from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.prompts import EvalPrompt, get_row_prompts
 from gaslamp.evaluate.retention import get_retention_prompts, read_retention
 from gaslamp.evaluate.retrieval import embed, rank
 from gaslamp.evaluate.scored_texts import get_texts
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_evaluated
 
 
 def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Path, template: Path, out: Path) -> None:

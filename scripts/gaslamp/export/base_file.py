@@ -15,11 +15,11 @@ from gaslamp.config.levels import CONVERTED, is_with_imatrix
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import BaseFile, ModelFacts, Provenance, Template
 from gaslamp.core.files import JsonObject, get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
-from gaslamp.evaluate.loading import is_vision
 from gaslamp.export.exporters import gguf, merged
 from gaslamp.export.first_answers import Agreement, compare_tokens
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
+from gaslamp.models.trained import is_vision
 
 FACTS = "base.json"
 VERSION = 1

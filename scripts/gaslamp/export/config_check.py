@@ -7,10 +7,21 @@ from pathlib import Path
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 
+ALONE = ("adapter", "lora_gguf")
+"""What is shipped as an adapter, for a base model that its user has."""
+
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
     """Problems of the section ``export``."""
-    levels = config.export.levels
-    if len(set(levels)) == len(levels):
-        return []
-    return [Problem(("export", "levels"), f"a level is listed twice: {', '.join(levels)}")]
+    levels, problems = config.export.levels, []
+    if len(set(levels)) != len(levels):
+        problems.append(Problem(("export", "levels"), f"a level is listed twice: {', '.join(levels)}"))
+    if config.model.adapter:
+        why = "an adapter of this run belongs to the merged model of model.adapter, which is on this machine alone"
+        for path, names in (
+            (("export", "formats"), config.export.formats),
+            (("export", "hub", "files"), config.export.hub.files if "hub" in config.export.formats else []),
+        ):
+            if found := [name for name in names if name in ALONE]:
+                problems.append(Problem(path, f"{why}: put merged or gguf in place of {', '.join(found)}"))
+    return problems

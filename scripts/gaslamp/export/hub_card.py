@@ -17,10 +17,11 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.system_turn import begin_with_system, describe_system
-from gaslamp.evaluate.loading import is_vision
 from gaslamp.export.artefacts import RunFiles
 from gaslamp.export.ladder_page import COLUMNS, get_cells, show_score
+from gaslamp.models.trained import is_vision
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
+from gaslamp.pages.starts import describe_start
 from gaslamp.train.method import get_artefact
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         model_name=settings.project.name,
         eval_results=get_results(compare, card, task),
     )
-    name = quote(base or Path(model.source).name)  # the path of a folder is private
+    name = quote(base or Path(model.root).name)  # the path of a folder is private
     version = (train.provenance.versions if train.provenance else {}).get("gaslamp", "")
     lines = [
         *("---", head.to_yaml(), "---", ""),
@@ -72,7 +73,8 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         *(f"**{quote(compare.headline)}**", ""),
         *("## What it is", ""),
         f"- Base model: {name}{f', revision {quote(model.revision)}' if model.revision else ''}"
-        f"; weights sha256 {escape(model.sha256)}",
+        f"; weights sha256 {escape(model.starts[0].base_sha256 if model.starts else model.sha256)}",
+        *(f"- Trained before, and merged into it: {quote(describe_start(start))}" for start in model.starts),
         f"- Licence of the base model: {show_licence(model)}",
         f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} "
         f"parameters trained in {train.steps} steps",
@@ -105,9 +107,9 @@ def render_card(run: RunFiles, settings: Slice) -> str:
 
 def get_hub_id(model: ModelFacts) -> str | None:
     """The hub's name of the base model; None for a folder, whose path is private."""
-    if model.source.startswith("embedded:"):
-        return EMBEDDED[model.source.removeprefix("embedded:")]["hub_id"]
-    return model.source if is_hub_name(model.source) else None
+    if model.root.startswith("embedded:"):
+        return EMBEDDED[model.root.removeprefix("embedded:")]["hub_id"]
+    return model.root if is_hub_name(model.root) else None
 
 
 def is_hub_name(source: str) -> bool:

@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from gaslamp.core.contracts import ParityCheck, get_versions
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
-from gaslamp.evaluate.loading import is_vision, load_folder
 from gaslamp.export.llamacpp.staging import convert_staged
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.export.modelfile.families import detect_family
@@ -27,6 +26,7 @@ from gaslamp.export.parity.served import check_metadata, check_served
 from gaslamp.models.shrink import write_shrunken
 from gaslamp.models.template import NEUTRAL, Renderer, build_template
 from gaslamp.models.tokenizer_files import FILES, save_tokenizer
+from gaslamp.models.trained import is_vision, load_folder
 
 if TYPE_CHECKING:
     from gaslamp.data.rows import Message

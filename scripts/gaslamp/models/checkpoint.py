@@ -49,6 +49,12 @@ def read_model_folder(folder: Path) -> ModelFacts:
     )
 
 
+def get_weights_hash(folder: Path) -> str:
+    """sha256 of the adapter's tensors, or of the whole model's."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return sha256_path(files[0]) if len(files) == 1 else sha256_text("".join(sha256_path(file) for file in files))
+
+
 class Tensor(NamedTuple):
     """One stored tensor. ``parameters``: the weights that it holds, also where several share a byte."""
 

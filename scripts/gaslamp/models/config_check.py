@@ -12,10 +12,11 @@ from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.nearest import get_hint
+from gaslamp.models.start import find_start_problems
 
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
-    """Problems of ``model.source``; ``root`` is the folder that relative paths start from."""
+    """Problems of the section ``model``; ``root`` is the folder that relative paths start from."""
     source = config.model.source
     if source.startswith("embedded:"):
         messages = _find_embedded_problems(source, config.method)
@@ -30,7 +31,12 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
         messages = [f"{source}: no such folder (looked in {root.resolve()}, which has '{folder}')"]
     else:
         messages = []
-    return [Problem(("model", "source"), message) for message in messages]
+    adapter = config.model.adapter
+    start = find_start_problems(adapter, source, root) if adapter else []
+    return [
+        *(Problem(("model", "source"), message) for message in messages),
+        *(Problem(("model", "adapter"), message) for message in start),
+    ]
 
 
 def _find_embedded_problems(source: str, method: str) -> list[str]:

@@ -13,7 +13,7 @@ from gaslamp.config.base_models import (
     VISION_TOWER_FIX,
     ModelSection,
     find_vision_tower_problem,
-    get_model_name,
+    get_base_name,
 )
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.console import get_duration, get_size, say
@@ -54,7 +54,7 @@ def fetch_model(model: ModelSection, out: Path, mmproj: bool = False) -> None:
     facts = read_model_folder(folder)
     if mmproj and (reason := find_vision_tower_problem(read_json(folder / "config.json"))):
         raise GaslampError(f"{model.source}: {reason}", VISION_TOWER_FIX)
-    facts.name, facts.source, facts.revision = get_model_name(model), model.source, revision
+    facts.name, facts.source, facts.revision = get_base_name(model), model.source, revision
     card = read_model_card(folder)
     facts.license = license_name or card.license
     facts.license_name, facts.license_link = card.license_name, card.license_link

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from gaslamp.core.contracts import Template
-from gaslamp.core.files import JsonObject, read_json, write_json, write_text
+from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.models.loading import load_tokenizer
 
 FILES = (
@@ -37,21 +38,33 @@ def save_tokenizer(base: str | Path, out: Path, template: Template) -> None:
         out: an existing folder.
         template: as recorded by the data phase.
     """
+    recorded = {"eos_token": template.eos_token, "pad_token": template.pad_token}
+    save_tokenizer_as(base, out, recorded | {"chat_template": template.chat_template})
+
+
+def save_tokenizer_as(base: str | Path, out: Path, changes: Mapping[str, str]) -> None:
+    """The same with only some values changed.
+
+    Args:
+        base, out: as for ``save_tokenizer``.
+        changes: of chat_template, eos_token and pad_token; what it does not name stays as the base model has it.
+    """
     tokenizer = load_tokenizer(base)
-    tokenizer.eos_token, tokenizer.pad_token = template.eos_token, template.pad_token
-    tokenizer.chat_template = template.chat_template
+    for name, value in changes.items():
+        setattr(tokenizer, name, value)
     tokenizer.save_pretrained(out)  # complete where the base model has only a part, such as tokenizer.model alone
-    for name in FILES:
+    for name in (*FILES, "chat_template.jinja"):
         if (Path(base) / name).is_file():
             shutil.copyfile(Path(base) / name, out / name)
-    recorded = {"eos_token": template.eos_token, "pad_token": template.pad_token}
-    settings = out / "tokenizer_config.json"
-    _update(settings, recorded | {"chat_template": template.chat_template})
-    if (out / "special_tokens_map.json").is_file():
-        _update(out / "special_tokens_map.json", recorded)
+    if changes:
+        _update(out / "tokenizer_config.json", changes)
+    tokens = {name: value for name, value in changes.items() if name != "chat_template"}
+    if tokens and (out / "special_tokens_map.json").is_file():
+        _update(out / "special_tokens_map.json", tokens)
     # where transformers looks first, and where earlier versions look: both must say the same
-    write_text(out / "chat_template.jinja", template.chat_template)
+    if "chat_template" in changes:
+        write_text(out / "chat_template.jinja", changes["chat_template"])
 
 
-def _update(file: Path, values: JsonObject) -> None:
+def _update(file: Path, values: Mapping[str, str]) -> None:
     write_json(file, {**read_json(file), **values})

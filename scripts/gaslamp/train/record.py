@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gaslamp.core.contracts import Provenance, TrainFacts
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import get_history, read_events
-from gaslamp.core.files import JsonObject, sha256_path, sha256_text
+from gaslamp.core.files import JsonObject
+from gaslamp.models.checkpoint import get_weights_hash
 from gaslamp.train.method import merge_decisions
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def build_facts(
         trainable_parameters=result.trainable_parameters,
         total_parameters=plan.model.parameters,
         adapter_sha256=get_weights_hash(adapters),
+        starts=plan.model.starts,
         settings=get_trained_settings(plan.settings.dump()["train"], decisions),
         provenance=provenance,
     )
@@ -70,12 +72,6 @@ def get_trained_settings(train: JsonObject, decisions: list[Decision]) -> JsonOb
     """Section ``train`` with what was chosen for the keys in ``choose``: the values that trained."""
     chosen = {decision.name: decision.value for decision in decisions if decision.name in (train.get("choose") or ())}
     return {**train, **chosen}
-
-
-def get_weights_hash(folder: Path) -> str:
-    """sha256 of the adapter's tensors, or of the whole model's."""
-    files = sorted(folder.rglob("*.safetensors"))
-    return sha256_path(files[0]) if len(files) == 1 else sha256_text("".join(sha256_path(file) for file in files))
 
 
 def get_folder_size(folder: Path) -> int:

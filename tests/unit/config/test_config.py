@@ -91,6 +91,12 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path
         ("model:\n  source: ./nowhere", "line 2: ./nowhere is not a model folder: "),
         ("model:\n  source: folder/model", "line 2: folder/model: no such folder (looked in "),
         ("model:\n  source: gpt2", "line 2: 'gpt2' is neither embedded:NAME, a folder that exists, nor a hub id"),
+        ("model:\n  adapter: /nowhere", "line 2: /nowhere: no such folder; correct model.adapter"),
+        (
+            "model:\n  adapter: style\nexport:\n  formats: [gguf, lora_gguf]",
+            "line 4: an adapter of this run belongs to the merged model of model.adapter, which is on this machine "
+            "alone: put merged or gguf in place of lora_gguf",
+        ),
         ("eval:\n  metrics: [nope]", "line 2: there is no metric 'nope'; choose from: "),
         ("export:\n  levels: [q8_0, q8_0]", "line 2: a level is listed twice"),
         ("deploy:\n  level: q2_k", "line 2: 'q2_k' is not made: export.levels has q8_0, q6_k, q5_k_m, q4_k_m, q3_k_m"),
@@ -115,6 +121,9 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path
 def test_one_problem(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "empty.csv").touch()
     (tmp_path / "folder").mkdir()
+    (tmp_path / "style").mkdir()
+    (tmp_path / "style/adapter_config.json").write_text("{}")
+    (tmp_path / "style/adapter_model.safetensors").touch()
     problems = get_problems(tmp_path, text)
     assert len(problems) == 1 and problems[0].startswith(problem), problems
 

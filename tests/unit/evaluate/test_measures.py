@@ -25,12 +25,12 @@ from gaslamp.core.files import read_json, read_jsonl, sha256_text, write_json, w
 from gaslamp.evaluate import compare as comparing
 from gaslamp.evaluate.decode import Sampling, decode
 from gaslamp.evaluate.likelihood import Sequence, get_likelihoods, get_windows
-from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.evaluate.near_duplicates import find_near_duplicates
 from gaslamp.evaluate.run import evaluate_model
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer, build_template
+from gaslamp.models.trained import load_evaluated
 
 ASK = [{"role": "user", "content": "how are you"}]
 

@@ -297,9 +297,9 @@ def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
 
 def test_a_vision_model(tmp_path: Path) -> None:
     """Images through transformers and llama.cpp: as many tokens, the same answers; other images fail."""
-    from gaslamp.evaluate.loading import load_folder
     from gaslamp.models.fetch import fetch_model
     from gaslamp.models.template import build_template
+    from gaslamp.models.trained import load_folder
     from PIL import Image
 
     checkpoint = tiny.write_idefics_checkpoint(tmp_path / "model")

@@ -108,9 +108,9 @@ def check(
 
 def test_an_encoder_served_ranks_as_it_did(place: Path, tmp_path: Path) -> None:
     found = measure(place, "embedding", "f16", tmp_path)
-    from gaslamp.evaluate.loading import load_folder
     from gaslamp.evaluate.retrieval import embed, rank
     from gaslamp.models.loading import load_tokenizer
+    from gaslamp.models.trained import load_folder
 
     net, tokenizer = load_folder(place / "model"), load_tokenizer(place / "model")
     wanted = dict(rank(ROWS["embedding"], lambda texts: embed(net, tokenizer, texts, max_length=64)))

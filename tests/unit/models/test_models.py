@@ -33,12 +33,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
     ],
 )
 def test_folder_names_are_safe_words(source: str, revision: str | None, name: str) -> None:
-    assert get_model_name(SimpleNamespace(source=source, revision=revision)) == name
+    assert get_model_name(SimpleNamespace(source=source, revision=revision, adapter=None)) == name
 
 
 def test_facts_come_from_headers(tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.json"
-    fetch_model(SimpleNamespace(source=str(tiny_model), revision=None), out)
+    fetch_model(SimpleNamespace(source=str(tiny_model), revision=None, adapter=None), out)
     facts = ModelFacts.read(out)
     vocabulary, hidden, inner = 260, 64, 128
     layer = 4 * hidden * hidden + 3 * hidden * inner + 2 * hidden
@@ -124,7 +124,7 @@ def test_a_broken_folder_is_refused(
 ) -> None:
     folder = spoil(tiny_model, tmp_path / "broken", name, data)
     with pytest.raises(GaslampError, match=message.replace("*", r"\*").replace(".", r"\.")):
-        fetch_model(SimpleNamespace(source=str(folder), revision=None), tmp_path / "model.json")
+        fetch_model(SimpleNamespace(source=str(folder), revision=None, adapter=None), tmp_path / "model.json")
     assert not (tmp_path / "model.json").exists()
 
 

@@ -272,7 +272,13 @@ def test_files_of_exports_and_targets_are_listed_when_they_exist(tmp_path: Path)
         (tmp_path / place).mkdir(parents=True)
     (tmp_path / "outputs/main/eval/target/merged.html").write_text("")
     (tmp_path / "outputs/main/gguf/head.json").write_text("")
-    rows = get_inventory(tmp_path / "rules", "cpu", "main", ["q8_0"], Path("m.json"))
+    for name in ("tiny+cafe_main", "tiny+other_main"):
+        (tmp_path / f"resources/models/{name}").mkdir(parents=True)
+        (tmp_path / f"resources/models/{name}/model.json").write_text("{}")
+    model = Path("resources/models/tiny+cafe_main/model.json")
+    rows = get_inventory(tmp_path / "rules", "cpu", "main", ["q8_0"], model)
+    models = [file for file, _, _ in rows if "/models/" in file]
+    assert models == ["resources/models/tiny/model.json", str(model), "resources/models/tiny/export.json"]
     listed = {file: role for file, _, role in rows}
     assert listed["outputs/main/export/vllm"] == "The model in another format"
     assert listed["outputs/main/gguf/head.json"].startswith("Companion file")

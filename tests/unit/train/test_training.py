@@ -255,7 +255,7 @@ def test_a_loss_that_is_no_number_stops_before_the_first_step(data: Path, tmp_pa
     tensors = load_file(folder / "model.safetensors")
     tensors["lm_head.weight"][:] = math.nan
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    fetch_model(SimpleNamespace(source=str(folder), revision=None), tmp_path / "model.json")
+    fetch_model(SimpleNamespace(source=str(folder), revision=None, adapter=None), tmp_path / "model.json")
     with pytest.raises(GaslampError, match="the loss became nan at step 0") as caught:
         train(data, tmp_path, model=tmp_path / "model.json")
     assert "train.learning_rate" in caught.value.fix and not (tmp_path / "adapters").exists()
@@ -367,7 +367,8 @@ def prepare(folder: Path, kind: str) -> Path:
     as the phases before training leave them.
     """
     fetch_model(
-        SimpleNamespace(source=str(tiny.write_checkpoint(folder / "model")), revision=None), folder / "model.json"
+        SimpleNamespace(source=str(tiny.write_checkpoint(folder / "model")), revision=None, adapter=None),
+        folder / "model.json",
     )
     build_template(folder / "model", [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]).write(
         folder / "template.json"

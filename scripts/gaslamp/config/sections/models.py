@@ -20,6 +20,12 @@ class Model(Section):
     revision: str | None = Field(
         None, description="Commit or tag of a hub id; null: main, and the commit that was found is recorded."
     )
+    adapter: str | None = Field(
+        None,
+        description="Start from what was trained before on model.source: outputs/<run> of a gaslamp project, or a "
+        "folder with a PEFT adapter. It is merged before anything else.",
+        min_length=1,
+    )
 
 
 def is_local(source: str) -> bool:

@@ -11,16 +11,16 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.evaluate.loading import load_evaluated
 from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.merge import choose_dtype
 from gaslamp.models.tokenizer_files import save_tokenizer
+from gaslamp.models.trained import get_saved_artefact, load_evaluated
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    pass
 
 REQUIRES = ("torch", "transformers", "peft")
-FLOAT16_MAX = 65504.0
 
 
 def export(model: Path, adapters: Path | None, template: Path, out: Path) -> None:
@@ -66,30 +66,6 @@ def export(model: Path, adapters: Path | None, template: Path, out: Path) -> Non
     os.replace(unfinished, out)
     size = get_size(sum(f.stat().st_size for f in out.rglob("*")))
     say(f"{'merged model' if adapters else 'base model, untrained'}: {size} in {dtype} ({reason})")
-
-
-def get_saved_artefact(adapters: Path) -> str:
-    """The kind of model that training left: ``classifier``, or ``causal_lm`` (also for an encoder's adapter)."""
-    if (adapters / "adapter_config.json").is_file():
-        return (
-            "classifier" if read_json(adapters / "adapter_config.json").get("task_type") == "SEQ_CLS" else "causal_lm"
-        )
-    names = (
-        read_json(adapters / "config.json").get("architectures") or [""]
-        if (adapters / "config.json").is_file()
-        else [""]
-    )
-    return "classifier" if names[0].endswith("ForSequenceClassification") else "causal_lm"
-
-
-def choose_dtype(net: PreTrainedModel, base_dtype: str) -> tuple[str, str]:
-    """The 16-bit type to store the weights in, and why."""
-    largest = max(float(parameter.detach().abs().max()) for parameter in net.parameters())
-    if base_dtype == "bfloat16":
-        return "bfloat16", "as the base model"
-    if largest < FLOAT16_MAX:
-        return "float16", f"finer than bfloat16, and no weight is over {largest:.3g}"
-    return "bfloat16", f"a weight of {largest:.3g} does not fit float16"
 
 
 def verify(folder: Path, template: Template, answers: bool = True) -> None:

@@ -10,6 +10,7 @@ from gaslamp.core.contracts import ModelFacts, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.export.artefacts import RunFiles, get_context, require_parity
+from gaslamp.export.hub_card import is_hub_name
 from gaslamp.export.start_script import verify_scripts, write_script
 
 REQUIRES: tuple[str, ...] = ()
@@ -34,12 +35,12 @@ def export(run: RunFiles, settings: Slice, out: Path) -> None:
                 "serve the merged model: take a lower train.lora.r",
             )
         lora = ["--enable-lora", "--lora-modules", f"{name}=../../adapters", "--max-lora-rank", str(allowed)]
-        base = model.source if model.source.count("/") == 1 and not Path(model.source).exists() else model.path
+        base = model.source if is_hub_name(model.source) else model.path
         commands["start_adapter"] = [
             "vllm",
             "serve",
             base,
-            *(["--revision", model.revision] if model.revision else []),
+            *(["--revision", model.revision] if model.revision and base == model.source else []),
             *common,
             *lora,
         ]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gaslamp.core.contracts import ModelFacts, ParityCheck, Template
 from gaslamp.core.files import read_json, read_jsonl
-from gaslamp.evaluate.loading import load_evaluated, load_folder
 from gaslamp.export.parity.checks import make_check
 from gaslamp.export.parity.prompts import Prompt
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_evaluated, load_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

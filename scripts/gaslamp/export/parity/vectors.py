@@ -20,7 +20,6 @@ from gaslamp.core.files import read_jsonl
 from gaslamp.data.rows import Row
 from gaslamp.evaluate import retrieval
 from gaslamp.evaluate.likelihood import get_reward_scores
-from gaslamp.evaluate.loading import load_evaluated, load_folder
 from gaslamp.export.evaluate_vectors import (
     embed,
     get_context_length,
@@ -34,6 +33,7 @@ from gaslamp.export.llamacpp.client import LlamaClient
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.export.parity.checks import EXACT, find_text_difference, find_token_difference, make_check
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_evaluated, load_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

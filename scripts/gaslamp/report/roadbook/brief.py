@@ -25,7 +25,9 @@ def render_brief(settings: Slice) -> str:
         ("Domain", project.domain),
         (
             "Base model",
-            settings.model.source + (f", revision {settings.model.revision}" if settings.model.revision else ""),
+            settings.model.source
+            + (f", revision {settings.model.revision}" if settings.model.revision else "")
+            + (f", with {settings.model.adapter} merged into it" if settings.model.adapter else ""),
         ),
         ("Data", settings.data.source),
         ("Columns", columns),

@@ -16,6 +16,7 @@ ROLES = {
     "outputs/env/env.json": "The Python environment of training",
     "outputs/env/preflight.json": "The gate before anything long: disk, memory, backend",
     "resources/models": "The base model: path, hash, licence",
+    "resources/models/{start}/model.json": "The base model with what was trained before merged into it",
     "resources/models/export.json": "Whether a small copy of the base model converts and is served",
     "resources/llama.cpp/toolchain.json": "The llama.cpp programs and their version",
     "outputs/{run}/export/{format}": "The model in another format",
@@ -101,7 +102,7 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
         backend: name of the backend that trained.
     """
     variables = {
-        "MODEL_FACTS": "resources/models",
+        "BASE_FACTS": "resources/models",
         "EXPORT_TRIAL": "resources/models/export.json",
         "TOOLCHAIN": "resources/llama.cpp/toolchain.json",
     }
@@ -140,9 +141,9 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
         backend: name of the backend that trained.
         run: name of the run.
         levels: quantization levels without f16.
-        model: the model.json of the base model.
+        model: the model.json that the run started from; its folder is named as get_model_name says.
     """
-    project = rules.parent
+    project, base = rules.parent, model.parent.with_name(model.parent.name.partition("+")[0])
     outputs = get_outputs(rules, backend)
     rows = [("config.yaml", "you", "Every setting")]
     for output in outputs:
@@ -151,8 +152,11 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
             if (output.path.startswith(OPTIONAL) or pattern.startswith(OPTIONAL)) and not (project / file).exists():
                 continue
             role = ROLES.get(output.path) or ROLES.get(pattern) or f"Output of {output.rule}"
-            if pattern.startswith("resources/models"):
-                file = (model if pattern == "resources/models" else model.with_name("export.json")).as_posix()
+            if output.path.startswith("resources/models/{start}"):
+                if not model.parent.name.startswith(Path(file).parent.name):
+                    continue  # of an earlier config
+            elif pattern.startswith("resources/models"):
+                file = (base / ("model.json" if pattern == "resources/models" else "export.json")).as_posix()
             rows.append((file, f"rule {output.rule}", role))
     trained = (output.rule for output in outputs if output.path == "outputs/{run}/adapters")
     train = f"rule {next(trained, f'train_model_{backend}')}"

@@ -35,6 +35,7 @@ from gaslamp.memory.hints import PHASE_NAMES, read_hints
 from gaslamp.pages.differences import choose
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 from gaslamp.pages.numbers import format_score, format_value
+from gaslamp.pages.starts import describe_start
 from gaslamp.report.methods import describe_method
 from gaslamp.report.roadbook.inventory import get_inventory
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
@@ -150,6 +151,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         "reference": _show_reference,
         "duration": get_duration,
         "size": get_size,
+        "start": describe_start,
     }
     environment.filters |= filters
     text = environment.get_template("gaslamp.md.j2").render(

@@ -11,6 +11,7 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.files import sha256_path
 from gaslamp.environment.system import describe_hardware
 from gaslamp.pages.numbers import format_change, format_interval, format_value
+from gaslamp.pages.starts import describe_start
 from gaslamp.report.methods import describe_method
 from gaslamp.report.settings_table import flatten
 
@@ -127,6 +128,7 @@ def get_model(model: ModelFacts) -> Table:
     return [
         ["Name", model.name],
         ["Source", model.source],
+        *(["Trained before", describe_start(start)] for start in model.starts),
         ["Licence", model.license or "not stated"],
         ["Parameters", f"{model.parameters:,}"],
         ["sha256", model.sha256],

@@ -10,6 +10,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.models.loading import attach_adapter, load_model
 
+ADAPTER = "adapter_config.json"
+"""What makes a folder a PEFT adapter."""
+
 
 def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "causal_lm", merge: bool = True) -> Any:
     """A model in evaluation mode, in float32 on the CPU.
@@ -23,11 +26,7 @@ def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "ca
     Raises:
         GaslampError: an adapter that does not fit the model, or is not there.
     """
-    if (
-        adapters is not None
-        and not (adapters / "adapter_config.json").is_file()
-        and not (adapters / "config.json").is_file()
-    ):
+    if adapters is not None and not (adapters / ADAPTER).is_file() and not (adapters / "config.json").is_file():
         raise GaslampError(
             f"{adapters} holds neither an adapter nor a model",
             "delete the folder and run the same command: it is trained again",
@@ -85,4 +84,16 @@ def is_vision(folder: Path) -> bool:
 
 
 def _is_whole(adapters: Path | None) -> bool:
-    return adapters is not None and not (adapters / "adapter_config.json").is_file()
+    return adapters is not None and not (adapters / ADAPTER).is_file()
+
+
+def get_saved_artefact(adapters: Path) -> str:
+    """The kind of model that training left: ``classifier``, or ``causal_lm`` (also for an encoder's adapter)."""
+    if (adapters / ADAPTER).is_file():
+        return "classifier" if read_json(adapters / ADAPTER).get("task_type") == "SEQ_CLS" else "causal_lm"
+    names = (
+        read_json(adapters / "config.json").get("architectures") or [""]
+        if (adapters / "config.json").is_file()
+        else [""]
+    )
+    return "classifier" if names[0].endswith("ForSequenceClassification") else "causal_lm"
