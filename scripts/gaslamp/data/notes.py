@@ -12,8 +12,10 @@ from gaslamp.data.formats.alpaca import NO_INPUT
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning.examples import shorten
 from gaslamp.data.meaning.profile import look_at
+from gaslamp.data.order import sort_results
 from gaslamp.data.peek import Peek
-from gaslamp.data.rows import LeftOut, Message, Row, get_images, get_text
+from gaslamp.data.rows import LeftOut, Message, Row, SourceRow, get_images, get_text
+from gaslamp.data.talks import read_talk
 
 REPEATED = 15  # letters of a question that no answer begins with by chance
 TURNS = ("messages", "prompt", "chosen", "rejected", "completion")
@@ -59,6 +61,11 @@ def get_notes(found: Peek, method: str) -> list[str]:
         notes.append(
             f"in {repeated} of the first {len(found.rows)} rows the answer begins with its whole question, which is "
             "learnt with it: cut it off in the file, unless it should be said again"
+        )
+    if sorted_rows := sum(_has_sorted_results(row, found) for row in found.rows):
+        notes.append(
+            f"in {sorted_rows} of the first {len(found.rows)} rows the results of parallel calls are put in the "
+            "order of the calls, by their ids"
         )
     if without_image:
         notes.append(f"texts hold {IMAGE_MARK}, and no image belongs to them: the mark is learnt as text")
@@ -109,6 +116,17 @@ def _note_texts(found: Peek) -> list[str]:
         names = ", ".join(repr(text) for text in dict.fromkeys(none))
         notes.append(f"{len(none)} of the first {len(found.rows)} rows have the input {names}: read as no input")
     return notes
+
+
+def _has_sorted_results(row: SourceRow, found: Peek) -> bool:
+    """Whether the format changes the order of the results of tools in a row."""
+    if found.format != "messages":
+        return False
+    try:
+        turns = read_talk(row.get(str(found.mapping["messages"])), "")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return False
+    return sort_results(turns) is not turns
 
 
 def _repeats_question(row: Row) -> bool:

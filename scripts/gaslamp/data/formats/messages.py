@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.order import sort_results
 from gaslamp.data.prompts import put_system, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.talks import is_talk, read_talk
@@ -85,7 +86,7 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     inner = row.get(column)
     if isinstance(inner, dict):  # {"messages": [...], "tools": [...]}
         row = {**row, **{key: item for key, item in inner.items() if key in OPTIONAL}}
-    messages = read_talk(row.get(column), column)
+    messages = sort_results(read_talk(row.get(column), column))
     tools = mapping.get("tools", "tools")
     given = row.get(tools)
     if messages[0]["role"] == "system" and "tools" in messages[0]:  # GLM's system turn holds them
