@@ -28,6 +28,11 @@ class Form:
 
 _ROLES = "system|user|assistant|tool|developer|model|ipython"
 _SPEAKERS = r"SYSTEM|USER|HUMAN|ASSISTANT|FUNCTION RESPONSE|System|User|Human|Assistant"
+_NAMES = (
+    "human|user|customer|client|caller|visitor|kunde|kundin|nutzer|benutzer|cliente|usuario|utilisateur|utente|"
+    "gebruiker|用户|客户|顾客|assistant|bot|chatbot|ai|agent|advisor|representative|operator|support|helpdesk|berater|"
+    "beraterin|assistent|asistente|assistente|助手|客服|system"
+)
 _HEADINGS = "Instruction|Input|Response|System|User|Assistant|Human"
 _ENDS = ("</s>\n", "</s>", "<|end|>\n", "<|end|>", " <|endoftext|>", "<|endoftext|>", "\n")
 FORMS = (
@@ -36,6 +41,8 @@ FORMS = (
     Form(re.compile(r"<start_of_turn>(?P<role>user|model)\n"), ("<end_of_turn>\n", "<end_of_turn>")),
     Form(re.compile(rf"<\|(?P<role>{_ROLES})\|>\n?"), _ENDS),
     Form(re.compile(rf"(?:\A\s*|\n\s*|\s*</s>\s*|\s+(?=USER:|ASSISTANT:))(?P<role>{_SPEAKERS}):[ \n]"), _ENDS),
+    Form(re.compile(rf"(?:\A\s*|\n\s*)(?P<role>{_NAMES}) ?[:\uff1a]\s?", re.IGNORECASE), _ENDS),
+    Form(re.compile(r"(?:\A\s*|\s+)(?P<role>user|assistant|system):\s", re.IGNORECASE), _ENDS),
     Form(re.compile(rf"(?:\A|\n+)### ?(?P<role>{_HEADINGS}):[ \n]*"), _ENDS),
 )
 BEGINS = ("<|begin_of_text|>", "<bos>", "<s>", "<|endoftext|>")

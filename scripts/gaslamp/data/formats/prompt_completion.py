@@ -22,7 +22,16 @@ KIND = "conversation"
 ORDER = 50
 EXAMPLE = '{"prompt": "Two teas for Ana", "completion": "{\\"customer\\": \\"Ana\\"}"}'
 REQUIRED = ("prompt", "completion")
-OPTIONAL = ("system", "context", "reasoning", "history", "prompt_end", "completion_start", "completion_end")
+OPTIONAL = (
+    "system",
+    "context",
+    "reasoning",
+    "history",
+    "prompt_else",
+    "prompt_end",
+    "completion_start",
+    "completion_end",
+)
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
@@ -54,6 +63,8 @@ PAIRS = (
     ("human", "bot"),
     ("request", "response"),
     ("post", "reply"),
+    ("rewritten_intent", "snippet"),  # CoNaLa
+    ("intent", "snippet"),
     ("text", "label"),
     ("text", "output"),
     ("text", "summary"),
@@ -95,6 +106,8 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             context = find_column([column for column in columns if column != completion], CONTEXTS)
             if context and names[0] == "question" and isinstance(first_value(rows, context), str):
                 mapping["context"] = context
+            if names == ("rewritten_intent", "snippet") and (plain := find_column(columns, ("intent",))):
+                mapping["prompt_else"] = plain
             if names[0] == "prompt":
                 mapping |= find_borders(rows, prompt, completion)
             return mapping
@@ -125,6 +138,10 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         ValueError: a cell is empty.
     """
     prompt, completion = mapping["prompt"], mapping["completion"]
+    if "prompt_else" in mapping:
+        other, mapping = mapping["prompt_else"], {key: name for key, name in mapping.items() if key != "prompt_else"}
+        prompt = prompt if get_optional(row, prompt) else other
+        mapping["prompt"] = prompt
     if any(role in mapping for role in BORDERS):
         row = strip_borders(row, mapping)
         mapping = {role: name for role, name in mapping.items() if role not in BORDERS}

@@ -16,6 +16,9 @@ OPTIONAL = ("system",)
 READ_ANYWAY = ()
 NAMES = ("transcript", "text", "conversation", "dialogue", "dialog", "chat", "content", "sample")
 
+LOOKED_AT = 20  # texts of a column of another name
+LONG = 60  # letters of a cell that is no id and no label
+
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """A column whose texts open with a speaker and hold an answer."""
@@ -27,7 +30,23 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
             if system := find_column(columns, ("system", "system_prompt")):
                 mapping["system"] = system
             return mapping
+    for column in columns:
+        if _holds_talks(column, rows) and not any(_is_long(name, rows) for name in columns if name != column):
+            return {"transcript": column}
     return None
+
+
+def _holds_talks(column: str, rows: list[SourceRow]) -> bool:
+    """Whether nearly all texts of a column are conversations that end with an answer."""
+    texts = [row[column] for row in rows if isinstance(row.get(column), str) and row[column].strip()]
+    talks = [turns for text in texts[:LOOKED_AT] if len(turns := read_text(text)) > 1 and turns[-1]["role"] != "user"]
+    return len(texts) >= 3 and len(talks) >= 0.8 * len(texts[:LOOKED_AT])
+
+
+def _is_long(column: str, rows: list[SourceRow]) -> bool:
+    """Whether a column holds texts too: then it is not certain which of them is learnt."""
+    value = first_value(rows, column)
+    return not isinstance(value, str | int | float | bool | None) or len(str(value or "")) > LONG
 
 
 def read_text(text: str) -> list[Message]:

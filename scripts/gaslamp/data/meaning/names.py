@@ -51,6 +51,19 @@ _PLURALS = {
 _PLURALS["categories"] = "category"
 
 
+MODELS = re.compile(
+    r"(chat)?gpt\d*o?|claude|llama\d*|mistral|mixtral|vicuna|gemini|gemma\d*|qwen\d*|deepseek|bard|koala|wizardlm|davinci"
+)
+"""Makers of answers, by the first word of a column that is named after one: ``gpt-4``, ``llama-2-7b``."""
+INDEX = re.compile(r"unnamed_\d+(_\d+)*|level_\d+|index|index_level_\d+|rownum|row_?(id|number|index)?|column_1")
+"""How pandas, R and others call the index that they write: its numbers say nothing."""
+
+
+def is_index(name: str) -> bool:
+    """Whether a name is one of an index that a program wrote."""
+    return INDEX.fullmatch(normalize(name)) is not None
+
+
 def get_hint(name: str) -> Hint | None:
     """What ``name`` says; ``None`` when neither it nor its last or first word is known."""
     text = normalize(name)
@@ -65,6 +78,8 @@ def get_hint(name: str) -> Hint | None:
         if base != text and KNOWN.get(base, ("meta",))[0] not in ("meta", "text"):
             return Hint(*KNOWN[base], False)
     parts = text.split("_")
+    if MODELS.fullmatch(parts[0]) and not set(parts) & {"score", "rating", "rank", "model", "name", "id", "label"}:
+        return Hint("answer", "response", False)
     for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:
             return Hint(*KNOWN[part], False, part != parts[0])

@@ -12,7 +12,7 @@ from statistics import median
 from gaslamp.data.cells import parse_list
 from gaslamp.data.formats.speech import is_sound_value
 from gaslamp.data.formats.vision import is_image_value
-from gaslamp.data.meaning.names import Hint, get_hint
+from gaslamp.data.meaning.names import Hint, get_hint, is_index
 from gaslamp.data.turns import is_turns
 
 INPUTS = ("question", "text", "title", "context")  # concepts of what a model reads
@@ -84,6 +84,8 @@ class Profile:
         No id, date, address, link or constant.
         """
         if self.holds in ("empty", "url", "date", "address", "code") or (self.constant and self.concept != "label"):
+            return False
+        if self.holds == "number" and is_index(self.name):
             return False
         if self.concept == "meta":  # an author or a source, unless whole texts stand there
             exact = self.hint is not None and self.hint.exact
