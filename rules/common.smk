@@ -26,7 +26,7 @@ from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
-from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, is_multimodal
+from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, get_pooling, is_multimodal
 from gaslamp.config.base_models import get_base_name, get_model_name
 from gaslamp.models.start import get_inputs
 from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
@@ -62,6 +62,11 @@ def is_remote():
 def is_language_model():
     """Whether the method trains a model that generates text; a classifier gives scores, an encoder vectors."""
     return get_artefact(CONFIG.method) == "causal_lm"
+
+
+def get_pooling_flag():
+    """How a model that gives scores or vectors pools; nothing for one that generates text."""
+    return "" if is_language_model() else f"--pooling {get_pooling(CONFIG.method)}"
 
 
 def has_test_prompts():

@@ -107,10 +107,10 @@ rule measure_gguf:
     resources:
         model=1,
     params:
-        vectors="" if is_language_model() else "--vectors",
+        pooling=get_pooling_flag(),
     shell:
         "{PYTHON} scripts/measure_gguf.py --gguf {input.gguf} --toolchain {input.toolchain} --rows {input.rows}"
-        " {params.vectors} --out {output} --log {log}"
+        " {params.pooling} --out {output} --log {log}"
 
 
 rule evaluate_gguf:

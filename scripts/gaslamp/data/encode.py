@@ -36,7 +36,9 @@ def split_row(renderer: Renderer, row: Row) -> list[Pieces]:
         return [mark_text(row["text"], row, key="text")]
     if kind == "text":
         return [[(row["text"], True), (renderer.tokenizer.eos_token or "", True)]]
-    return [[(row[key], False)] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]
+    before, after = renderer.text_ends
+    texts = [row[key] for key in ("anchor", "positive", "negative") if isinstance(row.get(key), str)]
+    return [[(before, False), (text, False), (after, False)] for text in texts]
 
 
 def split_answer(renderer: Renderer, prompt: list[Message], answer: list[Message], tools: Tools = None) -> Pieces:

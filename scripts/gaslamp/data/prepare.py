@@ -35,6 +35,7 @@ from gaslamp.data.notes import get_notes
 from gaslamp.data.peek import get_unused, get_unused_warnings
 from gaslamp.data.strategy import render_strategy
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.plain_text import PLAIN_KINDS, build_plain_template, has_chat_template
 from gaslamp.models.template import Renderer, build_template
 from gaslamp.models.thinking import drop_thoughts
 
@@ -88,8 +89,11 @@ def prepare_data(
             stop_on_blocks(checks)
 
         example = next(spool.read("train"))
-        template = build_template(
-            model.path, get_example(example.row), settings.train.thinking, *count_thoughts(spool.read("train"))
+        shown = get_example(example.row)
+        template = (
+            build_plain_template(model.path, str(shown[0]["content"]))
+            if found.kind in PLAIN_KINDS and not has_chat_template(model.path)
+            else build_template(model.path, shown, settings.train.thinking, *count_thoughts(spool.read("train")))
         )
         renderer = Renderer.load(model.path, template)
         rehearsal = (

@@ -15,7 +15,10 @@ from gaslamp.models.shape import Shape
 EMBEDDED_SHAPES = {
     "smollm2-135m-instruct": Shape(
         EMBEDDED["smollm2-135m-instruct"]["parameters"], 576, 30, 49_152, inner=1536, kv_width=192, tied=True
-    )
+    ),
+    "all-minilm-l6-v2": Shape(
+        EMBEDDED["all-minilm-l6-v2"]["parameters"], 384, 6, 30_522, inner=1536, kv_width=384, tied=True
+    ),
 }
 
 

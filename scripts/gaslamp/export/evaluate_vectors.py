@@ -113,10 +113,16 @@ def get_texts(rows: list[Row]) -> list[str]:
 
 
 def embed(server: LlamaClient, texts: list[str], max_length: int) -> Vectors:
-    """Normalized vectors, (texts, size), of the first ``max_length`` tokens of each text."""
+    """Normalized vectors, (texts, size), of the first ``max_length`` tokens of each text.
+
+    Special tokens count; one that ends every text ([SEP]) also ends a cut one, as in sentence-transformers.
+    """
     import numpy
 
-    tokens = [server.tokenize(text, add_special=True)[:max_length] for text in texts]
+    bare, whole = (server.tokenize("a", add_special=special) for special in (False, True))
+    end = whole[len(whole) - whole[::-1].index(bare[-1]) :]
+    tokens = [server.tokenize(text, add_special=True) for text in texts]
+    tokens = [ids if len(ids) <= max_length else ids[: max_length - len(end)] + end for ids in tokens]
     found: Vectors = numpy.array(list(_embed_tokens(server, tokens)))
     normalized: Vectors = found / numpy.linalg.norm(found, axis=1, keepdims=True)
     return normalized

@@ -78,19 +78,25 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         f"- Licence of the base model: {show_licence(model)}",
         f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} "
         f"parameters trained in {train.steps} steps",
-        f"- Answers end with {code(template.eos_token, cell=False)}; prompts are rendered with the chat template in "
-        f"the tokenizer (sha256 {escape(template.sha256)})",
+        *(
+            [
+                f"- Answers end with {code(template.eos_token, cell=False)}; prompts are rendered with the chat "
+                f"template in the tokenizer (sha256 {escape(template.sha256)})"
+            ]
+            if artefact != "encoder" and template.chat_template
+            else ["- It reads plain texts, without a chat template"]
+        ),
         *([f"- Prompts: {describe_system(code(card.system, cell=False), card.system_as_user)}"] if card.system else []),
         "",
         *_render_use(run, settings, base, card, task),
-        *_render_limits(compare, card),
+        *_render_limits(compare, card, artefact),
         *("## Data", "", "| Part | Rows | sha256 |", "|---|---|---|"),
         *(
             f"| {escape_cell(part)} | {card.rows.get(part, 0)} | {escape(digest)} |"
             for part, digest in card.sha256.items()
         ),
         "",
-        *_render_results(compare),
+        *_render_results(compare, artefact),
         *(_render_levels(Ladder.read(run.gguf / "ladder.json")) if is_converted(settings) else []),
         f"Parity: {quote(parity.summary)}{f' (override: {quote(parity.override)})' if parity.override else ''}.",
         *("", "## Settings", "", fence(_dump({"method": settings.method, "train": settings.train.dump()}), "yaml"), ""),
@@ -226,13 +232,14 @@ def _render_use(run: RunFiles, settings: Slice, base: str | None, card: Card, ta
     return lines if len(lines) > 2 else []
 
 
-def _render_limits(compare: Compare, card: Card) -> list[str]:
+def _render_limits(compare: Compare, card: Card, artefact: str) -> list[str]:
     """What the figures do not show."""
     lines = [
         f"- Judged on {compare.n} rows from the same source as the training rows; other inputs, languages and attacks "
         "were not tried.",
-        "- It may repeat what its training rows say, right or wrong, and what the base model learnt before.",
     ]
+    if artefact == "causal_lm":
+        lines.append("- It may repeat what training rows say, and what the base model learnt before, right or wrong.")
     if card.truncated:
         lines.append(f"- {card.truncated} rows were longer than {card.max_length} tokens and were cut.")
     if compare.near_duplicates:
@@ -243,11 +250,12 @@ def _render_limits(compare: Compare, card: Card) -> list[str]:
     return ["## Limits", "", *lines, ""]
 
 
-def _render_results(compare: Compare) -> list[str]:
+def _render_results(compare: Compare, artefact: str) -> list[str]:
+    what = {"encoder": "Ranks of the right texts for", "classifier": "Scores of"}.get(artefact, "Greedy answers to")
     lines = [
         "## Results",
         "",
-        f"Greedy answers to {compare.n} test rows that training never saw; {100 * compare.confidence:g} % intervals.",
+        f"{what} {compare.n} test rows that training never saw; {100 * compare.confidence:g} % intervals.",
         "",
         "| Measure | Base | This model |",
         "|---|---|---|",

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from gaslamp.config.base_models import ENCODERS
 from gaslamp.core.contracts import ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, sha256_text
@@ -53,6 +54,12 @@ def get_weights_hash(folder: Path) -> str:
     """sha256 of the adapter's tensors, or of the whole model's."""
     files = sorted(folder.rglob("*.safetensors"))
     return sha256_path(files[0]) if len(files) == 1 else sha256_text("".join(sha256_path(file) for file in files))
+
+
+def is_encoder_model(folder: str | Path) -> bool:
+    """Whether a checkpoint is an encoder: it makes vectors and writes no text."""
+    file = Path(folder) / "config.json"
+    return file.is_file() and (read_json(file).get("architectures") or [""])[0] in ENCODERS
 
 
 class Tensor(NamedTuple):

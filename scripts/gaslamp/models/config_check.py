@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 from gaslamp.config.base_models import EMBEDDED, VISION_TOWER_FIX, find_vision_tower_problem
-from gaslamp.config.methods import is_multimodal
+from gaslamp.config.methods import get_artefact, is_multimodal
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.nearest import get_hint
+from gaslamp.models.checkpoint import is_encoder_model
 from gaslamp.models.start import find_start_problems
 
 
@@ -47,6 +48,8 @@ def _find_embedded_problems(source: str, method: str) -> list[str]:
             "Gemma 3 or Qwen-VL"
         )
     name = source.removeprefix("embedded:")
+    if name in EMBEDDED and EMBEDDED[name]["is_encoder"] and get_artefact(method) != "encoder":
+        problems.append(f"{source} makes vectors of texts and writes no answers: it is for method: embedding")
     if name not in EMBEDDED:
         problems.append(f"there is no embedded model '{name}'; {get_hint(name, EMBEDDED)}")
     return problems
@@ -56,6 +59,8 @@ def _find_folder_problem(config: Config, folder: Path) -> str | None:
     source, file = config.model.source, folder / "config.json"
     if not file.is_file():
         return f"{source} is not a model folder: {file} is missing"
+    if is_encoder_model(folder) and get_artefact(config.method) != "encoder":
+        return f"{source} is an encoder: it makes vectors of texts and writes no answers; it is for method: embedding"
     if not is_multimodal(config.method):
         return None
     text = file.read_text(encoding="utf-8")

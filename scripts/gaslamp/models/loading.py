@@ -13,6 +13,7 @@ import orjson
 from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.models.checkpoint import is_encoder_model
 from gaslamp.models.dequantize import is_quantized, read_state
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[l
 
 
 def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None, merge: bool = True) -> PreTrainedModel:
-    """A causal language model in evaluation mode on the CPU.
+    """A causal language model, or an encoder of the BERT family, in evaluation mode on the CPU.
 
     Args:
         path: model folder.
@@ -128,7 +129,7 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModel, AutoModelForCausalLM
 
     whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
     folder = adapters if whole else path
@@ -140,7 +141,8 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
     if is_quantized(str(folder)):
         model = _load_dequantized(str(folder), options["dtype"])
     else:
-        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        kind = AutoModel if is_encoder_model(str(folder)) else AutoModelForCausalLM
+        model = kind.from_pretrained(folder, **options)
     if adapters is not None and not whole:
         model = attach_adapter(model, Path(adapters))
         if merge:

@@ -14,12 +14,14 @@ from gaslamp.core.contracts import Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.models.arguments import restore, shape_arguments
+from gaslamp.models.checkpoint import is_encoder_model
 from gaslamp.models.dates import pin_date
 from gaslamp.models.encoding import Encoded, depends_on_start, encode_pieces
 from gaslamp.models.ends import ANSWER, find_end, find_stops
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.masks import Pieces, get_changed_error, mark_text
 from gaslamp.models.messages import MARK, Message, Style, find_style, shape_messages, split_thought
+from gaslamp.models.plain_text import get_text_ends
 from gaslamp.models.thinking import (
     PROBED,
     QUESTION,
@@ -66,6 +68,11 @@ class Renderer:
     def borders(self) -> Borders:
         """How thoughts and answer are divided in generated text, of any model with this template."""
         return find_borders(Renderer(self.tokenizer, self.chat_template, self.stop_tokens))
+
+    @cached_property
+    def text_ends(self) -> tuple[str, str]:
+        """The special tokens that the tokenizer puts in front of a plain text and behind it."""
+        return get_text_ends(self.tokenizer)
 
     @cached_property
     def _sees_whole(self) -> bool:
@@ -276,6 +283,12 @@ def build_template(
     """
     tokenizer = load_tokenizer(model_path)
     if not tokenizer.chat_template or not isinstance(tokenizer.chat_template, str):
+        if is_encoder_model(model_path):
+            raise GaslampError(
+                f"the model in {model_path} is an encoder: it makes vectors of texts and writes no answers",
+                "set model.source to an instruct model",
+                "set method: embedding, for pairs of texts that belong together",
+            )
         raise GaslampError(
             f"the model in {model_path} has no chat template: it is a base model, not an instruct model",
             "set model.source to the instruct version of this model",

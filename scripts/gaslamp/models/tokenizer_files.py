@@ -39,7 +39,8 @@ def save_tokenizer(base: str | Path, out: Path, template: Template) -> None:
         template: as recorded by the data phase.
     """
     recorded = {"eos_token": template.eos_token, "pad_token": template.pad_token}
-    save_tokenizer_as(base, out, recorded | {"chat_template": template.chat_template})
+    templates = {"chat_template": template.chat_template} if template.chat_template else {}  # plain texts need none
+    save_tokenizer_as(base, out, recorded | templates)
 
 
 def save_tokenizer_as(base: str | Path, out: Path, changes: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import tiny as tiny_chat
 from gaslamp.config import levels
-from gaslamp.config.base_models import VISION_TOWERS
+from gaslamp.config.base_models import ENCODERS, VISION_TOWERS
 from gaslamp.core import ports
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, sha256_path, write_json, write_jsonl
@@ -315,6 +315,12 @@ def test_vision_towers_are_those_that_the_converter_supports(tools: Toolchain) -
     code = (Path(tools["converter"]).parent / "conversion" / "__init__.py").read_text(encoding="utf-8")
     known = code.partition("MMPROJ_MODEL_MAP")[2].partition("\n}")[0]
     assert [name for name in VISION_TOWERS if f'"{name}":' not in known] == []
+
+
+def test_encoders_are_those_that_the_converter_supports(tools: Toolchain) -> None:
+    code = (Path(tools["converter"]).parent / "conversion" / "__init__.py").read_text(encoding="utf-8")
+    known = code.partition("TEXT_MODEL_MAP")[2].partition("\n}")[0]
+    assert [name for name in ENCODERS if f'"{name}":' not in known] == []
 
 
 def test_an_importance_matrix_makes_a_level_possible(tools: Toolchain, tmp_path: Path) -> None:

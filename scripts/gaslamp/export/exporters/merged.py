@@ -74,7 +74,7 @@ def verify(folder: Path, template: Template, answers: bool = True) -> None:
     tokenizer = load_tokenizer(folder)
     ends = read_json(folder / "generation_config.json").get("eos_token_id") if answers else template.stop_ids
     problems = []
-    if tokenizer.chat_template != template.chat_template:
+    if (tokenizer.chat_template or "") != template.chat_template:
         problems.append("the chat template differs from data/template.json")
     if tokenizer.eos_token_id != template.eos_id:
         problems.append(f"its tokenizer ends with {tokenizer.eos_token}, training ended with {template.eos_token}")

@@ -13,6 +13,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, write_text
 from gaslamp.data.rows import Row, get_kind, get_prompt, get_reference, get_text
 from gaslamp.export.llamacpp.convert import Speed, bench, run_tool
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
 
@@ -24,7 +25,7 @@ SERVED_CONTEXT = 4096
 
 
 def measure_levels(
-    files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, generates: bool = True
+    files: list[Path], toolchain: Path, rows: list[Path], out: Path, log: Path, pooling: str | None = None
 ) -> Bench:
     """Measure each level after the other, under the same conditions, and write bench.json.
 
@@ -34,7 +35,7 @@ def measure_levels(
         rows: files of rows; their prompts and answers are the text for perplexity.
         out: bench.json to write.
         log: receives llama.cpp's output.
-        generates: the model generates text. Of one that returns vectors only the prompt speed is measured.
+        pooling: of a model that returns vectors (mean, last); only its prompt speed is measured. None: it writes text.
     """
     tools = read_json(toolchain)
     provenance = Provenance.start([*files, *rows])
@@ -48,11 +49,12 @@ def measure_levels(
         for file in (first, *(file for file in files if file != first)):
             level = file.stem.removeprefix("model-")
             started = time.monotonic()
+            context_length = min(SERVED_CONTEXT, int(read_gguf_facts(file)["context_length"] or SERVED_CONTEXT))
             with LlamaServer(
-                tools, file, context=SERVED_CONTEXT, log=log.with_name(f"{log.stem}_server.log")
+                tools, file, context=context_length, pooling=pooling, log=log.with_name(f"{log.stem}_server.log")
             ) as server:
                 loaded = time.monotonic() - started
-                if file == first and generates:
+                if file == first and not pooling:
                     context, chunks = choose_chunks(
                         len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False))
                     )
@@ -62,7 +64,7 @@ def measure_levels(
                 "peak_memory_gb": speed["peak_memory_gb"],
                 **{
                     key: round(speed[key], 2)  # type: ignore[literal-required]
-                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if generates else ()))
+                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if not pooling else ()))
                 },
             }
             if chunks:

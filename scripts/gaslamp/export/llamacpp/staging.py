@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.base_models import ENCODERS
 from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.export.artefacts import link_or_copy
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts, stop_adding_bos
 from gaslamp.export.llamacpp.sentencepiece_file import get_space_prefix, is_sentencepiece, write_sentencepiece
 from gaslamp.export.llamacpp.toolchain import Toolchain
+from gaslamp.models.checkpoint import is_encoder_model
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Renderer
 
@@ -63,13 +65,16 @@ def is_bos_added(folder: Path) -> bool:
 
 def is_encoder(folder: Path) -> bool:
     """Whether a merged model is an encoder, which reads plain texts."""
-    return get_body(read_json(folder / "config.json")) == "Model"
+    return is_encoder_model(folder) or get_body(read_json(folder / "config.json")) == "Model"
 
 
 def get_body(config: JsonObject) -> str | None:
-    """What a model is instead of a causal language model, by the end of its architecture's name."""
+    """What a model is instead of a causal language model, by the end of its architecture's name.
+
+    None also for encoders that the converter knows as such.
+    """
     name = (config.get("architectures") or [""])[0]
-    if name.endswith("LMHeadModel"):
+    if name.endswith("LMHeadModel") or name in ENCODERS:
         return None
     return next((suffix for suffix in ("ForSequenceClassification", "Model") if name.endswith(suffix)), None)
 
@@ -85,6 +90,8 @@ def stage(merged: Path, place: Path, adds_bos: bool = True) -> Path:
     Returns:
         ``merged`` when the converter needs nothing more, else ``place``.
     """
+    if is_encoder_model(merged):
+        return merged  # the converter knows it, with its tokenizer and the pooling in its folder
     changed = _write_causal_lm(merged, place)
     changed = _write_tokenizer(merged, place, adds_bos) or changed
     if not changed:

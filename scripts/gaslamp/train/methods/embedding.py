@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.base_models import ENCODERS
 from gaslamp.core.files import read_json, write_json
 from gaslamp.data.rows import Row
 from gaslamp.train import method
@@ -117,6 +118,9 @@ def get_trainer(context: Context) -> Trainer:
         if options.chunk
         else MultipleNegativesRankingLoss(model, **scale)
     )
+    if own := _get_other_pooling(Path(model[0].auto_model.config._name_or_path)):
+        reason = f"the base model was trained to pool by {own}; after training, the mean over the tokens is right"
+        context.decide("pooling", POOLING, reason)
     names = ["anchor", "positive"]
     have = sum("negative" in row for row in context.train + context.valid)
     if have:
@@ -135,6 +139,17 @@ def get_trainer(context: Context) -> Trainer:
     )
 
 
+def _get_other_pooling(folder: Path) -> str | None:
+    """How the base model made one vector of its tokens, where that is not the mean; None: by the mean, or unknown."""
+    file = folder / "1_Pooling" / "config.json"
+    if not file.is_file():
+        return None
+    value = read_json(file)
+    modes = [key.removeprefix("pooling_mode_") for key, on in value.items() if key.startswith("pooling_mode_") and on]
+    own = str(value.get("pooling_mode") or ", ".join(modes))
+    return None if own in ("", "mean", "mean_tokens") else own
+
+
 def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> Columns:
     """The batch of the longest texts: the collator tokenizes rows, so their lengths in tokens are not known."""
     every = list(trainer.train_dataset)
@@ -144,7 +159,8 @@ def get_probe_batch(trainer: Trainer, rows: list[Columns]) -> Columns:
 
 
 def save(trainer: Trainer, folder: Path) -> None:
-    """Write the adapter under the names that it has in the causal model, so that later phases apply it like any other.
+    """Write the adapter under the names that it has in the causal model, so that later phases apply it like any other;
+    in a model that is an encoder itself they are the same.
 
     ``embedding.json`` in the same folder records how token vectors become one; the merge then calls ``finish``.
     """
@@ -153,13 +169,16 @@ def save(trainer: Trainer, folder: Path) -> None:
     backbone = trainer.model[0].auto_model
     backbone.save_pretrained(folder)
     weights, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
-    start = "base_model.model."
-    tensors = {
-        key.replace(start, f"{start}{backbone.base_model_prefix}.", 1): value
-        for key, value in load_file(weights).items()
-    }
-    save_file(tensors, weights, metadata={"format": "pt"})
-    write_json(config, {**read_json(config), "task_type": "CAUSAL_LM", "base_model_name_or_path": None})
+    values = {**read_json(config), "base_model_name_or_path": None}
+    if type(backbone).__name__ not in ENCODERS:
+        start = "base_model.model."
+        tensors = {
+            key.replace(start, f"{start}{backbone.base_model_prefix}.", 1): value
+            for key, value in load_file(weights).items()
+        }
+        save_file(tensors, weights, metadata={"format": "pt"})
+        values["task_type"] = "CAUSAL_LM"
+    write_json(config, values)
     write_json(
         folder / "embedding.json",
         {"pooling": POOLING, "normalize": True, "max_length": trainer.model[0].max_seq_length},
