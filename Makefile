@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTHON_HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 READY := .venv/.installed
+READY_DEV := .venv/.installed-dev
 MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mlx run llamacpp new test lint words signatures golden bench bench-data bench-gpu schema architecture models
+.PHONY: help setup dev mlx run llamacpp new test test-all lint words signatures golden bench bench-data bench-gpu schema architecture models
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,10 +18,13 @@ help: ## this list
 
 ##@ to begin with
 
-setup: $(READY) ## install everything into .venv; nothing to do when that is done
+setup: $(READY) ## install what a run needs into .venv, with uv where that is on the PATH
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data)",:)
+
+INSTALL = $(PYTHON) scripts/install_packages.py --venv .venv --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
 
 $(READY): pyproject.toml
-	@$(PYTHON) scripts/install_packages.py --venv .venv --editable ".[cpu,dev]" --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
+	@$(INSTALL) --editable ".[cpu]"
 	@touch $(READY)
 
 mlx: $(MLX) ## MLX for PROFILE=mac, into .venv-mlx; LIGHT=1: what the tests load
@@ -58,7 +62,8 @@ PROJECT_COMMANDS := reflect reflect-dry hint data data-describe push deploy serv
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup
-	@project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+	@project="$$($(BIN)/python scripts/start_project.py --newest $(if $(filter status,$@),--or-none) $(NAMED))" && \
+	{ [ -z "$$project" ] || $(FORWARD) PROFILE=$(PROFILE); }
 
 # What stands after `make hint` is its text: other commands of that name do nothing then. HINT="..." takes every text.
 ifeq ($(firstword $(MAKECMDGOALS)),hint)
@@ -81,28 +86,40 @@ doctor: ## versions, machine, config problems, the last failure: to paste into a
 
 ##@ for who works on gaslamp itself
 
-test: setup ## every test, on two cores
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) # the long files stand early: a short one ends it
+dev: $(READY_DEV) ## install what tests and checks need too
 
-lint: setup ## everything that is checked without running; ARGS=types runs one step
+$(READY_DEV): pyproject.toml
+	@$(INSTALL) --editable ".[cpu,dev]" --compile-all
+	@touch $(READY) $(READY_DEV)
+
+# the long files stand early: a short one ends it
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=1
+
+test: dev ## the tests, on two cores; the 30 slowest are listed at the end
+	@$(PYTEST) $(ARGS)
+
+test-all: dev ## also further methods through the whole graph, and tests of minutes each
+	@$(PYTEST) -m "" $(ARGS)
+
+lint: dev ## everything that is checked without running; ARGS=types runs one step
 	@$(BIN)/python scripts/dev/run_lint.py $(ARGS)
 
-words: setup ## words that docs/glossary.md replaces; ARGS=folder lists those of a folder
+words: dev ## words that docs/glossary.md replaces; ARGS=folder lists those of a folder
 	@$(BIN)/python scripts/dev/check_words.py $(ARGS)
 
-signatures: setup ## `Any` in signatures, missing docstrings; ARGS=data lists those of a room
+signatures: dev ## `Any` in signatures, missing docstrings; ARGS=data lists those of a room
 	@$(BIN)/python scripts/dev/check_signatures.py $(ARGS)
 
-golden: setup ## train every method for ten steps and write their losses to tests/golden
+golden: dev ## train every method for ten steps and write their losses to tests/golden
 	@GASLAMP_WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/unit/train/test_methods.py -k pinned -q
 
-bench: setup ## step time against bare TRL, batched evaluation, share of the rest
+bench: dev ## step time against bare TRL, batched evaluation, share of the rest
 	@$(BIN)/python scripts/dev/run_bench.py $(ARGS)
 
-bench-data: setup ## a million rows through the data phase, against `datasets` and the tokenizer
+bench-data: dev ## a million rows through the data phase, against `datasets` and the tokenizer
 	@$(BIN)/python scripts/dev/run_bench_data.py $(ARGS)
 
-bench-gpu: setup ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts
+bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
 	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
 

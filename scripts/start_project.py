@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from gaslamp.config.pin import is_behind
-from gaslamp.config.projects import find_project
+from gaslamp.config.projects import find_project, list_projects
 from gaslamp.config.scaffold import ensure_current
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
@@ -22,8 +22,12 @@ def main() -> None:
     parser = get_parser(__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects are, default: projects/")
     parser.add_argument("--newest", action="store_true", help="the project that was worked on last; generate nothing")
+    parser.add_argument("--or-none", action="store_true", help="no project yet is no error: say so and print nothing")
     parser.add_argument("--project", help="this one: a name in --folder, or a path")
     args = parser.parse_args()
+    if args.or_none and not args.project and not list_projects(args.folder):
+        print("no project yet: make run makes one of the embedded task, make new one of your own data", file=sys.stderr)
+        return
     if args.newest or args.project:
         project = find_project(args.folder, args.project)
         which = "" if args.project else " (the newest; PROJECT=name picks another)"

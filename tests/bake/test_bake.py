@@ -565,9 +565,17 @@ def test_current_project_is_kept(tmp_path: Path) -> None:
     assert is_behind(first, ROOT)
 
 
+def test_status_before_the_first_project_is_no_error(tmp_path: Path, home: Path) -> None:
+    start = (sys.executable, ROOT / "scripts/start_project.py", "--folder", tmp_path, "--newest")
+    done = run(*start, "--or-none", cwd=ROOT, home=home)
+    assert done.returncode == 0 and "no project yet: make run makes one" in done.stdout
+    assert run(*start, cwd=ROOT, home=home).returncode == 1, "other commands need one"
+
+
 def test_makefile_of_the_repository_lists_its_commands(home: Path) -> None:
     done = run("make", cwd=ROOT, home=home)
-    for target in ("setup", "run", "deploy", "push", "status", "doctor", "new", "test", "lint", "bench", "schema"):
+    targets = ("setup", "dev", "run", "deploy", "push", "status", "doctor", "new", "test", "test-all", "lint", "schema")
+    for target in targets:
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target
 
 

@@ -43,8 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def install(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
+def install(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels"), **variables}
     command = [sys.executable, str(SCRIPT), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -54,7 +54,7 @@ def get_installed(venv: Path) -> set[str]:
 
 
 def test_it_prints_one_line_a_step(folder: Path) -> None:
-    done = install(folder, "--venv", ".venv", "--extras", "cpu", "cpu")
+    done = install(folder, "--venv", ".venv", "--extras", "cpu", "cpu", "--compile-all")
     assert done.returncode == 0 and done.stderr == "", done.stderr
     environment, packages, compiled = done.stdout.splitlines()
     assert environment.startswith("environment: .venv, Python 3.") and compiled.startswith("compiled: ")
@@ -65,6 +65,33 @@ def test_it_prints_one_line_a_step(folder: Path) -> None:
     assert list((folder / ".venv").glob("lib/python3*/site-packages/__pycache__/wick*.pyc"))
     again = install(folder, "--venv", ".venv", "--extras", "cpu")
     assert again.returncode == 0 and "environment" not in again.stdout and "new" not in again.stdout
+
+
+UV = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/calls"
+exit "$UV_ENDS_WITH"
+"""
+
+
+def test_uv_installs_where_it_is_and_pip_where_uv_would_look_elsewhere(folder: Path) -> None:
+    """A stand-in for uv that notes how it was called: pip does what uv could not do, or must not."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "uv").write_text(UV)
+    (folder / "bin" / "uv").chmod(0o755)
+    uv = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "UV_ENDS_WITH": "0", "PIP_CONFIG_FILE": os.devnull}
+    arguments = ("--venv", "venv-uv", "--extras", "cpu")
+    done = install(folder, *arguments, **uv)
+    assert (
+        done.returncode == 0 and not (folder / "bin" / "calls").exists() and "wick" in get_installed(folder / "venv-uv")
+    )
+    assert "pip installs: its settings find-links, no-index are not read by uv (set UV_DEFAULT_INDEX" in done.stdout
+    done = install(folder, *arguments, **uv, UV_DEFAULT_INDEX="https://example.org/simple")
+    wanted = f"pip install --no-progress --python {Path('venv-uv/bin/python')} lamp-oil>=1 wick"
+    assert done.returncode == 0 and (folder / "bin" / "calls").read_text().splitlines() == [wanted]
+    assert "uv's output is in venv-uv/install.log" in done.stdout
+    done = install(folder, *arguments, **{**uv, "UV_ENDS_WITH": "2"}, UV_DEFAULT_INDEX="https://example.org/simple")
+    assert done.returncode == 0 and "uv ended with 2 (its words are in venv-uv/install.log): pip goes on" in done.stdout
+    assert "pip's output is in" in done.stdout
 
 
 def test_parts_of_an_extra(folder: Path) -> None:
