@@ -75,6 +75,11 @@ hint: SHELL := /bin/sh
 endif
 export HINT SET WHEN
 
+.PHONY: reproduce
+reproduce: setup ## repeat a run from its roadbook and compare: FROM=gaslamp.md, FILES=folder, MODEL=, ONLY=data, TOLERANCE=0.02
+	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") \
+	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
+
 .PHONY: memory
 memory: setup ## what is remembered between projects: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
 	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE),\

@@ -368,8 +368,11 @@ def start_run():
 
 
 def is_reflected():
-    """Whether the rule `reflect` is part of the run; every other run is reflected on when it ends."""
-    return f"outputs/{RUN}/reflection/decisions.md" in get_targets()
+    """Whether the rule `reflect` has seen the newest facts; runs without that rule are reflected on when they end."""
+    facts = [file for name in ("train.json", "eval/compare.json") if (file := Path(f"outputs/{RUN}/{name}")).is_file()]
+    done = [Path(f"outputs/{RUN}/reflection/{name}") for name in ("decisions.md", "latest.md")]
+    newest = max((file.stat().st_mtime for file in done if file.is_file()), default=0)
+    return all(file.stat().st_mtime <= newest for file in facts)
 
 
 def reflect_now():

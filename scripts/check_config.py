@@ -1,16 +1,24 @@
-"""Check config.yaml: every problem with its line, broken YAML too (which Snakemake reports without a line)."""
+"""Check config.yaml: every problem with its line, broken YAML too (which Snakemake reports without a line).
+
+Names the recipes of the memory that fit the project and are not applied.
+"""
 
 from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
+from gaslamp.memory.defaults import get_notes
+from gaslamp.memory.snapshot import get_home
 
 
 def main() -> None:
     parser = get_parser(__doc__)
     add_config_argument(parser)
-    read_merged(parser.parse_args().config)
+    files = parser.parse_args().config
+    read_merged(files)
+    for note in get_notes(files[0].parent, get_home()):
+        print(note)
 
 
 if __name__ == "__main__":

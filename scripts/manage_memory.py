@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gaslamp.config.schema import Config
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.memory.apply import apply_memory, read_applied, undo
-from gaslamp.memory.history import flatten
+from gaslamp.memory.defaults import get_defaults
 from gaslamp.memory.overview import render_memory
 from gaslamp.memory.snapshot import get_home
 from gaslamp.memory.store import export_memory, forget, import_memory, list_entries
@@ -51,9 +50,7 @@ def change(project: Path, home: Path, backend: str | None, recipe: str | None) -
     """Apply what matches, or take ``recipe`` back; the lines to print."""
     if recipe:
         return undo(project, recipe)
-    config = Config()
-    defaults = {**flatten(config.train.model_dump()), **flatten(config.data.model_dump(), "data")}
-    lines = apply_memory(project, home, backend, {**defaults, **flatten(config.eval.model_dump(), "eval")})
+    lines = apply_memory(project, home, backend, get_defaults())
     return lines or ["no recipe matches this project that is not applied already"]
 
 

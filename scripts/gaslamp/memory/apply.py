@@ -63,21 +63,28 @@ def apply_memory(
     Raises:
         GaslampError: the memory or config.yaml cannot be read.
     """
+    text, matching, problems = list_matching(project, home, backend)
+    changed, records, lines = write_settings(text, matching, defaults)
+    if records:
+        write_text(project / "config.yaml", changed)
+        write_json(project / FILE, {"schema_version": 1, "applied": [*read_applied(project), *records]})
+    return [*lines, *problems]
+
+
+def list_matching(project: Path, home: Path, backend: str | None) -> tuple[str, list[Applied], list[str]]:
+    """The text of config.yaml, the recipes that fit and were never applied, and what is wrong with others.
+
+    Arguments and errors as for ``apply_memory``.
+    """
     import yaml
 
+    text = (project / "config.yaml").read_text(encoding="utf-8")
     if not read_recipes(home):  # nothing to match: the machine need not be looked at
-        return []
-    file = project / "config.yaml"
-    text = file.read_text(encoding="utf-8")
+        return text, [], []
     problems: list[str] = []
     situation = get_situation(yaml.safe_load(text) or {}, project, backend)
     known = {record["recipe"] for record in read_applied(project)}
-    matching = [one for one in get_matching(situation, home, problems) if one.recipe not in known]
-    changed, records, lines = write_settings(text, matching, defaults)
-    if records:
-        write_text(file, changed)
-        write_json(project / FILE, {"schema_version": 1, "applied": [*read_applied(project), *records]})
-    return [*lines, *problems]
+    return text, [one for one in get_matching(situation, home, problems) if one.recipe not in known], problems
 
 
 def write_settings(

@@ -65,13 +65,10 @@ def take_snapshot(project: Path, home: Path) -> Manifest | None:
             data = (home / name).read_bytes()
             (temporary / name).write_bytes(data)
             (temporary / name).chmod(0o444)
-            titles = [
-                line[3:].strip() for line in data.decode("utf-8", "replace").splitlines() if line.startswith("## ")
-            ]
             manifest["files"][name] = {
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "bytes": len(data),
-                "entries": titles,
+                "entries": _get_titles(name, data),
             }
         (temporary / "manifest.json").write_text(
             json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -83,3 +80,14 @@ def take_snapshot(project: Path, home: Path) -> Manifest | None:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return manifest
+
+
+def _get_titles(name: str, data: bytes) -> list[str]:
+    """The titles of the entries in a memory file; none where it cannot be read."""
+    text = data.decode("utf-8", "replace")
+    if name.endswith(".md"):
+        return [line[3:].strip() for line in text.splitlines() if line.startswith("## ")]
+    try:
+        return [str(entry["title"]) for entry in json.loads(text)["entries"]]
+    except (ValueError, KeyError, TypeError):
+        return []

@@ -189,8 +189,17 @@ def test_memory_hints_and_reflection_are_listed(tmp_path: Path) -> None:
     (home / "lessons.md").write_text("## Smaller is fine\nbody\n", encoding="utf-8")
     take_snapshot(tmp_path, home)
     add_hint(tmp_path, 3, "lower the rate | when it jumps")
+    setting = {"key": "train.batch_size", "value": "1", "before": "null"}
+    same = {"key": "train.seed", "value": "3407", "before": "1"}
+    record = {"recipe": "p:section_7:0a1b2c3d", "title": "t", "reason": "memory | ran <b>out</b>", "source": "p, run a"}
+    record |= {"when": "task=sft", "undo": "make memory UNDO=0a1b2c3d", "date": "2026-11-20", "undone": None}
+    write_json(tmp_path / ".gaslamp_applied.json", {"applied": [{**record, "settings": [setting, same]}]})
     text = render(tmp_path, reflected={"home": "~/.gaslamp", "date": "2026-11-23"})
     assert "Smaller is fine" in text and text.index("Applied memory") < text.index("## 1 Goal")
+    row = next(line for line in text.splitlines() if line.startswith("| `train.batch_size: 1` | `null` | memory"))
+    assert "ran &lt;b&gt;out&lt;/b&gt; (p, run a, recipe p:section" in row
+    assert row.endswith("| 2 since | `make memory UNDO=0a1b2c3d` |"), "the config has another value now"
+    assert "| `train.seed: 3407` |" in text and "| in force |" in text
     assert "- train: lower the rate \\| when it jumps" in text
     assert text.rstrip().endswith("on 2026-11-23") and "Reflected to" in text
 

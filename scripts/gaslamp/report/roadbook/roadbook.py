@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,7 @@ from gaslamp.pages.starts import describe_start
 from gaslamp.report.methods import describe_method
 from gaslamp.report.roadbook.inventory import get_inventory
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
+from gaslamp.report.roadbook.repeat import get_expected, get_key, hash_inputs, pin
 
 HERE = Path(__file__).parent
 
@@ -73,15 +75,10 @@ def _get_applied_memory(project: Path) -> list[tuple[str, str, str]]:
         return []
     files: dict[str, dict[str, Any]] = read_json(path)["files"]
     return [
-        (name, facts["sha256"], "; ".join(facts.get("entries") or []) or "no entries") for name, facts in files.items()
+        (name, facts["sha256"], "; ".join(facts.get("entries") or []) or "no entries")
+        for name, facts in files.items()
+        if name.endswith(".json") or f"{Path(name).stem}.json" not in files  # the Markdown shows what the JSON holds
     ]
-
-
-def _get_setting(config: JsonObject, key: str) -> object:
-    value: object = config
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def _get_lessons(project: Path, config: JsonObject) -> list[dict[str, str]]:
@@ -89,7 +86,7 @@ def _get_lessons(project: Path, config: JsonObject) -> list[dict[str, str]]:
     rows = []
     for record in read_applied(project):
         for setting in record["settings"]:
-            now = to_yaml(_get_setting(config, setting["key"]))
+            now = to_yaml(get_key(config, setting["key"]))
             state = "in force" if now == setting["value"] else f"{now} since"
             if record["undone"]:
                 state = f"taken back on {record['undone']}"
@@ -129,6 +126,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
 
     train, compare, card = TrainFacts.read(facts["train"]), Compare.read(facts["compare"]), Card.read(facts["card"])
     ladder, config = Ladder.read(facts["ladder"]), settings.dump()
+    model = ModelFacts.read(facts["model"])
     trained = get_trained_settings(train, config["train"])
     dtype, quantization = (find_decision(train.decisions, name) for name in ("dtype", "quantization"))
     environment = jinja2.Environment(
@@ -154,15 +152,30 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         "start": describe_start,
     }
     environment.filters |= filters
+    resolved = pin({**config, "backend": train.backend, "method": train.method, "train": trained}, card, model)
+    inputs = hash_inputs(resolved, project)
+    expected = get_expected(
+        train,
+        compare,
+        card,
+        model,
+        Template.read(facts["template"]),
+        ladder,
+        settings.run,
+        describe_hardware(read_json(facts["system"])),
+        inputs,
+    )
     text = environment.get_template("gaslamp.md.j2").render(
         settings=settings,
         # the resolved config with what trained: this page alone is enough to repeat the run
         config=yaml.safe_dump(
-            {**config, "backend": train.backend, "method": train.method, "train": trained},
+            resolved,
             sort_keys=False,
             allow_unicode=True,
             width=100,
         ),
+        inputs=inputs,
+        expected=json.dumps(expected.model_dump(exclude={"provenance"}), indent=2, ensure_ascii=False),
         method=describe_method(train.method),
         trained=trained,
         parameters=get_parameters(trained, train),
@@ -170,7 +183,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         quantized=quantization.value if quantization and quantization.value != "none" else "",
         environment=_get_environment(read_json(facts["system"]), read_json(facts["env"])),
         preflight=Preflight.read(facts["preflight"]),
-        model=ModelFacts.read(facts["model"]),
+        model=model,
         card=card,
         loss_on=LEARNED[card.kind],
         template=Template.read(facts["template"]),
