@@ -43,8 +43,8 @@ run: setup $(if $(filter mac,$(PROFILE)),mlx) ## every phase on the embedded tas
 llamacpp: setup ## all of llama.cpp, found or built, for every project
 	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
 
-new: setup ## a project of your own: two questions, then it stands in projects/
-	@$(BIN)/cookiecutter . --directory cookiecutter-template --output-dir projects
+new: setup ## a project of your own: two questions, a plan to change, then it stands in projects/
+	@$(BIN)/python scripts/new_project.py
 
 ##@ the newest project (data, serve, chat-eval and replay too)
 
@@ -55,10 +55,11 @@ status: ## one look at what runs, and what to do next
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
+reconfigure: ## answer again: shows what changes and what it would run again first
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gaslamp.core.errors import GaslampError
 
 WHY = "# why: "
 """How the line above a value begins that says why this value was recommended."""
+
+CHOSEN = "you chose it"
+"""The reason of a value that a person set in the interview."""
 
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*(:[\w./-]+)?", re.ASCII)
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 reads these as something else
@@ -49,14 +52,29 @@ def put_value(text: str, path: tuple[str, str], value: object) -> str:
     return text[: first.index] + line + text[first.index :]
 
 
-def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str]]) -> str:
+def get_value(values: Any, key: str) -> Any:
+    """The value of ``train.max_length`` in a config that was read; ``None`` when it is not there."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def flatten(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of a config that was read, as ``train.max_length``, with its value; sections too."""
+    for key, value in values.items():
+        yield f"{path}{key}", value
+        if isinstance(value, dict):
+            yield from flatten(value, f"{path}{key}.")
+
+
+def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str | None]]) -> str:
     """YAML ``text`` with values replaced, each with its reason on a line of its own above; an earlier reason goes.
 
     A value that is there already keeps its spelling.
 
     Args:
         text: of config.yaml.
-        changes: path of a key, its new value, and why; without a reason there is no such line.
+        changes: path of a key, its new value, and why; "" takes an earlier reason away, None where the value is new.
 
     Raises:
         GaslampError: a key is not there.
@@ -69,8 +87,13 @@ def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str
         key, node = _find_node(text, path, root)
         start, end = node.start_mark.index, node.end_mark.index
         written = text[start:end].rstrip()
-        if yaml.safe_load(written or "null") != value:
+        is_new = yaml.safe_load(written or "null") != value
+        if is_new:
             edits.append((start, start + len(written), write_scalar(value)))
+        if why is None:
+            if not is_new:
+                continue
+            why = ""
         line = text.rfind("\n", 0, key.start_mark.index) + 1
         above = text.rfind("\n", 0, max(0, line - 1)) + 1
         has_reason = line > 0 and text[above:line].strip().startswith(WHY.strip())
@@ -79,6 +102,13 @@ def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
+
+
+def is_recommended(text: str, path: tuple[str, ...]) -> bool:
+    """Whether the line above a key says why its value was recommended: a person did not choose it."""
+    key, _ = _find_node(text, path)
+    above = text[: key.start_mark.index].splitlines()[-2:-1]
+    return bool(above) and above[0].strip().startswith(WHY) and not above[0].strip().endswith(CHOSEN)
 
 
 def write_scalar(value: object) -> str:

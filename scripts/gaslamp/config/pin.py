@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path
@@ -28,6 +28,9 @@ class Record(TypedDict):
     upgraded: NotRequired[str]
     answers: dict[str, str]  # question -> the user's answer
     files: dict[str, str]  # path relative to the project -> sha256
+    wanted: NotRequired[dict[str, str]]  # lines of the plan that the user set
+    plan: NotRequired[dict[str, Any]]  # guide.plan.PlanFacts
+    reconfigured: NotRequired[str]
 
 
 def skip(folder: str, names: list[str]) -> set[str]:

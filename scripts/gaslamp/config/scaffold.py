@@ -6,6 +6,7 @@ Standard library only: the hooks of cookiecutter-template/ run it with whatever 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 
 TEMPLATE = "cookiecutter-template"
+Generated = tuple[Path, str]
+"""A new project, and what cookiecutter printed."""
 
 
 def finish_project(project: Path, root: Path, source: str, answers: dict[str, str], data: str) -> None:
@@ -99,7 +102,32 @@ def bake(source: str, answers: dict[str, str], folder: Path) -> Path:
         f"cannot generate from {source}",
         "give the repository's place: make upgrade FROM=<path or git URL>",
         "cookiecutter is missing in this environment: make setup",
+    )[0]
+
+
+def make_project(root: Path, folder: Path, task: str, data: str, wanted: dict[str, str]) -> tuple[Path, list[str]]:
+    """Generate a project in ``folder`` from answers that were settled already; what is said of it, line by line.
+
+    Args:
+        root: the repository.
+        folder: where it shall stand.
+        task, data: the two answers.
+        wanted: lines of the plan that a person set.
+
+    Raises:
+        GaslampError: it cannot be made; nothing is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    answers = {"task": task, "data": data, "__wanted": json.dumps(wanted)}
+    project, output = _generate(
+        str(root),
+        folder,
+        [f"{key}={quote_for_jinja(value)}" for key, value in answers.items()],
+        f"cannot make a project in {folder}",
+        'a project of this name was made today already: name the new one, "name: what the model should do"',
+        "do what the message says, and start again",
     )
+    return project, output[output.rindex(f"made {project.name}") :].splitlines()
 
 
 def quote_for_jinja(text: str) -> str:
@@ -120,7 +148,7 @@ def ensure_current(folder: Path, root: Path) -> tuple[Path, bool]:
         if (project / RECORD).is_file():
             return project, False
     folder.mkdir(parents=True, exist_ok=True)
-    project = _generate(
+    project, _ = _generate(
         str(root),
         folder,
         ["--default-config"],
@@ -131,8 +159,12 @@ def ensure_current(folder: Path, root: Path) -> tuple[Path, bool]:
     return project, True
 
 
-def _generate(source: str, folder: Path, arguments: list[str], problem: str, fix: str, less_likely: str = "") -> Path:
-    """Run cookiecutter without questions and return the new project in ``folder``; the last three are for the error."""
+def _generate(
+    source: str, folder: Path, arguments: list[str], problem: str, fix: str, less_likely: str = ""
+) -> Generated:
+    """Run cookiecutter without questions and return the new project in ``folder``, and what was printed; the last three
+    are for the error.
+    """
     before = {path.name for path in folder.iterdir()}
     command = [sys.executable, "-m", "cookiecutter", source, "--directory", TEMPLATE, "--no-input"]
     done = subprocess.run(
@@ -146,4 +178,4 @@ def _generate(source: str, folder: Path, arguments: list[str], problem: str, fix
     made = [path for path in folder.iterdir() if path.name not in before and (path / RECORD).is_file()]
     if done.returncode or len(made) != 1:
         raise GaslampError(f"{problem}: {done.stdout.strip()[-400:]}", fix, less_likely or None)
-    return made[0]
+    return made[0], done.stdout

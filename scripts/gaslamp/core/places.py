@@ -18,7 +18,10 @@ PROJECT = "GASLAMP_PROJECT"  # what PROJECT=... said, when the command did not a
 _FOLDERS = "outputs|data|logs|demos|checkpoints|resources|profiles|rules|scripts|tasks|workflow"
 _FILES = "config|gaslamp|project_brief|progress_log|memory|data_strategy"
 _PATH = re.compile(rf"(?<![\w./~<>-])(?:(?:{_FOLDERS})/[\w.*<{{][\w./*<>{{}}-]*|(?:{_FILES})\.(?:yaml|md)\b)", re.ASCII)
-_TARGETS = "run|data|data-describe|push|deploy|serve|chat|chat-eval|stop|dashboard|watch|status|replay|upgrade|doctor"
+_TARGETS = (
+    "run|data|data-describe|push|deploy|serve|chat|chat-eval|stop|dashboard|watch|status|replay|upgrade|reconfigure|"
+    "doctor"
+)
 _COMMAND = re.compile(rf"(?<![\w-])make ({_TARGETS})(?![\w-]| PROJECT=)")
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gaslamp.config.edit import put_value, set_value
+from gaslamp.config.edit import is_recommended, put_value, set_reasoned, set_value
 from gaslamp.config.load import load_config, read_config, read_yaml
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.data import Data
@@ -18,7 +18,7 @@ from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_r
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.sample import read_sample
-from gaslamp.data.source_names import is_hub_id, split_part
+from gaslamp.data.source_names import WAITING, get_no_data, has_data, is_hub_id, split_part
 from gaslamp.data.sources import open_preview, open_source
 
 Ask = Callable[[str], str]
@@ -47,11 +47,17 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
     source = str(section.get("source", "")) if isinstance(section, dict) else ""
     source = source or Config().data.source
     path, _ = split_part(source, project)
-    own = not source.startswith("embedded:") and (path.exists() or is_hub_id(source, project))
+    waiting = (project / WAITING).is_file()
+    if waiting and path.resolve() != raw.resolve():  # the config names other data by now
+        (project / WAITING).unlink()
+        waiting = False
+    own = not source.startswith("embedded:") and (path.exists() or is_hub_id(source, project)) and not waiting
     if own:
         read_config(config_file)
         return [*_name_unread(raw, path, project), *(_settle(config_file, ask) if ask else [])]
     new = find_dropped(raw, project)
+    if new is None and waiting:
+        raise get_no_data(project)
     if new is None:
         read_config(config_file)
         return []
@@ -59,7 +65,8 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
     data_section = {**(section if isinstance(section, dict) else {}), "source": new}
     config = load_config({**values, "data": data_section}, config_file, project)
     text = set_value(config_file.read_text(encoding="utf-8"), ("data", "source"), new)
-    said = [f"data.source is now {new} (it was {source}{'' if source.startswith('embedded:') else ', which is gone'})"]
+    gone = "" if source.startswith("embedded:") or path.exists() else ", which is gone"
+    said = [f"data.source is now {new} (it was {source}{gone})"]
     data = config.data.model_copy(update={"source": str(project / new), "sheet": None})
     rows = read_sample(open_source(data), [])
     missing = [
@@ -76,16 +83,22 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
             data = data.model_copy(update={key: empty})
     method = recommend(data, rows)
     if method != config.method and method in registry.names("methods"):
-        text = set_value(text, ("method",), method)
+        text = set_reasoned(text, [(("method",), method, f"the columns of {new} are made for it")])
         said.append(
             f"method is now {method}, which its columns are made for (it was {config.method}); another one: "
             "method in config.yaml"
         )
+        if config.eval.metrics and is_recommended(text, ("eval", "metrics")):
+            text = set_reasoned(text, [(("eval", "metrics"), [], "")])
+            said.append(f"eval.metrics is now empty, which means by method and data: it was meant for {config.method}")
         if method == get_first_method("prompt") and not config.train.rewards:
             reward = get_first_reward(list(rows[0]))
-            text = set_value(text, ("train", "rewards"), [{"name": reward}])
+            text = set_reasoned(text, [(("train", "rewards"), [{"name": reward}], "a first one for these columns")])
             said.append(f"train.rewards is now {reward}: it scores the answers; docs/rewards.md has others")
     config_file.write_text(text, encoding="utf-8")
+    if waiting:
+        (project / WAITING).unlink()
+        said.append("make reconfigure makes the whole plan anew, for this data")
     return said + (_settle(config_file, ask) if ask else [])
 
 
@@ -97,7 +110,7 @@ def find_dropped(raw: Path, project: Path) -> str | None:
     Raises:
         GaslampError: there are files, and none of a kind that can be read.
     """
-    if not raw.is_dir() or not any(file.is_file() and not file.name.startswith(".") for file in raw.rglob("*")):
+    if not has_data(raw):
         return None
     for saved in (*sorted(raw.rglob("dataset_dict.json")), *sorted(raw.rglob("state.json"))):
         return saved.parent.relative_to(project).as_posix()

@@ -7,7 +7,7 @@ from pathlib import Path
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
-from gaslamp.data.source_names import is_hub_id, split_part
+from gaslamp.data.source_names import WAITING, get_no_data, has_data, is_hub_id, split_part
 
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
@@ -36,6 +36,9 @@ def _find_source_problem(source: str, root: Path) -> str | None:
         return f"{source}: no such file or folder (looked in {root.resolve()}){hint}"
     if path.is_file() and path.stat().st_size == 0:
         return f"{source} is empty (0 bytes)"
-    if path.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*")):
+    if path.is_dir() and not has_data(path):
+        if (root / WAITING).is_file() and path.resolve() == (root / WAITING).parent.resolve():
+            problem = get_no_data(root)
+            return f"{problem.cause}; {problem.fix}"
         return f"the folder {source} has no files"
     return None

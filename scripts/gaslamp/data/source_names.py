@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gaslamp.core.errors import GaslampError
+
+WAITING = "data/raw/README"
+"""Says which data a project without data waits for; `make data` removes it once there is some."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*")
 
 
@@ -39,3 +43,20 @@ def split_part(source: str, root: Path = Path()) -> tuple[Path, str | None]:
         return path, None
     name, _, part = source.partition("#")
     return root / Path(name).expanduser(), part or None
+
+
+def has_data(folder: Path) -> bool:
+    """Whether a folder holds a file, apart from hidden ones and the note of a project that waits for data."""
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return any(file.parent != folder or file.name != Path(WAITING).name for file in files)
+
+
+def get_no_data(project: Path) -> GaslampError:
+    """What is wrong with a project whose data is still to come: the columns that it waits for, as its note says."""
+    note = (project / WAITING).read_text(encoding="utf-8")
+    columns = next((line.partition(":")[2].strip() for line in note.splitlines() if line.startswith("Columns:")), "")
+    return GaslampError(
+        f"there is no data yet: {Path(WAITING).parent} is empty",
+        f"put a file with the columns {columns or 'of your rows'} there, then: make data; {WAITING} has an example",
+        "the data is elsewhere: data.source in config.yaml names a file, a folder, a hub id or embedded:NAME",
+    )

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from gaslamp.config.edit import CHOSEN
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Mapping, Reading, decide
@@ -14,7 +15,7 @@ from gaslamp.data.meaning.readings import get_first_method, get_first_reward, sh
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.default_metrics import combine_metrics, get_answer_metrics, get_text_references
 from gaslamp.guide.options import get_options
-from gaslamp.guide.plan import CHOSEN, Line, Situation
+from gaslamp.guide.plan import Line, Situation
 from gaslamp.guide.plugins import get_constant, list_methods
 from gaslamp.guide.task import ANY, PURPOSES, Purpose
 

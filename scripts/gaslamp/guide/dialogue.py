@@ -53,7 +53,9 @@ def ask_line(ask: Ask, question: str, default: str = "") -> str:
     return answer or default
 
 
-def ask_questions(ask: Ask, console: Console, task: str, data: str, first: str = "task") -> tuple[str, str]:
+def ask_questions(
+    ask: Ask, console: Console, task: str, data: str, first: str = "task", folder: Path | None = None
+) -> tuple[str, str]:
     """The two questions, each until its answer can be used; ``<`` at the second one goes back to the first.
 
     Args:
@@ -61,6 +63,7 @@ def ask_questions(ask: Ask, console: Console, task: str, data: str, first: str =
         console: for what is wrong.
         task, data: what Enter means.
         first: ``data`` begins with the second question.
+        folder: where relative paths start; None: the current folder.
     """
     step = first
     while True:
@@ -74,7 +77,7 @@ def ask_questions(ask: Ask, console: Console, task: str, data: str, first: str =
             if answer == BACK:
                 step = "task"
                 continue
-            check_data(read_data_answer(answer))
+            check_data(read_data_answer(answer, folder))
             return task, answer
         except GaslampError as error:
             if isinstance(error, Interrupted):
@@ -90,7 +93,13 @@ def print_error(error: GaslampError, console: Console) -> None:
 
 
 def converse(
-    ask: Ask, console: Console, system: System, task: str, data: str, wanted: dict[str, str] | None = None
+    ask: Ask,
+    console: Console,
+    system: System,
+    task: str,
+    data: str,
+    wanted: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> tuple[Situation, Plan]:
     """Look at the data, show the plan, change it until the person takes it.
 
@@ -100,17 +109,18 @@ def converse(
         system: the detected machine.
         task, data: the two answers.
         wanted: lines that were set before.
+        folder: where relative paths start; None: the current folder.
 
     Raises:
         Interrupted: the person stopped.
     """
     while True:
-        answer = read_data_answer(data)
+        answer = read_data_answer(data, folder)
         now = Situation(task, answer, look_at_data(answer), system, dict(wanted or {}))
         try:
             return settle(ask, console, now)
         except Back:
-            task, data = ask_questions(ask, console, task, data)
+            task, data = ask_questions(ask, console, task, data, folder=folder)
 
 
 def settle(ask: Ask, console: Console, now: Situation) -> tuple[Situation, Plan]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gaslamp.config.edit import CHOSEN
 from gaslamp.environment.system import describe_hardware
 from gaslamp.guide.models import Candidate, find_best
 from gaslamp.guide.options import get_options
-from gaslamp.guide.plan import CHOSEN, Alternative, Line, Situation
+from gaslamp.guide.plan import Alternative, Line, Situation
 
 
 def get_profile(system: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gaslamp.config.edit import CHOSEN
 from gaslamp.guide.language import NAMES, detect, get_name
 from gaslamp.guide.options import get_options
-from gaslamp.guide.plan import CHOSEN, Line, Situation
+from gaslamp.guide.plan import Line, Situation
 from gaslamp.guide.plugins import get_constant
 from gaslamp.guide.task import get_domain
 from gaslamp.pages.themes import ACCENTS

@@ -10,9 +10,6 @@ from gaslamp.environment.system import System
 from gaslamp.guide.answers import DataAnswer
 from gaslamp.guide.look import Look
 
-CHOSEN = "you chose it"
-"""The reason of a line that a person set."""
-
 
 @dataclass(frozen=True)
 class Line:

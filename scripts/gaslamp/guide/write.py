@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.edit import set_reasoned
+from gaslamp.config.edit import flatten, set_reasoned
 from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.data.source_names import WAITING
 from gaslamp.guide.answers import get_project_name
 from gaslamp.guide.plan import Plan, to_facts
 from gaslamp.guide.task import ANY, PURPOSES, find_purposes, get_audience
 from gaslamp.pages.markdown import escape, escape_cell
 
 BRIEF, ROADBOOK = "project_brief.md", "gaslamp.md"
-WAITING = "data/raw/README"
-"""Says what to put into data/raw; it is there as long as there is no data."""
 
 
 def write_config(text: str, plan: Plan) -> str:
@@ -57,14 +56,7 @@ def list_untouched(project: Path, plan: Plan) -> dict[str, Any]:
 
     fixed = {key for line in plan.lines if line.fixed for key in line.settings}
     values = yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))
-    return {key: value for key, value in _flatten(values) if key not in fixed}
-
-
-def _flatten(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        yield f"{path}{key}", value
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{path}{key}.")
+    return {key: value for key, value in flatten(values) if key not in fixed}
 
 
 def render_brief(task: str, plan: Plan) -> str:

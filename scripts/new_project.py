@@ -1,0 +1,58 @@
+"""A project of your own: two questions, a plan that you can change, then it stands in the folder of projects.
+
+TASK, DATA and SET in the environment do the same as the options; with both answers nothing is left to answer:
+`make new TASK="sort our mails" DATA=mails.csv SET="demo language=de"`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from gaslamp.config.scaffold import make_project
+from gaslamp.core.cli import get_parser
+from gaslamp.core.errors import exit_with_help
+from gaslamp.environment.system import detect_system
+from gaslamp.guide.answers import check_data, check_task, read_data_answer
+from gaslamp.guide.changes import read_changes
+from gaslamp.guide.dialogue import apply_wanted, ask_questions, converse
+from gaslamp.guide.look import look_at_data
+from gaslamp.guide.plan import Situation
+from gaslamp.guide.show import make_console, print_plan
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = "embedded:orders_json"
+
+
+def main() -> None:
+    parser = get_parser(__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "projects", help="where it will stand, default: projects/"
+    )
+    parser.add_argument("--task", default=os.environ.get("TASK", ""), help="what the model should do, and for whom")
+    parser.add_argument("--data", default=os.environ.get("DATA", ""), help="file, folder, hub:owner/name, none ...")
+    parser.add_argument(
+        "--set", default=os.environ.get("SET", ""), help='lines of the plan: "method=dpo; max_length=512"'
+    )
+    args = parser.parse_args()
+    is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not (args.task and args.data)
+    console = make_console()
+    task, data = args.task, args.data
+    if is_asking:
+        task, data = ask_questions(input, console, task, data or EXAMPLE)
+    check_task(task)
+    answer = read_data_answer(data)
+    check_data(answer)
+    system = detect_system()
+    now, plan = apply_wanted(Situation(task, answer, look_at_data(answer), system), read_changes(args.set))
+    if is_asking:
+        now, plan = converse(input, console, system, task, data, dict(now.wanted))
+    else:
+        print_plan(plan, console)
+    _, said = make_project(ROOT, args.folder, now.task, now.data.answer, dict(now.wanted))
+    print("\n".join(said))
+
+
+if __name__ == "__main__":
+    exit_with_help(main)

@@ -1,0 +1,86 @@
+"""Hold the interview again in this project: shows what changes in config.yaml and what it would run again, then asks.
+
+Values that you changed in config.yaml stay as you set them. TASK, DATA, SET and YES in the environment do the same as
+the options: `make reconfigure SET="method=dpo; max_length=512" YES=1`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from gaslamp.core.cli import get_parser
+from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.environment.system import detect_system
+from gaslamp.guide.answers import check_data, check_task, read_data_answer
+from gaslamp.guide.changes import read_changes
+from gaslamp.guide.dialogue import apply_wanted, ask_line, ask_questions, converse
+from gaslamp.guide.look import look_at_data
+from gaslamp.guide.plan import Situation
+from gaslamp.guide.reconfigure import (
+    change_config,
+    copy_data,
+    get_source,
+    list_differences,
+    read_project,
+    write_changes,
+)
+from gaslamp.guide.reruns import explain_reruns
+from gaslamp.guide.show import make_console, print_plan
+
+
+def main() -> None:
+    parser = get_parser(__doc__)
+    parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
+    parser.add_argument("--task", default=os.environ.get("TASK"), help="the first answer, default: as it is")
+    parser.add_argument("--data", default=os.environ.get("DATA"), help="the second answer, default: as it is")
+    parser.add_argument(
+        "--set", default=os.environ.get("SET", ""), help='lines of the plan: "method=dpo; max_length=512"'
+    )
+    parser.add_argument("--yes", action="store_true", default=os.environ.get("YES") == "1", help="write without asking")
+    args = parser.parse_args()
+    ask = input if sys.stdin.isatty() and sys.stdout.isatty() and not args.yes else None
+    console = make_console()
+    project = read_project(args.project)
+    task, data = args.task or project.task, args.data or project.data
+    if ask and args.task is None and args.data is None:
+        task, data = ask_questions(ask, console, task, data, folder=args.project)
+    check_task(task)
+    answer = read_data_answer(data, args.project)
+    check_data(answer)
+    system = detect_system()
+    now = Situation(task, answer, look_at_data(answer), system, project.wanted)
+    now, plan = apply_wanted(now, read_changes(args.set), args.project)
+    if ask:
+        now, plan = converse(ask, console, system, task, data, dict(now.wanted), args.project)
+    else:
+        print_plan(plan, console)
+    text = change_config(project, plan, now.task, now.data)
+    differences = list_differences(project.text, text, plan.reasons)
+    if not differences and text == project.text:
+        print("config.yaml stays as it is")
+        return
+    print("config.yaml:" if differences else "config.yaml: only the reasons change")
+    print("\n".join(f"  {line}" for line in differences), flush=True)
+    profile = str(project.values.get("backend") or "cpu")
+    if args.yes:
+        pass  # nobody reads it first
+    elif get_source(args.project, now.data) == project.data:  # else a file is named that is not there yet
+        print(f"\n{explain_reruns(args.project, text, profile, plan.get('profile').value)}", flush=True)
+    else:
+        print("\nOther data: every step from prepare_data on would run again.", flush=True)
+    if not args.yes:
+        if ask is None:
+            raise GaslampError("nothing was written: nobody is there to say yes", "make reconfigure YES=1")
+        if ask_line(ask, "\nwrite it? [y/N]").lower() not in ("y", "yes"):
+            print("kept as it was")
+            return
+    copied = copy_data(args.project, now.data)
+    text = change_config(project, plan, now.task, copied)
+    write_changes(project, text, plan, now.task, now.data.answer, now.wanted)
+    print("config.yaml is written; make run does what it changes")
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
