@@ -18,6 +18,7 @@ from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_questions, converse
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.models import find_offline
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.show import make_console, print_plan
 
@@ -44,10 +45,10 @@ def main() -> None:
     check_task(task)
     answer = read_data_answer(data)
     check_data(answer)
-    system = detect_system()
-    now, plan = apply_wanted(Situation(task, answer, look_at_data(answer), system), read_changes(args.set))
+    now = Situation(task, answer, look_at_data(answer), detect_system(), offline=find_offline())
+    now, plan = apply_wanted(now, read_changes(args.set))
     if is_asking:
-        now, plan = converse(input, console, system, task, data, dict(now.wanted))
+        now, plan = converse(input, console, now)
     else:
         print_plan(plan, console)
     _, said = make_project(ROOT, args.folder, now.task, now.data.answer, dict(now.wanted))

@@ -17,6 +17,7 @@ from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_line, ask_questions, converse
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.models import find_offline
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.reconfigure import (
     change_config,
@@ -49,11 +50,10 @@ def main() -> None:
     check_task(task)
     answer = read_data_answer(data, args.project)
     check_data(answer)
-    system = detect_system()
-    now = Situation(task, answer, look_at_data(answer), system, project.wanted)
+    now = Situation(task, answer, look_at_data(answer), detect_system(), project.wanted, find_offline())
     now, plan = apply_wanted(now, read_changes(args.set), args.project)
     if ask:
-        now, plan = converse(ask, console, system, task, data, dict(now.wanted), args.project)
+        now, plan = converse(ask, console, now, args.project)
     else:
         print_plan(plan, console)
     text = change_config(project, plan, now.task, now.data)

@@ -29,7 +29,9 @@ try:
     finish_project(here, ROOT, source, answers, OUTCOME["path"])
     write_project(here, here / RECORD, OUTCOME["task"], read_facts(OUTCOME["plan"]), OUTCOME["wanted"], has_data)
     take_snapshot(here, get_home())
-    lessons = apply_memory(here, here / FOLDER, defaults=list_untouched(here, read_facts(OUTCOME["plan"])))
+    lessons = []
+    if OUTCOME["wanted"].get("memory") != "off":
+        lessons = apply_memory(here, here / FOLDER, defaults=list_untouched(here, read_facts(OUTCOME["plan"])))
 except GaslampError as error:
     sys.exit(str(error))
 

@@ -33,7 +33,8 @@ def get_environ(home: Path) -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith(("GASLAMP_", "COOKIECUTTER", "MAKE", "SNAKEMAKE", "PYTHONPATH"))
     }
-    return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "NO_COLOR": "1", "COLUMNS": "200"}
+    own = {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    return {**kept, **own, "NO_COLOR": "1", "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
 
 
 def run(

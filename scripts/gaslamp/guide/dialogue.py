@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gaslamp.core.errors import GaslampError, Interrupted
-from gaslamp.environment.system import System
 from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.changes import check_change, find_line, split_change
 from gaslamp.guide.completion import completing, list_paths
@@ -31,7 +30,15 @@ QUESTION = "Enter takes the plan, a number or name changes a line (2 or method=d
 
 
 class Back(Exception):
-    """The person wants the question before this one again."""
+    """The person wants the two questions again.
+
+    Attributes:
+        now: with what was changed so far.
+    """
+
+    def __init__(self, now: Situation) -> None:
+        super().__init__()
+        self.now = now
 
 
 def stop() -> Interrupted:
@@ -92,35 +99,25 @@ def print_error(error: GaslampError, console: Console) -> None:
     console.print(Text(str(error)), style="red")
 
 
-def converse(
-    ask: Ask,
-    console: Console,
-    system: System,
-    task: str,
-    data: str,
-    wanted: dict[str, str] | None = None,
-    folder: Path | None = None,
-) -> tuple[Situation, Plan]:
-    """Look at the data, show the plan, change it until the person takes it.
+def converse(ask: Ask, console: Console, now: Situation, folder: Path | None = None) -> tuple[Situation, Plan]:
+    """Show the plan and change it until the person takes it.
 
     Args:
         ask: prints and reads.
         console: for everything else.
-        system: the detected machine.
-        task, data: the two answers.
-        wanted: lines that were set before.
+        now: what the first plan is made from.
         folder: where relative paths start; None: the current folder.
 
     Raises:
         Interrupted: the person stopped.
     """
     while True:
-        answer = read_data_answer(data, folder)
-        now = Situation(task, answer, look_at_data(answer), system, dict(wanted or {}))
         try:
             return settle(ask, console, now)
-        except Back:
-            task, data = ask_questions(ask, console, task, data, folder=folder)
+        except Back as back:
+            task, data = ask_questions(ask, console, now.task, now.data.answer, folder=folder)
+            answer = read_data_answer(data, folder)
+            now = replace(back.now, task=task, data=answer, look=look_at_data(answer))
 
 
 def settle(ask: Ask, console: Console, now: Situation) -> tuple[Situation, Plan]:
@@ -138,7 +135,7 @@ def settle(ask: Ask, console: Console, now: Situation) -> tuple[Situation, Plan]
         if not typed:
             return now, plan
         if typed == BACK:
-            raise Back
+            raise Back(now)
         if typed.lower() in ("q", "quit", "exit"):
             raise stop()
         try:

@@ -1,92 +1,86 @@
-"""The lines of the plan that follow from the machine: profile and base model, with its cost and alternatives."""
+"""The lines of the plan that follow from the machine: profile, base model and tier, with its cost and alternatives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gaslamp.config.edit import CHOSEN
+from gaslamp.environment.advise import Advice
+from gaslamp.environment.profile import choose_profile as choose_for_machine
 from gaslamp.environment.system import describe_hardware
-from gaslamp.guide.models import Candidate, find_best
+from gaslamp.guide.models import Choice, Need, find_by_source, list_elsewhere, show_cost
 from gaslamp.guide.options import get_options
 from gaslamp.guide.plan import Alternative, Line, Situation
 
-
-def get_profile(system: Mapping[str, Any]) -> tuple[str, str]:
-    """The profile for a machine, and why."""
-    if system.get("gpus"):
-        return "cuda", f"an NVIDIA GPU: {system['gpus'][0]['name']}"
-    if system.get("is_apple_silicon"):
-        return "mac", f"{system.get('apple_chip') or 'Apple silicon'} with {system['memory_gb']:g} GB"
-    return "cpu", f"no GPU here: {describe_hardware(system)}"
+LISTED = 12  # models that a line offers
+TIERS = {
+    1: "up to 5 billion parameters: a laptop, a Mac or Colab's free GPU",
+    2: "5 to 12 billion parameters: a GPU with 24 GB or a Mac with 32 GB; rented, 0.30 to 1 dollar",
+    3: "12 billion parameters and more: a GPU with 80 GB; rented, 2 to 10 dollars and more",
+}
 
 
-def choose_profile(now: Situation) -> Line:
-    found, reason = get_profile(now.system)
+def choose_profile(now: Situation, method: str) -> Line:
+    """The profile for the detected machine, or the one that a person wants."""
+    found = choose_for_machine(now.system, method)
     wanted = now.wanted.get("profile")
-    if wanted and wanted != found:
-        reason = f"{CHOSEN}; this machine would take {found}"
-    return Line("profile", wanted or found, reason, {"backend": wanted or found}, get_options("profile"), bool(wanted))
+    reason = found.reason if found.name != "cpu" else f"{found.reason}: {describe_hardware(now.system)}"
+    if wanted and wanted != found.name:
+        reason = f"{CHOSEN}; this machine would take {found.name}"
+    name = wanted or found.name
+    return Line("profile", name, reason, {"backend": name}, get_options("profile"), bool(wanted))
 
 
-def choose_model(now: Situation, candidates: list[Candidate]) -> tuple[Line, Candidate | None]:
-    options = tuple(one.source for one in candidates if one.fits != "exceeds")
-    best = find_best(candidates)
+def choose_model(now: Situation, choice: Choice) -> tuple[Line, Advice | None]:
+    """The base model, and the advice on it where the catalogue has it."""
+    options = tuple(one.model.source for one in choice.usable[:LISTED])
     if wanted := now.wanted.get("base model"):
-        known = next((one for one in candidates if one.source == wanted), None)
-        settings = {"model.source": wanted, **(known.settings if known else {})}
-        reason = CHOSEN + (
-            f"; {known.reason}" if known else "; make run looks at its size before it downloads anything"
-        )
-        return Line("base model", wanted, reason, settings, options, fixed=True), known
+        known = find_by_source(choice.advice, wanted)
+        reason = CHOSEN + (f"; {known.reason}" if known else "; make run looks at its size before it downloads it")
+        return Line("base model", wanted, reason, _get_settings(wanted, known), options, fixed=True), known
+    best = choice.best
     if best is None:
-        source = candidates[0].source
-        reason = f"no model that is known fits this machine for this method; {candidates[0].reason}"
-        return Line("base model", source, reason, {"model.source": source}, options), candidates[0]
-    return Line("base model", best.source, best.reason, {"model.source": best.source, **best.settings}, options), best
+        first = choice.advice[0] if choice.advice else None
+        source = first.model.source if first else "embedded:smollm2-135m-instruct"
+        return Line("base model", source, choice.reason, {"model.source": source}, options), first
+    return Line("base model", best.model.source, choice.reason, _get_settings(best.model.source, best), options), best
 
 
-def show_cost(chosen: Candidate | None) -> str:
-    """Hours, memory, download and price of a run in one line; what is not known is left out."""
-    if chosen is None:
-        return ""
-    parts = []
-    if chosen.hours is not None:
-        parts.append(
-            f"about {max(1, round(60 * chosen.hours))} minutes"
-            if chosen.hours < 1.5
-            else f"about {chosen.hours:.1f} hours"
-        )
-    if chosen.memory_gb is not None:
-        parts.append(f"{chosen.memory_gb:.1f} GB of memory")
-    if chosen.download_gb is not None:
-        parts.append(f"{chosen.download_gb:.1f} GB to download")
-    if parts or chosen.price:
-        parts.append(chosen.price or "nothing to pay")
-    return ", ".join(parts)
+def _get_settings(source: str, advice: Advice | None) -> dict[str, Any]:
+    """What config.yaml has to say for a model."""
+    train = (advice.settings.get("train") or {}) if advice else {}
+    return {"model.source": source, **{f"train.{key}": value for key, value in train.items()}}
 
 
-def list_alternatives(candidates: list[Candidate], chosen: Candidate | None) -> list[Alternative]:
+def choose_tier(one: Advice) -> Line:
+    """The tier of the base model, which says what such models usually need."""
+    return Line("tier", str(one.tier), TIERS[one.tier])
+
+
+def list_alternatives(choice: Choice, chosen: Advice | None, need: Need) -> list[Alternative]:
     """Smaller and faster, better elsewhere, as much as this machine can: those that there are."""
     if chosen is None:
         return []
-    fitting = [one for one in candidates if one.fits != "exceeds" and one.source != chosen.source]
-    smaller = [one for one in fitting if one.billions < chosen.billions]
-    larger = [one for one in fitting if one.billions > chosen.billions]
-    beyond = [one for one in candidates if one.fits == "exceeds" and one.billions > chosen.billions]
+    size = chosen.model.worth
     found = []
+    smaller = [one for one in choice.usable if one.model.worth <= size / 2]
     if smaller:
-        one = max(smaller, key=lambda one: one.billions)
-        found.append(Alternative("smaller and faster", {"base model": one.source}, _describe(one)))
-    if beyond:
-        one = min(beyond, key=lambda one: one.billions)
-        reason = f"{one.source}: {show_cost(one)}; a GPU that is rented, over SSH or in Colab"
-        found.append(Alternative("better, needs a GPU", {"base model": one.source}, reason))
+        one = max(smaller, key=lambda one: one.model.worth)
+        found.append(_describe("smaller and faster", one))
+    elsewhere = [] if need.profile == "cuda" and chosen.tier > 1 else list_elsewhere(need)
+    better = [(name, one) for name, one in elsewhere if one.model.worth >= 2 * size]
+    if better:
+        name, one = better[0]
+        where = "a free Colab T4" if name == "t4" else f"a rented {name.upper()}"
+        reason = f"{one.model.source} on {where}: {show_cost(one)}; run this project there with PROFILE=cuda"
+        changes = {"base model": one.model.source, "profile": "cuda"}
+        found.append(Alternative("better, needs a GPU (Colab, or a machine over SSH)", changes, reason))
+    larger = [one for one in choice.usable if one.model.worth >= 2 * size]
     if larger:
-        one = max(larger, key=lambda one: one.billions)
-        found.append(Alternative("as much as this machine can", {"base model": one.source}, _describe(one)))
+        one = max(larger, key=lambda one: (one.model.worth, one.model.released))
+        found.append(_describe("as much as this machine can", one))
     return found
 
 
-def _describe(one: Candidate) -> str:
-    return f"{one.source}: {show_cost(one) or one.reason}"
+def _describe(title: str, one: Advice) -> Alternative:
+    return Alternative(title, {"base model": one.model.source}, f"{one.model.source}: {show_cost(one)}")

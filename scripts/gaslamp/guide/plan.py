@@ -103,6 +103,7 @@ class Situation:
         data: the second one.
         look: at the data.
         system: the detected machine.
+        offline: why the hub cannot be reached; empty when it can.
         wanted: name of a line -> value, as a person chose it.
     """
 
@@ -111,3 +112,4 @@ class Situation:
     look: Look
     system: System
     wanted: Mapping[str, str] = field(default_factory=dict)
+    offline: str = ""

@@ -5,7 +5,10 @@ One function makes it, for cookiecutter, `make new` and `make reconfigure` alike
 
 from __future__ import annotations
 
-from gaslamp.data.rows import Row
+from dataclasses import replace
+
+from gaslamp.data.rows import Row, adapt_all, can_adapt, get_kind
+from gaslamp.environment.advise import Advice
 from gaslamp.guide.data_lines import (
     choose_columns,
     choose_length,
@@ -15,15 +18,17 @@ from gaslamp.guide.data_lines import (
     guess_kind,
     is_rewarded,
 )
+from gaslamp.guide.lessons import choose_lessons
 from gaslamp.guide.look import convert, get_lengths
-from gaslamp.guide.machine_lines import choose_model, choose_profile, list_alternatives, show_cost
-from gaslamp.guide.models import Candidate, Need, get_tier, list_candidates
+from gaslamp.guide.machine_lines import choose_model, choose_profile, choose_tier, list_alternatives
+from gaslamp.guide.models import Need, choose, show_cost
 from gaslamp.guide.page_lines import choose_demo_language, choose_deploy, choose_language, choose_theme, get_code
-from gaslamp.guide.plan import Line, Plan, Situation
+from gaslamp.guide.plan import Plan, Situation
 from gaslamp.guide.plugins import get_constant
 from gaslamp.guide.task import PURPOSES, find_purposes
 
 FEW_ROWS = 50
+LONG = 0.9  # the memory is calculated for a row that is longer than this share of them
 SMALL_FOR_REWARDS = 1.5  # billions of parameters
 
 
@@ -33,22 +38,25 @@ def recommend(now: Situation) -> Plan:
     reading, columns = choose_columns(now, purposes)
     rows: list[Row] = convert(now.look, reading) if reading else []
     kind = reading.rows if reading else now.look.rows_kind or guess_kind(now, purposes)
-    method, profile, language = choose_method(now, kind), choose_profile(now), choose_language(now)
+    method, language = choose_method(now, kind), choose_language(now)
+    profile = choose_profile(now, method.value)
+    rows = _adapt(rows, method.value)
     lengths = [] if kind == "images" else get_lengths(rows)  # pictures have tokens too
     code = get_code(language.value)
     need = Need(
         method=method.value,
         profile=profile.value,
         rows=now.look.count,
-        tokens=lengths[len(lengths) // 2] if lengths else 0,
+        tokens=lengths[round(LONG * (len(lengths) - 1))] if lengths else 0,
         languages=(code,) if code else (),
         vision=bool(get_constant("methods", method.value, "MULTIMODAL", False)),
+        is_trial=now.data.kind == "embedded",
     )
-    candidates = list_candidates(need, now.system)
-    model, chosen = choose_model(now, candidates)
+    choice = choose(need, now.system, now.offline)
+    model, chosen = choose_model(now, choice)
     lines = [columns, method, *choose_rewards(now, method.value), model]
     if chosen:
-        lines.append(Line("tier", *get_tier(chosen.billions)))
+        lines.append(choose_tier(chosen))
     lines += [
         profile,
         choose_length(now, lengths),
@@ -59,10 +67,26 @@ def recommend(now: Situation) -> Plan:
         choose_demo_language(now, language.value),
     ]
     notes = _list_notes(now, method.value, chosen)
-    return Plan(lines, show_cost(chosen), list_alternatives(candidates, chosen), notes)
+    plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, need), notes)
+    return replace(plan, lines=[*lines, *choose_lessons(now, plan)])
 
 
-def _list_notes(now: Situation, method: str, chosen: Candidate | None) -> list[str]:
+def _adapt(rows: list[Row], method: str) -> list[Row]:
+    """The sample as rows of the kind that the method learns from, where it is another kind and that can be done."""
+    kinds = get_constant("methods", method, "KINDS", ())
+    if not rows or (own := get_kind(rows[0])) in kinds:
+        return rows
+    wanted = next((kind for kind in kinds if can_adapt(own, kind)), None)
+    found: list[Row] = []
+    for row in rows if wanted else ():
+        try:
+            found += adapt_all(row, str(wanted))
+        except ValueError:
+            continue  # such a row is left out when the data is prepared
+    return found or rows
+
+
+def _list_notes(now: Situation, method: str, chosen: Advice | None) -> list[str]:
     """What a person should know before they start."""
     look = now.look
     notes = []
@@ -70,7 +94,7 @@ def _list_notes(now: Situation, method: str, chosen: Candidate | None) -> list[s
         notes.append("There is no data yet: data/raw/README.md in the project says what to put there.")
     if look.is_exact and look.count is not None and look.count < FEW_ROWS and now.data.kind == "file":
         notes.append(f"{look.count} rows are few: some hundred teach more, and make the test score mean something.")
-    if is_rewarded(method) and chosen and chosen.billions < SMALL_FOR_REWARDS:
+    if is_rewarded(method) and chosen and chosen.model.worth / 1e9 < SMALL_FOR_REWARDS:
         notes.append(
             f"Rewards teach a model of less than {SMALL_FOR_REWARDS:g} billion parameters little: it seldom finds a "
             "good answer by itself. With worked answers in the data, sft comes first."

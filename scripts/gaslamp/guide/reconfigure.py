@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.config.edit import flatten, get_value, set_reasoned, write_scalar
 from gaslamp.config.load import read_yaml
 from gaslamp.config.pin import RECORD, read_record
+from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.guide.answers import DataAnswer, get_safe_name
@@ -43,12 +44,14 @@ class Project:
         text: of config.yaml.
         values: in it.
         wanted: what a person chose before, in the plan or in config.yaml.
+        recommended: the keys that the last plan wrote, with their values.
     """
 
     folder: Path
     text: str
     values: Mapping[str, Any]
     wanted: dict[str, str]
+    recommended: dict[str, Any]
 
     @property
     def task(self) -> str:
@@ -78,9 +81,8 @@ def read_project(folder: Path) -> Project:
             wanted[name] = _show(now)
     if not facts:  # of an earlier version: nothing says which values were recommended, so each one stays
         wanted |= {"method": str(values.get("method") or "sft")}
-    return Project(
-        folder, config.read_text(encoding="utf-8"), values, {key: value for key, value in wanted.items() if value}
-    )
+    wanted = {name: value for name, value in wanted.items() if value}
+    return Project(folder, config.read_text(encoding="utf-8"), values, wanted, recommended)
 
 
 def _show(value: Any) -> str:
@@ -101,15 +103,19 @@ def change_config(project: Project, plan: Plan, task: str, data: DataAnswer) -> 
     changes: list[tuple[tuple[str, ...], object, str | None]] = [
         (tuple(key.split(".")), value, plan.reasons.get(key, "")) for key, value in plan.settings.items()
     ]
+    defaults = dict(flatten(Config().model_dump()))
+    for key, value in project.recommended.items():
+        if key not in plan.settings and get_value(project.values, key) == value:  # the new plan does not need it
+            changes.append((tuple(key.split(".")), defaults[key], ""))
     if task != project.task:
         changes += [(("project", "task"), task, None), (("project", "audience"), get_audience(task), None)]
     source = get_source(project.folder, data)
     if source != project.data:
         changes.append((("data", "source"), source, None))
         named = {key for key, _, _ in changes}
-        for key, empty in ((("data", "columns"), {}), (("data", "meaning"), "auto"), (("data", "sheet"), None)):
-            if key not in named and get_value(project.values, ".".join(key)) not in (None, empty):
-                changes.append((key, empty, None))  # it was said of the data before
+        for name, empty in (("columns", {}), ("meaning", "auto"), ("sheet", None)):
+            if ("data", name) not in named and get_value(project.values, f"data.{name}") not in (None, empty):
+                changes.append((("data", name), empty, None))  # it was said of the data before
     return set_reasoned(project.text, changes)
 
 

@@ -102,13 +102,13 @@ PURPOSES = {
         r"extract|json\b|structured|fields? (from|of)|parse|extrahier|auslesen|extrai|extrae",
         ("extract",),
         "conversation",
-        {"text": "two lattes for Ana at nine", "json": '{"items": ["latte", "latte"], "time": "09:00"}'},
+        {"text": "two lattes for Ana at nine", "json": '{"for": "Ana", "items": ["latte", "latte"]}'},
     ),
     "solve": Purpose(
         r"\bmaths?\b|mathematic|arithmetic|equation|word problems?|rechenaufgabe|mathematik|mathe\b",
         ("check", "answer"),
         "prompt",
-        {"prompt": "6 x 7", "answer": "42"},
+        {"problem": "6 x 7", "ground_truth": "42"},
     ),
     "continue": Purpose(
         r"continue text|pre-?train|domain text|corpus|running text",

@@ -1,0 +1,276 @@
+"""The recommendation: base model and profile by machine, languages, purposes, what a person wants, what memory adds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning import decide
+from gaslamp.environment.system import System
+from gaslamp.guide.answers import check_data, get_project_name, read_data_answer
+from gaslamp.guide.changes import check_change, find_line, read_changes
+from gaslamp.guide.dialogue import apply_wanted
+from gaslamp.guide.language import detect
+from gaslamp.guide.look import look_at_data
+from gaslamp.guide.plan import Plan, Situation
+from gaslamp.guide.plugins import get_constant, list_methods
+from gaslamp.guide.recommend import recommend
+from gaslamp.guide.task import PURPOSES, find_purposes, get_audience, get_domain
+from gaslamp.models.catalogue import find_model
+from machines import CPU, GPU, MAC
+from ten_tasks import TASKS, make_mails, make_receipts, write_jsonl
+
+OFFLINE = "the model hub does not answer from here"
+
+
+@pytest.fixture(autouse=True)
+def no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GASLAMP_HOME", str(tmp_path / "memory"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+def plan_for(name: str, folder: Path, system: System = CPU, offline: str = "", **wanted: str) -> Plan:
+    task, make, _ = TASKS[name]
+    data = read_data_answer(str(make(folder)))
+    return recommend(Situation(task, data, look_at_data(data), system, wanted, offline))
+
+
+@pytest.mark.parametrize(
+    ("system", "offline", "profile", "low", "high"),
+    [(CPU, "", "cpu", 0.1, 0.9), (CPU, OFFLINE, "cpu", 0.1, 0.2), (GPU, "", "cuda", 6, 10), (MAC, "", "mac", 3, 10)],
+)
+def test_the_base_model_is_one_that_this_machine_can_get_and_train(
+    tmp_path: Path, system: System, offline: str, profile: str, low: float, high: float
+) -> None:
+    plan = plan_for("mails", tmp_path, system, offline)
+    model = find_model(plan.get("base model").value)
+    assert model and low < model.worth / 1e9 < high and not model.gated and model.gguf
+    assert plan.get("profile").value == profile and plan.settings["backend"] == profile
+    assert "of training" in plan.cost and "nothing to pay" in plan.cost
+    assert ("no download" in plan.cost) == bool(offline) and (offline in plan.get("base model").reason)
+    assert int(plan.get("tier").value) == (2 if system is not CPU else 1)
+    titles = [one.title for one in plan.alternatives]
+    if system is CPU:
+        better = next(one for one in plan.alternatives if one.title.startswith("better, needs a GPU"))
+        assert better.changes["profile"] == "cuda" and "Colab" in better.reason
+        assert ("as much as this machine can" in titles) == (not offline)
+    else:
+        assert titles[0] == "smaller and faster"
+
+
+def test_an_embedded_set_is_learnt_by_the_embedded_model_on_any_machine(tmp_path: Path) -> None:
+    data = read_data_answer("embedded:orders_json")
+    for system in (CPU, GPU):
+        line = recommend(Situation("orders", data, look_at_data(data), system)).get("base model")
+        assert line.value == "embedded:smollm2-135m-instruct" and "without a download" in line.reason
+
+
+def test_pictures_want_a_vision_model_even_where_none_can_be_downloaded(tmp_path: Path) -> None:
+    data = read_data_answer(str(make_receipts(tmp_path)))
+    for offline in ("", OFFLINE):
+        now = Situation("read receipts", data, look_at_data(data), GPU, offline=offline)
+        line = recommend(now).get("base model")
+        model = find_model(line.value)
+        assert model and "vision" in model.abilities and ("has to be downloaded once" in line.reason) == bool(offline)
+
+
+def test_settings_that_a_model_needs_come_with_it(tmp_path: Path) -> None:
+    plan = plan_for("mails", tmp_path, CPU, "", **{"base model": "Qwen/Qwen3-4B-Instruct-2507"})
+    assert plan.get("base model").fixed and plan.settings["model.source"] == "Qwen/Qwen3-4B-Instruct-2507"
+    assert plan.settings["train.gradient_checkpointing"] is True and plan.settings["train.batch_size"] == 1
+
+
+def test_what_a_person_wants_decides_what_follows_from_it(tmp_path: Path) -> None:
+    plan = plan_for("thumbs", tmp_path, CPU, OFFLINE, method="sft", language="de")
+    assert plan.get("metric").value == "token_f1, chrf, exact_match"
+    assert plan.get("demo language").value == "de" and plan.get("method").reason == "you chose it; the rows suggest kto"
+    assert "KTO".lower() in plan.get("method").options
+
+
+def test_the_task_decides_between_meanings(tmp_path: Path) -> None:
+    rows = [
+        {
+            "Subject": f"No {n}",
+            "Body": f"My parcel {n} has not come yet",
+            "Category": "ab"[n % 2] * 6,
+            "Reply": f"Dear {n}, we look for it.",
+        }
+        for n in range(60)
+    ]
+    data = read_data_answer(str(write_jsonl(tmp_path / "mails.jsonl", rows)))
+    found = {}
+    for task in ("answer our mails", "sort our mails", "work on our mails"):
+        found[task] = recommend(Situation(task, data, look_at_data(data), CPU, offline=OFFLINE))
+    assert found["answer our mails"].settings["data.meaning"] == "answer Reply"
+    assert found["sort our mails"].settings["data.meaning"] == "classify Category"
+    assert "data.meaning" not in found["work on our mails"].settings
+    assert "(open)" in found["work on our mails"].get("columns").value
+    now = Situation("work on our mails", data, look_at_data(data), CPU, offline=OFFLINE)
+    _, plan = apply_wanted(now, {"1": "2"})
+    assert plan.settings["data.meaning"] == plan.get("columns").options[1]
+
+
+def vary(key: str, cell: str, number: int) -> str:
+    """Another cell of the same kind."""
+    if key in ("label", "image", "audio"):
+        return cell
+    if key in ("ground_truth", "json"):
+        return cell.replace("42", str(42 + number)).replace("Ana", f"Ana {number}")
+    return f"{cell} {number}"
+
+
+@pytest.mark.parametrize("name", PURPOSES)
+def test_the_columns_that_a_project_waits_for_are_understood(name: str) -> None:
+    """The example of data/raw/README is read as the kind of rows that the purpose needs."""
+    purpose = PURPOSES[name]
+    rows = [{key: vary(key, cell, n) for key, cell in purpose.columns.items()} for n in range(8)]
+    if "label" in purpose.columns and purpose.rows == "rating":
+        rows = [{**row, "label": bool(n % 2)} for n, row in enumerate(rows)]
+    meaning = decide(rows)
+    assert meaning.reading.rows == purpose.rows
+
+
+@pytest.mark.parametrize(
+    ("task", "purpose", "domain", "audience"),
+    [
+        (
+            "order extraction: turn cafe orders into JSON for the people at the counter",
+            "extract",
+            "general",
+            "the people at the counter",
+        ),
+        ("Translate patents", "translate", "general", ""),
+        ("Beantworte Fragen von Patienten", "answer", "health", ""),
+        ("summarize court decisions for our lawyers", "summarize", "legal", "our lawyers"),
+        ("find similar tickets", "search", "support", ""),
+        ("Rechnungen auslesen für die Buchhaltung", "extract", "finance", "die Buchhaltung"),
+        ("read aloud news", "voice", "general", ""),
+        ("something else", None, "general", ""),
+    ],
+)
+def test_words_of_the_task(task: str, purpose: str | None, domain: str, audience: str) -> None:
+    assert next(iter(find_purposes(task)), None) == purpose
+    assert get_domain(task) == domain and get_audience(task) == audience
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("The parcel has not come and we want to know where it is", "en"),
+        ("Das Paket ist nicht da und wir wollen wissen, wo es ist", "de"),
+        ("Le colis n'est pas arrivé et nous voulons savoir où il est", "fr"),
+        ("El paquete no ha llegado y queremos saber dónde está", "es"),
+        ("包裹还没有到，我们想知道它在哪里，这个问题怎么办", "zh-Hans"),
+        ("包裹還沒有到，我們想知道它在哪裡，這個問題怎麼辦", "zh-Hant"),
+        ("荷物がまだ届いていません。どこにありますか", "ja"),
+        ("Посылка ещё не пришла", "ru"),
+        ("Посилка ще не прийшла, і ми її чекаємо", "uk"),
+        ("42 x 7", ""),
+        ("foo bar baz", ""),
+    ],
+)
+def test_languages(text: str, code: str) -> None:
+    assert detect([text]) == code
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_what_is_read_of_a_method_without_importing_it_is_what_it_is(name: str) -> None:
+    plugin = registry.get("methods", name)
+    for constant in ("KINDS", "TITLE", "REASON", "NEEDS", "ARTEFACT", "DEFAULT_METRICS", "MULTIMODAL"):
+        if (found := get_constant("methods", name, constant)) is not None:
+            assert found == getattr(plugin, constant), constant
+    assert get_constant("methods", name, "KINDS") == plugin.KINDS
+    assert get_constant("methods", name, "DEFAULT_METRICS", ()) == getattr(plugin, "DEFAULT_METRICS", ())
+    assert get_constant("methods", name, "MULTIMODAL", False) == getattr(plugin, "MULTIMODAL", False)
+
+
+def test_methods_that_can_learn_from_rows() -> None:
+    assert "sft" in list_methods("conversation") and "dpo" not in list_methods("conversation")
+    assert list_methods("pair") == ["embedding"] and list_methods("images") == ["vision_sft"]
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "message"),
+    [
+        ("method=sftt", "", "method cannot be sftt"),
+        ("nope=1", "", "the plan has no line 'nope'"),
+        ("99", "", "the plan has no line '99'"),
+        ("metric=rouge, chfr", "", "metric cannot be chfr"),
+        ("language=Klingon", "", "no language that is known"),
+        ("base model=embedded:gpt", "", "no embedded model 'gpt'"),
+        ("base model=./nowhere", "", "is no base model"),
+        ("tier=3", "", "the tier follows from the base model"),
+        ("max_length=0", "", "max_length cannot be 0"),
+        ("metric=rouge,chrf", "rouge, chrf", ""),
+        ("max length=512", "512", ""),
+        ("language=german", "de", ""),
+        ("base=org/some-model", "org/some-model", ""),
+        ("theme=legal", "legal", ""),
+    ],
+)
+def test_a_change_is_checked_at_once(tmp_path: Path, change: str, value: str, message: str) -> None:
+    make_mails(tmp_path)
+    data = read_data_answer(str(tmp_path / "mails.csv"))
+    plan = recommend(Situation("sort mails", data, look_at_data(data), CPU, offline=OFFLINE))
+    name, found, wanted = change.partition("=")
+    if message:
+        with pytest.raises(GaslampError, match=message):
+            check_change(find_line(name, plan), wanted)
+    else:
+        assert check_change(find_line(name, plan), wanted) == value
+    assert read_changes("method=dpo; max_length: 5\n") == {"method": "dpo", "max_length": "5"}
+
+
+def test_the_memory_is_a_line_of_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    recipe = {
+        "kind": "skills",
+        "candidate_id": "cafe:section_6:1a2b3c4d",
+        "title": "small batches",
+        "body": "b",
+        "date": "2026-11-20",
+        "source": "cafe, run main",
+        "when": "task=sft AND hardware=cpu",
+        "settings": {"train.batch_size": 1},
+    }
+    (tmp_path / "memory" / "skills.json").write_text(json.dumps({"entries": [recipe]}))
+    plan = plan_for("mails", tmp_path, CPU, OFFLINE)
+    assert plan.lines[-1].name == "memory" and plan.lines[-1].value == "train.batch_size = 1"
+    off = plan_for("thumbs", tmp_path, CPU, OFFLINE, memory="off", method="sft")
+    assert off.get("memory").value == "off"
+    assert "memory" not in [line.name for line in plan_for("faq", tmp_path, CPU, OFFLINE).lines], "it is of sft"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "source"),
+    [
+        ("embedded:orders_json", "embedded", "embedded:orders_json"),
+        ("hub:owner/name", "hub", "owner/name"),
+        ("owner/name", "hub", "owner/name"),
+        ("https://huggingface.co/datasets/owner/name/", "hub", "owner/name"),
+        ("None yet", "none", "data/raw"),
+        ("'my rows.csv'", "file", "data/raw/my_rows.csv"),
+        ("sub/rows.csv", "file", "data/raw/rows.csv"),
+    ],
+)
+def test_where_the_data_is(tmp_path: Path, answer: str, kind: str, source: str) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("my rows.csv", "sub/rows.csv"):
+        (tmp_path / name).write_text("text,label\na,b\n")
+    data = read_data_answer(answer, tmp_path)
+    check_data(data)
+    assert (data.kind, data.source) == (kind, source)
+
+
+def test_a_file_that_is_called_none_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("text,label\na,b\n")
+    assert read_data_answer("none", tmp_path).kind == "file"
+
+
+def test_project_names() -> None:
+    assert get_project_name("Sorter: sort mails") == "sorter" and get_project_name("!!!") == ""
+    assert len(get_project_name("word " * 40)) <= 40
