@@ -110,7 +110,7 @@ def make_project(root: Path, folder: Path, task: str, data: str, wanted: dict[st
 
     Args:
         root: the repository.
-        folder: where it shall stand.
+        folder: where it will stand.
         task, data: the two answers.
         wanted: lines of the plan that a person set.
 

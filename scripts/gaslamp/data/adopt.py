@@ -98,7 +98,7 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
     config_file.write_text(text, encoding="utf-8")
     if waiting:
         (project / WAITING).unlink()
-        said.append("make reconfigure makes the whole plan anew, for this data")
+        said.append("make reconfigure makes the whole plan again, for this data")
     return said + (_settle(config_file, ask) if ask else [])
 
 
