@@ -42,7 +42,7 @@ def main() -> None:
             facts.write(args.out)
         say(facts.summary)
         for decision in facts.choice:
-            say(f"left open: {decision.name} -> {decision.text}")
+            say(f"chosen: {decision.name} {decision.text}")
         for warning in facts.warnings:
             say(f"warning: {warning}")
 

@@ -201,5 +201,5 @@ def _get_headline(main: MetricResult, verdict: str) -> str:
         "worse": "The tuned model is worse than the base model",
         "no clear difference": "No clear difference between base and tuned",
     }
-    few = f", fewer than {FEW_ROWS}: a hint, no proof" if main.tuned.n < FEW_ROWS else ""
+    few = f" (few: under {FEW_ROWS}, so read the interval)" if main.tuned.n < FEW_ROWS else ""
     return f"{words[verdict]}. {figures} on {main.tuned.n} rows it never saw{few}"

@@ -65,7 +65,7 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         )
     if main.tuned.n < FEW_ROWS:
         warnings.append(
-            f"only {main.tuned.n} test rows: the figures are a hint, no proof; the interval shows how far off"
+            f"only {main.tuned.n} test rows: the score is rough; its interval shows between which values it lies"
         )
     return Verdict(
         passed=not blocking,
@@ -102,8 +102,8 @@ def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = Non
         advice.append("against forgetting: raise data.rehearsal, then lower train.learning_rate or train.epochs")
     if main.tuned.n < FEW_ROWS:
         advice.append(
-            f"add rows, or raise data.split.test: {main.tuned.n} test rows are few, {FEW_ROWS} are the least that "
-            "says something and 100 leave about 10 points"
+            f"add rows, or raise data.split.test: {main.tuned.n} test rows give a rough score; {FEW_ROWS} give it "
+            "to about 18 points, 100 to about 10"
         )
     if compare.verdict == "better":
         return advice

@@ -42,6 +42,7 @@ class Retention:
     bars: list[Bar]
     n: int
     change: str
+    is_worse: bool  # by more than chance: the intervals do not meet
     lost: list[str]
 
 
@@ -94,6 +95,7 @@ def get_retention(compare: Compare) -> Retention | None:
         bars=[_get_bar("Base", base, "share", 1.0), _get_bar("Tuned", tuned, "share", 1.0)],
         n=tuned.n,
         change=format_change(base.value, tuned.value),
+        is_worse=tuned.high < base.low,
         lost=compare.retention_lost,
     )
 
