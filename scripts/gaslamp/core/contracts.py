@@ -188,6 +188,7 @@ class Card(Artefact):
     trained_tokens: int
     max_length: int
     truncated: int  # rows over max_length
+    classes: dict[str, dict[str, int]] = Field(default_factory=dict)  # answer -> split -> rows; of a few short answers
     slices: dict[str, int]  # value -> test rows
     warnings: list[str]
     checks: list[JsonObject] = Field(

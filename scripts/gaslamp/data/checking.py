@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
+from gaslamp.data.readers.chunks import write_place
 from gaslamp.data.rows import Row
 from gaslamp.models.masks import Pieces
 
@@ -60,7 +61,7 @@ class Samples(Sequence[Sample]):
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # no slices
         number, row, *_, plain = self._rows[index]
-        return Sample(f"{self._label} {number}", row, is_plain=plain)
+        return Sample(write_place(self._label, number), row, is_plain=plain)
 
     def get_unusual(self) -> Iterator[Sample]:
         """Those that are not plain."""

@@ -18,7 +18,7 @@ from gaslamp.data.images import has_parts, store_images
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning.readings import Mapping, get_mapped_columns, get_read_anyway
 from gaslamp.data.privacy import redact_row
-from gaslamp.data.readers.chunks import Chunk, Problem
+from gaslamp.data.readers.chunks import Chunk, Problem, write_place
 from gaslamp.data.readers.numbers import WrittenNumber, dump, write_number
 from gaslamp.data.readers.splits import get_split
 from gaslamp.data.rows import LeftOut, Row, adapt_all, get_prompt, is_plain
@@ -155,12 +155,12 @@ class Converter:
                     core, question = write_row(final, plain)
                     rows.append((number, final, source, core, question, plain))
             except LeftOut as reason:
-                left_out.append(Finding(f"{label} {number}", str(reason)))
+                left_out.append(Finding(write_place(label, number), str(reason)))
             except orjson.JSONEncodeError as error:
-                wrong_types.append(Finding(f"{label} {number}", f"it cannot be written as JSON: {error}"))
+                wrong_types.append(Finding(write_place(label, number), f"it cannot be written as JSON: {error}"))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 shape = "" if mapped & source.keys() else f" (this row has the columns {', '.join(source)[:100]})"
-                wrong_types.append(Finding(f"{label} {number}", f"{_describe(error)}{shape}"))
+                wrong_types.append(Finding(write_place(label, number), f"{_describe(error)}{shape}"))
         result.read = count + len(problems)
         if self.checks and rows:
             rows = self._check(rows, label, result)
@@ -171,10 +171,10 @@ class Converter:
             try:
                 wrong = validate(row) if not (plain and self.takes_plain) else ()
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                wrong_types.append(Finding(f"{label} {number}", _describe(error)))
+                wrong_types.append(Finding(write_place(label, number), _describe(error)))
                 continue
             if wrong:
-                wrong_rows += [Finding(f"{label} {number}", text) for text in wrong]
+                wrong_rows += [Finding(write_place(label, number), text) for text in wrong]
                 continue
             given = fixed_split
             if split_column and not given:
@@ -182,7 +182,7 @@ class Converter:
                 if name is None:
                     wrong_types.append(
                         Finding(
-                            f"{label} {number}",
+                            write_place(label, number),
                             f"column '{split_column}' holds {source.get(split_column)!r}, not train, valid or test",
                         )
                     )
@@ -242,13 +242,13 @@ class Converter:
             places = {finding.place for finding in findings}
             if check.fixes_rows:
                 for index, (number, row, source, *_) in enumerate(rows):
-                    if f"{label} {number}" in places:
+                    if write_place(label, number) in places:
                         fixed = check.plugin.fix(row, check.options)
                         plain = is_plain(fixed)
                         rows[index] = (number, fixed, source, *write_row(fixed, plain), plain)
                 samples = None
             elif getattr(check.plugin, "DROPS", False):
-                rows = [item for item in rows if f"{label} {item[0]}" not in places]
+                rows = [item for item in rows if write_place(label, item[0]) not in places]
                 samples = None
         return rows
 

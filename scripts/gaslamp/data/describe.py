@@ -13,6 +13,7 @@ from gaslamp.config.methods import is_multimodal
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.glance import Glance, glance
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 2  # rows
+SHOWN_BROKEN = 5
 TRIED = 20  # rows that are held against each method
 TYPES = {
     "str": "text",
@@ -63,6 +65,7 @@ class Description:
     samples: list[Row] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)  # that can learn from it
     readings: list[str] = field(default_factory=list)  # the other readings, each with a worked example
+    broken: list[str] = field(default_factory=list)  # rows that the data phase will refuse, by place
     error: GaslampError | None = None  # why the method of the config cannot
 
     @property
@@ -118,7 +121,21 @@ def describe(data: Data, method: str) -> Description:
         result.error = error
         return result
     result.samples = _convert(rows, result.format, result.mapping, result.kind, SHOWN)
+    result.broken = _find_broken(glance(source, result.format, result.mapping))
     return result
+
+
+def _find_broken(seen: Glance) -> list[str]:
+    """How many rows the data phase will refuse, and the first of them, a line each."""
+    count = seen.counts["wrong_types"]
+    if not count:
+        return []
+    more = [f"... and {count - SHOWN_BROKEN} more"] if count > SHOWN_BROKEN else []
+    return [
+        f"{count} of the first {seen.seen} rows cannot be learnt and will stop the run:",
+        *(f"{finding.place}: {finding.text}" for finding in seen.wrong[:SHOWN_BROKEN]),
+        *more,
+    ]
 
 
 def _convert(rows: list[SourceRow], format_name: str, mapping: Mapping, kind: str, wanted: int) -> list[Row]:
@@ -194,6 +211,8 @@ def print_description(result: Description, method: str, console: Console | None 
             *(Text(value) for value in column.values),
         )
     console.print(table)
+    for line in result.broken:
+        console.print(Text(line), style="red")
     for place, text, *_ in result.problems[:5]:
         console.print(Text(f"cannot be read: {place}: {text}"), style="red")
     if len(result.problems) > 5:

@@ -16,6 +16,7 @@ from gaslamp.core import registry
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import JsonObject, sha256_path, write_text
+from gaslamp.data.card import describe_rows
 from gaslamp.data.meaning.readings import write_mapping
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 from gaslamp.models.template import Renderer
@@ -262,6 +263,7 @@ def render_page(
         template=template,
         project=settings.project,
         method=settings.method,
+        account=describe_rows(card.rows),
         kind=KIND_NAMES.get(card.kind, card.kind),
         columns_line=write_mapping(card.mapping),
         note=note,

@@ -9,6 +9,7 @@ from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
+from gaslamp.data.glance import refuse_broken
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
 from gaslamp.data.meaning.readings import get_mapped_columns
@@ -16,6 +17,7 @@ from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.sample import read_sample
+from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import Source, open_preview, open_source
 
 EMBEDDED_ROWS = 8  # images take time to draw
@@ -94,7 +96,7 @@ def peek(data: Data, method_name: str, source: Source | None = None) -> Peek:
 
 
 def find_method_problem(data: Data, method: str) -> GaslampError | None:
-    """Why ``method`` cannot learn from the first rows of data.source, or why they cannot be read; ``None`` when it can.
+    """Why ``method`` cannot learn from the first rows of data.source, or why some cannot be read; ``None`` when it can.
 
     Called before anything is downloaded or trained: of a hub set only the first rows are fetched.
     """
@@ -102,10 +104,14 @@ def find_method_problem(data: Data, method: str) -> GaslampError | None:
         if data.source.startswith("embedded:"):
             module = registry.get("embedded", data.source.removeprefix("embedded:"))
             rows = list(islice(module.generate(), EMBEDDED_ROWS))
+            source = None
         else:
-            rows = read_sample(open_preview(data), [], LOOKED_AT, get_mapped_columns(data.columns))
+            source = open_preview(data)
+            rows = read_sample(source, [], LOOKED_AT, get_mapped_columns(data.columns))
         if rows:  # without any the data phase names every line
-            decide_for(rows, data, method, data.source)
+            meaning, _ = decide_for(rows, data, method, data.source)
+            if source and not is_hub_id(data.source) and not data.sql:
+                refuse_broken(source, data, meaning.reading.format, meaning.reading.mapping)
     except GaslampError as error:
         return error
     return None

@@ -24,7 +24,14 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.files import sha256_path, write_text
 from gaslamp.core.processes import is_running
 from gaslamp.data.additions import add_kept, add_rehearsal
-from gaslamp.data.card import get_answer_kind, get_shared_system, get_split_warnings
+from gaslamp.data.card import (
+    count_classes,
+    describe_classes,
+    describe_rows,
+    get_answer_kind,
+    get_shared_system,
+    get_split_warnings,
+)
 from gaslamp.data.checking import Facts, Sample, get_messages, load_checks, run_checks, stop_on_blocks
 from gaslamp.data.convert import SPLITS
 from gaslamp.data.dividing import divide_rows, get_check_settings
@@ -151,6 +158,7 @@ def prepare_data(
             trained_tokens=lengths.trained,
             max_length=max_length,
             truncated=truncated,
+            classes=count_classes(spool, found.kind, rehearsal),
             slices=dict(Counter(sample.row["slice"] for sample in spool.read("test") if "slice" in sample.row)),
             warnings=warnings,
             checks=[check.dump() for check in checks.values()],
@@ -167,11 +175,9 @@ def prepare_data(
     for decision in template.decisions:
         say(f"{decision.name} {decision.text}")
     total = card.tokens["total"]
-    added = {"train": f" ({rehearsal} of them general chat data)" if rehearsal else ""}
-    say(
-        ", ".join(f"{card.rows[split]} {split}{added.get(split, '')}" for split in SPLITS)
-        + f"; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}"
-    )
+    say(f"{describe_rows(card.rows)}; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
+    if classes := describe_classes(card.classes):
+        say(classes)
     return card
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from gaslamp.data.allotment import TEST, TRAIN, VALID, Allotment
 from gaslamp.data.checking import KEPT, Sample
 from gaslamp.data.convert import SPLITS, Converted
+from gaslamp.data.readers.chunks import write_place
 from gaslamp.data.row_index import FIELDS, PLACE, find_originals, find_repeats, make_records, read_blocks
 from gaslamp.data.splitting import get_positions
 
@@ -91,7 +92,7 @@ class Spool:
         return self._labels[label]
 
     def _get_place(self, record: Any) -> str:
-        return f"{self._names[record['label']]} {record['number']}"
+        return write_place(self._names[record["label"]], int(record["number"]))
 
     def finish(self) -> None:
         """Leave exact duplicates out, give a small set test and validation rows too, and write every split."""
@@ -161,7 +162,7 @@ class Spool:
             for _, records in read_blocks(self.folder / f"{split}.places", PLACE):
                 numbers, labels = records["number"].tolist(), records["label"].tolist()
                 for line, number, label in zip(islice(lines, len(numbers)), numbers, labels, strict=True):
-                    yield line, f"{self._names[label]} {number}"
+                    yield line, write_place(self._names[label], number)
 
     def append(self, split: str, line: bytes, label: str, number: int) -> None:
         """One more row, after ``finish``; ``label`` and ``number`` together are its place."""

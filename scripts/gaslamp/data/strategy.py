@@ -6,6 +6,7 @@ import re
 
 from gaslamp.core.contracts import Card
 from gaslamp.core.decisions import find_decision
+from gaslamp.data.card import describe_rows
 
 SPLITS = ("train", "valid", "test")
 LEARNED = {
@@ -39,6 +40,11 @@ def render_strategy(card: Card, example: str) -> str:
         f"above {check['max_percentage']:g} % |"
         for check in card.checks
     )
+    classes = "\n".join(
+        f"| {_escape(name)} | " + " | ".join(f"{counts[split]:,}" for split in SPLITS) + " |"
+        for name, counts in card.classes.items()
+    )
+    table = f"\n| answer | train | valid | test |\n|---|---|---|---|\n{classes}\n" if classes else ""
     rehearsal = card.rows.get("rehearsal", 0)
     unused = render_unused(card)
     decision = find_decision(card.decisions, "max_length")
@@ -51,8 +57,8 @@ def render_strategy(card: Card, example: str) -> str:
     )
     return f"""# Data strategy
 
-{card.rows["read"]:,} rows of `{card.source}` were read as **{card.format}** and became {card.kind} rows;
-{card.rows["dropped_duplicates"]:,} exact duplicates were left out. The same with pictures: `data/report.html`.
+`{card.source}` was read as **{card.format}** and became {card.kind} rows: {describe_rows(card.rows)}.
+The same with pictures: `data/report.html`.
 
 | role | your column |
 |---|---|
@@ -61,7 +67,7 @@ def render_strategy(card: Card, example: str) -> str:
 | split | rows | file | sha256 |
 |---|---|---|---|
 {rows}
-
+{table}
 Rows are divided by the hash of their prompt, so that the same prompt never stands in two splits and no row moves when
 others are added. A `split` column in the file is used; rows of one `data.group` stay together.{kept}
 

@@ -116,7 +116,7 @@ def test_the_page_shows_rows_tokens_lengths_and_findings(folder: Path) -> None:
         if attributes.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy and policy.startswith("default-src 'none'") and "unsafe" not in policy
-    assert "63 rows of" in page.text
+    assert "63 rows read" in page.text
     assert "is exactly the same as rows.jsonl, line 4" in page.text and "personal data" in page.text
     assert "1 rows (" in page.text and "train.max_length 400" in page.text, (
         "the row that is too long, and the line in the histogram"

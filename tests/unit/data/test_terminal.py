@@ -63,7 +63,7 @@ def test_a_spreadsheet_whose_columns_are_not_certain_is_settled_by_one_number(tm
     )
     assert card["decisions"][0]["value"] == config["data"]["meaning"] and card["rows"]["read"] == 60
     assert card["source"] == "data/raw/notes.xlsx" and (project / "data/report.html").is_file()
-    assert f"train.max_length {card['max_length']}" in screen and "general chat data)" in screen
+    assert f"train.max_length {card['max_length']}" in screen and "rows of general chat data to train" in screen
     code, screen = talk(["make", "data"], project, {})
     assert code == 0 and "which one?" not in screen and "Nothing to be done" in screen, (
         "the question does not come again"

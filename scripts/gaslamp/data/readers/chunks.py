@@ -18,6 +18,25 @@ Numbered = tuple[int, dict[str, Any]]
 """A row with its number: a line, an item, a row or a page of its file."""
 
 
+_LINES = 32  # bits
+
+
+def pack_place(row: int, line: int) -> int:
+    """The number of a row of a table whose cells may hold line ends: its line and, where it differs, its row."""
+    return line if row == line else row << _LINES | line
+
+
+def write_place(label: str, number: int) -> str:
+    """``orders.csv, line 62 (row 41)``.
+
+    Args:
+        label: of a chunk.
+        number: of a row in it, maybe packed.
+    """
+    row = number >> _LINES
+    return f"{label} {number & (1 << _LINES) - 1} (row {row})" if row else f"{label} {number}"
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Some consecutive rows of one file.

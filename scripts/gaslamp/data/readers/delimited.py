@@ -10,7 +10,7 @@ from itertools import islice
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
-from gaslamp.data.readers.chunks import Chunk, Problem, Reading, parse_table
+from gaslamp.data.readers.chunks import Chunk, Problem, Reading, pack_place, parse_table, write_place
 from gaslamp.data.readers.layout import (
     SAMPLE,
     Layout,
@@ -138,15 +138,16 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
                 check_same_order(reading, reader.line_num, cells, header)
                 repeated.append(reader.line_num)
                 continue
+            number = pack_place(index + 1, reader.line_num)
             if len(cells) != width:
                 if len(cells) > width and all(is_blank(cell) for cell in cells[width:]):
                     cells = cells[:width]
                 elif not layout.has_header and len(cells) < width:
                     cells = [*cells, *[""] * (width - len(cells))]
                 else:
-                    problems.append(_get_ragged(label, reader.line_num, cells, header))
+                    problems.append(_get_ragged(label, number, cells, header))
                     continue
-            rows.append((reader.line_num, cells))
+            rows.append((number, cells))
             size += sum(map(len, cells))
             if len(rows) + len(problems) >= limits.BATCH or size > 4 * limits.CHUNK:
                 yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
@@ -156,6 +157,6 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
     yield Chunk(parse_table, label, 0, (header, rows), reading.split, tuple(problems))
 
 
-def _get_ragged(label: str, line: int, cells: list[str], header: list[str]) -> Problem:
+def _get_ragged(label: str, number: int, cells: list[str], header: list[str]) -> Problem:
     fix = "put quotes around a cell that holds the separator or a line end" if len(cells) > len(header) else ""
-    return f"{label} {line}", f"{len(cells)} cells, but the header has {len(header)}", fix
+    return write_place(label, number), f"{len(cells)} cells, but the header has {len(header)}", fix
