@@ -144,6 +144,12 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
             console.print(Text(f"{what:16} {path}"), soft_wrap=True)
 
 
+def is_outdated(run: str) -> bool:
+    """Whether the data was prepared again, for other rows or another base model, after ``run`` was evaluated."""
+    result, card = Path("outputs") / run / "eval" / "compare.json", Path("data/card.json")
+    return result.is_file() and card.is_file() and card.stat().st_mtime > result.stat().st_mtime + 1
+
+
 def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None:
     """Print the result of ``run`` in the project of the working directory; what does not exist is left out.
 
@@ -160,6 +166,9 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
     parity = _read(Parity, outputs / "gguf" / "parity.json")
     bench = _read(Bench, outputs / "gguf" / "bench.json")
     console.print()
+    if is_outdated(run):
+        console.print(Text(f"The results of {run} are older than its data: make run brings them up to date."))
+        return
     if compare:
         console.print(
             Text(compare.headline), style={"better": "bold green", "worse": "bold red"}.get(compare.verdict, "bold")

@@ -85,6 +85,11 @@ def test_status(project: Path, events: Events) -> None:
     (project / "outputs/main/gguf").mkdir(parents=True)
     (project / "outputs/main/gguf/parity_passed.txt").write_text("")
     assert look()[1].splitlines()[-1] == "next: make deploy"
+    stopped = {"event": "start", "time": "2020-01-01T00:00:00+00:00", "pid": os.getpid()}
+    (project / "logs/phases.jsonl").write_text(json.dumps({"step": "convert_base_q4_k_m", **stopped}) + "\n")
+    assert look()[1].splitlines()[-1] == "next: make deploy (goes on where it stopped)", "the run itself is done"
+    (project / "logs/phases.jsonl").write_text(json.dumps({"step": "train_model", **stopped}) + "\n")
+    assert look()[1].splitlines()[-1] == "next: make run (goes on where it stopped)"
 
 
 def test_a_replay_is_the_run_again(project: Path, events: Events, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import facts
@@ -88,6 +89,15 @@ def test_summary_is_plain_and_narrow(tmp_path: Path) -> None:
         assert shown in text, shown
     for path in ("demos/main/index.html", "gaslamp.md", "outputs/main/gguf/model-q8_0.gguf"):
         assert path in text
+
+
+def test_results_of_earlier_data_are_not_shown(tmp_path: Path) -> None:
+    facts.write_run(tmp_path)
+    ago = time.time() - 60
+    os.utime(tmp_path / "outputs/main/eval/compare.json", (ago, ago))
+    text = run(tmp_path)
+    assert "The results of main are older than its data: make run brings them up to date." in text
+    assert "95.5 %" not in text and "make deploy" not in text
 
 
 def test_hostile_headline_is_printed_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

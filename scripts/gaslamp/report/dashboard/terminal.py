@@ -53,6 +53,10 @@ def watch(root: Path, run: str | None, console: Console | None = None, until: fl
     return 0
 
 
+DEPLOY_STEPS = ("convert_base", "convert_lora", "serve_model")
+"""Steps that only `make deploy` takes: where one of them stopped, the run itself is done."""
+
+
 def show_status(root: Path, run: str | None, console: Console | None = None, needs_run: bool = False) -> int:
     """One look: the training and the phases while a run is going on, else how the last one ended and what to do next.
 
@@ -113,7 +117,9 @@ def get_idle_lines(project: Project, training: Training | None, run: str | None)
     stopped = [phase for phase in project.get_phases() if phase["state"] in ("failed", "interrupted")]
     lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in stopped]
     name = clean(run or (training.start.get("run") if training else None) or "main")
-    is_done = not stopped and (project.root / "outputs" / name / "gguf" / "parity_passed.txt").is_file()
+    is_proven = (project.root / "outputs" / name / "gguf" / "parity_passed.txt").is_file()
+    is_done = is_proven and all(phase["step"].startswith(DEPLOY_STEPS) for phase in stopped)
     begun = training is not None or any(phase["state"] != "waiting" for phase in project.get_phases())
-    lines.append(f"next: {'make deploy' if is_done else 'make run' + (' (goes on where it stopped)' if begun else '')}")
+    goes_on = " (goes on where it stopped)" if (stopped if is_done else begun) else ""
+    lines.append(f"next: {'make deploy' if is_done else 'make run'}{goes_on}")
     return lines
