@@ -78,7 +78,7 @@ export HINT SET WHEN
 
 .PHONY: reproduce
 reproduce: setup ## repeat a run from its roadbook and compare: FROM=gaslamp.md, FILES=folder, MODEL=, ONLY=data, TOLERANCE=0.02
-	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") \
+	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") $(if $(ADAPTER),--adapter "$(ADAPTER)") \
 	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
 
 .PHONY: memory

@@ -23,13 +23,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where the new project goes")
     parser.add_argument("--files", type=Path, help="where your own files of the run are, default: next to the roadbook")
     parser.add_argument("--model", help="the base model on this machine, when the run used a folder")
+    parser.add_argument("--adapter", help="what the run started from (model.adapter), where it is on this machine")
     parser.add_argument("--profile", help="another backend than that of the run")
     parser.add_argument("--tolerance", type=float, default=0.02, help="of scores, 0.02 is two points (default)")
     parser.add_argument("--only", choices=("data",), help="data: stop after the data phase, and compare its hashes")
     args = parser.parse_args()
     _, record = read_roadbook(args.roadbook)
     files = args.files or args.roadbook.resolve().parent
-    project, is_new = make_project(args.roadbook, args.folder, ROOT, files, args.model)
+    project, is_new = make_project(args.roadbook, args.folder, ROOT, files, args.model, args.adapter)
     print(f"{'made' if is_new else 'going on with'} {project}", flush=True)
     snakemake = Path(sys.executable).with_name("snakemake")
     command = [str(snakemake), "--profile", args.profile or record.backend]

@@ -378,6 +378,10 @@ def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None
         "check-pin",
         "upgrade",
         "doctor",
+        "reflect",
+        "reflect-dry",
+        "hint",
+        "memory",
         "clean-run",
         "setup",
     ):

@@ -114,6 +114,13 @@ def test_a_roadbook_without_its_record_is_refused(tmp_path: Path) -> None:
         make_project(tmp_path / "nowhere.md", tmp_path / "projects", tmp_path, tmp_path)
 
 
+def test_what_a_run_started_from_must_be_there(tmp_path: Path) -> None:
+    book = write_book(tmp_path / "book", model={"adapter": "../first/outputs/main"})
+    with pytest.raises(GaslampError, match=r"started from \.\./first/outputs/main \(model\.adapter\)") as caught:
+        make_project(book, tmp_path / "projects", tmp_path, tmp_path / "book")
+    assert "ADAPTER=folder" in caught.value.fix and not (tmp_path / "projects").exists()
+
+
 def test_own_files_are_found_by_their_hash(tmp_path: Path) -> None:
     """Data, plug-ins and questions of a person are listed with their hashes, wherever they lay."""
     folder = tmp_path / "book"

@@ -57,7 +57,9 @@ def read_roadbook(file: Path) -> tuple[JsonObject, Expected]:
     return config, record
 
 
-def make_project(roadbook: Path, folder: Path, root: Path, files: Path, model: str | None = None) -> tuple[Path, bool]:
+def make_project(
+    roadbook: Path, folder: Path, root: Path, files: Path, model: str | None = None, adapter: str | None = None
+) -> tuple[Path, bool]:
     """The project that repeats a run; an earlier call's is taken up again.
 
     Args:
@@ -66,6 +68,7 @@ def make_project(roadbook: Path, folder: Path, root: Path, files: Path, model: s
         root: the repository.
         files: where a person's own files are looked for by their path in the original project.
         model: where the base model is on this machine, when the original used a folder.
+        adapter: the same for what it started from (``model.adapter``).
 
     Returns:
         Its folder, and whether it was made just now.
@@ -80,7 +83,7 @@ def make_project(roadbook: Path, folder: Path, root: Path, files: Path, model: s
     if (project / RECORD).is_file():
         return project, False
     found = find_inputs(record, files)
-    config = _adjust(config, record, model)
+    config = _adjust(config, record, model, _find_start(config, files, adapter))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".reproduce_") as temporary:
         made = _bake(root, config, Path(temporary))
@@ -130,7 +133,29 @@ def get_place(name: str) -> str:
     return name if not (path.is_absolute() or name.startswith("~") or ".." in path.parts) else f"data/raw/{path.name}"
 
 
-def _adjust(config: JsonObject, record: Expected, model: str | None) -> JsonObject:
+def _find_start(config: JsonObject, files: Path, adapter: str | None) -> str | None:
+    """What the run started from, as an absolute path; ``None`` when it started from the base model.
+
+    Whether it is the same, the hash of the merged weights says in the end.
+
+    Raises:
+        GaslampError: it is not there.
+    """
+    wanted = get_key(config, "model.adapter")
+    if not wanted:
+        return None
+    places = [Path(adapter).expanduser()] if adapter else [files / wanted, Path(wanted).expanduser()]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise GaslampError(
+            f"the run started from {wanted} (model.adapter), and {places[0]} is not there",
+            "ask for that adapter and name its folder: ADAPTER=folder",
+            "repeat that run first, from its own roadbook",
+        )
+    return str(found.resolve())
+
+
+def _adjust(config: JsonObject, record: Expected, model: str | None, start: str | None) -> JsonObject:
     """The config for another machine: files that lay elsewhere are in the project now, nothing is remembered twice."""
     config = json.loads(json.dumps(config))
     for key in PLACES:
@@ -140,6 +165,8 @@ def _adjust(config: JsonObject, record: Expected, model: str | None) -> JsonObje
             get_key(config, section)[last] = get_place(value)
     if model:
         config["model"]["source"] = str(Path(model).expanduser().resolve()) if Path(model).exists() else model
+    if start:
+        config["model"]["adapter"] = start
     config["reflect"] = {**config.get("reflect", {}), "write": False}
     return dict(config)
 
