@@ -34,6 +34,8 @@ NUMBERS = {
 }
 """Names that are compared as numbers."""
 UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "gb": 1.0}
+TAKES = {"model_size": ("", "k", "m", "b"), "rows": ("", "k", "m"), "memory_gb": ("", "gb")}
+"""The units that each number may have: a model of 1GB would be one of a single parameter."""
 
 Fact = str | float | tuple[str, ...] | None
 Facts = Mapping[str, Fact]
@@ -155,9 +157,11 @@ def _read_comparison(text: str, tokens: list[_Token]) -> Comparison:
             raise _get_error(text, operator, f"{key} is a word: compare it with = or !=")
         return Comparison(key, operator.text, value.text.lower())
     number = _NUMBER.fullmatch(value.text)
-    if not number:
-        raise _get_error(text, value, f"{key} is a number such as 500, 135M or 1.5B, not {value.text!r}")
-    return Comparison(key, operator.text, float(number[1]) * UNITS[(number[2] or "").lower()])
+    unit = (number[2] or "").lower() if number else ""
+    if not number or unit not in TAKES[key]:
+        units = ", ".join(each.upper() for each in TAKES[key] if each)
+        raise _get_error(text, value, f"{key} is a number, alone or with {units}, not {value.text!r}")
+    return Comparison(key, operator.text, float(number[1]) * UNITS[unit])
 
 
 def _get_error(text: str, token: _Token, problem: str) -> GaslampError:

@@ -48,7 +48,7 @@ class Applied:
         source: the project and run that it comes from.
         when: the condition.
         undo: how to take it back, as a phrase.
-        left_out: keys of the recipe that a better fitting one sets already -> id of that one.
+        left_out: keys of the recipe that a better fitting one sets to another value -> id of that one.
     """
 
     recipe: str
@@ -90,15 +90,15 @@ def get_matching(facts: Facts, home: Path | None = None, problems: list[str] | N
             if problems is not None:
                 problems.append(f"recipe {entry.get('candidate_id')} is not used: {error.cause}")
     found.sort(key=lambda each: each[:2], reverse=True)
-    taken: dict[str, str] = {}
+    taken: dict[str, tuple[str, Value]] = {}
     applied = []
     for _, _, entry in found:
         recipe, settings = str(entry["candidate_id"]), _get_settings(entry)
         own = {key: value for key, value in settings.items() if key not in taken}
         if own:
-            others = {key: taken[key] for key in settings if key in taken}
+            others = {key: taken[key][0] for key, value in settings.items() if key in taken and taken[key][1] != value}
             applied.append(_make(entry, recipe, own, others))
-            taken |= dict.fromkeys(own, recipe)
+            taken |= {key: (recipe, value) for key, value in own.items()}
     return applied
 
 

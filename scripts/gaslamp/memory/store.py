@@ -25,6 +25,8 @@ from gaslamp.memory.entry import JUDGEMENT, LIMITS, Entry, Kind, Outcome, check_
 from gaslamp.memory.recipes import get_short_id
 from gaslamp.memory.shelf import Shelf, read_shelf
 
+FORGOTTEN = "forgotten.json"
+"""Ids of entries that a person deleted -> the date."""
 _ENTRIES = TypeAdapter(list[Entry])
 
 
@@ -68,6 +70,7 @@ def remember(entries: list[Entry], home: Path, dry_run: bool = False) -> list[Ou
 
 def _remember(entries: list[Entry], home: Path, write: bool) -> list[Outcome]:
     outcomes: list[Outcome] = []
+    forgotten = read_forgotten(home)
     for kind in LIMITS:
         mine = [entry for entry in entries if entry.kind == kind]
         shelf = read_shelf(home, kind)
@@ -75,7 +78,7 @@ def _remember(entries: list[Entry], home: Path, write: bool) -> list[Outcome]:
             say(f"taken over from {kind}.md, as you edited it: {'; '.join(shelf.taken_over)}")
         before = [item.get_hash() for item in shelf.entries]
         for entry in mine:
-            outcome, reason = _take(shelf, entry)
+            outcome, reason = _take(shelf, entry, forgotten)
             values = {"candidate_id": entry.candidate_id, "kind": kind, "title": entry.title}
             outcomes.append(Outcome.model_validate({**values, "outcome": outcome, "reason": reason}))
         if [item.get_hash() for item in shelf.entries] != before or shelf.taken_over:
@@ -83,11 +86,15 @@ def _remember(entries: list[Entry], home: Path, write: bool) -> list[Outcome]:
     return outcomes
 
 
-def _take(shelf: Shelf, entry: Entry) -> tuple[Literal["promoted", "gate_blocked", "dup_skipped"], str]:
+def _take(
+    shelf: Shelf, entry: Entry, forgotten: dict[str, str]
+) -> tuple[Literal["promoted", "gate_blocked", "dup_skipped"], str]:
     """Put one entry on the shelf, or say why not."""
     passes, reason = check_gate(entry)
     if not passes:
         return "gate_blocked", reason
+    if entry.candidate_id in forgotten:
+        return "gate_blocked", f"you had it forgotten on {forgotten[entry.candidate_id]} ({FORGOTTEN})"
     if any(item.get_hash() == entry.get_hash() for item in shelf.entries):
         return "dup_skipped", "the memory already has this title and text"
     old = next((at for at, item in enumerate(shelf.entries) if _replaces(entry, item)), None)
@@ -137,6 +144,14 @@ def _archive(entry: Entry, home: Path) -> None:
         shelf.write(home / "archive", name)
 
 
+def read_forgotten(home: Path) -> dict[str, str]:
+    """The ids that a person deleted, with the dates."""
+    if not (home / FORGOTTEN).is_file():
+        return {}
+    ids: dict[str, str] = read_json(home / FORGOTTEN)
+    return ids
+
+
 def list_entries(home: Path) -> dict[Kind, list[Entry]]:
     """What is remembered, by kind; oldest first."""
     return {kind: read_shelf(home, kind).entries for kind in LIMITS}
@@ -144,6 +159,8 @@ def list_entries(home: Path) -> dict[Kind, list[Entry]]:
 
 def forget(home: Path, name: str) -> Entry:
     """Delete one entry, in the memory alone: the archive and the snapshots of projects keep what they have.
+
+    It does not come back when its project runs again; ``forgotten.json`` lists it.
 
     Args:
         home: folder of the memory.
@@ -167,6 +184,8 @@ def forget(home: Path, name: str) -> Entry:
                 "name one by its whole id" if found else "make memory lists every entry with its id",
             )
         shelf, entry = found[0]
+        forgotten = {**read_forgotten(home), entry.candidate_id: datetime.date.today().isoformat()}
+        write_json(home / FORGOTTEN, forgotten)
         shelf.entries.remove(entry)
         shelf.write(home, shelf.kind)
     return entry

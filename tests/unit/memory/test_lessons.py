@@ -312,6 +312,8 @@ def test_a_team_merges_without_loss(tmp_path: Path) -> None:
     again = import_memory(mine, file)
     assert again.new == 0 and before == {path: path.read_bytes() for path in mine.rglob("*.json")}
     assert forget(mine, "00000003").title == "Lesson 3" and not list_entries(mine)["skills"]
+    (again_made,) = remember([recipe], mine)
+    assert again_made.outcome == "gate_blocked" and "you had it forgotten on" in again_made.reason
     with pytest.raises(GaslampError, match="nothing remembered is called 00000003"):
         forget(mine, "00000003")
     for wrong in ("[", "{}", '{"entries": [{"kind": "x"}]}'):
