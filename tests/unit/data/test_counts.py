@@ -61,12 +61,14 @@ def test_an_empty_cell_is_said_before_anything_is_downloaded(tmp_path: Path) -> 
     assert find_method_problem(allowed, "sft") is None
 
 
-def test_classes_are_counted_by_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_classes_are_counted_by_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mails.csv").write_text("\n".join(MAILS) + "\n")
     tiny.write_checkpoint(tmp_path / "model", tiny.CHATML)
     fetch_model(Config.model_validate({"model": {"source": str(tmp_path / "model")}}).model, tmp_path / "model.json")
     config = Config.model_validate({"data": {"source": str(tmp_path / "mails.csv"), "rehearsal": 0.05}})
     settings = parse_slice(get_slice(config, "method", "data", "train.max_length", "train.thinking"))
+    said: list[str] = []
+    monkeypatch.setattr("gaslamp.data.prepare.say", said.append)
     card = prepare_data(settings, tmp_path / "model.json", {key: tmp_path / name for key, name in FILES.items()})
     assert {name: sum(counts.values()) for name, counts in card.classes.items()} == {
         "billing": 20,
@@ -74,7 +76,6 @@ def test_classes_are_counted_by_split(tmp_path: Path, capsys: pytest.CaptureFixt
         "returns": 20,
     }
     assert sum(counts["test"] for counts in card.classes.values()) == card.rows["test"]
-    screen = capsys.readouterr().err
-    assert describe_classes(card.classes) in screen and "60 rows read: " in screen
+    assert said[-1] == describe_classes(card.classes) and said[-2].startswith("60 rows read: ")
     strategy = (tmp_path / FILES["strategy"]).read_text(encoding="utf-8")
     assert "| answer | train | valid | test |" in strategy and "| billing | " in strategy
