@@ -12,7 +12,8 @@ from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.data.checking import Check, Facts, Finding, stop_on_blocks
-from gaslamp.data.convert import Plan, convert_all, merge
+from gaslamp.data.conversion import Plan, merge
+from gaslamp.data.convert import convert_all
 from gaslamp.data.meaning import get_columns
 from gaslamp.data.meaning.readings import show_mapping
 from gaslamp.data.peek import Peek, get_unused, peek

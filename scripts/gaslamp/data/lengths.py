@@ -9,7 +9,7 @@ from itertools import islice
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Check, Facts, Finding, Sample, run_checks
-from gaslamp.data.convert import SPLITS
+from gaslamp.data.conversion import SPLITS
 from gaslamp.data.encode import encode_rows, split_row
 from gaslamp.data.rows import Row
 from gaslamp.data.spool import Spool

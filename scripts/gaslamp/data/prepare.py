@@ -33,7 +33,7 @@ from gaslamp.data.card import (
     get_split_warnings,
 )
 from gaslamp.data.checking import Facts, Sample, get_messages, load_checks, run_checks, stop_on_blocks
-from gaslamp.data.convert import SPLITS
+from gaslamp.data.conversion import SPLITS
 from gaslamp.data.dividing import divide_rows, get_check_settings
 from gaslamp.data.encode import get_example
 from gaslamp.data.length import Machine, decide_length, find_limit

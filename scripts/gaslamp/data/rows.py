@@ -55,11 +55,23 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kind -> the keys it must have; in this order the first that fits is the kind of a row."""
 
 
+Pair = tuple[str, str]
+"""A question and its answer, both text: a conversation of which nobody has needed the row yet."""
+
+
 class LeftOut(Exception):
     """A row that is right but not learnt: a tie, a rating below the threshold, a question without an answer.
 
     Says why.
     """
+
+
+def get_row(made: Row | Pair) -> Row:
+    """The row, made of a pair where it is one."""
+    if isinstance(made, dict):
+        return made
+    question, answer = made
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
 
 def is_plain(row: Row) -> bool:

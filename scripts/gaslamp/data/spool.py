@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from gaslamp.data.allotment import TEST, TRAIN, VALID, Allotment
 from gaslamp.data.checking import KEPT, Sample
-from gaslamp.data.convert import SPLITS, Converted
+from gaslamp.data.conversion import SPLITS, Converted
 from gaslamp.data.readers.chunks import write_place
 from gaslamp.data.row_index import FIELDS, PLACE, find_originals, find_repeats, make_records, read_blocks
 from gaslamp.data.splitting import get_positions

@@ -11,7 +11,7 @@ from functools import cache
 
 from gaslamp.data.rows import Message
 
-_OPENINGS = ("\n\nHuman:", "prompter:", "### Human:")
+OPENINGS = ("\n\nHuman:", "prompter:", "### Human:")
 """With these a text is a transcript wherever it ends; nobody opens a question so."""
 _OPENING = re.compile(r"\s*(?P<hash>### ?)?(?P<user>[Hh]uman|HUMAN|[Uu]ser|USER|[Pp]rompter):")
 _ENDING = ("assistant:", "Assistant:", "ASSISTANT:")
@@ -20,7 +20,7 @@ _TAIL = 16  # characters at the end of a text in which an empty ``Assistant:`` s
 
 def is_transcript(text: str) -> bool:
     """Whether a text is a conversation: it opens with a speaker, and says so or ends with an empty ``Assistant:``."""
-    if text.startswith(_OPENINGS):
+    if text.startswith(OPENINGS):
         return True
     last = text[-1:]  # looked at first: most texts end with a full stop or a question mark
     if last != ":" and not last.isspace():

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from gaslamp.data import rows
-from gaslamp.data.convert import write_row
 from gaslamp.data.rows import get_question, is_plain
+from gaslamp.data.written import write_row
 
 ASK = [{"role": "user", "content": "2 + 2?"}]
 GOOD, BAD = [{"role": "assistant", "content": "4"}], [{"role": "assistant", "content": "5"}]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from gaslamp.data import row_index
 from gaslamp.data import spool as spool_module
-from gaslamp.data.convert import SPLITS, Converted
+from gaslamp.data.conversion import SPLITS, Converted
 from gaslamp.data.row_index import FIELDS, find_originals, find_repeats, make_records
 from gaslamp.data.spool import Spool
 

@@ -15,7 +15,7 @@ from gaslamp.data.cells import find_column, first_value, get_optional, get_text,
 from gaslamp.data.comparing import trim_continued
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
-from gaslamp.data.transcripts import is_transcript
+from gaslamp.data.transcripts import OPENINGS, is_transcript
 from gaslamp.data.turns import get_role, is_turns
 
 KIND = "conversation"
@@ -166,7 +166,33 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     return {"messages": [*turns, *trim_continued(_read_completion(row, completion), row, mapping)]}
 
 
+def find_pairs(rows: list[SourceRow], mapping: JsonObject) -> list[tuple[str, str] | None]:
+    """Question and answer of each row for which ``convert`` would take two cells of text as they are, else None.
+
+    The fast way for nearly every row of a large file; what might be more than plain text is left to ``convert``.
+    """
+    prompt, completion = mapping["prompt"], mapping["completion"]
+    if len(mapping) > 2 or type(prompt) is list:
+        return [None] * len(rows)
+    cells = [(row.get(prompt), row.get(completion)) for row in rows]
+    return [
+        (question, answer)
+        if type(question) is str
+        and type(answer) is str
+        and question
+        and answer
+        and not question.startswith(_MAY_BE_MORE)
+        and not answer.startswith(_JSON)
+        and question[-1] != ":"
+        and not question[-1].isspace()
+        and not answer.isspace()
+        else None
+        for question, answer in cells
+    ]
+
+
 _JSON = ("[", "{")
+_MAY_BE_MORE = (*_JSON, *OPENINGS)
 
 
 def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:

@@ -74,7 +74,7 @@ def scan(data: bytes) -> tuple[int, bool]:
     colons = numpy.flatnonzero(letters[1:] == ord(":")) + 1
     before = letters[colons - 1]
     keys = colons[(before == ord('"')) | ((before == ord(" ")) & (letters[colons - 2] == ord('"')))]
-    brackets = numpy.flatnonzero(letters[:-4] == ord("["))
+    brackets = numpy.flatnonzero(letters[:-4] == ord("[")) if b"[" in data else colons[:0]
     for places in (keys, brackets):
         behind = letters[places + 1]
         behind = numpy.where(behind == ord(" "), letters[places + 2], behind)

@@ -14,7 +14,7 @@ from gaslamp.train.methods.sft import validate as validate_conversation
 from gaslamp.train.types import Trainer
 
 if TYPE_CHECKING:
-    from gaslamp.data.convert import Plan
+    from gaslamp.data.conversion import Plan
 
 KINDS = ("speech", "conversation")
 FIRST_FOR = ("speech",)  # of the methods that learn from such rows the one to start with
