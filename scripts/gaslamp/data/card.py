@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from gaslamp.data.checking import Sample
-from gaslamp.data.convert import SPLITS
+from gaslamp.data.conversion import SPLITS
 from gaslamp.data.rows import get_prompt, get_reference
 from gaslamp.data.spool import Spool
 

@@ -5,10 +5,8 @@ and when they stop the run.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
@@ -94,43 +92,6 @@ class Facts:
     room: int = 0  # tokens of max_length that a row must leave free, for a completion
     thinking: str = "keep"  # of the template: thoughts that are left out by choice are not lost
     limit: str = ""  # why no more than max_length, where train.max_length is auto
-
-
-HEAD = b'{"messages":['
-"""The JSON of a conversation up to its first turn: this bracket is no part of a text."""
-
-
-def get_suspects(samples: Iterable[Sample], facts: Facts, signs: tuple[bytes, ...]) -> Iterable[Sample]:
-    """The samples with one of ``signs`` in their JSON, for checks of rows; of the others no sample is made.
-
-    Args:
-        samples: of a chunk.
-        facts: with the JSON of the rows; without it all samples come.
-        signs: bytes without which nothing can be found.
-    """
-    written = facts.shared.get("json")
-    if written is None:
-        return samples
-    wanted = _find_rows(facts.shared, signs)
-    if isinstance(samples, Sequence):
-        return (samples[number] for number in sorted(wanted))
-    return (sample for number, sample in enumerate(samples) if number in wanted)
-
-
-def _find_rows(shared: JsonObject, signs: tuple[bytes, ...]) -> set[int]:
-    """The numbers of the rows whose JSON holds one of ``signs``: each is searched in the text of all rows at once."""
-    if "joined" not in shared:
-        bodies = [line.removeprefix(HEAD) for line in shared["json"]]
-        shared["joined"] = b"\n".join(bodies), [*accumulate(len(body) + 1 for body in bodies)]
-    text, ends = shared["joined"]
-    found: set[int] = set()
-    for sign in signs:
-        place = text.find(sign)
-        while place >= 0:
-            number = bisect_right(ends, place)
-            found.add(number)
-            place = text.find(sign, ends[number])
-    return found
 
 
 @dataclass

@@ -110,7 +110,9 @@ class Converter:
             except LeftOut as reason:
                 found["left_out"].append(Finding(write_place(label, number), str(reason)))
             except orjson.JSONEncodeError as error:
-                found["wrong_types"].append(Finding(write_place(label, number), f"it cannot be written as JSON: {error}"))
+                found["wrong_types"].append(
+                    Finding(write_place(label, number), f"it cannot be written as JSON: {error}")
+                )
             except UNEXPECTED as error:
                 shape = "" if mapped & source.keys() else f" (this row has the columns {', '.join(source)[:100]})"
                 found["wrong_types"].append(Finding(write_place(label, number), f"{_describe(error)}{shape}"))

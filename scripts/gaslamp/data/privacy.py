@@ -18,6 +18,7 @@ from typing import Any
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row
+from gaslamp.data.suspects import get_array
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: JsonObject) -> Iter
         hint: PERSONAL_HINT or SECRETS_HINT.
         shared: Facts.shared of the samples; ``json`` may hold the JSON of each.
     """
+    import orjson
     import pyarrow.compute
 
     batch = samples if isinstance(samples, Sequence) else list(samples)
@@ -152,7 +154,10 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: JsonObject) -> Iter
     if (
         "suspects" not in shared or shared["suspects"][0] is not samples
     ):  # one search for both checks: few rows hold anything
-        texts = _get_json(batch, shared)
+        keys = orjson.OPT_NON_STR_KEYS
+        texts = get_array(
+            shared if "json" in shared else {"json": [orjson.dumps(one.row, default=str, option=keys) for one in batch]}
+        )
         suspects = pyarrow.compute.indices_nonzero(
             pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}")
         )
@@ -160,22 +165,6 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: JsonObject) -> Iter
     _, suspects, texts = shared["suspects"]
     for index in suspects.filter(pyarrow.compute.match_substring_regex(texts, hint)).to_pylist():
         yield batch[index]
-
-
-def _get_json(batch: Sequence[Any], shared: dict[str, Any]) -> Any:
-    """The JSON of every row as one Arrow array, put together without a copy of each."""
-    import numpy
-    import orjson
-    import pyarrow
-
-    texts = shared.get("json") or [
-        orjson.dumps(sample.row, default=str, option=orjson.OPT_NON_STR_KEYS) for sample in batch
-    ]
-    offsets = numpy.zeros(len(texts) + 1, dtype=numpy.int64)
-    numpy.cumsum(numpy.fromiter(map(len, texts), numpy.int64, len(texts)), out=offsets[1:])
-    return pyarrow.LargeBinaryArray.from_buffers(
-        pyarrow.large_binary(), len(texts), [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(texts))]
-    )
 
 
 def find_personal(text: str) -> list[Match]:

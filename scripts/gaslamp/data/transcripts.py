@@ -43,7 +43,7 @@ def split_transcript(text: str) -> list[Message]:
     user = opening["user"]
     style = "blank" if text.startswith("\n\n") else "hash" if opening["hash"] else "line"
     border = _get_border(user, opening["hash"] or "", style)
-    pieces = border.split(text)[1:]  # name, text, name, text ...
+    pieces = [user, *border.split(text[opening.end() :])]  # name, text, name, text ...
     turns = [
         {"role": "user" if name == user else "assistant", "content": said.removeprefix(" ")}
         for name, said in zip(pieces[::2], pieces[1::2], strict=True)
@@ -58,7 +58,7 @@ def split_transcript(text: str) -> list[Message]:
 
 @cache
 def _get_border(user: str, sign: str, style: str) -> re.Pattern[str]:
-    """Where a turn begins: its name, behind what stands in front of one."""
+    """Where a turn behind the first begins: its name, behind what stands in front of one."""
     assistant = "ASSISTANT" if user.isupper() else "Assistant" if user[0].isupper() else "assistant"
     before = {"blank": r"\n\n", "hash": r"\n*", "line": r"\n\n?"}[style]
-    return re.compile(rf"(?:\A\s*|{before}){re.escape(sign)}({user}|{assistant}):")
+    return re.compile(rf"{before}{re.escape(sign)}({user}|{assistant}):")

@@ -21,10 +21,10 @@ and rows.is_plain of it.
 """
 
 
-def _hash(asked: list[bytes]) -> Iterator[bytes]:
+def _hash(questions: list[bytes]) -> Iterator[bytes]:
     """8 bytes of each text."""
     copy = blake2b(digest_size=16).copy  # a copy is made faster than a new one
-    for text in asked:
+    for text in questions:
         one = copy()
         one.update(text)
         yield one.digest()[:8]
@@ -42,7 +42,7 @@ def _is_writable(value: Any, dumps: Any) -> bool:
 
 
 class Writer:
-    """Turns converted rows into lines, and tells their splits.
+    """Turns converted rows into lines, with their splits.
 
     Args:
         plan: of the conversion.
@@ -77,8 +77,8 @@ class Writer:
             for name, item, tail in zip(ids, rows, tails, strict=True)
         ]
         result.digests, result.splits = digests, given
-        asked = self._get_asked(rows)
-        result.questions = b"".join(_hash(asked))
+        questions = self._get_questions(rows)
+        result.questions = b"".join(_hash(questions))
         result.numbers = [item[0] for item in rows]
         result.unread.update(*self._extra.values())
         return wrong
@@ -96,15 +96,15 @@ class Writer:
             given.append(1 + SPLITS.index(name))
         return kept, bytes(given)
 
-    def _get_asked(self, rows: list[Waiting]) -> list[bytes]:
+    def _get_questions(self, rows: list[Waiting]) -> list[bytes]:
         """What each row asks; its group instead, where it has one: such rows stay in one split."""
-        column, asked = self.plan.group, []
+        column, questions = self.plan.group, []
         for _, _, source, _, question, _ in rows:
             group = source.get(column)
             if group is not None and type(group) in SCALARS:
                 question = f"group:{group}".encode("utf-8", "surrogatepass")
-            asked.append(question)
-        return asked
+            questions.append(question)
+        return questions
 
     def _get_tails(self, sources: list[SourceRow]) -> list[bytes]:
         """The end of each line: its slice, and the columns that no role uses."""
@@ -168,5 +168,5 @@ def write_pair(question: str, answer: str) -> tuple[bytes, bytes]:
     """What ``write_row`` gives for the conversation of a pair."""
     import orjson
 
-    asked = b'[{"role":"user","content":%b}' % orjson.dumps(question)
-    return b'{"messages":%b,{"role":"assistant","content":%b}]}' % (asked, orjson.dumps(answer)), asked + b"]"
+    prompt = b'[{"role":"user","content":%b}' % orjson.dumps(question)
+    return b'{"messages":%b,{"role":"assistant","content":%b}]}' % (prompt, orjson.dumps(answer)), prompt + b"]"

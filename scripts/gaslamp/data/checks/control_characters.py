@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gaslamp.core.files import JsonObject
-from gaslamp.data.checking import Facts, Finding, Sample, get_suspects
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import Row
+from gaslamp.data.suspects import get_suspects
 from gaslamp.data.texts import change_texts, get_texts, show_around
 
 TITLE = "control characters in the text"

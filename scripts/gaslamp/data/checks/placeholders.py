@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from gaslamp.data.checking import Facts, Finding, Sample, get_suspects
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import Row, get_text
+from gaslamp.data.suspects import get_suspects
 from gaslamp.data.texts import TEXTS, TURNS
 
 TITLE = "empty cells written as text"

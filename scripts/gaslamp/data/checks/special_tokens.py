@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import CALL_MARKS
-from gaslamp.data.checking import Facts, Finding, Sample, get_suspects
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import Row
+from gaslamp.data.suspects import get_suspects
 from gaslamp.data.texts import change_texts, get_texts
 
 TITLE = "special tokens in the text"

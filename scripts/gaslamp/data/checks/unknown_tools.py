@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import parse_json
-from gaslamp.data.checking import Facts, Finding, Sample, get_suspects
+from gaslamp.data.checking import Facts, Finding, Sample
 from gaslamp.data.rows import Row, get_calls
+from gaslamp.data.suspects import get_suspects
 from gaslamp.data.texts import TURNS
 
 TITLE = "calls of unknown tools"

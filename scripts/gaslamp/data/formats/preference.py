@@ -12,6 +12,7 @@ from typing import Any
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side
 from gaslamp.data.judgements import is_verdict
+from gaslamp.data.quick_pairs import ROLES, read_quickly
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, get_value, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
@@ -206,6 +207,8 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         LeftOut: the row says that no answer is better.
         ValueError: no prompt, no two answers, or scores that say the opposite.
     """
+    if mapping.keys() <= ROLES and "chosen" in mapping and (made := read_quickly(row, mapping)):
+        return made
     if "tie" in mapping and clean(row.get(mapping["tie"]) or "") in TIES:
         raise LeftOut("no answer is better: a tie")
     if "candidates" in mapping:
@@ -215,14 +218,15 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         best, worst = pick_pair(row, mapping)
         return make_pair(row, mapping, read_side(best, column), read_side(worst, column), (column, column))
     names = (mapping["chosen"], mapping["rejected"])
-    _check_scores(row, mapping)
+    if "chosen_score" in mapping:
+        _check_scores(row, mapping)
     chosen, rejected = (read_side(row.get(name), name) for name in names)
     return make_pair(row, mapping, chosen, rejected, names)
 
 
 def _check_scores(row: SourceRow, mapping: dict[str, str]) -> None:
     """Raise when the rejected answer has the higher score: which of the two is better is then not known."""
-    one, two = (get_number(row.get(mapping.get(f"{side}_score", ""))) for side in ("chosen", "rejected"))
+    one, two = (get_number(row.get(mapping[f"{side}_score"])) for side in ("chosen", "rejected"))
     if one is not None and two is not None and one < two:
         raise ValueError(
             f"the rejected answer has the higher score: '{mapping['chosen_score']}' is {one:g}, "
