@@ -82,7 +82,7 @@ reproduce: setup ## repeat a run from its roadbook and compare: FROM=gaslamp.md,
 	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
 
 .PHONY: memory
-memory: setup ## what is remembered between projects: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
+memory: setup ## what later projects know: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
 	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE),\
 	$(BIN)/python scripts/manage_memory.py $(if $(FORGET),--forget "$(FORGET)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(IMPORT),--import "$(IMPORT)"))
 
