@@ -5,12 +5,16 @@ and one project that went through the whole graph.
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tiny
 from gaslamp.core.threads import prepare_process
+from warm import get_server
 
 
 def pin_worker() -> None:
@@ -49,6 +53,17 @@ def own_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
         tmp_path_factory.getbasetemp()
     ):
         monkeypatch.setenv("GASLAMP_HOME", str(tmp_path_factory.getbasetemp() / "gaslamp_home"))
+
+
+@pytest.fixture(scope="module")
+def warm_converter() -> Iterator[None]:
+    """llama.cpp's converter from a process that has torch loaded, for files with many conversions."""
+    from gaslamp.export.llamacpp import convert
+
+    program = str(get_server("converter").write_program())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "sys", SimpleNamespace(executable=program, platform=sys.platform))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ from gaslamp.export.parity.served import check_metadata, check_served
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer
 
+pytestmark = pytest.mark.usefixtures("warm_converter")
 LEVELS = ("f16", "q8_0", "q4_k_m")
 COUNT = 5
 

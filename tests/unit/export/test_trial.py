@@ -18,6 +18,7 @@ from gaslamp.export.llamacpp.toolchain import Toolchain, ensure_toolchain
 from gaslamp.export.parity import prompts
 from gaslamp.export.trial import Trial, get_key, require_trial, try_export
 
+pytestmark = pytest.mark.usefixtures("warm_converter")
 NO_SYSTEM = tiny.CHATML.replace(
     "{% for message in messages %}",
     "{% for message in messages %}{% if message['role'] == 'system' %}{{ raise_exception('no system turn') }}"

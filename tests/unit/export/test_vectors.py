@@ -21,6 +21,7 @@ from gaslamp.export.parity import vectors as parity_vectors
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.template import Renderer, build_template
 
+pytestmark = pytest.mark.usefixtures("warm_converter")
 NOTES = [f"{1 + n} {item} for {name}" for n, (item, name) in enumerate(zip(tiny.ITEMS, tiny.NAMES * 2, strict=False))]
 ROWS = {
     "embedding": [{"id": str(n), "anchor": note, "positive": f"{note}!"} for n, note in enumerate(NOTES)],

@@ -31,6 +31,7 @@ from gaslamp.models.template import Renderer
 from gaslamp.train import lora as lora_rules
 from gaslamp.train.trl import engine
 
+pytestmark = pytest.mark.usefixtures("warm_converter")
 IDS = [[5, 9, 40, 77, 3], [12, 200, 31, 8, 66]]
 # name -> train.lora, and the modules whose merged weight differs from the base, by the end of their names
 LAYERS = {f"{part}_proj" for part in ("q", "k", "v", "o", "gate", "up", "down")}
