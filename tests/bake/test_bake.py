@@ -34,6 +34,7 @@ from gaslamp.guide.recommend import recommend
 OWN_FILES = {
     ".gaslamp.json",
     ".gitignore",
+    "AGENTS.md",
     "Makefile",
     "README.md",
     "config.yaml",
@@ -127,6 +128,16 @@ def test_config_is_commented_for_people_and_editors(default_project: Path) -> No
     assert (default_project / "workflow" / "schemas" / "config.schema.json").is_file()
     bare = [line for line in lines if re.match(r"\s*\w+: \S", line) and "#" not in line]
     assert bare == [], "every value says why and in which range"
+
+
+def test_agents_page_has_every_command_and_what_never_to_edit(default_project: Path, home: Path) -> None:
+    text = (default_project / "AGENTS.md").read_text()
+    listed = re.findall(r"^  make ([a-z-]+) ", run("make", cwd=default_project, home=home).stdout, re.MULTILINE)
+    assert re.findall(r"^\| `make ([a-z-]+)` \|", text, re.MULTILINE) == listed
+    for name in ("workflow", "rules", "scripts", "profiles", ".gaslamp_context", "data/raw", "outputs", "checkpoints"):
+        assert f"`{name}/`" in text[text.index("## Never edit") :], name
+    assert "turn cafe orders" in text and 'make hint HINT="..."' in text and "hint" in listed
+    assert "`outputs/<run>/eval/compare.json`" in text[text.index("## Files") :]
 
 
 def test_memory_has_its_marks(default_project: Path) -> None:

@@ -14,6 +14,8 @@ from gaslamp.core.files import read_json, sha256_path
 
 PINNED = ("workflow", "rules", "scripts", "profiles")
 """The folders that a project has a copy of."""
+AGENTS = "AGENTS.md"
+"""Made with the project from its Makefile and rules."""
 RECORD = ".gaslamp.json"
 """How the project was made; in its folder."""
 
@@ -45,8 +47,8 @@ def skip(folder: str, names: list[str]) -> set[str]:
 
 
 def get_pin(project: Path) -> dict[str, str]:
-    """sha256 of every pinned file in ``project`` and of its Makefile, by path relative to it."""
-    files = [project / "Makefile"] if (project / "Makefile").is_file() else []
+    """sha256 of every pinned file in ``project``, of its Makefile and of AGENTS.md, by path relative to it."""
+    files = [project / name for name in ("Makefile", AGENTS) if (project / name).is_file()]
     for name in PINNED:
         for folder, folders, names in os.walk(project / name):
             skipped = skip(folder, folders + names)
@@ -82,4 +84,5 @@ def read_record(project: Path) -> Record:
 def is_behind(project: Path, root: Path) -> bool:
     """Whether the rules or the code of the repository in ``root`` differ from those pinned in ``project``."""
     pinned = read_record(project)["files"]
-    return {**get_pin(root), "Makefile": ""} != {**pinned, "Makefile": ""}
+    own = {"Makefile": "", AGENTS: ""}
+    return {**get_pin(root), **own} != {**pinned, **own}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from gaslamp.guide.look import look_at_data
 from gaslamp.guide.plan import Line, Plan, Situation
 from gaslamp.guide.plugins import get_constant
 from gaslamp.guide.recommend import recommend
-from gaslamp.guide.show import LETTERS, print_plan
+from gaslamp.guide.show import LETTERS, WIDEST, print_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +55,9 @@ def ask_line(ask: Ask, question: str, default: str = "") -> str:
         Interrupted: the input ended, or Ctrl-C.
     """
     try:
-        answer = ask(f"{question}{f' [{default}]' if default else ''}\n> ").strip()
+        width = min(WIDEST, shutil.get_terminal_size((100, 24)).columns) - 1
+        print("\n".join(textwrap.wrap(f"{question}{f' [{default}]' if default else ''}", width)))
+        answer = ask("> ").strip()
     except (EOFError, KeyboardInterrupt):
         print(flush=True)
         raise stop() from None

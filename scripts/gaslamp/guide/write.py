@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.config.edit import flatten, set_reasoned
-from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.config.pin import AGENTS
+from gaslamp.core.files import read_json, sha256_path, write_json, write_text
 from gaslamp.data.source_names import WAITING
+from gaslamp.guide.agents import render_agents
 from gaslamp.guide.answers import get_project_name
 from gaslamp.guide.plan import Plan, to_facts
 from gaslamp.guide.task import ANY, PURPOSES, find_purposes, get_audience
@@ -41,11 +43,14 @@ def write_project(
     """
     config = project / "config.yaml"
     write_text(config, write_config(config.read_text(encoding="utf-8"), plan))
-    write_json(record, {**read_json(record), "wanted": dict(wanted), "plan": to_facts(plan)})
     write_text(project / BRIEF, render_brief(task, plan))
     write_text(project / ROADBOOK, render_roadbook(task, plan))
     for name in (BRIEF, ROADBOOK):  # older than the code: the first run writes both again, from its facts
         os.utime(project / name, (1, 1))
+    write_text(project / AGENTS, render_agents(project, get_project_name(task), task))
+    facts = read_json(record)
+    files = {**facts["files"], AGENTS: sha256_path(project / AGENTS)}
+    write_json(record, {**facts, "files": files, "wanted": dict(wanted), "plan": to_facts(plan)})
     if not has_data:
         write_text(project / WAITING, render_waiting(task, plan))
 
