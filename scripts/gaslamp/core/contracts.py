@@ -5,107 +5,24 @@ Facts are JSON; prose is rendered from them. Nothing reads Markdown back to lear
 
 from __future__ import annotations
 
-import shlex
-import sys
-from datetime import datetime
-from importlib import metadata
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from gaslamp import __version__
+from gaslamp.core.artefact import Artefact as Artefact
+from gaslamp.core.artefact import Provenance as Provenance
+from gaslamp.core.artefact import Score as Score
+from gaslamp.core.artefact import get_versions as get_versions
+from gaslamp.core.artefact import now as now
 from gaslamp.core.decisions import Decisions
-from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json, sha256_path, write_json
-
-PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "datasets",
-    "accelerate",
-    "tokenizers",
-    "gguf",
-    "snakemake",
-    "mlx",
-    "mlx-lm",
-)
-
-
-def now() -> str:
-    """Local time with offset, to the second, as ISO 8601."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def get_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Installed versions of the packages that matter; absent ones are left out. Imports none of them."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-class Provenance(BaseModel):
-    """Where a file came from: inputs by content, the settings, the versions, the command, the time."""
-
-    inputs: dict[str, str] = Field(default_factory=dict)  # path -> sha256
-    settings: JsonObject = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
-    command: str = ""
-    started: str = ""
-    ended: str = ""
-
-    @classmethod
-    def start(cls, inputs: list[str | Path], settings: JsonObject | None = None) -> Provenance:
-        """Begin a record: hashes ``inputs`` and notes command, versions and time."""
-        return cls(
-            inputs={str(path): sha256_path(path) for path in inputs},
-            settings=settings or {},
-            versions={"gaslamp": __version__, "python": sys.version.split()[0], **get_versions()},
-            command=shlex.join(sys.argv),
-            started=now(),
-        )
-
-
-class Artefact(BaseModel):
-    """Base of all files: ``read`` checks, ``write`` is atomic and stamps the end time."""
-
-    model_config = ConfigDict(extra="forbid")
-    schema_version: int = 1
-    provenance: Provenance | None = None
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read and check a file; one of another version or shape names the fix."""
-        value = read_json(path)
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise GaslampError(
-                f"{path} is not a {cls.__name__} file of this version: "
-                f"{error.errors()[0]['msg']} at {error.errors()[0]['loc']}",
-                f"delete {path} and run snakemake again",
-            ) from error
-
-    def write(self, path: str | Path) -> None:
-        """Write atomically; NaN is refused."""
-        if self.provenance:
-            self.provenance.ended = now()
-        write_json(path, self.model_dump())
-
-
-class Score(BaseModel):
-    """A share with its interval: ``value`` = mean over ``n`` rows, ``low``..``high`` the confidence interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+from gaslamp.core.export_contracts import BaseFile as BaseFile
+from gaslamp.core.export_contracts import Bench as Bench
+from gaslamp.core.export_contracts import Ladder as Ladder
+from gaslamp.core.export_contracts import Level as Level
+from gaslamp.core.export_contracts import LoraFile as LoraFile
+from gaslamp.core.export_contracts import Parity as Parity
+from gaslamp.core.export_contracts import ParityCheck as ParityCheck
+from gaslamp.core.files import JsonObject
 
 
 class Start(BaseModel):
@@ -324,94 +241,3 @@ class Preflight(Artefact):
     memory_free_gb: float
     fit: Literal["fits", "tight", "exceeds", "unknown"]
     choice: Decisions = Field(default_factory=list)  # cuda: setting left open -> what would be taken, and why
-
-
-class Level(BaseModel):
-    """One rung of the ladder."""
-
-    level: str
-    file: str
-    size_bytes: int
-    bits_per_weight: float
-    score: Score
-    slices: dict[str, Score] = Field(default_factory=dict)
-    # share of rows with the outcome of f16: the answer, the rank of the right text, which answer is scored higher
-    same_as_f16: float
-    stop_rate: float
-    seconds: float
-    within_tolerance: bool
-    load_seconds: float | None = None  # until the server answers
-    prompt_tps: float | None = None  # tokens read a second
-    gen_tps: float | None = None  # tokens written a second
-    peak_memory_gb: float | None = None  # with 512 tokens read and 128 written
-    perplexity: float | None = None  # on the words of the test rows; None: too little text
-    perplexity_error: float | None = None
-    kl_divergence: float | None = None  # mean, nats a token, against f16
-    kl_error: float | None = None
-    same_top: float | None = None  # share of positions with the same most likely token as f16
-    imatrix: bool = False  # quantized with an importance matrix
-
-
-class Ladder(Artefact):
-    """outputs/<run>/gguf/ladder.json: every quantization level, scored on the test set."""
-
-    metric: str
-    title: str = ""  # of the metric, as a person reads it
-    unit: str = "share"  # of its values, as in MetricResult
-    tolerance: float
-    tuned: Score | None  # the evaluated adapter by the same metric; null where the evaluation did not have it
-    levels: list[Level]
-    recommended: str
-    reason: str
-
-
-class ParityCheck(BaseModel):
-    """One check of the parity gate."""
-
-    name: str
-    artefact: str
-    passed: bool
-    detail: str  # figures, or the first difference
-    cause: str | None = None  # what usually causes it
-
-
-class Parity(Artefact):
-    """outputs/<run>/gguf/parity.json: is the model that ships the model that was evaluated?"""
-
-    passed: bool
-    summary: str
-    prompts: int
-    checks: list[ParityCheck]
-    override: str | None = None
-
-
-class Bench(Artefact):
-    """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
-
-    levels: dict[str, dict[str, float]]
-    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s); with enough
-    text perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
-    n_prompt: int
-    n_gen: int
-    threads: int
-    perplexity_tokens: int = 0  # predicted for perplexity and KL divergence
-
-
-class BaseFile(Artefact):
-    """outputs/<run>/base.json: the base model's own file in the user's cache, or why there is none."""
-
-    level: str
-    file: str | None = None
-    mmproj: str | None = None  # of a vision model
-    size_bytes: int
-    agreement: dict[str, dict[str, int]] = Field(default_factory=dict)  # level -> rows; tokens compared, same
-    reason: str = ""
-
-
-class LoraFile(Artefact):
-    """outputs/<run>/lora/lora.json: the adapter as a GGUF file, or why there is none."""
-
-    file: str | None
-    scale: float  # at which it is exactly what was trained
-    size_bytes: int
-    reason: str = ""
