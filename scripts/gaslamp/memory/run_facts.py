@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from gaslamp.config.base_models import get_model_name
+from gaslamp.config.base_models import ModelSection, get_model_name
 from gaslamp.config.slices import Slice
 from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.console import PHASES
@@ -93,7 +93,7 @@ def get_requested(train: TrainFacts | None) -> JsonObject:
     return dict(provenance.settings.get("train") or {}) if provenance else {}
 
 
-def get_paths(run: str, model: Any) -> dict[str, Path]:
+def get_paths(run: str, model: ModelSection) -> dict[str, Path]:
     """Where a project has the facts of a run, relative to its folder, by name.
 
     Args:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gaslamp.config.base_models import EMBEDDED, guess_parameters
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.hardware import get_gpus, get_memory
 from gaslamp.memory.conditions import Fact
 from gaslamp.models.cache import find_cached_model
@@ -33,7 +33,7 @@ MARKS = {
 """Family of chat templates -> text that only its members have; the first that is found decides."""
 
 
-def get_situation(config: Mapping[str, Any], project: Path, backend: str | None = None) -> dict[str, Fact]:
+def get_situation(config: JsonObject, project: Path, backend: str | None = None) -> dict[str, Fact]:
     """The facts of a project, by the names of ``conditions``; unknown ones are ``None``.
 
     Args:

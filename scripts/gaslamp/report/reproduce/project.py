@@ -142,7 +142,7 @@ def _find_start(config: JsonObject, files: Path, adapter: str | None) -> str | N
         GaslampError: it is not there.
     """
     wanted = get_key(config, "model.adapter")
-    if not wanted:
+    if not isinstance(wanted, str):
         return None
     places = [Path(adapter).expanduser()] if adapter else [files / wanted, Path(wanted).expanduser()]
     found = next((place for place in places if place.exists()), None)
@@ -161,8 +161,8 @@ def _adjust(config: JsonObject, record: Expected, model: str | None, start: str 
     for key in PLACES:
         value = get_key(config, key)
         if isinstance(value, str) and value in record.inputs:
-            section, _, last = key.rpartition(".")
-            get_key(config, section)[last] = get_place(value)
+            section, _, last = key.partition(".")
+            config[section][last] = get_place(value)
     if model:
         config["model"]["source"] = str(Path(model).expanduser().resolve()) if Path(model).exists() else model
     if start:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gaslamp import __version__
 from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Score, Template, TrainFacts
@@ -100,9 +99,9 @@ def _list_files(project: Path, folder: str) -> list[str]:
     return [file.as_posix() for file in files if not any(part.startswith((".", "__pycache__")) for part in file.parts)]
 
 
-def get_key(config: JsonObject, key: str) -> Any:
+def get_key(config: JsonObject, key: str) -> object:
     """The value of ``data.source`` in a config; ``None`` where it is not there."""
-    value: Any = config
+    value: object = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
