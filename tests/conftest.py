@@ -36,12 +36,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    from scheduling import check_files
-
-    check_files(items)
-
-
 pin_worker()
 prepare_process()  # before any test imports torch, as every script does
 

@@ -6,7 +6,6 @@ finished project is one unit: its whole graph runs once, not once for each worke
 
 from __future__ import annotations
 
-import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = (
@@ -16,11 +15,12 @@ TOGETHER = (
     "tests/rules/test_exports.py",
     "tests/rules/test_inputs.py",
     "tests/rules/test_matrix.py",
+    "tests/rules/test_reproduce.py",
     "tests/rules/test_resume.py",
     "tests/rules/test_targets.py",
     "tests/unit/export/test_parity.py",
 )
-"""The files whose tests ask for the fixture ``finished``; ``check_files`` compares."""
+"""The files whose tests use the fixture ``finished``; ``test_quality`` compares."""
 
 
 class UnitScheduling(LoadFileScheduling):
@@ -29,10 +29,3 @@ class UnitScheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
         return "finished" if file in TOGETHER else file
-
-
-def check_files(items: list[pytest.Item]) -> None:
-    """Raise when a test that needs the finished project stands in a file that TOGETHER does not name."""
-    files = {item.nodeid.split("::")[0] for item in items if "finished" in getattr(item, "fixturenames", ())}
-    if missing := sorted(files - set(TOGETHER)):
-        raise pytest.UsageError(f"tests/scheduling.py: add to TOGETHER: {', '.join(missing)}")
