@@ -310,8 +310,15 @@ def test_scripts(tmp_path: Path) -> None:
     for name, path in paths.items():
         command += [f"--{name}", str(path)]
     (tmp_path / "rules").symlink_to(ROOT / "rules")
+    source = json.loads(paths["model"].read_text())["source"]
+    lines = [
+        {"settings": {"model.source": source}, "reason": "it fits"},
+        {"settings": {"backend": "cuda"}, "reason": "a GPU is here"},  # changed since
+    ]
+    write_json(tmp_path / ".gaslamp.json", {"plan": {"lines": lines}})
     subprocess.run(command, check=True, cwd=tmp_path)
     first = (tmp_path / "gaslamp.md").read_bytes()
+    assert ", because it fits\n" in first.decode()
     subprocess.run(command, check=True, cwd=tmp_path)
     assert (tmp_path / "gaslamp.md").read_bytes() == first
     subprocess.run(
@@ -319,4 +326,6 @@ def test_scripts(tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path,
     )
-    assert (tmp_path / "b.md").read_text().startswith("# cafe")
+    brief = (tmp_path / "b.md").read_text()
+    assert brief.startswith("# cafe") and f"| Base model | {source}, because it fits |" in brief
+    assert "a GPU is here" not in brief

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.recommended import read_reasons
 from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.console import get_duration, get_size, say
@@ -201,6 +202,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         exports=_get_exports(settings.export.formats, project / "outputs" / settings.run / "export"),
         slug=re.sub(r"[^a-z0-9]+", "-", settings.project.name.lower()).strip("-") or "gaslamp",
         memory=_get_applied_memory(project),
+        why_model=read_reasons(project, {"model": {"source": model.source}}).get("model.source", ""),
         lessons=_get_lessons(project, {**config, "train": trained}),
         hints=[(PHASE_NAMES[hint.phase], hint.hint) for hint in read_hints(project)],
         reflected=read_json(facts["payload"]).get("reflected"),
