@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import hub_stub
 import pytest
 import yaml
 from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ
@@ -131,8 +132,17 @@ def test_what_cannot_be_data_is_refused_with_a_fix(tmp_path: Path, home: Path, d
     assert "Traceback" not in baked.output and list(baked.folder.iterdir()) == []
 
 
-def test_a_hub_set_is_taken_by_its_id(bake: Bake) -> None:
-    baked = bake("data=hub:owner/some-set", HF_HUB_OFFLINE="1")
+def test_a_hub_set_is_looked_at_where_the_hub_answers(tmp_path: Path, home: Path) -> None:
+    baked = bake_in(tmp_path / "off", home, "data=hub:me/orders")
     assert baked.code == 0, baked.output
-    assert read_config(baked.project / "config.yaml").data.source == "owner/some-set"
+    assert read_config(baked.project / "config.yaml").data.source == "me/orders"
     assert "the hub is switched off here" in baked.output and not any((baked.project / "data/raw").glob("[a-z]*"))
+    folder = tmp_path / "hub" / "datasets" / "me" / "orders"
+    folder.mkdir(parents=True)
+    (folder / "train.csv").write_text("question,answer\n" + "".join(f"what is {n}?,it is {n}\n" for n in range(60)))
+    with hub_stub.serve_hub(tmp_path / "hub") as (url, _):
+        baked = bake_in(tmp_path / "on", home, "data=hub:me/orders", HF_ENDPOINT=url, HF_HUB_OFFLINE="0")
+    assert baked.code == 0, baked.output
+    config = read_config(baked.project / "config.yaml")
+    assert "question" in baked.output and "tokens in the longest of 50 rows" in baked.output, baked.output
+    assert config.data.source == "me/orders" and not config.model.source.startswith("embedded:")

@@ -81,13 +81,13 @@ def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str
     """
     import yaml
 
-    root = yaml.compose(text)
+    root, values = yaml.compose(text), yaml.safe_load(text)
     edits: list[tuple[int, int, str]] = []
     for path, value, why in changes:
         key, node = _find_node(text, path, root)
         start, end = node.start_mark.index, node.end_mark.index
         written = text[start:end].rstrip()
-        is_new = yaml.safe_load(written or "null") != value
+        is_new = get_value(values, ".".join(path)) != value
         if is_new:
             edits.append((start, start + len(written), write_scalar(value)))
         if why is None:
@@ -95,20 +95,29 @@ def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str
                 continue
             why = ""
         line = text.rfind("\n", 0, key.start_mark.index) + 1
-        above = text.rfind("\n", 0, max(0, line - 1)) + 1
-        has_reason = line > 0 and text[above:line].strip().startswith(WHY.strip())
+        start, end = _find_reason(text, line)
         reason = " " * key.start_mark.column + WHY + " ".join(why.split()) + "\n" if why else ""
-        edits.append((above if has_reason else line, line, reason))
+        edits.append((start, end, reason))
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
 
 
+def _find_reason(text: str, line: int) -> tuple[int, int]:
+    """Where the reason above the key at ``line`` stands, other comments between them; an empty place when none does."""
+    start = line
+    while start and text[:start].splitlines()[-1].strip().startswith("#"):
+        end, start = start, text.rfind("\n", 0, start - 1) + 1
+        if text[start:end].strip().startswith(WHY.strip()):
+            return start, end
+    return line, line
+
+
 def is_recommended(text: str, path: tuple[str, ...]) -> bool:
-    """Whether the line above a key says why its value was recommended: a person did not choose it."""
+    """Whether a comment above a key says why its value was recommended: a person did not choose it."""
     key, _ = _find_node(text, path)
-    above = text[: key.start_mark.index].splitlines()[-2:-1]
-    return bool(above) and above[0].strip().startswith(WHY) and not above[0].strip().endswith(CHOSEN)
+    start, end = _find_reason(text, text.rfind("\n", 0, key.start_mark.index) + 1)
+    return start < end and not text[start:end].strip().endswith(CHOSEN)
 
 
 def write_scalar(value: object) -> str:

@@ -74,6 +74,7 @@ def choose(need: Need, system: Mapping[str, Any], offline: str = "") -> Choice:
         system: outputs/env/system.json.
         offline: why the hub cannot be reached; empty when it can.
     """
+    system, where = get_target(system, need.profile)
     advice = list_advice(need, system)
     usable = [one for one in advice if _is_usable(one, system, offline)]
     embedded = next((one for one in usable if one.model.embedded), None)
@@ -91,7 +92,18 @@ def choose(need: Need, system: Mapping[str, Any], offline: str = "") -> Choice:
     best = quick[0]
     if offline and best.model.embedded:
         return Choice(best, f"comes from the package index: {offline}", usable, advice)
-    return Choice(best, _explain(best, need), usable, advice)
+    return Choice(best, _explain(best, where), usable, advice)
+
+
+def get_target(system: Mapping[str, Any], profile: str) -> tuple[Mapping[str, Any], str]:
+    """The machine that a profile trains on, and its name: this one, or a usual one when the profile is none of here."""
+    if profile == "cuda":
+        if system.get("gpus"):
+            return system, "this GPU"
+        return {**get_machine("t4"), "is_rented": False}, "a T4, as Colab has it"
+    if profile in ("mac", "mps"):
+        return (system, "this Mac") if system.get("is_apple_silicon") else (get_machine("mac16"), "a Mac with 16 GB")
+    return system, "this processor"
 
 
 def list_advice(need: Need, system: Mapping[str, Any], profile: str | None = None) -> list[Advice]:
@@ -126,7 +138,8 @@ def _is_usable(one: Advice, system: Mapping[str, Any], offline: str) -> bool:
         return False
     if offline and one.download_gb:
         return False
-    return one.disk_gb + one.download_gb <= float(system.get("disk_free_gb") or 0)
+    free = system.get("disk_free_gb")  # not known of a machine elsewhere
+    return free is None or one.disk_gb + one.download_gb <= float(free)
 
 
 def has_token() -> bool:
@@ -135,12 +148,11 @@ def has_token() -> bool:
     return bool(os.environ.get("HF_TOKEN")) or os.path.isfile(os.path.join(home, "token"))
 
 
-def _explain(best: Advice, need: Need) -> str:
+def _explain(best: Advice, where: str) -> str:
     limits = ["memory", "time"] + (["download"] if best.download_gb else [])
-    what = {"cpu": "this processor", "cuda": "this GPU"}.get(need.profile, "this Mac")
     missing = "; ".join(part for part in best.reason.split("; ") if part.startswith(("does not list", "writes ")))
     return (
-        f"{best.model.size} parameters, the first choice for {what} by {', '.join(limits)}"
+        f"{best.model.size} parameters, the first choice for {where} by {', '.join(limits)}"
         f"{f'; {missing}' if missing else ''}"
     )
 

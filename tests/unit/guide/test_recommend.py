@@ -62,6 +62,19 @@ def test_the_base_model_is_one_that_this_machine_can_get_and_train(
         assert titles[0] == "smaller and faster"
 
 
+def test_a_profile_of_another_machine_is_planned_for_such_a_machine(tmp_path: Path) -> None:
+    """What the way "better, needs a GPU" changes: the project is made here and runs there."""
+    for profile, words in (("cuda", "a T4, as Colab has it"), ("mac", "a Mac with 16 GB")):
+        plan = plan_for("mails", tmp_path, CPU, "", profile=profile)
+        assert words in plan.get("base model").reason and plan.settings["backend"] == profile
+        assert "this machine would take cpu" in plan.get("profile").reason
+
+
+def test_a_full_disk_leaves_the_embedded_model(tmp_path: Path) -> None:
+    plan = plan_for("mails", tmp_path, {**GPU, "disk_free_gb": 3.0})
+    assert plan.get("base model").value.startswith("embedded:")
+
+
 def test_an_embedded_set_is_learnt_by_the_embedded_model_on_any_machine(tmp_path: Path) -> None:
     data = read_data_answer("embedded:orders_json")
     for system in (CPU, GPU):
