@@ -18,7 +18,7 @@ from typing import Any
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import Row
-from gaslamp.data.suspects import get_array
+from gaslamp.data.suspects import find_rows
 
 
 @dataclass(frozen=True)
@@ -146,24 +146,14 @@ def find_suspects(samples: Iterable[Any], hint: str, shared: JsonObject) -> Iter
         shared: Facts.shared of the samples; ``json`` may hold the JSON of each.
     """
     import orjson
-    import pyarrow.compute
 
     batch = samples if isinstance(samples, Sequence) else list(samples)
     if not batch:
         return
-    if (
-        "suspects" not in shared or shared["suspects"][0] is not samples
-    ):  # one search for both checks: few rows hold anything
+    if "json" not in shared:
         keys = orjson.OPT_NON_STR_KEYS
-        texts = get_array(
-            shared if "json" in shared else {"json": [orjson.dumps(one.row, default=str, option=keys) for one in batch]}
-        )
-        suspects = pyarrow.compute.indices_nonzero(
-            pyarrow.compute.match_substring_regex(texts, f"{PERSONAL_HINT}|{SECRETS_HINT}")
-        )
-        shared["suspects"] = samples, suspects, texts.take(suspects)
-    _, suspects, texts = shared["suspects"]
-    for index in suspects.filter(pyarrow.compute.match_substring_regex(texts, hint)).to_pylist():
+        shared = {"json": [orjson.dumps(sample.row, default=str, option=keys) for sample in batch]}
+    for index in find_rows(shared, hint):
         yield batch[index]
 
 

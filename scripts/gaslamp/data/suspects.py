@@ -21,13 +21,9 @@ def get_suspects(samples: Iterable[Sample], facts: Facts, signs: tuple[bytes, ..
         facts: with the JSON of the rows; without it all samples come.
         signs: bytes without which nothing can be found.
     """
-    import pyarrow.compute
-
-    if facts.shared.get("json") is None:
+    if facts.shared.get("json") is None or b"" in signs:
         return samples
-    found = pyarrow.compute.match_substring_regex(get_array(facts.shared), _get_pattern(signs))
-    numbers = pyarrow.compute.indices_nonzero(found).to_pylist()
-    return _pick(samples, numbers)
+    return _pick(samples, find_rows(facts.shared, _get_pattern(signs)))
 
 
 def _pick(samples: Iterable[Sample], numbers: list[int]) -> Iterator[Sample]:
@@ -36,6 +32,37 @@ def _pick(samples: Iterable[Sample], numbers: list[int]) -> Iterator[Sample]:
         return
     wanted = set(numbers)
     yield from (sample for number, sample in enumerate(samples) if number in wanted)
+
+
+_PATTERNS: list[str] = []
+"""What checks of this process looked for in the chunks before."""
+MOST = 16  # patterns; a project has fewer
+
+
+def find_rows(shared: JsonObject, pattern: str) -> list[int]:
+    """The numbers of the rows whose JSON matches.
+
+    All patterns of the chunks before are searched together, in one pass for all checks; each by itself only in the
+    rows where that found anything, which are few.
+
+    Args:
+        shared: Facts.shared, see ``get_array``.
+        pattern: in the syntax of RE2.
+    """
+    from pyarrow.compute import indices_nonzero, match_substring_regex
+
+    rows = get_array(shared)
+    if "few" not in shared:
+        known = tuple(_PATTERNS)
+        any_of = "|".join(f"(?:{one})" for one in known)
+        places = indices_nonzero(match_substring_regex(rows, any_of)) if known else None
+        shared["few"] = known, places, rows.take(places) if known else None
+    known, places, few = shared["few"]
+    if pattern in known:
+        return places.filter(match_substring_regex(few, pattern)).to_pylist()  # type: ignore[no-any-return]
+    if pattern not in _PATTERNS and len(_PATTERNS) < MOST:
+        _PATTERNS.append(pattern)
+    return indices_nonzero(match_substring_regex(rows, pattern)).to_pylist()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=32)

@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 import pytest
-from gaslamp.data.checking import Facts
+from gaslamp.data.checking import Facts, Samples
 from gaslamp.data.conversion import Converted, Plan
 from gaslamp.data.convert import Converter
 from gaslamp.data.formats import preference, prompt_completion
 from gaslamp.data.readers.chunks import Chunk
 from gaslamp.data.readers.json_lines import parse_jsonl
 from gaslamp.data.rows import LeftOut, get_row, is_plain
+from gaslamp.data.suspects import find_rows, get_suspects
 from gaslamp.data.written import write_pair, write_row
 
 HH = "\n\nHuman: who?\n\nAssistant:"
@@ -112,3 +113,24 @@ def test_a_chunk_is_converted_the_same_in_both_ways(group: str, tmp_path: Path) 
     quick, slow = convert(True), convert(False)
     assert quick == slow and len(quick.lines) > 200 and quick.found["unreadable"][0] == 3
     assert quick.unread == {"note", "rate", "group"}
+
+
+def test_rows_with_a_sign_are_found_in_each_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the first chunk each pattern is searched alone, in the next ones all together first: the same rows."""
+    from gaslamp.data import suspects
+
+    monkeypatch.setattr(suspects, "_PATTERNS", [])
+    texts = ["plain", "a <b> c", "[x]", "\u00c3\u00a4", "call 555", "", "<[5"]
+    found = {"<": [1, 6], r"\x5b": [2, 6], r"\xc3": [3], "[0-9]": [4, 6], "(?i:PLAIN)": [0], "none": []}
+    for chunk in range(3):
+        lines = [write_pair(text, "yes")[0] for text in texts]
+        shared = {"json": lines}
+        patterns = list(found) if chunk else list(found)[:3]
+        assert {pattern: find_rows(shared, pattern) for pattern in patterns} == {one: found[one] for one in patterns}
+        rows = [
+            (n, (text, "yes"), {}, line, b"", True) for n, (text, line) in enumerate(zip(texts, lines, strict=True))
+        ]
+        facts = Facts("conversation", "sft", 512, shared=shared)
+        places = [sample.place for sample in get_suspects(Samples("rows, line", rows), facts, (b"<", b"["))]
+        assert [place.rpartition(" ")[2] for place in places] == ["1", "2", "6"], "no bracket of the JSON itself"
+        assert len(list(get_suspects(Samples("rows, line", rows), facts, (b"<", b"")))) == len(texts)
