@@ -16,11 +16,12 @@ TOGETHER = (
     "tests/rules/test_inputs.py",
     "tests/rules/test_matrix.py",
     "tests/rules/test_reproduce.py",
-    "tests/rules/test_resume.py",
     "tests/rules/test_targets.py",
     "tests/unit/export/test_parity.py",
 )
 """The files whose tests use the fixture ``finished``; ``test_quality`` compares."""
+APART = ("tests/rules/test_resume.py",)
+"""They use it too and take minutes: with them the unit would be longer than all other tests, and a worker idle."""
 
 
 class UnitScheduling(LoadFileScheduling):
