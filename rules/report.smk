@@ -77,6 +77,7 @@ rule write_roadbook:
         exports=get_exports(),
         payload=f"outputs/{RUN}/reflection/payload.json",
         applied=branch(Path(".gaslamp_applied.json").is_file(), then=".gaslamp_applied.json", otherwise=[]),
+        style=rules.build_demo.input.style,
         code=get_code("write_roadbook.py"),
         page="scripts/gaslamp/report/roadbook/gaslamp.md.j2",
     output:

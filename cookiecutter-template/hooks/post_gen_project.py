@@ -29,11 +29,14 @@ try:
     finish_project(here, ROOT, source, answers, OUTCOME["path"])
     write_project(here, here / RECORD, OUTCOME["task"], read_facts(OUTCOME["plan"]), OUTCOME["wanted"], has_data)
     take_snapshot(here, get_home())
-    lessons = []
-    if OUTCOME["wanted"].get("memory") != "off":
-        lessons = apply_memory(here, here / FOLDER, defaults=list_untouched(here, read_facts(OUTCOME["plan"])))
 except GaslampError as error:
     sys.exit(str(error))
+lessons = []
+try:
+    if OUTCOME["wanted"].get("memory") != "off":
+        lessons = apply_memory(here, here / FOLDER, defaults=list_untouched(here, read_facts(OUTCOME["plan"])))
+except GaslampError as error:  # a broken memory costs no project
+    lessons = [f"note: nothing of the memory was applied: {error.cause}", f"      usual fix: {error.fix}"]
 
 print(f"made {here.name}: config.yaml has each decision with its reason, project_brief.md all of them on one page")
 for line in lessons:

@@ -367,6 +367,15 @@ def test_memory_is_taken_along(bake: Bake, home: Path, tmp_path: Path) -> None:
     assert "because of cafe, run main: memory ran out" in baked.output and "unknown name 'size'" in baked.output
 
 
+def test_a_broken_memory_costs_no_project(bake: Bake, tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    (memory / "skills.json").write_text("[")
+    baked = bake(GASLAMP_HOME=str(memory))
+    assert baked.code == 0 and "nothing of the memory was applied" in baked.output, baked.output
+    assert "repair it, or move it away: mv " in baked.output and (baked.project / "config.yaml").is_file()
+
+
 def make(
     project: Path, *arguments: str, home: Path, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
