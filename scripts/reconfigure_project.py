@@ -12,11 +12,11 @@ from pathlib import Path
 
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
-from gaslamp.environment.system import detect_system
 from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_line, ask_questions, converse
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.machine import look_at_machine
 from gaslamp.guide.models import find_offline
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.reconfigure import (
@@ -50,7 +50,7 @@ def main() -> None:
     check_task(task)
     answer = read_data_answer(data, args.project)
     check_data(answer)
-    now = Situation(task, answer, look_at_data(answer), detect_system(), project.wanted, find_offline())
+    now = Situation(task, answer, look_at_data(answer), look_at_machine(), project.wanted, find_offline())
     now, plan = apply_wanted(now, read_changes(args.set), args.project)
     if ask:
         now, plan = converse(ask, console, now, args.project)

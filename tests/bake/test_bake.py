@@ -25,9 +25,9 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.data.meaning import decide
-from gaslamp.environment.system import detect_system
 from gaslamp.guide.answers import read_data_answer
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.machine import look_at_machine
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.recommend import recommend
 
@@ -267,7 +267,7 @@ def test_method_and_rewards_follow_the_columns(bake: Bake, tmp_path: Path) -> No
 def get_recommended(data: str) -> dict[str, object]:
     """What the plan writes into config.yaml for data of a task that names nothing."""
     answer = read_data_answer(data)
-    return recommend(Situation("a task", answer, look_at_data(answer), detect_system())).settings
+    return recommend(Situation("a task", answer, look_at_data(answer), look_at_machine())).settings
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from gaslamp.core.errors import GaslampError
-from gaslamp.environment.system import detect_system
 from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.dialogue import Ask, apply_wanted, ask_questions, converse, print_error
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.machine import look_at_machine
 from gaslamp.guide.models import find_offline
 from gaslamp.guide.plan import PlanFacts, Situation, to_facts
 from gaslamp.guide.show import make_console, print_plan
@@ -48,9 +48,8 @@ def hold(task: str, data: str, wanted: Mapping[str, str], ask: Ask | None) -> Ou
             ask, console, "" if first == "task" else task, "" if first == "data" else data, first
         )
     answer = read_data_answer(data)
-    system = detect_system()
     offline = find_offline()
-    now = Situation(task, answer, look_at_data(answer), system, offline=offline)
+    now = Situation(task, answer, look_at_data(answer), look_at_machine(), offline=offline)
     now, plan = apply_wanted(now, dict(wanted))
     if ask is not None:
         now, plan = converse(ask, console, now)

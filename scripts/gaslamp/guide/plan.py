@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
-from gaslamp.environment.system import System
+from gaslamp.environment.machines import Machine
 from gaslamp.guide.answers import DataAnswer
 from gaslamp.guide.look import Look
 
@@ -102,7 +102,7 @@ class Situation:
         task: the first answer.
         data: the second one.
         look: at the data.
-        system: the detected machine.
+        system: the machine (look_at_machine).
         offline: why the hub cannot be reached; empty when it can.
         wanted: name of a line -> value, as a person chose it.
     """
@@ -110,6 +110,6 @@ class Situation:
     task: str
     data: DataAnswer
     look: Look
-    system: System
+    system: Machine
     wanted: Mapping[str, str] = field(default_factory=dict)
     offline: str = ""

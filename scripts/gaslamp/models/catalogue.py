@@ -87,7 +87,8 @@ class BaseModel:
 @lru_cache(maxsize=1)
 def load_catalogue() -> list[BaseModel]:
     """Every model of catalogue.yaml, in its order."""
-    content = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+    content = yaml.load(FILE.read_text(encoding="utf-8"), loader)  # noqa: S506 - both loaders are safe ones
     sources = {
         name: Source(str(entry["title"]), str(entry["url"]), str(entry["date"]))
         for name, entry in content["sources"].items()
