@@ -1,5 +1,4 @@
 # The commands of this repository; `make` alone lists them. Each only forwards.
-PROFILE ?= cpu
 PYTHON ?= python3
 BIN := .venv/bin
 PYTHON_HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
@@ -13,7 +12,7 @@ MLX := .venv-mlx/.installed
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "settings:"
-	@echo "  PROFILE=cpu|cuda|mac|mps (colab: not built yet)"
+	@echo "  PROFILE=cpu|cuda|mac|mps (colab: not built yet); without it: what fits this machine"
 	@echo "  PROJECT=name      another project than the newest, for the commands of a project"
 
 ##@ to begin with
@@ -33,18 +32,30 @@ $(MLX): pyproject.toml
 	@$(PYTHON) scripts/install_packages.py --venv .venv-mlx --extras mlx --alone $(if $(LIGHT),--skip mlx-tune --bare mlx-vlm) --command "make mlx"
 	@$(if $(LIGHT),:,touch $(MLX))
 
+# without PROFILE a project takes what fits the machine and says so; here only MLX and `make doctor` have to know it
+TAKEN = $(or $(PROFILE),$(if $(filter Darwin/arm64,$(shell uname -s)/$(shell uname -m)),mac),$(if $(shell command -v nvidia-smi),cuda),cpu)
+
 # A command of a project, in its folder; what it prints works from here. It acts on the project of `make run` or on the newest.
 FORWARD = GASLAMP_PREFIX="$$project/" GASLAMP_PROJECT="$(PROJECT)" $(MAKE) --no-print-directory -C "$$project" $@
 NAMED := $(if $(PROJECT),--project "$(PROJECT)")
 
-run: setup $(if $(filter mac,$(PROFILE)),mlx) ## every phase on the embedded task, in projects/; goes on where it stopped
-	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+run: setup $(if $(filter mac,$(TAKEN)),mlx) ## every phase on the embedded task, in projects/; goes on where it stopped
+	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD)
 
 llamacpp: setup ## all of llama.cpp, found or built, for every project
-	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE)
+	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD)
 
 new: setup ## a project of your own: two questions, a plan to change, then it stands in projects/
 	@$(BIN)/python scripts/new_project.py
+
+ADVICE = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") $(if $(METHOD),--method "$(METHOD)") \
+	$(if $(MACHINE),--machine "$(MACHINE)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(LANGUAGES),--languages "$(LANGUAGES)") \
+	$(if $(NEEDS),--needs "$(NEEDS)") $(if $(ROWS),--rows "$(ROWS)") $(if $(TOKENS),--tokens "$(TOKENS)") \
+	$(if $(ALL),--all) $(if $(EXPLAIN),--explain) $(if $(JSON),--json)
+
+.PHONY: advise
+advise: setup ## base models that fit this machine, or MACHINE=t4|l4|a100|h100|mac16|mac32|mac64
+	@$(BIN)/python scripts/advise_models.py $(ADVICE)
 
 ##@ the newest project (data, serve, chat-eval and replay too)
 
@@ -56,15 +67,16 @@ dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
 reconfigure: ## answer again: shows what changes and what it would run again first
+plan: ## what a run would do: jobs, time, downloads, memory, price; SET="key=value" tries
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup
 	@project="$$($(BIN)/python scripts/start_project.py --newest $(if $(filter status,$@),--or-none) $(NAMED))" && \
-	{ [ -z "$$project" ] || $(FORWARD) PROFILE=$(PROFILE); }
+	{ [ -z "$$project" ] || $(FORWARD); }
 
 # What stands after `make hint` is its text: other commands of that name do nothing then. HINT="..." takes every text.
 ifeq ($(firstword $(MAKECMDGOALS)),hint)
@@ -83,12 +95,12 @@ reproduce: setup ## repeat a run from its roadbook and compare: FROM=gaslamp.md,
 
 .PHONY: memory
 memory: setup ## what later projects know: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
-	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD) PROFILE=$(PROFILE),\
+	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD),\
 	$(BIN)/python scripts/manage_memory.py $(if $(FORGET),--forget "$(FORGET)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(IMPORT),--import "$(IMPORT)"))
 
 .PHONY: doctor
 doctor: ## versions, machine, config problems, the last failure: to paste into an issue
-	@$(PYTHON_HERE) scripts/run_doctor.py --folder projects --backend $(PROFILE) $(NAMED)
+	@$(PYTHON_HERE) scripts/run_doctor.py --folder projects --backend $(TAKEN) $(NAMED)
 
 ##@ for who works on gaslamp itself
 

@@ -166,6 +166,7 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("base next to tuned on the chat page", config(deploy__compare=False), END),
     ("how long a prompt may be when served", config(deploy__context=1024), {"write_modelfile": 1, **END}),
     ("the chat page", append("scripts/gaslamp/serve/chat/page/chat.css", "/* x */\n"), {}),
+    ("the price of the machine", config(plan__price_per_hour=2.5), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
     ("dashboard code", append("scripts/gaslamp/report/dashboard/server.py", "# x\n"), {}),
     ("batch size of the evaluation", config(eval__batch_size=4), END),

@@ -19,6 +19,7 @@ from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.evaluate import Eval
 from gaslamp.config.sections.export import Export
 from gaslamp.config.sections.fields import Backend, Method, Section
+from gaslamp.config.sections.guide import Plan
 from gaslamp.config.sections.memory import Reflect
 from gaslamp.config.sections.models import Model
 from gaslamp.config.sections.project import Project
@@ -55,6 +56,7 @@ class Config(Section):
     deploy: Deploy = Field(default_factory=Deploy, description="The server on this machine.")  # type: ignore[arg-type]
     dashboard: Dashboard = Field(default_factory=Dashboard, description="The live dashboard.")  # type: ignore[arg-type]
     reflect: Reflect = Field(default_factory=Reflect, description="What is remembered between projects.")  # type: ignore[arg-type]
+    plan: Plan = Field(default_factory=Plan, description="What make plan cannot find out.")  # type: ignore[arg-type]
 
     @field_validator("run")
     @classmethod

@@ -127,9 +127,15 @@ def get_install_path(os_name: str, is_apple_silicon: bool, has_gpu: bool, contai
     return {"name": name, "extra": extra, "python": "3.12", "command": command, "reason": why}
 
 
+def get_apple_chip() -> str | None:
+    """``Apple M2 Pro``; ``None`` on everything that is no Mac with Apple silicon."""
+    return get_cpu_name() if sys.platform == "darwin" and platform.machine() == "arm64" else None
+
+
 def detect_system() -> System:
     """The facts of this machine that later phases read; loads and changes nothing."""
-    is_apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    chip = get_apple_chip()
+    is_apple = chip is not None
     memory, gpus = get_memory(), get_gpus()
     container = is_container()
     colab = "COLAB_RELEASE_TAG" in os.environ
@@ -143,7 +149,7 @@ def detect_system() -> System:
         "is_container": container,
         "is_colab": colab,
         "is_apple_silicon": is_apple,
-        "apple_chip": get_cpu_name() if is_apple else None,
+        "apple_chip": chip,
         "unified_memory_gb": memory["total"] if is_apple else None,
         "cpu": get_cpu_name(),
         "cores": get_cores(),

@@ -188,6 +188,16 @@ def test_one_measured_step_gives_the_time_of_a_training_on_the_same_machine() ->
     assert not get_speed(machine, "cpu", B8, [step]).is_measured, "another profile is another machine"
 
 
+def test_one_measured_step_on_this_machine_predicts_others() -> None:
+    """Measured by hand with the embedded model on one core of the machine that develops this, in CPU seconds."""
+    shape = Shape(134_515_008, 576, 30, 49_152)
+    train = get_train_settings(read_method("sft"), shape.parameters, 512)
+    speed = get_speed(LAPTOP, "cpu", shape, [read_step(2 * 102, 2.08, shape, "cpu", train)])
+    for rows, tokens, steps, seconds in ((2, 102, 6, 11.34), (2, 60, 4, 4.56), (4, 128, 2, 10.02), (2, 200, 2, 6.95)):
+        hours = get_hours(rows * tokens * steps, get_operations(shape), speed)
+        assert hours * 3600 == pytest.approx(seconds, rel=0.3)
+
+
 def test_a_finished_training_replaces_the_table() -> None:
     facts = {
         "tokens_per_second": 150.0,

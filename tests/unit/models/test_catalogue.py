@@ -66,7 +66,8 @@ def test_the_embedded_model_is_in_it_with_the_same_numbers() -> None:
     from gaslamp.environment.base_model import EMBEDDED_SHAPES
 
     found = [model for model in MODELS if model.embedded]
-    assert {model.embedded for model in found} == set(EMBEDDED)
+    encoders = {"all-minilm-l6-v2"}  # 0.02 billion parameters fit everywhere: nothing to advise
+    assert {model.embedded for model in found} == set(EMBEDDED) - encoders
     for model in found:
         exact = EMBEDDED_SHAPES[model.embedded or ""]
         assert model.parameters == pytest.approx(exact.parameters, rel=0.005)

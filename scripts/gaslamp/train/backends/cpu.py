@@ -34,6 +34,20 @@ def find_machine_problems(system: System) -> list[tuple[str, str]]:
     return []
 
 
+def find_machine_warnings(system: System) -> list[str]:
+    """A GPU that this backend leaves idle."""
+    from gaslamp.environment.profile import choose_profile
+
+    better, reason = choose_profile(system)
+    if better == "cpu":
+        return []
+    setup = "make mlx" if better == "mac" else "make setup EXTRA=cuda"
+    return [
+        f"this machine has a GPU ({reason}), and the profile cpu trains on the processor, which takes many times as "
+        f"long: {setup}, then make run PROFILE={better} (or snakemake --profile {better})"
+    ]
+
+
 def find_setting_problems(settings: Slice) -> list[tuple[str, str]]:
     """Settings that this backend cannot follow, each with what to do."""
     if settings.train.quantization == "none":

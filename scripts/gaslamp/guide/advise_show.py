@@ -1,0 +1,166 @@
+"""Advice on base models on a terminal, as a table for 80 columns and for more, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.core.console import get_duration
+from gaslamp.environment.advise import Advice
+from gaslamp.environment.elsewhere import Elsewhere
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN = 10
+WIDE = 100
+"""Columns of a terminal from which disk, licence and note have their place in the table."""
+STYLES = {"fits": "green", "tight": "yellow", "exceeds": "red"}
+
+
+def print_advice(
+    advice: Sequence[Advice],
+    elsewhere: Sequence[Elsewhere],
+    console: Console,
+    *,
+    is_all: bool = False,
+    is_explained: bool = False,
+) -> None:
+    """Print the models, the best first, what other machines would do, and how the figures were calculated.
+
+    Args:
+        advice: of ``get_advice``.
+        elsewhere: of ``get_elsewhere``.
+        console: where to.
+        is_all: every model; else the first SHOWN.
+        is_explained: the formulas with their numbers, for the first three.
+    """
+    from rich.text import Text
+
+    shown = advice if is_all else advice[:SHOWN]
+    console.print(_make_table(shown, console.width))
+    if hidden := len(advice) - len(shown):
+        console.print(Text(f"and {hidden} more: ALL=1", style="dim"))
+    if console.width < WIDE:
+        for number, one in enumerate(shown, 1):
+            if one.reason and number <= 3:
+                console.print(Text(f"{number}. {one.model.name}: {one.reason}, {one.model.license}", style="dim"))
+    if shown and shown[0].fits != "exceeds":
+        console.print()
+        console.print(Text("config.yaml for the first", style="bold"))
+        console.print(Text(render_settings(shown[0].settings)))
+    for other in elsewhere:
+        one = other.advice
+        price = "nothing to pay" if one.price == 0 else f"about ${one.price:.2f}" if one.price else "price unknown"
+        time = f", {show_hours(one.hours)}" if one.hours is not None else ""
+        text = f"{other.title} ({other.way}): {one.model.name}, {one.memory_gb:.1f} GB{time}, {price}"
+        console.print(Text.assemble(("elsewhere: ", "cyan"), text))
+    if elsewhere:
+        console.print(
+            Text("how: copy the project there (docs/remote.md), make setup EXTRA=cuda, make run", style="dim")
+        )
+    if is_explained:
+        _explain(shown[:3], console)
+
+
+def _make_table(advice: Sequence[Advice], width: int) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    wide = width >= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("base model", no_wrap=True, style="bold", overflow="ellipsis")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("download", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("disk", justify="right", no_wrap=True)
+        table.add_column("licence", no_wrap=True)
+        table.add_column("note", overflow="fold")
+    for number, one in enumerate(advice, 1):
+        cells: list[str | Text] = [
+            str(number),
+            one.model.name,
+            one.model.size,
+            Text(one.fits, style=STYLES[one.fits]),
+            f"{one.memory_gb:.1f} GB",
+            show_hours(one.hours),
+            f"{one.download_gb:.1f} GB" if one.download_gb else "none",
+        ]
+        if wide:
+            cells += [f"{one.disk_gb:.0f} GB", one.model.license, Text(one.reason)]
+        table.add_row(*cells)
+    return table
+
+
+def show_hours(hours: float | None) -> str:
+    """``2 h 30 min``; below a minute ``1 min``; what is not known ``?``."""
+    if hours is None:
+        return "?"
+    return "1 min" if hours * 60 < 1.5 else get_duration(round(hours * 60) * 60).removesuffix(" 0 s")
+
+
+def render_settings(settings: dict[str, Any]) -> str:
+    """The settings as lines of config.yaml."""
+    lines = []
+    for section, values in settings.items():
+        lines.append(f"  {section}:")
+        lines += [
+            f"    {key}: {str(value).lower() if isinstance(value, bool) else value}" for key, value in values.items()
+        ]
+    return "\n".join(lines)
+
+
+def _explain(advice: Sequence[Advice], console: Console) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text("how it is calculated (docs/environment.md)", style="bold"))
+    for one in advice:
+        console.print(Text(one.model.name, style="cyan"))
+        console.print(Text(f"  memory: {one.formula['memory']}"))
+        console.print(Text(f"  time:   {one.formula['hours']}"))
+        dates = sorted({(source.date, source.title) for source in one.model.sources.values()})
+        console.print(Text("  facts:  " + "; ".join(f"{title}, {date}" for date, title in dates), style="dim"))
+
+
+def get_json(advice: Sequence[Advice], elsewhere: Sequence[Elsewhere]) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "schema_version": 1,
+        "models": [_get_entry(one) for one in advice],
+        "elsewhere": [{"machine": other.machine, "way": other.way, **_get_entry(other.advice)} for other in elsewhere],
+    }
+
+
+def _get_entry(one: Advice) -> dict[str, Any]:
+    model = one.model
+    return {
+        "name": model.name,
+        "source": model.source,
+        "id": model.id,
+        "family": model.family,
+        "parameters": model.parameters,
+        "license": model.license,
+        "gated": model.gated,
+        "languages": list(model.languages),
+        "context": model.context,
+        "abilities": sorted(model.abilities),
+        "profile": one.profile,
+        "tier": one.tier,
+        "fits": one.fits,
+        "memory_gb": one.memory_gb,
+        "room_gb": one.room_gb,
+        "parts": one.parts,
+        "hours": one.hours,
+        "download_gb": one.download_gb,
+        "disk_gb": one.disk_gb,
+        "price": one.price,
+        "reason": one.reason,
+        "settings": one.settings,
+        "formula": one.formula,
+        "sources": {group: {"title": s.title, "url": s.url, "date": s.date} for group, s in model.sources.items()},
+    }

@@ -1,0 +1,283 @@
+"""A run before it starts: jobs, time, downloads, disk, memory and price, from Snakemake's dry run and the preflight."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gaslamp.config.methods import get_method
+from gaslamp.config.preset_layers import count_epochs
+from gaslamp.config.presets import choose_by_size
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import FOLDER, get_slice, merge, parse_slice
+from gaslamp.core.attempts import Attempt, read_attempts
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject, read_json
+from gaslamp.environment.base_model import get_shape, is_model_here
+from gaslamp.environment.machines import find_processor
+from gaslamp.environment.speed import get_hours, get_operations, get_speed
+from gaslamp.guide.answers import read_data_answer
+from gaslamp.guide.demand import CARD, find_measured
+from gaslamp.guide.dry_run import Job, get_jobs
+from gaslamp.guide.look import convert, get_lengths, look_at_data
+from gaslamp.guide.step_times import get_step_seconds
+from gaslamp.models.catalogue import find_model
+from gaslamp.models.shape import Shape
+
+REASONS = {
+    "Params have changed": "settings",
+    "Set of input files has changed": "settings",
+    "Code has changed": "code",
+    "Software environment": "code",
+    "Missing output files": "new",
+}
+"""What Snakemake's reason holds -> why, in a word."""
+CODE = ("scripts/", "rules/", "workflow/")
+ROWS = 1000  # where nothing is known of the data
+TRAIN_SHARE = 0.8  # of the rows, where the split is not made yet
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that would run, its time and why it runs."""
+
+    job: Job
+    seconds: float | None  # None: not known
+    is_measured: bool  # by an earlier run of this step here
+    why: str  # new, settings, data, code, again
+
+
+@dataclass
+class RunPlan:
+    """All that ``make plan`` says."""
+
+    profile: str
+    profile_reason: str
+    jobs: list[PlannedJob]
+    done: Counter[str]  # rule -> jobs that need not run
+    changed: dict[str, tuple[Any, Any]]  # config key -> value of the last run, value now
+    rows: int
+    tokens: int  # of a row, in the mean
+    rows_origin: str
+    speed_reason: str
+    preflight: JsonObject  # summary, warnings, memory and disk
+    problem: str = ""  # what would stop the run
+    download_gb: dict[str, float] = field(default_factory=dict)
+    price_per_hour: float = 0.0
+    price_reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of all jobs whose time is known, one after the other."""
+        return sum(job.seconds or 0 for job in self.jobs)
+
+    @property
+    def price(self) -> float:
+        """US dollars for the whole run."""
+        return self.seconds / 3600 * self.price_per_hour
+
+
+def make_plan(
+    project: Path,
+    config: Config,
+    profile: tuple[str, str],
+    machine: Mapping[str, Any],
+    preflight: JsonObject,
+    problem: str = "",
+    settings: Mapping[str, Any] | None = None,
+) -> RunPlan:
+    """The plan of a run that would start now.
+
+    Args:
+        project: its folder.
+        config: as the run would see it, ``settings`` included.
+        profile: name, and why it was taken.
+        machine: facts of the machine.
+        preflight: what the preflight found, empty when it did not end.
+        problem: what would stop the run.
+        settings: instead of those of config.yaml, to see what they would do; ``None``: none.
+
+    Raises:
+        DryRunError: Snakemake cannot plan.
+    """
+    arguments, file = _get_arguments(project, profile[0], settings or {})
+    try:
+        planned = get_jobs(project, profile[0], arguments)
+        every = get_jobs(project, profile[0], [*arguments, "--forceall"])
+    finally:
+        if file:
+            file.unlink()
+    shape = get_shape(config.model.source, config.model.revision)
+    rows, tokens, origin = _count_rows(project, config)
+    training, speed_reason = _get_training(project, config, profile[0], machine, shape, rows, tokens)
+    history = {one.step: one for one in read_attempts(project / "logs" / "phases.jsonl") if one.status == "ok"}
+    jobs = [_plan_job(job, training, history, shape, machine) for job in planned]
+    per_hour, why = _get_price(config, machine)
+    return RunPlan(
+        profile=profile[0],
+        profile_reason=profile[1],
+        jobs=jobs,
+        done=Counter(job.rule for job in every) - Counter(job.rule for job in planned),
+        changed=find_changes(project, config),
+        rows=rows,
+        tokens=tokens,
+        rows_origin=origin,
+        speed_reason=speed_reason,
+        preflight=preflight,
+        problem=problem,
+        download_gb=_get_downloads(config, shape, planned),
+        price_per_hour=per_hour,
+        price_reason=why,
+    )
+
+
+def _get_arguments(project: Path, profile: str, settings: Mapping[str, Any]) -> tuple[list[str], Path | None]:
+    """Snakemake's arguments for changed settings: the profile's config files, and one with the changes behind them."""
+    if not settings:
+        return [], None
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False, encoding="utf-8") as handle:
+        yaml.safe_dump(dict(settings), handle)
+    return ["--configfile", "config.yaml", f"profiles/{profile}/backend.yaml", handle.name], Path(handle.name)
+
+
+def read_settings(pairs: Sequence[str]) -> JsonObject:
+    """``train.learning_rate=1e-4 run=b`` -> nested settings; values are read as YAML.
+
+    Raises:
+        GaslampError: a part is no key with a value.
+    """
+    result: JsonObject = {}
+    for pair in [part for text in pairs for part in re.split(r"\s*;\s*|\s+(?=[\w.]+\s*=)", text.strip()) if part]:
+        key, mark, value = pair.partition("=")
+        if not mark or not key.strip():
+            raise GaslampError(
+                f"'{pair}' is no setting", 'write SET="train.max_steps=100", several with spaces between'
+            )
+        nested: Any = yaml.safe_load(value)
+        for part in reversed(key.strip().split(".")):
+            nested = {part: nested}
+        merge(result, nested)
+    return result
+
+
+def _plan_job(
+    job: Job, training: float | None, history: Mapping[str, Attempt], shape: Shape | None, machine: Mapping[str, Any]
+) -> PlannedJob:
+    why = _get_why(job, not history)
+    if job.step.startswith("train_model"):
+        return PlannedJob(job, training, False, why)
+    if (before := history.get(job.step)) and before.seconds is not None:
+        return PlannedJob(job, before.seconds, True, why)
+    return PlannedJob(job, get_step_seconds(job.step, shape, int(machine.get("cores") or 1)), False, why)
+
+
+def _get_why(job: Job, is_first: bool) -> str:
+    """In a word why a job would run, of Snakemake's reason."""
+    if is_first:
+        return "new"
+    if found := re.search(r"Updated input files: ([^;]*)", job.reason):
+        return "code" if all(name.strip().startswith(CODE) for name in found[1].split(",")) else "data"
+    return next((word for start, word in REASONS.items() if start in job.reason), "again")
+
+
+def _count_rows(project: Path, config: Config) -> tuple[int, int, str]:
+    """Training rows, mean tokens of one, and where that is from."""
+    if (project / CARD).is_file():
+        card = read_json(project / CARD)
+        return int(card["rows"]["train"]), round(card["tokens"]["total"]["p50"]), str(CARD)
+    look = look_at_data(read_data_answer(config.data.source, project))
+    lengths = get_lengths(convert(look, look.meaning.reading)) if look.meaning else []
+    rows = round((look.count or ROWS) * TRAIN_SHARE)
+    mean = round(sum(lengths) / len(lengths)) if lengths else config.train.max_length
+    origin = f"the first {len(look.rows)} rows of {config.data.source}" if lengths else look.unknown
+    return rows, mean if isinstance(mean, int) else 512, f"about, by {origin}"
+
+
+def _get_training(
+    project: Path,
+    config: Config,
+    profile: str,
+    machine: Mapping[str, Any],
+    shape: Shape | None,
+    rows: int,
+    tokens: int,
+) -> tuple[float | None, str]:
+    """Seconds of the training, and where its speed is from."""
+    if shape is None:
+        return None, "the size of the base model is not known"
+    method = get_method(config.method)
+    if "prompt" in method.KINDS:
+        return None, f"{config.method} samples its answers: the first steps show how long that takes"
+    settings = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), shape.parameters)[0]
+    train = settings.train
+    rows_seen = rows * count_epochs(train.epochs, rows)
+    if train.max_steps:
+        rows_seen = train.max_steps * train.batch_size * train.gradient_accumulation
+    sequences = getattr(method, "SEQUENCES", 1)
+    is_compared = sequences > 1 and getattr(method, "REFERENCE", True)
+    speed = get_speed(machine, profile, shape, find_measured(project, *_find_neighbours(project)))
+    each = get_operations(shape, train.adapter, bool(train.gradient_checkpointing), is_compared)
+    return get_hours(rows_seen * tokens * sequences, each, speed) * 3600, speed.reason
+
+
+def _find_neighbours(project: Path) -> list[Path]:
+    """Projects next to this one: they trained on this machine too."""
+    return [
+        file.parent for file in project.resolve().parent.glob("*/.gaslamp.json") if file.parent != project.resolve()
+    ]
+
+
+def _get_price(config: Config, machine: Mapping[str, Any]) -> tuple[float, str]:
+    if config.plan.price_per_hour is not None:
+        return config.plan.price_per_hour, "plan.price_per_hour"
+    processor = find_processor(machine)
+    if processor and processor.price and machine.get("is_rented"):
+        return processor.price, processor.price_source
+    rent = (
+        f"; rented it would be about ${processor.price:.2f} an hour ({processor.price_source})"
+        if (processor and processor.price)
+        else ""
+    )
+    return 0.0, f"this machine counts as yours: plan.price_per_hour in config.yaml says otherwise{rent}"
+
+
+def _get_downloads(config: Config, shape: Shape | None, planned: Sequence[Job]) -> dict[str, float]:
+    """GB that come from the network, by what they are."""
+    rules = {job.rule for job in planned}
+    found = {}
+    if "fetch_model" in rules and not is_model_here(config.model.source, config.model.revision):
+        known = find_model(config.model.source)
+        size = known.files_gb if known else shape.parameters * 2 / 1e9 if shape else None
+        found[config.model.source] = round(size, 2) if size else 0.0
+    return found
+
+
+def find_changes(project: Path, config: Config) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ from those of the last run: key -> (then, now); empty before a first run."""
+    files = sorted((project / FOLDER).glob("config-*.yaml"), key=lambda file: file.stat().st_mtime)
+    if not files or not (project / "logs" / "phases.jsonl").is_file():
+        return {}
+    before = yaml.safe_load(files[0].read_text(encoding="utf-8")) or {}
+    try:
+        old = _flatten(Config.model_validate(before).model_dump())
+    except ValueError:
+        return {}  # of another version
+    new = _flatten(config.model_dump())
+    return {key: (old.get(key), value) for key, value in new.items() if old.get(key) != value and key != "backend"}
+
+
+def _flatten(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            result |= _flatten(value, f"{start}{key}.")
+        else:
+            result[f"{start}{key}"] = value
+    return result

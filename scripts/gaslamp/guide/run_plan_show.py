@@ -1,0 +1,125 @@
+"""The plan of a run on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from gaslamp.core.console import get_duration
+from gaslamp.guide.run_plan import PlannedJob, RunPlan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHORT = 3.0  # seconds below which a step has no line of its own
+WHY = {
+    "new": "not made yet",
+    "settings": "a setting changed",
+    "code": "code or packages changed",
+    "data": "what it reads changed",
+    "again": "what it reads is made again",
+}
+
+
+def print_run_plan(plan: RunPlan, console: Console) -> None:
+    """Print what a run would do, what it takes and what would stop it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = plan.preflight
+    console.print(Text.assemble(("profile:  ", "cyan"), f"{plan.profile} ({plan.profile_reason})"))
+    if plan.changed:
+        changes = "; ".join(f"{key} {then} -> {now}" for key, (then, now) in plan.changed.items())
+        console.print(Text.assemble(("changed:  ", "cyan"), changes))
+    if not plan.jobs:
+        console.print(Text.assemble(("jobs:     ", "cyan"), "nothing to do: everything is made"))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("step", no_wrap=True, style="bold")
+    table.add_column("jobs", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    short = [job for job in plan.jobs if job.why in ("new", "again") and (job.seconds or SHORT) < SHORT]
+    for rule, jobs in _group([job for job in plan.jobs if job not in short]).items():
+        seconds = None if any(job.seconds is None for job in jobs) else sum(job.seconds or 0 for job in jobs)
+        why = Counter(job.why for job in jobs).most_common(1)[0][0]
+        measured = ", time as last time" if all(job.is_measured for job in jobs) else ""
+        table.add_row(rule, str(len(jobs)), show_seconds(seconds), Text(WHY[why] + measured))
+    if short:
+        seconds = sum(job.seconds or 0 for job in short)
+        table.add_row(Text("short steps", style="dim"), str(len(short)), show_seconds(seconds), "")
+    console.print(table)
+    done = sum(plan.done.values())
+    console.print()
+    console.print(Text.assemble(("jobs:     ", "cyan"), f"{len(plan.jobs)} to run, {done} done already"))
+    unknown = sum(job.seconds is None for job in plan.jobs)
+    note = f", and {unknown} whose time is not known" if unknown else ""
+    console.print(Text.assemble(("time:     ", "cyan"), f"about {show_seconds(plan.seconds)}{note}"))
+    source = f"training: {plan.rows:,} rows of {plan.tokens} tokens ({plan.rows_origin}); {plan.speed_reason}"
+    console.print(Text(f"          {source}", style="dim"))
+    loads = ", ".join(f"{name} {size:.1f} GB" for name, size in plan.download_gb.items()) or "nothing"
+    console.print(Text.assemble(("download: ", "cyan"), loads))
+    if facts:
+        needed = sum(facts["disk_needed_gb"].values())
+        memory = f"{facts['memory_needed_gb']} of {facts['memory_free_gb']} GB ({facts['fit']})"
+        console.print(Text.assemble(("memory:   ", "cyan"), memory))
+        console.print(Text.assemble(("disk:     ", "cyan"), f"{needed:.1f} of {facts['disk_free_gb']} GB free"))
+    price = f"about ${plan.price:.2f}" if plan.price_per_hour else "nothing to pay"
+    console.print(Text.assemble(("price:    ", "cyan"), f"{price} ", (f"({plan.price_reason})", "dim")))
+    for warning in facts.get("warnings", []):
+        console.print(Text.assemble(("warning:  ", "yellow"), warning))
+    if plan.problem:
+        console.print(Text.assemble(("\nwould stop before anything is downloaded:\n", "bold red"), plan.problem))
+
+
+def show_seconds(seconds: float | None) -> str:
+    """``12 min``, ``2 h 5 min``; below a minute in seconds; what is not known ``?``."""
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    return get_duration(round(seconds / 60) * 60).removesuffix(" 0 s")
+
+
+def _group(jobs: list[PlannedJob]) -> dict[str, list[PlannedJob]]:
+    found: dict[str, list[PlannedJob]] = {}
+    for job in jobs:
+        found.setdefault(job.job.rule, []).append(job)
+    return found
+
+
+def get_json(plan: RunPlan) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "schema_version": 1,
+        "profile": plan.profile,
+        "profile_reason": plan.profile_reason,
+        "jobs": [
+            {
+                "rule": job.job.rule,
+                "step": job.job.step,
+                "wildcards": dict(job.job.wildcards),
+                "outputs": list(job.job.outputs),
+                "why": job.why,
+                "reason": job.job.reason,
+                "seconds": job.seconds,
+                "is_measured": job.is_measured,
+            }
+            for job in plan.jobs
+        ],
+        "done": dict(plan.done),
+        "changed": {key: {"then": then, "now": now} for key, (then, now) in plan.changed.items()},
+        "rows": plan.rows,
+        "tokens": plan.tokens,
+        "seconds": round(plan.seconds, 1),
+        "speed": plan.speed_reason,
+        "download_gb": plan.download_gb,
+        "memory_gb": plan.preflight.get("memory_needed_gb"),
+        "memory_free_gb": plan.preflight.get("memory_free_gb"),
+        "fit": plan.preflight.get("fit", "unknown"),
+        "disk_gb": plan.preflight.get("disk_needed_gb"),
+        "disk_free_gb": plan.preflight.get("disk_free_gb"),
+        "price": round(plan.price, 2),
+        "warnings": plan.preflight.get("warnings", []),
+        "problem": plan.problem,
+    }

@@ -1,0 +1,83 @@
+"""Show what a run would do before it starts: jobs, time, downloads, memory, disk, price. Starts nothing.
+
+With --set it shows what another setting would do and redo. Exit code 1 when something would stop the run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from check_preflight import CHECKS, KEYS
+from gaslamp.config.load import load_config, read_yaml
+from gaslamp.config.slices import get_slice, merge, parse_slice
+from gaslamp.core import registry
+from gaslamp.core.cli import get_parser
+from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.core.files import JsonObject, write_json
+from gaslamp.environment.preflight import check_preflight
+from gaslamp.environment.profile import choose_profile
+from gaslamp.environment.python_env import get_train_python
+from gaslamp.environment.system import System, detect_system
+from gaslamp.guide.dry_run import DryRunError
+from gaslamp.guide.run_plan import make_plan, read_settings
+from gaslamp.guide.run_plan_show import get_json, print_run_plan
+from gaslamp.guide.show import make_console
+
+ENV = Path("outputs/env/env.json")
+
+
+def main() -> int:
+    parser = get_parser(__doc__)
+    parser.add_argument("--profile", help="cpu, cuda, mac, mps; default: what fits this machine")
+    parser.add_argument("--run", help="another run than that of config.yaml")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings to try: train.max_steps=100"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    args = parser.parse_args()
+    values = read_yaml(Path("config.yaml"))
+    settings = read_settings([*args.set, *([f"run={args.run}"] if args.run else [])])
+    machine = detect_system()
+    profile = choose_profile(machine, values.get("method"))
+    if args.profile:
+        profile = profile._replace(name=args.profile, reason="PROFILE")
+    merge(values, read_yaml(Path("profiles") / profile.name / "backend.yaml"))
+    merge(values, settings)
+    config = load_config(values)
+    preflight, problem = run_preflight(config, machine)
+    try:
+        plan = make_plan(Path(), config, profile, machine, preflight, problem, settings)
+    except DryRunError as error:
+        raise GaslampError(
+            f"Snakemake cannot plan this run:\n{error}", "correct what it names, then run the same command"
+        ) from error
+    if args.json:
+        print(json.dumps(get_json(plan), ensure_ascii=False, indent=2, default=str))
+    else:
+        print_run_plan(plan, make_console())
+    return 1 if problem else 0
+
+
+def run_preflight(config: Any, machine: System) -> tuple[JsonObject, str]:
+    """What the preflight says of a config on this machine, and the problem that would stop the run."""
+    with tempfile.TemporaryDirectory() as folder:
+        system, env = Path(folder) / "system.json", Path(folder) / "env.json"
+        write_json(system, dict(machine))
+        backend = registry.get("backends", config.backend)
+        try:
+            python = get_train_python(config.train_python, backend)
+            command = [python, "scripts/detect_env.py", "--backend", config.backend]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+            env.write_text(done.stdout, encoding="utf-8")
+            facts = check_preflight(parse_slice(get_slice(config, *KEYS)), system, env, CHECKS)
+        except GaslampError as error:
+            return {}, str(error)
+    return json.loads(facts.model_dump_json()), ""
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
