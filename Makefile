@@ -45,7 +45,7 @@ run: setup $(if $(filter mac,$(TAKEN)),mlx) ## every phase on the embedded task,
 llamacpp: setup ## all of llama.cpp, found or built, for every project
 	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD)
 
-new: setup ## a project of your own: two questions, a plan to change, then it stands in projects/
+new: setup ## a project of your own, in projects/: two questions and a plan to change
 	@$(BIN)/python scripts/new_project.py
 
 ADVICE = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") $(if $(METHOD),--method "$(METHOD)") \
@@ -89,7 +89,7 @@ endif
 export HINT SET WHEN
 
 .PHONY: reproduce
-reproduce: setup ## repeat a run from its roadbook and compare: FROM=gaslamp.md, FILES=folder, MODEL=, ONLY=data, TOLERANCE=0.02
+reproduce: setup ## repeat a run from its roadbook, compare: FROM=, FILES=, MODEL=, ONLY=data, TOLERANCE=
 	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") $(if $(ADAPTER),--adapter "$(ADAPTER)") \
 	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
 
