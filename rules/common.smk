@@ -15,7 +15,8 @@ from gaslamp.config import outcome
 from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
 from gaslamp.config.length import get_span
-from gaslamp.config.load import load_config
+from gaslamp.config.load import load_config, load_stage
+from gaslamp.config.stages import get_earlier
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
@@ -45,8 +46,12 @@ except GaslampError as error:
 # again.
 CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
+# The config of each earlier stage; CONFIG is that of the last one, which has no folders of its own in data/.
+STAGES = {name: load_stage(config, name) for name in get_earlier(config)}
 BASE_FACTS = f"resources/models/{get_base_name(CONFIG.model)}/model.json"
 MODEL_FACTS = f"resources/models/{get_model_name(CONFIG.model)}/model.json"
+# What the data phase reads of the model is the same in every stage, so that all data is prepared before any training.
+FIRST_FACTS = [f"resources/models/{get_model_name(one.model)}/model.json" for one in (*STAGES.values(), CONFIG)][0]
 EXPORT_TRIAL = f"resources/models/{get_base_name(CONFIG.model)}/export.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
@@ -117,7 +122,7 @@ def get_ladder(run=RUN):
 
 def get_targets():
     """The files of a whole run, up to the quantized and proven ones, or to the merged model."""
-    page, verdict = ["project_brief.md", "data/report.html"], f"outputs/{RUN}/eval/verdict.json"
+    page, verdict = ["project_brief.md", "data/report.html", *get_stage_targets()], f"outputs/{RUN}/eval/verdict.json"
     demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
     if not is_proven():
         closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
@@ -128,6 +133,17 @@ def get_targets():
         return [*page, *demo, *proof]
     files = [f"demos/{RUN}/files.html"] if demo else []
     return [*page, *demo, *files, *get_ladder(), *proof, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md"]
+
+
+def get_stage_targets():
+    """What each earlier stage leaves, and the comparison of all stages on the test rows of the last one."""
+    pages = [place for name in STAGES for place in (f"data/{name}/report.html", f"outputs/{name}/eval/verdict.json")]
+    return [*pages, *get_stages_facts()]
+
+
+def get_stages_facts(run=RUN):
+    """stages.json, or none."""
+    return [f"outputs/{run}/eval/stages.json"] if STAGES else []
 
 
 def get_deploy_targets():
@@ -149,12 +165,17 @@ def get_settings(*keys):
 
     A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is escaped as JSON allows.
     """
-    return re.sub(r"\{(?=\s*\w)", r"\\u007b", get_slice(CONFIG, *keys))
+    return cut_settings(CONFIG, *keys)
 
 
-def get_data_input():
+def cut_settings(config, *keys):
+    """The same of the config of a stage."""
+    return re.sub(r"\{(?=\s*\w)", r"\\u007b", get_slice(config, *keys))
+
+
+def get_data_input(config=CONFIG):
     """The user's own files, so that an edited row reruns the data phase; embedded sets are code."""
-    source = CONFIG.data.source
+    source = config.data.source
     if source.startswith("embedded:"):
         return []
     path = Path(source).expanduser()
@@ -186,19 +207,28 @@ def get_model_input():
     )
 
 
-def get_start_input():
-    """The files of the trained result that model.adapter names: when it is trained again, so is all that follows."""
-    adapter = CONFIG.model.adapter
-    return [str(file) for file in get_inputs(Path(adapter).expanduser())] if adapter else []
+def get_start(wildcards):
+    """The trained result that a start is made of: model.adapter, or outputs/<stage> of the stage before."""
+    configs = [one for one in (*STAGES.values(), CONFIG) if one.model.adapter]
+    return {get_model_name(one.model): one.model.adapter for one in configs}[wildcards.start]
 
 
-def get_data_plugins():
+def get_start_input(wildcards):
+    """The files of that result: when it is trained again, so is all that follows."""
+    place = Path(get_start(wildcards)).expanduser()
+    if place.name not in STAGES or place.parts[:-1] != ("outputs",):
+        return [str(file) for file in get_inputs(place)]
+    files = [f"outputs/{place.name}/adapters", f"outputs/{place.name}/train.json", f"data/{place.name}/template.json"]
+    return [*files, f"resources/models/{get_model_name(STAGES[place.name].model)}/model.json"]
+
+
+def get_data_plugins(config=CONFIG):
     """The embedded set, the formats that the data phase may pick, the checks, the general chat data to mix in."""
-    source = CONFIG.data.source
+    source = config.data.source
     sets = [source.replace("embedded:", "embedded/")] if source.startswith("embedded:") else []
-    formats = registry.names("formats") if CONFIG.data.format == "auto" else [CONFIG.data.format]
+    formats = registry.names("formats") if config.data.format == "auto" else [config.data.format]
     checks = [f"checks/{name}" for name in registry.names("checks")]
-    rehearsal = ["embedded/rehearsal.jsonl"] if CONFIG.data.rehearsal else []
+    rehearsal = ["embedded/rehearsal.jsonl"] if config.data.rehearsal else []
     return [*sets, *(f"formats/{name}" for name in formats), *checks, *rehearsal]
 
 
@@ -210,10 +240,10 @@ def get_length_input():
     return "data/card.json" if get_artefact(CONFIG.method) != "causal_lm" and CONFIG.train.max_length == "auto" else []
 
 
-def get_length_reasons():
+def get_length_reasons(config=CONFIG):
     """What of section train decides train.max_length: auto, besides the memory, which is estimated once."""
-    span = get_span(CONFIG.method, CONFIG.train.model_dump())
-    return f"{span.room} {span.least if CONFIG.train.max_length == 'auto' else 0}"
+    span = get_span(config.method, config.train.model_dump())
+    return f"{span.room} {span.least if config.train.max_length == 'auto' else 0}"
 
 
 def get_length_flag(wildcards, input):
@@ -258,15 +288,15 @@ def keep(output):
     return output if CONFIG.export.keep_intermediates else temp(output)
 
 
-def get_metric_plugins():
+def get_metric_plugins(config=CONFIG):
     """The metrics of the config, or all that may be chosen by default, and the rewards that a metric may score with."""
-    rewards = [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
-    return [*(f"metrics/{name}" for name in CONFIG.eval.metrics or registry.names("metrics")), *rewards]
+    rewards = [f"rewards/{reward.name}" for reward in config.train.rewards]
+    return [*(f"metrics/{name}" for name in config.eval.metrics or registry.names("metrics")), *rewards]
 
 
-def get_retention_input():
+def get_retention_input(config=CONFIG):
     """The user's own retention prompts."""
-    return [CONFIG.eval.retention_file] if CONFIG.eval.retention and CONFIG.eval.retention_file else []
+    return [config.eval.retention_file] if config.eval.retention and config.eval.retention_file else []
 
 
 def get_lm_eval(wildcards):
@@ -290,31 +320,34 @@ def get_target_reports():
     return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
-def get_prompt_options():
+def get_prompt_options(config=CONFIG):
     """What makes a model be prompted again, as JSON.
 
     These are the outputs other than answers that a metric needs, and the training options that decide how a prompt is
     encoded (size of images, length of embedded texts). A metric that scores answers needs no new ones.
     """
-    metrics = [Metric.get(name, CONFIG.eval.options.get(name)) for name in CONFIG.eval.metrics]
+    metrics = [Metric.get(name, config.eval.options.get(name)) for name in config.eval.metrics]
     needed = {name: options for name, options in get_needed_outputs(metrics).items() if name != "answer"}
-    needed |= get_evaluation_options(CONFIG.method, CONFIG.train.options)
-    if get_artefact(CONFIG.method) == "encoder":
-        needed["max_length"] = CONFIG.train.max_length
+    needed |= get_evaluation_options(config.method, config.train.options)
+    if get_artefact(config.method) == "encoder":
+        needed["max_length"] = config.train.max_length
     return json.dumps(needed)
 
 
-def get_training_plugins():
+def get_training_plugins(config=CONFIG):
     """The backend, the method and the rewards of the config, the project's own among them."""
-    rewards = [f"rewards/{reward.name}" for reward in CONFIG.train.rewards]
-    return [f"backends/{CONFIG.backend}", f"methods/{CONFIG.method}", *rewards]
+    rewards = [f"rewards/{reward.name}" for reward in config.train.rewards]
+    return [f"backends/{config.backend}", f"methods/{config.method}", *rewards]
 
 
 # What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its
 # reason. How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
-TRAIN_REASONS = get_settings(
-    "backend", "method", *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN)
-)
+DATA_KEYS = ["method", "data", "train.max_length", "train.thinking"]
+TRAIN_KEYS = [
+    "backend",
+    "method",
+    *(f"train.{key}" for key in CONFIG.train.model_dump() if key not in NO_REASON_TO_TRAIN),
+]
 # The batch size of the evaluation changes no answer; another metric prompts the model again only when it needs
 # something else than answers (get_prompt_options).
 EVALUATION_PAGE = ["pages/base.css", *(f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js"))]
@@ -332,12 +365,12 @@ VISION_TOWER = "--vision-tower" if is_multimodal(CONFIG.method) and is_converted
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
 FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
 NOT_SCORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
-SCORE_REASONS = get_settings(
+COMPARE_KEYS = [
     "method",
     "data.slice",
     "train.rewards",
     *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in NOT_SCORED),
-)
+]
 
 
 def is_untried():

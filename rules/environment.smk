@@ -54,11 +54,11 @@ rule fetch_model:
         "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {VISION_TOWER} --out {output} --log {log}"
 
 
-# With model.adapter: what was trained before becomes a part of the model that this run starts from.
+# With model.adapter or stages: what was trained before becomes a part of the model that a run or stage starts from.
 rule merge_start:
     input:
         model=BASE_FACTS,
-        start=get_start_input(),
+        start=get_start_input,
         code=get_code("merge_start.py"),
     output:
         "resources/models/{start}/model.json",
@@ -69,7 +69,7 @@ rule merge_start:
     resources:
         model=1,
     params:
-        adapter=shlex.quote(CONFIG.model.adapter or ""),
+        adapter=lambda wildcards: shlex.quote(get_start(wildcards)),
     shell:
         "{PYTHON} scripts/merge_start.py --model {input.model} --adapter {params.adapter} --out {output} --log {log}"
 

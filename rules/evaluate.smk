@@ -21,11 +21,13 @@ rule evaluate_model:
     params:
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
+        stage="",
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
         options=get_prompt_options(),
     shell:
         "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} {params.card} --config {CONFIG_FILE} --out {output.predictions} --log {log}"
+        " --template {input.template} {params.card} --config {CONFIG_FILE} {params.stage} --out {output.predictions}"
+        " --log {log}"
 
 
 rule compare_models:
@@ -47,11 +49,12 @@ rule compare_models:
     log:
         "logs/{run}/compare_models.log",
     params:
-        settings=SCORE_REASONS,
+        settings=get_settings(*COMPARE_KEYS),
+        stage="",
         lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE} {params.stage}"
         " --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"
@@ -157,7 +160,7 @@ rule compare_models_target:
     wildcard_constraints:
         target="[a-z0-9_]+",
     params:
-        settings=SCORE_REASONS,
+        settings=get_settings(*COMPARE_KEYS),
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.target} --test {input.test}"
         " --train {input.train} --target {wildcards.target} --config {CONFIG_FILE} --compare {output.compare}"

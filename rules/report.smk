@@ -76,6 +76,7 @@ rule write_roadbook:
         parity=f"outputs/{RUN}/gguf/parity.json",
         exports=get_exports(),
         payload=f"outputs/{RUN}/reflection/payload.json",
+        stages=get_stages_facts(),
         applied=branch(Path(".gaslamp_applied.json").is_file(), then=".gaslamp_applied.json", otherwise=[]),
         style=rules.build_demo.input.style,
         code=get_code("write_roadbook.py"),
@@ -114,6 +115,7 @@ rule write_roadbook:
                 "ladder",
                 "parity",
                 "payload",
+                *(["stages"] if STAGES else []),
             )
         ),
     shell:

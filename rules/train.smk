@@ -2,6 +2,13 @@
 # output, so that they survive a failure.
 
 
+TRAIN_COMMAND = (
+    "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
+    " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.stage} --checkpoints {params.checkpoints}"
+    " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
+)
+
+
 rule train_model:
     name:
         f"train_model_{CONFIG.backend}"
@@ -22,10 +29,9 @@ rule train_model:
     resources:
         model=1,
     params:
-        settings=TRAIN_REASONS,
+        settings=get_settings(*TRAIN_KEYS),
+        stage="",
         checkpoints="checkpoints/{run}",
         metrics="logs/{run}/train.metrics.jsonl",
     shell:
-        "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-        " --template {input.template} --card {input.card} --config {CONFIG_FILE} --checkpoints {params.checkpoints}"
-        " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
+        TRAIN_COMMAND

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.config.slices import add_config_argument, add_stage_argument, load_slice
 from gaslamp.core.cli import add_log, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
@@ -22,10 +22,11 @@ def main() -> None:
         out="the page, one HTML file",
     )
     add_config_argument(parser)
+    add_stage_argument(parser)
     add_log(parser)
     args = parser.parse_args()
     with step(args.log):
-        settings = load_slice(args.config, KEYS)
+        settings = load_slice(args.config, KEYS, args.stage)
         if not is_torch_needed(settings.method):
             leave_out_torch()
         build_data_page(args.card, args.template, args.model, settings, args.out)

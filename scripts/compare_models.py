@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.config.slices import add_config_argument, add_stage_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
@@ -33,12 +33,13 @@ def main() -> None:
     parser.add_argument("--lm-eval", type=Path, nargs=2, help="results of lm-evaluation-harness for base and tuned")
     add_paths(parser, **OUTPUTS)
     add_config_argument(parser)
+    add_stage_argument(parser)
     add_log(parser)
     args = parser.parse_args()
     with step(args.log):
         lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
-        settings, rows = load_slice(args.config, KEYS), (args.base, args.tuned, args.test)
+        settings, rows = load_slice(args.config, KEYS, args.stage), (args.base, args.tuned, args.test)
         compare_models(settings, *rows, outputs, args.train, args.facts, args.target, lm_eval)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.config.length import settle_length
-from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.config.slices import add_config_argument, add_stage_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
@@ -23,6 +23,7 @@ def main() -> None:
     add_optional_paths(parser, adapters="adapter folder (or a whole model); without it the base model is evaluated")
     add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
     add_config_argument(parser)
+    add_stage_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
@@ -31,7 +32,7 @@ def main() -> None:
         prepare_process()
         from gaslamp.evaluate.run import evaluate_model
 
-        settings = settle_length(load_slice(args.config, KEYS), args.card)
+        settings = settle_length(load_slice(args.config, KEYS, args.stage), args.card)
         evaluate_model(settings, args.model, args.adapters, args.test, args.template, args.out)
 
 

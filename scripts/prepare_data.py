@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.config.slices import add_config_argument, add_stage_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
@@ -26,12 +26,13 @@ def main() -> None:
     )
     add_paths(parser, **{name: f"{name} file to write" for name in OUTPUTS})
     add_config_argument(parser)
+    add_stage_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log):
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         machine = Machine(args.system, args.env) if args.system else None
-        settings = load_slice(args.config, KEYS)
+        settings = load_slice(args.config, KEYS, args.stage)
         if not is_torch_needed(settings.method):
             leave_out_torch()
         prepare_data(settings, args.model, outputs, args.kept, machine)

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import nullcontext
 
-from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.config.slices import add_config_argument, add_stage_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
@@ -32,9 +32,10 @@ def main() -> None:
     add_optional_paths(parser, card="card.json of the data phase: how long the rows are")
     add_paths(parser, **PATHS)
     add_config_argument(parser)
+    add_stage_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    settings = load_slice(args.config, KEYS)
+    settings = load_slice(args.config, KEYS, args.stage)
     if settings.train.processes > 1 and get_count() == 1:
         sys.exit(run_all(settings.train.processes, sys.argv))
     if not is_first():  # all output of the other processes goes to logs of their own

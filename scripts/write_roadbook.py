@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.config.slices import add_config_argument, load_slice
-from gaslamp.core.cli import add_log, add_paths, get_parser
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.report.roadbook.roadbook import write_roadbook
@@ -43,6 +43,7 @@ def main() -> None:
     parser = get_parser(__doc__)
     add_paths(parser, out="the roadbook")
     add_paths(parser, **{name: f"{name}.json" for name in FACTS})
+    add_optional_paths(parser, stages="stages.json, where there are stages")
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()

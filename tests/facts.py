@@ -20,6 +20,8 @@ from gaslamp.core.contracts import (
     Preflight,
     Provenance,
     Score,
+    StageFacts,
+    Stages,
     Template,
     TrainFacts,
     Verdict,
@@ -305,6 +307,28 @@ def compare(hostile: bool = False, **changes: Any) -> Compare:
         "seconds": {"base": 160.0, "tuned": 118.0},
     }
     return Compare(provenance=provenance(), **(values | changes))
+
+
+def stages() -> Stages:
+    def get_stage(name: str, method: str, before: float, after: float, own: bool) -> StageFacts:
+        metric = compare().metrics[0].model_copy(update={"base": score(before), "tuned": score(after)})
+        return StageFacts(
+            name=name,
+            method=method,
+            source=f"data/raw/{name}.jsonl",
+            rows={"train": 80, "valid": 5, "test": 20},
+            steps=20,
+            loss_first=2.5,
+            loss_last=1.25,
+            adapter_sha256=method[0] * 64,
+            settings={"learning_rate": 0.001, "max_steps": 20},
+            metrics=[metric],
+            own=metric if own else None,
+            own_verdict="better" if own else None,
+        )
+
+    parts = [get_stage("read", "cpt", 0.1, 0.2, True), get_stage("chat", "sft", 0.2, 0.9, False)]
+    return Stages(n=200, stages=parts, provenance=provenance())
 
 
 def verdict(**changes: Any) -> Verdict:

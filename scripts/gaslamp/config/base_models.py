@@ -77,7 +77,12 @@ def get_model_name(model: ModelSection) -> str:
 
 
 def get_label(place: Path) -> str:
-    """What pages call a folder with a trained result: project/run for outputs/<run>, else the folder's name."""
+    """What pages call a folder with a trained result: project/run for outputs/<run>, else the folder's name.
+
+    ``outputs/<stage>`` of this project is the stage's name: a project may be moved.
+    """
+    if place.parts[:-1] == ("outputs",):
+        return place.name
     place = place.expanduser().resolve()
     place = place.parent if place.name == "adapters" else place
     return f"{place.parents[1].name}/{place.name}" if place.parent.name == "outputs" else place.name

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gaslamp.config.methods import get_artefact
 from gaslamp.config.problems import find_problems
 from gaslamp.config.schema import Config
+from gaslamp.config.stages import PARTS, get_earlier, relocate, resolve
 from gaslamp.config.suggest import explain, get_place, join
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
@@ -35,17 +37,43 @@ def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str 
     try:
         config = Config.model_validate(values)
     except ValidationError as failure:
-        found = [explain(error, text, str(file), Config) for error in failure.errors()]
+        found = _explain_all(failure, text, file, values)
         rest = _drop(values, [error["loc"] for error in failure.errors()])
         with contextlib.suppress(ValidationError):  # without a required key nothing more can be checked
-            found += _find_conflicts(Config.model_validate(rest), text, file, root)
+            found += _find_conflicts(Config.model_validate(rest), text, file, root, values)
         raise GaslampError(join(problems + found), f"edit {file}: the comments in it say what each key takes") from None
-    problems += _find_conflicts(config, text, file, root)
+    problems += _find_conflicts(config, text, file, root, values)
+    for stage in get_earlier(values):
+        if stage == config.run:
+            place = get_place(text, file, ("stages",))
+            problems.append(f"{place}: the run and a stage are both called {stage}: choose another name for the stage")
+        try:
+            own = load_stage(values, stage)
+        except ValidationError as failure:
+            problems += _explain_all(failure, text, file, values, stage)
+            continue
+        problems += _find_conflicts(own, text, file, root, values, stage)
+        if get_artefact(own.method) != "causal_lm":
+            place = get_place(text, file, relocate(values, stage, ("method",)))
+            problems.append(
+                f"{place}: stage {stage}: {own.method} trains no model that generates text, and the next stage "
+                "needs one: make it the last stage"
+            )
     if problems:
         raise GaslampError(
             join(problems), f"edit {file}, or put the file where it says", "the command was started in another folder"
         )
     return config
+
+
+def load_stage(values: JsonObject, stage: str) -> Config:
+    """The config of an earlier stage.
+
+    Args:
+        values: of config.yaml, as they were written.
+        stage: its name.
+    """
+    return Config.model_validate(resolve(values, stage))
 
 
 def read_config(file: str | Path) -> Config:
@@ -80,8 +108,35 @@ def read_yaml(file: Path) -> JsonObject:
     return values or {}
 
 
-def _find_conflicts(config: Config, text: str, file: str | Path, root: str | Path) -> list[str]:
-    return [f"{get_place(text, file, path)}: {message}" for path, message in find_problems(config, Path(root))]
+def _explain_all(
+    failure: ValidationError, text: str, file: str | Path, values: JsonObject, stage: str | None = None
+) -> list[str]:
+    """Each error of a config (of ``stage``) where it was written."""
+    return [
+        explain({**error, "loc": relocate(values, stage, error["loc"])}, text, str(file), Config)
+        for error in failure.errors()
+    ]
+
+
+def _find_conflicts(
+    config: Config, text: str, file: str | Path, root: str | Path, values: JsonObject, stage: str | None = None
+) -> list[str]:
+    """What all rooms find in a config; of an earlier stage, what that stage can set.
+
+    Args:
+        config: of the project, or of the stage.
+        text: of the file.
+        file: its name.
+        root: folder that relative paths start from.
+        values: of the file, as they were written.
+        stage: name of an earlier stage.
+    """
+    found = [
+        (relocate(values, stage, path), message)
+        for path, message in find_problems(config, Path(root))
+        if stage is None or path[0] in (*PARTS, "model")
+    ]
+    return [f"{get_place(text, file, path)}: {message}" for path, message in found]
 
 
 def _drop(values: JsonObject, paths: Sequence[tuple[str | int, ...]]) -> JsonObject:

@@ -25,7 +25,9 @@ from gaslamp.config.sections.models import Model
 from gaslamp.config.sections.project import Project
 from gaslamp.config.sections.report import Dashboard, Demo
 from gaslamp.config.sections.serve import Deploy
+from gaslamp.config.sections.stages import Stage
 from gaslamp.config.sections.train import CHOSEN, SPLIT, Train
+from gaslamp.config.stages import RESERVED, resolve
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 
@@ -46,6 +48,11 @@ class Config(Section):
         description="Name of this run, and of the folders with its files.",
     )
     method: Method = Field("sft", description="A name from scripts/gaslamp/train/methods.")
+    stages: list[Stage] = Field(
+        default_factory=list,
+        description="Several trainings, one after the other, each on the result of the one before it; what a stage "
+        "does not set is that of the top level. []: one training.",
+    )
     project: Project = Field(default_factory=Project, description="What the model is for.")  # type: ignore[arg-type]
     model: Model = Field(default_factory=Model, description="The base model.")  # type: ignore[arg-type]
     data: Data = Field(default_factory=Data, description="The training data.")  # type: ignore[arg-type]
@@ -58,11 +65,27 @@ class Config(Section):
     reflect: Reflect = Field(default_factory=Reflect, description="What is remembered between projects.")  # type: ignore[arg-type]
     plan: Plan = Field(default_factory=Plan, description="What make plan cannot find out.")  # type: ignore[arg-type]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_last_stage(cls, values: object) -> object:
+        """The config of a project with stages is that of its last stage (config/stages.py)."""
+        return resolve(values) if isinstance(values, dict) else values
+
     @field_validator("run")
     @classmethod
     def _run_is_free(cls, value: str) -> str:
         if value == "env":
             raise ValueError("outputs/env holds the facts of the machine: choose another name")
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_have_folders(cls, value: list[Stage]) -> list[Stage]:
+        names = [stage.name for stage in value]
+        if wrong := [name for name in dict.fromkeys(names) if name in RESERVED or names.count(name) > 1]:
+            raise ValueError(
+                f"{', '.join(wrong)}: each stage needs a name of its own, and none of {', '.join(RESERVED)}"
+            )
         return value
 
     @model_validator(mode="after")

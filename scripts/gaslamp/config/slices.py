@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gaslamp.config.load import load_config, read_yaml
+from gaslamp.config.load import load_config, load_stage, read_yaml
 from gaslamp.config.schema import Config
+from gaslamp.config.stages import get_earlier
 from gaslamp.config.suggest import explain, join
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text, write_text
@@ -98,12 +99,18 @@ def add_config_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_slice(files: Sequence[Path], keys: Sequence[str]) -> Slice:
+def add_stage_argument(parser: argparse.ArgumentParser) -> None:
+    """Give a script that earlier stages run too the option ``--stage NAME``; its value goes to load_slice."""
+    parser.add_argument("--stage", metavar="NAME", help="an earlier one of stages in the config; default: the last one")
+
+
+def load_slice(files: Sequence[Path], keys: Sequence[str], stage: str | None = None) -> Slice:
     """Read the config from ``files`` and cut out what a step declares.
 
     Args:
         files: YAML files; a later one wins, key by key, as with Snakemake's ``--configfile``.
         keys: sections and keys, such as ``("method", "data.slice")``.
+        stage: name of an earlier stage; ``None``: the last one, or the only training.
 
     Raises:
         GaslampError: a file is missing or no YAML, or the config has problems (all of them are listed).
@@ -117,7 +124,12 @@ def load_slice(files: Sequence[Path], keys: Sequence[str]) -> Slice:
         wrong = next((part for part in reversed(parts) if not _is_valid(part[1])), (files[0], values))
         load_config(wrong[1], wrong[0])
         raise
-    return parse_slice(get_slice(config, *keys))
+    return parse_slice(get_slice(load_stage(values, stage) if stage else config, *keys))
+
+
+def read_stages(files: Sequence[Path]) -> list[str]:
+    """The names of the earlier stages in ``files``; none without stages."""
+    return get_earlier(_merge_all([read_yaml(file) for file in files]))
 
 
 def read_merged(files: Sequence[Path]) -> Config:

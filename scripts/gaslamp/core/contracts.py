@@ -215,6 +215,30 @@ class Compare(Artefact):
     seconds: dict[str, float]  # base | tuned -> generation time
 
 
+class StageFacts(BaseModel):
+    """One stage: what it was trained on, and what it changed."""
+
+    name: str
+    method: str
+    source: str  # of its data
+    rows: dict[str, int]
+    steps: int
+    loss_first: float
+    loss_last: float
+    adapter_sha256: str
+    settings: JsonObject = Field(default_factory=dict)  # section train, as it trained
+    metrics: list[MetricResult]  # before (base) and after (tuned) it, on the test rows of the last stage
+    own: MetricResult | None = None  # first metric on its own test rows; None: the last stage
+    own_verdict: str | None = None
+
+
+class Stages(Artefact):
+    """outputs/<run>/eval/stages.json: what each stage gave."""
+
+    n: int  # test rows of the last stage
+    stages: list[StageFacts]  # first things first
+
+
 class Verdict(BaseModel):
     """outputs/<run>/eval/verdict.json and other gates: no clock inside, so that an equal verdict reruns nothing."""
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gaslamp.config.length import assume_length
+from gaslamp.config.length import CARD, assume_length
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
 from gaslamp.core.errors import GaslampError
@@ -26,7 +26,9 @@ from gaslamp.environment.hardware import GB, get_disk_free
 REPORTS_BYTES = 5_000_000  # logs, answers, pages, facts
 
 
-def check_preflight(settings: Any, system_file: Path, env_file: Path, checks: Sequence[Check]) -> Preflight:
+def check_preflight(
+    settings: Any, system_file: Path, env_file: Path, checks: Sequence[Check], card: Path = CARD
+) -> Preflight:
     """Can this machine do the whole job?
 
     Args:
@@ -34,6 +36,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path, checks: Se
         system_file: outputs/env/system.json.
         env_file: outputs/env/env.json.
         checks: of the other rooms, in the order of their messages.
+        card: of the last data phase, where there was one.
 
     Returns:
         The facts, with warnings.
@@ -42,7 +45,7 @@ def check_preflight(settings: Any, system_file: Path, env_file: Path, checks: Se
         GaslampError: with every blocking problem and its fix.
     """
     system, env = read_json(system_file), read_json(env_file)
-    given, (settings, assumed) = settings, assume_length(settings)
+    given, (settings, assumed) = settings, assume_length(settings, card)
     shape = get_shape(settings.model.source, settings.model.revision)
     downloads_model = not is_model_here(settings.model.source, settings.model.revision)
     request = Request(settings, system, env, shape, downloads_model)

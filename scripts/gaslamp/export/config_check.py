@@ -17,7 +17,7 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     if len(set(levels)) != len(levels):
         problems.append(Problem(("export", "levels"), f"a level is listed twice: {', '.join(levels)}"))
     if config.model.adapter:
-        why = "an adapter of this run belongs to the merged model of model.adapter, which is on this machine alone"
+        why = "an adapter of this run belongs to what was merged before it, which is on this machine alone"
         for path, names in (
             (("export", "formats"), config.export.formats),
             (("export", "hub", "files"), config.export.hub.files if "hub" in config.export.formats else []),

@@ -33,7 +33,8 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     else:
         messages = []
     adapter = config.model.adapter
-    start = find_start_problems(adapter, source, root) if adapter else []
+    made = [f"outputs/{stage.name}" for stage in config.stages]  # by this very run
+    start = find_start_problems(adapter, source, root) if adapter and adapter not in made else []
     return [
         *(Problem(("model", "source"), message) for message in messages),
         *(Problem(("model", "adapter"), message) for message in start),

@@ -52,7 +52,7 @@ def merge_start(model: Path, place: Path, out: Path) -> None:
     facts.provenance = Provenance.start([model])
     facts.write(out)
     start = facts.starts[-1]
-    score = f", {start.metric} {start.score.value:.3g}" if start.metric and start.score else ", not evaluated"
+    score = f", {start.metric} {start.score.value:.3g}" if start.metric and start.score else ""
     say(f"{facts.source}: trained from here{score}")
 
 

@@ -175,7 +175,9 @@ def describe_start(trained: Trained, base: ModelFacts, adapter_sha256: str) -> S
         template_sha256=Template.read(trained.template).sha256 if trained.template else None,
         method=trained.train.method if trained.train else None,
     )
-    evaluated = trained.run / "eval" / "compare.json" if trained.run else None
+    # a stage of this project is evaluated while the next one trains: its score stands in stages.json
+    own = trained.project == Path.cwd()
+    evaluated = trained.run / "eval" / "compare.json" if trained.run and not own else None
     if evaluated and evaluated.is_file():
         compare = Compare.read(evaluated)
         first = compare.metrics[0]

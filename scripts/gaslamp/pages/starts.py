@@ -13,6 +13,6 @@ def describe_start(start: Start) -> str:
         before, after = (format_score(one, start.unit) for one in (start.base_score, start.score))
         outcome = f": {start.metric} {before} before, {after} after, {start.verdict}"
     else:
-        outcome = ": not evaluated by gaslamp"
+        outcome = "" if start.method else ": not evaluated by gaslamp"
     template = f", chat template {start.template_sha256[:12]}" if start.template_sha256 else ""
     return f"{start.label}{method}{outcome}; weights {start.adapter_sha256[:12]}{template}"

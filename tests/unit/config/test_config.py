@@ -94,7 +94,7 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path
         ("model:\n  adapter: /nowhere", "line 2: /nowhere: no such folder; correct model.adapter"),
         (
             "model:\n  adapter: style\nexport:\n  formats: [gguf, lora_gguf]",
-            "line 4: an adapter of this run belongs to the merged model of model.adapter, which is on this machine "
+            "line 4: an adapter of this run belongs to what was merged before it, which is on this machine "
             "alone: put merged or gguf in place of lora_gguf",
         ),
         ("eval:\n  metrics: [nope]", "line 2: there is no metric 'nope'; choose from: "),

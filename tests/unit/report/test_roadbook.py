@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import facts
 import method_facts
@@ -15,6 +16,7 @@ from gaslamp.config.methods import get_preset, get_sized_keys
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_merged
 from gaslamp.core import registry
+from gaslamp.core.contracts import Start
 from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
@@ -127,6 +129,42 @@ def test_decisions_replace_what_the_config_left_open(tmp_path: Path) -> None:
     assert rows["epochs"][0] == "as many as max_steps takes"
     assert rows["threads"] == ("2", "every core")
     assert "choose" not in rows
+
+
+def get_start(**changes: Any) -> Start:
+    values: dict[str, Any] = {
+        "label": "texts/main",
+        "folder": "/home/ada/texts/outputs/main",
+        "base": "org/name",
+        "base_sha256": "b" * 64,
+        "adapter_sha256": "e" * 64,
+        "method": "cpt",
+        "metric": "perplexity",
+        "unit": "number",
+        "base_score": facts.score(20.0, half=1.0),
+        "score": facts.score(8.0, half=1.0),
+        "verdict": "better",
+    }
+    return Start(**(values | changes))
+
+
+def test_stages_and_earlier_results_are_named(tmp_path: Path) -> None:
+    paths = facts.write_run(tmp_path)
+    paths |= {"payload": tmp_path / "payload.json", "stages": tmp_path / "stages.json"}
+    write_json(paths["payload"], {"reflected": None})
+    facts.stages().write(paths["stages"])
+    start = facts.model().model_copy(update={"starts": [get_start()]})
+    start.write(paths["model"])
+    text = render_roadbook(paths, parse_slice(settings()), tmp_path)
+    rows = [line for line in text.splitlines() if line.startswith(("| read | cpt", "| chat | sft"))]
+    assert len(rows) == 2 and "| cpt | data/raw/read.jsonl | 80 | 20 | 2.5 to 1.25 |" in rows[0]
+    assert "better | 10.0 % (7.0 to 13.0, n = 200) | 20.0 % (17.0 to 23.0, n = 200) | cccccccccccc |" in rows[0]
+    assert "| section 8 | 20.0 % (17.0 to 23.0, n = 200) | 90.0 % (87.0 to 93.0, n = 200) | ssssssssssss |" in rows[1]
+    assert "learning_rate: 0.001\nmax_steps: 20\n" in text, "how to train the earlier stage again"
+    assert re.search(r"merged into it: texts/main \(cpt\): perplexity 20 .* before, 8 .* after, better; weights eeeeeeee", text)
+    assert "/home/ada" not in text
+    del paths["stages"]
+    assert "## Stages" not in render_roadbook(paths, parse_slice(settings()), tmp_path)
 
 
 def test_training_every_weight_is_named(tmp_path: Path) -> None:

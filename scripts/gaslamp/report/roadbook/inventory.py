@@ -108,7 +108,7 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
     }
     found: list[Output] = []
     for file in _sort_rules(rules):
-        if file.stem == ("train" if is_remote(backend) else "remote"):
+        if file.stem in ("stages", "train" if is_remote(backend) else "remote"):  # stages have a section of their own
             continue
         for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             name = body.partition(":")[0].strip()

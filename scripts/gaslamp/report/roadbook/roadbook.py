@@ -21,6 +21,7 @@ from gaslamp.core.contracts import (
     Parity,
     Preflight,
     Score,
+    Stages,
     Template,
     TrainFacts,
     Verdict,
@@ -151,6 +152,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         "duration": get_duration,
         "size": get_size,
         "start": describe_start,
+        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100),
     }
     environment.filters |= filters
     resolved = pin({**config, "backend": train.backend, "method": train.method, "train": trained}, card, model)
@@ -189,6 +191,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         loss_on=LEARNED[card.kind],
         template=Template.read(facts["template"]),
         train=train,
+        stages=Stages.read(facts["stages"]) if facts.get("stages") else None,
         compare=compare,
         sampling=_describe_sampling(compare.sampling),
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
