@@ -161,7 +161,9 @@ def test_stages_and_earlier_results_are_named(tmp_path: Path) -> None:
     assert "better | 10.0 % (7.0 to 13.0, n = 200) | 20.0 % (17.0 to 23.0, n = 200) | cccccccccccc |" in rows[0]
     assert "| section 8 | 20.0 % (17.0 to 23.0, n = 200) | 90.0 % (87.0 to 93.0, n = 200) | ssssssssssss |" in rows[1]
     assert "learning_rate: 0.001\nmax_steps: 20\n" in text, "how to train the earlier stage again"
-    assert re.search(r"merged into it: texts/main \(cpt\): perplexity 20 .* before, 8 .* after, better; weights eeeeeeee", text)
+    assert re.search(
+        r"merged into it: texts/main \(cpt\): perplexity 20 .* before, 8 .* after, better; weights eeeeeeee", text
+    )
     assert "/home/ada" not in text
     del paths["stages"]
     assert "## Stages" not in render_roadbook(paths, parse_slice(settings()), tmp_path)
