@@ -321,7 +321,7 @@ def test_files_of_exports_and_targets_are_listed_when_they_exist(tmp_path: Path)
         (tmp_path / place).mkdir(parents=True)
     (tmp_path / "outputs/main/eval/target/merged.html").write_text("")
     (tmp_path / "outputs/main/gguf/head.json").write_text("")
-    for name in ("tiny+cafe_main", "tiny+other_main"):
+    for name in ("tiny", "tiny+cafe_main", "tiny+other_main"):
         (tmp_path / f"resources/models/{name}").mkdir(parents=True)
         (tmp_path / f"resources/models/{name}/model.json").write_text("{}")
     model = Path("resources/models/tiny+cafe_main/model.json")

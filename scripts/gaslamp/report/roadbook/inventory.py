@@ -153,8 +153,8 @@ def get_inventory(rules: Path, backend: str, run: str, levels: list[str], model:
                 continue
             role = ROLES.get(output.path) or ROLES.get(pattern) or f"Output of {output.rule}"
             if output.path.startswith("resources/models/{start}"):
-                if not model.parent.name.startswith(Path(file).parent.name):
-                    continue  # of an earlier config
+                if Path(file).parent.name != model.parent.name or model.parent == base:
+                    continue  # the base model, or a start of another stage or an earlier config
             elif pattern.startswith("resources/models"):
                 file = (base / ("model.json" if pattern == "resources/models" else "export.json")).as_posix()
             rows.append((file, f"rule {output.rule}", role))
