@@ -67,7 +67,7 @@ dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
 reconfigure: ## answer again: shows what changes and what it would run again first
-plan: ## what a run would do: jobs, time, downloads, memory, price; SET="key=value" tries
+plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=value tries
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
@@ -89,7 +89,7 @@ endif
 export HINT SET WHEN
 
 .PHONY: reproduce
-reproduce: setup ## repeat a run from its roadbook, compare: FROM=, FILES=, MODEL=, ONLY=data, TOLERANCE=
+reproduce: setup ## repeat a run from its roadbook: FROM=, FILES=, MODEL=, ONLY=data, TOLERANCE=
 	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") $(if $(ADAPTER),--adapter "$(ADAPTER)") \
 	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
 

@@ -29,6 +29,7 @@ FITS: tuple[Fits, ...] = ("fits", "tight", "exceeds")
 LEVELS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m")
 """GGUF files that a run makes where the config names no others."""
 ADAPTER_BYTES = 28  # of a trained weight: the adapter, and two checkpoints with its moments
+ROOMY = "fits with room to spare"
 PATIENCE = 3.0
 """Hours of training above which a smaller model is the better first try."""
 TIERS = {1: (5.0, 3.5), 2: (12.0, 8.0), 3: (math.inf, 27.0)}
@@ -212,7 +213,7 @@ def _get_reason(model: BaseModel, wanted: Demand, fits: Fits, way: Way, hours: f
         parts.append("the hub wants a token and an accepted licence")
     if model.note:
         parts.append(model.note)
-    return "; ".join(parts) or "fits with room to spare"
+    return "; ".join(parts) or ROOMY
 
 
 def _get_rank(advice: Advice, wanted: Demand) -> tuple[float, ...]:

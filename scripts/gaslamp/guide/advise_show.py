@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.console import get_duration
-from gaslamp.environment.advise import Advice
+from gaslamp.environment.advise import ROOMY, Advice
 from gaslamp.environment.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _make_table(advice: Sequence[Advice], width: int) -> Any:
             f"{one.download_gb:.1f} GB" if one.download_gb else "none",
         ]
         if wide:
-            cells += [f"{one.disk_gb:.0f} GB", one.model.license, Text(one.reason)]
+            cells += [f"{one.disk_gb:.0f} GB", one.model.license, Text("" if one.reason == ROOMY else one.reason)]
         table.add_row(*cells)
     return table
 
