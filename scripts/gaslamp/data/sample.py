@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
-from gaslamp.data import flat_turns, trees
+from gaslamp.data import chats, flat_turns, trees
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
@@ -54,6 +54,8 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
     """The conversations of a source whose rows are none; ``None`` for one whose rows are read as they are."""
     if shape := trees.find_shape(rows):
         return trees.unfold(source.chunks, shape, source.notes)
+    if chat := chats.find_shape(rows):
+        return chats.unfold(source.chunks, chat, source.notes)
     if columns := flat_turns.find_columns(rows):
         return partial(flat_turns.unfold, source.chunks, columns, source.notes)
     return None

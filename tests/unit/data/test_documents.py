@@ -187,3 +187,22 @@ def test_documents_next_to_tables_are_not_read_and_named(tmp_path: Path) -> None
     (tmp_path / "rows.txt").write_text("one line\n")
     (tmp_path / "care.md").write_text("# Care\n\nClean it.")
     assert read(tmp_path) == [("care.md, line 1", "# Care\n\nClean it."), ("rows.txt, line 1", "one line")]
+
+
+def test_subtitles_are_running_text(tmp_path: Path) -> None:
+    """Without numbers, times, tags and lines that rolling captions say twice; a pause ends a paragraph."""
+    srt = (
+        "1\n00:00:01,000 --> 00:00:02,500\n<i>Good morning,</i>\n{\\an8}and welcome.\n\n"
+        "2\n00:00:02,600 --> 00:00:04,000\nand welcome.\nWe begin.\n\n"
+        "3\n00:01:00,000 --> 00:01:02,000\nA new part 7\n"
+    )
+    (tmp_path / "a.srt").write_text(srt)
+    vtt = (
+        "WEBVTT\n\nNOTE made by hand\n\n00:01.000 --> 00:02.500 align:start\n<v Ana>Good morning,</v>\n\n"
+        "00:03.000 --> 00:04.000\nall.\n"
+    )
+    (tmp_path / "b.vtt").write_text(vtt)
+    notes: list[str] = []
+    texts = [row["text"] for chunk in read_chunks(tmp_path, notes=notes) for _, row in chunk.read([])]
+    assert texts == ["Good morning, and welcome. We begin.\n\nA new part 7", "Good morning, all."]
+    assert "a.srt: read as running text: numbers, times and tags of the subtitles are left out" in notes

@@ -773,6 +773,14 @@ MADE: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "answers": [{"name": "weather", "arguments": {"city": row["city"]}}],
         }
     ),
+    "label_studio": st.fixed_dictionaries({"text": WORDS, "label": WORDS}).map(
+        lambda row: {
+            "data": {"text": row["text"]},
+            "annotations": [
+                {"result": [{"type": "choices", "from_name": "topic", "value": {"choices": [row["label"]]}}]}
+            ],
+        }
+    ),
     "speech": st.fixed_dictionaries({"audio": st.just("1.wav"), "text": WORDS}, optional={"speaker": WORDS}),
     "vision": st.fixed_dictionaries(
         {"image": st.just("1.png"), "question": WORDS, "answer": WORDS}, optional={"system": WORDS}
@@ -805,7 +813,7 @@ def test_convert_keeps_all_text(name: str) -> None:
         result = plugin.convert(row, mapping)
         assert rows.get_kind(result) == plugin.KIND
         out = get_strings(orjson.loads(orjson.dumps(result)))
-        roles = {"human", "gpt", "user", "assistant", "system"}
+        roles = {"human", "gpt", "user", "assistant", "system", "choices", "topic"}  # words of the form
         whole = "\x1f".join(out)
         given = {column: value for column, value in row.items() if column != "transcript"}  # is cut into turns
         missing = [text for text in get_strings(given) if text not in roles and text not in out and text not in whole]

@@ -16,6 +16,8 @@ from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.order import sort_results
 from gaslamp.data.prompts import put_system, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
+from gaslamp.data.speakers import ROLE as ANSWERS_OF
+from gaslamp.data.speakers import find_speakers, read_named
 from gaslamp.data.talks import is_talk, read_talk
 from gaslamp.data.turns import get_role, is_turns
 
@@ -38,7 +40,7 @@ NAMES = (
     "completion",
     "data",
 )
-OPTIONAL = ("system", "tools")
+OPTIONAL = ("system", "tools", ANSWERS_OF)
 READ_ANYWAY = ("system", "tools")
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction", "sys", "instructions")
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
@@ -65,6 +67,20 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     return None
 
 
+def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, str], str]]:
+    """Who the assistant can be, where turns name people; a single reading where they name roles."""
+    mapping = detect(columns, rows)
+    if not mapping:
+        return []
+    names = find_speakers(rows, mapping["messages"])
+    if not names:
+        return [("messages", mapping, "the columns of the format messages")]
+    return [
+        (f"answers of {name}", {**mapping, ANSWERS_OF: name}, f"{name} is the assistant, everyone else the user")
+        for name in names
+    ]
+
+
 def _is_open(value: Any) -> bool:
     """Whether turns end without an answer, which another column may hold."""
     turns = parse_list(value)
@@ -83,6 +99,8 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         ValueError: says what is wrong with the row.
     """
     column = mapping["messages"]
+    if ANSWERS_OF in mapping:
+        return {"messages": read_named(row.get(column), column, mapping[ANSWERS_OF])}
     inner = row.get(column)
     if isinstance(inner, dict):  # {"messages": [...], "tools": [...]}
         row = {**row, **{key: item for key, item in inner.items() if key in OPTIONAL}}

@@ -23,6 +23,7 @@ from gaslamp.data.rows import (
 )
 
 SHOWN = 3  # readings
+SHOWN_TURNS = 6  # of a row
 WIDTH = 100  # letters of a text
 
 
@@ -72,7 +73,10 @@ def render_reading(
     lost = [name for name in _get_lost(reading, meaning) if name not in reading.columns]
     if lost:
         lines.append(f"         leaves out {', '.join(lost)}, which hold{'s' if len(lost) == 1 else ''} information")
-    lines += [f"         {label:<10} {text}" for label, text in render_row(reading, rows)]
+    row = render_row(reading, rows)
+    lines += [f"         {label:<10} {text}" for label, text in row[:SHOWN_TURNS]]
+    if len(row) > SHOWN_TURNS:
+        lines.append(f"         ... and {len(row) - SHOWN_TURNS} more turns")
     if left := find_left_out(reading, rows):
         lines.append(f"         {'left out':<10} {left}")
     change = f"data.columns: {reading.line}"

@@ -62,7 +62,8 @@ def cut(blocks: list[Block]) -> list[tuple[int, str]]:
     return [(number, "\n\n".join(texts)) for number, texts in pieces]
 
 
-def _get_chunks(blocks: list[Block], reading: Reading, what: str) -> Iterator[Chunk]:
+def get_chunks(blocks: list[Block], reading: Reading, what: str) -> Iterator[Chunk]:
+    """The pieces of a document as rows; ``what`` is how its blocks are counted. Raises GaslampError for none."""
     filled = [block for block in blocks if block.text.strip()]
     if not filled:
         raise GaslampError(f"{reading.title} holds no text", "put text into it, or set data.source to another file")
@@ -89,7 +90,7 @@ def read_markdown(reading: Reading) -> Iterator[Chunk]:
             start, end = token.map
             level = int(token.tag[1]) if token.type == "heading_open" else 0
             blocks.append(Block("\n".join(lines[start:end]).strip("\n"), level, start + 1))
-    yield from _get_chunks(blocks, reading, "line")
+    yield from get_chunks(blocks, reading, "line")
 
 
 def read_html(reading: Reading) -> Iterator[Chunk]:
@@ -120,7 +121,7 @@ def read_html(reading: Reading) -> Iterator[Chunk]:
             blocks.append(Block(mark + text, level, len(blocks) + 1))
     if not blocks and root and root.text(strip=True):
         blocks = [Block(_squeeze(part)) for part in re.split(r"\n\s*\n", root.text()) if part.strip()]
-    yield from _get_chunks(blocks, reading, "block")
+    yield from get_chunks(blocks, reading, "block")
 
 
 def _has_ancestor(node: object, tags: tuple[str, ...]) -> bool:
@@ -168,7 +169,7 @@ def read_docx(reading: Reading) -> Iterator[Chunk]:
         mark = "#" * level + " " if level else "- " if style.startswith("List") else ""
         if part.text.strip():
             blocks.append(Block(mark + part.text.strip(), level, number))
-    yield from _get_chunks(blocks, reading, "paragraph")
+    yield from get_chunks(blocks, reading, "paragraph")
 
 
 def read_pdf(reading: Reading) -> Iterator[Chunk]:
@@ -206,7 +207,7 @@ def read_pdf(reading: Reading) -> Iterator[Chunk]:
         for number, lines in enumerate(drop_repeated([text.splitlines() for text in pages], reading), 1)
         for text in join_lines(lines)
     ]
-    yield from _get_chunks(blocks, reading, "page")
+    yield from get_chunks(blocks, reading, "page")
 
 
 def _count_pictures(document: PdfReader) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gaslamp.data.readers import archives
-from gaslamp.data.readers.hidden import is_hidden
+from gaslamp.data.readers.hidden import SLACK, is_hidden
 from gaslamp.data.readers.kinds import DOCUMENTS, TABLES, TEXT, get_suffix
 
 ABOUT = ("readme", "license", "licence", "changelog", "contributing", "notice", "dataset_card")
@@ -19,6 +19,8 @@ MEDIA = (
     *(".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac"),
 )
 """Pictures and recordings: rows name them."""
+DAY = re.compile(r"\d{4}-\d\d-\d\d\.json")
+"""A file of messages in a Slack export."""
 SHOWN = 6  # names in a note
 
 
@@ -43,6 +45,8 @@ def list_folder(folder: Path) -> Listing:
     """What is read of a folder, and what is not. Documents are read only where nothing else is."""
     every = sorted(file for file in folder.rglob("*") if file.is_file())
     hidden = [file for file in every if is_hidden(file.relative_to(folder).parts)]
+    if any(DAY.fullmatch(file.name) for file in every):
+        hidden += [file for file in every if file.name in SLACK and file not in hidden]
     files = [file for file in every if file not in set(hidden)]
     tables = [file for file in files if get_suffix(file) in {**TEXT, **TABLES} or archives.is_archive(file)]
     documents = [file for file in files if get_suffix(file) in DOCUMENTS]

@@ -5,6 +5,16 @@ from __future__ import annotations
 NOTES = ("dataset_infos.json", "dataset_info.json", "state.json", "dataset_dict.json")
 """What `datasets` notes about a set."""
 SYSTEM = ("desktop.ini", "thumbs.db", "icon\r")
+SLACK = (
+    "users.json",
+    "channels.json",
+    "groups.json",
+    "dms.json",
+    "mpims.json",
+    "integration_logs.json",
+    "canvases.json",
+)
+"""What a Slack export says about its users and channels, next to the folders of messages."""
 
 
 def is_hidden(parts: tuple[str, ...]) -> bool:

@@ -10,8 +10,10 @@ from gaslamp.data.readers.columnar import read_arrow, read_parquet
 from gaslamp.data.readers.delimited import read_csv
 from gaslamp.data.readers.documents import read_docx, read_html, read_markdown, read_pdf
 from gaslamp.data.readers.json_files import read_json, read_json_lines
+from gaslamp.data.readers.mails import read_eml, read_mbox
 from gaslamp.data.readers.opening import COMPRESSED
 from gaslamp.data.readers.plain_text import read_txt
+from gaslamp.data.readers.subtitles import read_subtitles
 from gaslamp.data.readers.workbooks import read_workbook
 
 Reader = Callable[[Reading], Iterator[Chunk]]
@@ -31,6 +33,8 @@ TABLES: dict[str, Reader] = {
     ".xlsb": read_workbook,
     ".xls": read_workbook,
     ".ods": read_workbook,
+    ".eml": read_eml,
+    ".mbox": read_mbox,
 }
 DOCUMENTS: dict[str, Reader] = {
     ".md": read_markdown,
@@ -39,6 +43,8 @@ DOCUMENTS: dict[str, Reader] = {
     ".htm": read_html,
     ".docx": read_docx,
     ".pdf": read_pdf,
+    ".srt": read_subtitles,
+    ".vtt": read_subtitles,
 }
 READERS: dict[str, Reader] = {**TEXT, **TABLES, **DOCUMENTS}
 """Ending -> what reads such a file."""
