@@ -48,11 +48,15 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def make_page(folder: Path, rows: list[dict[str, Any]], **settings: Any) -> tuple[Reader, Card, str]:
+def make_page(
+    folder: Path, rows: list[dict[str, Any]], method: str = "sft", **settings: Any
+) -> tuple[Reader, Card, str]:
     """Data phase and page of some rows, with the model of ``folder / model.json``."""
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     data = {"source": str(folder / "rows.jsonl"), "rehearsal": 0.0, **settings}
-    config = Config.model_validate({"data": data, "train": {"max_length": 400}, "project": {"name": "Ünit <b>"}})
+    config = Config.model_validate(
+        {"data": data, "method": method, "train": {"max_length": 400}, "project": {"name": "Ünit <b>"}}
+    )
     out = folder / "data"
     names = {
         "train": "train.jsonl",
@@ -140,6 +144,38 @@ def test_the_coloured_tokens_are_the_text_that_is_trained_on(folder: Path) -> No
     assert text == f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n{assistant}<|im_end|>"
     learnt = "".join(re.findall(r'<span class="run learnt">(.*?</span>)</span>', first[1], re.DOTALL))
     assert html.unescape(re.sub(r"</?span[^>]*>", "", learnt)) == f"{assistant}<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("method", "note"),
+    [
+        ("dpo", "learnt not learnt each box is one token"),
+        ("orpo", "each box is one token; ORPO learns the prompt of the chosen side too"),
+        ("reward", "no token here carries loss: a reward model reads the whole text of each side"),
+    ],
+)
+def test_of_an_answer_with_tools_the_page_shows_the_mask_of_the_method(folder: Path, method: str, note: str) -> None:
+    """Results of tools inside an answer are read; a reward model learns no token, and none has the colour."""
+
+    def answer(text: str) -> list[dict[str, Any]]:
+        call = {"type": "function", "function": {"name": "count", "arguments": {}}}
+        first = {"role": "assistant", "content": f"I count {text}", "tool_calls": [call]}
+        return [first, {"role": "tool", "content": f"seen {text}"}, {"role": "assistant", "content": text}]
+
+    rows = [
+        {"prompt": f"How many {n}?", "chosen": answer(f"yes {n}"), "rejected": answer(f"no {n}")} for n in range(24)
+    ]
+    page, *_ = make_page(folder, rows, method, checks={"lost_in_template": {"severity": "off"}})
+    assert note in " ".join(page.text.split())
+    source = (folder / "data" / "report.html").read_text(encoding="utf-8")
+    shown = re.findall(r'<p class="tokens" tabindex="0">(.*?)</p>', source, re.DOTALL)
+    learnt = [
+        html.unescape(re.sub(r"</?span[^>]*>", "", part))
+        for part in re.findall(r'<span class="run learnt">(.*?</span>)</span>', shown[0], re.DOTALL)
+    ]
+    row = json.loads((folder / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    said = [turn["content"] + "<|im_end|>" for turn in row["chosen"] if turn["role"] == "assistant"]
+    assert len(said) == 2 and learnt == ([] if method == "reward" else said)
 
 
 def test_redacted_rows_say_so(folder: Path) -> None:
