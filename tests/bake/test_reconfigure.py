@@ -68,7 +68,7 @@ def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, ho
     file.write_text(edited, encoding="utf-8")
     command = script(project, "reconfigure_project.py")
     person = Terminal(command, project, get_environ(home))
-    person.expect("[sort mails for our support]")
+    person.expect("[sort mails")
     person.answer("")
     person.expect("[data/raw/mails.csv]")
     person.answer("")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any
 
 from gaslamp.config.load import read_yaml
 from gaslamp.config.methods import get_method, is_multimodal
@@ -13,28 +13,16 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
 from gaslamp.core.nearest import get_hint
 from gaslamp.environment.speed import Measured, read_measured
-from gaslamp.environment.system import System
 from gaslamp.guide.answers import check_data, read_data_answer
 from gaslamp.guide.data_lines import choose_columns
 from gaslamp.guide.look import convert, get_lengths, look_at_data
+from gaslamp.guide.models import ROWS, TOKENS, Wanted
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.recommend import recommend
 from gaslamp.guide.task import PURPOSES, find_purposes
 from gaslamp.models.catalogue import ABILITIES, find_model
 
-ROWS, TOKENS = 1000, 512
-"""Where nothing is known of the data: the figures are then for every 1,000 rows."""
 CARD = Path("data") / "card.json"
-
-
-class Wanted(TypedDict):
-    """What get_advice and get_elsewhere are called with."""
-
-    method: str
-    languages: tuple[str, ...]
-    rows: int
-    tokens: int
-    needs: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -106,7 +94,7 @@ def _look(task: str, data: str, machine: Mapping[str, Any]) -> tuple[dict[str, A
     answer = read_data_answer(data)
     check_data(answer)
     look = look_at_data(answer)
-    now = Situation(task, answer, look, cast(System, machine))
+    now = Situation(task, answer, look, machine)
     reading = choose_columns(now, [PURPOSES[name] for name in find_purposes(task)])[0]
     lengths = get_lengths(convert(look, reading)) if reading else []
     code = look.language.partition("-")[0]

@@ -6,9 +6,10 @@ from typing import Any
 
 from gaslamp.config.edit import CHOSEN
 from gaslamp.environment.advise import Advice
+from gaslamp.environment.elsewhere import get_elsewhere
 from gaslamp.environment.profile import choose_profile as choose_for_machine
 from gaslamp.environment.system import describe_hardware
-from gaslamp.guide.models import Choice, Need, find_by_source, list_elsewhere, show_cost
+from gaslamp.guide.models import Choice, Need, find_by_source, show_cost
 from gaslamp.guide.options import get_options
 from gaslamp.guide.plan import Alternative, Line, Situation
 
@@ -67,14 +68,13 @@ def list_alternatives(choice: Choice, chosen: Advice | None, need: Need) -> list
     if smaller:
         one = max(smaller, key=lambda one: one.model.worth)
         found.append(_describe("smaller and faster", one))
-    elsewhere = [] if need.profile == "cuda" and chosen.tier > 1 else list_elsewhere(need)
-    better = [(name, one) for name, one in elsewhere if one.model.worth >= 2 * size]
-    if better:
-        name, one = better[0]
-        where = "a free Colab T4" if name == "t4" else f"a rented {name.upper()}"
-        reason = f"{one.model.source} on {where}: {show_cost(one)}; run this project there with PROFILE=cuda"
-        changes = {"base model": one.model.source, "profile": "cuda"}
-        found.append(Alternative("better, needs a GPU (Colab, or a machine over SSH)", changes, reason))
+    for place in get_elsewhere(choice.advice, **need.wanted):
+        if place.advice.model.worth >= 2 * size:
+            model = place.advice.model.source
+            reason = f"{model} on {place.title}: {show_cost(place.advice)}; run this project there with PROFILE=cuda"
+            title = f"better, needs a GPU ({place.way})"
+            found.append(Alternative(title, {"base model": model, "profile": "cuda"}, reason))
+            break
     larger = [one for one in choice.usable if one.model.worth >= 2 * size]
     if larger:
         one = max(larger, key=lambda one: (one.model.worth, one.model.released))

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from gaslamp.environment.advise import PATIENCE, Advice, get_advice
 from gaslamp.environment.machines import get_machine
@@ -21,9 +21,19 @@ WAIT = 4  # seconds for an answer of the hub
 ON_A_PROCESSOR = 0.8
 """Billions of parameters up to which a whole run is done on a processor: it also answers the test rows with the model
 before, after, and in each of the quantized files, which takes longer than the training."""
-ELSEWHERE = ("t4", "l4", "a100")
-"""Machines that can be had by the hour, the cheapest first; the first one is Colab's free one."""
+ROWS, TOKENS = 1000, 512
+"""Where nothing is known of the data: the figures are then for every 1,000 rows."""
 PICTURE_TOKENS = 300  # about how many a picture adds to a row
+
+
+class Wanted(TypedDict):
+    """What get_advice and get_elsewhere are called with."""
+
+    method: str
+    languages: tuple[str, ...]
+    rows: int
+    tokens: int
+    needs: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,17 @@ class Need:
     languages: tuple[str, ...] = ()
     vision: bool = False
     is_trial: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """As get_advice and get_elsewhere take it."""
+        return {
+            "method": self.method,
+            "languages": self.languages or ("en",),
+            "rows": self.rows or ROWS,
+            "tokens": (self.tokens or TOKENS) + (PICTURE_TOKENS if self.vision else 0),
+            "needs": frozenset({"vision"} if self.vision else ()),
+        }
 
 
 @dataclass(frozen=True)
@@ -106,27 +127,9 @@ def get_target(system: Mapping[str, Any], profile: str) -> tuple[Mapping[str, An
     return system, "this processor"
 
 
-def list_advice(need: Need, system: Mapping[str, Any], profile: str | None = None) -> list[Advice]:
+def list_advice(need: Need, system: Mapping[str, Any]) -> list[Advice]:
     """What `make advise` says for a need."""
-    return get_advice(
-        system,
-        method=need.method,
-        languages=need.languages or ("en",),
-        rows=need.rows or 1000,
-        tokens=(need.tokens or 512) + (PICTURE_TOKENS if need.vision else 0),
-        needs={"vision"} if need.vision else (),
-        profile=profile or need.profile,
-    )
-
-
-def list_elsewhere(need: Need) -> list[tuple[str, Advice]]:
-    """Name of a machine that can be rented -> the model that one would train there."""
-    found = []
-    for name in ELSEWHERE:
-        fitting = (one for one in list_advice(need, get_machine(name), "cuda") if one.fits == "fits")
-        if best := next((one for one in fitting if not one.model.gated and not one.model.mixture), None):
-            found.append((name, best))
-    return found
+    return get_advice(system, profile=need.profile, **need.wanted)
 
 
 def _is_usable(one: Advice, system: Mapping[str, Any], offline: str) -> bool:

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-PATIENCE = 180  # seconds
+from gaslamp.guide.dry_run import DryRunError, get_jobs
+
 SHOWN = 8  # steps
 
 
-def list_jobs(project: Path, config: Path, profile: str) -> list[str] | None:
-    """The steps that Snakemake would run, each once; None when it cannot say (not installed, a config with problems).
+def list_steps(project: Path, config: Path, profile: str) -> list[str] | None:
+    """The rules that Snakemake would run, each once; None when it cannot say (not installed, a config with problems).
 
     Args:
         project: a generated project.
         config: the file that stands for its config.yaml.
         profile: name of a profile.
     """
-    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--dry-run", "--quiet", "rules"]
     backend = project / "profiles" / profile / "backend.yaml"
-    command += ["--configfile", str(config), *([str(backend)] if backend.is_file() else []), "--nolock"]
+    files = [str(file.resolve()) for file in (config, backend) if file.is_file()]
     try:
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        jobs = get_jobs(project, profile, ["--configfile", *files])
+    except (DryRunError, OSError, subprocess.TimeoutExpired):
         return None
-    if done.returncode:
-        return None
-    rows = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
-    return [name for name, _ in dict.fromkeys(rows) if name not in ("total", "all", "job")]
+    return list(dict.fromkeys(job.rule for job in jobs))
 
 
 def explain_reruns(project: Path, after: str, before_profile: str, after_profile: str) -> str:
     """What a new text of config.yaml would run again, as a sentence."""
-    before = list_jobs(project, project / "config.yaml", before_profile)
+    before = list_steps(project, project / "config.yaml", before_profile)
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as new:
         new.write(after)
         new.flush()
-        now = list_jobs(project, Path(new.name), after_profile)
+        now = list_steps(project, Path(new.name), after_profile)
     if now is None:
         return "What would run again is not known: Snakemake's dry run did not work with it (make setup installs it)."
     if not now:
