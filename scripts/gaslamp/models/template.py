@@ -169,6 +169,8 @@ class Renderer:
         else:
             content = "" if self.thinking != "keep" else messages[-1].get("content")
             answer = join_opened(prompt, whole, content, self.thought_end)
+            if answer is None and messages[0]["role"] == "system":
+                answer = self._get_answer_without_system(prompt, messages[1:], tools)
         if answer is None:
             raise GaslampError(
                 "the chat template does not render an answer behind its own generation prompt: the model would be "
@@ -185,6 +187,17 @@ class Renderer:
             "the chat template never ends an answer: the model would not learn to stop",
             "use an instruct model, whose template closes every turn",
         )
+
+    def _get_answer_without_system(self, prompt: str, messages: list[Message], tools: Tools) -> str | None:
+        """The answer as rendered without the system turn, of a template that shows that turn only while it waits for
+        an answer (Mistral's, in front of the last question); ``None`` when the prompt ends differently then.
+        """
+        alone, whole = (self.render(some, g, tools) for some, g in ((messages[:-1], True), (messages, False)))
+        question = messages[-2].get("content") if len(messages) > 1 else None
+        if not isinstance(question, str) or not whole.startswith(alone):
+            return None
+        tail = alone[alone.rfind(question) :] if question in alone else alone
+        return whole[len(alone) :] if prompt.endswith(tail) else None
 
     @cached_property
     def thought_end(self) -> str:

@@ -94,10 +94,10 @@ def drop_thoughts(messages: list[Message]) -> list[Message]:
 
 
 def join_opened(prompt: str, whole: str, content: object, thought_end: str) -> str | None:
-    """The answer behind a generation prompt that opens a block of thoughts; ``None`` for another prompt.
+    """The answer behind a generation prompt that ends in a block of thoughts; ``None`` for another prompt.
 
-    The template drops the thoughts of finished turns, or writes an empty block of another form: neither is what the
-    model continues.
+    The template drops the block of finished turns, or writes an empty one of another form: neither is what the model
+    continues. A block that the prompt closes is followed by the answer, if it has no thoughts.
 
     Args:
         prompt: the generation prompt.
@@ -105,12 +105,15 @@ def join_opened(prompt: str, whole: str, content: object, thought_end: str) -> s
         content: of the answer, thoughts included.
         thought_end: what closes the block.
     """
-    opened = OPENED.search(prompt)
+    thought = split_thought(content)[0]
+    opened = OPENED.search(prompt) or (None if thought else CLOSED.search(prompt))
     if not opened or not whole.startswith(stem := prompt[: opened.start()]):
         return None
     rest = whole[len(stem) :]
-    thought, found = split_thought(content)[0], THOUGHT.match(rest)
+    found = THOUGHT.match(rest)
     answer = rest[found.end() :] if found else rest
+    if CLOSED.search(prompt):
+        return answer
     # a template that cuts thoughts off leaves the empty line behind them
     return f"{thought}{thought_end}{answer.lstrip() if thought else answer}"
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 TEXTS = ("hello world, two  spaces\n\n and 123456", "ünï 你好\tx", " don't ", "<s>[INST] a [/INST] b")
 
 
-@pytest.mark.parametrize("name", ["deepseek_distill", "qwen2_5", "phi3"])
+@pytest.mark.parametrize("name", ["deepseek_distill_llama", "qwen2_5", "phi3"])
 def test_ids_are_those_of_tokenizer_json(name: str) -> None:
     """transformers 5 takes LlamaTokenizer for the distilled DeepSeek models, and it drops every space."""
     folder: Path = real_tokenizers.folder(name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 import tiny
 from gaslamp.core.errors import GaslampError
+from gaslamp.models.encoding import depends_on_start, encode_pieces
+from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.template import Encoded, Renderer, build_template
 
 LLAMA3 = (
@@ -319,3 +322,55 @@ def test_a_thought_is_learnt_once(tmp_path: Path, name: str) -> None:
     renderer = load_shipped(tmp_path, name)
     row = [MULTI[0], {"role": "assistant", "content": "<think>\nponder\n</think>\n\nok"}]
     assert [text for text, learnt in renderer.split(row) if learnt] == [THOUGHTS[name]]
+
+
+LAST = (  # Mistral's: the system prompt stands in front of the last question, while that waits for an answer
+    "{% set turns = messages[1:] if messages[0]['role'] == 'system' else messages %}"
+    "{% for m in turns %}{% if m['role'] == 'user' %}{{ '<|im_start|>' }}"
+    "{% if loop.last and messages[0]['role'] == 'system' %}{{ messages[0]['content'] + '\\n\\n' }}{% endif %}"
+    "{{ m['content'] + '|' }}{% else %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}"
+)
+CLOSING = tiny.CHATML.replace("assistant\\n' }}{% endif %}", "assistant\\n<think>\\n\\n</think>\\n\\n' }}{% endif %}")
+
+
+def test_a_system_prompt_that_stands_in_front_of_the_last_question_only(tmp_path: Path) -> None:
+    renderer, _ = load(tmp_path, "chatml", LAST)
+    talk = [{"role": "system", "content": "Be brief."}, *MULTI]
+    assert renderer.split_all(talk) == [
+        [("<|im_start|>Be brief.\n\none|", False), ("first answer<|im_end|>", True)],
+        [("<|im_start|>one|first answer<|im_end|><|im_start|>Be brief.\n\ntwo|", False), ("second<|im_end|>", True)],
+    ]
+    assert renderer.split_all(MULTI)[0][-1] == ("second<|im_end|>", True), "without one, nothing changes"
+
+
+def test_an_answer_behind_a_block_of_thoughts_that_the_prompt_closes(tmp_path: Path) -> None:
+    renderer, _ = load(tmp_path, "chatml", CLOSING)
+    (prompt, _), answer = renderer.split(SINGLE)
+    assert prompt.endswith("assistant\n<think>\n\n</think>\n\n") and answer == ("ok, done<|im_end|>", True)
+
+
+def test_no_token_spans_the_border_of_prompt_and_answer_where_a_text_gets_a_space(tmp_path: Path) -> None:
+    """A SentencePiece tokenizer makes one token of ``]<``: a server's prompt ends with ``]``, and the model goes on."""
+    folder = tiny.write_checkpoint(tmp_path / "model")
+    file = folder / "tokenizer.json"
+    value = json.loads(file.read_text(encoding="utf-8"))
+    vocabulary = value["model"]["vocab"]
+    for piece in ("a", "b", "]", "<", "]<", "\u2581b"):
+        vocabulary[piece] = len(vocabulary)
+    value["model"]["merges"] = [["]", "<"], ["\u2581", "b"]]
+    parts = [{"type": "Prepend", "prepend": "\u2581"}, value["normalizer"]]
+    value["normalizer"] = {"type": "Sequence", "normalizers": parts}
+    file.write_text(json.dumps(value), encoding="utf-8")
+    tokenizer = load_tokenizer(folder)
+    assert depends_on_start(tokenizer)
+    ids = dict(vocabulary)
+    rows = [
+        [("a]", False), ("<b", True), ("a]", False), ("<", True)],
+        [("a]", False), ("b<", True)],
+        [("b]", False), ("<|im_end|>", True)],
+    ]
+    first, second, third = encode_pieces(tokenizer, rows, True)
+    assert first.ids == [ids[piece] for piece in ("\u2581", "a", "]", "<", "b", "a", "]", "<")]
+    assert list(first.trained) == [0, 0, 0, 1, 1, 0, 0, 1]
+    assert second.ids == [ids[piece] for piece in ("\u2581", "a", "]", "b", "<")] and list(second.trained)[3:] == [1, 1]
+    assert third.ids == [ids["\u2581b"], ids["]"], ids["<|im_end|>"]] and list(third.trained) == [0, 0, 1]

@@ -140,6 +140,9 @@ def _write_tokenizer(merged: Path, place: Path, adds_bos: bool) -> bool:
             str(token["id"]): token for token in tokenizer["added_tokens"]
         }  # else it knows those of the model only
         wanted = {"added_tokens_decoder": added, **wanted, "add_prefix_space": get_space_prefix(tokenizer)}
+    elif tokenizer and str(known.get("tokenizer_class")).startswith("LlamaTokenizer"):
+        # transformers 5 gives that class a pre-tokenizer of its own, which the converter does not recognize (DeepSeek)
+        wanted["tokenizer_class"] = "PreTrainedTokenizerFast"
     if wanted == known:
         return False
     write_json(settings, wanted)
