@@ -76,18 +76,17 @@ FAILURES = (  # what a trial says -> what the page says
 )
 
 
-def render_export(name: str, known: dict[str, Any], graphs: tuple[str, ...]) -> tuple[str, str]:
+def render_export(name: str, known: dict[str, Any]) -> tuple[str, str]:
     """The cells GGUF and Ollama of a family.
 
     Args:
         name: of the family or template.
         known: what was seen, by family.
-        graphs: families that go through the whole graph.
 
     Raises:
         LookupError: a trial that failed in a way for which this page has no words.
     """
-    if name not in known:
+    if "trial" not in known.get(name, {}):
         return "", ""
     trial = known[name]["trial"]
     if not trial["converted"]:
@@ -96,7 +95,7 @@ def render_export(name: str, known: dict[str, Any], graphs: tuple[str, ...]) -> 
     ollama = {None: "none", "Derived": "its own"}.get(trial["ollama"], trial["ollama"])
     if trial["problems"]:
         return "**differs**", ollama
-    if name in graphs:
+    if known[name].get("graph", {}).get("passed"):
         return "whole graph", ollama
     return "prompts" if trial["warnings"] else "yes", ollama
 
@@ -142,7 +141,7 @@ def make_row(name: str, folder: Path) -> str:
     known = json.loads(EXPORTS.read_text(encoding="utf-8"))
     family = real.FAMILIES.get(name)
     tokenizer = "bytes" if family is None else "own" if family.is_published else "rebuilt"
-    export = render_export(name, known, real.GRAPHS)
+    export = render_export(name, known)
     return render_row(name, {kind: (cell.mark, cell.note) for kind, cell in cells.items()}, tokenizer, export)
 
 

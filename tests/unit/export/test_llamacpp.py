@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gguf
 import httpx
+import numpy
 import psutil
 import pytest
 import tiny as tiny_chat
@@ -37,7 +39,7 @@ from gaslamp.export.llamacpp import (
     source,
     toolchain,
 )
-from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
+from gaslamp.export.llamacpp.gguf_facts import open_gguf, read_gguf_facts, stop_adding_bos
 from gaslamp.export.llamacpp.toolchain import Toolchain
 
 
@@ -546,3 +548,28 @@ def test_tools_are_in_the_prompt_of_a_file(tools: Toolchain, tmp_path: Path) -> 
         answer, plain = served.generate_batch([messages, messages], 6, tools=[named, None])
         assert answer["text"] == served.complete(served.tokenize(ours), 6)["text"]
         assert answer["prompt_tokens"] == len(served.tokenize(ours)) > plain["prompt_tokens"]
+
+
+@pytest.mark.parametrize("order", [gguf.GGUFEndian.LITTLE, gguf.GGUFEndian.BIG])
+def test_metadata_is_what_the_package_reads(tmp_path: Path, order: gguf.GGUFEndian) -> None:
+    """Our reader takes lists in one pass; every field is that of gguf's own reader, and can be changed in place."""
+    file = tmp_path / "model.gguf"
+    writer = gguf.GGUFWriter(file, "llama", endianess=order)
+    writer.add_array("tokenizer.ggml.tokens", ["a", "", "\u00e9\u2603", "b" * 300])
+    writer.add_array("tokenizer.ggml.scores", [0.5, -1.0])
+    writer.add_array("tokenizer.ggml.token_type", [1, 3, 6])
+    writer.add_array("some.flags", [True, False])
+    writer.add_add_bos_token(True)
+    writer.add_tensor("x", numpy.arange(6, dtype=numpy.float32).reshape(2, 3))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    own, theirs = open_gguf(file), gguf.GGUFReader(file)
+    assert list(own.fields) == list(theirs.fields) and own.data_offset == theirs.data_offset
+    for name, field in theirs.fields.items():
+        assert own.fields[name].contents() == field.contents() and own.fields[name].types == field.types, name
+    assert len(own.fields["tokenizer.ggml.tokens"].data) == 4
+    assert own.tensors[0].data.tolist() == theirs.tensors[0].data.tolist()
+    stop_adding_bos(file)
+    assert gguf.GGUFReader(file).fields["tokenizer.ggml.add_bos_token"].contents() is False

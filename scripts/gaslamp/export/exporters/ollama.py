@@ -13,6 +13,7 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import Ladder, Parity, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.artefacts import require_parity
+from gaslamp.export.llamacpp.gguf_facts import open_gguf
 from gaslamp.export.modelfile.families import Detected, detect_family
 from gaslamp.export.modelfile.quoting import quote
 
@@ -110,9 +111,7 @@ def verify(modelfile: Path) -> list[str]:
     missing = [f"{file} does not exist" for file in sources if not file.is_file()]
     if missing or not sources:
         return [*problems, *missing]
-    from gguf import GGUFReader
-
-    field = GGUFReader(sources[0]).get_field("tokenizer.ggml.tokens")
+    field = open_gguf(sources[0]).get_field("tokenizer.ggml.tokens")
     known = set(field.contents()) if field else set()
     stops = re.findall(r'^PARAMETER stop "(.*)"$', text, re.MULTILINE)
     return problems + [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gaslamp.export.llamacpp.gguf_facts import open_gguf
+
 
 def get_cache_bytes(file: Path, context: int) -> int:
     """Bytes of the key-value cache of one conversation of ``context`` tokens, in 16 bit, from a GGUF file's metadata.
 
     Sliding windows and the states of recurrent layers are smaller: it is an upper bound for them.
     """
-    import gguf
-
-    reader = gguf.GGUFReader(file)
+    reader = open_gguf(file)
 
     def get(name: str) -> Any:
         field = reader.get_field(name)
