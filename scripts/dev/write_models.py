@@ -32,7 +32,7 @@ NAMES = {
     "mistral_v1": "Mistral v0.1 and v0.2",
     "mistral_nemo": "Mistral Nemo",
     "phi4": "Phi-4",
-    "smollm3": "SmolLM3",
+    "smollm3": "SmolLM3 (template as llama.cpp ships it)",
     "granite": "Granite 3.3",
     "gptoss": "gpt-oss",
     "deepseek_v3": "DeepSeek V3",
@@ -123,8 +123,10 @@ def render_row(name: str, cells: dict[str, tuple[str, str]], tokenizer: str, exp
         LookupError: a reason for which this page has no words.
     """
     notes = []
-    for _, why in cells.values():
-        if why:
+    for kind, (_, why) in cells.items():
+        if why and kind == "system":  # some refuse it by the words for an odd order of roles
+            notes.append(CAUSES[0][1])
+        elif why:
             notes.append(next(text for cause, text in CAUSES if cause in why))
     marks = " | ".join(
         {"right": "yes", "rows": "row per answer", "refused": "**refused**"}[cells[kind][0]] for kind in cells
