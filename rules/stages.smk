@@ -178,6 +178,7 @@ rule compare_stages:
         "logs/{run}/compare_stages.log",
     params:
         settings=get_settings("method", "eval.metrics", "eval.options", "eval.confidence", "train.rewards", "data.slice"),
+        stages=[cut_settings(one, "method", "model", "data", "eval") for one in STAGES.values()],
         names=" ".join([*STAGES, CONFIG.stages[-1].name]) if STAGES else "",
     shell:
         "{PYTHON} scripts/compare_stages.py --stages {params.names} --answers {input.starts} {input.base} {input.tuned}"

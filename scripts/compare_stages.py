@@ -8,6 +8,7 @@ from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.evaluate.stages import compare_stages
 
+STAGE_KEYS = ("method", "model", "data", "eval")
 KEYS = ("method", "eval.metrics", "eval.options", "eval.confidence", "train.rewards", "data.slice")
 
 
@@ -27,7 +28,9 @@ def main() -> None:
     args = parser.parse_args()
     with step(args.log):
         settings = load_slice(args.config, KEYS)
-        compare_stages(settings, args.stages, args.answers, args.test, args.facts, args.cards, args.compares, args.out)
+        configs = [load_slice(args.config, STAGE_KEYS, name).dump() for name in args.stages[:-1]]
+        files = args.answers, args.test, args.facts, args.cards, args.compares
+        compare_stages(settings, configs, args.stages, *files, args.out)
 
 
 if __name__ == "__main__":

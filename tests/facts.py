@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.schema import Config
 from gaslamp.core.contracts import (
     Bench,
     Card,
@@ -310,6 +311,9 @@ def compare(hostile: bool = False, **changes: Any) -> Compare:
 
 
 def stages() -> Stages:
+    sections = Config.model_validate({"method": "cpt", "data": {"source": "data/raw/read.jsonl"}}).model_dump()
+    config = {part: sections[part] for part in ("method", "model", "data", "eval")}
+
     def get_stage(name: str, method: str, before: float, after: float, own: bool) -> StageFacts:
         metric = compare().metrics[0].model_copy(update={"base": score(before), "tuned": score(after)})
         return StageFacts(
@@ -322,6 +326,7 @@ def stages() -> Stages:
             loss_last=1.25,
             adapter_sha256=method[0] * 64,
             settings={"learning_rate": 0.001, "max_steps": 20},
+            config=config if own else {},
             metrics=[metric],
             own=metric if own else None,
             own_verdict="better" if own else None,

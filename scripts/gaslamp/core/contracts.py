@@ -227,6 +227,7 @@ class StageFacts(BaseModel):
     loss_last: float
     adapter_sha256: str
     settings: JsonObject = Field(default_factory=dict)  # section train, as it trained
+    config: JsonObject = Field(default_factory=dict)  # of an earlier stage: method, model, data and eval, complete
     metrics: list[MetricResult]  # before (base) and after (tuned) it, on the test rows of the last stage
     own: MetricResult | None = None  # first metric on its own test rows; None: the last stage
     own_verdict: str | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Provenance, StageFacts, Stages, TrainFacts
-from gaslamp.core.files import read_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl
 from gaslamp.evaluate.choose_metrics import choose_metrics
 from gaslamp.evaluate.compare import score_metric
 from gaslamp.evaluate.predictions import read_predictions
@@ -16,6 +16,7 @@ from gaslamp.pages.numbers import format_value
 
 def compare_stages(
     settings: Slice,
+    configs: list[JsonObject],
     names: list[str],
     answers: list[Path],
     test: Path,
@@ -28,6 +29,7 @@ def compare_stages(
 
     Args:
         settings: slice of the last stage with method, eval, train.rewards and data.slice.
+        configs: method, model, data and eval of each stage but the last.
         names: of the stages, first things first.
         answers: predictions of the base model, then of the model after each stage.
         test: test rows of the last stage.
@@ -57,6 +59,7 @@ def compare_stages(
                 loss_last=train.loss_last,
                 adapter_sha256=train.adapter_sha256,
                 settings=train.settings,
+                config=_pin(configs[number], card) if own else {},
                 metrics=results,
                 own=own.metrics[0] if own else None,
                 own_verdict=own.verdict if own else None,
@@ -69,3 +72,11 @@ def compare_stages(
     result = Stages(n=len(rows), stages=stages, provenance=Provenance.start(inputs, settings.dump()))
     result.write(out)
     return result
+
+
+def _pin(config: JsonObject, card: Card) -> JsonObject:
+    """``config`` with the commit of a hub data set that the data phase found."""
+    source, at, commit = card.source.rpartition("@")
+    if not at or source != config["data"]["source"]:
+        return config
+    return {**config, "data": {**config["data"], "revision": config["data"]["revision"] or commit}}

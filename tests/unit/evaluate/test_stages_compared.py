@@ -31,11 +31,12 @@ def test_every_stage_is_scored_before_and_after(tmp_path: Path) -> None:
     for name, method in (("read", "cpt"), ("chat", "sft")):
         places[name] = (tmp_path / f"{name}.train.json", tmp_path / f"{name}.card.json")
         facts.train(method=method).write(places[name][0])
-        facts.card().write(places[name][1])
+        facts.card().model_copy(update={"source": "org/texts@abc"}).write(places[name][1])
     facts.compare().write(tmp_path / "compare.json")
     config = Config.model_validate({"eval": {"metrics": ["exact_match"]}})
     compare_stages(
         parse_slice(get_slice(config, *KEYS)),
+        [{"method": "cpt", "data": {"source": "org/texts", "revision": None}}],
         ["read", "chat"],
         files,
         tmp_path / "test.jsonl",
@@ -51,6 +52,7 @@ def test_every_stage_is_scored_before_and_after(tmp_path: Path) -> None:
         ("read", "cpt", "better"),
         ("chat", "sft", None),
     ]
+    assert found.stages[0].config["data"] == {"source": "org/texts", "revision": "abc"}, "the commit that was read"
     assert found.stages[0].own == facts.compare().metrics[0]
     assert found.provenance and set(found.provenance.inputs) >= {str(file) for file in files}
     assert json.loads((tmp_path / "stages.json").read_text())["stages"][1]["metrics"][0]["name"] == "exact_match"

@@ -12,6 +12,7 @@ from typing import Any
 import facts
 import method_facts
 import pytest
+from gaslamp.config.load import load_stage
 from gaslamp.config.methods import get_preset, get_sized_keys
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice, write_merged
@@ -23,6 +24,7 @@ from gaslamp.core.files import write_json
 from gaslamp.memory.hints import add_hint
 from gaslamp.memory.snapshot import take_snapshot
 from gaslamp.pages.markdown import OPEN, find_placeholders
+from gaslamp.report.reproduce.project import read_roadbook
 from gaslamp.report.roadbook.brief import render_brief
 from gaslamp.report.roadbook.inventory import ROLES, get_inventory, get_outputs
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
@@ -160,7 +162,16 @@ def test_stages_and_earlier_results_are_named(tmp_path: Path) -> None:
     assert len(rows) == 2 and "| cpt | data/raw/read.jsonl | 80 | 20 | 2.5 to 1.25 |" in rows[0]
     assert "better | 10.0 % (7.0 to 13.0, n = 200) | 20.0 % (17.0 to 23.0, n = 200) | cccccccccccc |" in rows[0]
     assert "| section 8 | 20.0 % (17.0 to 23.0, n = 200) | 90.0 % (87.0 to 93.0, n = 200) | ssssssssssss |" in rows[1]
-    assert "learning_rate: 0.001\nmax_steps: 20\n" in text, "how to train the earlier stage again"
+    (tmp_path / "gaslamp.md").write_text(text, encoding="utf-8")
+    config, _ = read_roadbook(tmp_path / "gaslamp.md")
+    read, last = load_stage(config, "read"), Config.model_validate(config)
+    assert (read.method, read.data.source, read.train.max_steps) == ("cpt", "data/raw/read.jsonl", 20)
+    assert (last.method, last.model.adapter, [stage.name for stage in last.stages]) == (
+        "sft",
+        "outputs/read",
+        ["read", "chat"],
+    )
+    assert config["model"]["adapter"] is None, "the first stage starts from the base model"
     assert re.search(
         r"merged into it: texts/main \(cpt\): perplexity 20 .* before, 8 .* after, better; weights eeeeeeee", text
     )

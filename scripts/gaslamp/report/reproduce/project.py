@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_path, sha256_text, write_json, write_text
 from gaslamp.memory.apply import FILE as APPLIED
 from gaslamp.memory.snapshot import FOLDER as SNAPSHOT
-from gaslamp.report.roadbook.repeat import PLACES, Expected, get_key
+from gaslamp.report.roadbook.repeat import PLACES, Expected, get_key, get_parts
 
 EXPECTED = "expected.json"
 """What the roadbook said, in the folder of the new project."""
@@ -158,11 +159,11 @@ def _find_start(config: JsonObject, files: Path, adapter: str | None) -> str | N
 def _adjust(config: JsonObject, record: Expected, model: str | None, start: str | None) -> JsonObject:
     """The config for another machine: files that lay elsewhere are in the project now, nothing is remembered twice."""
     config = json.loads(json.dumps(config))
-    for key in PLACES:
-        value = get_key(config, key)
+    for part, key in itertools.product(get_parts(config), PLACES):
+        value = get_key(part, key)
         if isinstance(value, str) and value in record.inputs:
             section, _, last = key.partition(".")
-            config[section][last] = get_place(value)
+            part[section][last] = get_place(value)
     if model:
         config["model"]["source"] = str(Path(model).expanduser().resolve()) if Path(model).exists() else model
     if start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaslamp import __version__
-from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Score, Template, TrainFacts
+from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Score, Stages, Template, TrainFacts
 from gaslamp.core.files import JsonObject, sha256_path
 from gaslamp.core.registry import ROOMS
 
@@ -82,7 +82,7 @@ def hash_inputs(config: JsonObject, project: Path) -> dict[str, str]:
         config: all sections, as plain values.
         project: folder that relative paths start from.
     """
-    named = [get_key(config, key) for key in PLACES]
+    named = [get_key(section, key) for section in get_parts(config) for key in PLACES]
     found = [str(value) for value in named if isinstance(value, str) and not value.startswith("embedded:")]
     found += [*OWN_FILES, *(name for folder in OWN_FOLDERS for name in _list_files(project, folder))]
     paths = {name: project / Path(name).expanduser() for name in found}
@@ -105,6 +105,26 @@ def get_key(config: JsonObject, key: str) -> object:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def get_parts(config: JsonObject) -> list[JsonObject]:
+    """The top level of a config, and its stages: all that may name a file."""
+    return [config, *(config.get("stages") or [])]
+
+
+def add_stages(config: JsonObject, stages: Stages) -> JsonObject:
+    """``config`` (of the last stage) with all stages, each earlier one complete.
+
+    Args:
+        config: all sections, as plain values.
+        stages: stages.json.
+    """
+    earlier = [
+        {"name": one.name, **{part: one.config[part] for part in ("method", "data", "eval")}, "train": one.settings}
+        for one in stages.stages[:-1]
+    ]
+    model = {**config["model"], "adapter": stages.stages[0].config["model"]["adapter"]}
+    return {**config, "model": model, "stages": [*earlier, {"name": stages.stages[-1].name}]}
 
 
 def pin(config: JsonObject, card: Card, model: ModelFacts) -> JsonObject:

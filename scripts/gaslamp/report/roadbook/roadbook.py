@@ -42,7 +42,7 @@ from gaslamp.pages.starts import describe_start
 from gaslamp.report.methods import describe_method
 from gaslamp.report.roadbook.inventory import get_inventory
 from gaslamp.report.roadbook.parameters import get_parameters, get_trained_settings
-from gaslamp.report.roadbook.repeat import get_expected, get_key, hash_inputs, pin
+from gaslamp.report.roadbook.repeat import add_stages, get_expected, get_key, hash_inputs, pin
 
 HERE = Path(__file__).parent
 
@@ -152,10 +152,11 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         "duration": get_duration,
         "size": get_size,
         "start": describe_start,
-        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100),
     }
     environment.filters |= filters
     resolved = pin({**config, "backend": train.backend, "method": train.method, "train": trained}, card, model)
+    stages = Stages.read(facts["stages"]) if facts.get("stages") else None
+    resolved = add_stages(resolved, stages) if stages else resolved
     inputs = hash_inputs(resolved, project)
     expected = get_expected(
         train,
@@ -191,7 +192,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         loss_on=LEARNED[card.kind],
         template=Template.read(facts["template"]),
         train=train,
-        stages=Stages.read(facts["stages"]) if facts.get("stages") else None,
+        stages=stages,
         compare=compare,
         sampling=_describe_sampling(compare.sampling),
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
