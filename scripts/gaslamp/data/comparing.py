@@ -5,7 +5,7 @@ from __future__ import annotations
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import get_optional, parse_list, to_text
-from gaslamp.data.prompts import drop_marks, put_system, read_answer, read_prompt, read_system
+from gaslamp.data.prompts import check_marks, drop_marks, put_system, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript, split_transcript
 from gaslamp.data.turns import is_turns, read_turns
@@ -173,8 +173,8 @@ def make_pair(
         )
     result: Row = {
         "prompt": drop_marks(prompt),
-        "chosen": drop_marks(chosen, names[0]),
-        "rejected": drop_marks(rejected, names[1]),
+        "chosen": check_marks(chosen, names[0]),
+        "rejected": check_marks(rejected, names[1]),
     }
     if tools := read_row_tools(row, mapping):
         result["tools"] = tools

@@ -136,20 +136,29 @@ def read_history(value: object, column: str) -> list[Message]:
     return read_talk(rounds, column)
 
 
-def drop_marks(messages: list[Message], column: str = "") -> list[Message]:
-    """Messages without marks of what carries loss: where only the last answer is learnt, they mean nothing.
+def drop_marks(messages: list[Message]) -> list[Message]:
+    """The messages of a prompt without marks of what carries loss, which mean nothing there; changed in place."""
+    for message in messages:
+        message.pop("train", None)
+    return messages
+
+
+def check_marks(messages: list[Message], column: str) -> list[Message]:
+    """The messages of an answer, with marks where they say something else than is done without them.
 
     Args:
         messages: changed in place.
-        column: of the answer that is learnt, which must not be marked as not learnt; empty for a prompt.
+        column: of the answer, for the message.
 
     Raises:
-        ValueError: the answer is marked as not learnt.
+        ValueError: the last answer is marked as not learnt.
     """
     for message in messages:
-        if message.pop("train", None) in (False,) and column and message["role"] == "assistant":
-            raise ValueError(
-                f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is "
-                "nothing to learn"
-            )
+        if "train" in message and message["train"] is (message["role"] == "assistant"):
+            del message["train"]
+    if messages and messages[-1].get("train") is False:
+        raise ValueError(
+            f"column '{column}': the answer is marked as not learnt (weight 0 or train false), so there is "
+            "nothing to learn"
+        )
     return messages

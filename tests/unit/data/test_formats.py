@@ -463,13 +463,19 @@ def test_marks_that_mean_nothing_are_refused(turn: dict[str, Any], message: str)
 
 
 def test_marks_where_only_the_answer_counts() -> None:
-    """Before a judged answer they mean nothing; an answer that is judged cannot be left out;
+    """Before a judged answer they mean nothing; inside one they are obeyed; its last turn cannot be left out;
     vision_sft does not honour them.
     """
     row = {"messages": [*THREE[:1], {**THREE[1], "weight": 0}, {"from": "human", "value": "r"}], **ANSWERS}
     assert not any("train" in turn for turn in convert(row)[1]["prompt"])
     with pytest.raises(ValueError, match="column 'chosen': the answer is marked as not learnt"):
         convert({**row, "chosen": {"role": "assistant", "content": "good", "weight": 0}})
+    several = [
+        {"role": "assistant", "content": "draft", "weight": 0},
+        {"role": "user", "content": "again", "weight": 0},
+        {"role": "assistant", "content": "good", "weight": 1},
+    ]
+    assert [turn.get("train") for turn in convert({**row, "chosen": several})[1]["chosen"]] == [False, None, None]
     with pytest.raises(ValueError, match="turn 2 is marked .*vision_sft learns the last answer"):
         convert({"messages": [TURNS[0], {**TURNS[1], "weight": 0}], "images": ["1.png"]})
 

@@ -12,7 +12,7 @@ from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
 from gaslamp.data.judgements import is_good, is_verdict
-from gaslamp.data.prompts import drop_marks, read_answer, read_prompt, read_system
+from gaslamp.data.prompts import check_marks, drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.turns import is_turns
 from gaslamp.data.verdicts import get_rating
@@ -122,7 +122,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         prompt = read_question(row, mapping)
         if not prompt:
             raise ValueError(f"column '{mapping['prompt']}' is empty or missing")
-    result: Row = {"prompt": drop_marks(prompt), "completion": drop_marks(completion, name), "label": label}
+    result: Row = {"prompt": drop_marks(prompt), "completion": check_marks(completion, name), "label": label}
     if tools := read_row_tools(row, mapping):
         result["tools"] = tools
     return result
