@@ -47,7 +47,7 @@ def test_a_template_that_refuses_system_turns_is_met_once(tmp_path: Path) -> Non
 def test_the_first_run_of_project_2_beats_the_defaults(tmp_path: Path) -> None:
     """Project 1 runs with the default learning rate, then with a better one; project 2 begins with that."""
     model, data = tiny.write_checkpoint(tmp_path / "tiny-chat"), tiny.write_rows(tmp_path / "notes.csv")
-    settings = {**tiny.SETTINGS, "train.learning_rate": "auto", "train.batch_size": None}
+    settings = {**tiny.SETTINGS, "train.learning_rate": "auto", "train.max_steps": 12}
     home = str(tmp_path / "home")
 
     def score(project: Path, run: str) -> Compare:
