@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import tiny
 from gaslamp.config.base_models import get_model_name
-from gaslamp.core.contracts import ModelFacts, Template
+from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.models import merge
-from gaslamp.models.checkpoint import read_model_folder
+from gaslamp.models.checkpoint import get_weights_hash, read_model_folder
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_model, load_tokenizer
 from gaslamp.models.merge import ensure_start, merge_start
@@ -103,6 +103,20 @@ def test_a_chain_of_runs_is_built_again_from_its_first_base(base: ModelFacts, tm
     write_run(tmp_path / "read", base, seed=6)
     with pytest.raises(GaslampError, match="chat/main started from .* another one now"):
         ensure_start(base, second)
+
+
+def test_a_run_that_trained_every_weight_is_a_start(base: ModelFacts, tmp_path: Path) -> None:
+    import torch
+
+    run = write_run(tmp_path / "cafe", base)
+    shutil.rmtree(run / "adapters")
+    tiny.write_checkpoint(run / "adapters", seed=9)
+    train = TrainFacts.read(run / "train.json")
+    train.adapter_sha256 = get_weights_hash(run / "adapters")
+    train.write(run / "train.json")
+    assert find_start_problems(str(run), base.source, tmp_path) == []
+    made, trained = get_weights(Path(ensure_start(base, run).path)), get_weights(run / "adapters")
+    assert all(torch.equal(made[name], value.half()) for name, value in trained.items())
 
 
 def change_weights(run: Path) -> None:
