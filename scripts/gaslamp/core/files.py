@@ -18,8 +18,15 @@ JsonObject = dict[str, Any]
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` (UTF-8) so that ``path`` holds either the old or the new bytes, never half of them."""
+    """Write ``text`` (UTF-8) so that ``path`` holds either the old or the new bytes, never half of them.
+
+    A device or a pipe (/dev/null, /dev/stdout) is written to: a file put in its place would replace it for everyone.
+    """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
