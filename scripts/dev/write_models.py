@@ -97,7 +97,7 @@ def render_export(name: str, known: dict[str, Any]) -> tuple[str, str]:
         return "**differs**", ollama
     if known[name].get("graph", {}).get("passed"):
         return "whole graph", ollama
-    return "prompts" if trial["warnings"] else "yes", ollama
+    return "yes" if "endpoint answers" in trial["checks"] else "prompts", ollama
 
 
 def get_matrix() -> ModuleType:

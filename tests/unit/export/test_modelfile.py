@@ -45,6 +45,12 @@ GEMMA3 = (
     "{{ m.content }}<end_of_turn>\n{% endfor %}"
     "{{ '<start_of_turn>model\n' }}"
 )
+LAST = (
+    "{{ bos_token }}{% set turns = messages[1:] if messages[0].role == 'system' else messages %}{% for m in turns %}"
+    "{% if m.role == 'user' %}{{ '[INST] ' }}"
+    "{% if loop.last and messages[0].role == 'system' %}{{ messages[0].content + '\\n\\n' }}{% endif %}"
+    "{{ m.content + '[/INST]' }}{% else %}{{ ' ' + m.content + eos_token }}{% endif %}{% endfor %}"
+)
 MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
     "{% elif m.role == 'assistant' %} {{ m.content }}{{ eos_token }}"
@@ -63,6 +69,8 @@ GENERATION = facts.CHATML.replace("{{ m['content'] }}", "{% generation %}{{ m['c
         (LLAMA_DATE, "Llama 3", "", "<|begin_of_text|>", "<|eot_id|>"),
         (GEMMA, "Gemma", "", "<bos>", "<end_of_turn>"),
         (GEMMA3, "Gemma", "", "<bos>", "<end_of_turn>"),
+        (LAST, "Mistral (v3)", "", "<s>", "</s>"),
+        (LAST.replace("[INST] ", "[INST]").replace("' ' + ", ""), "Mistral (Tekken)", "", "<s>", "</s>"),
         (MISTRAL, "Derived", "", "<s>", "</s>"),  # Mistral's own place of a system prompt is the last question
     ],
 )

@@ -59,15 +59,15 @@ def _gemma(messages: Messages, system: str, preamble: str) -> str:
     return text + "<start_of_turn>model\n"
 
 
-def _mistral(gap: str) -> Callable[[Messages, str, str], str]:
+def _mistral(gap: str, space: str = " ") -> Callable[[Messages, str, str], str]:
     def render(messages: Messages, system: str, preamble: str) -> str:
         text = ""
         for number, m in enumerate(messages):
             if m["role"] == "assistant":
-                text += f" {m['content']}</s>"
+                text += f"{space}{m['content']}</s>"
             else:
                 last = number == len(messages) - 1
-                text += f"[INST] {system + chr(10) * 2 if system and last else ''}{m['content']}{gap}[/INST]"
+                text += f"[INST]{space}{system + chr(10) * 2 if system and last else ''}{m['content']}{gap}[/INST]"
         return text
 
     return render
@@ -109,6 +109,12 @@ FAMILIES = (
     ),
     Family("Mistral", _MISTRAL.replace("GAP", " "), _mistral(" "), ("</s>",)),  # its brackets are no tokens
     Family("Mistral (v3)", _MISTRAL.replace("GAP", ""), _mistral(""), ("[INST]", "[/INST]", "</s>")),
+    Family(
+        "Mistral (Tekken)",
+        _MISTRAL.replace("GAP", "").replace("[INST] ", "[INST]").replace("}} {{ $m", "}}{{ $m"),
+        _mistral("", ""),
+        ("[INST]", "[/INST]", "</s>"),
+    ),
 )
 
 
