@@ -20,7 +20,7 @@ class Terminal:
     """A running program.
 
     Attributes:
-        text: all that it printed, without colours.
+        text: all that it printed, without colours, in one line: where a line breaks depends on the window.
     """
 
     def __init__(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
@@ -29,7 +29,7 @@ class Terminal:
             command, cwd=cwd, env=dict(env), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
         )
         os.close(theirs)
-        self.text = ""
+        self.text, self._raw = "", b""
         self._seen = 0
 
     def expect(self, wanted: str) -> None:
@@ -64,7 +64,8 @@ class Terminal:
                     data = os.read(self._own, 65536)
                 except OSError:  # Linux: the other end is closed
                     return False
-                self.text += KEYS.sub("", data.decode(errors="replace"))
+                self._raw += data
+                self.text = " ".join(KEYS.sub("", self._raw.decode(errors="replace")).split())
                 return bool(data)
         self._process.kill()
         raise AssertionError(f"the program did not end or answer:\n{self.text}")

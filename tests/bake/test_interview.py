@@ -112,7 +112,7 @@ def test_no_data_yet_says_what_to_put_where(tmp_path: Path, home: Path) -> None:
     assert "The plan" in person.text and QUESTION not in person.text
     (project,) = (tmp_path / "out").iterdir()
     values = yaml.safe_load((project / "config.yaml").read_text())
-    assert values["data"]["source"] == "data/raw" and "make data" in person.text.splitlines()[-1]
+    assert values["data"]["source"] == "data/raw" and "make data # once there is a file" in person.text
     said = (project / "data/raw/README").read_text(encoding="utf-8")
     assert "text,label\nthe parcel never came,delivery\n" in said
 

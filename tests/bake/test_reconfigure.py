@@ -78,7 +78,7 @@ def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, ho
     person.expect("rouge, chrf")
     person.expect("q stops")
     person.answer("")
-    person.expect("eval.metrics: [] -> [rouge, chrf]  (you chose it)")
+    person.expect("eval.metrics: [] -> [rouge, chrf] (you chose it)")
     person.expect("still to run, as before")
     person.expect("write it? [y/N]")
     person.answer("n")
