@@ -178,10 +178,10 @@ def test_a_step_that_fails_shows_the_end_of_its_log(tmp_path: Path, tiny_model: 
     project = tiny.bake(tmp_path / "projects", data, tiny_model, tiny.SETTINGS)
     done = tiny.snakemake(project, "data/card.json")
     said = done.stdout + done.stderr
-    assert done.returncode != 0 and "prepare_data failed: " in said
-    end = said[said.index("end of logs/prepare_data.log:") :]
+    assert done.returncode != 0 and "check_preflight failed: " in said
+    end = said[said.index("end of logs/check_preflight.log:") :]
     assert "line 41: not valid JSON" in end and "same command" in end
-    assert "prepare_data failed" not in (project / "logs/prepare_data.log").read_text(encoding="utf-8")
+    assert "check_preflight failed" not in (project / "logs/check_preflight.log").read_text(encoding="utf-8")
 
 
 def test_a_script_runs_by_hand(tmp_path: Path) -> None:
