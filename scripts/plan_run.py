@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from check_preflight import CHECKS, KEYS
-from gaslamp.config.load import load_config, read_yaml
+from gaslamp.config.load import load_config, load_stage, read_yaml
 from gaslamp.config.slices import get_slice, merge, parse_slice
+from gaslamp.config.stages import get_earlier
 from gaslamp.core import registry
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
@@ -48,9 +49,10 @@ def main() -> int:
     merge(values, read_yaml(Path("profiles") / profile.name / "backend.yaml"))
     merge(values, settings)
     config = load_config(values)
+    stages = {name: load_stage(values, name) for name in get_earlier(values)}
     preflight, problem = run_preflight(config, machine)
     try:
-        plan = make_plan(Path(), config, profile, machine, preflight, problem, settings)
+        plan = make_plan(Path(), config, profile, machine, preflight, problem, settings, stages)
     except DryRunError as error:
         raise GaslampError(
             f"Snakemake cannot plan this run:\n{error}", "correct what it names, then run the same command"

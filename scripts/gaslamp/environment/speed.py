@@ -6,11 +6,11 @@ one GPU that was measured (docs/hardware.md): a guess, within a factor of two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.models.shape import Shape
 
@@ -59,7 +59,7 @@ def get_operations(
     return each * shape.computed
 
 
-def read_measured(facts: Mapping[str, Any], shape: Shape | None = None) -> Measured | None:
+def read_measured(facts: JsonObject, shape: Shape | None = None) -> Measured | None:
     """What a training on this machine measured.
 
     Args:
@@ -82,7 +82,7 @@ def read_measured(facts: Mapping[str, Any], shape: Shape | None = None) -> Measu
     return Measured(float(speed) * operations, shape, str(facts.get("backend") or ""), reason)
 
 
-def read_step(tokens: float, seconds: float, shape: Shape, profile: str, train: SimpleNamespace | Any) -> Measured:
+def read_step(tokens: float, seconds: float, shape: Shape, profile: str, train: SimpleNamespace) -> Measured:
     """What one step measured.
 
     Args:

@@ -50,7 +50,7 @@ def get_room(machine: Machine, profile: str) -> float:
     return float(machine.get("memory_available_gb") or machine.get("memory_gb") or 0)
 
 
-def get_train_settings(plugin: SimpleNamespace, parameters: int, tokens: int, **changes: Any) -> SimpleNamespace:
+def get_train_settings(plugin: SimpleNamespace, parameters: int, tokens: int, **changes: object) -> SimpleNamespace:
     """The part of section ``train`` that memory and time depend on: the method's preset, and what is changed.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.console import get_duration
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.advise import ROOMY, Advice
 from gaslamp.environment.elsewhere import Elsewhere
 
@@ -103,7 +104,7 @@ def show_hours(hours: float | None) -> str:
     return "1 min" if hours * 60 < 1.5 else get_duration(round(hours * 60) * 60).removesuffix(" 0 s")
 
 
-def render_settings(settings: dict[str, Any]) -> str:
+def render_settings(settings: JsonObject) -> str:
     """The settings as lines of config.yaml."""
     lines = []
     for section, values in settings.items():
@@ -127,7 +128,7 @@ def _explain(advice: Sequence[Advice], console: Console) -> None:
         console.print(Text("  facts:  " + "; ".join(f"{title}, {date}" for date, title in dates), style="dim"))
 
 
-def get_json(advice: Sequence[Advice], elsewhere: Sequence[Elsewhere]) -> dict[str, Any]:
+def get_json(advice: Sequence[Advice], elsewhere: Sequence[Elsewhere]) -> JsonObject:
     """The same for programs."""
     return {
         "schema_version": 1,
@@ -136,7 +137,7 @@ def get_json(advice: Sequence[Advice], elsewhere: Sequence[Elsewhere]) -> dict[s
     }
 
 
-def _get_entry(one: Advice) -> dict[str, Any]:
+def _get_entry(one: Advice) -> JsonObject:
     model = one.model
     return {
         "name": model.name,

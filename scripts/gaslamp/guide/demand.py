@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.load import read_yaml
 from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json
+from gaslamp.core.files import JsonObject, read_json
 from gaslamp.core.nearest import get_hint
+from gaslamp.environment.machines import Machine
 from gaslamp.environment.speed import Measured, read_measured
 from gaslamp.guide.answers import check_data, read_data_answer
 from gaslamp.guide.data_lines import choose_columns
@@ -54,7 +53,7 @@ class Demand:
         return f"{self.method}, {self.rows:,} rows of about {self.tokens:,} tokens{spoken}{needs} ({self.origin})"
 
 
-def get_demand(given: Mapping[str, Any], machine: Mapping[str, Any], project: Path | None) -> Demand:
+def get_demand(given: JsonObject, machine: Machine, project: Path | None) -> Demand:
     """What should be trained.
 
     Args:
@@ -70,7 +69,7 @@ def get_demand(given: Mapping[str, Any], machine: Mapping[str, Any], project: Pa
         raise GaslampError(
             f"there is no ability '{need}'; {get_hint(need, ABILITIES)}", f"NEEDS takes: {', '.join(ABILITIES)}"
         )
-    known: dict[str, Any] = {}
+    known: JsonObject = {}
     origin = f"nothing is known of the data: {ROWS:,} rows are assumed; DATA=file looks at yours"
     if given.get("data") or given.get("task"):
         known, origin = _look(str(given.get("task") or ""), str(given.get("data") or "none"), machine)
@@ -90,7 +89,7 @@ def get_demand(given: Mapping[str, Any], machine: Mapping[str, Any], project: Pa
     )
 
 
-def _look(task: str, data: str, machine: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def _look(task: str, data: str, machine: Machine) -> tuple[JsonObject, str]:
     answer = read_data_answer(data)
     check_data(answer)
     look = look_at_data(answer)
@@ -110,9 +109,9 @@ def _look(task: str, data: str, machine: Mapping[str, Any]) -> tuple[dict[str, A
     return known, look.unknown or f"{counted}by the first {len(look.rows)} rows of {data}; nine of ten rows are shorter"
 
 
-def _read_project(project: Path) -> tuple[dict[str, Any], str]:
+def _read_project(project: Path) -> tuple[JsonObject, str]:
     config = read_yaml(project / "config.yaml")
-    known: dict[str, Any] = {"method": config.get("method")}
+    known: JsonObject = {"method": config.get("method")}
     if not (project / CARD).is_file():
         return known, "the data phase has not counted yet: make data"
     card = read_json(project / CARD)

@@ -21,7 +21,7 @@ from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json
 from gaslamp.environment.base_model import get_shape, is_model_here
-from gaslamp.environment.machines import find_processor
+from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.speed import get_hours, get_operations, get_speed
 from gaslamp.guide.answers import read_data_answer
 from gaslamp.guide.demand import CARD, find_measured
@@ -62,7 +62,7 @@ class RunPlan:
     profile_reason: str
     jobs: list[PlannedJob]
     done: Counter[str]  # rule -> jobs that need not run
-    changed: dict[str, tuple[Any, Any]]  # config key -> value of the last run, value now
+    changed: dict[str, tuple[object, object]]  # config key -> value of the last run, value now
     rows: int
     tokens: int  # of a row, in the mean
     rows_origin: str
@@ -88,10 +88,11 @@ def make_plan(
     project: Path,
     config: Config,
     profile: tuple[str, str],
-    machine: Mapping[str, Any],
+    machine: Machine,
     preflight: JsonObject,
     problem: str = "",
-    settings: Mapping[str, Any] | None = None,
+    settings: JsonObject | None = None,
+    stages: Mapping[str, Config] | None = None,
 ) -> RunPlan:
     """The plan of a run that would start now.
 
@@ -103,6 +104,7 @@ def make_plan(
         preflight: what the preflight found, empty when it did not end.
         problem: what would stop the run.
         settings: instead of those of config.yaml, to see what they would do; ``None``: none.
+        stages: name -> config of each earlier stage, where there are stages.
 
     Raises:
         DryRunError: Snakemake cannot plan.
@@ -118,7 +120,11 @@ def make_plan(
     rows, tokens, origin = _count_rows(project, config)
     training, speed_reason = _get_training(project, config, profile[0], machine, shape, rows, tokens)
     history = {one.step: one for one in read_attempts(project / "logs" / "phases.jsonl") if one.status == "ok"}
-    jobs = [_plan_job(job, training, history, shape, machine) for job in planned]
+    trainings = {"": training}
+    for name, stage in (stages or {}).items():
+        amount = _count_rows(project, stage, name)[:2]
+        trainings[name] = _get_training(project, stage, profile[0], machine, shape, *amount)[0]
+    jobs = [_plan_job(job, trainings, history, shape, machine) for job in planned]
     per_hour, why = _get_price(config, machine)
     return RunPlan(
         profile=profile[0],
@@ -138,7 +144,7 @@ def make_plan(
     )
 
 
-def _get_arguments(project: Path, profile: str, settings: Mapping[str, Any]) -> tuple[list[str], Path | None]:
+def _get_arguments(project: Path, profile: str, settings: JsonObject) -> tuple[list[str], Path | None]:
     """Snakemake's arguments for changed settings: the profile's config files, and one with the changes behind them."""
     if not settings:
         return [], None
@@ -168,11 +174,15 @@ def read_settings(pairs: Sequence[str]) -> JsonObject:
 
 
 def _plan_job(
-    job: Job, training: float | None, history: Mapping[str, Attempt], shape: Shape | None, machine: Mapping[str, Any]
+    job: Job,
+    trainings: Mapping[str, float | None],
+    history: Mapping[str, Attempt],
+    shape: Shape | None,
+    machine: Machine,
 ) -> PlannedJob:
     why = _get_why(job, not history)
     if job.step.startswith("train_model"):
-        return PlannedJob(job, training, False, why)
+        return PlannedJob(job, trainings.get(job.wildcards.get("stage", "")), False, why)
     if (before := history.get(job.step)) and before.seconds is not None:
         return PlannedJob(job, before.seconds, True, why)
     return PlannedJob(job, get_step_seconds(job.step, shape, int(machine.get("cores") or 1)), False, why)
@@ -187,11 +197,12 @@ def _get_why(job: Job, is_first: bool) -> str:
     return next((word for start, word in REASONS.items() if start in job.reason), "again")
 
 
-def _count_rows(project: Path, config: Config) -> tuple[int, int, str]:
+def _count_rows(project: Path, config: Config, stage: str = "") -> tuple[int, int, str]:
     """Training rows, mean tokens of one, and where that is from."""
-    if (project / CARD).is_file():
-        card = read_json(project / CARD)
-        return int(card["rows"]["train"]), round(card["tokens"]["total"]["p50"]), str(CARD)
+    file = CARD.parent / stage / CARD.name
+    if (project / file).is_file():
+        card = read_json(project / file)
+        return int(card["rows"]["train"]), round(card["tokens"]["total"]["p50"]), str(file)
     look = look_at_data(read_data_answer(config.data.source, project))
     lengths = get_lengths(convert(look, look.meaning.reading)) if look.meaning else []
     rows = round((look.count or ROWS) * TRAIN_SHARE)
@@ -204,7 +215,7 @@ def _get_training(
     project: Path,
     config: Config,
     profile: str,
-    machine: Mapping[str, Any],
+    machine: Machine,
     shape: Shape | None,
     rows: int,
     tokens: int,
@@ -234,7 +245,7 @@ def _find_neighbours(project: Path) -> list[Path]:
     ]
 
 
-def _get_price(config: Config, machine: Mapping[str, Any]) -> tuple[float, str]:
+def _get_price(config: Config, machine: Machine) -> tuple[float, str]:
     if config.plan.price_per_hour is not None:
         return config.plan.price_per_hour, "plan.price_per_hour"
     processor = find_processor(machine)
@@ -259,7 +270,7 @@ def _get_downloads(config: Config, shape: Shape | None, planned: Sequence[Job]) 
     return found
 
 
-def find_changes(project: Path, config: Config) -> dict[str, tuple[Any, Any]]:
+def find_changes(project: Path, config: Config) -> dict[str, tuple[object, object]]:
     """Settings that differ from those of the last run: key -> (then, now); empty before a first run."""
     files = sorted((project / FOLDER).glob("config-*.yaml"), key=lambda file: file.stat().st_mtime)
     if not files or not (project / "logs" / "phases.jsonl").is_file():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.console import get_duration
+from gaslamp.core.files import JsonObject
 from gaslamp.guide.run_plan import PlannedJob, RunPlan
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _group(jobs: list[PlannedJob]) -> dict[str, list[PlannedJob]]:
     return found
 
 
-def get_json(plan: RunPlan) -> dict[str, Any]:
+def get_json(plan: RunPlan) -> JsonObject:
     """The same for programs."""
     return {
         "schema_version": 1,
