@@ -52,14 +52,14 @@ def put_value(text: str, path: tuple[str, str], value: object) -> str:
     return text[: first.index] + line + text[first.index :]
 
 
-def get_value(values: Any, key: str) -> Any:
+def get_value(values: object, key: str) -> object:
     """The value of ``train.max_length`` in a config that was read; ``None`` when it is not there."""
     for part in key.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     return values
 
 
-def flatten(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
     """Every key of a config that was read, as ``train.max_length``, with its value; sections too."""
     for key, value in values.items():
         yield f"{path}{key}", value

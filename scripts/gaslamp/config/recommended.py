@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.edit import CHOSEN, get_value
 from gaslamp.config.pin import RECORD
 from gaslamp.core.files import read_json
 
 
-def read_reasons(project: Path, values: Mapping[str, Any]) -> dict[str, str]:
+def read_reasons(project: Path, values: Mapping[str, object]) -> dict[str, str]:
     """Key of config.yaml (``model.source``) -> why it has its value.
 
     Keys that were changed since, and those that a person set without a further reason, are left out.

@@ -101,10 +101,12 @@ def guess_kind(now: Situation, purposes: list[Purpose]) -> str:
 
 
 def get_missing_columns(now: Situation, purposes: list[Purpose]) -> dict[str, str]:
+    """The columns of a file that is still to be written, by the purpose of the task."""
     return (purposes[0] if purposes else ANY).columns
 
 
 def choose_method(now: Situation, kind: str) -> Line:
+    """The method that rows of a kind are made for, or the one that a person wants."""
     first = get_first_method(kind)
     wanted = now.wanted.get("method")
     method = wanted or first
@@ -146,6 +148,7 @@ def is_rewarded(method: str) -> bool:
 
 
 def choose_length(now: Situation, lengths: list[int]) -> Line:
+    """How long a row may be: the longest row decides when all are counted; the reason has an estimate."""
     if wanted := now.wanted.get("max_length"):
         value: Any = int(wanted) if wanted.isdigit() else wanted
         return Line("max_length", wanted, CHOSEN, {"train.max_length": value}, ("auto",), fixed=True)
@@ -169,6 +172,7 @@ def _round(count: int) -> int:
 
 
 def choose_metric(now: Situation, method: str, kind: str, rows: list[Row], purposes: list[Purpose]) -> Line:
+    """The metrics: those of the task where it names a better one than method and answers say."""
     options = get_options("metric")
     if wanted := now.wanted.get("metric"):
         names = [name.strip() for name in wanted.split(",")]

@@ -9,12 +9,12 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from gaslamp.environment.advise import PATIENCE, Advice, get_advice
-from gaslamp.environment.machines import get_machine
+from gaslamp.environment.machines import Machine, get_machine
 
 HUB = "https://huggingface.co"
 WAIT = 4  # seconds for an answer of the hub
@@ -87,7 +87,7 @@ class Choice:
     advice: list[Advice] = field(default_factory=list)
 
 
-def choose(need: Need, system: Mapping[str, Any], offline: str = "") -> Choice:
+def choose(need: Need, system: Machine, offline: str = "") -> Choice:
     """The base model for a need on a machine.
 
     Args:
@@ -116,7 +116,7 @@ def choose(need: Need, system: Mapping[str, Any], offline: str = "") -> Choice:
     return Choice(best, _explain(best, where), usable, advice)
 
 
-def get_target(system: Mapping[str, Any], profile: str) -> tuple[Mapping[str, Any], str]:
+def get_target(system: Machine, profile: str) -> tuple[Machine, str]:
     """The machine that a profile trains on, and its name: this one, or a usual one when the profile is none of here."""
     if profile == "cuda":
         if system.get("gpus"):
@@ -127,12 +127,12 @@ def get_target(system: Mapping[str, Any], profile: str) -> tuple[Mapping[str, An
     return system, "this processor"
 
 
-def list_advice(need: Need, system: Mapping[str, Any]) -> list[Advice]:
+def list_advice(need: Need, system: Machine) -> list[Advice]:
     """What `make advise` says for a need."""
     return get_advice(system, profile=need.profile, **need.wanted)
 
 
-def _is_usable(one: Advice, system: Mapping[str, Any], offline: str) -> bool:
+def _is_usable(one: Advice, system: Machine, offline: str) -> bool:
     """Whether a model can be had and trained here, and ends as a file that runs."""
     model = one.model
     if one.fits == "exceeds" or model.mixture or not model.gguf:

@@ -12,6 +12,7 @@ from gaslamp.pages.themes import ACCENTS
 
 
 def choose_language(now: Situation) -> Line:
+    """The language of the answers in the data, else of the task."""
     if wanted := now.wanted.get("language"):
         return Line("language", get_name(get_code(wanted) or wanted), CHOSEN, fixed=True)
     task, data = detect([now.task]), now.look.language
@@ -29,6 +30,7 @@ def get_code(name: str) -> str:
 
 
 def choose_demo_language(now: Situation, language: str) -> Line:
+    """The language of the demo page: that of the answers where there is a page in it."""
     options = get_options("demo language")
     if wanted := now.wanted.get("demo language"):
         return Line("demo language", wanted, CHOSEN, {"demo.language": wanted}, options, fixed=True)
@@ -40,6 +42,7 @@ def choose_demo_language(now: Situation, language: str) -> Line:
 
 
 def choose_deploy(now: Situation, method: str) -> Line:
+    """The formats that a model ends in, by what it gives: answers, scores or vectors."""
     options = get_options("deploy")
     if wanted := now.wanted.get("deploy"):
         names = [name.strip() for name in wanted.split(",")]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.machines import Machine
 from gaslamp.guide.answers import DataAnswer
 from gaslamp.guide.look import Look
@@ -65,7 +66,7 @@ class Plan:
         raise KeyError(name)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Every key of config.yaml that the plan sets."""
         return {key: value for line in self.lines for key, value in line.settings.items()}
 
@@ -89,7 +90,7 @@ def to_facts(plan: Plan) -> PlanFacts:
     return {"lines": lines, "cost": plan.cost, "notes": plan.notes}
 
 
-def read_facts(facts: Mapping[str, Any]) -> Plan:
+def read_facts(facts: JsonObject | PlanFacts) -> Plan:
     """The plan that ``to_facts`` wrote, without options and alternatives."""
     return Plan([Line(**line) for line in facts["lines"]], facts["cost"], notes=list(facts["notes"]))
 

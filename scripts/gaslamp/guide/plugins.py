@@ -35,7 +35,7 @@ def _read(file: Path) -> dict[str, Any]:
     return found
 
 
-def get_constant(kind: str, name: str, constant: str, default: Any = None) -> Any:
+def get_constant(kind: str, name: str, constant: str, default: object = None) -> Any:
     """A constant of a plug-in that is written out in its file; ``default`` when it is computed, or there is none."""
     file = registry.find(kind, name)
     found = _read(file).get(constant) if file else None

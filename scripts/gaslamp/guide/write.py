@@ -9,7 +9,7 @@ from typing import Any
 
 from gaslamp.config.edit import flatten, set_reasoned
 from gaslamp.config.pin import AGENTS
-from gaslamp.core.files import read_json, sha256_path, write_json, write_text
+from gaslamp.core.files import JsonObject, read_json, sha256_path, write_json, write_text
 from gaslamp.data.source_names import WAITING
 from gaslamp.guide.agents import render_agents
 from gaslamp.guide.answers import get_project_name
@@ -55,7 +55,7 @@ def write_project(
         write_text(project / WAITING, render_waiting(task, plan))
 
 
-def list_untouched(project: Path, plan: Plan) -> dict[str, Any]:
+def list_untouched(project: Path, plan: Plan) -> JsonObject:
     """Every key of config.yaml with its value, without those that a person set in the plan: what memory may change."""
     import yaml
 
