@@ -125,13 +125,17 @@ def _close_loss(name: str, expected: float, found: float | None) -> Check:
     close = found is not None and abs(found - expected) <= LOSS_TOLERANCE * max(abs(expected), 0.1)
     shown = "not there" if found is None else f"{found:.4g}"
     what = "training loss, " + {"loss_first": "start", "loss_last": "end"}[name]
-    return Check(name=what, expected=f"{expected:.4g}", found=shown, allowed=f"{LOSS_TOLERANCE:.0%}", passed=close)
+    return Check(
+        name=what, expected=f"{expected:.4g}", found=shown, allowed=f"{100 * LOSS_TOLERANCE:g} %", passed=close
+    )
 
 
 def _close_score(name: str, expected: Score, found: Score | None, unit: str, tolerance: float) -> Check:
     """Within the original's interval, or within the tolerance: absolute for shares, relative for everything else."""
     room = tolerance if unit == "share" else tolerance * abs(expected.value)
     low, high = min(expected.low, expected.value - room), max(expected.high, expected.value + room)
+    if unit == "share":
+        low, high = max(0.0, low), min(1.0, high)
     return Check(
         name=name,
         expected=format_value(expected.value, unit),
