@@ -1,12 +1,10 @@
 """A project of your own: two questions, a plan that you can change, then it stands in the folder of projects.
 
-TASK, DATA and SET in the environment do the same as the options; with both answers nothing is left to answer:
-`make new TASK="sort our mails" DATA=mails.csv SET="demo language=de"`.
+With both answers nothing is left to answer: `make new TASK="sort our mails" DATA=mails.csv SET="demo language=de"`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -31,11 +29,9 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "projects", help="where it will stand, default: projects/"
     )
-    parser.add_argument("--task", default=os.environ.get("TASK", ""), help="what the model should do, and for whom")
-    parser.add_argument("--data", default=os.environ.get("DATA", ""), help="file, folder, hub:owner/name, none ...")
-    parser.add_argument(
-        "--set", default=os.environ.get("SET", ""), help='lines of the plan: "method=dpo; max_length=512"'
-    )
+    parser.add_argument("--task", default="", help="what the model should do, and for whom")
+    parser.add_argument("--data", default="", help="file, folder, hub:owner/name, none ...")
+    parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
     args = parser.parse_args()
     is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not (args.task and args.data)
     console = make_console()

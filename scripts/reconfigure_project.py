@@ -1,12 +1,11 @@
 """Hold the interview again in this project: shows what changes in config.yaml and what it would run again, then asks.
 
-Values that you changed in config.yaml stay as you set them. TASK, DATA, SET and YES in the environment do the same as
-the options: `make reconfigure SET="method=dpo; max_length=512" YES=1`.
+Values that you changed in config.yaml stay as you set them. Without questions:
+`make reconfigure SET="method=dpo; max_length=512" YES=1`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -34,12 +33,10 @@ from gaslamp.guide.show import make_console, print_plan
 def main() -> None:
     parser = get_parser(__doc__)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
-    parser.add_argument("--task", default=os.environ.get("TASK"), help="the first answer, default: as it is")
-    parser.add_argument("--data", default=os.environ.get("DATA"), help="the second answer, default: as it is")
-    parser.add_argument(
-        "--set", default=os.environ.get("SET", ""), help='lines of the plan: "method=dpo; max_length=512"'
-    )
-    parser.add_argument("--yes", action="store_true", default=os.environ.get("YES") == "1", help="write without asking")
+    parser.add_argument("--task", help="the first answer, default: as it is")
+    parser.add_argument("--data", help="the second answer, default: as it is")
+    parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
+    parser.add_argument("--yes", action="store_true", help="write without asking")
     args = parser.parse_args()
     ask = input if sys.stdin.isatty() and sys.stdout.isatty() and not args.yes else None
     console = make_console()

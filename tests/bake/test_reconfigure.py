@@ -54,7 +54,8 @@ def test_new_makes_a_project_in_the_folder_of_projects(tmp_path: Path, home: Pat
     (made,) = (tmp_path / "projects").iterdir()
     config = read_config(made / "config.yaml")
     assert config.project.task == 'it\'s "{{ 7*7 }}": sort mails' and config.data.source == "data/raw/mails.csv"
-    again = run(*command, cwd=tmp_path, home=home, TASK='it\'s "{{ 7*7 }}": sort mails', DATA="mails.csv")
+    answers = ("--task", 'it\'s "{{ 7*7 }}": sort mails', "--data", "mails.csv")
+    again = run(*command, *answers, cwd=tmp_path, home=home)
     assert again.returncode != 0 and "made today already" in again.stdout and "Traceback" not in again.stdout
 
 
@@ -83,7 +84,8 @@ def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, ho
     person.expect("write it? [y/N]")
     person.answer("n")
     assert person.close() == 0 and file.read_text(encoding="utf-8") == edited
-    done = run(*command, cwd=project, home=home, SET="metric=rouge, chrf; demo language=de", YES="1")
+    given = ("SET=metric=rouge, chrf; demo language=de", "YES=1")
+    done = run("make", "reconfigure", *given, cwd=project, home=home, DATA="of something else")
     assert done.returncode == 0, done.stdout
     text = file.read_text(encoding="utf-8")
     config = read_config(file)
@@ -91,7 +93,7 @@ def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, ho
     assert "r: 8 # mine," in text and "max_length:   200" in text
     changed = [line for line in text.splitlines() if line not in edited.splitlines()]
     assert sum(not line.strip().startswith("# why: ") for line in changed) == 2, changed
-    done = run(*command, cwd=project, home=home, YES="1")
+    done = run(*command, "--yes", cwd=project, home=home)
     assert "config.yaml stays as it is" in done.stdout, "what was chosen is remembered"
 
 
