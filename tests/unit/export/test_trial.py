@@ -13,7 +13,7 @@ from gaslamp.core.files import get_cache_dir, read_json, write_json
 from gaslamp.export import trial as trials
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.sentencepiece_file import get_space_prefix, write_sentencepiece
-from gaslamp.export.llamacpp.staging import convert_staged, get_file_name, is_bos_added, stage
+from gaslamp.export.llamacpp.staging import convert_staged, get_file_name, stage, wants_bos
 from gaslamp.export.llamacpp.toolchain import Toolchain, ensure_toolchain
 from gaslamp.export.parity import prompts
 from gaslamp.export.trial import Trial, get_key, require_trial, try_export
@@ -205,9 +205,9 @@ def test_the_staged_settings_name_the_bos_token_of_every_tokenizer(adds: bool, t
     settings.pop("add_bos_token")
     settings["tokenizer_class"] = "LlamaTokenizerFast" if adds else "PreTrainedTokenizerFast"
     write_json(base / "tokenizer_config.json", settings)
-    assert is_bos_added(base) is adds
+    assert wants_bos(base) is adds
     (tmp_path / "place").mkdir()
-    staged = stage(base, tmp_path / "place", is_bos_added(base))
+    staged = stage(base, tmp_path / "place", wants_bos(base))
     # transformers gives the class of Llama a pre-tokenizer of its own, which llama.cpp does not recognize
     expected = {"add_bos_token": adds, "tokenizer_class": "PreTrainedTokenizerFast"}
     assert read_json(staged / "tokenizer_config.json") == settings | expected

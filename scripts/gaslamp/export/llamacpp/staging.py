@@ -40,7 +40,7 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
     Raises:
         GaslampError: with the converter's own lines.
     """
-    adds_bos = is_bos_added(merged)
+    adds_bos = wants_bos(merged)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".staged-") as place:
         staged = stage(merged, Path(place), adds_bos)
         convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source))
@@ -48,7 +48,7 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
         stop_adding_bos(out)
 
 
-def is_bos_added(folder: Path) -> bool:
+def wants_bos(folder: Path) -> bool:
     """Whether llama.cpp must put a BOS token in front of a text: the tokenizer does, and conversations have one.
 
     A BOS token that the chat template writes stands in the text that a server tokenizes. Many a template begins with a
