@@ -55,7 +55,7 @@ def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> Non
         "".join(json.dumps({"prompt": note, "completion": "ok"}) + "\n" for note in NOTES), encoding="utf-8"
     )
     settings = {**tiny.SETTINGS, "train.max_steps": 10, "export.levels": ["q8_0"], "eval.retention": False}
-    settings["export.parity_prompts"] = 3
+    settings["export.parity_prompts"] = 4
     project = tiny.bake(tmp_path / "projects", data, model, settings)
     done = tiny.snakemake(project, timeout=1800)
     assert done.returncode == 0, tiny.get_rules_error(done)
