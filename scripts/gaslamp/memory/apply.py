@@ -107,7 +107,7 @@ def write_settings(
             before, after = get_value(text, key), to_yaml(value)
             if before == after:
                 continue
-            if defaults is not None and before != MISSING and yaml.safe_load(before) != defaults.get(key):
+            if defaults is not None and before != MISSING and not is_default(yaml.safe_load(before), defaults.get(key)):
                 lines.append(f"memory: {key} stays {before}, which you set; {one.title} ({one.source}) had {after}")
                 continue
             text = set_value(text, key, after, get_comment(one))
@@ -119,6 +119,12 @@ def write_settings(
             values = ", ".join(f"{each['key']}: {each['value']}" for each in written)
             lines.append(f"memory: {values} because of {one.source}: {one.reason} (undo: {one.undo})")
     return text, records, lines
+
+
+def is_default(value: object, default: object) -> bool:
+    """Whether a value of config.yaml leaves the choice as the default does: ``auto`` and null both do."""
+    is_open = (None, "auto")
+    return value == default or (value in is_open and default in is_open)
 
 
 def get_comment(one: Applied) -> str:

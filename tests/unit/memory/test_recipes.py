@@ -14,6 +14,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.memory.apply import apply_memory, read_applied, undo
 from gaslamp.memory.conditions import Facts, parse
 from gaslamp.memory.config_lines import get_value, remove_comment, set_value, to_yaml
+from gaslamp.memory.defaults import get_defaults
 from gaslamp.memory.recipes import get_matching
 from gaslamp.memory.situation import get_situation, get_template_words
 
@@ -204,6 +205,13 @@ def test_what_a_person_set_stays(tmp_path: Path) -> None:
     assert "memory: train.batch_size stays 6, which you set; t (cafe, run main) had 1" in lines
     values = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["train"]
     assert (values["batch_size"], values["lora"]["r"]) == (6, 8)
+
+
+def test_auto_is_a_default(tmp_path: Path) -> None:
+    home = write_memory(tmp_path / "home", {"when": "task=sft", "settings": {"train.learning_rate": 0.02}})
+    (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    assert get_defaults()["train.learning_rate"] in (None, "auto")
+    assert "train.learning_rate: 0.02" in apply_memory(tmp_path, home, defaults=get_defaults())[0]
 
 
 def test_the_situation_of_a_project(tmp_path: Path, tiny_model: Path) -> None:
