@@ -177,7 +177,9 @@ rule compare_stages:
     log:
         "logs/{run}/compare_stages.log",
     params:
-        settings=get_settings("method", "eval.metrics", "eval.options", "eval.confidence", "train.rewards", "data.slice"),
+        settings=get_settings(
+            "method", "eval.metrics", "eval.options", "eval.confidence", "train.rewards", "data.slice"
+        ),
         stages=[cut_settings(one, "method", "model", "data", "eval") for one in STAGES.values()],
         names=" ".join([*STAGES, CONFIG.stages[-1].name]) if STAGES else "",
     shell:

@@ -33,8 +33,15 @@ def main() -> None:
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
         card, adds_bos = Card.read(args.card), is_bos_added(args.out.with_name("model-f16.gguf"))
-        known = card.system, args.companion, adds_bos, card.system_as_user
-        text = ollama.export(*inputs, deploy.level, deploy.context, *known)
+        text = ollama.export(
+            *inputs,
+            deploy.level,
+            deploy.context,
+            card.system,
+            args.companion,
+            adds_bos,
+            card.system_as_user,
+        )
         write_text(args.out, text)
         if problems := ollama.verify(args.out):
             args.out.unlink()

@@ -208,10 +208,10 @@ def _check_ids(renderer: Renderer, pieces: list[tuple[str, bool]], encoded: Enco
         assert encoded.ids == whole, "ids of the whole text, not of its pieces"
     else:
         expected = list(prompt)
-        for (before, learnt), (part, _) in pairwise(pieces):
+        for (before, carries), (part, _) in pairwise(pieces):
             # a tokenizer that puts a space in front of a text puts none behind a line end
-            start = "" if not depends_on_start(renderer.tokenizer) else renderer.stop_tokens[0] if learnt else "\n"
-            assert not learnt or before.endswith(renderer.stop_tokens[0])
+            start = "" if not depends_on_start(renderer.tokenizer) else renderer.stop_tokens[0] if carries else "\n"
+            assert not carries or before.endswith(renderer.stop_tokens[0])
             expected += renderer.tokenize(start + part)[len(renderer.tokenize(start)) :]
         assert encoded.ids == expected
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Literal
 
 from gaslamp.data.checking import Sample
 from gaslamp.data.conversion import SPLITS
@@ -37,7 +37,7 @@ def get_shared_system(spool: Spool) -> str | None:
     if spool.systems:
         return next(iter(spool.systems)) if len(spool.systems) == 1 else None
 
-    def get_system(sample: Sample) -> Any:
+    def get_system(sample: Sample) -> str | None:
         turns = get_prompt(sample.row)
         return (
             turns[0]["content"]
@@ -106,7 +106,7 @@ def describe_rows(rows: dict[str, int]) -> str:
     return f"{text}; added: {', '.join(more)}" if more else text
 
 
-def get_answer_kind(spool: Spool) -> Any:
+def get_answer_kind(spool: Spool) -> Literal["json", "text"]:
     """``json`` when every reference answer of the test rows is a JSON object or list, else ``text``."""
     import orjson
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -62,7 +62,7 @@ def get_polarity(name: str) -> int:
     return sign * known[0] if known and known[0] and all(item == known[0] for item in known) else 0
 
 
-def find_verdict(name: str, values: Iterable[Any], wordless: bool = True) -> JsonObject | None:
+def find_verdict(name: str, values: Iterable[object], wordless: bool = True) -> JsonObject | None:
     """How a column judges the answers of its rows, as roles ``good_if`` or ``threshold``; ``None``: it does not.
 
     Empty: its words say it themselves.
@@ -154,7 +154,7 @@ def is_good(value: object, column: str, mapping: JsonObject) -> bool:
     )
 
 
-def convert_kept(convert: Any, row: SourceRow, mapping: JsonObject) -> Row:
+def convert_kept(convert: Callable[[SourceRow, JsonObject], Row], row: SourceRow, mapping: JsonObject) -> Row:
     """``convert`` of a row that the role ``keep`` lets through.
 
     Args:

@@ -60,7 +60,7 @@ def pick_pair(row: SourceRow, mapping: dict[str, str]) -> tuple[Any, Any]:
     return known[0][1], known[-1][1]
 
 
-def get_value(value: Any) -> float | None:
+def get_value(value: object) -> float | None:
     """A rank or score: a number, or the first rank or score in an object (an annotation)."""
     if isinstance(value, dict):
         value = next((value[key] for key in (*RANKS, *SCORES) if value.get(key) is not None), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 
 from gaslamp.data.cells import parse_list
 from gaslamp.data.rows import LeftOut, Message, SourceRow
@@ -25,7 +25,7 @@ def get_speaker(turn: object) -> str:
     return str(value).strip()
 
 
-def get_said(turn: dict[str, Any]) -> str:
+def get_said(turn: Mapping[str, object]) -> str:
     """The text of a turn; of Telegram's list of pieces all of them in one."""
     value = next((turn[key] for key in CONTENT_KEYS if turn.get(key)), "")
     if isinstance(value, list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from gaslamp.data.cells import to_text
 
@@ -125,7 +125,7 @@ def _read_flag(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def explain_numbers(values: Iterable[Any], marks: Marks, column: str) -> list[tuple[str, str | None]]:
+def explain_numbers(values: Iterable[object], marks: Marks, column: str) -> list[tuple[str, str | None]]:
     """What the numbers of a column can mean, as pairs of ``first_if`` and ``second_if``; empty: it holds no numbers.
 
     More than one: nothing here says which of them.

@@ -127,7 +127,7 @@ def test_rows_with_a_sign_are_found_in_each_chunk(monkeypatch: pytest.MonkeyPatc
         shared = {"json": lines}
         patterns = list(found) if chunk else list(found)[:3]
         assert {pattern: find_rows(shared, pattern) for pattern in patterns} == {one: found[one] for one in patterns}
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             (n, (text, "yes"), {}, line, b"", True) for n, (text, line) in enumerate(zip(texts, lines, strict=True))
         ]
         facts = Facts("conversation", "sft", 512, shared=shared)

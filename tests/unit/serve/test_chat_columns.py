@@ -136,5 +136,5 @@ def test_a_seed_shows_the_question_without_the_system_prompt_that_the_page_adds(
     write_jsonl(tmp_path / "test.jsonl", rows)
     own = [seed["prompt"] for seed in get_seeds(tmp_path / "test.jsonl")]
     assert own == [f"Be brief.\n\nask {n}" for n in range(3)]
-    folded = Card.model_construct(system="Be brief.", system_as_user=True)
+    folded = Card.model_construct(system="Be brief.", system_as_user=True)  # type: ignore[call-arg]  # it reads two
     assert [seed["prompt"] for seed in get_seeds(tmp_path / "test.jsonl", folded)] == ["ask 0", "ask 1", "ask 2"]

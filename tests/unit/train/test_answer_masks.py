@@ -69,7 +69,7 @@ def encode_by_hand(renderer: Renderer, prompt: list[Row], answer: list[Row]) -> 
     return ids[:-1], places
 
 
-def measure(base: Path, renderer: Renderer, rows: list[Row], side: str) -> list[tuple[float, int, float]]:
+def measure(base: Path, renderer: Renderer, rows: list[Row], side: str) -> list[tuple[float, int, float, int]]:
     """Of each row the log likelihood of the answer, its tokens, and the sum over prompt and answer (TRL's ORPO)."""
     import torch
 
@@ -81,7 +81,7 @@ def measure(base: Path, renderer: Renderer, rows: list[Row], side: str) -> list[
             logps = torch.log_softmax(net(torch.tensor([ids])).logits[0, :-1], dim=-1)
         of = [float(logps[n - 1, ids[n]]) for n in range(1, len(ids))]
         begin = places[0]
-        found.append((sum(of[n - 1] for n in places), len(places), sum(of[: begin - 1]), begin - 1))
+        found.append((sum((of[n - 1] for n in places), 0.0), len(places), sum(of[: begin - 1], 0.0), begin - 1))
     return found
 
 
@@ -196,4 +196,5 @@ def test_the_evaluation_measures_the_same_tokens(base: Path, renderer: Renderer)
     }
     for side in ("chosen", "rejected"):
         for row, (logp, tokens, *_) in zip(rows, measure(base, renderer, rows, side), strict=True):
-            assert found["likelihood", row["id"], side] == (pytest.approx(logp, rel=1e-4), tokens)
+            value, count = found["likelihood", row["id"], side]
+            assert value == pytest.approx(logp, rel=1e-4) and count == tokens
