@@ -1,7 +1,8 @@
 """Chats that people export, a message in each row: they become conversations, a new one after each long pause.
 
 WhatsApp (text), Telegram (result.json), Discord (DiscordChatExporter, JSON and CSV), Slack (a folder of channels),
-mails (.mbox, .eml). Who of the speakers is the assistant is a question for the person (``speakers``).
+Messenger and Instagram, Google Chat, mails (.mbox, .eml), tables of sender, time and message. Who of the speakers is
+the assistant is a question for the person (``speakers``).
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gaslamp.data.flat_turns import Place, pack
+from gaslamp.data.cells import find_column
+from gaslamp.data.chat_marks import read_messenger, read_slack
+from gaslamp.data.flat_turns import ROLES, TIMES, Place, pack
+from gaslamp.data.meaning.names import get_hint, normalize
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.speakers import get_said, get_speaker
+from gaslamp.data.turns import PLAIN, get_role
 
+TABLE = "a table of messages"
 PAUSE = 6 * 3600  # seconds, after which another conversation begins
 LONGEST = 60  # messages of one conversation
 SHAPES = {
@@ -26,9 +32,27 @@ SHAPES = {
     "Discord's JSON": ({"timestamp", "content", "author", "type"}, {"time": "timestamp"}),
     "Telegram": ({"id", "type", "date", "text", "from"}, {"time": "date"}),
     "Slack": ({"ts", "text", "type", "user"}, {"time": "ts"}),
+    "Messenger": ({"sender_name", "timestamp_ms"}, {"speaker": "sender_name", "time": "timestamp_ms"}),
+    "Google Chat": ({"creator", "created_date", "text"}, {"speaker": "creator", "time": "created_date"}),
 }
 """Program -> columns of a message that only it has, and where things stand that are called otherwise."""
-FORMATS = ("%d-%b-%y %I:%M %p", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %H:%M", "%m/%d/%y, %I:%M %p", "%d.%m.%Y %H:%M")
+SENDERS = ("sender", "speaker", "from", "talker", "participant", "sender_name", "from_name")
+"""Columns that name who wrote a message; an author or a user may also have written a review."""
+MESSAGES = ("message", "text", "content", "body", "msg", "message_text", "utterance")
+SENT = (*TIMES, "createtime", "create_time", "sent", "date_time", "message_time")
+OTHERS = ("answer", "label", "rating", "question", "summary", "title", "winner", "reasoning")
+"""Meanings of a column that make a table something else than a chat."""
+FORMATS = (
+    "%d-%b-%y %I:%M %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%y, %I:%M %p",
+    "%d.%m.%Y %H:%M",
+    "%A, %B %d, %Y at %I:%M:%S %p %Z",
+    "%d.%m.%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,7 @@ class Shape:
 
     program: str
     nested: str = ""
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,14 +75,41 @@ class Talk:
 def find_shape(rows: list[SourceRow]) -> Shape | None:
     """The program that wrote the rows; ``None`` when they are no messages of a chat."""
     if program := _find_program(rows):
-        return Shape(program)
+        return Shape(program, "", SHAPES[program][1])
     for column in ("messages", "message"):
         values = [row[column] for row in rows if isinstance(row.get(column), list) and row[column]]
         if values and len(values) == len(rows):
             items = [item for item in values[0][:20] if isinstance(item, dict)]
             if program := _find_program(items):
-                return Shape(program, column)
+                return Shape(program, column, SHAPES[program][1])
     return None
+
+
+def find_table(rows: list[SourceRow]) -> Shape | None:
+    """A table with a message in each row and no number of a conversation; ``None`` for another table.
+
+    Its turns name roles, user and assistant among them; or a few senders come again, with a time, and no column is an
+    answer, a class or a rating.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    speaker, text = find_column(columns, (*ROLES, *SENDERS)), find_column(columns, MESSAGES)
+    time = next((name for name in columns if normalize(name) in SENT), None)
+    if not (speaker and text) or len(rows) < 4 or not all(isinstance(row.get(text), str) for row in rows):
+        return None
+    who = [row.get(speaker) for row in rows if row.get(speaker) not in (None, "")]
+    if not all(isinstance(name, str) for name in who):
+        return None
+    names = {"speaker": speaker, "text": text, **({"time": time} if time else {})}
+    roles = {get_role(name) for name in who}
+    if {"user", "assistant"} <= roles <= set(PLAIN):
+        return Shape(TABLE, "", names)
+    rest = [name for name in columns if name not in names.values()]
+    other = [name for name in rest if (hint := get_hint(name)) and hint.concept in OTHERS]
+    if any(len({str(row.get(name)) for row in rows}) > 1 for name in other):
+        return None
+    timed = time and all(read_time(row.get(time)) is not None for row in rows)
+    again = 2 <= len(set(who)) <= len(rows) / 3
+    return Shape(TABLE, "", names) if timed and again and normalize(speaker) in SENDERS else None
 
 
 def _find_program(rows: list[SourceRow]) -> str:
@@ -84,19 +136,24 @@ def unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str]
 def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str]) -> Iterator[Chunk]:
     problems: list[Problem] = []
     talks: dict[str, Talk] = {}
+    people: dict[str, str] = {}  # of Slack: id -> name
+    columns: dict[str, None] = {}
     skipped = count = 0
-    names = SHAPES[shape.program][1]
     for chunk in chunks():
         for number, row in chunk.read(problems):
+            columns |= dict.fromkeys(row)
             inner = row.get(shape.nested) if shape.nested else [row]
             items: list[Any] = inner if isinstance(inner, list) else []
             chat = str(row.get("name") or _get_name(row.get("channel")) or "") if shape.nested else ""
             for item in items:
-                if not isinstance(item, dict) or not (message := _read(item, names)):
+                if not isinstance(item, dict) or not (message := _read(item, shape.names)):
                     skipped += 1
                     continue
                 thread = item.get("thread") or item.get("thread_ts") or ""
                 key = chat or chunk.label.rpartition("/")[0] or chunk.label
+                key = "" if shape.program == "mails" else key  # a thread goes on in other files
+                if isinstance(item.get("user"), str):
+                    people[item["user"]] = message[1]
                 talk = talks.setdefault(f"{key}\0{thread}", Talk((chunk.label, number, chunk.split)))
                 talk.messages.append(message)
                 count += 1
@@ -107,19 +164,37 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
             if len({speaker for _, speaker, _ in session}) < 2:
                 alone += 1
                 continue
-            turns = [{"from": speaker, "value": text} for _, speaker, text in session]
+            turns = [_show(shape.program, speaker, text, people) for _, speaker, text in session]
             rows.append((talk.place, {"messages": turns}))
     left = [f"{skipped} rows without a text or a speaker"] * bool(skipped)
-    left += [f"{alone} pieces with one speaker alone"] * bool(alone)
+    left += [
+        f"{alone} {'mails that nobody answers here' if shape.program == 'mails' else 'pieces with one speaker alone'}"
+    ] * bool(alone)
+    if shape.program == TABLE and (unread := [name for name in columns if name not in shape.names.values()]):
+        left.append(f"the column{'' if len(unread) == 1 else 's'} {', '.join(unread)}")
+    by_pause = (
+        ", a new one after six hours of silence"
+        if shape.names.get("time", "time") in columns or shape.nested
+        else (f", a new one after {LONGEST} messages, as no column says where one ends")
+    )
     note = (
-        f"read as {shape.program if shape.program in ('mails', 'a chat') else 'a chat of ' + shape.program}: {count} "
-        f"messages are {len(rows)} conversations"
-        + ("" if shape.program == "mails" else ", a new one after six hours of silence")
+        f"read as {shape.program if shape.program in ('mails', 'a chat', TABLE) else 'a chat of ' + shape.program}: "
+        f"{count} messages are {len(rows)} conversations"
+        + ("" if shape.program == "mails" else by_pause)
         + (f"; left out: {', '.join(left)}" if left else "")
     )
     if note not in notes:
         notes.append(note)
     yield from pack(rows, problems)
+
+
+def _show(program: str, speaker: str, text: str, people: dict[str, str]) -> SourceRow:
+    """A turn as the program showed it."""
+    if program == "Slack":
+        return {"from": people.get(speaker, speaker), "value": read_slack(text, people)}
+    if program == "Messenger":
+        return {"from": read_messenger(speaker), "value": read_messenger(text)}
+    return {"from": speaker, "value": text}
 
 
 def _get_name(value: object) -> str:
@@ -131,6 +206,8 @@ def _read(item: SourceRow, names: dict[str, str]) -> tuple[float | None, str, st
     if item.get("subtype") not in (None, "", "thread_broadcast", "bot_message", "file_share"):
         return None
     turn = {**item, **{role: item.get(column) for role, column in names.items() if role != "time"}}
+    if "text" in names:  # of a table: whatever else its other columns hold
+        turn = {role: turn[role] for role in ("speaker", "text")}
     profile = item.get("user_profile")
     if isinstance(profile, dict):
         turn["from"] = profile.get("display_name") or profile.get("real_name") or item.get("user")
@@ -139,10 +216,11 @@ def _read(item: SourceRow, names: dict[str, str]) -> tuple[float | None, str, st
 
 
 def read_time(value: object) -> float | None:
-    """A time as seconds since 1970; ``None`` for what is none."""
+    """A time, of milliseconds too, as seconds since 1970; ``None`` for what is none."""
     text = str(value or "").strip()
     try:
-        return float(text)
+        number = float(text)
+        return number / 1000 if number > 1e11 else number  # milliseconds
     except ValueError:
         pass
     try:

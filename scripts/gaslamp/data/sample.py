@@ -58,6 +58,8 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
         return chats.unfold(source.chunks, chat, source.notes)
     if columns := flat_turns.find_columns(rows):
         return partial(flat_turns.unfold, source.chunks, columns, source.notes)
+    if table := chats.find_table(rows):
+        return chats.unfold(source.chunks, table, source.notes)
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
+from gaslamp.data.chat_marks import read_slack
 from gaslamp.data.meaning import decide
 from gaslamp.data.peek import read_sample
 from gaslamp.data.rows import LeftOut
@@ -139,6 +140,55 @@ def write_named(folder: Path) -> Path:
     return folder / "named.jsonl"
 
 
+def write_eml(folder: Path) -> Path:
+    """A folder of single mails: the answer in HTML with a quote, and one below what it quotes."""
+    (folder / "mails").mkdir()
+    for day in range(DAYS):
+        head = f"From: Anna <a@x.de>\nMessage-ID: <m{day}@x>\nDate: Wed, {10 + day} Jan 2024 09:00:00 +0000\n"
+        (folder / "mails" / f"{day}a.eml").write_text(f"{head}\n{ask(day)}\n")
+        head = f"From: Ben M. <b@x.de>\nIn-Reply-To: <m{day}@x>\nDate: Wed, {10 + day} Jan 2024 10:00:00 +0000\n"
+        page = f"Left of {day},<br>two steps: up<blockquote>&gt; {ask(day)}</blockquote>"
+        below = f"On Wed, 10 Jan 2024 at 09:00 Anna <a@x.de> wrote:\n> {ask(day)}\n\nLeft of {day},\ntwo steps: up\n"
+        body = f"Content-Type: text/html\n\n{page}" if day % 2 else f"\n{below}"
+        (folder / "mails" / f"{day}b.eml").write_text(head + body)
+    return folder / "mails"
+
+
+def write_messenger(folder: Path) -> Path:
+    """Newest first, each byte of a letter as a letter; here the answer has none, so names carry one."""
+    messages = [
+        {"sender_name": name, "timestamp_ms": int(get_time(day, n).timestamp() * 1000), "content": text}
+        for day in range(DAYS)
+        for n, (name, text) in enumerate([("J\u00c3\u00b6rg", ask(day)), ("Ben M.", f"Left of {day},\ntwo steps: up")])
+    ]
+    data = {"participants": [{"name": "Ben M."}], "messages": messages[::-1], "title": "Ben M."}
+    (folder / "message_1.json").write_text(json.dumps(data))
+    return folder / "message_1.json"
+
+
+def write_google(folder: Path) -> Path:
+    messages = [
+        {
+            "creator": {"name": name, "email": "a@x.de", "user_type": "Human"},
+            "created_date": f"Wednesday, January {10 + day}, 2024 at 2:0{n}:18\u202fPM UTC",
+            "text": text,
+        }
+        for day in range(DAYS)
+        for n, (name, text) in enumerate([("Anna", ask(day)), ("Ben M.", f"Left of {day},\ntwo steps: up")])
+    ]
+    (folder / "messages.json").write_text(json.dumps({"messages": messages}))
+    return folder / "messages.json"
+
+
+def write_table(folder: Path) -> Path:
+    lines = ["CreateTime,talker,msg,kind"]
+    for day in range(DAYS):
+        lines += [f"2024-01-{10 + day} 09:00:00,Anna,{ask(day)},text"]
+        lines += [f'2024-01-{10 + day} 09:01:00,Ben M.,"Left of {day},\ntwo steps: up",text']
+    (folder / "chat.csv").write_text("\n".join(lines))
+    return folder / "chat.csv"
+
+
 @pytest.mark.parametrize(
     ("write", "said"),
     [
@@ -151,6 +201,11 @@ def write_named(folder: Path) -> Path:
         (write_slack, "read as a chat of Slack: 16 messages are 8 conversations"),
         (write_mbox, "read as mails: 16 messages are 8 conversations"),
         (write_named, ""),
+        (write_eml, "read as mails: 16 messages are 8 conversations"),
+        (write_messenger, "read as a chat of Messenger: 16 messages are 8 conversations"),
+        (write_google, "read as a chat of Google Chat: 16 messages are 8 conversations"),
+        (write_table, "read as a table of messages: 16 messages are 8 conversations, a new one after six hours of "
+         "silence; left out: the column kind"),
     ],
 )  # fmt: skip
 def test_exports_become_conversations(tmp_path: Path, write: Write, said: str) -> None:
@@ -170,6 +225,40 @@ def test_exports_become_conversations(tmp_path: Path, write: Write, said: str) -
         ]
         for day in range(DAYS)
     ]
+
+
+LOCALES = {  # as phones of these languages write the time in front of a message
+    "fi": "[10.1.2024 klo 14.08.18] ",
+    "us": "1/13/24, 2:08\u202fPM - ",
+    "es": "10/1/24, 2:08 p.\u00a0m. - ",
+    "fr": "10/01/2024 \u00e0 14:08 - ",
+    "ko": "2024\ub144 1\uc6d4 10\uc77c \uc624\ud6c4 2:08, ",
+    "zh": "[2024/1/10 \u4e0b\u53482:08:18] ",
+    "ar": "\u200f\u0661\u0660/\u0661/\u0662\u0660\u0662\u0664\u060c \u0662:\u0660\u0668 \u0645 - ",
+    "sv": "2024-01-10 14:08 - ",
+}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_whatsapp_of_other_countries(tmp_path: Path, locale: str) -> None:
+    """Times of every locale, what the program writes in place of media, marks of edited messages, captions."""
+    at = LOCALES[locale]
+    lines = []
+    for n in range(4):
+        lines += [f"{at}Anna: Where is hall {n}?", f"{at}\u202a+49 171\u202c: Left of {n} <This message was edited>"]
+        lines += [f"{at}Anna: \u200eimmagine omessa", f"{at}Anna: <M\u00e9dias omis>"]
+        lines += [f"{at}Anna: plan.pdf (Datei angeh\u00e4ngt)", "our plan"]
+    (tmp_path / "chat.txt").write_text("\n".join(lines), encoding="utf-8")
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "chat.txt")}}).data)
+    rows = [row for chunk in source.chunks() for _, row in chunk.read([])]
+    day = "2024-01-13" if locale == "us" else "2024-01-10"
+    assert {row["time"] for row in rows} == {f"{day}T14:08:00"}
+    assert [(row["speaker"], row["text"]) for row in rows[:3]] == [
+        ("Anna", "Where is hall 0?"),
+        ("+49 171", "Left of 0"),
+        ("Anna", "our plan"),
+    ]
+    assert any("8 messages that are pictures" in note or "12 messages that are" in note for note in source.notes)
 
 
 def test_several_people_and_nobody_who_answers() -> None:
@@ -193,3 +282,22 @@ def test_tables_of_posts_are_no_chats(tmp_path: Path) -> None:
     (tmp_path / "posts.csv").write_text("\n".join(lines))
     source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "posts.csv")}}).data)
     assert len(read_sample(source, [])) == 12 and source.notes == []
+
+
+def test_a_message_in_each_row(tmp_path: Path) -> None:
+    """Roles without a number of a conversation were learnt as the class of each text."""
+    lines = [json.dumps({"role": role, "content": f"{role} {n}"}) for n in range(70) for role in ("user", "assistant")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "rows.jsonl")}}).data)
+    rows = read_sample(source, [])
+    assert [len(row["messages"]) for row in rows] == [60, 60, 20]
+    assert decide(rows, kinds=("conversation",)).certain
+    assert source.notes == [
+        "read as a table of messages: 140 messages are 3 conversations, a new one after 60 messages, as no column says "
+        "where one ends"
+    ]
+
+
+def test_marks_of_slack() -> None:
+    text = "Hi <@U1>, <@U2|ben>: see <https://x.de/a|this page>, <#C1|help>, <!here> &amp; 2 &lt; 3"
+    assert read_slack(text, {"U1": "Anna"}) == "Hi @Anna, @ben: see this page (https://x.de/a), #help, @here & 2 < 3"

@@ -9,7 +9,6 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.decide import get_columns
 from gaslamp.data.meaning.profile import look_at
-from gaslamp.data.meaning.published import get_candidates
 from gaslamp.data.meaning.readings import Mapping, show_mapping
 from gaslamp.data.rows import LeftOut, SourceRow, can_adapt
 
@@ -23,6 +22,16 @@ ROLES = {
     "speech": "{audio: recordings, transcript: what is said in them}",
 }
 """Kind -> the roles that its columns need."""
+EXAMPLES = {
+    "conversation": "prompt_completion",
+    "preference": "preference",
+    "rating": "kto",
+    "prompt": "grpo",
+    "pair": "pair",
+    "text": "text",
+    "speech": "speech",
+}
+"""Kind -> the format whose example an error shows: the plainest one."""
 
 
 def choose_kind(
@@ -50,7 +59,7 @@ def choose_kind(
             return str(kind)
     names = get_columns(rows)
     methods = [name for name in registry.names("methods") if found in registry.get("methods", name).KINDS]
-    examples = (plugin.EXAMPLE for _, plugin in get_candidates("auto", method.KINDS) if method.KINDS[0] == plugin.KIND)
+    example = "vision" if method_name.startswith("vision") else EXAMPLES[method.KINDS[0]]
     suited = (
         f"these rows suit the method{'s' if len(methods) > 1 else ''} {', '.join(methods)}: set method in config.yaml"
         if methods
@@ -63,7 +72,7 @@ def choose_kind(
         f"the method {method_name} cannot learn from these columns"
         f"\n    found:  {', '.join(names)}, read as {format_name} ({show_mapping(mapping)})"
         f"\n    needed: {method.NEEDS}"
-        f"\n    example: {next(examples, '')}",
+        f"\n    example: {registry.get('formats', example).EXAMPLE}",
         suited,
         f"when the file has such columns under other names, data.columns: {ROLES[method.KINDS[0]]}",
     )

@@ -9,24 +9,46 @@ from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 from gaslamp.data.readers.opening import open_text
 
-LINE = re.compile(
-    r"[\u200e\u200f\ufeff]*\[?(\d{1,4})[./-](\d{1,2})[./-](\d{1,4}),? (\d{1,2})[:.](\d{2})(?:[:.]\d{2})?"
-    r"(?:[\s\u202f\u00a0]?([AaPp])\.?[\s\u00a0]?[Mm]\.?)?\]?(?: [-\u2013])? (.*)"
+MARKS = "[\u200e\u200f\u202a-\u202e\ufeff]*"
+_DATE = (
+    r"(?P<first>\d{1,4})(?:[./-]|[\ub144\u5e74])\s?(?P<second>\d{1,2})(?:[./-]|[\uc6d4\u6708])\s?"
+    r"(?P<third>\d{1,4})[\uc77c\u65e5.]?"
 )
-SPEAKER = re.compile(r"[\u200e\u200f~\u202f\s]*([^:\n]{1,60}): ?(.*)", re.DOTALL)
+_AT = r"(?:\s(?:klo|\u00e0|\u00e0s|a las|um|kl\.?|at|alle|om|\u0432))?"
+_BEFORE = r"(?P<before>[\u4e00-\u9fff]{2}|\uc624[\uc804\ud6c4])?"  # the half of the day, where it stands in front
+_AFTER = (
+    r"(?:[\s\u202f\u00a0]?(?P<after>[AaPp]\.?[\s\u00a0\u202f]?[Mm]\.?|[\u0635\u0645]|[\u03c0\u03bc]\.?\s?\u03bc\.?|[ai]p\.|"
+    r"\u00d6[\u00d6S]|SA|CH|d[eu]\.))?"
+)
+LINE = re.compile(
+    rf"{MARKS}\[?{_DATE}[,\u060c]?{MARKS}{_AT}\s?{_BEFORE}\s?(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})(?:[:.]\d{{2}})?"
+    rf"{_AFTER}\]?(?: [-\u2013]|,)? {MARKS}(?P<said>.*)"
+)
+"""Day, month and year in any order, the hour with its half, then what was said; digits of any script."""
+PM = re.compile(
+    r"[Pp\u0645]|\u03bc|ip|\u00d6S|CH|du|\uc624\ud6c4|\u4e0b\u5348|\u5348\u5f8c|\u665a\u4e0a|\u508d\u665a|\u4e2d\u5348"
+)
+"""How the second half of the day begins."""
+SPEAKER = re.compile(r"[\u200e\u200f\u202a-\u202e~\u202f\s]*([^:\n]{1,60}?)\s?: ?(.*)", re.DOTALL)
 MEDIA = re.compile(
-    r"[\u200e\s]*(<[^<>]*(omitted|ausgeschlossen|weggelassen|omitido|omis|omesso|attached:[^<>]*)>|"
+    r"\s*(\u200e.*|<[^\W\d_][^<>\n]{3,60}>|[^\n]+\.\w{2,5} \([^()\n]{5,40}\)|"
     r"(image|video|audio|sticker|GIF|document|Contact card) omitted|"
-    r"(This message was deleted|You deleted this message|Diese Nachricht wurde gel\xf6scht)\.?|null)[\u200e\s]*",
+    r"(This message was deleted|You deleted this message|Diese Nachricht wurde gel\xf6scht|Se elimin\xf3 este mensaje|"
+    r"Eliminaste este mensaje|Ce message a \xe9t\xe9 supprim\xe9|Vous avez supprim\xe9 ce message|"
+    r"Questo messaggio \xe8 stato eliminato|Hai eliminato questo messaggio|(Esta )?[Mm]ensagem (foi )?apagada|"
+    r"Voc\xea apagou esta mensagem|Dit bericht is verwijderd|U hebt dit bericht verwijderd)\.?|null)[\u200e\s]*",
     re.IGNORECASE,
 )
+"""A message that is no text: what the program writes in its place, in brackets or behind a mark of direction."""
+EDITED = re.compile(r"\s*\u200e?<[^\W\d_]+(?: [^\W\d_]+){2,7}\.?>\s*\Z")
+"""What stands behind a message that was edited, in any language."""
 
 
 def is_chat(text: str) -> bool:
     """Whether most lines of a text begin with a time and a speaker, and there are two speakers."""
     lines = [line for line in text.splitlines() if line.strip()][:200]
     found = [match for line in lines if (match := LINE.match(line))]
-    speakers = {name[1] for match in found if (name := SPEAKER.match(match[7]))}
+    speakers = {name[1] for match in found if (name := SPEAKER.match(match["said"]))}
     return len(found) >= 4 and 3 * len(found) >= len(lines) and len(speakers) >= 2
 
 
@@ -37,32 +59,43 @@ def read_chat(reading: Reading) -> Iterator[Chunk]:
     media = 0
     with open_text(reading) as handle:
         lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(handle, 1)]
-    month_first = any(int(match[2]) > 12 for _, line in lines if (match := LINE.match(line)) and len(match[1]) < 4)
+    month_first = any(
+        int(match["second"]) > 12 for _, line in lines if (match := LINE.match(line)) and len(match["first"]) < 4
+    )
     is_open = False  # whether the next line goes on with a message
     for number, line in lines:
         match = LINE.match(line)
         if not match:
-            if is_open and rows:
+            if is_open:
                 rows[-1][1]["text"] += f"\n{line}"
             continue
-        said = SPEAKER.match(match[7])
-        is_open = said is not None and not MEDIA.fullmatch(said[2])
-        media += said is not None and not is_open
-        if said and is_open:
-            time = _write_time(match, month_first)
-            rows.append((number, {"time": time, "speaker": said[1].strip(), "text": said[2]}))
+        said = SPEAKER.match(match["said"])
+        is_open = said is not None
+        if said:
+            is_media = MEDIA.fullmatch(said[2]) is not None
+            media += is_media
+            text = "" if is_media else said[2]  # the lines below a picture are its caption
+            rows.append((number, {"time": _write_time(match, month_first), "speaker": _trim(said[1]), "text": text}))
+    for _, row in rows:
+        row["text"] = EDITED.sub("", row["text"]).strip("\n")
+    rows = [(number, row) for number, row in rows if row["text"].strip()]
     if media:
         reading.note(f"left out: {media} messages that are pictures, sounds or deleted")
     for start in range(0, len(rows), limits.BATCH):
         yield Chunk(parse_rows, f"{reading.name}, line", 1, rows[start : start + limits.BATCH], reading.split)
 
 
+def _trim(name: str) -> str:
+    """The name of a speaker without marks of direction."""
+    return re.sub("[\u200e\u200f\u202a-\u202e]", "", name).strip()
+
+
 def _write_time(match: re.Match[str], month_first: bool) -> str:
     """The time of a message as ISO writes it; empty where its numbers are none."""
-    first, second, third, hour, minute = (int(match[group]) for group in range(1, 6))
-    half = (match[6] or "").lower()
-    hour = hour % 12 + 12 * (half == "p") if half else hour
-    if len(match[1]) == 4:
+    first, second, third, hour, minute = (int(match[name]) for name in ("first", "second", "third", "hour", "minute"))
+    half = match["before"] or match["after"]
+    hour = hour % 12 + 12 * (PM.match(half) is not None) if half else hour
+    if len(match["first"]) == 4:
         year, month, day = first, second, third
     else:
         day, month, year = (second, first, third) if month_first else (first, second, third)

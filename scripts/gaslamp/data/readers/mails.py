@@ -6,6 +6,7 @@ import email
 import email.message
 import email.policy
 import email.utils
+import html
 import mailbox
 import re
 from collections.abc import Iterator
@@ -14,12 +15,21 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 
+_INTRO = (
+    r"(?:On [^\n]{5,200}\n?[^\n]{0,100}wrote|Am [^\n]{5,200}schrieb[^\n]{0,100}|Le [^\n]{5,200}\xe9crit\s?|"
+    r"El [^\n]{5,200}escribi\xf3|Il [^\n]{5,200}ha scritto|Em [^\n]{5,200}escreveu|Op [^\n]{5,200}schreef[^\n]{0,100}):"
+)
+"""The line in front of what a mail quotes."""
 QUOTED = re.compile(
-    r"\n+(?:On [^\n]{5,200}\n?[^\n]{0,100}wrote:|Am [^\n]{5,200}schrieb[^\n]{0,100}:|Le [^\n]{5,200}\xe9crit\s?:|"
-    r"El [^\n]{5,200}escribi\xf3:|-{3,} ?(?:Original Message|Urspr\xfcngliche Nachricht|Forwarded message)[^\n]*|"
-    r"_{10,}\n(?:From|Von): |-- \n).*\Z",
+    rf"\n+(?:{_INTRO}|-{{3,}} ?(?:Original Message|Urspr\xfcngliche Nachricht|Forwarded message)[^\n]*|"
+    r"_{10,}\n(?:From|Von|De|Da|Van): |"
+    r"(?:From|Von|De|Da|Van): [^\n]+\n(?:Sent|Gesendet|Envoy\xe9|Enviado|Inviato|Verzonden|Date)\s?: |-- \n).*\Z",
     re.DOTALL,
 )
+"""What begins a quoted mail or a signature, up to the end."""
+ABOVE = re.compile(rf"\n+{_INTRO}[ \t]*\n+(?=>)")
+"""The line in front of a quote that is marked line by line: the answer may stand below it."""
+QUOTES_NOTE = "of mails what they quote, their signatures and their subjects are left out"
 REPLY = re.compile(r"^\s*((re|aw|fwd?|wg|sv|antw|rif|tr)(\[\d+\])?:\s*)+", re.IGNORECASE)
 
 
@@ -39,14 +49,15 @@ def read_mbox(reading: Reading) -> Iterator[Chunk]:
 
 def _get_chunks(mails: Iterator[bytes] | list[bytes], reading: Reading) -> Iterator[Chunk]:
     rows: list[Numbered] = []
-    count = cut = 0
+    count = 0
+    cut = False
     for number, data in enumerate(mails, 1):
         mail = email.message_from_bytes(data, policy=email.policy.default)
         text = _get_text(mail)
-        own = re.sub(r"(?m)^>.*\n?", "", QUOTED.sub("", f"\n{text}")).strip()
+        own = QUOTED.sub("", "\n" + re.sub(r"(?m)^>.*\n?", "", ABOVE.sub("\n", f"\n{text}"))).strip()
         if mail["from"] is None:
             continue
-        cut += own != text.strip()
+        cut = cut or own != text.strip()
         count += 1
         name, address = email.utils.parseaddr(str(mail["from"]))
         subject = REPLY.sub("", str(mail["subject"] or "")).strip()
@@ -64,8 +75,8 @@ def _get_chunks(mails: Iterator[bytes] | list[bytes], reading: Reading) -> Itera
             rows = []
     if not count:
         raise GaslampError(f"{reading.title} holds no mail", "export it again as .mbox or .eml")
-    if cut:
-        reading.note(f"of {cut} mails what they quote and their signatures are left out")
+    if cut and QUOTES_NOTE not in reading.notes:  # once for a folder of .eml
+        reading.notes.append(QUOTES_NOTE)
     yield Chunk(parse_rows, f"{reading.name}, mail", 1, rows, reading.split)
 
 
@@ -77,8 +88,8 @@ def _get_text(mail: email.message.EmailMessage) -> str:
     except (LookupError, KeyError, UnicodeError):
         return ""
     if body is not None and body.get_content_type() == "text/html":
-        text = re.sub(r"(?is)<(style|script).*?</\1>", "", text)
-        text = re.sub(r"<[^>]+>", "", re.sub(r"(?i)<(br|/p|/div|/tr)[^>]*>", "\n", text))
+        text = re.sub(r"(?is)<(style|script|head|blockquote)\b.*?</\1>", "", text)  # quotes stand in blockquotes
+        text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"(?i)<(br|/p|/div|/tr)[^>]*>", "\n", text)))
     return str(text).replace("\r\n", "\n")
 
 

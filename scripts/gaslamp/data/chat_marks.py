@@ -1,0 +1,40 @@
+"""How programs write text in their exports: Slack's marks, Messenger's letters as bytes."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_MARK = re.compile(r"<([@#!]?)([^<>|\n]+)(?:\|([^<>\n]*))?>")
+
+
+def read_slack(text: str, people: dict[str, str]) -> str:
+    """A message of Slack as it was shown: names for ids, words for links, ``&`` for ``&amp;``.
+
+    Args:
+        text: as the export has it.
+        people: id of a user -> name.
+    """
+
+    def show(mark: re.Match[str]) -> str:
+        sign, target, label = mark.groups()
+        if sign == "@":
+            return f"@{label or people.get(target, target)}"
+        if sign == "#":
+            return f"#{label or target}"
+        if sign == "!":  # here, channel, a date
+            return label or f"@{target}"
+        target = target.removeprefix("mailto:").removeprefix("tel:")
+        return target if not label or label == target else f"{label} ({target})"
+
+    return html.unescape(_MARK.sub(show, text))
+
+
+def read_messenger(text: str) -> str:
+    """A text of Messenger or Instagram, whose exports write each byte of a letter as a letter of its own."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
