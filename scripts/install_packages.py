@@ -179,7 +179,7 @@ def run(command: list[str], what: str, log: Path) -> int:
             assert process.stdout is not None
             for line in process.stdout:
                 sink.write(line)
-                last[0] = line.strip() or last[0]
+                last[0] = shorten(line) or last[0]
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -191,6 +191,15 @@ def run(command: list[str], what: str, log: Path) -> int:
             raise
         reader.join()
     return process.returncode
+
+
+def shorten(line: str) -> str:
+    """A line of pip for people who wait; empty for what they need not read: warnings, which the log keeps."""
+    text = line.strip()
+    if text.startswith(("WARNING", "DEPRECATION", "[notice]")):
+        return ""
+    start, colon, names = text.partition(": ")
+    return f"{start}: {names.count(',') + 1}" if colon and start == "Installing collected packages" else text
 
 
 def _watch(process: subprocess.Popen[str], what: str, last: list[str]) -> None:

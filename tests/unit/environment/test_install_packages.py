@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -115,3 +116,20 @@ def test_what_fails_has_its_fix_and_the_next_call_goes_on(folder: Path) -> None:
 def test_an_old_python_can_read_it() -> None:
     """It is the one script that may meet Python 3.8: its message about that must not be a SyntaxError."""
     ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("WARNING: Location '/x' is ignored: it is neither a file nor a directory.\n", ""),
+        ("[notice] A new release of pip is available\n", ""),
+        ("  Installing collected packages: torch, numpy, trl\n", "Installing collected packages: 3"),
+        ("Collecting torch==2.13.0\n", "Collecting torch==2.13.0"),
+    ],
+)
+def test_a_line_of_pip_as_it_is_shown(line: str, shown: str) -> None:
+    spec = importlib.util.spec_from_file_location("install_packages", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.shorten(line) == shown
