@@ -40,7 +40,7 @@ def find_borders(rows: list[SourceRow], prompt: str, completion: str) -> dict[st
     if stop := _match(_STOP, _get_common_end(answers)):
         found["completion_end"] = stop
     # a line end alone, or one kind of rule, may be the text's own
-    return found if "prompt_end" in found or ("completion_start" in found and len(found) > 1) else {}
+    return found if {"prompt_end", "completion_start"} & set(found) else {}
 
 
 def _get_common_end(texts: list[str]) -> str:

@@ -1,11 +1,11 @@
 """The words that judge an answer, and the names of columns that do, in several languages: tables for judgements.py."""
 
 _YES = """
-true 1 1.0 yes y t x on ja j si s oui o vrai wahr vero sim 是 对 真 はい ✓ ✔ ✅
+true 1 1.0 yes y t x on ja j si s oui o vrai wahr vero sim 是 对 真 はい да tak evet 예 네 так ✓ ✔ ✅
 """
 YES = frozenset(_YES.split())
 _NO = """
-false 0 0.0 no n f off nein non nee nao faux falso falsch 否 不是 假 いいえ ✗ ✘ ❌
+false 0 0.0 no n f off nein non nee nao faux falso falsch 否 不是 假 いいえ нет nie hayir 아니오 아니요 ні ✗ ✘ ❌
 """
 NO = frozenset(_NO.split())
 """What says whether the name of its column holds; of themselves they judge nothing."""
@@ -16,24 +16,30 @@ right helpful approved approve pass passed ok okay fine valid accurate acceptabl
 gut sehr_gut super perfekt richtig korrekt angenommen akzeptiert freigegeben genehmigt hilfreich brauchbar bestanden
 in_ordnung bueno buena correcto correcta aceptado aceptada aprobado aprobada util bon bonne correcte accepte acceptee
 approuve approuvee utile buono buona corretto corretta accettato accettata approvato approvata bom boa correta aceito
-aceita aprovado aprovada goed juist goedgekeurd 好 正确 通过 合格 接受 有用 良い 正しい 正解
+aceita aprovado aprovada goed juist goedgekeurd 好 正确 通过 合格 接受 有用 良い 正しい 正解 хорошо хороший
+верно правильно принято dobrze dobry dobra poprawna poprawny iyi dogru kabul
+좋음 좋아요 맞음 정답 buenos muy_bueno muy_buena excelente tres_bon tres_bonne ottimo ottima otimo otima
 """
 GOOD = frozenset(_GOOD.split())
 _BAD = """
 bad terrible awful horrible down thumbs_down thumbsdown dislike disliked negative reject rejected undesirable very_bad
-poor very_poor incorrect wrong unhelpful fail failed nok not_ok invalid inaccurate unacceptable declined denied discard
+poor very_poor incorrect wrong unhelpful fail failed nok not_ok invalid inaccurate unacceptable declined denied
+discard
 discarded useless garbage junk low_quality not_helpful -1 - 👎 hallucinated hallucination flagged
 schlecht sehr_schlecht mangelhaft falsch inkorrekt abgelehnt verworfen unbrauchbar durchgefallen nicht_hilfreich
 nicht_ok fehlerhaft malo mala incorrecto incorrecta rechazado rechazada mauvais mauvaise incorrecte refuse refusee
 rejete rejetee cattivo cattiva sbagliato sbagliata errato rifiutato rifiutata ruim incorreto incorreta rejeitado
-rejeitada slecht fout afgewezen 差 不好 错误 不通过 不合格 拒绝 没用 悪い 間違い 不正解
+rejeitada slecht fout afgewezen 差 不好 错误 不通过 不合格 拒绝 没用 悪い 間違い 不正解 плохо плохой неверно
+неправильно отклонено zle zly zla niepoprawna niepoprawny kotu yanlis ret
+나쁨 싫어요 틀림 오답 needs_work needs_improvement
+needs_revision pesimo pesima pessimo pessima
 """
 BAD = frozenset(_BAD.split())
 """Verdicts that need no name; as ``judgements.clean`` writes them."""
 
 _UNRATED = """
 neutral none null nan n/a na unrated skip skipped mixed unknown pending open unclear undecided todo tbd
-offen unklar ausstehend pendiente
+offen unklar ausstehend pendiente average so_so mediocre mittel mittelmassig mittelmaessig moyen moyenne regular
 """
 UNRATED = frozenset(_UNRATED.split())
 """What stands where an answer has no rating."""
@@ -47,7 +53,8 @@ schlecht falsch fehlerhaft fehler abgelehnt verworfen geloscht geloescht gesperr
 anstossig anstoessig giftig toxisch ungultig ungueltig gemeldet halluzination halluziniert veraltet
 malo incorrecto rechazado rechazada toxico danino eliminado invalido mauvais incorrecte refuse rejete toxique nuisible
 supprime errone invalide cattivo sbagliato rifiutato tossico dannoso rimosso ruim incorreto rejeitado nocivo removido
-slecht fout afgewezen 错误 有害 有毒 垃圾 拒绝 删除 不合格 有害性 毒性
+slecht fout afgewezen 错误 有害 有毒 垃圾 拒绝 删除 不合格 有害性 毒性 неверно ошибка ошибочный bledna bledny
+blad yanlis hatali 오류
 """
 BAD_NAMES = frozenset(_BAD_NAMES.split())
 _GOOD_NAMES = """
@@ -56,7 +63,8 @@ acceptable usable keep kept pass passed desirable liked upvoted harmless truthfu
 gut korrekt richtig angenommen akzeptiert freigegeben genehmigt hilfreich brauchbar gultig gueltig sicher bestanden
 geprueft_ok bueno correcto correcta aceptado aceptada aprobado aprobada util valido seguro bon correcte accepte
 approuve utile valide buono corretto accettato approvato bom correto aceito aprovado goed juist goedgekeurd
-正确 是否正确 通过 合格 接受 有用 是否通过 是否合格 是否有用 正解 合否
+正确 是否正确 通过 合格 接受 有用 是否通过 是否合格 是否有用 正解 合否 верно правильно корректно poprawna
+poprawny poprawne dogru dogru_mu 정답여부 정답
 """
 GOOD_NAMES = frozenset(_GOOD_NAMES.split())
 """What a flag in a column of this name says about the answer of its row."""

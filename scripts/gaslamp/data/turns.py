@@ -249,6 +249,8 @@ def _read_turn(turn: dict[str, Any], column: str, number: int) -> list[Message]:
     parts = [part for part in parts if part.call is None and part.result is None]
     if results and not parts:
         return results
+    if role == "assistant" and rest.get("channel") in ("analysis", "final"):  # OpenAI's harmony
+        role = "thought" if rest.pop("channel") == "analysis" else role
     if role == "thought":
         message: Message = {"role": "assistant", "content": join_parts(put_thought(parts, [])), THOUGHT_KEY: True}
         return [message if learnt is None else {**message, "train": learnt}]

@@ -14,7 +14,7 @@ Marks = tuple[str, str]
 
 _TIE = """
 tie tied ties both neither same equal equally draw none even bothbad unentschieden gleich beide keine keiner empate
-ambas ninguna iguales egalite nul aucune egal pareggio gelijk 平局 相同 都 一样
+ambas ninguna iguales egalite nul aucune egal pareggio gelijk 平局 相同 都 一样 ничья remis berabere 무승부 égalité
 """
 _WORSE = "worse worst loses lost loser rejected bad not weaker schlechter peor pire 差"
 TIES, WORSE = frozenset(_TIE.split()), frozenset(_WORSE.split())

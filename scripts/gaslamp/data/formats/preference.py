@@ -16,7 +16,7 @@ from gaslamp.data.quick_pairs import ROLES, read_quickly
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, get_value, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
-from gaslamp.data.turns import is_turns
+from gaslamp.data.turns import get_role, is_turns
 from gaslamp.data.verdicts import TIES, clean, get_number
 
 KIND = "preference"
@@ -46,6 +46,7 @@ REJECTED = (
     *(f"{side}_{noun}" for side in _WORSE for noun in _ANSWERS),
     *(f"{noun}_{side}" for noun in _NOUNS for side in _BAD),
 )
+TALKS = ("conversations", "conversation")
 FULL = ("messages", "conversations", "conversation", "response", "answer", "completion", "output")
 """Where the better answer stands next to a rejected one alone (ms-swift)."""
 PROMPTS = (
@@ -78,6 +79,8 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
     prompt = find_column(free, PROMPTS)
     if sides:
         value = first_value(rows, sides[0])
+        if prompt and prompt.lower() in TALKS and _is_whole(value) and not is_turns(first_value(rows, prompt)):
+            prompt = None  # rounds that repeat the question, with one of the answers (Capybara)
         if prompt:
             mapping["prompt"] = prompt
         elif not (is_turns(value) or (isinstance(value, str) and is_transcript(value))):
@@ -105,6 +108,12 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         (f"preference {number}" if len(ways) > 1 else "preference", made, reason)
         for number, (made, reason) in enumerate(ways, 1)
     ]
+
+
+def _is_whole(value: object) -> bool:
+    """Whether a cell is a conversation from its first question on."""
+    turns = parse_list(value)
+    return isinstance(turns, list) and is_turns(turns) and len(turns) > 1 and get_role(turns[0].get("role")) == "user"
 
 
 def explain_refusal(columns: list[str], rows: list[SourceRow], kinds: tuple[str, ...]) -> tuple[str, str] | None:

@@ -86,6 +86,8 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
     elif target.questions > 0.6 and not target.is_label:
         score -= 0.3
     score += 0.05 * (target is columns[-1])  # what is written usually stands last
+    if target.is_label and not target.concept and len(inputs) > 1 and not named and inputs[0].questions > 0.6:
+        score = min(score, 0.6)  # an answer and a verdict on it, in a language that is not known
     if target.concept == "answer" and any(column.concept == "question" for column in inputs):
         score += 0.15
     mapping = _get_mapping(inputs, target, side)
@@ -161,6 +163,9 @@ def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile]
         and column.concept not in ("label", "choices", "rating", "winner")
         and not (column.concept in ANSWERS and _is_written(column))
     ]
+    if not texts and target.is_label:  # a column called resume is what is classified, where there is nothing else
+        texts = [column for column in others if column.is_free_text]
+        side = {}
     known = [column for column in texts if column.concept in INPUTS]
     if known and not target.concept:
         return known, side

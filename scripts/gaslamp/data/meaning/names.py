@@ -75,10 +75,16 @@ def get_hint(name: str) -> Hint | None:
         return Hint(*KNOWN[text], True)
     for end in _TEXT_ENDS:  # answer_text is an answer
         base = text.removesuffix(end)
-        if base != text and KNOWN.get(base, ("meta",))[0] not in ("meta", "text"):
-            return Hint(*KNOWN[base], False)
+        hint = get_hint(base) if base != text else None
+        if hint and hint.is_last and hint.concept not in ("meta", "text", "language"):
+            return Hint(hint.concept, hint.english, False)
     parts = text.split("_")
-    if MODELS.fullmatch(parts[0]) and not set(parts) & {"score", "rating", "rank", "model", "name", "id", "label"}:
+    named_thoughts = KNOWN.get(parts[-1], ("",))[0] == "reasoning"  # deepseek_reasoning
+    if (
+        MODELS.fullmatch(parts[0])
+        and not named_thoughts
+        and not set(parts) & {"score", "rating", "rank", "model", "name", "id", "label"}
+    ):
         return Hint("answer", "response", False)
     for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:

@@ -3,8 +3,10 @@
 TABLE = """
 [question]
 question: frage fragen kundenfrage pregunta preguntas domanda pergunta vraag 问题 提问 問題 質問 问
+question: вопрос вопросы pytanie soru 질문 питання
 prompt: aufforderung 提示 提示词 プロンプト
 query: anfrage suchanfrage kundenanfrage consulta requete richiesta consulta_cliente demande zoekopdracht 查询 クエリ
+query: запрос zapytanie sorgu 문의
 instruction: anweisung instruktion auftrag instruccion consigne istruzione instrucao instructie 指令 指示 命令
 input: eingabe entrada entree ingresso invoer 输入 入力
 user: benutzer nutzer usuario utilisateur utente gebruiker 用户 ユーザー
@@ -17,14 +19,16 @@ issue
 user_message: nutzernachricht
 task
 [text]
-text: texte texto testo tekst 文本 文字 テキスト 原文
+text: texte texto testo tekst 文本 文字 テキスト 原文 текст tekst metin 텍스트
 body: inhaltstext rumpf nachrichtentext cuerpo corps corpo 正文 内文 本文 邮件内容
 content: inhalt contenido contenu contenuto conteudo inhoud 内容 コンテンツ
-message: nachricht meldung mitteilung mensaje messaggio mensagem bericht 消息 信息 留言 メッセージ
+message: nachricht meldung mitteilung mensaje messaggio mensagem bericht 消息 信息 留言 メッセージ сообщение
+message: wiadomosc mesaj 메시지
 email: e_mail correo courriel mail posta 邮件 电子邮件 メール
 mail
 ticket: kundenticket tiquet tiquete 工单 チケット
-review: rezension kundenbewertung resena critique avis recensione resenha recensie 评论 评价 点评 レビュー
+review: rezension kundenbewertung resena critique avis recensione resenha recensie 评论 评价 点评 レビュー отзыв
+review: recenzja yorum 리뷰
 comment: kommentar comentario commentaire commento opmerking 批注 コメント
 post: beitrag publicacion publication 帖子 投稿
 description: beschreibung descripcion descrizione descricao omschrijving 描述 说明
@@ -44,8 +48,8 @@ feedback_text
 dialogue: dialog dialogo 对话 対話
 abstract
 [title]
-title: titel uberschrift ueberschrift titulo titre titolo 标题 题名 タイトル
-subject: betreff asunto objet oggetto assunto onderwerp 主题 主旨 件名
+title: titel uberschrift ueberschrift titulo titre titolo 标题 题名 タイトル заголовок tytul baslik 제목
+subject: betreff asunto objet oggetto assunto onderwerp 主题 主旨 件名 тема temat konu
 headline: schlagzeile titular 头条
 [context]
 context: kontext zusammenhang contexto contexte contesto 上下文 语境 背景 文脈
@@ -54,6 +58,7 @@ schema: tabellenschema esquema
 background: hintergrund antecedentes
 [answer]
 answer: antwort antworten respuesta respuestas reponse reponses risposta antwoord 答案 回答 答え 解答 答
+answer: ответ ответы odpowiedz cevap yanit 답변 대답 답 відповідь
 response: ruckmeldung rueckmeldung resposta 响应 应答 応答
 reply: antwortmail erwiderung ruckantwort replica replique 回复 答复 返信
 completion: vervollstandigung completado 补全
@@ -64,13 +69,14 @@ bot
 target: ziel objetivo cible 目标
 result: ergebnis resultado resultat risultato resultaat 结果 結果
 final_answer
-ground_truth
+ground_truth: reference reference_answer
 expected_answer
 correction: korrektur correccion
 rewrite
 agent_response
 [summary]
 summary: zusammenfassung kurzfassung resumen resume resumo riassunto samenvatting sintesi 摘要 总结 概要 要約
+summary: резюме краткое_содержание streszczenie ozet 요약
 notes: notizen protokoll notas notities appunti 笔记 纪要
 highlights
 tldr
@@ -82,10 +88,11 @@ caption: bildunterschrift bildbeschreibung leyenda legende didascalia legenda �
 translation: ubersetzung uebersetzung traduccion traduction traduzione traducao vertaling 翻译 译文 訳
 explanation: erklarung explicacion explication 解释
 [label]
-label: etikett bezeichnung etiqueta etiquette etichetta 标签 标注 ラベル
+label: etikett bezeichnung etiqueta etiquette etichetta 标签 标注 ラベル метка etykieta etiket 라벨 레이블
 class: klasse clase classe 类 クラス
-category: kategorie categoria categorie rubrik rubrique 类别 分类 种类 カテゴリ
-sentiment: stimmung sentimiento sentimento 情感 情绪 感情
+category: kategorie categoria categorie rubrik rubrique 类别 分类 种类 カテゴリ категория kategoria kategori
+category: 카테고리 분류
+sentiment: stimmung sentimiento sentimento 情感 情绪 感情 тональность настроение sentyment duygu 감정
 intent: absicht intention intencion intento intencao 意图 意圖 意図
 tag: schlagwort 标记 タグ
 topic: thema tema sujet theme argomento 话题 トピック
@@ -121,9 +128,9 @@ attributes: attribute atributos attributs 属性
 [rating]
 rating: bewertung wertung note_client puntuacion valoracion calificacion evaluation valutazione avaliacao beoordeling
 rating: 评分 打分 評価
-score: punktzahl punkte puntaje puntos punteggio pontuacao 分数 得分 スコア
+score: punktzahl punkte puntaje puntos punteggio pontuacao 分数 得分 スコア балл оценка ocena puan 점수 평점
 stars: sterne estrellas etoiles stelle estrelas sterren 星级
-feedback: retroalimentacion retour 反馈 フィードバック
+feedback: retroalimentacion retour 反馈 フィードバック 평가 degerlendirme
 vote: stimme voto
 thumbs: daumen pulgar pouce 点赞
 quality: qualitat calidad qualite 质量
@@ -155,6 +162,7 @@ chosen: bevorzugt gewahlt gewaehlt besser elegida preferida preferido choisie pr
 rejected: abgelehnt verworfen schlechter rechazada rechazado rejetee rejete rifiutata 拒绝 落选 较差
 [winner]
 winner: gewinner ganador gagnant vincitore vencedor 获胜者 胜者 勝者
+winner: meilleure meilleur mejor migliore melhor beste 更好 更优 哪个更好 победитель zwyciezca kazanan 승자
 [anchor]
 anchor: anker ancla ancre
 [positive]
@@ -178,6 +186,7 @@ img
 picture
 photo
 [meta]
+annotator annotators annotator_id annotateur rater rater_id reviewer labeler labeller worker worker_id editor
 kunde kundin cliente client klant 客户 顧客 姓名 名前 nombre nom vorname nachname
 id uuid guid idx index key nr number no row row_id qid docid doc_id ticket_id date datetime time timestamp created
 created_at updated updated_at modified year month day url link href uri source src origin author username user_name

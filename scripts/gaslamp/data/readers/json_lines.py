@@ -14,6 +14,7 @@ from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading
 from gaslamp.data.readers.numbers import may_lose, read_float, read_int, scan
 from gaslamp.data.readers.opening import Utf8, get_compression
 from gaslamp.data.rows import SourceRow
+from gaslamp.data.turns import is_turns
 
 BOM = b"\xef\xbb\xbf"
 
@@ -96,6 +97,9 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
             except orjson.JSONDecodeError:
                 problems.append(explain_line(f"{label} {number}", line, error))
                 continue
+        if type(row) is list and is_turns(row):  # a conversation in each line
+            line = b'{"messages":' + line.strip() + b"}"
+            row = {"messages": row}
         if type(row) is not dict:
             problems.append((f"{label} {number}", f"a row must be an object {{...}}, found {get_type_name(row)}", ""))
             continue

@@ -14,6 +14,7 @@ from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading, parse
 from gaslamp.data.readers.json_lines import get_type_name
 from gaslamp.data.readers.numbers import read_float, read_int
 from gaslamp.data.readers.opening import open_text
+from gaslamp.data.turns import is_turns
 
 SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -147,6 +148,8 @@ def chunk_items(items: Iterator[object], reading: Reading, split: str | None = N
     for number, value in enumerate(items, first):
         if isinstance(value, dict):
             rows.append((number, value))
+        elif is_turns(value):  # a list of conversations
+            rows.append((number, {"messages": value}))
         else:
             problems.append((f"{label} {number}", f"a row must be an object {{...}}, found {get_type_name(value)}", ""))
         if len(rows) + len(problems) >= limits.BATCH:
