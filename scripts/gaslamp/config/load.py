@@ -44,7 +44,7 @@ def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str 
         raise GaslampError(join(problems + found), f"edit {file}: the comments in it say what each key takes") from None
     problems += _find_conflicts(config, text, file, root, values)
     for stage in get_earlier(values):
-        if stage == config.run:
+        if stage.casefold() == config.run.casefold():
             place = get_place(text, file, ("stages",))
             problems.append(f"{place}: the run and a stage are both called {stage}: choose another name for the stage")
         try:

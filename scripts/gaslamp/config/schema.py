@@ -78,13 +78,24 @@ class Config(Section):
             raise ValueError("outputs/env holds the facts of the machine: choose another name")
         return value
 
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _stages_are_no_words(cls, value: object) -> object:
+        words = [stage for stage in value if isinstance(stage, str)] if isinstance(value, list) else []
+        if words:
+            example = ", ".join(f"{{name: {word}, method: {word}}}" for word in words)
+            raise ValueError(f"a stage has a name and what differs in it: write stages: [{example}]")
+        return value
+
     @field_validator("stages")
     @classmethod
     def _stages_have_folders(cls, value: list[Stage]) -> list[Stage]:
         names = [stage.name for stage in value]
-        if wrong := [name for name in dict.fromkeys(names) if name in RESERVED or names.count(name) > 1]:
+        folders = [name.casefold() for name in names]  # some file systems know one folder for both cases
+        if wrong := [name for name in names if name.casefold() in RESERVED or folders.count(name.casefold()) > 1]:
             raise ValueError(
-                f"{', '.join(wrong)}: each stage needs a name of its own, and none of {', '.join(RESERVED)}"
+                f"{', '.join(dict.fromkeys(wrong))}: each stage needs a name of its own (capitals do not count), none of "
+                f"{', '.join(RESERVED)}"
             )
         return value
 

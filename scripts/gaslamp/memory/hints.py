@@ -14,6 +14,7 @@ from gaslamp.core.contracts import now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.memory.conditions import parse
+from gaslamp.memory.recipe_values import check_values
 from gaslamp.memory.recipes import Value, check_keys
 
 FILE = ".reflect_hints.json"
@@ -91,6 +92,7 @@ def add_hint(
     if when:
         parse(when)
     check_keys(settings or {})
+    check_values(settings or {})
     if phase not in PHASE_NAMES:
         known = ", ".join(f"{number} ({name})" for number, name in PHASE_NAMES.items())
         raise GaslampError(f"phase {phase} takes no hints", f"choose one of {known}")

@@ -22,6 +22,7 @@ from gaslamp.core.contracts import now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import lock, read_json, write_json
 from gaslamp.memory.entry import JUDGEMENT, LIMITS, Entry, Kind, Outcome, check_gate
+from gaslamp.memory.recipe_values import check_values
 from gaslamp.memory.recipes import get_short_id
 from gaslamp.memory.shelf import Shelf, read_shelf
 
@@ -228,7 +229,9 @@ def import_memory(home: Path, file: Path) -> Merged:
     try:
         value = read_json(file)
         entries = _ENTRIES.validate_python(value["entries"])
-    except (GaslampError, ValidationError, KeyError, TypeError) as error:
+        for entry in entries:
+            check_values(entry.settings)
+    except (GaslampError, ValidationError, KeyError, TypeError, OSError, UnicodeError, RecursionError) as error:
         reason = error.cause if isinstance(error, GaslampError) else f"{type(error).__name__} {error}"
         raise GaslampError(
             f"{file} is no exported memory: {reason}", "make one with: make memory EXPORT=file.json", None

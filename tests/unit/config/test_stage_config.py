@@ -79,6 +79,14 @@ def test_scripts_read_the_config_of_their_stage(tmp_path: Path) -> None:
         ("stages: [{name: main}, {name: b}]", "line 1: the run and a stage are both called main"),
         ("stages: [{name: a}, {name: a}]", "line 1: stages = "),
         ("stages: [{name: raw}, {name: a}]", "line 1: stages = "),
+        ("stages: [{name: Read}, {name: read}]", "line 1: stages = "),
+        ("stages: [{name: Main}, {name: b}]", "line 1: the run and a stage are both called Main"),
+        (f"stages: [{{name: {'x' * 61}}}, {{name: b}}]", "line 1: stages.0.name = "),
+        (
+            "stages: [cpt, sft]",
+            'line 1: stages = ["cpt", "sft"]: a stage has a name and what differs in it: write '
+            "stages: [{name: cpt, method: cpt}, {name: sft, method: sft}]",
+        ),
         ("stages: chat", 'line 1: stages = "chat": input should be a valid list'),
         (
             "stages: [{name: a}, {name: b}]\nexport: {formats: [gguf, adapter]}",

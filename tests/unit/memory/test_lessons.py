@@ -316,7 +316,9 @@ def test_a_team_merges_without_loss(tmp_path: Path) -> None:
     assert again_made.outcome == "gate_blocked" and "you had it forgotten on" in again_made.reason
     with pytest.raises(GaslampError, match="nothing remembered is called 00000003"):
         forget(mine, "00000003")
-    for wrong in ("[", "{}", '{"entries": [{"kind": "x"}]}'):
+    with pytest.raises(GaslampError, match="is no exported memory"):
+        import_memory(mine, tmp_path)
+    for wrong in ("[", "[" * 100_000, "{}", '{"entries": [{"kind": "x"}]}'):
         file.write_text(wrong, encoding="utf-8")
         with pytest.raises(GaslampError, match="is no exported memory"):
             import_memory(mine, file)
@@ -324,6 +326,14 @@ def test_a_team_merges_without_loss(tmp_path: Path) -> None:
     file.write_text(json.dumps({"entries": [{**evil, "settings": {"train_python": "/x"}}]}), encoding="utf-8")
     with pytest.raises(GaslampError, match="a recipe may not set train_python"):
         import_memory(mine, file)
+    for key, value in (
+        ("train.batch_size", -5),
+        ("train.batch_size", "1\nx: y"),
+        ("train.learning_rate", float("nan")),
+    ):
+        file.write_text(json.dumps({"entries": [{**evil, "settings": {key: value}}]}), encoding="utf-8")
+        with pytest.raises(GaslampError, match=f"a recipe may not set {key} = "):  # a project would begin with it
+            import_memory(mine, file)
 
 
 def test_the_json_is_the_truth_and_edits_of_the_markdown_are_taken_over(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ class Stage(Section):
 
     name: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        max_length=60,
         description="Names its folders data/<name> and outputs/<name>; the last stage has data and outputs/<run>.",
     )
     method: Method | None = Field(None, description="A name from scripts/gaslamp/train/methods.")
