@@ -94,8 +94,8 @@ class Config(Section):
         folders = [name.casefold() for name in names]  # some file systems know one folder for both cases
         if wrong := [name for name in names if name.casefold() in RESERVED or folders.count(name.casefold()) > 1]:
             raise ValueError(
-                f"{', '.join(dict.fromkeys(wrong))}: each stage needs a name of its own (capitals do not count), none of "
-                f"{', '.join(RESERVED)}"
+                f"{', '.join(dict.fromkeys(wrong))}: each stage needs a name of its own (capitals do not count), "
+                f"none of {', '.join(RESERVED)}"
             )
         return value
 
