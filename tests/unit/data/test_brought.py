@@ -86,6 +86,14 @@ def test_the_body_of_an_answer_is_an_answer() -> None:
     assert decide(rows, kinds=("conversation",)).reading.mapping["completion"] == "AcceptedAnswerBody"
 
 
+@pytest.mark.parametrize(("name", "cells"), [("Datum", "2026-05-{:02}"), ("output_text", "AB-{}")])
+def test_a_date_or_a_code_may_be_the_answer(name: str, cells: str) -> None:
+    """No column was left to learn: the error proposed methods with rewards, or found no format."""
+    rows = [{"Frage": ask(n), name: cells.format(n + 1)} for n in NUMBERS]
+    meaning = decide(rows, kinds=("conversation",))
+    assert not meaning.certain and meaning.reading.mapping == {"prompt": "Frage", "completion": name}
+
+
 TURNS = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
 CHANNELS = [
     {"role": "user", "content": "2 + 2?"},

@@ -167,11 +167,11 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
         others = _without(own, readings)
         if own.kind == "preference" and own.score >= 1:
             return [own]  # another reading would learn an answer whether it is better or not
-        served = [one for one in (own, *others) if any(can_adapt(one.kind, kind) for kind in kinds)]
+        served = [one for one in (own, *others) if _serves(one, kinds)]
         if own.score >= 1 and (own in served or not served):
             return [own, *others]
         readings = [own, *others] if own.score >= WEAK or not others else others
-    serving = [reading for reading in readings if not kinds or any(can_adapt(reading.kind, kind) for kind in kinds)]
+    serving = [reading for reading in readings if not kinds or _serves(reading, kinds)]
     readings = sorted(serving or readings, key=lambda reading: -reading.score)
     if readings and (rated := read_ratings(readings[0], profiles, rows, kinds)):
         return rated
@@ -181,6 +181,12 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
         if keys[reading.key] > 1:
             readings[number] = replace(reading, key=f"{reading.key} {keys[reading.key]}")
     return readings
+
+
+def _serves(reading: Reading, kinds: tuple[str, ...]) -> bool:
+    """Whether a method that takes ``kinds`` can learn from a reading; not answers from questions alone."""
+    alone = reading.kind == "prompt" and "answer" not in reading.mapping
+    return any(can_adapt(reading.kind, kind) and not (alone and kind == "conversation") for kind in kinds)
 
 
 def _without(own: Reading, readings: list[Reading]) -> list[Reading]:

@@ -22,7 +22,7 @@ def infer(profiles: list[Profile]) -> list[Reading]:
     readings = _read_images(columns) or _read_languages(columns)
     if not readings:
         readings = [reading for target in columns if (reading := _read_target(target, columns))]
-        readings += [*_read_documents(columns), *_read_checked(columns)]
+        readings += [*_read_documents(columns), *_read_checked(columns), *_read_short_answers(profiles)]
     return readings
 
 
@@ -226,6 +226,24 @@ def _read_documents(columns: list[Profile]) -> list[Reading]:
             f"text {normalize(longest.name) or longest.name}", "text", {"text": longest.name}, "text", reason, score
         )
     ]
+
+
+def _read_short_answers(profiles: list[Profile]) -> list[Reading]:
+    """A question, and a date, a code or a link as its answer: where the table has no other column, never certain."""
+    if len(profiles) != 2:
+        return []
+    for question, answer in (profiles, profiles[::-1]):
+        named = question.concept == "question" or answer.concept == "answer"
+        if (
+            named
+            and question.is_free_text
+            and answer.holds in ("date", "code", "url", "address")
+            and answer.distinct > 1
+        ):
+            mapping: Mapping = {"prompt": question.name, "completion": answer.name}
+            reason = f"'{answer.name}' is the answer to '{question.name}'"
+            return [Reading(f"answer {answer.name}", "prompt_completion", mapping, "conversation", reason, 0.6)]
+    return []
 
 
 def _read_checked(columns: list[Profile]) -> list[Reading]:
