@@ -14,6 +14,8 @@ from gaslamp.evaluate.tool_calls import get_reference_calls
 
 SHORT_ANSWER_WORDS = 5
 MAX_CLASSES = 20
+FEWEST_ROWS = 10
+SHARED = 0.8  # of the rows have an answer that another row has too
 
 
 def combine_metrics(named: Sequence[str], artefact: str, rows: list[Row], rewarded: bool) -> list[str]:
@@ -71,14 +73,25 @@ def get_answer_metrics(references: list[str]) -> list[str]:
     json_match = registry.get("metrics", "json_match")
     if all(reference.strip()[:1] in ("{", "[") and json_match.score(reference, reference) for reference in references):
         return ["json_match", "json_fields", "exact_match"]
-    classes = Counter(reference.strip() for reference in references)
-    if len(references) >= 20 and 2 <= len(classes) <= min(MAX_CLASSES, len(references) // 5):
+    if _are_classes(references):
         return ["classification", "normalized_match"]
     if all(_is_number(reference) for reference in references):
         return ["numeric", "exact_match"]
     if sorted(len(reference.split()) for reference in references)[len(references) // 2] <= SHORT_ANSWER_WORDS:
         return ["exact_match", "normalized_match", "token_f1"]
     return ["token_f1", "chrf", "exact_match"]
+
+
+def _are_classes(references: list[str]) -> bool:
+    """Whether the answers are a few classes: many rows share each; in a small test set, most rows share theirs."""
+    count = Counter(reference.strip() for reference in references)
+    if not 2 <= len(count) <= MAX_CLASSES or len(references) < FEWEST_ROWS:
+        return False
+    if len(references) >= 20 and len(count) <= len(references) // 5:
+        return True
+    shared = sum(number for number in count.values() if number > 1)
+    is_short = all(len(reference.split()) <= SHORT_ANSWER_WORDS for reference in count)
+    return shared >= SHARED * len(references) and is_short and not all(_is_number(reference) for reference in count)
 
 
 def _is_number(text: str) -> bool:

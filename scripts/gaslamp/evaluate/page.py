@@ -190,6 +190,7 @@ def _get_retention(compare: Compare) -> list[dict[str, Any]]:
             "plot": plot_bars(scores, "share"),
             "base": format_value(scores["base"].value),
             "tuned": format_value(scores["tuned"].value),
+            "is_worse": scores["tuned"].high < scores["base"].low,  # by more than chance
         }
         for title, scores in found
     ]

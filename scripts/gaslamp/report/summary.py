@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
-from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity
+from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Verdict
+from gaslamp.core.files import read_json
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
 
@@ -96,7 +97,7 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
     if compare and {"base", "tuned"} <= set(compare.retention):
         kept = compare.retention
         rows += [
-            _Row(f"retention, {who}", format_value(kept[who].value), format_interval(kept[who]))
+            _Row(f"general questions, {who}", format_value(kept[who].value), format_interval(kept[who]))
             for who in ("base", "tuned")
         ]
     if compare:
@@ -165,6 +166,8 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
     ladder = _read(Ladder, outputs / "gguf" / "ladder.json")
     parity = _read(Parity, outputs / "gguf" / "parity.json")
     bench = _read(Bench, outputs / "gguf" / "bench.json")
+    gate = outputs / "eval" / "verdict.json"
+    warnings = Verdict.model_validate(read_json(gate)).warnings if gate.is_file() else []
     console.print()
     if is_outdated(run):
         console.print(Text(f"The results of {run} are older than its data: make run brings them up to date."))
@@ -173,6 +176,8 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
         console.print(
             Text(compare.headline), style={"better": "bold green", "worse": "bold red"}.get(compare.verdict, "bold")
         )
+        for warning in warnings:
+            console.print(Text(f"! {warning}"), style="yellow")
         console.print()
     _print_scores(console, compare, ladder, bench)
     if parity:

@@ -168,6 +168,10 @@ def test_every_kind_of_row_has_a_metric(row: dict[str, Any], first: str) -> None
 def test_the_look_of_the_answers_decides() -> None:
     assert get_answer_metrics(["12", "$1,200", "3 #### 4"])[0] == "numeric"
     assert get_answer_metrics(["good", "bad"] * 20)[0] == "classification"
+    few = [name for name, count in zip("abcdefg", (5, 4, 4, 3, 2, 2, 1), strict=True) for _ in range(count)]
+    assert get_answer_metrics(few)[0] == "classification", "seven classes in 21 test rows"
+    assert get_answer_metrics([f"city {n}" for n in range(21)])[0] == "exact_match"
+    assert get_answer_metrics([str(n % 7) for n in range(21)])[0] == "numeric"
     assert get_answer_metrics(["one sentence that is rather long"] * 5)[0] == "token_f1"
 
 

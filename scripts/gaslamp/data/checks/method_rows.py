@@ -7,4 +7,4 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
 DROPS = True
-FIX = "fix these rows in your file"
+FIX = "fix these rows in the file of data.source (mostly a copy in data/raw)"

@@ -5,4 +5,4 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
 DROPS = True
-FIX = "fix these lines in your file; it was not changed"
+FIX = "fix these lines in the file of data.source (mostly a copy in data/raw); it was not changed"

@@ -7,4 +7,7 @@ SEVERITY = "block"
 MAX_PERCENTAGE = 0.0
 STAGE = "read"
 DROPS = True
-FIX = "fix these rows in your file, or set data.columns when the columns mean something else"
+FIX = (
+    "fix these rows in the file of data.source (mostly a copy in data/raw), or set data.columns when the columns mean "
+    "something else"
+)
