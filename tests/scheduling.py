@@ -16,6 +16,7 @@ TOGETHER = (
     "tests/rules/test_inputs.py",
     "tests/rules/test_matrix.py",
     "tests/rules/test_reproduce.py",
+    "tests/rules/test_run_plan.py",
     "tests/rules/test_targets.py",
     "tests/unit/export/test_parity.py",
 )

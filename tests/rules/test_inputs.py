@@ -162,7 +162,8 @@ def test_wrong_data_is_reported_row_by_row(
     for message in messages:
         assert message in text, text
     after = list_results(project)
-    assert after <= before, "nothing new"
+    new = {file for file in after - before if "/reflection/" not in file}  # what a failed run teaches
+    assert not new, "nothing of the data phase"
     left = [file.read_bytes() for file in phase if file.is_file()]
     assert left in ([], earlier), "no half of a data phase: the earlier one as it was (stopped at the gate), or nothing"
 

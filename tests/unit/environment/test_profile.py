@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,7 @@ def test_without_its_packages_the_processor_trains_and_the_way_is_said(
     assert name == "cpu" and reason == (
         "NVIDIA L4, 24.2 GB is here, and unsloth is not installed (make setup EXTRA=cuda, then PROFILE=cuda)"
     )
+    monkeypatch.setattr(profile, "get_train_python", lambda wanted, backend, project: sys.executable)
     name, reason = get_project_profile(tmp_path, MAC)
     assert name == "cpu" and "make mlx, then PROFILE=mac" in reason
 
