@@ -1,7 +1,8 @@
 """Real tokenizers and chat templates on small models of the right architecture: proven through the whole graph.
 
-The trial of every family, and three whole graphs, run with ``-m graphs``; one fast family always. What was seen is in
-tests/golden/models_export.json (scripts/dev/try_models.py writes it).
+The trial of every family, and three whole graphs, run with ``-m graphs``; the whole graph of any other family with
+``-m by_hand``; one fast family always. What was seen is in tests/golden/models_export.json (scripts/dev/try_models.py
+writes it).
 """
 
 from __future__ import annotations
@@ -45,9 +46,14 @@ def test_the_trial_of_a_family(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert found.problems == expected["problems"]
 
 
-@pytest.mark.graphs
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", real_tokenizers.GRAPHS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.graphs if name in real_tokenizers.GRAPHS else pytest.mark.by_hand)
+        for name in real_tokenizers.FAMILIES
+    ],
+)
 def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> None:
     """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile."""
     model, data = real_tokenizers.folder(name, model="tiny"), tmp_path / "rows.jsonl"
