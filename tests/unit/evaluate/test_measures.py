@@ -621,7 +621,7 @@ def test_thresholds_of_the_config(place: dict[str, Any], tmp_path: Path) -> None
     lost = [{**row, "text": "no"} for row in known]
     settings = get_settings(retention=True, retention_file=str(own), max_forgetting=0.01, forgetting_gate="block")
     compare, gate = judge(place, base + known, tuned + lost, settings)
-    assert compare.retention_lost == ["Who?"] and not gate["passed"] and "forgotten" in gate["blocking"][0]
+    assert compare.retention_lost == ["Who?"] and not gate["passed"] and "knowledge fell" in gate["blocking"][0]
     own.write_text('{"question": "Who?"}\n{"accept": "x"}\n')
     with pytest.raises(GaslampError, match=r"2 questions cannot be used(.|\n)*line 1(.|\n)*line 2"):
         judge(place, base + known, tuned + lost, settings)
