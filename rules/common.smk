@@ -70,7 +70,7 @@ def is_language_model():
 
 
 def get_pooling_flag():
-    """How a model that gives scores or vectors pools; nothing for one that generates text."""
+    """How a model that gives scores or vectors pools; empty for one that generates text."""
     return "" if is_language_model() else f"--pooling {get_pooling(CONFIG.method)}"
 
 

@@ -14,7 +14,7 @@ from gaslamp.core.files import JsonObject
 from gaslamp.data.rows import SourceRow
 
 ROLES = ("prompt_end", "completion_start", "completion_end")
-"""Settings of data.columns: what is left out there; "" for nothing."""
+"""Settings of data.columns: what is left out there; empty: all of it is learnt."""
 ENOUGH = 4  # rows in which all prompts and answers must show it
 _SEPARATOR = re.compile(r"\s*(?:#{2,}|-+>|=+>|-{3,}|={3,}|\|{2,}|\$\$\$)\s*\Z")
 _STOP = re.compile(r"\s*(?:END|STOP|EOS|#{2,}|-{3,}|={3,}|<\|endoftext\|>|<END>|\[END\])\s*\Z|\n\Z")

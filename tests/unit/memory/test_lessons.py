@@ -215,14 +215,15 @@ def test_sizes_are_rounded_down() -> None:
     ]
 
 
+HOME = "/".join(("", "home", "ana"))  # of nobody: what must not enter the memory
 PLANTED = {
     "hf_" + "a1B2" * 9: "a hub token",
     "sk-proj-" + "Zx9" * 12: "an API key",
     "ana.lopez@clinic-nord.de": "an e-mail address",
-    "/home/ana/patients/2026/notes.csv": "a path",
+    f"{HOME}/patients/2026/notes.csv": "a path",
     "~/clients/acme/rows.jsonl": "a path below home",
     r"C:\Users\ana\rows.csv": "a path on Windows",
-    "/Users/ana/My Documents/x y.csv": "a path with blanks",
+    HOME.replace("home", "Users") + "/My Documents/x y.csv": "a path with blanks",
     "s3cr3t-value-of-env": "a secret of the environment",
     "postgres://ana:hunter2pass@db.intern/x": "a password in an address",
 }
@@ -238,7 +239,7 @@ def test_secrets_and_personal_paths_never_enter(tmp_path: Path, monkeypatch: pyt
     everything = " and ".join(PLANTED)
     system = {**facts.system(), "cpu": "ana.lopez@clinic-nord.de"}
     attempts = [attempt("fetch_model", f"{text} is damaged") for text in PLANTED]
-    changed = run(attempts=attempts, system=system, source="/home/ana/models/tiny", train=facts.train())
+    changed = run(attempts=attempts, system=system, source=f"{HOME}/models/tiny", train=facts.train())
     entries = extract(tmp_path, "acme ana.lopez@clinic-nord.de", everything, changed)
     given = {"kind": "lessons", "candidate_id": "x:section_1:00000000", "title": "t", "date": "2026-11-30"}
     entries += [

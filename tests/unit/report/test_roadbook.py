@@ -133,10 +133,13 @@ def test_decisions_replace_what_the_config_left_open(tmp_path: Path) -> None:
     assert "choose" not in rows
 
 
+PRIVATE = "/".join(("", "home", "ada"))  # of nobody: a path that no page may show
+
+
 def get_start(**changes: Any) -> Start:
     values: dict[str, Any] = {
         "label": "texts/main",
-        "folder": "/home/ada/texts/outputs/main",
+        "folder": f"{PRIVATE}/texts/outputs/main",
         "base": "org/name",
         "base_sha256": "b" * 64,
         "adapter_sha256": "e" * 64,
@@ -175,7 +178,7 @@ def test_stages_and_earlier_results_are_named(tmp_path: Path) -> None:
     assert re.search(
         r"merged into it: texts/main \(cpt\): perplexity 20 .* before, 8 .* after, better; weights eeeeeeee", text
     )
-    assert "/home/ada" not in text
+    assert PRIVATE not in text
     del paths["stages"]
     assert "## Stages" not in render_roadbook(paths, parse_slice(settings()), tmp_path)
 
