@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 90  # seconds; the machine may be busy
+HESITATION = 5  # seconds until Ctrl-C is pressed again
 KEYS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
@@ -45,8 +46,15 @@ class Terminal:
         os.write(self._own, f"{text}\n".encode())
 
     def interrupt(self) -> None:
-        """What Ctrl-C sends."""
-        self._process.send_signal(signal.SIGINT)
+        """What Ctrl-C sends, and again while nothing happens.
+
+        A signal between readline's prompt and its wait for a key is seen at the next key or signal only: a person
+        presses again.
+        """
+        for _ in range(PATIENCE // HESITATION):
+            self._process.send_signal(signal.SIGINT)
+            if select.select([self._own], [], [], HESITATION)[0]:
+                return
 
     def close(self) -> int:
         """Read to the end and return the exit code."""
