@@ -1,0 +1,182 @@
+"""The contract for a named finding: what is wrong with a run, how that was seen, and which change of the config helps.
+
+Plug-ins make findings from the metrics of a training (``train/findings/``) and from the answers of an evaluation;
+``train.json``, ``compare.json`` and the event ``finding`` hold them, and every screen shows the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gaslamp.core.decisions import Scalar
+
+Severity = Literal["certain", "likely", "hint"]
+SEVERITIES: tuple[Severity, ...] = ("certain", "likely", "hint")
+"""The worst first. ``certain``: no healthy run looks like this; ``likely``: nearly always a fault; ``hint``: worth a
+look."""
+Direction = Literal["raise", "lower"]
+Value = Scalar | list[Scalar]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(_Frozen):
+    """One key of the config with another value.
+
+    Attributes:
+        key: as in config.yaml, with dots: ``train.learning_rate``.
+        before: the value that was in effect, also where config.yaml says null or auto.
+        value: what to write instead.
+    """
+
+    key: str = Field(pattern=r"^[a-z_]+(\.[a-z_0-9]+)*$")
+    before: Value = None
+    value: Value
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Change:
+        if self.before == self.value and type(self.before) is type(self.value):
+            raise ValueError(f"{self.key} is {self.before!r} already")
+        return self
+
+    @property
+    def direction(self) -> Direction | None:
+        """Whether the number is raised or lowered; ``None`` where one of the values is no number."""
+        before, value = self.before, self.value
+        if isinstance(before, bool) or isinstance(value, bool):
+            return None
+        if isinstance(before, int | float) and isinstance(value, int | float):
+            return "raise" if value > before else "lower"
+        return None
+
+    @property
+    def text(self) -> str:
+        """``train.epochs: 60 -> 3``."""
+        return f"{self.key}: {_write(self.before)} -> {_write(self.value)}"
+
+
+class Remedy(_Frozen):
+    """One thing to try.
+
+    Attributes:
+        action: what to do, as an imperative phrase without a full stop.
+        effect: what should become of it, as a phrase without a full stop.
+        changes: of the config, which belong together; empty where a person must act (rows to add, a label to correct).
+    """
+
+    action: str = Field(min_length=1)
+    effect: str = ""
+    changes: list[Change] = Field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The action with its changes and its effect in one line."""
+        changes = f" ({', '.join(change.text for change in self.changes)})" if self.changes else ""
+        return f"{self.action}{changes}{f': {self.effect}' if self.effect else ''}"
+
+
+class Limit(_Frozen):
+    """The threshold that decided, so that a person can move it.
+
+    Attributes:
+        key: in the config: ``diagnose.loss_flat``.
+        value: in effect.
+    """
+
+    key: str
+    value: float
+
+
+class Finding(_Frozen):
+    """One thing that is wrong with a run.
+
+    Attributes:
+        name: of the plug-in that found it.
+        title: the finding as a short sentence without a full stop.
+        severity: how sure it is.
+        seen: what was seen, with figures, as a phrase without a full stop.
+        figures: the numbers of ``seen`` by name, for tables and tests.
+        rows: ids of rows that show it, worst first; empty where it is not about rows.
+        cause: the usual cause, as a phrase without a full stop.
+        remedies: what to try, the likeliest gain first.
+        rules_out: key of the config -> direction in which no advice of this run may move it: overfitting rules out
+            ``{"train.epochs": "raise"}``.
+        step: of the training at which it showed; ``None``: it is about the run as a whole, or about answers.
+        limit: the threshold that decided; ``None``: there is none (NaN is NaN).
+    """
+
+    name: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    severity: Severity
+    seen: str = Field(min_length=1)
+    figures: dict[str, float] = Field(default_factory=dict)
+    rows: list[str] = Field(default_factory=list)
+    cause: str = ""
+    remedies: list[Remedy] = Field(default_factory=list)
+    rules_out: dict[str, Direction] = Field(default_factory=dict)
+    step: int | None = Field(None, ge=0)
+    limit: Limit | None = None
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Finding:
+        for change in (change for remedy in self.remedies for change in remedy.changes):
+            if change.direction and self.rules_out.get(change.key) == change.direction:
+                raise ValueError(f"{self.name} proposes what it rules out: {change.text}")
+        return self
+
+    @property
+    def text(self) -> str:
+        """``title: seen`` with the step, for a log line or a terminal."""
+        where = f"step {self.step}: " if self.step is not None else ""
+        return f"{where}{self.title}: {self.seen}"
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """The most certain first; of equal ones in the order in which they came."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def is_ruled_out(change: Change, findings: Iterable[Finding]) -> bool:
+    """Whether a finding says that this change makes things worse."""
+    return change.direction is not None and any(
+        finding.rules_out.get(change.key) == change.direction for finding in findings
+    )
+
+
+def get_remedies(findings: Sequence[Finding]) -> list[tuple[Finding, Remedy]]:
+    """Every remedy that contradicts no finding, with the finding that it is for.
+
+    The findings in the order of ``sort_findings``, each one's remedies in its own order; a remedy whose changes were
+    proposed before is left out, and so is one that moves a key which an earlier remedy moves the other way.
+    """
+    taken: list[tuple[Finding, Remedy]] = []
+    moved: dict[str, Direction | None] = {}
+    known: list[Mapping[str, Value]] = []
+    for finding in sort_findings(findings):
+        for remedy in finding.remedies:
+            values = {change.key: change.value for change in remedy.changes}
+            if any(is_ruled_out(change, findings) for change in remedy.changes):
+                continue
+            if any(change.key in moved and moved[change.key] != change.direction for change in remedy.changes):
+                continue
+            if values and values in known:
+                continue
+            known.append(values)
+            moved |= {change.key: change.direction for change in remedy.changes}
+            taken.append((finding, remedy))
+    return taken
+
+
+def _write(value: Value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_write(item) for item in value)}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
