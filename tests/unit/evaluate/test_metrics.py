@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import openai_stub
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -199,49 +196,12 @@ def test_a_metric_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # -------------------- a judge, and that it is a stub
 
 
-class StubJudge(BaseHTTPRequestHandler):
-    """A stub of an OpenAI-compatible server: it prefers the longer answer,
-    or always place A when the model is called biased.
-    """
-
-    requests = 0
-
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server wants
-        StubJudge.requests += 1
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = body["messages"][-1]["content"]
-        a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
-        better = "A" if body["model"] == "biased" or len(a) > len(b) else "B"
-        content = "I cannot decide" if body["model"] == "mute" else json.dumps({"better": better})
-        message = {"role": "assistant", "content": content}
-        reply = {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "stub",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        }
-        data = json.dumps(reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def stub_judge() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), StubJudge)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
+def judge(body: dict[str, Any]) -> str:
+    """Prefers the longer answer, or always place A when the model is called biased."""
+    text = body["messages"][-1]["content"]
+    a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
+    better = "A" if body["model"] == "biased" or len(a) > len(b) else "B"
+    return "I cannot decide" if body["model"] == "mute" else json.dumps({"better": better})
 
 
 def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,13 +212,13 @@ def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         [{"text": text} for text in ("short", "long answer", "same")],
         [{"text": text} for text in ("a longer one", "brief", "same")],
     )
-    with stub_judge() as url:
+    with openai_stub.serve(judge) as received:
+        url = received.url
         metric = Metric.get("llm_judge", {"url": url, "model": "fair"})
         assert metric.score_both(rows, base, tuned) == ([0.0, 1.0, 0.5], [1.0, 0.0, 0.5])
-        requests = StubJudge.requests
-        assert requests == 4, "equal answers need no judge"
+        assert len(received.bodies) == 4, "equal answers need no judge"
         metric.score_both(rows, base, tuned)
-        assert StubJudge.requests == requests, "verdicts are kept"
+        assert len(received.bodies) == 4, "verdicts are kept"
         biased = Metric.get("llm_judge", {"url": url, "model": "biased"})
         assert biased.score_both(rows, base, tuned) == ([0.5] * 3, [0.5] * 3), (
             "a judge that favours a place decides nothing"

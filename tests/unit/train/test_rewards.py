@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import openai_stub
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -274,52 +273,16 @@ def test_checking_the_settings_runs_no_reward(project: Path) -> None:
 
 
 def test_judge_grades_through_an_endpoint(project: Path) -> None:
-    seen: list[bytes] = []
+    def judge(body: dict[str, Any]) -> str:
+        answer = body["messages"][0]["content"].rpartition("<answer>")[2]
+        return f'Well: {{"grade": {9 if "forty-two" in answer else 2}}}'
 
-    class Judge(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            import json
-
-            body = self.rfile.read(int(self.headers["content-length"]))
-            seen.append(body)
-            grade = 9 if b"forty-two" in body.rpartition(b"<answer>")[2] else 2
-            reply = json.dumps(
-                {
-                    "id": "x",
-                    "object": "chat.completion",
-                    "created": 0,
-                    "model": "m",
-                    "choices": [
-                        {
-                            "index": 0,
-                            "finish_reason": "stop",
-                            "message": {"role": "assistant", "content": f'Well: {{"grade": {grade}}}'},
-                        }
-                    ],
-                }
-            ).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(reply)))
-            self.end_headers()
-            self.wfile.write(reply)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Judge)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        scorer = Scorer(
-            load_rewards(
-                [{"name": "judge", "options": {"url": f"http://127.0.0.1:{server.server_port}/v1", "model": "m"}}]
-            )
-        )
-        rows = [{"id": "a", "prompt": PROMPT, "answer": "42"}] * 2
+    rows = [{"id": "a", "prompt": PROMPT, "answer": "42"}] * 2
+    with openai_stub.serve(judge) as received:
+        scorer = Scorer(load_rewards([{"name": "judge", "options": {"url": received.url, "model": "m"}}]))
         assert scorer.score([PROMPT] * 2, ["forty-two", "no idea"], rows) == {"judge": [0.9, 0.2]}
-        assert len(seen) == 2 and all(b"<reference>\\n42" in body for body in seen)
         scorer.close()
-    finally:
-        server.shutdown()
+    assert len(received.bodies) == 2
+    assert all("<reference>\n42" in body["messages"][0]["content"] for body in received.bodies)
     with pytest.raises(ValueError, match="no grade"):
         registry.get("rewards", "judge").read_grade('{"grade": 99}', 10)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gaslamp.config.sections.endpoint import Endpoint
 from gaslamp.config.sections.fields import Number, Section
 
 
@@ -25,14 +26,6 @@ class Sampling(Section):
         description="Sample from the most likely tokens that hold this share of the probability; 1: all.",
     )
     seed: int = Field(3407, ge=0, description="Seed of sampling; a row's result does not depend on the batch size.")
-
-
-class Endpoint(Section):
-    """The section ``eval.endpoint``."""
-
-    url: str = Field("", description="Base URL of an OpenAI-compatible server, such as http://127.0.0.1:8081/v1.")
-    model: str = Field("", description="Name of the model on that server.")
-    key_env: str | None = Field(None, description="Environment variable that holds the API key; null: no key is sent.")
 
 
 class Eval(Section):

@@ -11,8 +11,8 @@ from pathlib import Path
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, sha256_text
 from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
-from gaslamp.evaluate.endpoint import get_client
 from gaslamp.evaluate.predictions import Prediction
+from gaslamp.models.endpoint import EndpointClient
 from gaslamp.models.messages import drop_blocks
 
 TITLE = "preferred by a judge model"
@@ -50,14 +50,13 @@ def score_pairs(
     """(1, 0) base wins, (0, 1) tuned wins, (0.5, 0.5) a draw."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from openai import OpenAIError
-
-    if not url or not model:
-        raise GaslampError(
-            "the metric llm_judge needs a judge",
-            "set eval.options.llm_judge: {url: http://127.0.0.1:8081/v1, model: NAME} in config.yaml",
-        )
-    client = get_client(url, key_env)
+    client = EndpointClient(
+        url,
+        model,
+        key_env,
+        place="eval.options.llm_judge",
+        kept="what it said so far is kept: run the same command",
+    )
     known = {line["key"]: line["better"] for line in read_jsonl(CACHE)} if CACHE.is_file() else {}
 
     def ask(row: Row, a: str, b: str) -> str:
@@ -72,17 +71,8 @@ def score_pairs(
         )
         key = sha256_text(f"{url}\0{model}\0{text}")
         if key not in known:
-            try:
-                reply = client.chat.completions.create(
-                    model=model, messages=[{"role": "user", "content": text}], temperature=0.0, max_tokens=512
-                )
-            except OpenAIError as error:
-                raise GaslampError(
-                    f"the judge at {url} did not answer: {str(error)[:300]}",
-                    "check eval.options.llm_judge in config.yaml, and that the server runs",
-                    "what it said so far is kept: run the same command",
-                ) from error
-            known[key] = read_verdict(reply.choices[0].message.content or "")
+            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512)
+            known[key] = read_verdict(reply.text)
             if CACHE.parent.is_dir():
                 with CACHE.open("a", encoding="utf-8") as handle:
                     handle.write(json.dumps({"key": key, "better": known[key]}) + "\n")

@@ -12,6 +12,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.export.llamacpp.background import SERVED, read_state
+from gaslamp.models.endpoint import open_client
 from gaslamp.serve.chat.repetition import find_repetition
 from gaslamp.serve.server import KEY_FILE, ChatState
 
@@ -179,7 +180,6 @@ def chat() -> None:
     Raises:
         GaslampError: no server of this project is running, or it ends.
     """
-    from openai import OpenAI
     from rich.console import Console
 
     state = cast("ChatState | None", read_state(SERVED))
@@ -188,10 +188,7 @@ def chat() -> None:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines in input()
     key = KEY_FILE.read_text(encoding="utf-8").strip()
-    clients = {
-        name: OpenAI(base_url=f"{column['url']}/v1", api_key=key, max_retries=0, timeout=600)
-        for name, column in state["columns"].items()
-    }
+    clients = {name: open_client(f"{column['url']}/v1", key, retries=0) for name, column in state["columns"].items()}
     console = Console(highlight=False)
     card = Card.read("data/card.json")
     terminal = Terminal(clients, state, console, card.system, card.system_as_user)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.answers import get_question
 from gaslamp.data.rows import Message, Row, get_reference
+from gaslamp.models.endpoint import EndpointClient
 from gaslamp.models.messages import drop_blocks
 
 TITLE = "grade of a judge model"
@@ -61,9 +63,11 @@ def score_all(
     Raises:
         ValueError: the endpoint did not answer, or its answer holds no grade.
     """
-    from openai import OpenAI, OpenAIError
-
-    client = OpenAI(base_url=url, api_key=os.environ.get(key_variable) or "none", timeout=seconds, max_retries=2)
+    key = key_variable if os.environ.get(key_variable) else None
+    try:
+        client = EndpointClient(url, model, key, place="the reward judge's options", timeout=seconds)
+    except GaslampError as error:
+        raise ValueError(f"{error.cause}; {error.fix}") from None
 
     def grade(prompt: list[Message], completion: str, row: Row) -> float:
         known = get_reference(row) if use_reference else None
@@ -72,12 +76,10 @@ def score_all(
             rubric=rubric, question=get_question(prompt), reference=reference, answer=completion, highest=f"{highest:g}"
         )
         try:
-            reply = client.chat.completions.create(
-                model=model, messages=[{"role": "user", "content": text}], temperature=0.0, max_tokens=512
-            )
-        except OpenAIError as error:
-            raise ValueError(f"the judge at {url} did not answer: {error}") from None
-        return read_grade(reply.choices[0].message.content or "", highest)
+            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512)
+        except GaslampError as error:
+            raise ValueError(f"the judge did not answer: {error.cause}; {error.fix}") from None
+        return read_grade(reply.text, highest)
 
     with ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(grade, prompts, completions, rows))
