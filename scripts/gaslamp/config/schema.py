@@ -23,6 +23,7 @@ from gaslamp.config.sections.guide import Plan
 from gaslamp.config.sections.memory import Reflect
 from gaslamp.config.sections.models import Model
 from gaslamp.config.sections.project import Project
+from gaslamp.config.sections.remote import Remote
 from gaslamp.config.sections.report import Dashboard, Demo
 from gaslamp.config.sections.serve import Deploy
 from gaslamp.config.sections.stages import Stage
@@ -63,6 +64,7 @@ class Config(Section):
     deploy: Deploy = Field(default_factory=Deploy, description="The server on this machine.")  # type: ignore[arg-type]
     dashboard: Dashboard = Field(default_factory=Dashboard, description="The live dashboard.")  # type: ignore[arg-type]
     reflect: Reflect = Field(default_factory=Reflect, description="What is remembered between projects.")  # type: ignore[arg-type]
+    remote: Remote = Field(default_factory=Remote, description="A machine that trains in place of this one.")  # type: ignore[arg-type]
     plan: Plan = Field(default_factory=Plan, description="What make plan cannot find out.")  # type: ignore[arg-type]
 
     @model_validator(mode="before")

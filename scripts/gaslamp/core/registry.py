@@ -25,6 +25,7 @@ ROOMS = {
     "rewards": "train",
     "metrics": "evaluate",
     "exporters": "export",
+    "drivers": "remote",
 }
 """The room of each kind of plug-in; the plug-ins are the files of a folder with the kind's name in that room."""
 RENAMED: dict[str, dict[str, str]] = {
