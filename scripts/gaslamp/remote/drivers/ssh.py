@@ -37,7 +37,7 @@ AUTH = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key of {host} is another one than at your last connection",
-        "if the machine was set up anew: ssh-keygen -R {known}, then ssh {shown} once and compare the key it shows",
+        "if the machine was set up again: ssh-keygen -R {known}, then ssh {shown} once and compare the key it shows",
         "somebody stands between you and the machine: do not connect before you know",
     ),
     (
