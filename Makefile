@@ -46,7 +46,8 @@ llamacpp: setup ## all of llama.cpp, found or built, for every project
 	@project="$$($(BIN)/python scripts/start_project.py $(NAMED))" && $(FORWARD)
 
 new: setup ## a project of your own, in projects/: two questions and a plan to change
-	@$(BIN)/python scripts/new_project.py $(call GIVEN,TASK,--task) $(call GIVEN,DATA,--data) $(call GIVEN,SET,--set)
+	@$(BIN)/python scripts/new_project.py $(call GIVEN,TASK,--task) $(call GIVEN,DATA,--data) $(call GIVEN,SET,--set) \
+	$(if $(NO_INPUT),--no-input)
 
 # what the command line of make says, as an option: the environment may have a DATA of its own
 GIVEN = $(if $(filter command line,$(origin $(1))),$(2) "$$$(1)")

@@ -6,19 +6,17 @@ import json
 from pathlib import Path
 
 from gaslamp.config.pin import RECORD
-from gaslamp.config.projects import list_projects
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
-from gaslamp.environment.advise import get_advice
 from gaslamp.environment.elsewhere import get_elsewhere
 from gaslamp.environment.machines import Machine, get_machine, list_machines
 from gaslamp.environment.profile import choose_profile
 from gaslamp.environment.system import describe_system, detect_system
 from gaslamp.guide.advise_show import get_json, print_advice
-from gaslamp.guide.demand import find_measured, get_demand
+from gaslamp.guide.demand import get_demand
+from gaslamp.guide.measured import find_measured
+from gaslamp.guide.models import choose, find_offline, get_target
 from gaslamp.guide.show import make_console
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -42,25 +40,32 @@ def main() -> None:
         name: [part.strip() for part in getattr(args, name).split(",")] if getattr(args, name) else None
         for name in ("languages", "needs")
     }
-    demand = get_demand(given, machine, project)
-    folders = [project] if project else list_projects(ROOT / "projects")
-    measured = [] if args.machine else find_measured(*folders)
-    advice = get_advice(machine, profile=args.profile, measured=measured, **demand.wanted)
-    elsewhere = [] if args.machine else get_elsewhere(advice, **demand.wanted)
-    profile = choose_profile(machine, demand.method)
+    wanted = get_demand(given, machine, project)
+    demand, offline = wanted.demand, "" if args.machine else find_offline()
+    fitting = choose_profile(machine, demand.method)
+    profile = args.profile or (None if args.machine else wanted.profile) or fitting.name
+    measured = [] if args.machine else find_measured(machine, project)
+    choice = choose(demand, profile, machine, offline, measured)
+    elsewhere = [] if args.machine else get_elsewhere(choice.advice, demand)
+    where = get_target(machine, profile)
     title = machine["title"] if args.machine else describe_system(detect_system())
+    title += f"; planned for {where[1]}" if where[0] is not machine else ""
     if args.json:
-        facts = {"machine": title, "profile": args.profile or profile.name, "reason": profile.reason}
-        facts |= {"method": demand.method, "rows": demand.rows, "tokens": demand.tokens, "origin": demand.origin}
-        print(json.dumps({**facts, **get_json(advice, elsewhere)}, ensure_ascii=False, indent=2))
+        facts = {"machine": title, "profile": profile, "reason": fitting.reason if profile == fitting.name else ""}
+        facts |= {"method": demand.method, "rows": demand.rows, "tokens": demand.tokens, "mean": demand.mean_tokens}
+        facts |= {"origin": wanted.origin, "offline": offline, "why": choice.reason}
+        print(json.dumps({**facts, **get_json(choice.advice, elsewhere)}, ensure_ascii=False, indent=2))
         return
     console = make_console()
-    console.print(f"machine: {title}; profile {args.profile or profile.name}")
-    console.print(f"for:     {demand.describe()}\n")
-    if not advice:
+    console.print(f"machine: {title}; profile {profile}")
+    console.print(f"for:     {wanted.describe()}")
+    if offline:
+        console.print(f"hub:     {offline}: what has to be downloaded comes later")
+    console.print()
+    if not choice.advice:
         console.print("no model of the catalogue can do that: scripts/gaslamp/models/catalogue.yaml has the list")
         return
-    print_advice(advice, elsewhere, console, is_all=args.all, is_explained=args.explain)
+    print_advice(choice.advice, elsewhere, console, why=choice.reason, is_all=args.all, is_explained=args.explain)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A project of your own: two questions, a plan that you can change, then it stands in the folder of projects.
 
-With both answers nothing is left to answer: `make new TASK="sort our mails" DATA=mails.csv SET="demo language=de"`.
+With both answers only the plan is left to take: `make new TASK="sort our mails" DATA=mails.csv SET="demo language=de"`;
+NO_INPUT=1 takes it as it is, as does a call without a terminal.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ from pathlib import Path
 from gaslamp.config.scaffold import make_project
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
-from gaslamp.guide.answers import check_data, check_task, read_data_answer
+from gaslamp.guide.answers import check_task
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_questions, converse
-from gaslamp.guide.look import look_at_data
-from gaslamp.guide.machine import look_at_machine
-from gaslamp.guide.models import find_offline
-from gaslamp.guide.plan import Situation
 from gaslamp.guide.show import make_console, print_plan
+from gaslamp.guide.situation import look_around
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = "embedded:orders_json"
@@ -32,17 +30,15 @@ def main() -> None:
     parser.add_argument("--task", default="", help="what the model should do, and for whom")
     parser.add_argument("--data", default="", help="file, folder, hub:owner/name, none ...")
     parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
+    parser.add_argument("--no-input", action="store_true", help="take the plan without asking")
     args = parser.parse_args()
-    is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not (args.task and args.data)
+    is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not args.no_input
     console = make_console()
     task, data = args.task, args.data
-    if is_asking:
+    if is_asking and not (task and data):
         task, data = ask_questions(input, console, task, data or EXAMPLE)
     check_task(task)
-    answer = read_data_answer(data)
-    check_data(answer)
-    now = Situation(task, answer, look_at_data(answer), look_at_machine(), offline=find_offline())
-    now, plan = apply_wanted(now, read_changes(args.set))
+    now, plan = apply_wanted(look_around(task, data), read_changes(args.set))
     if is_asking:
         now, plan = converse(input, console, now)
     else:

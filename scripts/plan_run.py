@@ -20,7 +20,7 @@ from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.core.files import JsonObject, write_json
 from gaslamp.environment.preflight import check_preflight
-from gaslamp.environment.profile import choose_profile
+from gaslamp.environment.profile import get_project_profile
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import System, detect_system
 from gaslamp.guide.dry_run import DryRunError
@@ -43,7 +43,7 @@ def main() -> int:
     values = read_yaml(Path("config.yaml"))
     settings = read_settings([*args.set, *([f"run={args.run}"] if args.run else [])])
     machine = detect_system()
-    profile = choose_profile(machine, values.get("method"))
+    profile = get_project_profile(Path(), machine, values.get("method"))
     if args.profile:
         profile = profile._replace(name=args.profile, reason="PROFILE")
     merge(values, read_yaml(Path("profiles") / profile.name / "backend.yaml"))

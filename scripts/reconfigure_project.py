@@ -7,17 +7,15 @@ Values that you changed in config.yaml stay as you set them. Without questions:
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
-from gaslamp.guide.answers import check_data, check_task, read_data_answer
+from gaslamp.guide.amount import find_counted
+from gaslamp.guide.answers import check_task
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_line, ask_questions, converse
-from gaslamp.guide.look import look_at_data
-from gaslamp.guide.machine import look_at_machine
-from gaslamp.guide.models import find_offline
-from gaslamp.guide.plan import Situation
 from gaslamp.guide.reconfigure import (
     change_config,
     copy_data,
@@ -28,6 +26,7 @@ from gaslamp.guide.reconfigure import (
 )
 from gaslamp.guide.reruns import explain_reruns
 from gaslamp.guide.show import make_console, print_plan
+from gaslamp.guide.situation import look_around
 
 
 def main() -> None:
@@ -45,9 +44,10 @@ def main() -> None:
     if ask and args.task is None and args.data is None:
         task, data = ask_questions(ask, console, task, data, folder=args.project)
     check_task(task)
-    answer = read_data_answer(data, args.project)
-    check_data(answer)
-    now = Situation(task, answer, look_at_data(answer), look_at_machine(), project.wanted, find_offline())
+    now = look_around(task, data, project.wanted, project=args.project)
+    if get_source(args.project, now.data) == project.data:  # the same rows: what was counted holds
+        method = str(project.values.get("method") or "sft")
+        now = replace(now, counted=find_counted(args.project, method))
     now, plan = apply_wanted(now, read_changes(args.set), args.project)
     if ask:
         now, plan = converse(ask, console, now, args.project)

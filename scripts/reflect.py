@@ -12,7 +12,7 @@ from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
-from gaslamp.memory.reflect import fill_memory, get_candidates, read_payload, reflect
+from gaslamp.memory.reflect import fill_memory, get_candidates, keep_speed, read_payload, reflect
 from gaslamp.memory.run_facts import get_paths, read_facts
 
 KEYS = ("project", "method", "model", "backend", "train", "reflect")
@@ -44,6 +44,8 @@ def main() -> None:
     folder = Path("outputs") / args.run / "reflection"
     with step(args.log):
         fill_memory(facts, settings)
+        if not args.dry_run and not args.input:
+            keep_speed(facts, settings)
         payload, decisions = args.payload or folder / "latest.json", args.decisions or folder / "latest.md"
         reflect(entries, settings, payload, decisions, args.dry_run)
 

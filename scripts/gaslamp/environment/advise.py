@@ -5,40 +5,28 @@ Standard library and PyYAML only: the interview asks before anything is installe
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
-from gaslamp.config.preset_layers import count_epochs, read_method
+from gaslamp.config.preset_layers import read_method
 from gaslamp.core import registry
 from gaslamp.environment.hardware import GB
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.memory_estimate import get_adapter_parameters, judge_fit
 from gaslamp.environment.model_size import get_gguf_bytes, get_merged_bytes
 from gaslamp.environment.profile import choose_profile
-from gaslamp.environment.speed import Measured, Speed, get_hours, get_operations, get_speed
+from gaslamp.environment.rank import MIXTURE, TOO_LARGE, Fits, explain_slow, find_obstacle, get_rank, get_tier
+from gaslamp.environment.speed import Measured, estimate_training, get_speed
 from gaslamp.environment.training_ways import Demand, Way, choose_way, explain_memory, get_room
 from gaslamp.models.cache import find_cached_model
 from gaslamp.models.catalogue import BaseModel, load_catalogue
-from gaslamp.models.shape import Shape
 
-Fits = Literal["fits", "tight", "exceeds"]
-FITS: tuple[Fits, ...] = ("fits", "tight", "exceeds")
 LEVELS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m")
 """GGUF files that a run makes where the config names no others."""
 ADAPTER_BYTES = 28  # of a trained weight: the adapter, and two checkpoints with its moments
 ROOMY = "fits with room to spare"
-PATIENCE = 3.0
-"""Hours of training above which a smaller model is the better first try."""
-TIERS = {1: (5.0, 3.5), 2: (12.0, 8.0), 3: (math.inf, 27.0)}
-"""Tier -> billions of parameters below which a model belongs to it, and how many are usual there.
-
-1: a laptop or a free Colab T4; 2: an L4, 24 GB, a Mac with 32 GB; 3: an A100 and more.
-"""
-PREFERRED = (2, 1, 3)
-"""Tiers in the order that a practitioner tries them, as far as they fit: 7 to 9 billion parameters first."""
 
 
 @dataclass(frozen=True)
@@ -58,47 +46,57 @@ class Advice:
     price: float | None  # US dollars for the training; 0: not rented; None: unknown
     reason: str
     settings: dict[str, Any]  # for config.yaml, by section
+    obstacle: str = ""  # why a run here would not end with a file that runs; empty: it would
     formula: dict[str, str] = field(default_factory=dict)  # memory and hours, in words and numbers
 
 
 def get_advice(
     machine: Machine,
+    demand: Demand,
     *,
-    method: str,
-    languages: Iterable[str] = ("en",),
-    rows: int = 1000,
-    tokens: int = 512,
-    needs: Collection[str] = (),
     profile: str | None = None,
     measured: Sequence[Measured] = (),
+    offline: str = "",
     models: Sequence[BaseModel] | None = None,
 ) -> list[Advice]:
     """Every model of the catalogue that the method can train and that has what is needed, the best choice first.
 
+    This is the one ranking: the interview recommends its first row, and every figure of time, memory, disk, download
+    and price is from here.
+
     Args:
         machine: facts of the machine (system.json, or ``machines.get_machine``).
-        method: name of the training method.
-        languages: codes of the languages of the data; a model that does not list one comes later and says so.
-        rows: training rows.
-        tokens: of a row. The memory is calculated as if every row were as long.
-        needs: of vision, tools, thinking, embedding, tts.
+        demand: what should be trained. A model that does not list a language of it comes later and says so; the memory
+            is calculated as if every row were as long as the longest.
         profile: cpu, cuda, mac, mps; ``None``: what fits the machine.
         measured: earlier trainings on this machine, which replace the table of speeds.
+        offline: why the hub cannot be reached; empty when it can.
         models: instead of the catalogue.
 
     Raises:
         GaslampError: there is no such method.
     """
-    wanted = Demand(method, tuple(languages), rows, tokens, frozenset(needs))
-    plugin = read_method(method)
-    name = profile or choose_profile(machine, method).name
+    plugin = read_method(demand.method)
+    name = profile or choose_profile(machine, demand.method).name
     listed = load_catalogue() if models is None else models
     found = [
-        _advise(machine, name, wanted, plugin, model, measured)
+        _advise(machine, name, demand, plugin, model, measured, offline)
         for model in listed
-        if _can_train(model, plugin, method, wanted.needs)
+        if _can_train(model, plugin, demand.method, demand.needs)
     ]
-    return sorted(found, key=lambda advice: _get_rank(advice, wanted))
+    return sorted(found, key=lambda one: _rank(one, demand, offline))
+
+
+def _rank(one: Advice, demand: Demand, offline: str) -> tuple[float, ...]:
+    return get_rank(
+        one.model,
+        demand,
+        profile=one.profile,
+        fits=one.fits,
+        hours=one.hours,
+        obstacle=one.obstacle,
+        lacks_hub=bool(offline) and one.obstacle == offline,
+    )
 
 
 def _can_train(model: BaseModel, plugin: SimpleNamespace, method: str, needs: frozenset[str]) -> bool:
@@ -120,12 +118,15 @@ def _advise(
     plugin: SimpleNamespace,
     model: BaseModel,
     measured: Sequence[Measured],
+    offline: str,
 ) -> Advice:
     room = get_room(machine, profile)
-    way = choose_way(profile, wanted, plugin, model, room)
+    way = choose_way(profile, wanted, plugin, model.shape, room)
     fits = judge_fit(way.need_gb, room)
     speed = get_speed(machine, profile, model.shape, measured)
-    hours, time_formula = _get_time(wanted, plugin, model.shape, way.train, speed)
+    hours, time_formula = estimate_training(
+        wanted.method, plugin, model.shape, way.train, wanted.rows, wanted.mean_tokens, speed
+    )
     processor = find_processor(machine)
     price: float | None = 0.0
     if machine.get("is_rented"):
@@ -134,9 +135,11 @@ def _advise(
     disk = [
         model.files_gb * GB,
         get_merged_bytes(model.shape),
-        get_adapter_parameters(model.shape, way.train.lora) * 28,
+        get_adapter_parameters(model.shape, way.train.lora) * ADAPTER_BYTES,
     ]
     disk += [get_gguf_bytes(model.shape, level) for level in LEVELS if model.gguf]
+    disk_gb, download_gb = round(sum(disk) / GB, 1), 0.0 if is_here else model.files_gb
+    obstacle = find_obstacle(model, fits, download_gb, disk_gb, machine.get("disk_free_gb"), offline)
     return Advice(
         model=model,
         profile=profile,
@@ -146,36 +149,14 @@ def _advise(
         room_gb=round(room, 1),
         parts=way.parts,
         hours=None if hours is None else round(hours, 3),
-        download_gb=0.0 if is_here else model.files_gb,
-        disk_gb=round(sum(disk) / GB, 1),
+        download_gb=download_gb,
+        disk_gb=disk_gb,
         price=None if price is None else round(price, 2),
-        reason=_get_reason(model, wanted, fits, way, hours),
+        reason=_get_reason(model, wanted, profile, way, hours, obstacle),
         settings=_get_settings(profile, model, way.train),
+        obstacle=obstacle,
         formula={"memory": explain_memory(way, room), "hours": time_formula},
     )
-
-
-def get_tier(model: BaseModel) -> int:
-    """1 to 3: the class of hardware that a model of this size belongs to (TIERS)."""
-    return next(tier for tier, (bound, _) in TIERS.items() if model.worth / 1e9 < bound)
-
-
-def _get_time(
-    wanted: Demand, plugin: SimpleNamespace, shape: Shape, train: SimpleNamespace, speed: Speed
-) -> tuple[float | None, str]:
-    if "prompt" in getattr(plugin, "KINDS", ()):
-        return None, f"{wanted.method} samples its answers: how long they become decides, and the first steps show it"
-    epochs = count_epochs(train.epochs, wanted.rows)
-    sequences = getattr(plugin, "SEQUENCES", 1)
-    tokens = wanted.rows * epochs * wanted.tokens * sequences
-    each = get_operations(
-        shape, train.adapter, train.gradient_checkpointing, sequences > 1 and getattr(plugin, "REFERENCE", True)
-    )
-    words = (
-        f"{wanted.rows:,} rows x {epochs:g} epochs x {wanted.tokens * sequences:,} tokens x {each / 1e9:.2f} GFLOP / "
-        f"{speed.flops / 1e12:.3g} TFLOP/s ({speed.reason})"
-    )
-    return get_hours(tokens, each, speed), words
 
 
 def _get_settings(profile: str, model: BaseModel, train: SimpleNamespace) -> dict[str, Any]:
@@ -194,58 +175,20 @@ def _get_settings(profile: str, model: BaseModel, train: SimpleNamespace) -> dic
     return {**result, "train": changed} if changed else result
 
 
-def _get_reason(model: BaseModel, wanted: Demand, fits: Fits, way: Way, hours: float | None) -> str:
+def _get_reason(model: BaseModel, wanted: Demand, profile: str, way: Way, hours: float | None, obstacle: str) -> str:
     """Why it stands where it stands, in a phrase."""
-    parts = []
-    if fits == "exceeds":
-        parts.append("too large for this machine in any way")
-    elif way.train.quantization != "none":
-        parts.append("its weights in 4 bit")
-    elif way.train.gradient_checkpointing:
-        parts.append("with gradient checkpointing")
-    if hours is not None and hours > PATIENCE and fits != "exceeds":
-        parts.append("slow here")
+    parts = [obstacle] if obstacle else []
+    if obstacle != TOO_LARGE:
+        if way.train.quantization != "none":
+            parts.append("its weights in 4 bit")
+        elif way.train.gradient_checkpointing:
+            parts.append("with gradient checkpointing")
+        if slow := explain_slow(model, profile, hours):
+            parts.append(slow)
     if unknown := [code for code in wanted.languages if not model.knows(code)]:
         parts.append(f"does not list {', '.join(unknown)}")
-    if model.mixture:
-        parts.append("a mixture of experts, which was not trained with gaslamp yet")
-    if model.gated:
-        parts.append("the hub wants a token and an accepted licence")
+    if model.mixture and obstacle != MIXTURE:
+        parts.append(MIXTURE)
     if model.note:
         parts.append(model.note)
     return "; ".join(parts) or ROOMY
-
-
-def _get_rank(advice: Advice, wanted: Demand) -> tuple[float, ...]:
-    """What comes first.
-
-    It fits, it is done in time, it knows the languages, it is no mixture; then the usual tier, about the size that is
-    usual there, a chat template that was tried, no gate, newer, larger.
-    """
-    model = advice.model
-    is_slow = advice.hours is not None and advice.hours > PATIENCE
-    first = (
-        FITS.index(advice.fits),
-        is_slow,
-        sum(not model.knows(code) for code in wanted.languages),
-        model.mixture,
-        wanted.method == "embedding" and "embedding" not in model.abilities,
-    )
-    if advice.fits == "exceeds" or is_slow:
-        return (*first, model.parameters)
-    _, usual = TIERS[advice.tier]
-    return (
-        *first,
-        PREFERRED.index(advice.tier),
-        -min(0, round(math.log2(model.worth / 1e9 / usual))),
-        model.template is None and model.embedded is None,
-        model.gated,
-        -_get_month(model.released),
-        -model.parameters,
-    )
-
-
-def _get_month(released: str) -> int:
-    """``2026-03-02`` as a number that grows month by month."""
-    year, month = released.split("-")[:2]
-    return int(year) * 12 + int(month)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gaslamp.environment.advise import PATIENCE, Advice, get_advice
+from gaslamp.environment.advise import Advice, get_advice
 from gaslamp.environment.machines import get_machine
+from gaslamp.environment.rank import explain_slow
+from gaslamp.environment.training_ways import Demand
 
 TRIED = ("t4", "l4", "a100")
 """The machines that are looked at, the cheapest first."""
@@ -26,34 +28,20 @@ class Elsewhere:
         return "Colab" if self.machine == "t4" else "SSH"
 
 
-def get_elsewhere(
-    here: Sequence[Advice],
-    *,
-    method: str,
-    languages: Iterable[str] = ("en",),
-    rows: int = 1000,
-    tokens: int = 512,
-    needs: Collection[str] = (),
-) -> list[Elsewhere]:
+def get_elsewhere(here: Sequence[Advice], demand: Demand) -> list[Elsewhere]:
     """For each tier that this machine does not reach, the cheapest other machine that does, and its best model there.
 
     Args:
         here: advice for this machine, the best first.
-        method, languages, rows, tokens, needs: as of that advice.
+        demand: what that advice is for.
     """
-    reached = {one.tier for one in here if _is_done(one)}
+    reached = max((one.tier for one in here if _is_done(one)), default=0)
     found: list[Elsewhere] = []
     for name in TRIED:
         machine = get_machine(name)
-        known = [one.tier for one in (*(other.advice for other in found),)]
-        advice = get_advice(
-            machine, method=method, languages=languages, rows=rows, tokens=tokens, needs=needs, profile="cuda"
-        )
-        better = [
-            one
-            for one in advice
-            if one.fits == "fits" and not one.model.mixture and one.tier > max((*reached, *known, 0))
-        ]
+        known = max((other.advice.tier for other in found), default=0)
+        advice = get_advice(machine, demand._replace(is_trial=False), profile="cuda")
+        better = [one for one in advice if one.fits == "fits" and not one.obstacle and one.tier > max(reached, known)]
         if better:
             found.append(Elsewhere(name, str(machine["title"]), better[0]))
     return found
@@ -61,4 +49,4 @@ def get_elsewhere(
 
 def _is_done(advice: Advice) -> bool:
     """Whether a model can be trained on a machine in reasonable time."""
-    return advice.fits != "exceeds" and (advice.hours is None or advice.hours <= PATIENCE)
+    return advice.fits != "exceeds" and not explain_slow(advice.model, advice.profile, advice.hours)

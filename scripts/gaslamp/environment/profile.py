@@ -52,10 +52,8 @@ def get_project_profile(project: Path, machine: Machine, method: str | None = No
         machine: what detection found.
         method: what should be trained.
     """
-    if last := _find_last(project):
-        return Profile(last, "the last training of this project ran with it")
-    if chosen := _find_chosen(project):
-        return Profile(chosen, "chosen when the project was made")
+    if settled := get_settled_profile(project):
+        return settled
     fitting = choose_profile(machine, method)
     backend = registry.get("backends", fitting.name)
     if fitting.name == "mac" and get_train_python(None, backend, project) == sys.executable:
@@ -65,6 +63,15 @@ def get_project_profile(project: Path, machine: Machine, method: str | None = No
         lacks = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         return Profile("cpu", f"{fitting.reason} is here, and {lacks} (make setup EXTRA=cuda, then PROFILE=cuda)")
     return fitting
+
+
+def get_settled_profile(project: Path) -> Profile | None:
+    """The profile that a project has whatever the machine is: of its last training, or chosen in the interview."""
+    if last := _find_last(project):
+        return Profile(last, "the last training of this project ran with it")
+    if chosen := _find_chosen(project):
+        return Profile(chosen, "chosen when the project was made")
+    return None
 
 
 def _find_last(project: Path) -> str | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
+from gaslamp.config.preset_layers import count_epochs, read_method
+from gaslamp.core import registry
 from gaslamp.core.files import JsonObject
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.models.shape import Shape
@@ -72,14 +75,51 @@ def read_measured(facts: JsonObject, shape: Shape | None = None) -> Measured | N
     speed, parameters = facts.get("tokens_per_second"), facts.get("total_parameters")
     if not speed or not parameters:
         return None
-    settings = facts.get("settings") or {}
     shape = shape or Shape(int(parameters), 0, 0, 0)
-    operations = get_operations(
-        shape, settings.get("adapter") or "lora", bool(settings.get("gradient_checkpointing")), False
-    )
     when = str((facts.get("provenance") or {}).get("ended") or "")[:10]
-    reason = f"measured by a training of {shape.parameters / 1e9:.2g}B parameters here{f' on {when}' if when else ''}"
-    return Measured(float(speed) * operations, shape, str(facts.get("backend") or ""), reason)
+    reason = f"measured by a training of {show_billions(shape)} parameters here{f' on {when}' if when else ''}"
+    return Measured(float(speed) * _get_each(facts, shape), shape, str(facts.get("backend") or ""), reason)
+
+
+def read_steps(events: Sequence[JsonObject], shape: Shape | None = None) -> Measured | None:
+    """What the steps of a training measured that has not ended, or was stopped.
+
+    Args:
+        events: of its metrics.jsonl.
+        shape: of its base model; ``None``: only its size is known.
+
+    Returns:
+        ``None`` before the end of the first step.
+    """
+    start = next((event for event in reversed(events) if event.get("event") == "start"), None)
+    steps = [event for event in events if event.get("event") == "step" and event.get("tokens")]
+    seconds = sum(float(event.get("seconds") or 0) for event in steps)
+    if start is None or not seconds or not start.get("parameters"):
+        return None
+    shape = shape or Shape(int(start["parameters"]), 0, 0, 0)
+    number = "one step" if len(steps) == 1 else f"{len(steps)} steps"
+    reason = f"measured by {number} of a training of {show_billions(shape)} parameters here"
+    flops = sum(event["tokens"] for event in steps) / seconds * _get_each(start, shape)
+    return Measured(flops, shape, str(start.get("backend") or ""), reason)
+
+
+def _get_each(facts: JsonObject, shape: Shape) -> float:
+    """Operations for a token in a training: facts with ``settings`` (section train) and ``method``."""
+    settings, method = facts.get("settings") or {}, str(facts.get("method") or "")
+    plugin = read_method(method) if method and registry.find("methods", method) else SimpleNamespace()
+    return get_operations(
+        shape, settings.get("adapter") or "lora", bool(settings.get("gradient_checkpointing")), is_compared(plugin)
+    )
+
+
+def is_compared(plugin: object) -> bool:
+    """Whether a copy of the untrained model reads each row too."""
+    return getattr(plugin, "SEQUENCES", 1) > 1 and bool(getattr(plugin, "REFERENCE", True))
+
+
+def show_billions(shape: Shape) -> str:
+    """``0.13B``, ``7.6B``."""
+    return f"{shape.parameters / 1e9:.2g}B"
 
 
 def read_step(tokens: float, seconds: float, shape: Shape, profile: str, train: SimpleNamespace) -> Measured:
@@ -134,3 +174,39 @@ def _get_share(machine: Machine, profile: str, shape: Shape) -> float:
 def get_hours(tokens: float, operations: float, speed: Speed) -> float:
     """Hours for ``tokens`` of the data, all epochs together."""
     return tokens * operations / speed.flops / 3600
+
+
+def estimate_training(
+    method: str, plugin: object, shape: Shape, train: Any, rows: int, tokens: float, speed: Speed
+) -> tuple[float | None, str]:
+    """Hours of a training, and how they were calculated: the one estimate of time that every page shows.
+
+    Args:
+        method: name of the training method.
+        plugin: what ``read_method`` read of it, or the plug-in itself.
+        shape: of the base model.
+        train: section train with the preset filled in: adapter, epochs, gradient_checkpointing, and, where steps are
+            counted, max_steps, batch_size and gradient_accumulation.
+        rows: training rows.
+        tokens: of a row in the mean.
+        speed: of ``get_speed``.
+
+    Returns:
+        ``None`` instead of hours where the model samples what it learns from.
+    """
+    if "prompt" in getattr(plugin, "KINDS", ()):
+        return None, f"{method} samples its answers: how long they become decides, and the first steps show it"
+    sequences = int(getattr(plugin, "SEQUENCES", 1))
+    each = get_operations(shape, train.adapter, bool(train.gradient_checkpointing), is_compared(plugin))
+    if steps := getattr(train, "max_steps", None):
+        seen: float = steps * train.batch_size * train.gradient_accumulation
+        counted = f"{steps:,} steps of {train.batch_size * train.gradient_accumulation} rows"
+    else:
+        epochs = count_epochs(train.epochs, rows)
+        seen = rows * epochs
+        counted = f"{rows:,} rows x {epochs:g} epochs"
+    words = (
+        f"{counted} x {tokens * sequences:,.0f} tokens x {each / 1e9:.2f} GFLOP / "
+        f"{speed.flops / 1e12:.3g} TFLOP/s ({speed.reason})"
+    )
+    return get_hours(seen * tokens * sequences, each, speed), words

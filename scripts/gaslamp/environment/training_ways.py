@@ -6,7 +6,7 @@ Standard library and PyYAML only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from gaslamp.config.preset_layers import fill_preset
@@ -15,17 +15,27 @@ from gaslamp.environment.apple_memory import get_mlx_need, get_working_set
 from gaslamp.environment.gpu_memory import get_gpu_need
 from gaslamp.environment.machines import Machine
 from gaslamp.environment.memory_estimate import get_memory_need, judge_fit
-from gaslamp.models.catalogue import BaseModel
+from gaslamp.models.shape import Shape
+
+ROWS, TOKENS = 1000, 512
+"""Where nothing is known of the data: the figures are then for every 1,000 rows."""
 
 
 class Demand(NamedTuple):
     """What should be trained."""
 
     method: str
-    languages: tuple[str, ...]
-    rows: int
-    tokens: int  # of a row
-    needs: frozenset[str]
+    languages: tuple[str, ...] = ("en",)
+    rows: int = ROWS  # that are trained on
+    tokens: int = TOKENS  # of the longest row, which decides the memory
+    mean: int = 0  # tokens of a row in the mean, which decides the time; 0: as ``tokens``
+    needs: frozenset[str] = frozenset()  # of vision, tools, thinking, embedding, tts
+    is_trial: bool = False  # an embedded set, which is there to try things out
+
+    @property
+    def mean_tokens(self) -> int:
+        """Tokens of a row in the mean."""
+        return self.mean or self.tokens
 
 
 class Way(NamedTuple):
@@ -77,17 +87,25 @@ def get_train_settings(plugin: SimpleNamespace, parameters: int, tokens: int, **
     return SimpleNamespace(**{**values, **changes})
 
 
-def choose_way(profile: str, wanted: Demand, plugin: SimpleNamespace, model: BaseModel, room: float) -> Way:
+def choose_way(
+    profile: str,
+    wanted: Demand,
+    plugin: SimpleNamespace,
+    shape: Shape,
+    room: float,
+    fixed: Mapping[str, Any] = MappingProxyType({}),
+) -> Way:
     """The first way that fits, in order of speed and exactness; else the first that is tight; else the leanest.
 
     Args:
         profile: cpu, cuda, mac, mps.
         wanted: what should be trained.
         plugin: what ``read_method`` read of the method.
-        model: the base model.
+        shape: of the base model.
         room: GB that it may take.
+        fixed: settings that a person chose: no way changes them.
     """
-    ways = [_weigh(profile, wanted, plugin, model, changes) for changes in _list_ways(profile, plugin)]
+    ways = [_weigh(profile, wanted, plugin, shape, {**way, **fixed}) for way in _list_ways(profile, plugin)]
     for fits in ("fits", "tight"):
         for way in ways:
             if judge_fit(way.need_gb, room) == fits:
@@ -108,18 +126,18 @@ def _list_ways(profile: str, plugin: SimpleNamespace) -> list[dict[str, Any]]:
     return [{"dtype": dtype, **way} for way in ways]
 
 
-def _weigh(profile: str, wanted: Demand, plugin: SimpleNamespace, model: BaseModel, changes: Mapping[str, Any]) -> Way:
-    train = get_train_settings(plugin, model.parameters, wanted.tokens, **changes)
-    if train.batch_size == 1:
-        plain = get_train_settings(plugin, model.parameters, wanted.tokens)
+def _weigh(profile: str, wanted: Demand, plugin: SimpleNamespace, shape: Shape, changes: Mapping[str, Any]) -> Way:
+    train = get_train_settings(plugin, shape.parameters, wanted.tokens, **changes)
+    if train.batch_size == 1 and "gradient_accumulation" not in changes:
+        plain = get_train_settings(plugin, shape.parameters, wanted.tokens)
         train.gradient_accumulation = plain.batch_size * plain.gradient_accumulation
     sequences = getattr(plugin, "SEQUENCES", 1)
     if profile == "cuda":
         passed = train.batch_size * train.max_length * sequences
-        return Way(train, get_gpu_need(model.shape, train, passed, plugin))
+        return Way(train, get_gpu_need(shape, train, passed, plugin))
     if profile == "mac":
-        return Way(train, get_mlx_need(model.shape, train, sequences))
-    return Way(train, get_memory_need(model.shape, train, False, plugin))
+        return Way(train, get_mlx_need(shape, train, sequences))
+    return Way(train, get_memory_need(shape, train, False, plugin))
 
 
 def explain_memory(way: Way, room: float) -> str:

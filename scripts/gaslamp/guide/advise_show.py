@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gaslamp.core.console import get_duration
 from gaslamp.core.files import JsonObject
 from gaslamp.environment.advise import ROOMY, Advice
 from gaslamp.environment.elsewhere import Elsewhere
+from gaslamp.guide.times import show_hours
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ def print_advice(
     elsewhere: Sequence[Elsewhere],
     console: Console,
     *,
+    why: str = "",
     is_all: bool = False,
     is_explained: bool = False,
 ) -> None:
@@ -33,6 +34,7 @@ def print_advice(
         advice: of ``get_advice``.
         elsewhere: of ``get_elsewhere``.
         console: where to.
+        why: the first one is the first.
         is_all: every model; else the first SHOWN.
         is_explained: the formulas with their numbers, for the first three.
     """
@@ -48,7 +50,9 @@ def print_advice(
                 console.print(Text(f"{number}. {one.model.name}: {one.reason}, {one.model.license}", style="dim"))
     if shown and shown[0].fits != "exceeds":
         console.print()
-        console.print(Text("config.yaml for the first", style="bold"))
+        if why:
+            console.print(Text.assemble(("the first: ", "cyan"), why))
+        console.print(Text("config.yaml for it", style="bold"))
         console.print(Text(render_settings(shown[0].settings)))
     for other in elsewhere:
         one = other.advice
@@ -95,13 +99,6 @@ def _make_table(advice: Sequence[Advice], width: int) -> Any:
             cells += [f"{one.disk_gb:.0f} GB", one.model.license, Text("" if one.reason == ROOMY else one.reason)]
         table.add_row(*cells)
     return table
-
-
-def show_hours(hours: float | None) -> str:
-    """``2 h 30 min``; below a minute ``1 min``; what is not known ``?``."""
-    if hours is None:
-        return "?"
-    return "1 min" if hours * 60 < 1.5 else get_duration(round(hours * 60) * 60).removesuffix(" 0 s")
 
 
 def render_settings(settings: JsonObject) -> str:
@@ -161,6 +158,7 @@ def _get_entry(one: Advice) -> JsonObject:
         "disk_gb": one.disk_gb,
         "price": one.price,
         "reason": one.reason,
+        "obstacle": one.obstacle,
         "settings": one.settings,
         "formula": one.formula,
         "sources": {group: {"title": s.title, "url": s.url, "date": s.date} for group, s in model.sources.items()},

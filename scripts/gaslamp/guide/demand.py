@@ -2,137 +2,104 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gaslamp.config.load import read_yaml
 from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json
+from gaslamp.core.files import JsonObject
 from gaslamp.core.nearest import get_hint
 from gaslamp.environment.machines import Machine
-from gaslamp.environment.speed import Measured, read_measured
-from gaslamp.guide.answers import check_data, read_data_answer
-from gaslamp.guide.data_lines import choose_columns
-from gaslamp.guide.look import convert, get_lengths, look_at_data
-from gaslamp.guide.models import ROWS, TOKENS, Wanted
+from gaslamp.environment.training_ways import ROWS, TOKENS, Demand
+from gaslamp.guide.language import NAMES
 from gaslamp.guide.plan import Situation
-from gaslamp.guide.recommend import recommend
-from gaslamp.guide.task import PURPOSES, find_purposes
-from gaslamp.models.catalogue import ABILITIES, find_model
-
-CARD = Path("data") / "card.json"
+from gaslamp.guide.recommend import settle_basis
+from gaslamp.guide.situation import look_around, look_at_project
+from gaslamp.models.catalogue import ABILITIES, load_catalogue
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What should be trained, and where each part is from."""
+class Wanted:
+    """What should be trained, and where that is from."""
 
-    method: str
-    languages: tuple[str, ...]
-    rows: int
-    tokens: int
-    needs: frozenset[str]
+    demand: Demand
+    profile: str | None  # that the project or the interview settled; None: what fits the machine
     origin: str  # in words
-
-    @property
-    def wanted(self) -> Wanted:
-        """As get_advice and get_elsewhere take it."""
-        return {
-            "method": self.method,
-            "languages": self.languages,
-            "rows": self.rows,
-            "tokens": self.tokens,
-            "needs": self.needs,
-        }
 
     def describe(self) -> str:
         """One line for people."""
-        needs = f", needs {', '.join(sorted(self.needs))}" if self.needs else ""
-        spoken = f", {', '.join(self.languages)}" if self.languages else ""
-        return f"{self.method}, {self.rows:,} rows of about {self.tokens:,} tokens{spoken}{needs} ({self.origin})"
+        one = self.demand
+        needs = f", needs {', '.join(sorted(one.needs))}" if one.needs else ""
+        length = f"{one.mean_tokens:,} tokens in the mean, at most {one.tokens:,}"
+        if one.mean_tokens == one.tokens:
+            length = f"{one.tokens:,} tokens"
+        return f"{one.method}, {one.rows:,} rows of {length}, {', '.join(one.languages)}{needs} ({self.origin})"
 
 
-def get_demand(given: JsonObject, machine: Machine, project: Path | None) -> Demand:
-    """What should be trained.
+def get_demand(given: JsonObject, machine: Machine, project: Path | None) -> Wanted:
+    """What should be trained: what the command line says, else what the interview would find, else the project.
 
     Args:
         given: of the command line: task, data, method, languages, rows, tokens, needs; ``None`` or empty: not given.
         machine: its facts.
-        project: a project folder, whose config and data card say what is not given; ``None``: none.
+        project: a project folder, whose answers, config and data card say what is not given; ``None``: none.
 
     Raises:
-        GaslampError: the data cannot be read, or a name is unknown.
+        GaslampError: the data cannot be read, or names and numbers that cannot be; all of these at once.
     """
-    needs = frozenset(given.get("needs") or ())
-    for need in needs - set(ABILITIES):
-        raise GaslampError(
-            f"there is no ability '{need}'; {get_hint(need, ABILITIES)}", f"NEEDS takes: {', '.join(ABILITIES)}"
-        )
-    known: JsonObject = {}
-    origin = f"nothing is known of the data: {ROWS:,} rows are assumed; DATA=file looks at yours"
+    _check(given)
+    now: Situation | None = None
     if given.get("data") or given.get("task"):
-        known, origin = _look(str(given.get("task") or ""), str(given.get("data") or "none"), machine)
+        now = look_around(str(given.get("task") or ""), str(given.get("data") or "none"), system=machine, offline="")
     elif project is not None:
-        known, origin = _read_project(project)
-    method = given.get("method") or known.get("method") or "sft"
-    get_method(method)
-    if is_multimodal(method):
+        now = look_at_project(project, machine)
+    method = given.get("method")
+    if now is None:
+        demand, profile = Demand(str(method or "sft")), None
+        origin = f"nothing is known of the data: {ROWS:,} rows of {TOKENS} tokens are assumed; DATA=file looks at yours"
+    else:
+        basis = settle_basis(replace(now, wanted={**now.wanted, **({"method": method} if method else {})}))
+        demand, origin = basis.demand, basis.amount.origin
+        profile = now.wanted.get("profile")
+    needs = frozenset(given.get("needs") or ()) | demand.needs
+    if is_multimodal(demand.method):
         needs |= {"vision"}
-    return Demand(
-        method=method,
-        languages=tuple(given.get("languages") or known.get("languages") or ()),
-        rows=given.get("rows") or known.get("rows") or ROWS,
-        tokens=given.get("tokens") or known.get("tokens") or TOKENS,
-        needs=needs,
-        origin="as the command line says" if given.get("rows") and given.get("tokens") else origin,
-    )
+    demand = demand._replace(needs=needs)
+    if given.get("languages"):
+        demand = demand._replace(languages=tuple(given["languages"]))
+    if given.get("rows"):
+        demand = demand._replace(rows=given["rows"])
+    if given.get("tokens"):
+        demand = demand._replace(tokens=given["tokens"], mean=0)
+    if given.get("rows") and given.get("tokens"):
+        origin = "as the command line says"
+    return Wanted(demand, profile, origin)
 
 
-def _look(task: str, data: str, machine: Machine) -> tuple[JsonObject, str]:
-    answer = read_data_answer(data)
-    check_data(answer)
-    look = look_at_data(answer)
-    now = Situation(task, answer, look, machine)
-    reading = choose_columns(now, [PURPOSES[name] for name in find_purposes(task)])[0]
-    lengths = get_lengths(convert(look, reading)) if reading else []
-    code = look.language.partition("-")[0]
-    known = {
-        "method": recommend(now).get("method").value,
-        "rows": look.count,
-        "tokens": lengths[int(0.9 * (len(lengths) - 1))] if lengths else None,
-        "languages": (code,) if code else (),
-    }
-    if data == "none":
-        return known, f"by the task; {ROWS:,} rows are assumed"
-    counted = "" if look.is_exact else "about, " if look.count else f"{ROWS:,} rows are assumed, "
-    return known, look.unknown or f"{counted}by the first {len(look.rows)} rows of {data}; nine of ten rows are shorter"
+def _check(given: JsonObject) -> None:
+    """Refuse what no training can have, all of it at once.
 
-
-def _read_project(project: Path) -> tuple[JsonObject, str]:
-    config = read_yaml(project / "config.yaml")
-    known: JsonObject = {"method": config.get("method")}
-    if not (project / CARD).is_file():
-        return known, "the data phase has not counted yet: make data"
-    card = read_json(project / CARD)
-    return {
-        **known,
-        "rows": card["rows"]["train"],
-        "tokens": int(card["tokens"]["total"]["p95"]),
-    }, f"{CARD}; 95 % of the rows are shorter"
-
-
-def find_measured(*folders: Path) -> list[Measured]:
-    """What trainings on this machine measured: the train.json of every run of these projects, the newest first."""
-    files = [file for folder in folders for file in folder.glob("outputs/*/train.json")]
-    found = []
-    for file in sorted(files, key=lambda file: -file.stat().st_mtime):
+    Raises:
+        GaslampError: with a fix for each.
+    """
+    wrong: list[tuple[str, str]] = []
+    for need in given.get("needs") or ():
+        if need not in ABILITIES:
+            hint = get_hint(need, ABILITIES)
+            wrong.append((f"there is no ability '{need}'; {hint}", f"NEEDS takes: {', '.join(ABILITIES)}"))
+    known = {*NAMES, *(code for model in load_catalogue() for code in model.languages)}
+    for code in given.get("languages") or ():
+        if code not in known:
+            hint = get_hint(code, sorted(known))
+            wrong.append((f"there is no language '{code}'; {hint}", "LANGUAGES takes codes: LANGUAGES=de,en"))
+    for name in ("rows", "tokens"):
+        value = given.get(name)
+        if value is not None and value < 1:
+            wrong.append((f"{name.upper()}={value} is no number of {name}", f"{name.upper()}=1000, or leave it out"))
+    if given.get("method"):
         try:
-            facts = read_json(file)
-        except GaslampError:
-            continue  # a file of another version
-        source = ((facts.get("provenance") or {}).get("settings") or {}).get("model", {}).get("source", "")
-        known = find_model(source) if source else None
-        if one := read_measured(facts, known.shape if known else None):
-            found.append(one)
-    return found
+            get_method(str(given["method"]))
+        except GaslampError as error:
+            wrong.append((error.cause, error.fix))
+    if wrong:
+        raise GaslampError("; ".join(cause for cause, _ in wrong), "; ".join(dict.fromkeys(fix for _, fix in wrong)))

@@ -133,7 +133,7 @@ def settle(ask: Ask, console: Console, now: Situation) -> tuple[Situation, Plan]
     plan = recommend(now)
     print_plan(plan, console)
     while True:
-        letters = LETTERS[: len(plan.alternatives)]
+        letters = [letter for letter, way in zip(LETTERS, plan.alternatives, strict=False) if way.changes]
         others = f", {' '.join(letters)} another way" if letters else ""
         typed = ask_line(ask, QUESTION.format(others=others))
         if not typed:
@@ -158,7 +158,10 @@ def settle(ask: Ask, console: Console, now: Situation) -> tuple[Situation, Plan]
 def _change(ask: Ask, console: Console, plan: Plan, typed: str) -> dict[str, str]:
     """The changes that an answer means: of one line, or of an alternative."""
     if len(typed) == 1 and typed.lower() in LETTERS[: len(plan.alternatives)]:
-        return dict(plan.alternatives[LETTERS.index(typed.lower())].changes)
+        way = plan.alternatives[LETTERS.index(typed.lower())]
+        if not way.changes:
+            raise GaslampError(f"{way.title}: {way.reason}", "Enter takes the plan, another letter another way")
+        return dict(way.changes)
     name, value = split_change(typed)
     line = find_line(name, plan)
     if value:

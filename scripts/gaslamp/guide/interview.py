@@ -8,11 +8,9 @@ from typing import TypedDict
 from gaslamp.core.errors import GaslampError
 from gaslamp.guide.answers import check_data, check_task, read_data_answer
 from gaslamp.guide.dialogue import Ask, apply_wanted, ask_questions, converse, print_error
-from gaslamp.guide.look import look_at_data
-from gaslamp.guide.machine import look_at_machine
-from gaslamp.guide.models import find_offline
-from gaslamp.guide.plan import PlanFacts, Situation, to_facts
+from gaslamp.guide.plan import PlanFacts, to_facts
 from gaslamp.guide.show import make_console, print_plan
+from gaslamp.guide.situation import look_around
 
 
 class Outcome(TypedDict):
@@ -47,10 +45,7 @@ def hold(task: str, data: str, wanted: Mapping[str, str], ask: Ask | None) -> Ou
         task, data = ask_questions(
             ask, console, "" if first == "task" else task, "" if first == "data" else data, first
         )
-    answer = read_data_answer(data)
-    offline = find_offline()
-    now = Situation(task, answer, look_at_data(answer), look_at_machine(), offline=offline)
-    now, plan = apply_wanted(now, dict(wanted))
+    now, plan = apply_wanted(look_around(task, data), dict(wanted))
     if ask is not None:
         now, plan = converse(ask, console, now)
     else:

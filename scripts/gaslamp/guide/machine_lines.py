@@ -9,11 +9,18 @@ from gaslamp.environment.advise import Advice
 from gaslamp.environment.elsewhere import get_elsewhere
 from gaslamp.environment.profile import choose_profile as choose_for_machine
 from gaslamp.environment.system import describe_hardware
-from gaslamp.guide.models import Choice, Need, find_by_source, show_cost
+from gaslamp.environment.training_ways import Demand
+from gaslamp.guide.models import COLAB, SSH, Choice, find_by_source, show_cost
 from gaslamp.guide.options import get_options
 from gaslamp.guide.plan import Alternative, Line, Situation
 
 LISTED = 12  # models that a line offers
+SMALLER, ELSEWHERE, LARGEST = "smaller and faster", "better, needs a GPU", "as much as this machine can"
+TODO = {
+    COLAB: "make run PROFILE=colab trains there, with a Google account and the colab command",
+    SSH: "rent it, name it in config.yaml (remote.host), then make run PROFILE=ssh",
+}
+"""Profile of a machine elsewhere -> what a person has to do for it."""
 TIERS = {
     1: "up to 5 billion parameters: a laptop, a Mac or Colab's free GPU",
     2: "5 to 12 billion parameters: a GPU with 24 GB or a Mac with 32 GB; rented, 0.30 to 1 dollar",
@@ -58,29 +65,40 @@ def choose_tier(one: Advice) -> Line:
     return Line("tier", str(one.tier), TIERS[one.tier])
 
 
-def list_alternatives(choice: Choice, chosen: Advice | None, need: Need) -> list[Alternative]:
-    """Smaller and faster, better elsewhere, as much as this machine can: those that there are."""
-    if chosen is None:
-        return []
-    size = chosen.model.worth
-    found = []
+def list_alternatives(choice: Choice, chosen: Advice | None, demand: Demand, profile: str) -> list[Alternative]:
+    """Smaller and faster, better on a GPU elsewhere, as much as this machine can: always the three, in this order.
+
+    One that there is not has no changes, and its reason says why.
+    """
+    size = chosen.model.worth if chosen else 0
     smaller = [one for one in choice.usable if one.model.worth <= size / 2]
-    if smaller:
-        one = max(smaller, key=lambda one: one.model.worth)
-        found.append(_describe("smaller and faster", one))
-    for place in get_elsewhere(choice.advice, **need.wanted):
-        if place.advice.model.worth >= 2 * size:
-            model = place.advice.model.source
-            reason = f"{model} on {place.title}: {show_cost(place.advice)}; run this project there with PROFILE=cuda"
-            title = f"better, needs a GPU ({place.way})"
-            found.append(Alternative(title, {"base model": model, "profile": "cuda"}, reason))
-            break
     larger = [one for one in choice.usable if one.model.worth >= 2 * size]
-    if larger:
-        one = max(larger, key=lambda one: (one.model.worth, one.model.released))
-        found.append(_describe("as much as this machine can", one))
-    return found
+    return [
+        _describe(SMALLER, max(smaller, key=lambda one: one.model.worth))
+        if smaller
+        else Alternative(SMALLER, {}, "no model that can be had here is half as large or smaller"),
+        _find_elsewhere(choice, size, demand, profile),
+        _describe(LARGEST, max(larger, key=lambda one: (one.model.worth, one.model.released)))
+        if larger
+        else Alternative(LARGEST, {}, "the plan has it already: nothing twice as large can be had and trained here"),
+    ]
 
 
 def _describe(title: str, one: Advice) -> Alternative:
     return Alternative(title, {"base model": one.model.source}, f"{one.model.source}: {show_cost(one)}")
+
+
+def _find_elsewhere(choice: Choice, size: int, demand: Demand, profile: str) -> Alternative:
+    """The cheapest machine elsewhere with a model at least twice as large, and what a person has to do for it."""
+    if profile in (COLAB, SSH):
+        return Alternative(ELSEWHERE, {}, "the plan is for a machine elsewhere already")
+    place = next((one for one in get_elsewhere(choice.advice, demand) if one.advice.model.worth >= 2 * size), None)
+    if place is None:
+        return Alternative(ELSEWHERE, {}, "no machine that is rented by the hour makes much more of this task")
+    remote = COLAB if place.way == "Colab" else SSH
+    is_built = remote in get_options("profile")
+    todo = TODO[remote] if is_built else "copy the project to it, there: make setup EXTRA=cuda, make run PROFILE=cuda"
+    source = place.advice.model.source
+    reason = f"{source} on {place.title}: {show_cost(place.advice)}; {todo}"
+    changes = {"base model": source, "profile": remote if is_built else "cuda"}
+    return Alternative(f"{ELSEWHERE} ({place.way})", changes, reason)

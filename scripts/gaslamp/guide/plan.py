@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 from gaslamp.core.files import JsonObject
 from gaslamp.environment.machines import Machine
+from gaslamp.environment.speed import Measured
+from gaslamp.guide.amount import Amount
 from gaslamp.guide.answers import DataAnswer
 from gaslamp.guide.look import Look
 
@@ -35,10 +37,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another way, with all that it changes."""
+    """Another way, with all that it changes; one that there is not changes nothing, and says why."""
 
     title: str
-    changes: Mapping[str, str]  # name of a line -> value; empty: nothing that can be chosen here
+    changes: Mapping[str, str]  # name of a line -> value
     reason: str
 
 
@@ -49,7 +51,7 @@ class Plan:
     Attributes:
         lines: in the order that they are shown.
         cost: hours, memory, download, disk and price in words; what is not known is left out.
-        alternatives: at most three.
+        alternatives: the three of ``machine_lines``; none where a plan was read back.
         notes: what a person should know before they start, one sentence each.
     """
 
@@ -106,6 +108,8 @@ class Situation:
         system: the machine (look_at_machine).
         offline: why the hub cannot be reached; empty when it can.
         wanted: name of a line -> value, as a person chose it.
+        measured: trainings on this machine, which say how fast it is.
+        counted: what the data phase counted; None before it ran.
     """
 
     task: str
@@ -114,3 +118,5 @@ class Situation:
     system: Machine
     wanted: Mapping[str, str] = field(default_factory=dict)
     offline: str = ""
+    measured: Sequence[Measured] = ()
+    counted: Amount | None = None

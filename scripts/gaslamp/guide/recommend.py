@@ -5,10 +5,12 @@ One function makes it, for cookiecutter, `make new` and `make reconfigure` alike
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gaslamp.data.rows import Row, adapt_all, can_adapt, get_kind
 from gaslamp.environment.advise import Advice
+from gaslamp.environment.training_ways import Demand
+from gaslamp.guide.amount import Amount, count_sample
 from gaslamp.guide.data_lines import (
     choose_columns,
     choose_length,
@@ -21,53 +23,86 @@ from gaslamp.guide.data_lines import (
 from gaslamp.guide.lessons import choose_lessons
 from gaslamp.guide.look import convert, get_lengths
 from gaslamp.guide.machine_lines import choose_model, choose_profile, choose_tier, list_alternatives
-from gaslamp.guide.models import Need, choose, show_cost
+from gaslamp.guide.models import choose, show_cost
 from gaslamp.guide.page_lines import choose_demo_language, choose_deploy, choose_language, choose_theme, get_code
-from gaslamp.guide.plan import Plan, Situation
+from gaslamp.guide.plan import Line, Plan, Situation
 from gaslamp.guide.plugins import get_constant
 from gaslamp.guide.task import PURPOSES, find_purposes
 
 FEW_ROWS = 50
-LONG = 0.9  # the memory is calculated for a row that is longer than this share of them
 SMALL_FOR_REWARDS = 1.5  # billions of parameters
 
 
-def recommend(now: Situation) -> Plan:
-    """The plan for a situation; what a person wants stays as they want it, the rest follows from it."""
+@dataclass(frozen=True)
+class Basis:
+    """What the answers and the data settle before a base model is chosen.
+
+    Attributes:
+        columns, method, language, profile: lines of the plan.
+        kind: of the rows.
+        rows: the sample, as the method learns from it.
+        lengths: about how many tokens each of them has, shortest first; none where pictures come on top.
+        amount: of what is trained on.
+        demand: what the base model is chosen for.
+    """
+
+    columns: Line
+    method: Line
+    language: Line
+    profile: Line
+    kind: str
+    rows: list[Row]
+    lengths: list[int]
+    amount: Amount
+    demand: Demand
+
+
+def settle_basis(now: Situation) -> Basis:
+    """What the answers and the data settle; the same for the interview, `make advise` and `make plan`."""
     purposes = [PURPOSES[name] for name in find_purposes(now.task)]
     reading, columns = choose_columns(now, purposes)
     rows: list[Row] = convert(now.look, reading) if reading else []
     kind = reading.rows if reading else now.look.rows_kind or guess_kind(now, purposes)
     method, language = choose_method(now, kind), choose_language(now)
-    profile = choose_profile(now, method.value)
     rows = _adapt(rows, method.value)
-    lengths = [] if kind == "images" else get_lengths(rows)  # pictures have tokens too
+    has_pictures = bool(get_constant("methods", method.value, "MULTIMODAL", False))
+    name = now.data.answer or now.data.place
+    amount = now.counted or count_sample(now.look, rows, name, has_pictures=has_pictures)
     code = get_code(language.value)
-    need = Need(
-        method=method.value,
-        profile=profile.value,
-        rows=now.look.count,
-        tokens=lengths[round(LONG * (len(lengths) - 1))] if lengths else 0,
-        languages=(code,) if code else (),
-        vision=bool(get_constant("methods", method.value, "MULTIMODAL", False)),
-        is_trial=now.data.kind == "embedded",
+    demand = Demand(
+        method.value,
+        (code,) if code else ("en",),
+        amount.rows,
+        amount.longest,
+        amount.mean,
+        frozenset({"vision"} if has_pictures else ()),
+        now.data.kind == "embedded",
     )
-    choice = choose(need, now.system, now.offline)
+    lengths = [] if has_pictures or kind == "images" else get_lengths(rows)
+    return Basis(columns, method, language, choose_profile(now, method.value), kind, rows, lengths, amount, demand)
+
+
+def recommend(now: Situation) -> Plan:
+    """The plan for a situation; what a person wants stays as they want it, the rest follows from it."""
+    purposes = [PURPOSES[name] for name in find_purposes(now.task)]
+    basis = settle_basis(now)
+    method, profile, language = basis.method.value, basis.profile, basis.language
+    choice = choose(basis.demand, profile.value, now.system, now.offline, now.measured)
     model, chosen = choose_model(now, choice)
-    lines = [columns, method, *choose_rewards(now, method.value), model]
+    lines = [basis.columns, basis.method, *choose_rewards(now, method), model]
     if chosen:
         lines.append(choose_tier(chosen))
     lines += [
         profile,
-        choose_length(now, lengths),
-        choose_metric(now, method.value, kind, rows, purposes),
-        choose_deploy(now, method.value),
+        choose_length(now, basis.lengths),
+        choose_metric(now, method, basis.kind, basis.rows, purposes),
+        choose_deploy(now, method),
         choose_theme(now),
         language,
         choose_demo_language(now, language.value),
     ]
-    notes = _list_notes(now, method.value, chosen)
-    plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, need), notes)
+    notes = _list_notes(now, method, chosen)
+    plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, basis.demand, profile.value), notes)
     return replace(plan, lines=[*lines, *choose_lessons(now, plan)])
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
-from gaslamp.config.methods import get_method
-from gaslamp.config.preset_layers import count_epochs
+from gaslamp.config.preset_layers import read_method
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
+from gaslamp.config.sections.train import CHOSEN
 from gaslamp.config.slices import FOLDER, get_slice, merge, parse_slice
 from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.base_model import get_shape, is_model_here
 from gaslamp.environment.machines import Machine, find_processor
-from gaslamp.environment.speed import get_hours, get_operations, get_speed
-from gaslamp.guide.answers import read_data_answer
-from gaslamp.guide.demand import CARD, find_measured
+from gaslamp.environment.speed import Measured, estimate_training, get_speed
+from gaslamp.environment.training_ways import Demand, choose_way, get_room
 from gaslamp.guide.dry_run import Job, get_jobs
-from gaslamp.guide.look import convert, get_lengths, look_at_data
+from gaslamp.guide.measured import find_measured
+from gaslamp.guide.models import get_target
+from gaslamp.guide.recommend import settle_basis
+from gaslamp.guide.situation import look_at_project
 from gaslamp.guide.step_times import get_step_seconds
 from gaslamp.models.catalogue import find_model
 from gaslamp.models.shape import Shape
@@ -39,9 +43,9 @@ REASONS = {
     "Missing output files": "new",
 }
 """What Snakemake's reason holds -> why, in a word."""
+COUNTED = ("adapter", "epochs", "max_steps", "batch_size", "gradient_accumulation")
+"""Keys of section train that say how much is computed."""
 CODE = ("scripts/", "rules/", "workflow/")
-ROWS = 1000  # where nothing is known of the data
-TRAIN_SHARE = 0.8  # of the rows, where the split is not made yet
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,14 @@ def make_plan(
         if file:
             file.unlink()
     shape = get_shape(config.model.source, config.model.revision)
-    rows, tokens, origin = _count_rows(project, config)
-    training, speed_reason = _get_training(project, config, profile[0], machine, shape, rows, tokens)
+    demand, origin = get_demand(project, config, machine)
+    measured = find_measured(machine, project)
+    training, speed_reason = _get_training(config, profile[0], machine, shape, demand, measured)
     history = {one.step: one for one in read_attempts(project / "logs" / "phases.jsonl") if one.status == "ok"}
     trainings = {"": training}
     for name, stage in (stages or {}).items():
-        amount = _count_rows(project, stage, name)[:2]
-        trainings[name] = _get_training(project, stage, profile[0], machine, shape, *amount)[0]
+        amount = get_demand(project, stage, machine, name)[0]
+        trainings[name] = _get_training(stage, profile[0], machine, shape, amount, measured)[0]
     jobs = [_plan_job(job, trainings, history, shape, machine) for job in planned]
     per_hour, why = _get_price(config, machine)
     return RunPlan(
@@ -132,8 +137,8 @@ def make_plan(
         jobs=jobs,
         done=Counter(job.rule for job in every) - Counter(job.rule for job in planned),
         changed=find_changes(project, config),
-        rows=rows,
-        tokens=tokens,
+        rows=demand.rows,
+        tokens=demand.mean_tokens,
         rows_origin=origin,
         speed_reason=speed_reason,
         preflight=preflight,
@@ -197,52 +202,58 @@ def _get_why(job: Job, is_first: bool) -> str:
     return next((word for start, word in REASONS.items() if start in job.reason), "again")
 
 
-def _count_rows(project: Path, config: Config, stage: str = "") -> tuple[int, int, str]:
-    """Training rows, mean tokens of one, and where that is from."""
-    file = CARD.parent / stage / CARD.name
-    if (project / file).is_file():
-        card = read_json(project / file)
-        return int(card["rows"]["train"]), round(card["tokens"]["total"]["p50"]), str(file)
-    look = look_at_data(read_data_answer(config.data.source, project))
-    lengths = get_lengths(convert(look, look.meaning.reading)) if look.meaning else []
-    rows = round((look.count or ROWS) * TRAIN_SHARE)
-    mean = round(sum(lengths) / len(lengths)) if lengths else config.train.max_length
-    origin = f"the first {len(look.rows)} rows of {config.data.source}" if lengths else look.unknown
-    return rows, mean if isinstance(mean, int) else 512, f"about, by {origin}"
+def get_demand(project: Path, config: Config, machine: Machine, stage: str = "") -> tuple[Demand, str]:
+    """What a run trains on, as the interview and ``make advise`` see it, and where the numbers are from.
+
+    Args:
+        project: its folder.
+        config: as the run would see it, or that of an earlier stage.
+        machine: its facts.
+        stage: name of the earlier stage.
+    """
+    values = json.loads(get_slice(config, "method", "data", "project"))
+    basis = settle_basis(look_at_project(project, machine, values, stage=stage))
+    return basis.demand, basis.amount.origin
+
+
+def estimate_run(
+    config: Config, profile: str, machine: Machine, shape: Shape | None, demand: Demand, measured: Sequence[Measured]
+) -> tuple[float | None, str]:
+    """Hours of the training that a config asks for, and how they were calculated.
+
+    Args:
+        config: as the run would see it.
+        profile: that trains.
+        machine: this one.
+        shape: of the base model; ``None``: not known.
+        demand: what is trained on.
+        measured: trainings on this machine.
+    """
+    if shape is None:
+        return None, "the size of the base model is not known"
+    target, _, there = get_target(machine, profile)
+    plugin = read_method(config.method)
+    train = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), shape.parameters)[0].train
+    settings = SimpleNamespace(
+        **{name: getattr(train, name) for name in COUNTED},
+        gradient_checkpointing=bool(train.gradient_checkpointing),
+    )
+    open_ = config.train.choose or ()
+    if "gradient_checkpointing" in open_:  # settled at the start, by the memory
+        given = config.train.model_dump()
+        fixed = {key: given[key] for key in CHOSEN if key not in open_ and given[key] != "auto"}
+        way = choose_way(there, demand, plugin, shape, get_room(target, there), fixed)
+        settings.gradient_checkpointing = bool(way.train.gradient_checkpointing)
+    speed = get_speed(target, there, shape, measured if target is machine else ())
+    return estimate_training(config.method, plugin, shape, settings, demand.rows, demand.mean_tokens, speed)
 
 
 def _get_training(
-    project: Path,
-    config: Config,
-    profile: str,
-    machine: Machine,
-    shape: Shape | None,
-    rows: int,
-    tokens: int,
+    config: Config, profile: str, machine: Machine, shape: Shape | None, demand: Demand, measured: Sequence[Measured]
 ) -> tuple[float | None, str]:
-    """Seconds of the training, and where its speed is from."""
-    if shape is None:
-        return None, "the size of the base model is not known"
-    method = get_method(config.method)
-    if "prompt" in method.KINDS:
-        return None, f"{config.method} samples its answers: the first steps show how long that takes"
-    settings = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), shape.parameters)[0]
-    train = settings.train
-    rows_seen = rows * count_epochs(train.epochs, rows)
-    if train.max_steps:
-        rows_seen = train.max_steps * train.batch_size * train.gradient_accumulation
-    sequences = getattr(method, "SEQUENCES", 1)
-    is_compared = sequences > 1 and getattr(method, "REFERENCE", True)
-    speed = get_speed(machine, profile, shape, find_measured(project, *_find_neighbours(project)))
-    each = get_operations(shape, train.adapter, bool(train.gradient_checkpointing), is_compared)
-    return get_hours(rows_seen * tokens * sequences, each, speed) * 3600, speed.reason
-
-
-def _find_neighbours(project: Path) -> list[Path]:
-    """Projects next to this one: they trained on this machine too."""
-    return [
-        file.parent for file in project.resolve().parent.glob("*/.gaslamp.json") if file.parent != project.resolve()
-    ]
+    """Seconds of the training, and how they were calculated."""
+    hours, words = estimate_run(config, profile, machine, shape, demand, measured)
+    return None if hours is None else hours * 3600, words
 
 
 def _get_price(config: Config, machine: Machine) -> tuple[float, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gaslamp.core.console import get_duration
 from gaslamp.core.files import JsonObject
 from gaslamp.guide.run_plan import PlannedJob, RunPlan
+from gaslamp.guide.times import show_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
     unknown = sum(job.seconds is None for job in plan.jobs)
     note = f", and {unknown} whose time is not known" if unknown else ""
     console.print(Text.assemble(("time:     ", "cyan"), f"about {show_seconds(plan.seconds)}{note}"))
-    source = f"training: {plan.rows:,} rows of {plan.tokens} tokens ({plan.rows_origin}); {plan.speed_reason}"
+    source = f"training: {plan.speed_reason}; rows: {plan.rows_origin}"
     console.print(Text(f"          {source}", style="dim"))
     loads = ", ".join(f"{name} {size:.1f} GB" for name, size in plan.download_gb.items()) or "nothing"
     console.print(Text.assemble(("download: ", "cyan"), loads))
@@ -71,15 +71,6 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
         console.print(Text.assemble(("warning:  ", "yellow"), warning))
     if plan.problem:
         console.print(Text.assemble(("\nwould stop before anything is downloaded:\n", "bold red"), plan.problem))
-
-
-def show_seconds(seconds: float | None) -> str:
-    """``12 min``, ``2 h 5 min``; below a minute in seconds; what is not known ``?``."""
-    if seconds is None:
-        return "?"
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    return get_duration(round(seconds / 60) * 60).removesuffix(" 0 s")
 
 
 def _group(jobs: list[PlannedJob]) -> dict[str, list[PlannedJob]]:

@@ -46,7 +46,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         other.add_column("", style="cyan", overflow="fold", max_width=max(20, console.width // 4))
         other.add_column("", overflow="fold")
         for letter, one in zip(LETTERS, plan.alternatives, strict=False):
-            other.add_row(letter, Text(one.title), Text(one.reason))
+            other.add_row(letter if one.changes else "-", Text(one.title), Text(one.reason))
         console.print(Text("\nother ways"), style="bold")
         console.print(other)
     for note in plan.notes:

@@ -13,13 +13,15 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.environment.speed import read_measured
 from gaslamp.memory.candidates import extract
 from gaslamp.memory.entry import LIMITS, Entry, Outcome
 from gaslamp.memory.history import add_run, make_record, read_runs
 from gaslamp.memory.notes import get_blocks, update_memory
 from gaslamp.memory.run_facts import RunFacts
 from gaslamp.memory.snapshot import get_home
-from gaslamp.memory.store import remember
+from gaslamp.memory.store import note_speed, remember
+from gaslamp.models.catalogue import find_model
 from gaslamp.pages.markdown import escape_cell
 
 _ENTRIES = TypeAdapter(list[Entry])
@@ -50,6 +52,15 @@ def get_candidates(facts: RunFacts, settings: Slice) -> list[Entry]:
     if record := make_record(facts):
         add_run(record)
     return extract(Path("."), settings.project.name, settings.project.domain, facts, read_runs())
+
+
+def keep_speed(facts: RunFacts, settings: Slice) -> None:
+    """Keep in the memory how fast this training ran, where one ended and ``reflect.write`` allows it."""
+    if not (settings.reflect.write and facts.train and facts.system):
+        return
+    known = find_model(facts.source)
+    if measured := read_measured(facts.train.model_dump(mode="json"), known.shape if known else None):
+        note_speed(get_home(), facts.system, measured)
 
 
 def _render_decisions(outcomes: list[Outcome], written: bool, home: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,10 +21,12 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import lock, read_json, write_json
+from gaslamp.environment.speed import Measured
 from gaslamp.memory.entry import JUDGEMENT, LIMITS, Entry, Kind, Outcome, check_gate
 from gaslamp.memory.recipe_values import check_values
 from gaslamp.memory.recipes import get_short_id
 from gaslamp.memory.shelf import Shelf, read_shelf
+from gaslamp.memory.speeds import add_speed
 
 FORGOTTEN = "forgotten.json"
 """Ids of entries that a person deleted -> the date."""
@@ -151,6 +153,12 @@ def read_forgotten(home: Path) -> dict[str, str]:
         return {}
     ids: dict[str, str] = read_json(home / FORGOTTEN)
     return ids
+
+
+def note_speed(home: Path, machine: Mapping[str, Any], one: Measured) -> None:
+    """Keep how fast a training ran, for the estimates of later projects on the same machine."""
+    with writing(home):
+        add_speed(home, machine, one)
 
 
 def list_entries(home: Path) -> dict[Kind, list[Entry]]:

@@ -13,8 +13,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.guide import run_plan
 from gaslamp.guide.dry_run import Job
 from gaslamp.guide.run_plan import RunPlan, make_plan, read_settings
-from gaslamp.guide.run_plan_show import get_json, print_run_plan, show_seconds
+from gaslamp.guide.run_plan_show import get_json, print_run_plan
 from gaslamp.guide.step_times import get_step_seconds
+from gaslamp.guide.times import show_seconds
 from gaslamp.models.catalogue import find_model
 from rich.console import Console
 
@@ -46,13 +47,15 @@ ALL = [
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(run_plan, "find_measured", lambda *folders: [])
+    monkeypatch.setattr(run_plan, "find_measured", lambda machine, project=None: [])
     monkeypatch.setattr(
         run_plan, "get_jobs", lambda project, profile, arguments: ALL if "--forceall" in arguments else ALL[1:]
     )
     (tmp_path / "data").mkdir()
     card = {"rows": {"train": 500}, "tokens": {"total": {"p50": 100.0, "p95": 140.0}}}
     (tmp_path / "data" / "card.json").write_text(json.dumps(card))
+    (tmp_path / "config.yaml").write_text("method: sft\n")
+    (tmp_path / ".gaslamp.json").write_text(json.dumps({"answers": {}, "files": {}}))
     return tmp_path
 
 
@@ -67,7 +70,7 @@ def test_time_price_and_what_is_done(project: Path) -> None:
     training = made.jobs[0]
     assert training.seconds == pytest.approx(operations / (2 * 40e9)) and "40 GFLOPS" in made.speed_reason
     assert made.price == pytest.approx(made.seconds / 3600 * 2) and made.price_reason == "plan.price_per_hour"
-    assert made.done == {"fetch_model": 1} and made.rows_origin == "data/card.json"
+    assert made.done == {"fetch_model": 1} and made.rows_origin == "counted: data/card.json"
     assert plan(project, train={"max_steps": 10}).jobs[0].seconds == pytest.approx(
         10 * 8 * 100 * operations / (500 * 100) / (2 * 40e9)
     ), "10 steps of 2 x 4 rows"
@@ -134,5 +137,5 @@ def test_steps_grow_with_the_model_and_shrink_with_the_cores() -> None:
         "1 s",
         "59 s",
         "2 min",
-        "2 h 0 min",
+        "2 h",
     ]

@@ -15,6 +15,7 @@ from gaslamp.guide.changes import check_change, find_line, read_changes
 from gaslamp.guide.dialogue import apply_wanted
 from gaslamp.guide.language import detect
 from gaslamp.guide.look import look_at_data
+from gaslamp.guide.machine_lines import ELSEWHERE, LARGEST, SMALLER
 from gaslamp.guide.plan import Plan, Situation
 from gaslamp.guide.plugins import get_constant, list_methods
 from gaslamp.guide.recommend import recommend
@@ -53,13 +54,18 @@ def test_the_base_model_is_one_that_this_machine_can_get_and_train(
     assert "of training" in plan.cost and "nothing to pay" in plan.cost
     assert ("no download" in plan.cost) == bool(offline) and (offline in plan.get("base model").reason)
     assert int(plan.get("tier").value) == (2 if system is not CPU else 1)
-    titles = [one.title for one in plan.alternatives]
+    assert [one.title.partition(" (")[0] for one in plan.alternatives] == [SMALLER, ELSEWHERE, LARGEST], "always three"
+    smaller, better, largest = plan.alternatives
     if system is CPU:
-        better = next(one for one in plan.alternatives if one.title.startswith("better, needs a GPU"))
-        assert better.changes["profile"] == "cuda" and "Colab" in better.reason
-        assert ("as much as this machine can" in titles) == (not offline)
+        assert better.changes["profile"] in ("cuda", "colab") and "Colab" in better.title
+        assert bool(largest.changes) == bool(smaller.changes) == (not offline)
+        if offline:
+            assert "half as large" in smaller.reason and "nothing twice as large" in largest.reason
     else:
-        assert titles[0] == "smaller and faster"
+        assert smaller.changes["base model"] != plan.get("base model").value
+    for one in plan.alternatives:
+        known = find_model(one.changes.get("base model", ""))
+        assert (known is not None and "GB of memory" in one.reason) or not one.changes
 
 
 def test_a_profile_of_another_machine_is_planned_for_such_a_machine(tmp_path: Path) -> None:
