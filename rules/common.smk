@@ -30,7 +30,8 @@ from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, get_pooling, is_multimodal
 from gaslamp.config.base_models import get_base_name, get_model_name
 from gaslamp.models.start import get_inputs
-from gaslamp.core.workflow_state import claim, release_stale_lock, silence_snakemake
+from gaslamp.core.seals import restore
+from gaslamp.core.workflow_state import claim, is_locked, release_stale_lock, runs_jobs, silence_snakemake
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
 # backend's VENV).
@@ -57,6 +58,23 @@ TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
 LEVELS = ["f16", *CONFIG.export.levels]
+
+
+def restore_damaged():
+    """Put back, or set aside so that it is made again, what is not as its step left it."""
+    if workflow.is_main_process and not is_locked(Path.cwd()):
+        runs = [*STAGES, RUN]
+        places = [
+            "data",
+            "resources",
+            "outputs/env",
+            *(f"{top}/{run}" for top in ("outputs", "demos", "logs") for run in runs),
+        ]
+        for line in restore(map(Path, places), dry_run=not runs_jobs(sys.argv[1:])):
+            print(line, file=sys.stderr)
+
+
+restore_damaged()
 
 
 def is_remote():
@@ -91,8 +109,13 @@ def is_chat_model():
 
 def get_companions(wildcards):
     """The companion file of a GGUF file: the vision tower of a multimodal model, the head of a reward model."""
+    return [f"outputs/{wildcards.run}/gguf/{name}" for name in get_companion_names()]
+
+
+def get_companion_names():
+    """mmproj-f16.gguf, head.json or none."""
     names = {"mmproj-f16.gguf": is_multimodal(CONFIG.method), "head.json": get_artefact(CONFIG.method) == "classifier"}
-    return [f"outputs/{wildcards.run}/gguf/{name}" for name, needed in names.items() if needed and is_converted()]
+    return [name for name, needed in names.items() if needed and is_converted()]
 
 
 def get_levels(run=RUN):
@@ -120,9 +143,21 @@ def get_ladder(run=RUN):
     return [f"outputs/{run}/gguf/ladder.json"] if is_proven() and is_converted() else []
 
 
+def get_model_files():
+    """The model in each form that a person takes away: adapter, merged, GGUF files and companions.
+
+    What export.keep_intermediates: false removes is made again only when a step needs it.
+    """
+    kept = get_files() if CONFIG.export.keep_intermediates else [one for one in get_levels() if "-f16" not in one]
+    merged = [f"outputs/{RUN}/merged"] if CONFIG.export.keep_intermediates else []
+    adapters = [f"outputs/{RUN}/adapters", f"outputs/{RUN}/train.json"]
+    return [*adapters, *merged, *kept, *(f"outputs/{RUN}/gguf/{name}" for name in get_companion_names())]
+
+
 def get_targets():
     """The files of a whole run, up to the quantized and proven ones, or to the merged model."""
-    page, verdict = ["project_brief.md", "data/report.html", *get_stage_targets()], f"outputs/{RUN}/eval/verdict.json"
+    page = ["project_brief.md", "data/report.html", MODEL_FACTS, *get_stage_targets(), *get_model_files()]
+    verdict = f"outputs/{RUN}/eval/verdict.json"
     demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
     if not is_proven():
         closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]

@@ -25,7 +25,7 @@ def main() -> None:
     add_stage_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         settings = load_slice(args.config, KEYS, args.stage)
         if not is_torch_needed(settings.method):
             leave_out_torch()

@@ -23,7 +23,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         build_demo(args.compare, args.train, args.model, load_slice(args.config, KEYS), args.out)
 
 

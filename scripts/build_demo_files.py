@@ -28,7 +28,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         files = args.ladder, args.parity, args.plot, args.roadbook, args.compare, args.predictions
         build_files_page(*files, load_slice(args.config, KEYS), args.out)
 

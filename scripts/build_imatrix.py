@@ -27,7 +27,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         text = load_slice(args.config, KEYS).export.calibration
         calibration = Path(text).expanduser() if text else None
         build_imatrix(

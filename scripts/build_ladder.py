@@ -39,7 +39,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=("out", "plot", "page")):
         ladder = build_ladder(
             load_slice(args.config, KEYS), args.gguf, args.predictions, args.bench, args.compare, args.test, args.out
         )

@@ -21,7 +21,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         from gaslamp.report.run_report.page import build_report
 
         files = {name: path for name in (*FACTS, *SHIPPED) if (path := getattr(args, name))}

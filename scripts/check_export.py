@@ -24,7 +24,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         verdict = check(load_slice(args.config, KEYS), ModelFacts.read(args.model), args.log)
         write_json(args.out, verdict.model_dump())
         say(verdict.summary)

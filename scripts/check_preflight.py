@@ -40,7 +40,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         facts = check_stages(args.config, args.system, args.env)
         if args.out:
             facts.write(args.out)

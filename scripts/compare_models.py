@@ -36,7 +36,7 @@ def main() -> None:
     add_stage_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=tuple(OUTPUTS)):
         lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         settings, rows = load_slice(args.config, KEYS, args.stage), (args.base, args.tuned, args.test)

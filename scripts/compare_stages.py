@@ -26,7 +26,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         settings = load_slice(args.config, KEYS)
         configs = [load_slice(args.config, STAGE_KEYS, name).dump() for name in args.stages[:-1]]
         files = args.answers, args.test, args.facts, args.cards, args.compares

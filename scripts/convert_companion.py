@@ -18,7 +18,7 @@ def main() -> None:
     )
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         export_companion(args.merged, args.toolchain, args.out, args.log)
 
 

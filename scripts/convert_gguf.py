@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--level", default="f16", help="f16, bf16 or f32")
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         leave_out_torch()
         export(args.merged, args.toolchain, args.out, args.log, args.level)
 

@@ -19,7 +19,7 @@ def main() -> None:
     )
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         export(args.model, args.adapters, args.toolchain, args.out, args.log)
 
 

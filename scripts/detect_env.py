@@ -25,7 +25,7 @@ def main() -> int:
         print(json.dumps(env, indent=2))
         print(describe_env(env), file=sys.stderr)
         return 0 if env["ready"] else 1
-    with step(args.log):
+    with step(args.log, files=args):
         env = detect_env(backend, name)
         if env["issues"]:
             raise get_env_error(env)

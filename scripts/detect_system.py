@@ -19,7 +19,7 @@ def main() -> None:
     if args.out is None:
         print(json.dumps(detect_system(), indent=2))
         return
-    with step(args.log):
+    with step(args.log, files=args):
         system = detect_system()
         write_json(args.out, system)
         say(describe_system(system))

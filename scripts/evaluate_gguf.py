@@ -38,7 +38,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log, redirect=False):
+    with step(args.log, redirect=False, files=args):
         settings = settle_length(load_slice(args.config, (*KEYS, *(TARGET_KEYS if args.known else ()))), args.card)
         files = args.gguf, args.toolchain, args.test, args.out, args.log
         evaluate_gguf(settings, *files, args.known, args.companion)

@@ -25,7 +25,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         settings = settle_length(load_slice(args.config, KEYS), args.card)
         if args.merged:
             from gaslamp.core.threads import prepare_process

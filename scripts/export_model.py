@@ -27,7 +27,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         run = RunFiles(**{field.name: getattr(args, field.name) for field in fields(RunFiles)})
         # in the folder of the result, so that relative paths in it are right from the start
         unfinished = args.out.with_name(f".{args.out.name}.unfinished")

@@ -22,7 +22,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         fetch_model(load_slice(args.config, KEYS).model, args.out, args.vision_tower)
 
 

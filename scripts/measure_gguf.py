@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--pooling", help="the model gives vectors or scores: only its prompt speed is measured")
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log, redirect=False):
+    with step(args.log, redirect=False, files=args):
         measure_levels(args.gguf, args.toolchain, args.rows, args.out, args.log, args.pooling)
 
 

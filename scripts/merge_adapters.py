@@ -20,7 +20,7 @@ def main() -> None:
     )
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         require(args.verdict)
         from gaslamp.core.threads import prepare_process
 

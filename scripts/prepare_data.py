@@ -29,7 +29,7 @@ def main() -> None:
     add_stage_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=tuple(name for name in OUTPUTS if name != "strategy")):
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         machine = Machine(args.system, args.env) if args.system else None
         settings = load_slice(args.config, KEYS, args.stage)

@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--level", required=True, help="such as q8_0 or q4_k_m")
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         quantize(args.source, args.toolchain, args.level, args.out, args.log, args.imatrix)
 
 

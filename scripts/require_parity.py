@@ -15,7 +15,7 @@ def main() -> None:
     add_paths(parser, parity="parity.json", out="file to write when the gate passed, or export.parity is warn")
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         parity = Parity.read(args.parity)
         require_parity(parity, "ship")
         write_text(args.out, parity.summary + (f" (override: {parity.override})" if parity.override else "") + "\n")

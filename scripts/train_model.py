@@ -42,7 +42,7 @@ def main() -> None:
         with get_log(args.log).open("a", encoding="utf-8") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
-    with step(args.log) if is_first() else nullcontext():
+    with step(args.log, files=args, writes=("adapters", "facts")) if is_first() else nullcontext():
         train_model(settings, **{name: getattr(args, name) for name in PATHS}, card=args.card)
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     add_log(parser)
     args = parser.parse_args()
     settings = load_slice(args.config, KEYS)
-    with step(args.log):
+    with step(args.log, files=args):
         deploy = settings.deploy
         inputs = Parity.read(args.parity), Ladder.read(args.ladder), Template.read(args.template)
         card, adds_bos = Card.read(args.card), is_bos_added(args.out.with_name("model-f16.gguf"))

@@ -47,7 +47,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=()):
         write_roadbook(vars(args), load_slice(args.config, KEYS), args.out)
 
 

@@ -12,6 +12,7 @@ TOGETHER = (
     "tests/browser/test_chat_page.py",
     "tests/browser/test_served.py",
     "tests/browser/test_vision_chat.py",
+    "tests/rules/test_damage.py",
     "tests/rules/test_exports.py",
     "tests/rules/test_inputs.py",
     "tests/rules/test_matrix.py",

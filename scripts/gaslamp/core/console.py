@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -9,7 +10,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +78,12 @@ class Progress:
 
 
 @contextmanager
-def step(log: str | Path | None = None, redirect: bool = True) -> Iterator[None]:
+def step(
+    log: str | Path | None = None,
+    redirect: bool = True,
+    files: argparse.Namespace | None = None,
+    writes: Sequence[str] = ("out",),
+) -> Iterator[None]:
     """Run one step of the workflow; its name is the stem of its log, or of the script when there is no log.
 
     ``say`` reaches the terminal, all other output (of libraries and child processes) goes to ``log``. The redirection
@@ -87,13 +93,16 @@ def step(log: str | Path | None = None, redirect: bool = True) -> Iterator[None]
     Args:
         log: the log file of the rule, such as ``logs/main/evaluate_model_tuned.log``.
         redirect: ``False`` when the step hands ``log`` to other programs, which write it themselves.
+        files: the parsed arguments. Every path among them is checked against its seal (core/seals.py) before the step
+            begins: a damaged file goes no further.
+        writes: the arguments that the step writes; what is there when it ends gets a seal.
 
     Raises:
         GaslampError: in place of any unexpected exception of the step.
     """
     global _step
     _step = get_step_name(log)
-    with _recorded(_step, log):
+    with _recorded(_step, log), _sealed(_step, files, writes):
         if log is None:
             yield
         elif redirect:
@@ -102,6 +111,26 @@ def step(log: str | Path | None = None, redirect: bool = True) -> Iterator[None]
         else:
             with _explained(Path(log)):
                 yield
+
+
+@contextmanager
+def _sealed(name: str, files: argparse.Namespace | None, writes: Sequence[str]) -> Iterator[None]:
+    """Check what the step reads, and seal what it wrote once it ended well."""
+    from gaslamp.core.seals import require_intact, seal, unseal
+
+    given = {} if files is None else {key: _get_paths(value) for key, value in vars(files).items()}
+    require_intact(path for key, paths in given.items() if key not in (*writes, "log") for path in paths)
+    written = [path for key in writes for path in given.get(key, [])]
+    for path in written:
+        unseal(path)
+    yield
+    for path in written:
+        seal(path, name)
+
+
+def _get_paths(value: object) -> list[Path]:
+    """The paths in the value of an option."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Path)]
 
 
 def get_step_name(log: str | Path | None) -> str:

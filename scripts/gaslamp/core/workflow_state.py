@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gaslamp.core.files import read_json, write_json
@@ -35,6 +36,25 @@ def release_stale_lock(project: Path) -> bool:
     for file in locks:
         file.unlink(missing_ok=True)
     return True
+
+
+def is_locked(project: Path) -> bool:
+    """Whether a run works in ``project``; call ``release_stale_lock`` first."""
+    return any((project / ".snakemake" / "locks").glob("*.lock"))
+
+
+WITHOUT_JOBS = (
+    *("--dry-run", "--dryrun", "--lint", "--dag", "--rulegraph", "--filegraph", "--summary", "--detailed-summary"),
+    *("--list", "--list-rules", "--list-changes", "--unlock", "--report", "--archive", "--cleanup-metadata"),
+)
+
+
+def runs_jobs(arguments: Sequence[str]) -> bool:
+    """Whether a command line of Snakemake runs jobs: Snakemake does not know yet while the Snakefile is read."""
+    short = [each for each in arguments if each.startswith("-") and not each.startswith("--")]
+    return not (
+        set(WITHOUT_JOBS) & set(arguments) or any(re.fullmatch("-[npqFfkR]*n[npqFfkR]*", each) for each in short)
+    )
 
 
 def silence_snakemake() -> None:

@@ -17,6 +17,7 @@ from gaslamp.core.contracts import BaseFile, Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.core.ports import get_free_port
+from gaslamp.core.seals import require_intact
 from gaslamp.data.system_turn import describe_system
 from gaslamp.export.artefacts import require_parity
 from gaslamp.export.evaluate_vectors import get_context_length
@@ -79,6 +80,7 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
     parity, ladder, chosen = choose_level(folder, level)
     tuned = folder / chosen.file
     if get_base:
+        require_intact([Path("outputs") / run / "lora"], full=True)
         adapter = find_adapter(Path("outputs") / run / "lora")
         plan = plan_base(get_base(chosen.level), tuned, get_cache_bytes(tuned, options.context), adapter)
     else:
@@ -120,6 +122,7 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
         raise
     columns = get_columns(server["url"], base["url"] if base else None, plan.adapter)
     checked = _check_columns(run, chosen.level, key, columns)
+    _require_agreement(checked.get("tuned"), chosen.file)
     card = Card.read("data/card.json")
     facts = get_facts(options.alias, run, chosen, ladder, parity, columns, checked, plan)
     seeds = get_seeds(Path("data") / "test.jsonl", card)
@@ -157,6 +160,25 @@ def _check_columns(run: str, level: str, key: str, columns: dict[str, Column]) -
             return answer
 
         return check_columns(post, columns, Path("data") / "test.jsonl", evaluated)
+
+
+def _require_agreement(found: Agreement | None, file: str) -> None:
+    """Stop a server that answers as another model would: the file was evaluated by such a server on these rows.
+
+    A close decision may fall the other way on another processor; most of them do not.
+
+    Raises:
+        GaslampError: more than half of the answers begin otherwise than in the evaluation.
+    """
+    if not found or found["same"] * 2 >= found["compared"]:
+        return
+    stop_servers()
+    raise GaslampError(
+        f"the server was stopped: {found['same']} of {found['compared']} test rows begin as they did in the evaluation "
+        f"of {file}, so it does not answer as the model that was evaluated",
+        "another llama.cpp than the run's answers them: snakemake --forcerun build_llamacpp",
+        "data/test.jsonl or the predictions in outputs/*/eval were edited: run snakemake again",
+    )
 
 
 def start_vectors(run: str, level: str, options: ServeOptions, method: str) -> ChatState:
@@ -207,16 +229,18 @@ def choose_level(folder: Path, level: str) -> tuple[Parity, Ladder, Level]:
         level: ``recommended`` or a level of the ladder.
 
     Raises:
-        GaslampError: the parity gate failed, or the level does not exist.
+        GaslampError: the parity gate failed, the level does not exist, or a file is not the one that the gate saw.
     """
     parity, ladder = Parity.read(folder / "parity.json"), Ladder.read(folder / "ladder.json")
     require_parity(parity, "serve")
+    require_intact([folder / "parity.json", folder / "ladder.json"], full=True)
     level = ladder.recommended if level == "recommended" else level
     levels = {each.level: each for each in ladder.levels}
     if level not in levels:
         raise GaslampError(
             f"there is no level {level}", f"choose one of {', '.join(levels)}, or add it to export.levels and run again"
         )
+    require_intact([folder / name for name in (levels[level].file, MMPROJ, HEAD)], full=True)
     return parity, ladder, levels[level]
 
 

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from gaslamp.core.console import say
+from gaslamp.core.files import sha256_path, write_json
 from gaslamp.core.processes import get_count
 
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
+HASHES = "sha256.json"
+"""File of a checkpoint: name -> sha256 of the other files, as they were saved."""
+HASHED_BYTES = 4_000_000_000
+"""Larger files are not hashed: reading them back would hold up the training at every checkpoint."""
+
+
+def record_hashes(checkpoint: Path) -> None:
+    """Write the hashes of a checkpoint that was just saved.
+
+    Other processes of the training may still write their random states, rng_state_<rank>.pth; they are zip files, which
+    have checksums of their own.
+    """
+    files = [file for file in sorted(checkpoint.iterdir()) if file.is_file() and not file.name.startswith("rng_state_")]
+    small = [file for file in files if file.name != HASHES and file.stat().st_size <= HASHED_BYTES]
+    write_json(checkpoint / HASHES, {file.name: sha256_path(file) for file in small})
+
+
+def find_damage(checkpoint: Path) -> str | None:
+    """Which files are not those that were saved, or ``None``; a checkpoint of an earlier version has no hashes."""
+    hashes = checkpoint / HASHES
+    try:
+        known: dict[str, str] = json.loads(hashes.read_text(encoding="utf-8")) if hashes.is_file() else {}
+        other = [name for name, value in known.items() if sha256_path(checkpoint / name) != value]
+    except (ValueError, AttributeError):
+        return f"damaged: {HASHES}"
+    return f"damaged: {', '.join(other)}" if other else None
 
 
 def get_state_files() -> tuple[str, ...]:
@@ -39,7 +67,7 @@ def find_checkpoint(folder: Path, check: Callable[[Path], str | None] | None = N
         (path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()), key=get_step, reverse=True
     )
     for checkpoint in found:
-        problem = check(checkpoint)
+        problem = check(checkpoint) or find_damage(checkpoint)
         if problem is None:
             return checkpoint
         say(f"{checkpoint.name} is incomplete ({problem}): skipped")
@@ -47,7 +75,10 @@ def find_checkpoint(folder: Path, check: Callable[[Path], str | None] | None = N
 
 
 def check_checkpoint(checkpoint: Path) -> str | None:
-    """What makes a checkpoint unusable, or ``None``: missing files, unreadable tensors, a step other than its name."""
+    """What makes a checkpoint unusable, or ``None``.
+
+    Missing or unreadable files, a wrong checksum, a step other than its name.
+    """
     from safetensors import SafetensorError, safe_open
 
     weights = sorted(checkpoint.glob("*.safetensors"))
@@ -67,6 +98,10 @@ def check_checkpoint(checkpoint: Path) -> str | None:
         ]  # the index of a zip file is at its end
         if cut:
             return f"cut off: {', '.join(cut)}"
+        for name in (name for name in get_state_files() if name.endswith((".pt", ".pth"))):
+            with zipfile.ZipFile(checkpoint / name) as parts_of_file:
+                if parts_of_file.testzip() is not None:
+                    return f"damaged: {name}"
         for file in weights:
             with safe_open(file, framework="pt") as tensors:
                 if not list(tensors.keys()):
@@ -75,6 +110,6 @@ def check_checkpoint(checkpoint: Path) -> str | None:
             if name in names or (checkpoint / name).is_file():
                 json.loads((checkpoint / name).read_text(encoding="utf-8"))
         step = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError) as error:
         return f"unreadable: {error}"
     return None if checkpoint.name == f"checkpoint-{step}" else f"it records step {step}"

@@ -300,6 +300,14 @@ def test_the_newest_whole_checkpoint(saved: Path, tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path / "nothing") is None
 
 
+def harm(data: bytes, damage: str) -> bytes:
+    """``data`` in half, gone, with zeros in the middle, or still readable with something else in it."""
+    third, half = len(data) // 3, len(data) // 2
+    zeroed = data[:third] + bytes(third) + data[2 * third :]
+    other = b"[]" if data[:1] == b"{" else data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
+    return {"cut": data[:half], "empty": b"", "zeros": zeroed, "another value": other}[damage]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -311,7 +319,7 @@ def test_the_newest_whole_checkpoint(saved: Path, tmp_path: Path) -> None:
         "trainer_state.json",
     ],
 )
-@pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "empty", "zeros", "another value"])
 def test_a_broken_checkpoint_is_skipped_and_said(
     saved: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
 ) -> None:
@@ -323,7 +331,7 @@ def test_a_broken_checkpoint_is_skipped_and_said(
     if damage == "missing":
         file.unlink()
     else:
-        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if damage == "cut" else b"")
+        file.write_bytes(harm(file.read_bytes(), damage))
     older = find_checkpoint(saved)
     assert older is not None and older != newest
     assert len(said) == 1 and said[0].startswith(f"{newest.name} is incomplete")

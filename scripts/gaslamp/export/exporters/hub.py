@@ -12,6 +12,7 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Ladder, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.core.seals import require_intact
 from gaslamp.export.artefacts import RunFiles, get_recommended, link_or_copy, require_parity
 from gaslamp.export.exporters import adapter
 from gaslamp.export.exporters.gguf import HEAD, MMPROJ
@@ -96,8 +97,9 @@ def verify(folder: Path) -> None:
 def push(folder: Path, dry_run: bool) -> None:
     """Upload a folder that ``export`` wrote; with ``dry_run`` only list what would be uploaded, without a request.
 
-    Raises GaslampError: no repo in the config, no token, or the hub's refusal.
+    Raises GaslampError: a file that is not as it was staged, no repo in the config, no token, or the hub's refusal.
     """
+    require_intact([folder], full=True)
     verify(folder)
     target = read_json(folder / PUSH)
     files = sorted(

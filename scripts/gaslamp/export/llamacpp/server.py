@@ -16,6 +16,7 @@ import psutil
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
+from gaslamp.core.guard import Guard
 from gaslamp.core.ports import get_private_port, is_free
 from gaslamp.export.llamacpp import log_pump
 from gaslamp.export.llamacpp.client import LlamaClient
@@ -117,6 +118,7 @@ class LlamaServer(LlamaClient):
         self.log = Path(log)
         self.state: ServerState | None = None
         self.pump: subprocess.Popen[bytes] | None = None
+        self.guard: Guard | None = None
 
     def __enter__(self) -> LlamaServer:
         self.start()
@@ -131,8 +133,9 @@ class LlamaServer(LlamaClient):
         """Start llama-server and wait until it is healthy.
 
         Args:
-            state_file: with it the server outlives this process and its log is bounded (``log_pump``). It is written
-                before the wait begins, so that an interrupted start can be stopped too.
+            state_file: with it the server outlives this process, which else takes it along however it ends, and its log
+                is bounded (``log_pump``). It is written before the wait begins, so that an interrupted start can be
+                stopped too.
 
         Raises:
             GaslampError: a file is missing, the port is taken, or the server ends or does not load the model.
@@ -161,6 +164,7 @@ class LlamaServer(LlamaClient):
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=detached, env=environment
             )
         self.process = process
+        self.guard = None if detached else Guard(process.pid)
         self.state = {
             "schema_version": SCHEMA_VERSION,
             "pid": process.pid,
@@ -228,6 +232,8 @@ class LlamaServer(LlamaClient):
         self.process.wait(timeout=30)
         if self.pump:
             self.pump.wait(timeout=30)
+        if self.guard:
+            self.guard.close()
         self.state = None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.train.checkpoints import get_step
+from gaslamp.train.checkpoints import get_step, record_hashes
 from gaslamp.train.mlx.types import Array, Model, Optimizer
 
 KEPT = 2  # checkpoints
@@ -35,6 +35,7 @@ def save_checkpoint(folder: Path, step: int, model: Model, optimizer: Optimizer)
     mx.save_safetensors(str(unfinished / "optimizer.safetensors"), dict(tree_flatten(optimizer.state)))
     write_json(unfinished / "state.json", {"global_step": step, "random": get_random_state()})
     shutil.rmtree(checkpoint, ignore_errors=True)
+    record_hashes(unfinished)
     os.replace(unfinished, checkpoint)
     for old in sorted(folder.glob("checkpoint-*"), key=get_step)[:-KEPT]:
         shutil.rmtree(old)

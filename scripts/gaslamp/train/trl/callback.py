@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.processes import agree, is_first
+from gaslamp.train.checkpoints import record_hashes
 from gaslamp.train.trl.measure import get_memory_gb
 from gaslamp.train.watcher import OWNER_GONE, Watcher
 
@@ -32,6 +34,8 @@ def build_callback(watcher: Watcher) -> TrainerCallback:
             decide_after_step(watcher, state, control)
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if is_first():
+                record_hashes(Path(args.output_dir) / f"checkpoint-{state.global_step}")
             watcher.last_save, watcher.saved = time.monotonic(), state.global_step
             watcher.events.write("save", step=state.global_step)
 

@@ -1,0 +1,108 @@
+"""A damaged file goes no further, and the same command puts it right (core/seals.py)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny
+from gaslamp.core.files import sha256_path
+from gaslamp.core.seals import ASIDE, STORE, find_damage
+
+LEVEL = "outputs/main/gguf/model-q8_0.gguf"
+
+
+@pytest.fixture(scope="module")
+def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.copy_project(finished, tmp_path_factory.mktemp("damage"))
+
+
+def overwrite(file: Path) -> None:
+    """2 kB in the middle, with size and time kept."""
+    before = file.stat()
+    with file.open("r+b") as handle:
+        handle.seek(before.st_size // 2)
+        handle.write(os.urandom(2048))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def forget_copies(project: Path, path: str) -> None:
+    """Tiny as they are, these files have copies in the store; those of a real model are too large."""
+    shutil.rmtree((project / STORE / path).with_name(Path(path).name + ".seal.copies"))
+
+
+def test_every_file_that_a_later_step_reads_has_a_seal(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of them was changed after its step had ended."""
+    monkeypatch.chdir(finished)
+    sealed = {str(file.relative_to(STORE)).removesuffix(".seal.json") for file in STORE.rglob("*.seal.json")}
+    levels = ("f16", "q8_0", "q4_k_m")
+    wanted = [
+        *(f"data/{name}" for name in ("train.jsonl", "valid.jsonl", "test.jsonl", "template.json", "card.json")),
+        *(f"outputs/main/{name}" for name in ("adapters", "train.json", "merged")),
+        *(f"outputs/main/eval/{name}" for name in ("compare.json", "verdict.json")),
+        *(
+            f"outputs/main/eval/{who}.predictions.jsonl"
+            for who in ("base", "tuned", *(f"gguf-{one}" for one in levels))
+        ),
+        *(f"outputs/main/gguf/model-{level}.gguf" for level in levels),
+        *(f"outputs/main/gguf/{name}" for name in ("bench.json", "ladder.json", "parity.json", "Modelfile")),
+        "outputs/env/preflight.json",
+    ]
+    assert set(wanted) <= sealed, set(wanted) - sealed
+    assert [
+        damage for top in ("data", "outputs", "demos", "logs", "resources") for damage in find_damage(Path(top))
+    ] == []
+
+
+def test_a_damaged_level_is_made_again(project: Path) -> None:
+    file = project / LEVEL
+    whole = sha256_path(file)
+    forget_copies(project, LEVEL)
+    overwrite(file)
+    assert f"{LEVEL} is not as quantize_gguf_q8_0 left it" in tiny.get_rules_error(tiny.snakemake(project, "-n", LEVEL))
+    done = tiny.snakemake(project, LEVEL)
+    said = tiny.get_rules_error(done)
+    assert done.returncode == 0 and f"set aside as model-q8_0.gguf{ASIDE} and made again" in said, said
+    assert sha256_path(file) == whole
+    file.with_name(file.name + ASIDE).unlink()
+
+
+def test_damaged_facts_are_put_back_and_nothing_runs(project: Path, finished: Path) -> None:
+    names = ("outputs/main/eval/compare.json", "outputs/main/train.json", "data/test.jsonl", "outputs/main/report.html")
+    for name in names:
+        (project / name).write_text("")
+    done = tiny.snakemake(project, "outputs/main/report.html", "outputs/main/gguf/parity.json")
+    said = tiny.get_rules_error(done)
+    assert done.returncode == 0 and said.count("put back from its copy") == len(names), said
+    assert "Nothing to be done" in said
+    assert [sha256_path(project / name) for name in names] == [sha256_path(finished / name) for name in names]
+
+
+def test_a_damaged_adapter_is_refused_by_the_step_that_reads_it(project: Path) -> None:
+    """Between two steps of one run nobody looks at the start."""
+    forget_copies(project, "outputs/main/adapters")
+    overwrite(project / "outputs/main/adapters/adapter_model.safetensors")
+    command = ["scripts/merge_adapters.py", "--verdict", "outputs/main/eval/verdict.json", "--template"]
+    command += ["data/template.json", "--adapters", "outputs/main/adapters", "--out", "outputs/main/merged"]
+    (model,) = (project / "resources" / "models").glob("*/model.json")
+    command += ["--model", str(model.relative_to(project)), "--log", "logs/main/merge_adapters.log"]
+    done = tiny.run(tiny.SNAKEMAKE.with_name("python"), *command, cwd=project)
+    said = tiny.get_rules_error(done)
+    assert done.returncode != 0 and "outputs/main/adapters is not as train_model left it" in said, said
+    done = tiny.snakemake(project, "outputs/main/adapters")
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    assert (project / "outputs/main/adapters/adapter_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    "file", [LEVEL, "outputs/main/gguf/model-f16.gguf", "outputs/main/merged", "outputs/main/adapters"]
+)
+def test_what_a_person_uses_is_made_again_when_it_is_gone(finished: Path, file: str) -> None:
+    (finished / file).rename(finished / f"{file}.away")
+    try:
+        assert tiny.get_jobs(finished)
+    finally:
+        (finished / f"{file}.away").rename(finished / file)
+    assert tiny.get_jobs(finished) == {}
