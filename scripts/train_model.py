@@ -24,7 +24,7 @@ PATHS = {
     "facts": "train.json to write",
 }
 
-KEYS = ("backend", "method", "train")
+KEYS = ("backend", "method", "train", "diagnose")
 
 
 def main() -> None:

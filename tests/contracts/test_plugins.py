@@ -14,15 +14,19 @@ from types import ModuleType
 import pytest
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
+from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.config.sections.train import AUTO, Train
 from gaslamp.config.slices import parse_slice
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.finding import SEVERITIES
 from gaslamp.data import rows
 from gaslamp.data.checking import STAGES, Facts
 from gaslamp.data.meaning import find_format
 from gaslamp.data.meaning.readings import get_mapped_columns
 from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
+from gaslamp.report.dashboard.panels import PANELS
+from gaslamp.train.history import History
 from gaslamp.train.method import (
     ARTEFACTS,
     find_option_problems,
@@ -33,7 +37,7 @@ from gaslamp.train.method import (
 )
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks")
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks", "findings")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
 SIZES = {"135M": 134_515_008, "1B": 1_235_814_400, "8B": 8_030_261_248, "32B": 32_763_876_352}
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
@@ -255,6 +259,17 @@ def test_check(name: str) -> None:
     if module.STAGE != "read":  # what the pipeline itself finds has no function
         assert get_parameters(module, "check") == ["samples", "facts"]
         assert list(module.check([], Facts("conversation", "sft", 512, dict(getattr(module, "OPTIONS", {}))))) == []
+
+
+@pytest.mark.parametrize("name", registry.names("findings"))
+def test_finding(name: str) -> None:
+    module = get("findings", name)
+    assert module.TITLE[0].islower() and module.CAUSE and module.SEVERITY in SEVERITIES and module.PANEL in PANELS
+    assert getattr(module, "LIMIT", "stop") in Diagnose.model_fields
+    assert all(direction in ("raise", "lower") for direction in getattr(module, "RULES_OUT", {}).values())
+    assert not getattr(module, "STOPS", False) or module.SEVERITY == "certain", "only what is certain may stop a run"
+    assert get_parameters(module, "find") == ["history", "limits"]
+    assert module.find(History("sft"), Diagnose()) is None, "nothing is wrong with what has not begun"
 
 
 METRIC_ROW = {

@@ -51,6 +51,7 @@ READ_ONLY = {
         "train.save_steps": TRAINING,
         "train.report_to": TRAINING,
         "train.on_oom": TRAINING,
+        "diagnose.*": "it says when a training is stopped as hopeless; a training that went through is what it was",
         "train.thinking": "data/template.json, an input, has what the data phase made of it",
     },
     "evaluate_model": {"eval.*": PROBED, "train.*": PROBED},

@@ -16,6 +16,7 @@ from gaslamp.config.backends import is_autotuned, list_profiles
 from gaslamp.config.lora import needs_whole_base
 from gaslamp.config.methods import get_options, get_preset, get_sized_keys
 from gaslamp.config.sections.data import Data
+from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.config.sections.evaluate import Eval
 from gaslamp.config.sections.export import Export
 from gaslamp.config.sections.fields import Backend, Method, Section
@@ -58,6 +59,7 @@ class Config(Section):
     model: Model = Field(default_factory=Model, description="The base model.")  # type: ignore[arg-type]
     data: Data = Field(default_factory=Data, description="The training data.")  # type: ignore[arg-type]
     train: Train = Field(default_factory=Train, description="The training.")  # type: ignore[arg-type]
+    diagnose: Diagnose = Field(default_factory=Diagnose, description="What is a finding.")  # type: ignore[arg-type]
     eval: Eval = Field(default_factory=Eval, description="The evaluation.")  # type: ignore[arg-type]
     demo: Demo = Field(default_factory=Demo, description="The demo page.")  # type: ignore[arg-type]
     export: Export = Field(default_factory=Export, description="What is shipped.")  # type: ignore[arg-type]

@@ -2,7 +2,8 @@
 
 Kinds of events (key ``event``): ``start`` (settings, rows, steps), ``step`` (step, loss, learning_rate, grad_norm ...),
 ``choice`` (settings that were chosen: changes, reasons, need_gb by part, room_gb), ``fit`` (the batch size after
-measured probes), ``adapt`` (memory ran out: rung, changes), ``eval`` (step, valid_loss), ``save`` (step, path),
+measured probes), ``adapt`` (memory ran out: rung, changes), ``eval`` (step, valid_loss, seconds), ``save`` (step,
+path), ``finding`` (step, finding: as in core/finding.py), ``finding_gone`` (step, name: later steps took it back),
 ``end`` (status completed | interrupted | error, reason). NaN and infinity are written as null with ``<name>_flag``,
 because JSON has no value for them.
 """

@@ -22,6 +22,7 @@ ROOMS = {
     "embedded": "data",
     "methods": "train",
     "backends": "train",
+    "findings": "train",
     "rewards": "train",
     "metrics": "evaluate",
     "exporters": "export",

@@ -11,15 +11,21 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.core.console import Progress, say
 from gaslamp.core.decisions import Decision
-from gaslamp.core.events import Events
+from gaslamp.core.events import Events, read_events
+from gaslamp.core.finding import Finding
 from gaslamp.core.workflow_state import find_owner
+from gaslamp.train.diagnose import diagnose, get_urgent, stops
+from gaslamp.train.history import History, add_events
 
 if TYPE_CHECKING:
     from gaslamp.train.plan import Plan
 
 OWNER_GONE = "the Snakemake that started it is gone"
+LOOKS = 50
+"""How often in a training all findings are looked for; those that would stop it, after every step."""
 
 
 class Watcher:
@@ -33,6 +39,9 @@ class Watcher:
         saved: step of the newest checkpoint of this process, 0 before the first.
         last_save: monotonic seconds of that checkpoint.
         peak_memory_gb: highest value that a step logged.
+        history: what was logged so far, for the findings.
+        findings: those of the last look, by name.
+        stopped_by: the finding for which the training ends early, or ``None``.
     """
 
     def __init__(self, plan: Plan, events: Events) -> None:
@@ -46,6 +55,10 @@ class Watcher:
         self.step_seconds = 0.0
         self.tokens_before = 0.0
         self.owner_gone = find_owner(Path.cwd())
+        self.limits = Diagnose.model_validate(plan.settings.dump().get("diagnose", {}))
+        self.history = History(plan.settings.method, plan.settings.dump()["train"], rows=len(plan.train))
+        self.findings: dict[str, Finding] = {}
+        self.stopped_by: Finding | None = None
 
     def begin(self, steps: int) -> None:
         """Note the number of optimizer steps, once it is known."""
@@ -58,6 +71,8 @@ class Watcher:
         held: dict[str, float],
         probe: dict[str, float],
         chosen: Iterable[Decision] | None = None,
+        trainable: int | None = None,
+        trained_tokens: int | None = None,
     ) -> None:
         """Write the event ``start``, and log what the probe step took.
 
@@ -67,6 +82,8 @@ class Watcher:
             held: base_gb and adapters_gb in memory, for the gauge of the dashboard.
             probe: tokens, seconds, peak_memory_gb, and estimated_gb where there is an estimate; empty without a probe.
             chosen: decisions on the settings that the config left open.
+            trainable: parameters that are trained.
+            trained_tokens: 0 where no token carries loss; ``None``: some do, or a reward decides.
         """
         settings = self.plan.settings
         if probe:
@@ -75,23 +92,61 @@ class Watcher:
                 f"probe step on the longest rows ({probe['tokens']:.0f} tokens): {probe['seconds']:.1f} s, "
                 f"{probe['peak_memory_gb']:.1f} GB{estimated}"
             )
+        before = read_events(self.plan.metrics, self.events.key) if resumed else []
+        facts = {
+            "method": settings.method,
+            "settings": settings.dump()["train"],
+            "max_steps": self.steps,
+            "rows": len(self.plan.train),
+            "epochs": epochs,
+            "parameters": self.plan.model.parameters,
+            "trainable": trainable,
+            "trained_tokens": trained_tokens,
+            "has_answers": bool(self.plan.train) and all(row.get("answer") for row in self.plan.train[:100]),
+        }
         self.events.write(
             "start",
             backend=settings.backend,
-            method=settings.method,
-            max_steps=self.steps,
-            rows=len(self.plan.train),
-            epochs=epochs,
             resumed_from=resumed,
             pid=os.getpid(),
-            settings=settings.dump()["train"],
-            parameters=self.plan.model.parameters,
             memory=held,
             probe=probe,
+            **facts,
             **({"chosen": {decision.name: decision.text for decision in chosen}} if chosen is not None else {}),
         )
+        self.history = History(**facts)
+        add_events(self.history, before)
+        self.history.cut(resumed)
         if resumed:
             say(f"resuming from checkpoint {resumed} of {self.steps}")
+        self.look(everything=False)
+
+    def log(self, event: str, step: int, **values: object) -> None:
+        """Write an event ``step`` or ``eval`` and look for findings, which are events and lines of the log too."""
+        self.events.write(event, step=step, **values)
+        self.history.add({"event": event, "step": step, **values})
+        if event == "step":
+            every = max(1, self.steps // LOOKS)
+            self.look(everything=step % every == 0 or step == self.steps)
+
+    def look(self, everything: bool = True) -> None:
+        """Look for findings; each is said once when it appears, and taken back when later steps contradict it.
+
+        Args:
+            everything: also those that only warn.
+        """
+        urgent = get_urgent()
+        found = {one.name: one for one in diagnose(self.history, self.limits, None if everything else urgent)}
+        for name, finding in found.items():
+            if name not in self.findings:
+                self.events.write("finding", step=self.history.step, finding=finding.model_dump(mode="json"))
+                say(f"{'note' if finding.severity == 'hint' else 'warning'}: {finding.text}")
+        for name in [name for name in self.findings if name not in found and (everything or name in urgent)]:
+            self.events.write("finding_gone", step=self.history.step, name=name)
+            del self.findings[name]
+        self.findings |= found
+        if self.limits.stop and self.stopped_by is None:
+            self.stopped_by = next((one for one in found.values() if stops(one)), None)
 
     def emit(self, event: str, **values: object) -> None:
         """Write an event of the method itself, with the step: ``sample`` with prompt, completion and scores."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from gaslamp.core.errors import Interrupted
 from gaslamp.core.events import Events
-from gaslamp.train.errors import get_loss_error
+from gaslamp.train.errors import get_finding_error, get_loss_error
 from gaslamp.train.mlx.objectives.base import Objective, count_tokens, get_logps, pad
 from gaslamp.train.mlx.optimizer import get_optimizer
 from gaslamp.train.mlx.resume import get_random_state, save_checkpoint
@@ -168,7 +168,12 @@ class Session:
                 session.on_step(train_info)
 
             def on_val_loss_report(self, val_info: dict[str, Any]) -> None:
-                session.events.write("eval", step=val_info["iteration"], valid_loss=float(val_info["val_loss"]))
+                session.watcher.log(
+                    "eval",
+                    step=val_info["iteration"],
+                    valid_loss=float(val_info["val_loss"]),
+                    seconds=round(val_info["val_time"], 4),
+                )
 
         self.callback, self.first = Callback(), self.step
         if not self.step:
@@ -215,7 +220,7 @@ class Session:
         self.peak_memory_gb = max(self.peak_memory_gb, float(info["peak_memory"]), get_memory_gb())
         loss = float(info["train_loss"])
         own = {name: round(value, 6) for name, value in self.objective.finish(self.take_reported()).items()}
-        self.events.write(
+        self.watcher.log(
             "step",
             step=self.step,
             loss=loss,
@@ -275,9 +280,9 @@ class Session:
         requested = self.plan.save_request.exists()
         self.plan.save_request.unlink(missing_ok=True)
         due = watcher.is_save_due() or (train.save_steps and self.step % train.save_steps == 0)
-        if due or requested or watcher.stop_reason or self.step == self.steps:
+        if due or requested or watcher.stop_reason or watcher.stopped_by or self.step == self.steps:
             self.save()
-        if watcher.stop_reason and self.step < self.steps:
+        if (watcher.stop_reason or watcher.stopped_by) and self.step < self.steps:
             raise Stop
 
     def save(self) -> None:
@@ -296,6 +301,9 @@ class Session:
                 self.nan,
                 f"checkpoint-{self.watcher.saved} is kept" if self.watcher.saved else "no checkpoint was saved yet",
             )
+        if self.watcher.stopped_by and step < self.steps:
+            self.events.write("end", status="error", step=step, reason=self.watcher.stopped_by.text)
+            raise get_finding_error(self.watcher.stopped_by, self.steps, f"checkpoint-{self.watcher.saved} is kept")
         if step < self.steps:
             reason = self.watcher.stop_reason or "mlx-lm ended early"
             self.events.write("end", status="interrupted", step=step, reason=reason)

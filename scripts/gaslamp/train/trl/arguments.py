@@ -106,6 +106,19 @@ def count_rows(dataset: Dataset, columns: set[str]) -> int:
     return sum(len(found) for found in dataset["seq_lengths"]) if "seq_lengths" in columns else len(dataset)
 
 
+def has_loss(dataset: Dataset, columns: set[str]) -> bool:
+    """Whether a token of a data set carries loss, as far as its columns say it; reads no further than the first."""
+    labelled = columns & {"labels", "chosen_labels", "rejected_labels"}
+    masked = {name for name in columns if name in ("chosen_mask", "rejected_mask", "completion_mask")}
+    if not labelled and not masked:
+        return True
+    return any(
+        any(value != -100 if name in labelled else value for value in values)
+        for name in sorted(labelled or masked)
+        for values in dataset[name]
+    )
+
+
 def count_trained(dataset: Dataset, columns: set[str]) -> int:
     """Tokens of a data set that carry loss; 0 where the columns do not say it."""
     labelled = columns & {"labels", "chosen_labels", "rejected_labels"}

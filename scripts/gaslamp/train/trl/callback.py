@@ -64,20 +64,25 @@ def log_values(watcher: Watcher, state: TrainerState, control: TrainerControl, l
     watcher.peak_memory_gb = max(watcher.peak_memory_gb, get_memory_gb())
     if "eval_loss" in logs:
         own = {key.removeprefix("eval_"): value for key, value in logs.items()}
-        watcher.events.write(
-            "eval", step=state.global_step, valid_loss=float(logs["eval_loss"]), **_get_own_values(own)
+        seconds = round(float(logs.get("eval_runtime", 0.0)), 4)
+        watcher.log(
+            "eval",
+            step=state.global_step,
+            valid_loss=float(logs["eval_loss"]),
+            seconds=seconds,
+            **_get_own_values(own),
         )
     if "loss" not in logs:
         return
     loss = float(logs["loss"])
     seen = float(logs.get("num_tokens", state.num_input_tokens_seen))
     tokens, watcher.tokens_before = max(0.0, seen - watcher.tokens_before), seen
-    watcher.events.write(
+    watcher.log(
         "step",
         step=state.global_step,
         loss=loss,
         learning_rate=float(logs.get("learning_rate", 0.0)),
-        grad_norm=float(logs.get("grad_norm", 0.0)),
+        **({"grad_norm": float(logs["grad_norm"])} if "grad_norm" in logs else {}),
         epoch=round(state.epoch or 0.0, 4),
         seconds=round(watcher.step_seconds, 4),
         tokens=round(tokens),
@@ -89,6 +94,9 @@ def log_values(watcher: Watcher, state: TrainerState, control: TrainerControl, l
         watcher.nan = loss
         control.should_training_stop = True
         control.should_save = False
+    elif watcher.stopped_by:
+        control.should_training_stop = True
+        control.should_save = state.global_step < watcher.steps
     watcher.progress.update(state.global_step, f"loss {loss:.3f}")
 
 

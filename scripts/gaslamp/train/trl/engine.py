@@ -14,7 +14,7 @@ from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.events import Events
 from gaslamp.core.processes import is_first
 from gaslamp.models.loading import load_model
-from gaslamp.train.errors import get_loss_error
+from gaslamp.train.errors import get_finding_error, get_loss_error
 from gaslamp.train.method import Context
 from gaslamp.train.oom import OutOfMemory, is_out_of_memory
 from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs
@@ -24,6 +24,7 @@ from gaslamp.train.trl.arguments import (
     count_trained,
     get_arguments,
     get_lengths,
+    has_loss,
     set_steps,
     use_length_sampler,
 )
@@ -159,9 +160,21 @@ def _train(run: _Run) -> None:
     restore_counters(trainer, run.watcher, plan.resume, resumed)
     memory_ran_out = False
     try:
-        run.probe = _probe(run)
+        trainable = count_trainable(trainer)
+        trained = None if has_loss(trainer.train_dataset, run.columns) else 0
+        run.probe = _probe(run) if trainable and trained is None else {}  # nothing to probe: log_start finds it
         chosen = [find_decision(run.context.decisions, name) for name in plan.settings.train.choose]
-        run.watcher.log_start(run.epochs, resumed, run.held, run.probe, [one for one in chosen if one])
+        run.watcher.log_start(
+            run.epochs,
+            resumed,
+            run.held,
+            run.probe,
+            [one for one in chosen if one],
+            trainable,
+            trained,
+        )
+        if run.watcher.stopped_by:
+            return
         if not resumed and trainer.eval_dataset is not None:
             trainer.evaluate()
             forget_preparation(trainer)
@@ -204,6 +217,10 @@ def _finish(run: _Run, dtype: str) -> Result:
         run.events.write("end", status="error", step=done, reason=f"loss became {watcher.nan}")
         kept = f"checkpoint-{watcher.saved} is kept" if watcher.saved else "no checkpoint was saved yet"
         raise get_loss_error(done, watcher.nan, kept)
+    if watcher.stopped_by and done < run.steps:
+        run.events.write("end", status="error", step=done, reason=watcher.stopped_by.text)
+        kept = f"checkpoint-{watcher.saved} is kept" if watcher.saved else "before a checkpoint was saved"
+        raise get_finding_error(watcher.stopped_by, run.steps, kept)
     if watcher.stop_reason and done < run.steps:
         run.events.write("end", status="interrupted", step=done, reason=watcher.stop_reason)
         raise Interrupted(
@@ -222,12 +239,17 @@ def _finish(run: _Run, dtype: str) -> Result:
         steps=done,
         epochs=round(trainer.state.epoch or 0.0, 3),
         peak_memory_gb=max(watcher.peak_memory_gb, run.probe.get("peak_memory_gb", 0.0)),
-        trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        trainable_parameters=count_trainable(trainer),
         train_rows=count_rows(trainer.train_dataset, run.columns),
         trained_tokens=count_trained(trainer.train_dataset, run.columns),
         decisions=decisions,
         probe=run.probe,
     )
+
+
+def count_trainable(trainer: Trainer) -> int:
+    """Parameters that are trained."""
+    return sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
 
 
 def _save(run: _Run, folder: Path) -> None:

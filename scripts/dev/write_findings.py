@@ -1,0 +1,53 @@
+"""Write docs/findings.md from the plug-ins that find what is wrong with a training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from gaslamp.config.sections.diagnose import Diagnose  # noqa: E402
+from gaslamp.core import registry  # noqa: E402
+from gaslamp.core.finding import SEVERITIES  # noqa: E402
+from gaslamp.pages.markdown import escape_cell  # noqa: E402
+
+HEAD = """# Findings
+
+<!-- written by scripts/dev/write_findings.py from the plug-ins; a test compares -->
+
+What a training is looked at for, while it trains and at its end. *certain*: no healthy training looks like this, and the
+training ends early (`diagnose.stop`); *likely*: nearly always a fault; *hint*: worth a look. Thresholds are keys of
+`diagnose` in config.yaml. Each finding says what was seen, with figures, and proposes changes that contradict no other
+finding: an overfitted training is never told to take more epochs. A finding of your own is one file:
+[extend.md](extend.md).
+
+| finding | what was seen | usual cause | severity | threshold |
+|---|---|---|---|---|
+"""
+
+
+def render() -> str:
+    """The page."""
+    rows = []
+    for name in registry.get_library_names("findings"):
+        plugin = registry.get("findings", name)
+        key = getattr(plugin, "LIMIT", None)
+        limit = f"`{key}: {getattr(Diagnose(), key):g}`" if key else ""
+        cells = [f"`{name}`", escape_cell(plugin.TITLE), escape_cell(plugin.CAUSE), plugin.SEVERITY, limit]
+        rows.append((SEVERITIES.index(plugin.SEVERITY), name, f"| {' | '.join(cells)} |"))
+    return HEAD + "\n".join(row for _, _, row in sorted(rows)) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "findings.md", help="the page")
+    args = parser.parse_args()
+    args.out.write_text(render(), encoding="utf-8")
+    print(f"wrote {args.out}")
+
+
+if __name__ == "__main__":
+    main()

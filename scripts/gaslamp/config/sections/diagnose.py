@@ -1,0 +1,44 @@
+"""The section ``diagnose``: from when on something is a finding, and whether a certain one ends a training."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gaslamp.config.sections.fields import Number, Section
+
+
+class Diagnose(Section):
+    """The section ``diagnose``. Nothing here changes a result, except that a training ends early."""
+
+    stop: bool = Field(
+        True,
+        description="End a training early when a finding is certain (a gradient or a reward that never changes): the "
+        "checkpoint is kept.",
+    )
+    constant_steps: int = Field(
+        20, ge=3, le=10000, description="Steps with a gradient of 0, or with equal rewards, before that is certain."
+    )
+    loss_fall: Number = Field(0.02, ge=0, lt=1, description="Share by which the loss must fall to count as learning.")
+    loss_rise: Number = Field(
+        0.2, gt=0, le=100, description="Share by which the training loss rises and stays before it is a finding."
+    )
+    valid_rise: Number = Field(
+        0.1, gt=0, le=100, description="Share by which the validation loss rises above its lowest value: overfitting."
+    )
+    overfit_gap: Number = Field(
+        3.0, gt=1, le=1000, description="Validation loss over training loss from which the rows count as memorized."
+    )
+    still_falling: Number = Field(
+        0.05, gt=0, lt=1, description="Fall of the loss in the last fifth of the steps: more steps would have helped."
+    )
+    gradient_norm: Number = Field(100.0, gt=0, description="Median gradient norm from which the gradient explodes.")
+    kl: Number = Field(10.0, gt=0, description="Median KL divergence from the starting model, in nats.")
+    cut_share: Number = Field(
+        0.5, gt=0, le=1, description="Share of sampled answers that reach the limit before they end by themselves."
+    )
+    length_growth: Number = Field(
+        2.0, gt=1, le=1000, description="Growth of sampled answers, as the reward rises, that looks like a trick."
+    )
+    chosen_fall: Number = Field(
+        0.5, gt=0, le=100, description="Share by which the log-probability of chosen answers falls."
+    )

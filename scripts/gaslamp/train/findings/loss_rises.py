@@ -1,0 +1,32 @@
+"""The training loss rises and stays up: not a spike, but damage."""
+
+from __future__ import annotations
+
+from gaslamp.config.sections.diagnose import Diagnose
+from gaslamp.train.diagnose import Seen
+from gaslamp.train.history import History
+from gaslamp.train.remedies import lower_rate
+
+TITLE = "the loss jumped and stays up"
+CAUSE = "the learning rate is too high"
+SEVERITY = "likely"
+PANEL = "loss"
+LIMIT = "loss_rise"
+RULES_OUT = {"train.learning_rate": "raise", "train.epochs": "raise", "train.max_steps": "raise"}
+LEAST = 0.1
+"""Nats by which it must rise: between 0.001 and 0.002 lies nothing."""
+
+
+def find(history: History, limits: Diagnose) -> Seen | None:
+    """The medians of the last two windows against the lowest before; against the first step's in short trainings."""
+    if not history.loss_leads:
+        return None
+    windows = history.get_windows("loss")
+    if len(windows) < 3:
+        return None
+    low = min(windows[:-2] or windows[:1])
+    now = min(windows[-2:])
+    if now < low * (1 + limits.loss_rise) or now - low < LEAST:
+        return None
+    figures = {"lowest": low, "last": windows[-1]}
+    return Seen(f"its median was {low:.3g} and is {windows[-1]:.3g}", figures, lower_rate(history))
