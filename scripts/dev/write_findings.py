@@ -18,10 +18,10 @@ HEAD = """# Findings
 
 <!-- written by scripts/dev/write_findings.py from the plug-ins; a test compares -->
 
-What a training is looked at for, while it trains and at its end. *certain*: no healthy training looks like this, and the
-training ends early (`diagnose.stop`); *likely*: nearly always a fault; *hint*: worth a look. Thresholds are keys of
+What a training is looked at for, while it trains and at its end. *certain*: no healthy training looks like this, and
+the training ends early (`diagnose.stop`); *likely*: nearly always a fault; *hint*: worth a look. Thresholds are keys of
 `diagnose` in config.yaml. Each finding says what was seen, with figures, and proposes changes that contradict no other
-finding: an overfitted training is never told to take more epochs. A finding of your own is one file:
+finding: no overfitted training gets the advice to take more epochs. A finding of your own is one file:
 [extend.md](extend.md).
 
 | finding | what was seen | usual cause | severity | threshold |
