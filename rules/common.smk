@@ -23,6 +23,7 @@ from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.places import localize
+from gaslamp.evaluate.baselines import can_score
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
@@ -340,6 +341,18 @@ def get_lm_eval(wildcards):
     return results if CONFIG.eval.lm_eval else []
 
 
+def get_rivals(wildcards):
+    """The answers of the base model with better prompts, where the first metric can score answers."""
+    names = ["few_shot"] if CONFIG.eval.baselines == "auto" else CONFIG.eval.baselines
+    if not is_language_model() or not has_test_prompts() or CONFIG.train.rewards and not CONFIG.eval.metrics:
+        return []
+    metrics = CONFIG.eval.metrics or getattr(get_method(CONFIG.method), "DEFAULT_METRICS", ())
+    if metrics and not can_score(Metric.get(metrics[0], CONFIG.eval.options.get(metrics[0]))):
+        return []
+    prompted = [name for name in names if name in ("few_shot", "format")]
+    return [f"outputs/{wildcards.run}/eval/{name}.predictions.jsonl" for name in prompted]
+
+
 def get_task_files():
     """The project's own task files for lm-evaluation-harness."""
     return sorted(str(path) for path in Path("tasks").rglob("*") if path.is_file()) if CONFIG.eval.lm_eval else []
@@ -387,6 +400,10 @@ TRAIN_KEYS = [
 # something else than answers (get_prompt_options).
 EVALUATION_PAGE = ["pages/base.css", *(f"evaluate/page/{name}" for name in ("page.html.j2", "style.css", "page.js"))]
 PROMPT_KEYS = ["method", "eval.max_new_tokens", "eval.sampling", "eval.retention"]
+RIVAL_KEYS = [
+    *("method", "train.rewards", "train.options"),
+    *(f"eval.{key}" for key in ("metrics", "options", "max_new_tokens", "sampling", "baseline_rows")),
+]
 SCORE_KEYS = [
     "method",
     "data.slice",
@@ -399,7 +416,7 @@ VISION_TOWER = "--vision-tower" if is_multimodal(CONFIG.method) and is_converted
 # How a GGUF file is prompted: sizes of images and length of texts are those of the training.
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
 FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
-NOT_SCORED = ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
+NOT_SCORED = ("baseline_rows", "baseline_minutes", "batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
 COMPARE_KEYS = [
     "method",
     "data.slice",

@@ -30,10 +30,38 @@ rule evaluate_model:
         " --log {log}"
 
 
+# Rivals of the tuned model that ask the base model in a better way: with training rows in the prompt, or with the format.
+
+
+rule evaluate_rival:
+    input:
+        model=MODEL_FACTS,
+        base="outputs/{run}/eval/base.predictions.jsonl",
+        test="data/test.jsonl",
+        train="data/train.jsonl",
+        template="data/template.json",
+        code=get_code("evaluate_rival.py"),
+    output:
+        predictions="outputs/{run}/eval/{rival}.predictions.jsonl",
+    log:
+        "logs/{run}/evaluate_rival_{rival}.log",
+    wildcard_constraints:
+        rival="few_shot|format",
+    resources:
+        model=1,
+    params:
+        settings=get_settings(*RIVAL_KEYS),
+    shell:
+        "{PYTHON} scripts/evaluate_rival.py --rival {wildcards.rival} --model {input.model} --base {input.base}"
+        " --test {input.test} --train {input.train} --template {input.template} --config {CONFIG_FILE}"
+        " --out {output.predictions} --log {log}"
+
+
 rule compare_models:
     input:
         base="outputs/{run}/eval/base.predictions.jsonl",
         tuned="outputs/{run}/eval/tuned.predictions.jsonl",
+        rivals=get_rivals,
         test="data/test.jsonl",
         train="data/train.jsonl",
         facts="outputs/{run}/train.json",
@@ -52,9 +80,10 @@ rule compare_models:
         settings=get_settings(*COMPARE_KEYS),
         stage="",
         lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
+        rivals=lambda wildcards, input: f"--rivals {input.rivals}" if input.rivals else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} {params.lm_eval} --config {CONFIG_FILE} {params.stage}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} {params.rivals} --config {CONFIG_FILE} {params.stage}"
         " --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"

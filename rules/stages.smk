@@ -114,6 +114,7 @@ use rule compare_models as compare_models_stage with:
     input:
         base="outputs/{stage}/eval/base.predictions.jsonl",
         tuned="outputs/{stage}/eval/tuned.predictions.jsonl",
+        rivals=[],
         test="data/{stage}/test.jsonl",
         train="data/{stage}/train.jsonl",
         facts="outputs/{stage}/train.json",
@@ -137,6 +138,7 @@ use rule compare_models as compare_models_stage with:
         settings=get_stage_settings(*COMPARE_KEYS),
         stage="--stage {stage}",
         lm_eval="",
+        rivals="",
 
 
 # What each stage gave: the model that it starts from answers the test rows of the last stage too. The results of the last

@@ -29,6 +29,9 @@ def main() -> None:
         train="training rows, to mark test rows that are nearly the same",
         facts="train.json, for the advice",
     )
+    parser.add_argument(
+        "--rivals", type=Path, nargs="+", default=[], help="NAME.predictions.jsonl of base models with better prompts"
+    )
     parser.add_argument("--target", default="adapter", help="what the tuned predictions come from")
     parser.add_argument("--lm-eval", type=Path, nargs=2, help="results of lm-evaluation-harness for base and tuned")
     add_paths(parser, **OUTPUTS)
@@ -40,7 +43,8 @@ def main() -> None:
         lm_eval = dict(zip(("base", "tuned"), args.lm_eval, strict=True)) if args.lm_eval else None
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         settings, rows = load_slice(args.config, KEYS, args.stage), (args.base, args.tuned, args.test)
-        compare_models(settings, *rows, outputs, args.train, args.facts, args.target, lm_eval)
+        rivals = {file.name.partition(".")[0]: file for file in args.rivals}
+        compare_models(settings, *rows, outputs, args.train, args.facts, args.target, lm_eval, rivals)
 
 
 if __name__ == "__main__":

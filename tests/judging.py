@@ -54,7 +54,12 @@ def judge_trained(
     outputs = {key: place / key for key in ("compare", "verdict", "report", "side_by_side", "page")}
     compare = compare_models(settings, place / "base.jsonl", place / "tuned.jsonl", rows, outputs)
     found = [metric.name for metric in compare.metrics]
-    assert found == list(OTHERS[name] if name in OTHERS else BY_KIND[get_method(name).KINDS[0]])
+    expected = list(OTHERS[name] if name in OTHERS else BY_KIND[get_method(name).KINDS[0]])
+    assert compare.first == expected[0] and sorted(found) == sorted(expected)
+    if found != expected:  # what base has at 100 % before cannot decide
+        assert (
+            compare.deciding and "cannot get better" in compare.deciding.reason and found[0] == compare.deciding.value
+        )
     for metric in compare.metrics:
         for score in (metric.base, metric.tuned, metric.difference):
             assert (

@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "train.batch_size": 8,
     "train.max_length": "auto",
     "eval.max_new_tokens": 8,
+    "eval.baselines": ["majority", "copy", "nearest"],
     "eval.gate": "warn",
     "export.parity_prompts": 6,
     "export.levels": ["q8_0", "q4_k_m"],

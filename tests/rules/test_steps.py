@@ -55,10 +55,21 @@ READ_ONLY = {
         "train.thinking": "data/template.json, an input, has what the data phase made of it",
     },
     "evaluate_model": {"eval.*": PROBED, "train.*": PROBED},
+    "evaluate_rival": {"eval.*": "whether it is run, and what does not change an answer"},
     "evaluate_target": {"eval.*": PROBED, "train.*": PROBED},
     "compare_models*": {
         f"eval.{key}": NOT_SCORED
-        for key in ("batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint", "endpoint.*")
+        for key in (
+            "baseline_rows",
+            "baseline_minutes",
+            "batch_size",
+            "max_new_tokens",
+            "lm_eval",
+            "lm_eval_limit",
+            "target",
+            "endpoint",
+            "endpoint.*",
+        )
     },
     "prepare_data": {
         "backend": "which memory limits train.max_length: auto; estimated once, as the gate",

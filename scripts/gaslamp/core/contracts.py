@@ -14,7 +14,8 @@ from gaslamp.core.artefact import Provenance as Provenance
 from gaslamp.core.artefact import Score as Score
 from gaslamp.core.artefact import get_versions as get_versions
 from gaslamp.core.artefact import now as now
-from gaslamp.core.decisions import Decisions
+from gaslamp.core.decisions import Decision, Decisions
+from gaslamp.core.evaluation_contracts import Baseline as Baseline
 from gaslamp.core.export_contracts import BaseFile as BaseFile
 from gaslamp.core.export_contracts import Bench as Bench
 from gaslamp.core.export_contracts import Ladder as Ladder
@@ -23,6 +24,7 @@ from gaslamp.core.export_contracts import LoraFile as LoraFile
 from gaslamp.core.export_contracts import Parity as Parity
 from gaslamp.core.export_contracts import ParityCheck as ParityCheck
 from gaslamp.core.files import JsonObject
+from gaslamp.core.finding import Finding
 
 
 class Start(BaseModel):
@@ -182,12 +184,14 @@ class MetricResult(BaseModel):
     base: Score
     tuned: Score
     p_value: float  # paired test, base against tuned
+    p_adjusted: float | None = None  # when all metrics are looked at (Holm); None: the deciding one
     difference: Score | None = None  # tuned minus base, with a paired bootstrap interval
     higher: bool | None = True  # more is better; False: less is; None: neither
     unit: str = "share"  # share | number | points | seconds | tokens | nats: how values are shown
     test: str = ""  # which paired test
     about: str = ""  # what it measures, in a sentence
     slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
+    slice_p: dict[str, float] = Field(default_factory=dict)  # slice -> p when all slices are looked at (Holm)
     details: JsonObject = Field(default_factory=dict)  # base | tuned -> the metric's own report
 
 
@@ -200,7 +204,11 @@ class Compare(Artefact):
     confidence: float
     sampling: JsonObject = Field(default_factory=dict)  # how answers were made
     metrics: list[MetricResult]  # the first decides
-    stop_rate: dict[str, float]  # base | tuned -> share of answers that ended by themselves
+    deciding: Decision | None = None  # the metric that decides, and why; None: written before version 0.3
+    first: str = ""  # the metric that eval.metrics or the rows put first: what eval.min_score is about
+    baselines: list[Baseline] = Field(default_factory=list)  # rivals of tuned that need no training
+    findings: list[Finding] = Field(default_factory=list)  # what is wrong with the answers, the most certain first
+    stop_rate: dict[str, float]  # base | tuned -> share of answers that say something and ended by themselves
     retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned
     retention_lost: list[str] = Field(default_factory=list)  # questions base knew and tuned does not
     lm_eval: dict[str, dict[str, Score]] = Field(default_factory=dict)  # task, metric -> base | tuned
@@ -211,8 +219,14 @@ class Compare(Artefact):
     worst: list[str] = Field(default_factory=list)  # ids of the rows with the lowest tuned scores
     examples: list[Example]
     verdict: Literal["better", "no clear difference", "worse"]
+    answer: str = ""  # the verdict in words, against base and the baselines; the headline begins with it
     headline: str
     seconds: dict[str, float]  # base | tuned -> generation time
+
+    @property
+    def unbeaten(self) -> list[Baseline]:
+        """The baselines that tuned is not better than by more than chance."""
+        return [one for one in self.baselines if one.score and one.outcome != "beaten"]
 
 
 class StageFacts(BaseModel):

@@ -5,8 +5,14 @@ from __future__ import annotations
 from gaslamp.config.slices import Slice
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.rows import Row
-from gaslamp.evaluate.default_metrics import combine_metrics, get_answer_metrics, get_text_references
+from gaslamp.data.rows import Row, get_kind
+from gaslamp.evaluate.default_metrics import (
+    combine_metrics,
+    explain_answers,
+    get_answer_metrics,
+    get_text_questions,
+    get_text_references,
+)
 from gaslamp.evaluate.metric import MODEL_OUTPUTS, Metric
 from gaslamp.evaluate.predictions import Prediction
 
@@ -26,14 +32,42 @@ def choose_metrics(settings: Slice, rows: list[Row]) -> list[Metric]:
     rewards = [reward.model_dump() for reward in settings.train.rewards]
     if rewards:
         options.setdefault("mean_reward", {}).setdefault("rewards", rewards)
-    names = settings.eval.metrics or _get_defaults(settings.method, rows, bool(rewards))
+    names = settings.eval.metrics or _get_defaults(settings, rows)
     return [Metric.get(name, options.get(name)) for name in names]
 
 
-def _get_defaults(method: str, rows: list[Row], rewarded: bool) -> list[str]:
-    module = registry.get("methods", method)
-    named = getattr(module, "DEFAULT_METRICS", ())
-    return combine_metrics(named, getattr(module, "ARTEFACT", "causal_lm"), rows, rewarded)
+def _get_defaults(settings: Slice, rows: list[Row]) -> list[str]:
+    module = registry.get("methods", settings.method)
+    artefact = getattr(module, "ARTEFACT", "causal_lm")
+    return combine_metrics(_get_named(settings), artefact, rows, bool(settings.train.rewards), _has_judge(settings))
+
+
+def _get_named(settings: Slice) -> tuple[str, ...]:
+    return tuple(getattr(registry.get("methods", settings.method), "DEFAULT_METRICS", ()))
+
+
+def _has_judge(settings: Slice) -> bool:
+    judge = settings.eval.options.get("llm_judge", {})
+    return bool(judge.get("url") and judge.get("model"))
+
+
+def explain_choice(settings: Slice, rows: list[Row], metric: Metric) -> str:
+    """Why this metric decides, as a phrase."""
+    if settings.eval.metrics:
+        where = "eval.metrics in config.yaml names it first"
+        return (
+            where if settings.eval.metrics[0] == metric.name else "of eval.metrics the first that scores these answers"
+        )
+    if metric.name == "mean_reward":
+        return "train.rewards is what the training maximizes"
+    if metric.name in _get_named(settings):
+        return f"the method {settings.method} is judged by it"
+    if metric.module.__dict__.get("TOOL_CALLS"):
+        return "the answers are tool calls: name and arguments must be right"
+    references = get_text_references(rows)
+    if references and get_answer_metrics(references, get_text_questions(rows), _has_judge(settings))[0] == metric.name:
+        return explain_answers(references, get_text_questions(rows), _has_judge(settings))
+    return f"it suits rows of the kind {get_kind(rows[0])}"
 
 
 def get_needed_outputs(metrics: list[Metric]) -> NeededOutputs:

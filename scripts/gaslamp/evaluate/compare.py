@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, MetricResult, Provenance, Score, TrainFacts
+from gaslamp.core.decisions import Decision
 from gaslamp.core.files import read_json, read_jsonl, write_json, write_text
 from gaslamp.data.rows import Row, get_kind
-from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metrics
+from gaslamp.evaluate.baselines import get_baseline_names, get_cheap_rivals
+from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metrics, explain_choice
+from gaslamp.evaluate.deciding import choose_deciding, judge, score_rivals
 from gaslamp.evaluate.examples import get_content, make_examples
-from gaslamp.evaluate.gate import FEW_ROWS, get_verdict
+from gaslamp.evaluate.gate import get_verdict
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.near_duplicates import find_near_duplicates
 from gaslamp.evaluate.page import write_page
-from gaslamp.evaluate.predictions import Answers, read_predictions
+from gaslamp.evaluate.predictions import Answers, ended_with_an_answer, read_predictions
+from gaslamp.evaluate.prompted_rivals import read_rivals
 from gaslamp.evaluate.retention import get_retention_scores
 from gaslamp.evaluate.slices import get_slices
-from gaslamp.evaluate.stats import get_difference, get_p_value, get_score
+from gaslamp.evaluate.stats import adjust_holm, get_difference, get_p_value, get_score, get_test_name
 from gaslamp.evaluate.text_report import render_report, render_side_by_side
-from gaslamp.pages.numbers import format_value
+from gaslamp.evaluate.training_rows import TrainingRows
 
-Outcome = Literal["better", "no clear difference", "worse"]
+Item = TypeVar("Item")
 WORST = 20  # rows listed as the worst
 
 
@@ -37,6 +41,7 @@ def compare_models(
     facts: Path | None = None,
     target: str = "adapter",
     lm_eval: dict[str, Path] | None = None,
+    rivals: dict[str, Path] | None = None,
 ) -> Compare:
     """Score both and write compare.json, verdict.json, the page and the two readable logs.
 
@@ -49,6 +54,7 @@ def compare_models(
         facts: train.json, for the advice.
         target: what the tuned predictions come from.
         lm_eval: base | tuned -> results file of lm-evaluation-harness.
+        rivals: few_shot | format -> predictions of the base model prompted in that way.
     """
     confidence = settings.eval.confidence
     rows = list(read_jsonl(test))
@@ -57,14 +63,24 @@ def compare_models(
     if target not in ("adapter", "merged"):
         metrics = choose_served_metrics(metrics, rows, [found[row["id"]] for found in answers.values() for row in rows])
     near = find_near_duplicates(rows, read_jsonl(train)) if train else {}
+    training = TrainingRows.read(read_jsonl(train)) if train else None
     slices = get_slices(rows, settings.data.slice, settings.eval.slices, set(near))
     scored = [score_metric(metric, rows, answers, confidence, slices) for metric in metrics]
+    place, moved = choose_deciding(metrics, [result for result, _ in scored], confidence)
+    reason, first = moved or explain_choice(settings, rows, metrics[0]), metrics[0].name
+    metrics, scored = _put_first(metrics, place), _put_first(scored, place)
     results, scores = [result for result, _ in scored], {result.name: values for result, values in scored}
+    for result, p in zip(results[1:], adjust_holm([result.p_value for result in results[1:]]), strict=True):
+        result.p_adjusted = p
     main = results[0]
+    names = get_baseline_names(settings.eval.baselines)
+    found_rivals = [*get_cheap_rivals(names, rows, training), *read_rivals(rivals or {}, rows)]
+    tuned_scores = {name: values["tuned"] for name, values in scores.items()}
+    baselines = score_rivals(found_rivals, metrics, rows, tuned_scores, confidence)
     examples = make_examples(rows, answers, main, scores, near)
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     retention, lost = _score_retention(answers, confidence, own)
-    verdict = _decide(main, confidence, settings.eval.min_gain)
+    judgement = judge(main, baselines, confidence, settings.eval.min_gain)
     scored_rows = [example for example in examples if example.tuned_score is not None]
     sign = -1 if main.higher is False else 1
     compare = Compare(
@@ -74,7 +90,13 @@ def compare_models(
         confidence=confidence,
         sampling=settings.eval.sampling.dump(),
         metrics=results,
-        stop_rate={who: sum(found[row["id"]]["stopped"] for row in rows) / len(rows) for who, found in answers.items()},
+        deciding=Decision(name="deciding metric", value=main.name, reason=reason),
+        first=first,
+        baselines=baselines,
+        stop_rate={
+            who: sum(ended_with_an_answer(found[row["id"]], row) for row in rows) / len(rows)
+            for who, found in answers.items()
+        },
         retention=retention,
         retention_lost=lost,
         lm_eval=_read_lm_eval(lm_eval or {}),
@@ -92,8 +114,9 @@ def compare_models(
             )[:WORST]
         ],
         examples=examples,
-        verdict=verdict,
-        headline=_get_headline(main, verdict),
+        verdict=judgement.verdict,
+        answer=judgement.answer,
+        headline=judgement.headline,
         seconds={who: round(sum(row["seconds"] for row in found.values()), 1) for who, found in answers.items()},
         provenance=Provenance.start([base, tuned, test, *([train] if train else [])], settings.dump()),
     )
@@ -135,13 +158,13 @@ def score_metric(
         return values, weights
 
     everything, weights = take(list(range(len(rows))))
-    parts = {}
+    parts, chances = {}, {}
     for name, members in slices.items():
         values, mass = take(members)
         if values["base"]:
             parts[name] = {who: get_score(found, confidence, mass, metric.finish) for who, found in values.items()}
+            chances[name] = get_p_value(values["base"], values["tuned"], mass)
     details = {who: report for who in scores if (report := metric.report(rows, predictions[who], scores[who]))}
-    binary = weights is None and set(everything["base"]) | set(everything["tuned"]) <= {0.0, 1.0}
     result = MetricResult(
         name=metric.name,
         title=metric.title,
@@ -151,12 +174,17 @@ def score_metric(
         difference=get_difference(everything["base"], everything["tuned"], confidence, weights, metric.finish),
         higher=metric.higher,
         unit=metric.unit,
-        test="McNemar's exact test" if binary else "sign flips of the paired differences",
+        test=get_test_name(everything["base"], everything["tuned"], weights),
         about=metric.about,
         slices=parts,
+        slice_p=dict(zip(chances, adjust_holm(list(chances.values())), strict=True)),
         details=details,
     )
     return result, scores
+
+
+def _put_first(items: list[Item], place: int) -> list[Item]:
+    return [items[place], *items[:place], *items[place + 1 :]]
 
 
 def _score_retention(
@@ -181,25 +209,3 @@ def _read_lm_eval(files: dict[str, Path]) -> dict[str, dict[str, Score]]:
         for name, value in read_json(file)["scores"].items():
             found.setdefault(name, {})[who] = Score.model_validate(value)
     return found
-
-
-def _decide(main: MetricResult, confidence: float, min_gain: float) -> Outcome:
-    if main.higher is None or main.p_value >= 1 - confidence:
-        return "no clear difference"
-    gain = (main.tuned.value - main.base.value) * (1 if main.higher else -1)
-    if gain > 0:
-        return "better" if gain >= min_gain else "no clear difference"
-    return "worse"
-
-
-def _get_headline(main: MetricResult, verdict: str) -> str:
-    # no-break spaces: a figure and its sign stay on one line, whatever the width of the page
-    before, after = [format_value(score.value, main.unit).replace(" ", "\u00a0") for score in (main.base, main.tuned)]
-    figures = f"{main.title}: {before} → {after}"
-    words = {
-        "better": "The tuned model is better",
-        "worse": "The tuned model is worse than the base model",
-        "no clear difference": "No clear difference between base and tuned",
-    }
-    few = f" (few: under {FEW_ROWS}, so read the interval)" if main.tuned.n < FEW_ROWS else ""
-    return f"{words[verdict]}. {figures} on {main.tuned.n} rows it never saw{few}"

@@ -27,15 +27,18 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
     """
     main = compare.metrics[0]
     blocking, warnings, override = [], [], []
-    if compare.verdict != "better":
+    if compare.verdict != "better" and any(one.title in compare.answer for one in compare.unbeaten):
+        blocking.append(f"{compare.answer[:1].lower()}{compare.answer[1:]}")
+    elif compare.verdict != "better":
         blocking.append(f"tuned is not better than base ({compare.verdict}, {format_chance(main.p_value)})")
-    reached = main.tuned.value if main.higher is not False else -main.tuned.value
+    first = next((result for result in compare.metrics if result.name == compare.first), main)
+    reached = first.tuned.value if first.higher is not False else -first.tuned.value
     if settings.min_score is not None and reached < (
-        settings.min_score if main.higher is not False else -settings.min_score
+        settings.min_score if first.higher is not False else -settings.min_score
     ):
         blocking.append(
-            f"{main.title} is {format_value(main.tuned.value, main.unit)}; eval.min_score is "
-            f"{format_value(settings.min_score, main.unit)}"
+            f"{first.title} is {format_value(first.tuned.value, first.unit)}; eval.min_score is "
+            f"{format_value(settings.min_score, first.unit)}"
         )
     if blocking and settings.gate == "warn":
         warnings, blocking, override = blocking, [], ["eval.gate: warn"]
@@ -54,6 +57,9 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
             (blocking if settings.forgetting_gate == "block" else warnings).append(text)
     if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
         warnings.append(f"only {compare.stop_rate['tuned']:.0%} of the tuned answers ended with a stop token")
+    if compare.verdict == "better" and compare.unbeaten:
+        others = " and ".join(one.title for one in compare.unbeaten)
+        warnings.append(f"tuned is better than base, but not than {others}, which needs no training")
     if compare.identical == compare.n:
         warnings.append(
             "base and tuned gave the same answer to every row: training changed nothing, or its result was not loaded"

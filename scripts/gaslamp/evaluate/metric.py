@@ -7,6 +7,8 @@ The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``.
     HIGHER      True (default): more is better; False: less is better; None: neither, it only reports
     UNIT        share (default), number, points, seconds, tokens, nats: how a value is shown
     REFERENCE   False: rows without a reference answer are scored too
+    BASELINES   whether answers of no model can be scored too (majority, copying ...); default: as REFERENCE
+    DECIDES     False: it may not decide in place of a metric that cannot rise; default True
     TOOL_CALLS  True: it compares tool calls; other metrics skip rows whose reference is a call
     score       may also take ``row`` and ``prediction`` by name, and its options: any further keyword with a default,
     set in

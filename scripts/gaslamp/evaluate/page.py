@@ -13,6 +13,7 @@ from typing import Any
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
 from gaslamp.core.files import write_text
 from gaslamp.evaluate.gate import FEW_ROWS
+from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.differences import lay_out, mark
 from gaslamp.pages.html import embed_file, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
@@ -50,6 +51,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
     first = compare.metrics[0]
     tone, answer = ANSWERS[compare.verdict]
+    if compare.unbeaten and any(one.title in compare.answer for one in compare.unbeaten):
+        answer = compare.answer
     if first.tuned.n < FEW_ROWS:
         tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
     changes = Counter(example.change for example in compare.examples)
@@ -71,6 +74,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         n=compare.n,
         confidence=f"{100 * compare.confidence:g} %",
         alpha=f"{1 - compare.confidence:.2g}",
+        deciding=compare.deciding.reason if compare.deciding else "",
+        baselines=get_baseline_rows(compare),
         metrics=[_get_metric(metric) for metric in compare.metrics],
         slices=[_get_slice(name, pair, first) for name, pair in first.slices.items()],
         details=[block for metric in compare.metrics if (block := _get_details(metric))],

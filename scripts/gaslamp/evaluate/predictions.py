@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
-from gaslamp.data.rows import Row, ToolCall
+from gaslamp.data.rows import Row, ToolCall, get_reference
 
 if TYPE_CHECKING:
     from gaslamp.evaluate.prompts import EvalPrompt
@@ -120,3 +120,21 @@ def get_outcome(prediction: Mapping[str, Any]) -> str | int:
     if {"chosen", "rejected"} <= set(prediction.get("scores", ())):
         return "chosen" if prediction["scores"]["chosen"] > prediction["scores"]["rejected"] else "rejected"
     return str(prediction["text"])
+
+
+def is_silent(prediction: Prediction, row: Row) -> bool:
+    """Whether a row that wants an answer got none: no text and no call, and for a recording no token."""
+    if "text" not in prediction or {"scores", "retrieval"} & set(prediction):
+        return False  # such a model answers nothing by its nature
+    if row.get("audio"):
+        return not prediction.get("tokens")
+    if prediction["text"].strip() or prediction.get("tool_calls"):
+        return False
+    if "likelihood" in prediction and not prediction.get("tokens"):
+        return False  # only likelihoods were computed
+    return get_reference(row) != ""
+
+
+def ended_with_an_answer(prediction: Prediction, row: Row) -> bool:
+    """Whether the model wrote something and ended by itself: an empty answer ended too, but says nothing."""
+    return bool(prediction.get("stopped", True)) and not is_silent(prediction, row)

@@ -11,6 +11,7 @@ from gaslamp.core.contracts import Score
 from gaslamp.core.errors import GaslampError
 
 RESAMPLES = 2000
+EXACT_FLIPS = 12  # rows that differ; 4096 flips
 Finish = Callable[[float], float] | None
 
 
@@ -107,7 +108,10 @@ def _get_edges(means: Any, confidence: float) -> tuple[float, float]:
 
 
 def get_p_value(base: list[float], tuned: list[float], weights: list[float] | None = None) -> float:
-    """Two-sided p of "no difference" on the same rows: McNemar's exact test for zeros and ones, else sign flips.
+    """Two-sided p of "no difference" on the same rows.
+
+    McNemar's exact test for zeros and ones (and for wins, draws and losses: rows that differ all differ by the same);
+    else sign flips, all of them where at most ``EXACT_FLIPS`` rows differ, a sample of them above.
 
     Args:
         base, tuned: scores of the same rows in the same order.
@@ -119,14 +123,44 @@ def get_p_value(base: list[float], tuned: list[float], weights: list[float] | No
     ]
     if not differences:
         return 1.0
-    if weights is None and set(base) | set(tuned) <= {0.0, 1.0}:
-        n, fewer = len(differences), min(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
-        tail: float = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
-        return min(1.0, 2 * tail)
     import numpy
 
-    generator = numpy.random.default_rng(0)
     data = numpy.asarray(differences)
+    if len(set(map(abs, differences))) == 1:  # wins and losses of one size: the sign test is exact
+        return _get_sign_test(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
+    if len(data) <= EXACT_FLIPS:  # few rows differ: every flip is counted
+        signs = 1 - 2 * ((numpy.arange(2 ** len(data))[:, None] >> numpy.arange(len(data))) & 1)
+        return float((numpy.abs(signs @ data) >= abs(data.sum()) - 1e-12).mean())
+    generator = numpy.random.default_rng(0)
     flipped = numpy.abs((data * generator.choice([-1.0, 1.0], (RESAMPLES, len(data)))).sum(axis=1))
     as_far = int((flipped >= abs(data.sum()) - 1e-12).sum())
     return (1 + as_far) / (1 + RESAMPLES)
+
+
+def _get_sign_test(more: int, fewer: int) -> float:
+    """Two-sided exact p of so many gains and losses when each is as likely as the other."""
+    n, least = more + fewer, min(more, fewer)
+    tail: float = sum(math.comb(n, k) for k in range(least + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def get_test_name(base: list[float], tuned: list[float], weights: list[float] | None = None) -> str:
+    """Which paired test ``get_p_value`` takes for these scores."""
+    if weights is None and set(base) | set(tuned) <= {0.0, 1.0}:
+        return "McNemar's exact test"
+    mass = weights or [1.0] * len(base)
+    differences = [(b - a) * w for a, b, w in zip(base, tuned, mass, strict=True) if a != b]
+    if differences and len({abs(d) for d in differences}) == 1:
+        return "exact sign test"
+    few = len(differences) <= EXACT_FLIPS
+    return f"{'all ' if few and differences else ''}sign flips of the paired differences"
+
+
+def adjust_holm(p_values: list[float]) -> list[float]:
+    """Each p when all of them are looked at (Holm, 1979): the chance of one false alarm among them stays as set."""
+    order = sorted(range(len(p_values)), key=lambda n: p_values[n])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for place, n in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[n]))
+        adjusted[n] = highest
+    return adjusted

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gaslamp.core.contracts import Compare, Verdict
+from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.numbers import format_score
 
 
 def render_report(compare: Compare, gate: Verdict) -> str:
     """logs/<run>/eval.log: every figure."""
     lines = [gate.summary, ""]
+    if compare.deciding:
+        lines += [f"decides: {compare.metrics[0].title}, because {compare.deciding.reason}", ""]
+    if compare.baselines:
+        lines += [
+            f"without training, by {compare.metrics[0].title}",
+            *(f"  {': '.join(filter(None, row))}" for row in get_baseline_rows(compare)),
+            "",
+        ]
     for metric in compare.metrics:
         unit = metric.unit
         lines += [
@@ -18,12 +27,14 @@ def render_report(compare: Compare, gate: Verdict) -> str:
             f"  base   {format_score(metric.base, unit)}",
             f"  tuned  {format_score(metric.tuned, unit)}",
         ]
-        lines.append(f"  p      {metric.p_value:.2g}{', ' + metric.test if metric.test else ''}")
+        further = f"; {metric.p_adjusted:.2g} among the further metrics (Holm)" if metric.p_adjusted else ""
+        lines.append(f"  p      {metric.p_value:.2g}{', ' + metric.test if metric.test else ''}{further}")
         if metric.difference:
             lines.append(f"  tuned - base  {format_score(metric.difference, unit)}")
         for value, scores in metric.slices.items():
             lines.append(
                 f"  {value}: base {format_score(scores['base'], unit)}, tuned {format_score(scores['tuned'], unit)}"
+                + (f", p {metric.slice_p[value]:.2g} among all slices (Holm)" if value in metric.slice_p else "")
             )
         for who, details in metric.details.items():
             lines += [f"  {who}: {line}" for line in _render_details(details)]

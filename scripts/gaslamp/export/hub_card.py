@@ -20,6 +20,7 @@ from gaslamp.data.system_turn import begin_with_system, describe_system
 from gaslamp.export.artefacts import RunFiles
 from gaslamp.export.ladder_page import COLUMNS, get_cells, show_score
 from gaslamp.models.trained import is_vision
+from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 from gaslamp.pages.starts import describe_start
 from gaslamp.train.method import get_artefact
@@ -265,6 +266,16 @@ def _render_results(compare: Compare, artefact: str) -> list[str]:
             for metric in compare.metrics
         ),
     ]
+    if compare.baselines:
+        first = compare.metrics[0]
+        lines += [
+            "",
+            f"Without this training, by {quote(first.title)}:",
+            "",
+            "| Way to answer | Score | Against this model |",
+            "|---|---|---|",
+            *(f"| {' | '.join(quote(cell) for cell in row)} |" for row in get_baseline_rows(compare)),
+        ]
     return [*lines, ""]
 
 

@@ -25,7 +25,7 @@ STEPS = {
     1: ("detect_", "check_preflight", "fetch_model", "build_llamacpp", "check_export"),
     2: ("prepare_data", "build_data_page"),
     3: ("train_model", "run_colab"),
-    4: ("evaluate_model", "compare_models", "evaluate_target", "run_lm_eval"),
+    4: ("evaluate_model", "evaluate_rival", "compare_models", "evaluate_target", "run_lm_eval"),
     5: ("build_demo", "build_report", "write_"),
     6: ("merge_", "convert_", "quantize_", "evaluate_gguf", "build_imatrix", "build_ladder", "check_parity", "export_"),
     7: ("measure_gguf", "serve_model"),

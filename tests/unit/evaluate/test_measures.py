@@ -188,8 +188,10 @@ def test_preferences(place: dict[str, Any]) -> None:
     for row in better:
         row["likelihood"]["chosen"]["logp"], row["likelihood"]["rejected"]["logp"] = -1.0, -50.0
     compare, _ = judge(place, found, better, get_settings("dpo"))
-    assert [metric.name for metric in compare.metrics] == ["preference_accuracy", "preference_margin", "length"]
-    assert compare.metrics[0].tuned.value == 1.0 and compare.metrics[1].unit == "nats"
+    # the base model prefers every better answer: that cannot rise, so that the margin decides
+    assert [metric.name for metric in compare.metrics] == ["preference_margin", "preference_accuracy", "length"]
+    assert compare.deciding and "was 100.0 % before the training" in compare.deciding.reason
+    assert compare.metrics[1].tuned.value == 1.0 and compare.metrics[0].unit == "nats"
 
 
 def test_ratings(place: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from pydantic import Field
 from gaslamp.config.sections.endpoint import Endpoint
 from gaslamp.config.sections.fields import Number, Section
 
+BaselineName = Literal["majority", "copy", "nearest", "few_shot", "format"]
+
 
 class Sampling(Section):
     """The section ``eval.sampling``."""
@@ -64,6 +66,19 @@ class Eval(Section):
     min_score: Number | None = Field(
         None,
         description="Lowest score of the tuned model, by the first metric, that passes; null: being better is enough.",
+    )
+    baselines: Literal["auto"] | list[BaselineName] = Field(
+        "auto",
+        description="Rivals that need no training, scored next to tuned: majority (the most frequent training answer), "
+        "copy (the question), nearest (the answer of the nearest training row), few_shot and format (the base model "
+        "with training rows, or with the wanted format, in its prompt); auto: all but format, few_shot where it takes "
+        "less than baseline_minutes; []: none.",
+    )
+    baseline_rows: int = Field(4, ge=1, le=64, description="Training rows in the prompt of few_shot.")
+    baseline_minutes: Number = Field(
+        10,
+        ge=0,
+        description="auto leaves few_shot out when the base model took longer than this for the test rows.",
     )
     slices: list[str] = Field(
         default_factory=list,

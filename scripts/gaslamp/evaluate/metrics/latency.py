@@ -10,6 +10,7 @@ BINARY = False
 HIGHER = False
 UNIT = "seconds"
 REFERENCE = False
+DECIDES = False
 
 
 def score(answer: str, reference: str, *, prediction: Prediction) -> float:

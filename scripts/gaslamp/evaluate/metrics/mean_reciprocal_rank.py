@@ -6,6 +6,7 @@ TITLE = "place of the right text (1 / rank)"
 BINARY = False
 NEEDS = ("retrieval",)
 REFERENCE = False
+BASELINES = True
 
 
 def score(answer: str, reference: str, *, prediction: Prediction) -> float | None:

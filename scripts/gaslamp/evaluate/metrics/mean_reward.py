@@ -11,6 +11,7 @@ TITLE = "mean reward"
 BINARY = False
 UNIT = "points"
 REFERENCE = False
+BASELINES = True
 
 
 def score_set(rows: list[Row], predictions: list[Prediction], *, rewards: Sequence[JsonObject] = ()) -> list[float]:

@@ -11,6 +11,7 @@ TITLE = "prefers the better answer"
 BINARY = True
 NEEDS = ("preference",)
 REFERENCE = False
+BASELINES = True
 
 
 def get_margin(prediction: Prediction) -> float | None:

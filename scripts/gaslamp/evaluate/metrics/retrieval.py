@@ -6,6 +6,7 @@ TITLE = "finds the right text"
 BINARY = True
 NEEDS = ("retrieval",)
 REFERENCE = False
+BASELINES = True
 
 
 def score(answer: str, reference: str, *, prediction: Prediction) -> float | None:

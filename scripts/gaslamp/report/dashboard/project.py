@@ -27,6 +27,7 @@ PHASES = [
     ("train_model", "Training"),
     ("evaluate_model_base", "Evaluate base"),
     ("evaluate_model_tuned", "Evaluate tuned"),
+    ("evaluate_rival", "Evaluate prompts"),
     ("compare_models", "Compare"),
     ("build_demo", "Demo page"),
     ("merge_adapters", "Merge"),

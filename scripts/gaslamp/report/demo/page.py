@@ -72,6 +72,8 @@ def render_page(
     script = (HERE / "page.js").read_text(encoding="utf-8")
     shown = choose(compare.examples, settings.demo.examples)
     tone, verdict = TONES[compare.verdict], t[compare.verdict]
+    if compare.unbeaten and settings.demo.language == "en":
+        verdict = compare.answer
     first = compare.metrics[0]
     hero, hero_base = show_value(first.tuned.value, first.unit), show_value(first.base.value, first.unit)
     headline = compare.headline

@@ -62,8 +62,8 @@ def show_interval(score: Score, unit: str = "share") -> str:
 
 
 def get_rows(compare: Compare) -> list[Row]:
-    """Every metric, each followed by its slices."""
-    return [
+    """Every metric, each followed by its slices; then the baselines in the place of base."""
+    rows = [
         Row(
             title=name or metric.title,
             part=bool(name),
@@ -77,6 +77,22 @@ def get_rows(compare: Compare) -> list[Row]:
         )
         for metric in compare.metrics
         for name, pair in [("", {"base": metric.base, "tuned": metric.tuned}), *metric.slices.items()]
+    ]
+    first = compare.metrics[0]
+    return rows + [
+        Row(
+            title=baseline.title,
+            part=True,
+            n=baseline.score.n,
+            base=show_value(baseline.score.value, first.unit),
+            base_interval=show_interval(baseline.score, first.unit),
+            tuned=show_value(first.tuned.value, first.unit),
+            tuned_interval=show_interval(first.tuned, first.unit),
+            change=format_change(baseline.score.value, first.tuned.value, first.unit),
+            chance=format_chance(baseline.p_value),
+        )
+        for baseline in compare.baselines
+        if baseline.score
     ]
 
 

@@ -31,6 +31,7 @@ ROLES = {
     "outputs/{run}/adapters": "The trained adapter (PEFT layout)",
     "outputs/{run}/train.json": "What training did",
     "outputs/{run}/eval/{who}.predictions.jsonl": "Answers to the test rows",
+    "outputs/{run}/eval/{rival}.predictions.jsonl": "Answers of the base model with a better prompt",
     "outputs/{run}/eval/report.html": "The evaluation as a page",
     "outputs/{run}/eval/compare.json": "Scores with intervals, examples, retention",
     "outputs/{run}/eval/verdict.json": "The gate after the evaluation",

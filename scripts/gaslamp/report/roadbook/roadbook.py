@@ -35,6 +35,7 @@ from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.apply import read_applied
 from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
+from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.differences import choose
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 from gaslamp.pages.numbers import format_score, format_value
@@ -194,6 +195,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         train=train,
         stages=stages,
         compare=compare,
+        baselines=get_baseline_rows(compare),
         sampling=_describe_sampling(compare.sampling),
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
         examples=choose(compare.examples, settings.demo.examples),

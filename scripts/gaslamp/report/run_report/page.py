@@ -9,6 +9,7 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, TrainFacts, Verdict
 from gaslamp.core.files import read_json, write_text
 from gaslamp.export.ladder_page import render_svg
+from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import render_template
 from gaslamp.pages.themes import get_theme_css
 from gaslamp.report.dashboard.panels import get_panels
@@ -77,6 +78,7 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
         box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         training=get_training(train),
         scores=get_scores(compare),
+        baselines=get_baseline_rows(compare),
         levels=get_levels(ladder) if ladder else [],
         ladder_plot=Markup(render_svg(ladder)) if ladder else "",
         environment=get_environment(read_json(files["system"]), read_json(files["env"])),
