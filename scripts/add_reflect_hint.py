@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
-from gaslamp.memory.config_lines import read_settings
 from gaslamp.memory.hints import PHASE_NAMES, add_hint, read_hints
+from gaslamp.memory.recipe_values import read_settings
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gaslamp.core.cli import get_parser
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, help="a project folder, for --apply and --undo, and for what it uses")
     parser.add_argument("--backend", help="the profile that the project runs with, default: backend in config.yaml")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--forget", metavar="ID", help="delete one entry")
+    group.add_argument("--forget", metavar="ID", nargs="+", help="delete entries, by as much of the id as is clear")
     group.add_argument("--export", type=Path, metavar="FILE", help="lessons and recipes as one file, for a team")
     group.add_argument("--import", type=Path, metavar="FILE", dest="source", help="merge such a file; nothing is lost")
     group.add_argument("--apply", action="store_true", help="write what matches into config.yaml of --project")
@@ -27,8 +28,8 @@ def main() -> None:
     args = parser.parse_args()
     home = get_home()
     if args.forget:
-        entry = forget(home, args.forget)
-        print(f"forgotten: {entry.title} ({entry.candidate_id}); projects that it was applied to keep it")
+        for entry in forget(home, [name for text in args.forget for name in re.split(r"[,\s]+", text) if name]):
+            print(f"forgotten: {entry.title} ({entry.candidate_id}); projects that it was applied to keep it")
     elif args.export:
         count = export_memory(home, args.export)
         print(f"{args.export}: {count} lessons and recipes; facts about you stay here")

@@ -35,7 +35,9 @@ def test_a_template_that_refuses_system_turns_is_met_once(tmp_path: Path) -> Non
     note = tiny.run(sys.executable, "scripts/check_config.py", cwd=two, GASLAMP_HOME=str(tmp_path / "home")).stdout
     assert "fits this project and is not applied: data.system_as_user: true; make memory APPLY=1 applies it" in note
     applied = tiny.run("make", "memory", "APPLY=1", cwd=two, GASLAMP_HOME=str(tmp_path / "home"))
-    assert "memory: data.system_as_user: true because of" in applied.stdout, applied.stdout + applied.stderr
+    assert "memory: data.system_as_user: true (before: false) because of" in applied.stdout, (
+        applied.stdout + applied.stderr
+    )
     assert read_config(two)["data"]["system_as_user"] is True
     done = tiny.snakemake(two, "data/card.json", GASLAMP_HOME=str(tmp_path / "home"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +65,7 @@ def test_the_first_run_of_project_2_beats_the_defaults(tmp_path: Path) -> None:
     two = tiny.bake(tmp_path / "two", data, model, settings)
     assert read_config(two)["train"]["learning_rate"] == "auto"
     said = tiny.run("make", "memory", "APPLY=1", cwd=two, GASLAMP_HOME=home).stdout
-    assert "memory: train.learning_rate: 0.02 because of" in said, said
+    assert "memory: train.learning_rate: 0.02 (before: auto) because of" in said, said
     better = score(two, "main")
     old, new = first.metrics[0].tuned, better.metrics[0].tuned
     assert new.low > old.high, f"{new} is not clearly better than {old}"

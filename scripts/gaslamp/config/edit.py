@@ -1,4 +1,4 @@
-"""One value in config.yaml replaced as a person would: every other line, and every comment, stays as it is.
+"""Single lines of config.yaml, edited as a person would: every other line, and every comment, stays as it is.
 
 Standard library and PyYAML alone: cookiecutter's own interpreter runs it too.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gaslamp.core.errors import GaslampError
+
+if TYPE_CHECKING:
+    import yaml
 
 WHY = "# why: "
 """How the line above a value begins that says why this value was recommended."""
@@ -18,8 +21,23 @@ WHY = "# why: "
 CHOSEN = "you chose it"
 """The reason of a value that a person set in the interview."""
 
+MISSING = ""
+"""The text of a value whose key is not in the file."""
+
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*(:[\w./-]+)?", re.ASCII)
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 reads these as something else
+
+
+def write_scalar(value: object) -> str:
+    """A value as YAML in one line, which reads back as the same: a plain word without quotation marks."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(map(write_scalar, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{write_scalar(key)}: {write_scalar(one)}" for key, one in value.items()) + "}"
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"^(-?\d+)e", r"\1.0e", text) if isinstance(value, float) else text  # 1e-05 would be a word
 
 
 def set_value(text: str, path: tuple[str, ...], value: object) -> str:
@@ -28,28 +46,36 @@ def set_value(text: str, path: tuple[str, ...], value: object) -> str:
     Raises:
         GaslampError: the key is not there.
     """
-    node = _find_node(text, path)[1]
-    start, end = node.start_mark.index, node.end_mark.index
-    end -= len(text[start:end]) - len(
-        text[start:end].rstrip()
-    )  # a value of several lines ends where the next key begins
-    return text[:start] + json.dumps(value, ensure_ascii=False) + text[end:]
+    _find_node(text, path)
+    return put_line(text, ".".join(path), write_scalar(value))
 
 
-def put_value(text: str, path: tuple[str, str], value: object) -> str:
-    """``set_value``, which adds the key in front of its section when a config of an earlier version does not have it.
+def get_line(text: str, key: str) -> str:
+    """The value of ``train.batch_size`` as it is written; ``MISSING`` where the key is not in the text."""
+    _, value, _ = _find(text, key)
+    return text[value.start_mark.index : value.end_mark.index].strip() if value else MISSING
+
+
+def put_line(text: str, key: str, written: str, comment: str = "") -> str:
+    """``text`` with a value replaced, or with the key added to its section.
+
+    Args:
+        text: of config.yaml.
+        key: with its section: ``train.batch_size``.
+        written: the value as YAML; ``MISSING`` deletes the line of the key.
+        comment: goes on a line of its own above.
 
     Raises:
-        GaslampError: the section is not there.
+        GaslampError: the text is no YAML, or a section is written so that no line can be added to it.
     """
-    import yaml
-
-    section = _find_key(yaml.compose(text), path[0])
-    if section is None or not section[1].value or _find_key(section[1], path[1]):
-        return set_value(text, path, value)
-    first = section[1].value[0][0].start_mark
-    line = f"{path[1]}: {json.dumps(value, ensure_ascii=False)}\n{' ' * first.column}"
-    return text[: first.index] + line + text[first.index :]
+    name, node, section = _find(text, key)
+    if node is not None and name is not None:
+        if written == MISSING:
+            return _delete(text, key, name, section)
+        changed = text[: node.start_mark.index] + written + text[_get_end(text, node) :]
+        start, _ = _get_span(text, name.start_mark.index)
+        return _insert(changed, start, name.start_mark.column, comment)
+    return text if written == MISSING else _add(text, key, written, comment, section)
 
 
 def get_value(values: object, key: str) -> object:
@@ -120,18 +146,6 @@ def is_recommended(text: str, path: tuple[str, ...]) -> bool:
     return start < end and not text[start:end].strip().endswith(CHOSEN)
 
 
-def write_scalar(value: object) -> str:
-    """A value as YAML in one line: a word without quotation marks where YAML reads it back as that word."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return "[" + ", ".join(write_scalar(item) for item in value) + "]"
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        parts = ("{" + ", ".join(f"{k}: {write_scalar(v)}" for k, v in item.items()) + "}" for item in value)
-        return "[" + ", ".join(parts) + "]"
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _find_node(text: str, path: tuple[str, ...], root: Any = None) -> tuple[Any, Any]:
     """The nodes of a key and of its value."""
     import yaml
@@ -151,3 +165,77 @@ def _find_key(node: Any, key: str) -> Any:
 
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((pair for pair in pairs if pair[0].value == key), None)
+
+
+def remove_comment(text: str, mark: str) -> str:
+    """``text`` without the comment lines that hold ``mark``."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not (line.lstrip().startswith("#") and mark in line))
+
+
+def _get_end(text: str, node: yaml.Node) -> int:
+    """Where a value ends: a block value ends with its last line, not with the blank lines after it."""
+    value = text[node.start_mark.index : node.end_mark.index]
+    return node.start_mark.index + len(value.rstrip())
+
+
+def _find(text: str, key: str) -> tuple[yaml.Node | None, yaml.Node | None, yaml.MappingNode | None]:
+    """The nodes of a key and of its value, and the mapping that has it or would have it; ``None`` when not there."""
+    import yaml
+
+    try:
+        node = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise GaslampError(
+            f"config.yaml is not valid YAML: {' '.join(str(error).split())[:200]}",
+            "fix the line that the message names",
+        ) from error
+    name: yaml.Node | None = None
+    section: yaml.MappingNode | None = None
+    parts = key.split(".")
+    for number, part in enumerate(parts):
+        if not isinstance(node, yaml.MappingNode):
+            return None, None, None
+        section = node
+        pair = next(((one, other) for one, other in node.value if one.value == part), None)
+        if pair is None:
+            return None, None, section if number == len(parts) - 1 else None
+        name, node = pair
+    return name, node, section
+
+
+def _get_span(text: str, index: int) -> tuple[int, int]:
+    """Start of the line at ``index``, and of the next one."""
+    start = text.rfind("\n", 0, index) + 1
+    end = text.find("\n", index)
+    return start, len(text) if end < 0 else end + 1
+
+
+def _delete(text: str, key: str, name: yaml.Node, section: yaml.MappingNode | None) -> str:
+    """``text`` without the line of a key; a section that has no other key goes with it."""
+    start, end = _get_span(text, name.start_mark.index)
+    text = text[:start] + text[end:]
+    if section is not None and len(section.value) == 1 and "." in key:
+        return put_line(text, key.rpartition(".")[0], MISSING)
+    return text
+
+
+def _insert(text: str, at: int, column: int, comment: str) -> str:
+    return f"{text[:at]}{' ' * column}# {comment}\n{text[at:]}" if comment else text
+
+
+def _add(text: str, key: str, value: str, comment: str, section: yaml.MappingNode | None) -> str:
+    """The key as a new line at the beginning of its section, or with a section of its own at the end."""
+    *parents, last = key.split(".")
+    if section is not None and not section.flow_style and section.value:
+        first = section.value[0][0].start_mark
+        start, _ = _get_span(text, first.index)
+        return _insert(
+            f"{text[:start]}{' ' * first.column}{last}: {value}\n{text[start:]}", start, first.column, comment
+        )
+    if section is None and len(parents) == 1 and get_line(text, parents[0]) == MISSING:
+        note = f"  # {comment}\n" if comment else ""
+        return f"{text.rstrip()}\n\n{parents[0]}:\n{note}  {last}: {value}\n"
+    raise GaslampError(
+        f"config.yaml has no section {'.'.join(parents)} that a line can be added to", f"add {key}: {value} by hand"
+    )

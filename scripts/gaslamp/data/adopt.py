@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gaslamp.config.edit import is_recommended, put_value, set_reasoned, set_value
+from gaslamp.config.edit import is_recommended, put_line, set_reasoned, set_value, write_scalar
 from gaslamp.config.load import load_config, read_config, read_yaml
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.data import Data
@@ -78,7 +78,7 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
         data = data.model_copy(update={"columns": {}})
     for key, empty in (("sheet", None), ("meaning", "auto")):
         if getattr(config.data, key) != empty:
-            text = put_value(text, ("data", key), empty)
+            text = put_line(text, f"data.{key}", write_scalar(empty))
             said.append(f"data.{key} is now {json.dumps(empty)}: it was said of {source}")
             data = data.model_copy(update={key: empty})
     method = recommend(data, rows)
@@ -169,7 +169,7 @@ def _settle(config_file: Path, ask: Ask | None) -> list[str]:
     reading = _ask(meaning, rows, kinds, ask)
     if reading is None:
         return []
-    text = put_value(config_file.read_text(encoding="utf-8"), ("data", "meaning"), reading.key)
+    text = put_line(config_file.read_text(encoding="utf-8"), "data.meaning", write_scalar(reading.key))
     said = [f"data.meaning is now {reading.key}: {reading.reason}"]
     if reading.kind not in kinds and (method := get_first_method(reading.rows)) != config.method:
         text = set_value(text, ("method",), method)

@@ -81,6 +81,8 @@ def render_roadbook(task: str, plan: Plan) -> str:
     audience = get_audience(task)
     parts = [f"# {escape(get_project_name(task))}: roadbook"]
     parts += ["Before the first run: what was decided and why. The run writes the other sections from its facts."]
+    if memory := next((line for line in plan.lines if line.name == "memory"), None):
+        parts += ["## Applied memory", f"{escape(memory.value)}: {escape(memory.reason)}."]
     parts += ["## 1 Goal", f"- Task: {escape(task)}" + (f"\n- Audience: {escape(audience)}" if audience else "")]
     parts += [f"- Domain: {escape(plan.get('theme').value)}\n- Metric: {_explain(plan, 'metric')}"]
     parts += [

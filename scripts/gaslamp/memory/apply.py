@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from gaslamp.config.edit import MISSING, get_line, put_line, remove_comment, write_scalar
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, write_json, write_text
-from gaslamp.memory.config_lines import MISSING, get_value, remove_comment, set_value, to_yaml
-from gaslamp.memory.recipes import Applied, get_matching, get_short_id, read_recipes
+from gaslamp.memory.recipes import Applied, find_id, get_matching, read_recipes
 from gaslamp.memory.situation import get_situation
 
 FILE = ".gaslamp_applied.json"
@@ -104,19 +104,19 @@ def write_settings(
     for one in matching:
         written: list[Setting] = []
         for key, value in one.settings.items():
-            before, after = get_value(text, key), to_yaml(value)
+            before, after = get_line(text, key), write_scalar(value)
             if before == after:
                 continue
             if defaults is not None and before != MISSING and not is_default(yaml.safe_load(before), defaults.get(key)):
                 lines.append(f"memory: {key} stays {before}, which you set; {one.title} ({one.source}) had {after}")
                 continue
-            text = set_value(text, key, after, get_comment(one))
+            text = put_line(text, key, after, get_comment(one, before))
             written.append({"key": key, "value": after, "before": before})
         for key, other in one.left_out.items():
             lines.append(f"memory: {key} of {one.title} ({one.source}) is not used: {other} fits better")
         if written:
             records.append(_make_record(one, written))
-            values = ", ".join(f"{each['key']}: {each['value']}" for each in written)
+            values = ", ".join(f"{each['key']}: {each['value']} ({show_before(each['before'])})" for each in written)
             lines.append(f"memory: {values} because of {one.source}: {one.reason} (undo: {one.undo})")
     return text, records, lines
 
@@ -127,10 +127,15 @@ def is_default(value: object, default: object) -> bool:
     return value == default or (value in is_open and default in is_open)
 
 
-def get_comment(one: Applied) -> str:
-    """The comment above a line that a recipe wrote: the lesson, and how to take it back."""
+def get_comment(one: Applied, before: str) -> str:
+    """The comment above a line that a recipe wrote: what it was, the lesson, and how to take it back."""
     reason = re.sub(r"\s+", " ", one.reason)
-    return f"from memory {one.recipe} ({one.source}): {reason}. Undo: {one.undo}"
+    return f"from memory {one.recipe} ({one.source}), {show_before(before)}: {reason}. Undo: {one.undo}"
+
+
+def show_before(before: str) -> str:
+    """What a setting was before a recipe changed it, in words."""
+    return f"before: {before}" if before != MISSING else "not in the file before"
 
 
 def read_applied(project: Path) -> list[Record]:
@@ -147,30 +152,27 @@ def undo(project: Path, recipe: str) -> list[str]:
 
     Args:
         project: folder of the project.
-        recipe: its id, or the last part of it.
+        recipe: its id, the last part of it, or as much of that as is clear.
 
     Returns:
         What was done, as lines to print.
 
     Raises:
-        GaslampError: no such recipe was applied.
+        GaslampError: no such recipe was applied, or several may be meant.
     """
     records = read_applied(project)
-    record = next((each for each in records if recipe in (each["recipe"], get_short_id(each["recipe"]))), None)
-    if record is None:
-        applied = ", ".join(get_short_id(each["recipe"]) for each in records)
-        raise GaslampError(
-            f"no recipe {recipe} was applied to this project",
-            f"applied were: {applied}" if applied else "none was: make memory lists what is remembered",
-        )
+    if not records:
+        raise GaslampError("no recipe was applied to this project", "make memory lists what is remembered")
+    wanted = find_id(recipe, (each["recipe"] for each in records))
+    record = next(each for each in records if each["recipe"] == wanted)
     file = project / "config.yaml"
     text = file.read_text(encoding="utf-8")
     lines = []
     for setting in record["settings"]:
-        if (now := get_value(text, setting["key"])) != setting["value"]:
+        if (now := get_line(text, setting["key"])) != setting["value"]:
             lines.append(f"{setting['key']} stays {now or 'deleted'}: it was changed after the recipe set it")
             continue
-        text = set_value(text, setting["key"], setting["before"])
+        text = put_line(text, setting["key"], setting["before"])
         back = setting["before"] or "not in the file"
         lines.append(f"{setting['key']}: {back} again (was {setting['value']})")
     write_text(file, remove_comment(text, f"from memory {record['recipe']} "))

@@ -12,7 +12,9 @@ from gaslamp.core.contracts import Compare, Ladder, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.environment.system import describe_hardware
 from gaslamp.memory.cleaning import clean
+from gaslamp.memory.conditions import quote_word
 from gaslamp.memory.entry import BODY, TITLE, Entry
+from gaslamp.memory.forgetting import LOST, describe_retention, get_forgotten
 from gaslamp.memory.hints import read_hints
 from gaslamp.memory.history import RunRecord, get_helpful_changes
 from gaslamp.memory.maker import KEEP, RECURRING, Maker, shorten
@@ -64,7 +66,21 @@ def _get_scores(compare: Compare) -> str:
 
 
 def _get_result(maker: Maker, train: TrainFacts, compare: Compare, name: str, model: str) -> Entry:
-    """A skill when training helped, else a lesson. It has no settings: nothing says that they beat the defaults."""
+    """A skill when training helped and nothing was forgotten, else a lesson.
+
+    It changes no setting: nothing says that they beat the defaults.
+    """
+    forgot = get_forgotten(compare)
+    if compare.verdict == "better" and forgot:
+        return maker.make(
+            "lessons",
+            8,
+            f"{train.method} of {model}: better at the task, {LOST}",
+            f"general questions {forgot}; {_get_scores(compare)}; {_show_settings(train)}",
+            RECURRING,
+            about=f"result {train.method} {model}",
+            when=_get_when(train.method, model),
+        )
     if compare.verdict != "better":
         return maker.make(
             "lessons",
@@ -73,6 +89,7 @@ def _get_result(maker: Maker, train: TrainFacts, compare: Compare, name: str, mo
             f"{_get_scores(compare)}; {train.train_rows} rows, {train.steps} steps",
             RECURRING,
             about=f"result {train.method} {model}",
+            when=_get_when(train.method, model),
         )
     size = max(1, -(-train.total_parameters // 1_000_000_000))
     return maker.make(
@@ -84,9 +101,27 @@ def _get_result(maker: Maker, train: TrainFacts, compare: Compare, name: str, mo
         steps=[
             f"{train.method} on {model}: {train.train_rows} rows, {train.steps} steps, {train.dtype}",
             f"takes {train.seconds_per_step:.2g} s a step and {train.peak_memory_gb:.1f} GB on {train.backend}",
-            f"gave {_get_scores(compare)}",
+            f"gave {_get_scores(compare)}, {describe_retention(compare)}",
+            f"with {_show_settings(train)}",
         ],
     )
+
+
+def _get_when(method: str, model: str) -> str:
+    """Where a result is worth knowing: the same method on the same model."""
+    return f"task={quote_word(method)} AND model={quote_word(model)}"
+
+
+def _show_settings(train: TrainFacts) -> str:
+    """The settings that decide a result, as the training had them."""
+    used = train.settings
+    parts = [f"learning_rate {used['learning_rate']:g}"] if isinstance(used.get("learning_rate"), float) else []
+    parts += [f"{train.epochs:g} epochs"]
+    if used.get("batch_size"):
+        parts.append(f"batch {used['batch_size']} x {used.get('gradient_accumulation') or 1}")
+    if used.get("adapter", "lora") == "lora" and isinstance(used.get("lora"), dict):
+        parts.append(f"rank {used['lora'].get('r')}")
+    return ", ".join(parts)
 
 
 def _get_level(maker: Maker, ladder: Ladder, model: str) -> list[Entry]:
@@ -96,13 +131,16 @@ def _get_level(maker: Maker, ladder: Ladder, model: str) -> list[Entry]:
     score, size = format_value(chosen.score.value, ladder.unit), get_size(chosen.size_bytes)
     body = f"{score}, {size}, {format_value(chosen.same_as_f16)} same answers as f16; {ladder.reason}"
     title = f"{model}: {chosen.level} is the level to ship"
-    return [maker.make("lessons", 10, title, body, RECURRING, about=f"level {model}")]
+    return [maker.make("lessons", 10, title, body, RECURRING, f"level {model}", f"model={quote_word(model)}")]
 
 
 def _get_retention(maker: Maker, train: TrainFacts, compare: Compare, model: str) -> list[Entry]:
     """What the model forgot; it leaves the project only when the intervals of base and tuned do not overlap."""
     if not {"base", "tuned"} <= set(compare.retention):
         return []
+    is_lost = bool(get_forgotten(compare))
+    if is_lost and compare.verdict == "better":
+        return []  # the result says so
     base, tuned = compare.retention["base"], compare.retention["tuned"]
     change = f"{format_value(base.value)} to {format_value(tuned.value)} (n = {tuned.n})"
     return [
@@ -111,8 +149,9 @@ def _get_retention(maker: Maker, train: TrainFacts, compare: Compare, model: str
             8,
             f"{train.method} of {model}: what it forgot",
             f"general questions {change} after {train.steps} steps",
-            RECURRING if tuned.high < base.low else ("medium", "recurring", KEEP),
+            RECURRING if is_lost else ("medium", "recurring", KEEP),
             about=f"retention {model}",
+            when=_get_when(train.method, model),
         )
     ]
 
@@ -133,6 +172,7 @@ def _get_estimate(maker: Maker, facts: RunFacts) -> list[Entry]:
             f"{need:.1f} GB estimated, {used:.1f} GB measured ({off:.1f} times)",
             RECURRING if not 1 <= off <= FAR_OFF else ("medium", "recurring", KEEP),
             about=f"estimate {facts.method} {facts.backend} {facts.model_name}",
+            when=f"{facts.get_place()} AND model={quote_word(facts.model_name)}",
             measured={
                 "estimated_gb": need,
                 "peak_memory_gb": used,

@@ -6,10 +6,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.core.files import sha256_text
 from gaslamp.memory.cleaning import clean_value
 from gaslamp.memory.conditions import parse
-from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.recipes import Value, check_keys
 
 Kind = Literal["user", "lessons", "skills"]
@@ -73,7 +73,7 @@ class Entry(BaseModel):
     def get_text(self) -> str:
         """What is remembered, as Markdown without the title."""
         lines = [f"when: {self.when}"] if self.when else []
-        values = ", ".join(f"{key}: {to_yaml(value)}" for key, value in self.settings.items())
+        values = ", ".join(f"{key}: {write_scalar(value)}" for key, value in self.settings.items())
         lines += [f"settings: {values}"] if values else []
         lines += [self.body] if self.body else []
         lines += [f"{number}. {step}" for number, step in enumerate(self.steps, 1)]

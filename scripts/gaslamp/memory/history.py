@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.core.contracts import Score, now
 from gaslamp.core.files import JsonObject, read_jsonl
-from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.entry import Entry
+from gaslamp.memory.forgetting import LOST, get_forgotten
 from gaslamp.memory.maker import KEEP, RECURRING, Maker
 from gaslamp.memory.recipes import KEYS, Value
 from gaslamp.memory.run_facts import RunFacts, show_size
@@ -114,11 +115,17 @@ def get_helpful_changes(maker: Maker, facts: RunFacts, runs: list[RunRecord]) ->
     is_clear = new.low > old.high or new.high < old.low
     figures = [format_value(score.value, record.unit) for score in (old, new)]
     measured: dict[str, float | str] = {"metric": record.metric, "before": old.value, "after": new.value, "n": new.n}
-    words = ", ".join(f"{_get_last(key)} {to_yaml(value)}" for key, value in changed.items())
-    olds = ", ".join(to_yaml(before.settings[key]) for key in changed)
+    words = ", ".join(f"{_get_last(key)} {write_scalar(value)}" for key, value in changed.items())
+    olds = ", ".join(
+        "the default" if before.settings[key] is None else write_scalar(before.settings[key]) for key in changed
+    )
     body = f"{figures[0]} to {figures[1]} ({record.title}, n = {new.n}) with {words} instead of {olds}"
     about = f"changed {facts.method} {facts.model_name} {sorted(changed)}"
     judged = RECURRING if is_clear else ("medium", "recurring", KEEP)
+    forgot = get_forgotten(facts.compare)
+    if better and is_clear and forgot:
+        body = f"{figures[0]} to {figures[1]}, and general questions {forgot}, with {words} instead of {olds}"
+        return [maker.make("lessons", 6, f"{words} helped, {LOST}", body, judged, about, measured=measured)]
     if not better or not is_clear:
         what = "helped" if better else "did not help"
         return [maker.make("lessons", 6, f"{words} {what}", body, judged, about, measured=measured)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.memory.apply import Record
-from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.entry import LIMITS, Entry, Kind
 from gaslamp.memory.recipes import get_short_id
 from gaslamp.memory.shelf import Shelf
@@ -31,9 +31,10 @@ def render_memory(entries: Mapping[Kind, Sequence[Entry]], applied: Sequence[Rec
         lines += [f"{title} ({size} of {LIMITS[kind]} characters)"]
         for entry in entries[kind]:
             lines += [f"  {get_short_id(entry.candidate_id):8}  {entry.title}"]
-            values = ", ".join(f"{key}: {to_yaml(value)}" for key, value in entry.settings.items())
+            values = ", ".join(f"{key}: {write_scalar(value)}" for key, value in entry.settings.items())
             details = [
                 entry.body,
+                *entry.steps,
                 f"sets {values}" if values else "",
                 f"where {entry.when}" if entry.when else "",
                 f"from {entry.source.project}, run {entry.source.run}, {entry.date}" if entry.source.project else "",

@@ -15,7 +15,9 @@ from gaslamp.memory.run_facts import RunFacts
 COSTLY = ("batch_size", "max_length", "packing")
 """Settings that take more memory when a person raises them: what runs out then is no default."""
 _DAMAGED = re.compile(
-    r"damaged|corrupt|incomplete|truncated|checksum|sha256|hash (?:differs|mismatch)|not a (?:zip|gguf)", re.IGNORECASE
+    r"damaged|corrupt|incomplete|truncated|checksum|sha256|consistency check|hash (?:differs|mismatch)|"
+    r"not a (?:zip|gguf)",
+    re.IGNORECASE,
 )
 _DOWNLOADS = ("fetch_model", "build_llamacpp", "prepare_data", "convert_base", "check_export")
 

@@ -1,4 +1,4 @@
-"""Whether the settings of a recipe are ones that a config takes: of a file from elsewhere, or of a hint."""
+"""The settings of a recipe from text, and whether a config takes them: of a file from elsewhere, or of a hint."""
 
 from __future__ import annotations
 
@@ -6,10 +6,27 @@ import json
 import math
 from collections.abc import Mapping
 
+import yaml
 from pydantic import ValidationError
 
 from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
+
+
+def read_settings(text: str) -> JsonObject:
+    """``train.batch_size: 1, train.lora.r: 8`` as a mapping.
+
+    Raises:
+        GaslampError: it is written otherwise.
+    """
+    try:
+        found = yaml.safe_load(f"{{{text}}}")
+    except yaml.YAMLError as error:
+        raise GaslampError(
+            f"settings {text[:80]!r} cannot be read", "write them as: train.batch_size: 1, train.lora.r: 8"
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def check_values(settings: Mapping[str, object]) -> None:

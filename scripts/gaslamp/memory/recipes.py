@@ -6,7 +6,7 @@ Standard library only: cookiecutter's interpreter calls this before anything is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.memory.conditions import Facts, parse
 from gaslamp.memory.snapshot import get_home
 
+LISTED = 12
+"""Ids that an error lists."""
 FILE = "skills.json"
 """The recipes in a memory folder."""
 Value = str | int | float | bool | None | list[str] | list[int]
@@ -66,6 +68,34 @@ def get_short_id(recipe: str) -> str:
     return recipe.rpartition(":")[2]
 
 
+def find_id(name: str, ids: Iterable[str]) -> str:
+    """The id that a name on a command line means: a whole id, its last part, or the beginning of either.
+
+    Raises:
+        GaslampError: none does, or several do; lists them.
+    """
+    known = list(dict.fromkeys(ids))
+    name = name.strip()
+    exact = [one for one in known if name in (one, get_short_id(one))]
+    found = exact or [one for one in known if name and (get_short_id(one).startswith(name) or one.startswith(name))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(_get_distinct(found))
+        raise GaslampError(f"'{name}' may be {len(found)} of them: {listed}", "write as much of one as makes it clear")
+    if not known:
+        raise GaslampError(f"nothing is called '{name}': there is nothing", "make memory lists what is remembered")
+    listed = ", ".join(get_short_id(one) for one in known[:LISTED])
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    raise GaslampError(f"nothing is called '{name}'", f"one of: {listed}{more}; make memory has their titles")
+
+
+def _get_distinct(ids: list[str]) -> list[str]:
+    """Short ids where they differ, else whole ones."""
+    short = [get_short_id(one) for one in ids]
+    return short if len(set(short)) == len(short) else ids
+
+
 def get_matching(facts: Facts, home: Path | None = None, problems: list[str] | None = None) -> list[Applied]:
     """The recipes that fit, the best fitting first; where two set the same key, the better fitting one decides.
 
@@ -108,10 +138,13 @@ def read_recipes(home: Path) -> list[dict[str, object]]:
     Raises:
         GaslampError: the file is malformed.
     """
-    path = home / FILE
+    return [entry for entry in _read_entries(home / FILE) if entry.get("settings")]
+
+
+def _read_entries(path: Path) -> list[dict[str, object]]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return [entry for entry in value["entries"] if isinstance(entry, dict) and entry.get("settings")]
+        return [entry for entry in value["entries"] if isinstance(entry, dict)]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:
@@ -120,6 +153,51 @@ def read_recipes(home: Path) -> list[dict[str, object]]:
             f"repair it, or move it away: mv {path} {path}.broken",
             "it was written by hand; make memory changes entries",
         ) from error
+
+
+@dataclass(frozen=True)
+class Known:
+    """An entry of the memory that is about a project's situation and sets nothing.
+
+    Attributes:
+        id: of the entry.
+        title: what it is, in a few words.
+        text: what it says, as a phrase without a full stop.
+        source: the project and run that it comes from.
+    """
+
+    id: str
+    title: str
+    text: str
+    source: str
+
+
+def get_known(facts: Facts, home: Path | None = None) -> list[Known]:
+    """What the memory knows of a situation besides settings: results, losses, levels; the newest first.
+
+    Args:
+        facts: as for ``get_matching``.
+        home: a memory folder; ``None``: that of this user.
+
+    Raises:
+        GaslampError: a file is no JSON.
+    """
+    found = []
+    for file in ("lessons.json", FILE):
+        for entry in _read_entries((home or get_home()) / file):
+            if entry.get("settings") or not entry.get("when"):
+                continue
+            try:
+                if not parse(str(entry["when"])).get_match(facts):
+                    continue
+            except GaslampError:
+                continue  # applying recipes names those that cannot be read
+            found.append((str(entry.get("date", "")), entry))
+    found.sort(key=lambda each: each[0], reverse=True)
+    return [
+        Known(str(entry.get("candidate_id")), str(entry.get("title", "")), _get_text(entry), _get_source(entry))
+        for _, entry in found
+    ]
 
 
 def check_keys(settings: Mapping[str, object]) -> None:
@@ -153,18 +231,26 @@ def _get_settings(entry: Mapping[str, object]) -> dict[str, Value]:
 
 
 def _make(entry: Mapping[str, object], recipe: str, settings: dict[str, Value], others: dict[str, str]) -> Applied:
-    source = entry.get("source")
-    source = source if isinstance(source, dict) else {}
-    where = f"{source.get('project') or recipe.partition(':')[0]}, run {source.get('run') or 'main'}"
-    steps = entry.get("steps")
-    first = str(steps[0]) if isinstance(steps, list) and steps else ""
     return Applied(
         recipe=recipe,
         title=str(entry.get("title", "")),
         settings=settings,
-        reason=str(entry.get("body") or first or entry.get("title") or "").rstrip("."),
-        source=where,
+        reason=_get_text(entry),
+        source=_get_source(entry),
         when=str(entry.get("when", "")),
         undo=f"make memory UNDO={get_short_id(recipe)}",
         left_out=others,
     )
+
+
+def _get_source(entry: Mapping[str, object]) -> str:
+    source = entry.get("source")
+    source = source if isinstance(source, dict) else {}
+    project = source.get("project") or str(entry.get("candidate_id")).partition(":")[0]
+    return f"{project}, run {source.get('run') or 'main'}"
+
+
+def _get_text(entry: Mapping[str, object]) -> str:
+    steps = entry.get("steps")
+    listed = "; ".join(map(str, steps)) if isinstance(steps, list) else ""
+    return str(entry.get("body") or listed or entry.get("title") or "").rstrip(".")

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_text, write_json, write_text
-from gaslamp.memory.config_lines import read_settings
 from gaslamp.memory.entry import BODY, JUDGEMENT, TITLE, Entry, Kind
+from gaslamp.memory.recipe_values import read_settings
 
 _ENTRIES = TypeAdapter(list[Entry])
 _META = re.compile(r"\n?<!-- date: (\S+) source: (\S+) -->")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from gaslamp.core.files import lock, read_json, write_json
 from gaslamp.environment.speed import Measured
 from gaslamp.memory.entry import JUDGEMENT, LIMITS, Entry, Kind, Outcome, check_gate
 from gaslamp.memory.recipe_values import check_values
-from gaslamp.memory.recipes import get_short_id
+from gaslamp.memory.recipes import find_id
 from gaslamp.memory.shelf import Shelf, read_shelf
 from gaslamp.memory.speeds import add_speed
 
@@ -166,38 +166,38 @@ def list_entries(home: Path) -> dict[Kind, list[Entry]]:
     return {kind: read_shelf(home, kind).entries for kind in LIMITS}
 
 
-def forget(home: Path, name: str) -> Entry:
-    """Delete one entry, in the memory alone: the archive and the snapshots of projects keep what they have.
+def forget(home: Path, names: Sequence[str]) -> list[Entry]:
+    """Delete entries, in the memory alone: the archive and the snapshots of projects keep what they have.
 
-    It does not come back when its project runs again; ``forgotten.json`` lists it.
+    They do not come back when their projects run again; ``forgotten.json`` lists them.
 
     Args:
         home: folder of the memory.
-        name: its id, or the last part of it.
+        names: of each its id, the last part of it, or as much of that as is clear.
 
     Raises:
-        GaslampError: no entry, or several, have that id.
+        GaslampError: a name means no entry, or several; nothing is deleted then.
     """
     with writing(home):
         shelves = [read_shelf(home, kind) for kind in LIMITS]
-        found = [
-            (shelf, entry)
-            for shelf in shelves
-            for entry in shelf.entries
-            if name in (entry.candidate_id, get_short_id(entry.candidate_id))
-        ]
-        if len(found) != 1:
-            ids = ", ".join(entry.candidate_id for _, entry in found)
-            raise GaslampError(
-                f"{len(found)} entries are called {name}: {ids}" if found else f"nothing remembered is called {name}",
-                "name one by its whole id" if found else "make memory lists every entry with its id",
-            )
-        shelf, entry = found[0]
-        forgotten = {**read_forgotten(home), entry.candidate_id: datetime.date.today().isoformat()}
-        write_json(home / FORGOTTEN, forgotten)
-        shelf.entries.remove(entry)
-        shelf.write(home, shelf.kind)
-    return entry
+        known = {entry.candidate_id: (shelf, entry) for shelf in shelves for entry in shelf.entries}
+        problems, wanted = list[GaslampError](), dict[str, tuple[Shelf, Entry]]()
+        for name in names:
+            try:
+                found = find_id(name, known)
+                wanted[found] = known[found]
+            except GaslampError as error:
+                problems.append(error)
+        if problems:
+            fixes = "; ".join(dict.fromkeys(error.fix for error in problems))
+            raise GaslampError("; ".join(error.cause for error in problems), fixes)
+        today = datetime.date.today().isoformat()
+        write_json(home / FORGOTTEN, {**read_forgotten(home), **dict.fromkeys(wanted, today)})
+        for shelf, entry in wanted.values():
+            shelf.entries.remove(entry)
+        for shelf in {id(shelf): shelf for shelf, _ in wanted.values()}.values():
+            shelf.write(home, shelf.kind)
+    return [entry for _, entry in wanted.values()]
 
 
 def export_memory(home: Path, file: Path) -> int:

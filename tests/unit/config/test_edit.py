@@ -71,7 +71,10 @@ def test_who_chose_a_value() -> None:
         (None, "null"),
         (True, "true"),
         (0.5, "0.5"),
-        ({"prompt": ["A b", "c"]}, '{"prompt": ["A b", "c"]}'),
+        ({"prompt": ["A b", "c"]}, '{prompt: ["A b", c]}'),
+        ({"a: b": 1e-05, "yes": {}}, '{"a: b": 1.0e-05, "yes": {}}'),
+        (1e-05, "1.0e-05"),
+        ([1, None, "x"], "[1, null, x]"),
     ],
 )
 def test_a_value_reads_back_as_itself(value: object, written: str) -> None:

@@ -252,16 +252,36 @@ def test_the_memory_is_a_line_of_the_plan(tmp_path: Path) -> None:
         "title": "small batches",
         "body": "b",
         "date": "2026-11-20",
-        "source": "cafe, run main",
+        "source": {"project": "cafe", "run": "main"},
         "when": "task=sft AND hardware=cpu",
         "settings": {"train.batch_size": 1},
     }
     (tmp_path / "memory" / "skills.json").write_text(json.dumps({"entries": [recipe]}))
     plan = plan_for("mails", tmp_path, CPU, OFFLINE)
     assert plan.lines[-1].name == "memory" and plan.lines[-1].value == "train.batch_size = 1"
+    reason = plan.get("memory").reason
+    assert reason == "cafe, run main: b; instead of the default; make memory UNDO=1a2b3c4d takes it back"
     off = plan_for("thumbs", tmp_path, CPU, OFFLINE, memory="off", method="sft")
     assert off.get("memory").value == "off"
     assert "memory" not in [line.name for line in plan_for("faq", tmp_path, CPU, OFFLINE).lines], "it is of sft"
+
+
+def test_what_earlier_projects_found_is_said_where_no_setting_changes(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    lesson = {
+        "kind": "lessons",
+        "candidate_id": "cafe:section_8:1a2b3c4d",
+        "title": "sft of smollm2-135m-instruct: better at the task, general knowledge lost",
+        "body": "general questions 55 % to 2.5 %",
+        "date": "2026-11-20",
+        "source": {"project": "cafe", "run": "main"},
+        "when": "task=sft AND model=smollm2-135m-instruct",
+    }
+    others = [{**lesson, "when": "task=dpo"}, {**lesson, "when": "nonsense=1"}, {**lesson, "when": None}]
+    (tmp_path / "memory" / "lessons.json").write_text(json.dumps({"entries": [lesson, *others]}))
+    line = plan_for("mails", tmp_path, CPU, OFFLINE).get("memory")
+    assert line.value == "changes no setting" and not line.settings
+    assert line.reason == f"cafe, run main: {lesson['title']} (general questions 55 % to 2.5 %)"
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,125 @@ def test_a_changed_setting_against_the_run_before(
     assert not [one for one in extract(tmp_path, "cafe", "support", after, [other, runs[1]]) if "learning" in one.title]
 
 
+KNEW, LOST, KEPT = score(0.55, 0.15), score(0.025, 0.1), score(0.5, 0.15)
+GONE = {"base": KNEW, "tuned": LOST}
+REFUSED = "x.csv, line 3: the chat template of the model refuses it: no system role\n"
+CUT = "gt-llama-cpp is not the file that was tested: its sha256 is not 832d"
+LEAN = {"train.gradient_checkpointing": True, "train.batch_size": 1}
+ADAPTED = [{"event": "adapt", "changes": {"batch_size": 1}}]
+CANDIDATES: dict[str, tuple[dict[str, Any], str, str, str, bool]] = {
+    "training adapted to memory": (
+        {"events": ADAPTED},
+        "skills",
+        "tiny-1b: sft ran out of memory on cpu",
+        "settings",
+        True,
+    ),
+    "memory stopped it": (
+        {"attempts": [attempt("train_model", "not enough memory", **LEAN)]},
+        "skills",
+        "tiny-1b: sft ran out of memory on cpu",
+        "settings",
+        True,
+    ),
+    "a refused template": (
+        {"attempts": [attempt("prepare_data", REFUSED, **{"data.system_as_user": True})]},
+        "skills",
+        "tiny-1b: its chat template refuses these rows",
+        "rows were refused: no system role",
+        True,
+    ),
+    "a damaged download": (
+        {"attempts": [attempt("build_llamacpp", CUT)]},
+        "lessons",
+        "build_llamacpp: a damaged download",
+        "its sha256 is not",
+        True,
+    ),
+    "the hub's file was cut": (
+        {"attempts": [attempt("fetch_model", "cannot download a/b: Consistency check failed: 3 of 9 bytes")]},
+        "lessons",
+        "fetch_model: a damaged download",
+        "Consistency check",
+        True,
+    ),
+    "another failure": (
+        {"attempts": [attempt("merge_adapters", "no space left")]},
+        "lessons",
+        "merge_adapters failed (not solved)",
+        "no space left",
+        False,
+    ),
+    "an estimate that was far off": (
+        {"preflight": facts.preflight(), "train": facts.train(peak_memory_gb=3.6)},
+        "lessons",
+        "tiny-1b on cpu: memory estimate",
+        "3.1 GB estimated, 3.6 GB measured",
+        True,
+    ),
+    "it worked": (
+        {"train": facts.train(settings={"learning_rate": 2e-4, "batch_size": 2}), "compare": facts.compare()},
+        "skills",
+        "sft that worked: cafe",
+        "with learning_rate 0.0002, 1 epochs, batch 2 x 1",
+        True,
+    ),
+    "it worked and forgot": (
+        {"train": facts.train(), "compare": facts.compare(retention=GONE)},
+        "lessons",
+        "sft of tiny-1b: better at the task, general knowledge lost",
+        "general questions 55.0 % to 2.5 %; 0.5 % to 95.5 %",
+        True,
+    ),
+    "it did not help": (
+        {"train": facts.train(), "compare": facts.compare(verdict="no clear difference")},
+        "lessons",
+        "sft of tiny-1b: no clear difference",
+        "800 rows, 200 steps",
+        True,
+    ),
+    "a level to ship": ({"ladder": facts.ladder()}, "lessons", "is the level to ship", "same answers as f16", True),
+}
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_what_a_run_teaches(name: str, tmp_path: Path) -> None:
+    """Each kind of candidate arises from the facts of the phases that ended, whether the run did or not."""
+    given, kind, title, words, passes = CANDIDATES[name]
+    found = [entry for entry in extract(tmp_path, "cafe", "support", run(**given)) if entry.title.endswith(title)]
+    assert [(entry.kind, check_gate(entry)[0]) for entry in found] == [(kind, passes)]
+    assert words == "settings" and found[0].settings or words in found[0].get_text()
+    if words != "settings":
+        assert bool(found[0].settings) == (name == "a refused template")
+
+
+def test_a_recipe_that_lost_general_knowledge_is_no_winner(tmp_path: Path) -> None:
+    before, after = scored(0.5, "a"), scored(0.9, "b", learning_rate=0.02)
+    assert after.compare
+    runs = [record for one in (before, after) if (record := make_record(one))]
+    for retention, kind in ((GONE, "lessons"), ({"base": KNEW, "tuned": KEPT}, "skills")):
+        after.compare.retention = retention
+        (entry,) = [one for one in extract(tmp_path, "cafe", "support", after, runs) if "learning_rate" in one.title]
+        assert entry.kind == kind and bool(entry.settings) == (kind == "skills")
+        assert ("general questions 55.0 % to 2.5 %" in entry.body) == (kind == "lessons")
+        assert "instead of auto" in entry.body or "instead of the default" in entry.body
+        worked = [one for one in extract(tmp_path, "cafe", "support", after, runs) if one.title.startswith("sft that")]
+        assert bool(worked) == (kind == "skills")
+
+
+def test_entries_are_forgotten_by_as_much_of_an_id_as_is_clear(tmp_path: Path) -> None:
+    ids = ["cafe:section_1:1a2b3c4d", "cafe:section_2:1a9f0000", "shop:section_3:77aa0000", "shop:section_4:88aa0000"]
+    given = {"kind": "lessons", "date": "2026-11-30"}
+    entries = [Entry.model_validate({**given, "candidate_id": one, "title": one}) for one in ids]
+    remember(entries, tmp_path)
+    with pytest.raises(GaslampError) as caught:
+        forget(tmp_path, ["77", "1a", "nope"])
+    assert "'1a' may be 2 of them: 1a2b3c4d, 1a9f0000; nothing is called 'nope'" in caught.value.cause
+    assert len(list_entries(tmp_path)["lessons"]) == 4, "all or none"
+    assert [one.candidate_id for one in forget(tmp_path, ["1a2", "77", "shop:section_4"])] == [ids[0], ids[2], ids[3]]
+    assert [one.candidate_id for one in list_entries(tmp_path)["lessons"]] == [ids[1]]
+
+
 def test_an_estimate_that_was_far_off_is_remembered(tmp_path: Path) -> None:
     found = {}
     for used in (0.5, 2.9, 3.6):
@@ -312,11 +431,11 @@ def test_a_team_merges_without_loss(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in mine.rglob("*.json")}
     again = import_memory(mine, file)
     assert again.new == 0 and before == {path: path.read_bytes() for path in mine.rglob("*.json")}
-    assert forget(mine, "00000003").title == "Lesson 3" and not list_entries(mine)["skills"]
+    assert [one.title for one in forget(mine, ["00000003"])] == ["Lesson 3"] and not list_entries(mine)["skills"]
     (again_made,) = remember([recipe], mine)
     assert again_made.outcome == "gate_blocked" and "you had it forgotten on" in again_made.reason
-    with pytest.raises(GaslampError, match="nothing remembered is called 00000003"):
-        forget(mine, "00000003")
+    with pytest.raises(GaslampError, match="nothing is called '00000003'"):
+        forget(mine, ["00000003"])
     with pytest.raises(GaslampError, match="is no exported memory"):
         import_memory(mine, tmp_path)
     for wrong in ("[", "[" * 100_000, "{}", '{"entries": [{"kind": "x"}]}'):

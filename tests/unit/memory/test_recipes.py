@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from gaslamp.config.edit import get_line, put_line, remove_comment, write_scalar
 from gaslamp.core.errors import GaslampError
 from gaslamp.memory.apply import apply_memory, read_applied, undo
 from gaslamp.memory.conditions import Facts, parse
-from gaslamp.memory.config_lines import get_value, remove_comment, set_value, to_yaml
 from gaslamp.memory.defaults import get_defaults
 from gaslamp.memory.recipes import get_matching
 from gaslamp.memory.situation import get_situation, get_template_words
@@ -159,8 +159,8 @@ data:
 )
 def test_one_line_is_set_and_taken_back(key: str, value: Any, line: str) -> None:
     """Every other byte stays, the value reads back as it is, and taking it back gives the very same text."""
-    before = get_value(CONFIG, key)
-    text = set_value(CONFIG, key, to_yaml(value), "from memory X (undo)")
+    before = get_line(CONFIG, key)
+    text = put_line(CONFIG, key, write_scalar(value), "from memory X (undo)")
     lines = text.splitlines()
     place = lines.index(line)
     assert "# from memory X (undo)" in "".join(lines[max(0, place - 2) : place])
@@ -168,7 +168,7 @@ def test_one_line_is_set_and_taken_back(key: str, value: Any, line: str) -> None
     for part in key.split("."):
         found = found[part]
     assert found == value and type(found) is type(value)
-    back = remove_comment(set_value(text, key, before), "from memory X ")
+    back = remove_comment(put_line(text, key, before), "from memory X ")
     assert yaml.safe_load(back) == yaml.safe_load(CONFIG) and (before == "" or back == CONFIG)
 
 
@@ -179,22 +179,25 @@ def test_lessons_are_applied_recorded_and_undone(tmp_path: Path) -> None:
     lines = apply_memory(tmp_path, home)
     text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
     assert lines == [
-        "memory: train.batch_size: 1, train.lora.r: 8 because of cafe, run main: why (undo: make memory UNDO=00000000)"
+        "memory: train.batch_size: 1 (before: null), train.lora.r: 8 (before: 16) because of cafe, run main: why "
+        "(undo: make memory UNDO=00000000)"
     ]
-    assert (
-        text.count("# from memory cafe:section_6:00000000 (cafe, run main): why. Undo: make memory UNDO=00000000") == 2
-    )
+    for before in ("null", "16"):
+        comment = (
+            f"# from memory cafe:section_6:00000000 (cafe, run main), before: {before}: why. Undo: make memory UNDO="
+        )
+        assert text.count(f"{comment}00000000") == 1
     assert yaml.safe_load(text)["train"]["batch_size"] == 1
     assert apply_memory(tmp_path, home) == [] and len(read_applied(tmp_path)) == 1
     (tmp_path / "config.yaml").write_text(text.replace("r: 8", "r: 32"), encoding="utf-8")
-    said = undo(tmp_path, "00000000")
+    said = undo(tmp_path, "0000")
     assert said == [
         "train.batch_size: null again (was 1)",
         "train.lora.r stays 32: it was changed after the recipe set it",
     ]
     assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == CONFIG.replace("r: 16", "r: 32")
     assert read_applied(tmp_path)[0]["undone"] and apply_memory(tmp_path, home) == [], "what was undone stays undone"
-    with pytest.raises(GaslampError, match="no recipe nope was applied"):
+    with pytest.raises(GaslampError, match="nothing is called 'nope'"):
         undo(tmp_path, "nope")
 
 

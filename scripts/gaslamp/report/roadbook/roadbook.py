@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.config.recommended import read_reasons
 from gaslamp.config.slices import Slice
 from gaslamp.core import registry
@@ -33,7 +34,6 @@ from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
 from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.apply import read_applied
-from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.differences import choose
@@ -89,7 +89,7 @@ def _get_lessons(project: Path, config: JsonObject) -> list[dict[str, str]]:
     rows = []
     for record in read_applied(project):
         for setting in record["settings"]:
-            now = to_yaml(get_key(config, setting["key"]))
+            now = write_scalar(get_key(config, setting["key"]))
             state = "in force" if now == setting["value"] else f"{now} since"
             if record["undone"]:
                 state = f"taken back on {record['undone']}"
