@@ -7,9 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(workflow.basedir).parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
 from gaslamp.core import registry
 from gaslamp.config import outcome
 from gaslamp.config.backends import is_remote as is_remote_backend
@@ -21,8 +18,6 @@ from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
-from gaslamp.core.errors import GaslampError
-from gaslamp.core.places import localize
 from gaslamp.evaluate.baselines import can_score
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.choose_metrics import get_needed_outputs
@@ -32,7 +27,14 @@ from gaslamp.config.methods import get_artefact, get_evaluation_options, get_met
 from gaslamp.config.base_models import get_base_name, get_model_name
 from gaslamp.models.start import get_inputs
 from gaslamp.core.seals import restore
-from gaslamp.core.workflow_state import claim, is_locked, release_stale_lock, runs_jobs, silence_snakemake
+from gaslamp.core.workflow_state import (
+    claim,
+    is_locked,
+    release_stale_lock,
+    require_free,
+    runs_jobs,
+    silence_snakemake,
+)
 
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
 # backend's VENV).
@@ -41,6 +43,8 @@ PYTHON = shlex.quote(sys.executable)
 try:
     CONFIG = load_config(config)
     release_stale_lock(Path.cwd())
+    if workflow.is_main_process and runs_jobs(sys.argv[1:]):
+        require_free(Path.cwd())
 except GaslampError as error:
     raise WorkflowError(localize(str(error)))
 
@@ -416,7 +420,16 @@ VISION_TOWER = "--vision-tower" if is_multimodal(CONFIG.method) and is_converted
 # How a GGUF file is prompted: sizes of images and length of texts are those of the training.
 SIZE_KEYS = ["method", "train.options", "train.max_length"]
 FILE_KEYS = [*SIZE_KEYS, "eval.max_new_tokens", "eval.sampling"]
-NOT_SCORED = ("baseline_rows", "baseline_minutes", "batch_size", "max_new_tokens", "lm_eval", "lm_eval_limit", "target", "endpoint")
+NOT_SCORED = (
+    "baseline_rows",
+    "baseline_minutes",
+    "batch_size",
+    "max_new_tokens",
+    "lm_eval",
+    "lm_eval_limit",
+    "target",
+    "endpoint",
+)
 COMPARE_KEYS = [
     "method",
     "data.slice",

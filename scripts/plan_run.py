@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from check_preflight import CHECKS, KEYS
-from gaslamp.config.load import load_config, load_stage, read_yaml
+from gaslamp.config.load import load_config, load_stage
 from gaslamp.config.slices import get_slice, merge, parse_slice
 from gaslamp.config.stages import get_earlier
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core import registry
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help

@@ -17,6 +17,7 @@ from gaslamp.config.problems import find_problems
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import PARTS, get_earlier, relocate, resolve
 from gaslamp.config.suggest import explain, get_place, join
+from gaslamp.config.yaml_file import find_bad_text, read_yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 
@@ -32,8 +33,9 @@ def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str 
     Raises:
         GaslampError: lists every problem, with its line.
     """
-    text = Path(file).read_text(encoding="utf-8") if Path(file).is_file() else ""
+    text = Path(file).read_text(encoding="utf-8-sig") if Path(file).is_file() else ""
     problems = _find_duplicates(text, file)
+    problems += [f"{get_place(text, file, path)}: {message}" for path, message in find_bad_text(values)]
     try:
         config = Config.model_validate(values)
     except ValidationError as failure:
@@ -83,29 +85,6 @@ def read_config(file: str | Path) -> Config:
         GaslampError: the file is missing, is not YAML, or has problems; all of them are listed.
     """
     return load_config(read_yaml(Path(file)), file, Path(file).parent)
-
-
-def read_yaml(file: Path) -> JsonObject:
-    """The mapping in a YAML file; an empty file gives an empty one.
-
-    Raises:
-        GaslampError: the file is missing, is not YAML, or holds no mapping.
-    """
-    import yaml
-
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise GaslampError(
-            f"{file} does not exist", "run the command in a project folder (the one with config.yaml)"
-        ) from error
-    except yaml.YAMLError as error:
-        raise GaslampError(
-            f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line that the message names"
-        ) from error
-    if values is not None and not isinstance(values, dict):
-        raise GaslampError(f"{file} holds no mapping of keys to values", "write one `key: value` a line")
-    return values or {}
 
 
 def _explain_all(

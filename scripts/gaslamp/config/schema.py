@@ -46,6 +46,7 @@ class Config(Section):
     )
     run: str = Field(
         "main",
+        max_length=64,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         description="Name of this run, and of the folders with its files.",
     )

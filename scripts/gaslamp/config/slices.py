@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gaslamp.config.load import load_config, load_stage, read_yaml
+from gaslamp.config.load import load_config, load_stage
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.suggest import explain, join
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text, write_text
 

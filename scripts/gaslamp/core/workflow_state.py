@@ -6,8 +6,10 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.liveness import is_alive
 
@@ -21,21 +23,64 @@ def claim(project: Path) -> None:
     write_json(project / OWNER, {"pid": os.getpid(), "started": psutil.Process().create_time()})
 
 
+def read_owner(project: Path) -> tuple[int, float] | None:
+    """Process id and start (Unix time) of the run that claimed ``project`` last; None: nobody, or a damaged file."""
+    try:
+        facts = read_json(project / OWNER)
+        return int(facts["pid"]), float(facts["started"])
+    except (GaslampError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def find_run(project: Path) -> tuple[int, float] | None:
+    """Process id and start of a Snakemake that works in ``project``, other than this process; None: there is none.
+
+    The one that claimed the project is looked at first. Between Snakemake's lock and the claim lie some milliseconds,
+    so without a living owner all processes are looked through.
+    """
+    import psutil
+
+    owner = read_owner(project)
+    if owner and owner[0] != os.getpid() and is_alive(*owner):
+        return owner
+    family = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    for process in psutil.process_iter(["pid", "cmdline", "cwd", "create_time"]):
+        facts = process.info
+        if facts["pid"] in family or not facts["cwd"] or Path(facts["cwd"]) != project.resolve():
+            continue
+        words = facts["cmdline"] or []
+        if "snakemake" in [Path(word).name for word in words[:4]] and "--mode" not in words:
+            return facts["pid"], facts["create_time"]
+    return None
+
+
 def release_stale_lock(project: Path) -> bool:
-    """Remove Snakemake's lock files when the process that claimed the run is gone; return whether there were any.
+    """Remove Snakemake's lock files when no run works in ``project``; return whether there were any.
 
     A kill -9 leaves the locks behind and Snakemake then asks for ``--unlock``; with this the same command resumes.
     """
     locks = list((project / ".snakemake" / "locks").glob("*.lock"))
-    owner = project / OWNER
-    if not locks or not owner.is_file():
-        return False
-    facts = read_json(owner)
-    if facts["pid"] == os.getpid() or is_alive(facts["pid"], facts["started"]):
+    owner = read_owner(project)
+    if not locks or (owner and owner[0] == os.getpid()) or find_run(project):
         return False
     for file in locks:
         file.unlink(missing_ok=True)
     return True
+
+
+def require_free(project: Path) -> None:
+    """Refuse a second run while one works in ``project``.
+
+    Raises:
+        GaslampError: names its process and since when it runs.
+    """
+    if is_locked(project) and (run := find_run(project)):
+        since = datetime.fromtimestamp(run[1]).strftime("%H:%M on %d %B")
+        raise GaslampError(
+            f"a run of this project is alive: process {run[0]}, since {since}",
+            "wait for it: make status shows how far it is, make watch follows it",
+            f"stop it (kill {run[0]}): its training saves a checkpoint, and the same command goes on",
+        )
 
 
 def is_locked(project: Path) -> bool:
@@ -78,10 +123,7 @@ def find_owner(project: Path) -> Callable[[], bool]:
     """A cheap check for a long step: whether the Snakemake that started it is gone. Never true when started by hand."""
     import psutil
 
-    owner = project / OWNER
-    if not owner.is_file():
+    owner = read_owner(project)
+    if owner is None or owner[0] not in [process.pid for process in psutil.Process().parents()]:
         return lambda: False
-    facts = read_json(owner)
-    if facts["pid"] not in [process.pid for process in psutil.Process().parents()]:
-        return lambda: False
-    return lambda: not is_alive(facts["pid"], facts["started"])
+    return lambda: not is_alive(*owner)

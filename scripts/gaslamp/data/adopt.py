@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gaslamp.config.edit import is_recommended, put_line, set_reasoned, set_value, write_scalar
-from gaslamp.config.load import load_config, read_config, read_yaml
+from gaslamp.config.load import load_config, read_config
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.data import Data
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide

@@ -36,6 +36,8 @@ def _find_source_problem(source: str, root: Path) -> str | None:
         return f"{source}: no such file or folder (looked in {root.resolve()}){hint}"
     if path.is_file() and path.stat().st_size == 0:
         return f"{source} is empty (0 bytes)"
+    if path.is_dir() and root.resolve().is_relative_to(path.resolve()):
+        return f"the folder {source} holds this project itself: put the data into a folder of its own, such as data/raw"
     if path.is_dir() and not has_data(path):
         if (root / WAITING).is_file() and path.resolve() == (root / WAITING).parent.resolve():
             problem = get_no_data(root)

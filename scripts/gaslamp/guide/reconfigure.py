@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.config.edit import flatten, get_value, set_reasoned, write_scalar
-from gaslamp.config.load import read_yaml
 from gaslamp.config.pin import RECORD, read_record
 from gaslamp.config.schema import Config
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.guide.answers import DataAnswer, get_safe_name

@@ -116,11 +116,30 @@ def test_every_problem_is_listed_at_once_in_the_order_of_the_file(tmp_path: Path
         ("method: dpo\ntrain:\n  packing: true", "line 3: the method dpo cannot pack rows; cpt, sft can"),
         ("run: a\nmethod: sft\nrun: b", "line 3: 'run' appears a second time, first in line 1"),
         ("1: x", "line 1: "),
+        ("train:\n  lora:\n    target_modules: []", "line 3: train.lora.target_modules = []: name at least one module"),
+        ("train:\n  lora: {target_modules: [q_proj, '']}", "line 2: train.lora.target_modules = "),
+        (
+            "train:\n  lora:\n    target_modules: (q",
+            'line 3: train.lora.target_modules = "(q": not a regular expression',
+        ),
+        ("train:\n  seed: 4294967296", "line 2: train.seed = 4294967296: input should be less than 4294967296"),
+        (f"run: {'a' * 65}", "line 1: run = "),
+        ("eval:\n  options:\n    nope: {}", "line 3: there is no metric 'nope'"),
+        (
+            "eval:\n  options:\n    exact_match: {foo: 1}",
+            "line 3: the metric exact_match has no option foo: eval.options.exact_match in config.yaml takes: ",
+        ),
+        ("eval:\n  retention_file: own.jsonl", "line 2: "),
+        ("data:\n  source: .", "line 2: the folder . holds this project itself"),
+        ("data:\n  source: /", "line 2: the folder / holds this project itself"),
+        ('data:\n  system: "a\\ud800"', "line 2: character 2 is half of a character (U+D800)"),
+        ('project:\n  name: "a\\e[31m"', "line 2: character 2 is a control character (U+001B): remove it"),
     ],
 )
 def test_one_problem(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "empty.csv").touch()
     (tmp_path / "folder").mkdir()
+    (tmp_path / "own.jsonl").write_text("{}")
     (tmp_path / "style").mkdir()
     (tmp_path / "style/adapter_config.json").write_text("{}")
     (tmp_path / "style/adapter_model.safetensors").touch()

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.config.load import load_config, read_yaml
+from gaslamp.config.load import load_config
 from gaslamp.config.pin import RECORD
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.environment.base_model import get_shape
 from gaslamp.environment.machines import get_machine
 from gaslamp.guide.advise_show import get_json

@@ -27,7 +27,9 @@ class Sampling(Section):
         le=1,
         description="Sample from the most likely tokens that hold this share of the probability; 1: all.",
     )
-    seed: int = Field(3407, ge=0, description="Seed of sampling; a row's result does not depend on the batch size.")
+    seed: int = Field(
+        3407, ge=0, lt=2**32, description="Seed of sampling; a row's result does not depend on the batch size."
+    )
 
 
 class Eval(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
@@ -58,6 +59,17 @@ class Lora(Section):
         default_factory=dict, description="Another alpha for some modules, as in rank_pattern."
     )
 
+    @field_validator("target_modules")
+    @classmethod
+    def _names_modules(cls, value: str | list[str]) -> str | list[str]:
+        if not value or (isinstance(value, list) and not all(value)):
+            raise ValueError("name at least one module, such as [q_proj, v_proj], or write all-linear")
+        try:
+            re.compile(value if isinstance(value, str) else "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error}); write all-linear or a list of names") from error
+        return value
+
     @field_validator("init_lora_weights")
     @classmethod
     def _is_known_start(cls, value: str) -> str:
@@ -109,7 +121,7 @@ class Train(Section):
         description="Typical: 1e-5 to 5e-3 for LoRA (small models take more), 1e-6 to 1e-5 for preferences and "
         "rewards. null: the method's preset for the size of the model.",
     )
-    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; null: epochs decide.")
+    max_steps: int | None = Field(None, ge=1, le=10**9, description="Optimizer steps; null: epochs decide.")
     epochs: Number | None = Field(
         None,
         gt=0,
@@ -169,7 +181,7 @@ class Train(Section):
     max_grad_norm: Number | None = Field(
         None, gt=0, description="Gradients with a larger norm are clipped to it. null: the method's preset."
     )
-    seed: int = Field(3407, ge=0, description="Seed of the row order and of the adapter's initial weights.")
+    seed: int = Field(3407, ge=0, lt=2**32, description="Seed of the row order and of the adapter's initial weights.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: the best one for the backend (cpu: float32); the choice and its reason are recorded."
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gaslamp.config.load import load_config, read_yaml
+from gaslamp.config.load import load_config
 from gaslamp.config.pin import RECORD
 from gaslamp.config.scaffold import bake
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_path, sha256_text, write_json, write_text
 from gaslamp.memory.apply import FILE as APPLIED

@@ -1,0 +1,16 @@
+# What happens before the config is read: the library is found, and a file that is no config is refused.
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from gaslamp.config.yaml_file import read_yaml
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.places import localize
+
+# Snakemake's own reading of the file says less about what is wrong with it.
+try:
+    read_yaml(Path("config.yaml"))
+except GaslampError as error:
+    raise WorkflowError(localize(str(error)))
