@@ -53,8 +53,7 @@ class KernelMachine:
 
     def _send(self, source: Path, path: str) -> None:
         """Send one part, whose folder is there, as the file ``path`` (absolute)."""
-        with source.open("rb") as handle:
-            self._ask("write", path=path, data=base64.b64encode(handle.read()).decode("ascii"))
+        self._send_cell(source, path)
 
     def _fetch(self, path: str, target: Path) -> None:
         """Bring one part home."""
@@ -82,16 +81,16 @@ class KernelMachine:
         self.lease.folder = found["folder"]
         self.lease.details.setdefault("host", found["host"])
 
-    def _ask(self, do: str, load: str = "", seconds: float = WAIT, **arguments: object) -> Any:
+    def _ask(self, do: str, load: str = "", **arguments: Any) -> Any:
         """One request to kernel_side.py, and its answer."""
         request = json.dumps({"do": do, **arguments})
         call = f"import {self._module}; {self._module}.answer({request!r})"
-        printed = self._execute(f"{load}\n{call}" if load else call, seconds)
+        printed = self._execute(f"{load}\n{call}" if load else call, WAIT + 10)
         lines = [line for line in printed.splitlines() if line.startswith(kernel_side.MARK)]
         if not lines:
             if not load and "ModuleNotFoundError" in printed:  # the kernel was started again
                 self.enter("")
-                return self._ask(do, seconds=seconds, **arguments)
+                return self._ask(do, **arguments)
             raise RemoteError(
                 "network",
                 f"the kernel of {self.lease.machine} gave no answer to '{do}': {printed.strip()[-300:] or 'nothing'}",
@@ -108,6 +107,10 @@ class KernelMachine:
         if answer["errno"] is not None:
             raise CommandFailed([do], answer["errno"], answer["why"])
         return answer["value"]
+
+    def _send_cell(self, source: Path, path: str) -> None:
+        """Send a file inside a cell."""
+        self._ask("write", path=path, data=base64.b64encode(source.read_bytes()).decode("ascii"))
 
     def _get_path(self, name: str) -> str:
         return f"{self.lease.folder}/{name}"
@@ -131,13 +134,20 @@ class KernelMachine:
                     "run the same command: it goes on",
                 )
             done = self._ask("wait", pid=done["pid"], place=done["place"], seconds=WAIT)
+        if done["out"] is None or done["err"] is None:
+            for name in ("out", "err"):
+                with tempfile.TemporaryDirectory(prefix="gaslamp-out-") as here:
+                    whole = Path(here) / name
+                    self.get(f"{done['place'].removeprefix(self.lease.folder).lstrip('/')}/{name}", whole)
+                    done[name] = whole.read_text(encoding="utf-8", errors="replace")
+            self._ask("remove", path=done["place"])
         if done["code"]:
             raise CommandFailed(command, done["code"], done["out"] + done["err"])
         return str(done["out"]).splitlines()
 
     def start(self, command: Sequence[str], log: str) -> str:
         """Start a program in a session of its own there."""
-        pid = self._ask("start", command=list(command), folder=self.lease.folder, log=self._get_path(log))["pid"]
+        pid = self._ask("start", command=list(command), folder=self.lease.folder, log=self._get_path(log))
         return f"{pid} {log}"
 
     def alive(self, handle: str) -> bool:
@@ -158,7 +168,10 @@ class KernelMachine:
         return bytes(found)
 
     def put(self, source: Path, name: str) -> None:
-        """Send a file in parts; those that are there from an earlier call are not sent again."""
+        """Send a file, a large one in parts; those that are there from an earlier call are not sent again."""
+        if source.stat().st_size <= CELL:
+            self._send_cell(source, self._get_path(name))
+            return
         whole = sha256_path(source)
         folder, target = self._get_path(f".parts/{whole}"), self._get_path(name)
         with source.open("rb") as handle:
@@ -177,19 +190,23 @@ class KernelMachine:
         self._repeat(lambda: self._ask("join", parts=parts, folder=folder, path=target), send, name)
 
     def get(self, name: str, target: Path) -> None:
-        """Bring a file home in parts; those that came in an earlier call are not fetched again."""
-        there = self._get_path(f".parts/get-{sha256_bytes(name.encode())[:16]}")
-        parts = self._ask("split", path=self._get_path(name), folder=there, most=self.part)
-        if parts is None:
+        """Bring a file home, a large one in parts; those that came in an earlier call are not fetched again."""
+        found = self._ask("fetch", path=self._get_path(name), most=CELL)
+        if found is None:
             raise CommandFailed(["get", name], 1, f"{self._get_path(name)} is not there")
         target.parent.mkdir(parents=True, exist_ok=True)
+        if found["data"] is not None:
+            whole = target.with_name(f".{target.name}.new")
+            whole.write_bytes(base64.b64decode(found["data"]))
+            whole.replace(target)
+            return
+        there = self._get_path(f".parts/get-{sha256_bytes(name.encode())[:16]}")
+        parts = self._ask("split", path=self._get_path(name), folder=there, most=self.part)
         here = target.with_name(f".{target.name}.parts")
         here.mkdir(exist_ok=True)
 
         def find_wrong() -> list[str]:
-            return [
-                part for part, sha in parts if not (here / part).is_file() or sha256_path(here / part) != sha
-            ]
+            return [part for part, sha in parts if not (here / part).is_file() or sha256_path(here / part) != sha]
 
         def fetch(wanted: list[str]) -> None:
             for part in wanted:

@@ -29,6 +29,15 @@ class Remote(Section):
     user: str | None = Field(None, description="ssh: your name there; null: what ~/.ssh/config says.")
     key: str | None = Field(None, description="ssh: file of your private key; null: the keys that ssh tries by itself.")
     ssh_config: str | None = Field(None, description="ssh: another file than ~/.ssh/config.")
+    gpu: Literal["T4", "L4", "G4", "H100", "A100", "none"] = Field(
+        "T4", description="colab: the GPU to ask for; without paid units you get a T4 or none."
+    )
+    colab_cli: str | None = Field(
+        None, description="colab: the program of google-colab-cli; null: colab on the PATH, or where uv puts its tools."
+    )
+    colab_auth: Literal["oauth2", "adc"] = Field(
+        "oauth2", description="colab: how you signed in: with a code (oauth2), or through gcloud (adc)."
+    )
     folder: str = Field(
         "gaslamp",
         min_length=1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -9,8 +10,10 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.artefact import now
@@ -19,6 +22,7 @@ from gaslamp.core.files import write_json
 from gaslamp.environment.findings import Problem
 from gaslamp.remote.driver import Lease, RemoteError
 from gaslamp.remote.kernel import KernelMachine
+from gaslamp.remote.kernel_side import MARK
 from gaslamp.remote.place import FOLDER, get_folder_name, get_used
 
 TITLE = "a machine of Google Colab"
@@ -26,13 +30,14 @@ RELEASES = True
 INSTALL = "uv tool install --python 3.12 google-colab-cli (or pip install it into a Python 3.12+ of its own)"
 NEW = 600.0  # seconds that Colab may take to hand out a machine; the program itself tries again three times
 CALL = 120.0  # seconds of a call that moves no file, on top of what the cell takes
+GRACE = 0.3  # seconds in which a program that has answered may end by itself
 TRANSFER = 1800.0  # seconds that one part may take
 MOVED = ("~/.local/bin/colab", "~/.local/share/uv/tools/google-colab-cli/bin/colab")
 TOKEN = Path(".config") / "colab-cli" / "token.json"
-LOST = r"Session '[^']*' not found|appears to be lost|\b404\b|\b401\b"
+LOST = r"Session '[^']*' not found|appears to be lost|40[14] Client Error"
 AUTH = (
     r"DefaultCredentialsError|No valid default credentials|RefreshError|invalid_grant|authorization code|"
-    r"Client OAuth config not found|\b403\b"
+    r"Client OAuth config not found|403 Client Error"
 )
 SIGN_IN = {
     "oauth2": "run {cli} --auth oauth2 sessions in a terminal once: it shows an address and asks for the code",
@@ -64,11 +69,11 @@ def find_problems(settings: Slice) -> list[Problem]:
                 "set remote.driver: notebook, which needs a browser and nothing else",
             )
         ]
-    if remote.colab_auth == "oauth2" and not remote.colab_cli and not (Path.home() / TOKEN).is_file():
+    if remote.colab_auth == "oauth2" and not (Path.home() / TOKEN).is_file():
         return [
             Problem(
                 "colab has no sign-in of yours yet",
-                SIGN_IN["oauth2"].format(cli="colab"),
+                SIGN_IN["oauth2"].format(cli=cli),
                 "set remote.colab_auth: adc if you use gcloud",
             )
         ]
@@ -93,14 +98,13 @@ def open(settings: Slice, lease: Lease | None, keep: Callable[[Lease], None]) ->
     machine = ColabMachine(
         program, Lease(driver="colab", name=f"gaslamp-{secrets.token_hex(4)}", machine=words, folder="", started=now())
     )
-    keep(machine.lease)  # before it is asked for: a kill in between leaves the name under which it can be returned
+    keep(machine.lease)  # before it is requested for: a kill in between leaves the name under which it can be returned
     try:
         program.assign(machine.lease.name, gpu)
         machine.enter(folder)
     except BaseException:
         machine.release()
         raise
-    keep(machine.lease)
     return machine
 
 
@@ -129,8 +133,17 @@ class Program:
             "COLUMNS": "200",
         }
 
-    def call(self, *arguments: str, seconds: float, lock: int | None = None) -> tuple[int, str, str]:
-        """Run it: exit code, standard output, standard error. It ends with Ctrl-C, except while ``lock`` is held.
+    def call(
+        self, *arguments: str, seconds: float, lock: int | None = None, until: str | None = None
+    ) -> tuple[int, str, str]:
+        """Run it: exit code, standard output, standard error.
+
+        Args:
+            arguments: command and its options.
+            seconds: after them it is ended.
+            lock: file descriptor that it holds until it ends. Ctrl-C does not end it then.
+            until: it is ended a moment after it printed a whole line that begins so: it often waits ten seconds more
+                for a connection that it is closing.
 
         Raises:
             RemoteError: of kind ``network``: no end after ``seconds``; ``auth``: the sign-in is missing or expired.
@@ -142,40 +155,39 @@ class Program:
             *("--client-oauth-config", str(Path.home() / ".colab-cli-oauth-config.json")),
             *arguments,
         ]
-        with subprocess.Popen(
-            command,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,  # it would ask for a code
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=lock is not None,
-            pass_fds=() if lock is None else (lock,),
-        ) as process:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
+                command,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,  # it would ask for a code
+                stdout=out,
+                stderr=said,
+                start_new_session=lock is not None,
+                pass_fds=() if lock is None else (lock,),
+            )
             try:
-                out, said = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise RemoteError(
-                    "network",
-                    f"colab {arguments[0]} did not end within {seconds:.0f} s",
-                    "check the connection, then run the same command: it goes on",
-                ) from None
+                status = _wait(process, seconds, lambda: until is not None and _has_line(_read(out), until))
             except BaseException:
-                if lock is None:
-                    process.kill()
-                else:  # the machine may be on its way: wait until its name is known, so that it can be returned
-                    process.communicate(timeout=seconds)
+                if lock is not None:  # a machine may be on its way: its name must be known, so that it can be returned
+                    _wait(process, seconds)
+                process.kill()
+                process.wait()
                 raise
-        if process.returncode and re.search(AUTH, said + out):
+            printed, complaint = _read(out), _read(said)
+        if status is None:
+            raise RemoteError(
+                "network",
+                f"colab {arguments[0]} did not end within {seconds:.0f} s",
+                "check the connection, then run the same command: it goes on",
+            )
+        if status and re.search(AUTH, complaint + printed):
             raise RemoteError(
                 "auth",
-                f"Google does not accept the sign-in of colab ({self.auth}): {_get_last(said or out)}",
+                f"Google does not accept the sign-in of colab ({self.auth}): {_get_last(complaint or printed)}",
                 SIGN_IN[self.auth].format(cli=self.cli),
                 f"set remote.colab_auth: {'adc' if self.auth == 'oauth2' else 'oauth2'}",
             )
-        return process.returncode, out, said
+        return status, printed, complaint
 
     def assign(self, name: str, gpu: str) -> None:
         """Get a machine. Another process of this project that is waiting for one goes first."""
@@ -214,12 +226,12 @@ class ColabMachine(KernelMachine):
     def check(self) -> None:
         """Raise RemoteError of kind ``lost`` when Colab has taken the machine away."""
         with (self._program.folder / "new.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # a machine that a killed run asked for is known then
+            fcntl.flock(handle, fcntl.LOCK_EX)  # a machine that a killed run requested for is known then
         self._call("status", seconds=CALL)
 
-    def _call(self, command: str, *arguments: str, seconds: float) -> str:
+    def _call(self, command: str, *arguments: str, seconds: float, until: str | None = None) -> str:
         """A command on this session: all that it printed. What it says of the session's end is raised."""
-        status, out, said = self._program.call(command, "-s", self.lease.name, *arguments, seconds=seconds)
+        status, out, said = self._program.call(command, "-s", self.lease.name, *arguments, seconds=seconds, until=until)
         if re.search(LOST if status else r"Session '[^']*' not found", said + out):
             raise RemoteError(
                 "lost",
@@ -241,7 +253,7 @@ class ColabMachine(KernelMachine):
             cell.write(code)
             cell.flush()
             limit = f"{seconds + 60:.0f}"
-            return self._call("exec", "--timeout", limit, "-f", cell.name, seconds=seconds + CALL)
+            return self._call("exec", "--timeout", limit, "-f", cell.name, seconds=seconds + CALL, until=MARK)
 
     def _send(self, source: Path, path: str) -> None:
         self._call("upload", str(source), path.lstrip("/"), seconds=TRANSFER)
@@ -273,6 +285,32 @@ class ColabMachine(KernelMachine):
                 "close it in the browser: Runtime, Manage sessions",
             )
         return f"{used} and is given back"
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float, is_done: Callable[[], bool] = lambda: False) -> int | None:
+    """The exit code of a program; 0 when it was ended because ``is_done``, ``None`` because it took too long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done = is_done()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(GRACE if done else 0.05)
+        if done:
+            process.terminate()
+            process.wait()
+            return 0
+    process.kill()
+    process.wait()
+    return None
+
+
+def _read(file: IO[bytes]) -> str:
+    """All that is in a file which another program writes."""
+    return os.pread(file.fileno(), 1 << 30, 0).decode("utf-8", "replace")
+
+
+def _has_line(text: str, start: str) -> bool:
+    """Whether a line that begins with ``start`` is there to its end."""
+    return any(line.startswith(start) and line.endswith("\n") for line in text.splitlines(keepends=True))
 
 
 def _get_last(text: str) -> str:

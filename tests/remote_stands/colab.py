@@ -25,15 +25,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import pytest
+
 PATIENCE = 90.0
 CACHED_CLI = Path.home() / ".cache" / "gaslamp" / "colab-cli" / "bin" / "colab"
 NO_CLI = "google-colab-cli (Python 3.12+) is not installed: .ci/run does it, where there is such a Python"
 
 
-def find_cli() -> Path | None:
-    """The real CLI: on the PATH, or where .ci/run puts it."""
+def find_cli() -> Path:
+    """The real CLI: on the PATH, or where .ci/run puts it; else the test is skipped."""
     found = shutil.which("colab")
-    return Path(found) if found else CACHED_CLI if CACHED_CLI.is_file() else None
+    cli = Path(found) if found else CACHED_CLI
+    if not cli.is_file():
+        pytest.skip(NO_CLI)
+    return cli
 
 
 def wait_until(is_so: Callable[[], Any], what: str) -> Any:
@@ -56,7 +61,9 @@ class Runtime:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        places = {f"JUPYTER_{kind.upper()}_DIR": str(folder / "jupyter" / kind) for kind in ("runtime", "config", "data")}
+        places = {
+            f"JUPYTER_{kind.upper()}_DIR": str(folder / "jupyter" / kind) for kind in ("runtime", "config", "data")
+        }
         startup = folder / "jupyter" / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "content.py").write_text(
@@ -113,7 +120,7 @@ class Runtime:
 
 
 class Assigner(ThreadingHTTPServer):
-    """STUB of assign, assignments and unassign: hands out a new Runtime each time, takes it back, refuses when told."""
+    """STUB of assign, assignments and unassign: hands out a new Runtime each time, takes it back, refuses on demand."""
 
     daemon_threads = True
 
@@ -122,7 +129,7 @@ class Assigner(ThreadingHTTPServer):
         self.folder = folder
         self.runtimes: dict[str, Runtime] = {}
         self.refusals: list[int] = []  # status of the next assignments
-        self.asked: list[str] = []  # accelerators, in the order in which they were asked for
+        self.requested: list[str] = []  # accelerators, in order
         self.returned: list[str] = []
 
     @property
@@ -130,13 +137,13 @@ class Assigner(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def assign(self, accelerator: str) -> str:
-        endpoint = f"m-{len(self.asked)}"
-        self.asked.append(accelerator)
+        endpoint = f"m-{len(self.requested)}"
+        self.requested.append(accelerator)
         self.runtimes[endpoint] = Runtime(self.folder / endpoint)
         return endpoint
 
     def lose(self, endpoint: str) -> None:
-        """The machine is gone and nobody asked for it."""
+        """The machine is gone and nobody returned it."""
         self.runtimes.pop(endpoint).kill()
 
     def get_entry(self, endpoint: str) -> dict[str, Any]:
@@ -188,8 +195,8 @@ class _Answers(BaseHTTPRequestHandler):
             if self.server.refusals:
                 self._send(self.server.refusals.pop(0))
                 return
-            asked = dict(part.split("=", 1) for part in url.query.split("&"))
-            self._send(200, self.server.get_entry(self.server.assign(asked.get("accelerator", "NONE"))))
+            requested = dict(part.split("=", 1) for part in url.query.split("&"))
+            self._send(200, self.server.get_entry(self.server.assign(requested.get("accelerator", "NONE"))))
         elif url.path.startswith("/tun/m/unassign/"):
             endpoint = url.path.rpartition("/")[2]
             self.server.returned.append(endpoint)
@@ -213,16 +220,15 @@ def assigning(folder: Path) -> Iterator[Assigner]:
         thread.join()
 
 
-def write_cli(cli: Path, folder: Path, url: str, extra: str = "") -> Path:
+def write_cli(folder: Path, url: str, extra: str = "") -> Path:
     """A program that is the real CLI with the stub's address and without sign-in.
 
     Args:
-        cli: the real one.
         folder: where to write it.
         url: of the Assigner.
         extra: Python that injects a fault.
     """
-    python = cli.resolve().with_name("python")
+    python = find_cli().with_name("python")
     program = folder / "colab"
     program.write_text(
         f"#!{python}\n# STAND-IN: the real CLI without Google's sign-in\n"
@@ -233,3 +239,21 @@ def write_cli(cli: Path, folder: Path, url: str, extra: str = "") -> Path:
     )
     program.chmod(0o755)
     return program
+
+
+def get_remote(folder: Path, assigner: Assigner, extra: str = "") -> dict[str, object]:
+    """The section ``remote`` of a config whose machines come from the stub."""
+    cli = write_cli(folder, assigner.url, extra)
+    return {"driver": "colab", "gpu": "none", "colab_cli": str(cli), "colab_auth": "adc"}
+
+
+@contextmanager
+def stand(folder: Path) -> Iterator[dict[str, object]]:
+    """The section ``remote`` for the contract test."""
+    find_cli()
+    with assigning(folder) as assigner, pytest.MonkeyPatch.context() as patch:
+        project = folder / "project"
+        project.mkdir()
+        patch.chdir(project)
+        yield get_remote(folder, assigner)
+        assert not assigner.runtimes, "every machine was given back"
