@@ -11,6 +11,7 @@ import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.train.reward_runner import Scorer, get_total, load_rewards
+from gaslamp.train.sandbox import get_landlock_version
 
 PROMPT = [{"role": "user", "content": "What is six times seven?"}]
 
@@ -106,6 +107,59 @@ def test_code_is_run_with_limits_and_without_network() -> None:
     assert run("def f(x):\n    return 2 * x", functions) == 0.5
     with pytest.raises(ValueError, match="no tests"):
         score("code_tests", "x = 1")
+
+
+FORGERIES = {
+    "every descriptor": (
+        "import os\nfor n in range(3, 60):\n    try: os.write(n, b'1' * 99)\n    except OSError: pass\nos._exit(0)"
+    ),
+    "the number of another": (
+        "import os, gc\nfor o in gc.get_objects():\n    if isinstance(o, dict) and 'token' in o and 'write' in o:\n"
+        "        os.write(o['write'], o['token'].encode())\nos._exit(0)"
+    ),
+    "an answer that equals everything": (
+        "class f:\n    def __init__(self, x): pass\n    def __eq__(self, other): return True"
+    ),
+    "the end of the program": "import sys\nsys.exit(0)",
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_code_that_reports_success_by_itself_scores_nothing(name: str) -> None:
+    """But an object that equals everything passes honest asserts on equality: tests must ask for more than that."""
+    wanted = 1.0 if name == "an answer that equals everything" else 0.0
+    assert score("code_tests", f"```\n{FORGERIES[name]}\n```", {"columns": {"tests": "assert f(1) == 2"}}) == wanted
+
+
+@pytest.mark.skipif(not get_landlock_version(), reason="this kernel has no Landlock")
+def test_code_reads_no_file_of_the_user_and_writes_into_its_folder_only(tmp_path: Path) -> None:
+    secret, out = tmp_path / "id_ed25519", tmp_path / "out"
+    secret.write_text("key")
+    code = """
+import os
+def read(path):
+    try: return open(path).read()
+    except PermissionError: return "refused"
+def write(path):
+    try: open(path, "w").write("x"); return "written"
+    except PermissionError: return "refused"
+"""
+    tests = f"""
+assert read({str(secret)!r}) == "refused"
+assert read("/etc/passwd") == "refused"
+assert write({str(out)!r}) == "refused"
+assert write("own.txt") == "written" and read("own.txt") == "x"
+import json, math
+assert json.loads("[1]") == [1]
+"""
+    assert score("code_tests", f"```\n{code}\n```", {"columns": {"tests": tests}}) == 1.0
+    assert not out.exists()
+
+
+def test_each_test_begins_with_fresh_code() -> None:
+    code = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
+    tests = "assert f(1) == 1\nassert f(1) == 1"
+    assert score("code_tests", f"```\n{code}\n```", {"columns": {"tests": tests}}) == 1.0
 
 
 def test_a_child_that_the_code_leaves_behind_is_ended(tmp_path: Path) -> None:

@@ -1,26 +1,26 @@
-"""The code in the completion passes the row's tests, in a process with limits on time, memory and files, no network.
+"""The code in the completion passes the row's tests, in processes with limits and without network (train/sandbox.py).
 
-It keeps accidents and bad habits of a model in: no network, no environment variables, an empty folder. It does not
-stop an attacker: the code runs as you and can read what you can read.
+Each test runs in a process of its own, which begins with the code. It reports by a number that it alone was given, over
+a pipe that the other tests do not have. Among the tests are some that must fail: code that reports success by itself,
+in whatever way, passes these too, and scores 0.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import platform
+import random
 import re
-import resource
+import secrets
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from functools import cache
 
 from gaslamp.data.rows import Message, Row
+from gaslamp.train.sandbox import make_confinement
 
 FIRST_FOR = ("tests",)  # columns of prompts for which it is the reward to start with
 TITLE = "the code passes the tests"
@@ -30,6 +30,10 @@ EXAMPLE = {
     "score": 1.0,
 }
 TIMEOUT = 120.0
+DECOYS = 2
+"""Tests that must fail, among those of a row."""
+LONGEST = 1_000_000
+"""Characters of code that are run: the rest of the row's answer is no code either."""
 
 
 def score(
@@ -87,110 +91,84 @@ def _split(tests: str) -> list[str]:
     return ["\n".join([*helpers, part]) for part in parts]
 
 
-# The program that runs inside. It reports each passed test through a pipe of its own, apart from what the code prints;
-# code that ends the process, or hangs, leaves the count as it is.
+# The program that runs inside. It never runs the code itself: a child for each test does, which has no other pipe than
+# its own and no other number. Whatever the code prints goes nowhere.
 _INSIDE = """
-import json, os, sys
-channel = int(sys.argv[1])
+import json, os, select, sys
+channel, seconds = int(sys.argv[1]), float(sys.argv[2])
 code, tests = json.load(sys.stdin)
-space = {"__name__": "solution"}
-exec(compile(code, "solution.py", "exec"), space)
-for number, test in enumerate(tests):
+passed = []
+for number, (test, token) in enumerate(tests):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(channel)
+        os.close(read)
+        del passed
+        space = {"__name__": "solution"}
+        try:
+            exec(compile(code, "solution.py", "exec"), space)
+            exec(compile(test, "test.py", "exec"), space)
+        except BaseException:
+            os._exit(1)
+        os.write(write, token.encode())
+        os._exit(0)
+    os.close(write)
+    said = b""
+    while select.select([read], [], [], seconds)[0]:
+        part = os.read(read, 4096)
+        said += part
+        if not part or len(said) > 4096:
+            break
+    os.close(read)
     try:
-        exec(compile(test, "test.py", "exec"), dict(space))
-    except Exception:
-        continue
-    os.write(channel, b"1")
+        os.kill(child, 9)
+    except ProcessLookupError:
+        pass
+    os.waitpid(child, 0)
+    os.write(channel, f"{number} {int(said == token.encode())}\\n".encode())
 """
 
 
 def _run(code: str, tests: list[str], seconds: float, memory_mb: int, network: bool) -> int:
-    block = None if network else _get_network_block()
+    """How many of the tests pass; 0 for code that also passes a test that must fail."""
+    decoys = [f"assert {secrets.randbelow(10**6)} == {10**6}" for _ in range(DECOYS)]
+    order = [*range(len(tests)), *range(-DECOYS, 0)]
+    random.SystemRandom().shuffle(order)
+    given = [((tests + decoys)[number], secrets.token_hex(16)) for number in order]
     read, write = os.pipe()
     with tempfile.TemporaryDirectory(prefix="gaslamp-code-") as folder:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", _INSIDE, str(write)],
+            [sys.executable, "-I", "-S", "-B", "-c", _INSIDE, str(write), str(seconds)],
             cwd=folder,
-            env={"HOME": folder, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            env={"HOME": folder, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": folder},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(write,),
             start_new_session=True,
-            preexec_fn=lambda: _limit(seconds, memory_mb, block),  # noqa: PLW1509 - the worker has one thread
+            preexec_fn=make_confinement(folder, seconds, memory_mb, network, _say_once),  # noqa: PLW1509 - one thread
         )
         os.close(write)
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(json.dumps([code, tests]).encode(), timeout=seconds)
+                process.communicate(json.dumps([code[:LONGEST], given]).encode(), timeout=seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # children that the code left, too
             process.wait()
         os.set_blocking(read, False)
         try:
-            reported = os.read(read, 65536)
+            reported = os.read(read, 65536).decode()
         except BlockingIOError:
-            reported = b""
+            reported = ""
         finally:
             os.close(read)
-    return min(reported.count(b"1"), len(tests))
+    passed = [order[int(line.split()[0])] for line in reported.splitlines() if line.endswith(" 1")]
+    return 0 if any(number < 0 for number in passed) else len(passed)
 
 
-def _limit(seconds: float, memory_mb: int, block: Callable[[], None] | None) -> None:
-    """In the new process, before Python starts again."""
-    for what, value in (
-        (resource.RLIMIT_CPU, max(1, round(seconds))),
-        (resource.RLIMIT_AS, memory_mb << 20),
-        (resource.RLIMIT_FSIZE, 16 << 20),
-        (resource.RLIMIT_NOFILE, 64),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        try:
-            resource.setrlimit(what, (value, value))
-        except (ValueError, OSError):  # macOS has no limit of the address space
-            if what != resource.RLIMIT_AS:
-                raise
-    if block:
-        block()
-
-
-def _get_network_block() -> Callable[[], None]:
-    """A function that cuts a process off the network for good: a seccomp filter on ``socket`` and ways around it.
-
-    Raises:
-        ValueError: not Linux on x86-64 or arm64.
-    """
-    # audit architecture; numbers of socket, io_uring_setup, setsid, setpgid (the last two: no child leaves the group
-    # that is killed)
-    known = {"x86_64": (0xC000003E, (41, 425, 112, 109)), "aarch64": (0xC00000B7, (198, 425, 157, 154))}
-    if sys.platform != "linux" or platform.machine() not in known:
-        raise ValueError(
-            f"the network of a process cannot be cut on {sys.platform} {platform.machine()}: set the option "
-            "network: true, in a container without network"
-        )
-    architecture, calls = known[platform.machine()]
-    load, equal, above, give = 0x20, 0x15, 0x35, 0x06
-    kill, refuse, allow = 0x80000000, 0x00050000 | 1, 0x7FFF0000
-    program = [
-        (load, 0, 0, 4),
-        (equal, 1, 0, architecture),
-        (give, 0, 0, kill),
-        (load, 0, 0, 0),
-        (above, 0, 1, 0x40000000),
-        (give, 0, 0, kill),
-    ]  # x32 has other numbers
-    for call in calls:
-        program += [(equal, 0, 1, call), (give, 0, 0, refuse)]
-    program.append((give, 0, 0, allow))
-    code = b"".join(struct.pack("HBBI", *line) for line in program)
-    libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(code, len(code))
-
-    def block() -> None:
-        header = struct.pack("HL", len(program), ctypes.addressof(buffer))
-        # PR_SET_NO_NEW_PRIVS, then PR_SET_SECCOMP with SECCOMP_MODE_FILTER
-        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, header, 0, 0):
-            raise OSError(ctypes.get_errno(), "seccomp is not available")
-
-    return block
+@cache
+def _say_once(text: str) -> None:
+    """Into the log of the step, once in a process."""
+    print(f"code_tests: {text}", file=sys.stderr, flush=True)
