@@ -18,6 +18,8 @@ from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
+from gaslamp.data.generation.facts import REVIEW, SELECTION
+from gaslamp.data.source_names import GENERATED
 from gaslamp.evaluate.baselines import can_score
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.choose_metrics import get_needed_outputs
@@ -218,6 +220,8 @@ def get_data_input(config=CONFIG):
     source = config.data.source
     if source.startswith("embedded:"):
         return []
+    if source == GENERATED:
+        return [GENERATED]
     path = Path(source).expanduser()
     if not path.exists():  # a hub set: its revision decides (load_config has refused a path that is missing)
         return []
@@ -234,6 +238,41 @@ def is_hidden(path):
 def get_kept_input():
     """Rows that were kept in `make chat-eval`: more test rows."""
     return [str(KEPT_ROWS)] if KEPT_ROWS.is_file() else []
+
+
+def get_labelled_input():
+    """Rows written or corrected in `make label`, where the source does not read them itself."""
+    file = CONFIG.data.labelled
+    return [file] if file and Path(file).is_file() and not is_source(file) else []
+
+
+def is_source(file):
+    """Whether the data is that file alone."""
+    return Path(file).resolve() == Path(CONFIG.data.source).expanduser().resolve()
+
+
+def get_generated_input():
+    """The rows of data.generate, and the record of them."""
+    return [GENERATED, SELECTION] if CONFIG.data.generate.rows else []
+
+
+def get_generation_inputs():
+    """The person's own example rows and documents."""
+    places = [Path(place).expanduser() for place in (CONFIG.data.generate.seeds, CONFIG.data.generate.documents) if place]
+    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
+    return [str(file) for file in files if file.is_file() and not is_hidden(file)]
+
+
+def get_review_input():
+    """What a person decided in `make review`."""
+    return [REVIEW] if Path(REVIEW).is_file() else []
+
+
+def get_added_flags(wildcards, input):
+    """The options of prepare_data for rows besides those of the source."""
+    flags = [f"--labelled {input.labelled}"] if input.labelled else []
+    flags += [f"--selection {SELECTION}"] if input.generated else []
+    return " ".join([*flags, *([f"--generated {GENERATED}"] if input.generated and not is_source(GENERATED) else [])])
 
 
 def get_model_input():
@@ -394,7 +433,21 @@ def get_training_plugins(config=CONFIG):
 
 # What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its
 # reason. How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
-DATA_KEYS = ["method", "data", "train.max_length", "train.thinking"]
+NOT_GENERATED = ("review", "parallel", "price")
+GENERATE_KEYS = [
+    "method",
+    "project.task",
+    "project.audience",
+    "data.system",
+    "data.redact",
+    *(f"data.generate.{key}" for key in CONFIG.data.generate.model_dump() if key not in NOT_GENERATED),
+]
+DATA_KEYS = [
+    "method",
+    *(f"data.{key}" for key in CONFIG.data.model_dump() if key != "generate"),
+    "train.max_length",
+    "train.thinking",
+]
 TRAIN_KEYS = [
     "backend",
     "method",

@@ -1,10 +1,47 @@
 # Phase 2, data: any file becomes train / valid / test rows, a card of facts, and the one prompt template.
 
 
+rule generate_rows:
+    input:
+        seeds=get_generation_inputs(),
+        code=get_code("generate_rows.py", f"methods/{CONFIG.method}"),
+    output:
+        candidates="data/generated/candidates.jsonl",
+        facts="data/generated/generation.json",
+    log:
+        "logs/generate_rows.log",
+    params:
+        settings=get_settings(*GENERATE_KEYS),
+    shell:
+        "{PYTHON} scripts/generate_rows.py --config {CONFIG_FILE} --candidates {output.candidates}"
+        " --facts {output.facts} --log {log}"
+
+
+rule select_rows:
+    input:
+        candidates="data/generated/candidates.jsonl",
+        facts="data/generated/generation.json",
+        review=get_review_input(),
+        code=get_code("select_rows.py"),
+    output:
+        rows="data/generated/rows.jsonl",
+        selection="data/generated/selection.json",
+    log:
+        "logs/select_rows.log",
+    params:
+        settings=get_settings("data.generate.review"),
+        review=lambda wildcards, input: f"--review {input.review}" if input.review else "",
+    shell:
+        "{PYTHON} scripts/select_rows.py --candidates {input.candidates} --facts {input.facts} {params.review}"
+        " --config {CONFIG_FILE} --rows {output.rows} --selection {output.selection} --log {log}"
+
+
 rule prepare_data:
     input:
         source=get_data_input(),
         kept=get_kept_input(),
+        labelled=get_labelled_input(),
+        generated=get_generated_input(),
         model=FIRST_FACTS,
         system="outputs/env/system.json",
         env="outputs/env/env.json",
@@ -24,8 +61,9 @@ rule prepare_data:
         length=get_length_reasons(),
         stage="",
         kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
+        added=get_added_flags,
     shell:
-        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} --system {input.system} --env {input.env}"
+        "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} {params.added} --system {input.system} --env {input.env}"
         " --config {CONFIG_FILE} {params.stage}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"

@@ -42,6 +42,7 @@ use rule prepare_data as prepare_data_stage with:
         length=lambda wildcards: get_length_reasons(STAGES[wildcards.stage]),
         stage="--stage {stage}",
         kept="",
+        added="",
 
 
 use rule build_data_page as build_data_page_stage with:

@@ -21,6 +21,12 @@ def main() -> None:
     add_optional_paths(parser, kept="conversations that were kept by hand: more test rows")
     add_optional_paths(
         parser,
+        labelled="rows written or corrected by hand (make label)",
+        generated="rows that a model wrote, added to training",
+        selection="selection.json of the generated rows",
+    )
+    add_optional_paths(
+        parser,
         system="system.json of this machine: its memory limits train.max_length: auto",
         env="env.json of the training interpreter",
     )
@@ -35,7 +41,7 @@ def main() -> None:
         settings = load_slice(args.config, KEYS, args.stage)
         if not is_torch_needed(settings.method):
             leave_out_torch()
-        prepare_data(settings, args.model, outputs, args.kept, machine)
+        prepare_data(settings, args.model, outputs, args.kept, machine, args.labelled, args.generated, args.selection)
 
 
 if __name__ == "__main__":

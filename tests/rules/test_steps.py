@@ -71,7 +71,13 @@ READ_ONLY = {
             "endpoint.*",
         )
     },
+    "generate_rows": {
+        "data.generate.review": "the choice of rows, not their text",
+        "data.generate.parallel": "the same requests",
+        "data.generate.price.*": "what is shown of the cost",
+    },
     "prepare_data": {
+        "data.generate*": "data/generated/rows.jsonl, an input, has what it made",
         "backend": "which memory limits train.max_length: auto; estimated once, as the gate",
         "train.*": "params.length has what decides train.max_length: auto; the memory is estimated once",
     },

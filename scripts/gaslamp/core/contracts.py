@@ -109,6 +109,7 @@ class Card(Artefact):
     truncated: int  # rows over max_length
     classes: dict[str, dict[str, int]] = Field(default_factory=dict)  # answer -> split -> rows; of a few short answers
     slices: dict[str, int]  # value -> test rows
+    generated: JsonObject = Field(default_factory=dict)  # of rows that a model wrote: model, licence, split -> rows
     warnings: list[str]
     checks: list[JsonObject] = Field(
         default_factory=list

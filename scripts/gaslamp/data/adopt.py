@@ -19,7 +19,7 @@ from gaslamp.data.meaning.readings import Reading, get_first_method, get_first_r
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.sample import read_sample
-from gaslamp.data.source_names import WAITING, get_no_data, has_data, is_hub_id, split_part
+from gaslamp.data.source_names import GENERATED, WAITING, get_no_data, has_data, is_hub_id, split_part
 from gaslamp.data.sources import open_preview, open_source
 
 Ask = Callable[[str], str]
@@ -52,7 +52,8 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
     if waiting and path.resolve() != raw.resolve():  # the config names other data by now
         (project / WAITING).unlink()
         waiting = False
-    own = not source.startswith("embedded:") and (path.exists() or is_hub_id(source, project)) and not waiting
+    known = path.exists() or is_hub_id(source, project) or source == GENERATED
+    own = not source.startswith("embedded:") and known and not waiting
     if own:
         read_config(config_file)
         return [*_name_unread(raw, path, project), *(_settle(config_file, ask) if ask else [])]
@@ -101,6 +102,38 @@ def adopt(project: Path, ask: Ask | None = None) -> list[str]:
         (project / WAITING).unlink()
         said.append("make reconfigure makes the whole plan again, for this data")
     return said + (_settle(config_file, ask) if ask else [])
+
+
+def adopt_generated(project: Path) -> list[str]:
+    """Point data.source at the generated rows, where config.yaml wants some and names no data of the person's own.
+
+    Args:
+        project: the folder with config.yaml.
+
+    Returns:
+        What was done, or why not, as sentences.
+
+    Raises:
+        GaslampError: data.generate.rows is 0, or config.yaml is wrong.
+    """
+    file = project / "config.yaml"
+    section = read_yaml(file).get("data")
+    data = section if isinstance(section, dict) else {}
+    wanted = data.get("generate")
+    if not (isinstance(wanted, dict) and wanted.get("rows")):
+        raise GaslampError(
+            "data.generate.rows in config.yaml is 0: nothing is to be generated",
+            "set rows, endpoint (url, model) and licence below data.generate, then: make generate",
+            "make label writes rows by hand, without a model",
+        )
+    source = str(data.get("source") or Config().data.source)
+    path, _ = split_part(source, project)
+    waiting = (project / WAITING).is_file() and path.resolve() == (project / WAITING).parent.resolve()
+    if source == GENERATED or not (waiting or source.startswith("embedded:")):
+        return []
+    text = set_value(file.read_text(encoding="utf-8"), ("data", "source"), GENERATED)
+    file.write_text(text, encoding="utf-8")
+    return [f"data.source is now {GENERATED} (it was {source}): the generated rows are all the data"]
 
 
 def find_dropped(raw: Path, project: Path) -> str | None:

@@ -98,7 +98,12 @@ def describe_rows(rows: dict[str, int]) -> str:
     duplicates = min(left, rows["dropped_duplicates"])
     parts = [f"{count} {split}" for split, count in own.items()]
     parts += [f"{duplicates} exact duplicates left out"] * (duplicates > 0)
-    parts += [f"{left - duplicates} others left out"] * (left > duplicates)
+    replaced = min(left - duplicates, rows.get("replaced", 0))
+    others = left - duplicates - replaced
+    parts += [f"{replaced} replaced by hand"] * (replaced > 0)
+    parts += [f"{others} others left out"] * (others > 0)
+    added_rows = {"labelled": "written or corrected by hand", "generated": "generated"}
+    parts += [f"{rows[name]} of them {what}" for name, what in added_rows.items() if rows.get(name)]
     text = f"{rows['read']} rows read: {', '.join(parts)}"
     more = [f"{added} rows of general chat data to train"] * (added > 0) + [f"{by_hand} kept by hand to test"] * (
         by_hand > 0

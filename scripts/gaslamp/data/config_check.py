@@ -7,20 +7,22 @@ from pathlib import Path
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
-from gaslamp.data.source_names import WAITING, get_no_data, has_data, is_hub_id, split_part
+from gaslamp.data.generation.problems import find_generate_problems
+from gaslamp.data.source_names import GENERATED, WAITING, get_no_data, has_data, is_hub_id, split_part
 
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
     """Problems of the section ``data``; ``root`` is the folder that relative paths start from."""
     problems = []
-    if message := _find_source_problem(config.data.source, root):
+    waits = config.data.generate.rows and config.data.source == GENERATED  # the rows are still to be written
+    if not waits and (message := _find_source_problem(config.data.source, root)):
         problems.append(Problem(("data", "source"), message))
     if config.data.format != "auto" and (message := registry.find_name_problem("formats", config.data.format)):
         problems.append(Problem(("data", "format"), f"{message}, or auto"))
     if config.data.split.valid + config.data.split.test > 0.9:
         message = "valid and test together take more than 0.9 of the rows: too few are left to train on"
         problems.append(Problem(("data", "split"), message))
-    return problems
+    return [*problems, *find_generate_problems(config, root)]
 
 
 def _find_source_problem(source: str, root: Path) -> str | None:
@@ -30,6 +32,8 @@ def _find_source_problem(source: str, root: Path) -> str | None:
         return None
     path, _ = split_part(source, root)
     if not path.exists():
+        if source == GENERATED:
+            return f"{source} is written by a model: set data.generate.rows, then make generate"
         raw = [file for file in sorted((root / "data" / "raw").glob("*")) if not file.name.startswith(".")]
         names = ", ".join(file.relative_to(root).as_posix() for file in raw[:5])
         hint = f"; data/raw holds {names}: make data takes it up" if raw else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gaslamp.core import registry
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
+from gaslamp.data.added import Added, convert_generated, convert_labelled, find_shared, leave_out
 from gaslamp.data.checking import Check, Facts, Finding, stop_on_blocks
 from gaslamp.data.conversion import Plan, merge
 from gaslamp.data.convert import convert_all
@@ -56,7 +58,9 @@ def divide_rows(
     work: Path,
     processes: int | None = None,
     special_tokens: tuple[str, ...] = (),
-) -> tuple[Spool, Peek, int, Source]:
+    labelled: Path | None = None,
+    generated: Path | None = None,
+) -> tuple[Spool, Peek, Counter[str], Source]:
     """Read, detect, convert, check each row, leave exact duplicates out, split, and write to ``work``.
 
     Args:
@@ -67,6 +71,12 @@ def divide_rows(
         work: an empty folder.
         processes: how many convert; None: as many as the machine has, when the source is large.
         special_tokens: of the model, which the text of a row should not hold.
+        labelled: rows written or corrected by hand.
+        generated: rows that a model wrote, for training alone.
+
+    Returns:
+        The rows in their splits, what the first ones say, the source, and counts: read (all files together), labelled,
+        generated, and replaced (rows of the source that a labelled one stands for).
 
     Raises:
         GaslampError: with all findings, when a check blocks.
@@ -93,18 +103,34 @@ def divide_rows(
     if processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         processes = min(cores, 8) if source.size > PARALLEL and not prepares else 1
-    spool, read = None, 0
+    by_hand = convert_labelled(labelled, plan, data) if labelled else Added()
+    written = convert_generated(generated, plan, data) if generated else Added()
+    same = by_hand.questions if found.kind == "conversation" else set()
+    shared = set[bytes]()  # generated prompts that the person's own rows have too
+    spool, counts = None, Counter[str]()
     known, late = set(get_columns(found.rows)), set[str]()
     for result in convert_all(source.chunks(), plan, processes):
         if result.error:
             raise GaslampError(*result.error)
         merge(checks, result)
-        read += result.read
+        counts["read"] += result.read
+        counts["replaced"] += leave_out(result, by_hand.replaced, same)
+        shared |= find_shared(result, written.questions)
         late |= result.unread - known
         if spool is None:
             spool = Spool(work, data.split, bool(found.split_column) or any(result.splits))
         spool.add(result)
     assert spool is not None
+    for name, added in (("labelled", by_hand), ("generated", written)):
+        for result in added.results:
+            merge(checks, result)
+            counts["read"] += result.read
+            counts["repeated"] += leave_out(result, set(), shared) if added is written else 0
+            counts[name] += len(result.lines)
+            spool.add(result, stays=added is written)
+    if counts["repeated"]:
+        say(f"{counts['repeated']} generated rows are left out: rows of your own have the same prompt")
+    read = counts["read"]
     spool.finish()
     found.late = sorted(late - {data.slice, data.group})
     if checks["exact_duplicates"].severity != "off":
@@ -130,7 +156,7 @@ def divide_rows(
     )
     if unused := get_unused(found, data):
         say(f"columns that nothing reads: {', '.join(unused)}")
-    return spool, found, read, source
+    return spool, found, counts, source
 
 
 def _get_speech(data: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.checking import Finding, load_checks, stop_on_blocks
+from gaslamp.data.generation.facts import MARK
 from gaslamp.data.glance import refuse_broken
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
 from gaslamp.data.meaning.examples import check_certain
@@ -128,7 +129,7 @@ def get_unused(found: Peek, data: Data) -> dict[str, bool]:
     unused = {
         column.name: column.has_information
         for column in found.meaning.unused
-        if column.name not in (data.slice, data.group)
+        if column.name not in (data.slice, data.group, MARK)
     }
     return {**unused, **dict.fromkeys(found.late, True)}
 

@@ -36,6 +36,7 @@ from gaslamp.data.checking import Facts, Sample, get_messages, load_checks, run_
 from gaslamp.data.conversion import SPLITS
 from gaslamp.data.dividing import divide_rows, get_check_settings
 from gaslamp.data.encode import get_example
+from gaslamp.data.generation.origin import describe_origin
 from gaslamp.data.length import Machine, decide_length, find_limit
 from gaslamp.data.lengths import encode_splits, get_histogram, get_spread
 from gaslamp.data.notes import get_notes
@@ -58,6 +59,9 @@ def prepare_data(
     outputs: dict[str, Path],
     kept: Path | None = None,
     machine: Machine | None = None,
+    labelled: Path | None = None,
+    generated: Path | None = None,
+    selection: Path | None = None,
 ) -> Card:
     """Make data/ from data.source.
 
@@ -67,6 +71,9 @@ def prepare_data(
         outputs: paths for train, valid, test, template, card, strategy; images go to a folder next to train.
         kept: conversations that were kept by hand (make chat-eval): further test rows.
         machine: whose memory limits train.max_length: auto.
+        labelled: rows written or corrected by hand (make label).
+        generated: rows that a model wrote, for training besides the person's own.
+        selection: selection.json, where rows of a model are among the data in one way or the other.
 
     Raises:
         GaslampError: every problem found, with file, line and fix; no output exists then.
@@ -80,8 +87,16 @@ def prepare_data(
     specials = tuple(load_tokenizer(model.path).all_special_tokens)
     _remove_left_work(place)
     with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}.", dir=place) as work:
-        spool, found, read, source = divide_rows(
-            data, settings.method, limit.tokens, checks, wanted, Path(work), special_tokens=specials
+        spool, found, counts, source = divide_rows(
+            data,
+            settings.method,
+            limit.tokens,
+            checks,
+            wanted,
+            Path(work),
+            special_tokens=specials,
+            labelled=labelled,
+            generated=generated,
         )
         facts = Facts(found.kind, settings.method, limit.tokens, room=limit.span.room, limit=limit.why)
         warnings = [
@@ -94,6 +109,8 @@ def prepare_data(
         if data.checks or any(check.stage == "set" for check in checks.values()):
             run_checks(checks, "set", spool, sum(spool.counts.values()), facts)
             stop_on_blocks(checks)
+        origin = describe_origin(spool, selection) if selection else None
+        warnings += origin.warnings if origin else []
 
         example = next(spool.read("train"))
         shown = get_example(example.row)
@@ -147,11 +164,13 @@ def prepare_data(
             unused=get_unused(found, data),
             rows={
                 **spool.counts,
-                "read": read,
+                "read": counts["read"],
                 "dropped_duplicates": spool.duplicates,
                 "rehearsal": rehearsal,
                 **({"kept": by_hand} if kept else {}),
+                **{name: counts[name] for name in ("labelled", "generated", "replaced") if counts[name]},
             },
+            generated=origin.facts if origin else {},
             sha256={split: sha256_path(Path(work) / f"{split}.jsonl") for split in SPLITS},
             tokens={name: get_spread(getattr(lengths, name)) for name in ("total", "prompt", "completion")},
             histogram=get_histogram(lengths.total),

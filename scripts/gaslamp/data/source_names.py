@@ -9,6 +9,8 @@ from gaslamp.core.errors import GaslampError
 
 WAITING = "data/raw/README"
 """Says which data a project without data waits for; `make data` removes it once there is some."""
+GENERATED = "data/generated/rows.jsonl"
+"""The rows of data.generate; as data.source they are all the data, else they are added to the training rows."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*")
 
 

@@ -63,8 +63,8 @@ class Spool:
         self._files: list[BinaryIO] = [self._rows.open("wb"), self._index.open("wb")]
         self._count = 0
 
-    def add(self, rows: Converted) -> None:
-        """Add a converted chunk."""
+    def add(self, rows: Converted, stays: bool = False) -> None:
+        """Add a converted chunk; ``stays``: no row moves to another split, however few rows there are."""
         import numpy
 
         if not rows.lines:
@@ -77,7 +77,7 @@ class Spool:
         records = make_records(len(rows.lines), FIELDS)
         digests = numpy.frombuffer(rows.digests, dtype=numpy.uint64)
         records["low"], records["high"] = digests[0::2], digests[1::2]
-        records["position"] = positions
+        records["position"] = 1.0 if stays else positions
         records["number"], records["label"] = rows.numbers, self._get_label(rows.label)
         records["size"] = list(map(len, rows.lines))
         records["code"] = numpy.where(given > 0, given - 1, by_position)

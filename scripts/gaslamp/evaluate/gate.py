@@ -8,6 +8,8 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Compare, TrainFacts, Verdict
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
+from gaslamp.data.generation.facts import EDITED, MARK
+from gaslamp.data.generation.origin import warn_of_test
 from gaslamp.evaluate.prompts import PROMPT_KINDS
 from gaslamp.pages.numbers import format_chance, format_value
 
@@ -69,6 +71,9 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         warnings.append(
             f"{share:.0%} of the test rows are nearly duplicates of a training row: the score may be memorized"
         )
+    written = [str(example.columns[MARK]) for example in compare.examples if MARK in example.columns]
+    if written:
+        warnings.append(warn_of_test(len(written), compare.n, written[0].removesuffix(EDITED)))
     if main.tuned.n < FEW_ROWS:
         warnings.append(
             f"only {main.tuned.n} test rows: the score is rough; its interval shows between which values it lies"

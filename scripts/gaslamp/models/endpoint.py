@@ -100,6 +100,14 @@ def read_key(url: str, key_env: str | None) -> str | None:
     return key
 
 
+class EndpointError(GaslampError):
+    """A server did not answer; ``status``: of HTTP, or ``None`` where there was none."""
+
+    def __init__(self, cause: str, fix: str, less_likely: str | None, status: int | None) -> None:
+        super().__init__(cause, fix, less_likely)
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a model answered."""
@@ -156,7 +164,7 @@ class EndpointClient:
             options: of the request: max_tokens, temperature, top_p, seed, stop, tools, response_format ...
 
         Raises:
-            GaslampError: no answer; cause and fixes.
+            EndpointError: no answer; cause and fixes.
         """
         from openai import OpenAIError
 
@@ -166,10 +174,11 @@ class EndpointClient:
             raise self.explain(error) from error
         choices = getattr(answer, "choices", None)
         if not choices or choices[0].message is None:
-            raise GaslampError(
+            raise EndpointError(
                 f"{self.url} answers, but not as an OpenAI-compatible server: {self._clean(str(answer))}",
                 f"name its base URL in {self.place}: it ends with /v1 on most servers",
                 self.kept,
+                None,
             )
         message, usage = choices[0].message, answer.usage
         return Reply(
@@ -181,7 +190,7 @@ class EndpointClient:
             usage.completion_tokens if usage else None,
         )
 
-    def explain(self, error: Exception) -> GaslampError:
+    def explain(self, error: Exception) -> EndpointError:
         """An error of the OpenAI library as cause and fixes; the key is not in it."""
         import openai
 
@@ -221,7 +230,7 @@ class EndpointClient:
             fix = f"name that address in {self.place}.url, if you trust it"
         elif isinstance(status, int):
             fix, less = "run the same command again in some minutes", "the server's log says what happened"
-        return GaslampError(cause, fix, "; ".join(part for part in (less, self.kept) if part) or None)
+        return EndpointError(cause, fix, "; ".join(part for part in (less, self.kept) if part) or None, status)
 
     def _clean(self, text: str) -> str:
         """The beginning of a foreign message on one line, without secrets."""

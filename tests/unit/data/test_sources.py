@@ -52,7 +52,8 @@ def write(file: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
 
 def divide(folder: Path, data: Any, processes: int = 1, **checks: Any) -> tuple[Any, dict[str, list[dict[str, Any]]]]:
     folder.mkdir()
-    spool, _, read, _ = divide_rows(data, "sft", 512, load_checks(checks), checks, folder, processes)
+    spool, _, counts, _ = divide_rows(data, "sft", 512, load_checks(checks), checks, folder, processes)
+    read = counts["read"]
     splits = {split: list(read_jsonl(folder / f"{split}.jsonl")) for split in ("train", "valid", "test")}
     assert {split: len(rows) for split, rows in splits.items()} == spool.counts and read >= sum(spool.counts.values())
     return spool, splits

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from gaslamp.config.sections.fields import Number, Section, read_off
+from gaslamp.config.sections.generate import Generate
 from gaslamp.core import registry
 
 
@@ -150,6 +151,15 @@ class Data(Section):
     checks: dict[str, CheckSettings] = Field(
         default_factory=dict,
         description="A name from scripts/gaslamp/data/checks -> severity, max_percentage, options.",
+    )
+    labelled: str | None = Field(
+        "data/raw/gaslamp-labels.jsonl",
+        description="Rows written or corrected with `make label`, used when the file exists; null: not used.",
+    )
+    generate: Generate = Field(  # type: ignore[arg-type]
+        default_factory=Generate,
+        description="Rows that a language model writes; as data.source: data/generated/rows.jsonl, else for training "
+        "alone.",
     )
     speech: Speech = Field(default_factory=Speech, description="Recordings, for the method tts.")  # type: ignore[arg-type]
 
