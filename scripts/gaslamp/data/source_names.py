@@ -60,5 +60,6 @@ def get_no_data(project: Path) -> GaslampError:
     return GaslampError(
         f"there is no data yet: {Path(WAITING).parent} is empty",
         f"put a file with the columns {columns or 'of your rows'} there, then: make data; {WAITING} has an example",
-        "the data is elsewhere: data.source in config.yaml names a file, a folder, a hub id or embedded:NAME",
+        "the data is elsewhere: data.source in config.yaml names a file, a folder, a hub id or embedded:NAME; there is "
+        "none: make label writes rows by hand, make generate has a model write them",
     )

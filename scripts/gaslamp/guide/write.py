@@ -118,7 +118,9 @@ def render_waiting(task: str, plan: Plan) -> str:
         f"Rows:     100 are a beginning, some hundred are better; a fifth of them is kept for validation and test\n\n"
         f"As rows.csv:\n\n{header}\n{row}\n\n"
         f"As rows.jsonl, a row a line:\n\n{_to_json(columns)}\n\n"
-        "Other names of columns are found too: make data shows what was understood. It removes this file.\n"
+        "Other names of columns are found too: make data shows what was understood. It removes this file.\n\n"
+        "Without a file: make label writes rows by hand in the browser; make generate has a model write them\n"
+        "(data.generate in config.yaml). Twenty rows of your own are the better beginning for both.\n"
     )
 
 

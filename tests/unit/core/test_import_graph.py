@@ -24,6 +24,7 @@ ORDER = (
     "report",
     "guide",
     "remote",
+    "interfaces",
 )
 """Each room may import the rooms before it."""
 HIDDEN = frozenset(
