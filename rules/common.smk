@@ -11,6 +11,8 @@ from gaslamp.core import registry
 from gaslamp.config import outcome
 from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.places import localize
 from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config, load_stage
 from gaslamp.config.stages import get_earlier

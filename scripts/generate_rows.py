@@ -17,7 +17,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=("candidates", "facts")):
         outputs = {"candidates": args.candidates, "facts": args.facts}
         generate_rows(load_slice(args.config, KEYS), outputs)
 

@@ -19,7 +19,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args, writes=("rows", "selection")):
         outputs = {"rows": args.rows, "selection": args.selection}
         needed = load_slice(args.config, KEYS).data.generate.review
         select_rows(args.candidates, args.facts, args.review, needed, outputs)

@@ -126,8 +126,10 @@ def _list_notes(now: Situation, method: str, chosen: Advice | None) -> list[str]
     look = now.look
     notes = []
     if now.data.kind == "none":
-        notes.append("There is no data yet: data/raw/README says what to put there. Without a file: make label writes rows by "
-            "hand, make generate has a model write them.")
+        notes.append(
+            "There is no data yet: data/raw/README says what to put there. Without a file: make label writes rows by "
+            "hand, make generate has a model write them."
+        )
     if look.is_exact and look.count is not None and look.count < FEW_ROWS and now.data.kind == "file":
         notes.append(f"{look.count} rows are few: some hundred teach more, and make the test score mean something.")
     if is_rewarded(method) and chosen and chosen.model.worth / 1e9 < SMALL_FOR_REWARDS:
