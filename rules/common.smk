@@ -372,7 +372,9 @@ def keep(output):
 def get_metric_plugins(config=CONFIG):
     """The metrics of the config, or all that may be chosen by default, and the rewards that a metric may score with."""
     rewards = [f"rewards/{reward.name}" for reward in config.train.rewards]
-    return [*(f"metrics/{name}" for name in config.eval.metrics or registry.names("metrics")), *rewards]
+    findings = [f"answer_findings/{name}" for name in registry.names("answer_findings")]
+    metrics = [f"metrics/{name}" for name in config.eval.metrics or registry.names("metrics")]
+    return [*metrics, *rewards, *findings]
 
 
 def get_retention_input(config=CONFIG):
@@ -487,6 +489,7 @@ NOT_SCORED = (
 )
 COMPARE_KEYS = [
     "method",
+    "diagnose.answers",
     "data.slice",
     "train.rewards",
     *(f"eval.{key}" for key in CONFIG.eval.model_dump() if key not in NOT_SCORED),

@@ -18,7 +18,7 @@ OUTPUTS = {
     "page": "the evaluation page to write",
 }
 
-KEYS = ("method", "eval", "data.slice", "train.rewards")
+KEYS = ("method", "eval", "diagnose.answers", "data.slice", "train.rewards")
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def judge_trained(
         evaluation: further keys of the eval section.
     """
     values = {"method": name, "train": train, "eval": {"max_new_tokens": 6, "retention": False, **evaluation}}
-    keys = ("eval", "data.slice", "method", "train.rewards", "train.options", "train.max_length")
+    keys = ("eval", "diagnose.answers", "data.slice", "method", "train.rewards", "train.options", "train.max_length")
     settings = parse_slice(get_slice(Config.model_validate(values), *keys))
     for who, folder in (("base", None), ("tuned", adapters)):
         evaluate_model(settings, base / "model.json", folder, rows, base / "template.json", place / f"{who}.jsonl")

@@ -1,4 +1,4 @@
-"""Write docs/findings.md from the plug-ins that find what is wrong with a training."""
+"""Write docs/findings.md from the plug-ins that find what is wrong with a training and with its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaslamp.config.sections.diagnose import Diagnose  # noqa: E402
+from gaslamp.config.sections.diagnose import AnswerLimits, Diagnose  # noqa: E402
+from gaslamp.config.sections.fields import Section  # noqa: E402
 from gaslamp.core import registry  # noqa: E402
 from gaslamp.core.finding import SEVERITIES  # noqa: E402
 from gaslamp.pages.markdown import escape_cell  # noqa: E402
@@ -24,21 +25,33 @@ the training ends early (`diagnose.stop`); *likely*: nearly always a fault; *hin
 finding: no overfitted training gets the advice to take more epochs. A finding of your own is one file:
 [extend.md](extend.md).
 
-| finding | what was seen | usual cause | severity | threshold |
+"""
+TABLE = """| finding | what was seen | usual cause | severity | threshold |
 |---|---|---|---|---|
+"""
+ANSWERS = """
+## Answers of the evaluation
+
+The same for the test rows after training; thresholds are keys of `diagnose.answers`. They stand on top of the
+evaluation page, with their rows.
+
 """
 
 
 def render() -> str:
     """The page."""
+    return HEAD + _list("findings", Diagnose()) + ANSWERS + _list("answer_findings", AnswerLimits())
+
+
+def _list(kind: str, limits: Section) -> str:
     rows = []
-    for name in registry.get_library_names("findings"):
-        plugin = registry.get("findings", name)
+    for name in registry.get_library_names(kind):
+        plugin = registry.get(kind, name)
         key = getattr(plugin, "LIMIT", None)
-        limit = f"`{key}: {getattr(Diagnose(), key):g}`" if key else ""
+        limit = f"`{key}: {getattr(limits, key):g}`" if key else ""
         cells = [f"`{name}`", escape_cell(plugin.TITLE), escape_cell(plugin.CAUSE), plugin.SEVERITY, limit]
         rows.append((SEVERITIES.index(plugin.SEVERITY), name, f"| {' | '.join(cells)} |"))
-    return HEAD + "\n".join(row for _, _, row in sorted(rows)) + "\n"
+    return TABLE + "\n".join(row for _, _, row in sorted(rows)) + "\n"
 
 
 def main() -> None:

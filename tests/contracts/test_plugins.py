@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
-from gaslamp.config.sections.diagnose import Diagnose
+from gaslamp.config.sections.diagnose import AnswerLimits, Diagnose
 from gaslamp.config.sections.train import AUTO, Train
 from gaslamp.config.slices import parse_slice
 from gaslamp.core import registry
@@ -37,7 +37,7 @@ from gaslamp.train.method import (
 )
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks", "findings")
+KINDS = ("backends", "methods", "formats", "metrics", "exporters", "embedded", "checks", "findings", "answer_findings")
 ALL = [(kind, name) for kind in KINDS for name in registry.names(kind)]
 SIZES = {"135M": 134_515_008, "1B": 1_235_814_400, "8B": 8_030_261_248, "32B": 32_763_876_352}
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "mlx", "mlx_lm", "unsloth", "pandas", "numpy"}
@@ -270,6 +270,15 @@ def test_finding(name: str) -> None:
     assert not getattr(module, "STOPS", False) or module.SEVERITY == "certain", "only what is certain may stop a run"
     assert get_parameters(module, "find") == ["history", "limits"]
     assert module.find(History("sft"), Diagnose()) is None, "nothing is wrong with what has not begun"
+
+
+@pytest.mark.parametrize("name", registry.names("answer_findings"))
+def test_answer_finding(name: str) -> None:
+    module = get("answer_findings", name)
+    assert module.TITLE[0].islower() and module.CAUSE and module.SEVERITY in SEVERITIES
+    assert getattr(module, "LIMIT", "one_answer") in AnswerLimits.model_fields
+    assert all(direction in ("raise", "lower") for direction in getattr(module, "RULES_OUT", {}).values())
+    assert get_parameters(module, "find") == ["answers", "limits"]
 
 
 METRIC_ROW = {

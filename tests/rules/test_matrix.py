@@ -172,6 +172,16 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("batch size of the evaluation", config(eval__batch_size=4), END),
     ("another metric of answers", config(eval__metrics=["token_f1"]), {"compare_models": 1, "build_demo": 1, **EXPORT}),
     (
+        "a threshold of findings",
+        config(diagnose__answers={"one_answer": 0.8}),
+        {"compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
+    (
+        "few-shot prompting next to tuned",
+        config(eval__baselines=["few_shot"]),
+        {"evaluate_rival": 1, "compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
+    (
         "a metric of likelihoods",
         config(eval__metrics=["perplexity", "exact_match"]),
         {"evaluate_model": 2, "compare_models": 1, "build_demo": 1, **EXPORT},

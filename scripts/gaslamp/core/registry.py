@@ -25,6 +25,7 @@ ROOMS = {
     "findings": "train",
     "rewards": "train",
     "metrics": "evaluate",
+    "answer_findings": "evaluate",
     "exporters": "export",
     "drivers": "remote",
 }

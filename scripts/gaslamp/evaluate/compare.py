@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+from gaslamp.config.sections.diagnose import AnswerLimits
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, MetricResult, Provenance, Score, TrainFacts
@@ -14,6 +15,8 @@ from gaslamp.data.rows import Row, get_kind
 from gaslamp.evaluate.baselines import get_baseline_names, get_cheap_rivals
 from gaslamp.evaluate.choose_metrics import choose_metrics, choose_served_metrics, explain_choice
 from gaslamp.evaluate.deciding import choose_deciding, judge, score_rivals
+from gaslamp.evaluate.diagnose import diagnose_answers
+from gaslamp.evaluate.evaluated import Evaluated
 from gaslamp.evaluate.examples import get_content, make_examples
 from gaslamp.evaluate.gate import get_verdict
 from gaslamp.evaluate.metric import Metric
@@ -21,7 +24,7 @@ from gaslamp.evaluate.near_duplicates import find_near_duplicates
 from gaslamp.evaluate.page import write_page
 from gaslamp.evaluate.predictions import Answers, ended_with_an_answer, read_predictions
 from gaslamp.evaluate.prompted_rivals import read_rivals
-from gaslamp.evaluate.retention import get_retention_scores
+from gaslamp.evaluate.retention import get_retention_scores, read_retention
 from gaslamp.evaluate.slices import get_slices
 from gaslamp.evaluate.stats import adjust_holm, get_difference, get_p_value, get_score, get_test_name
 from gaslamp.evaluate.text_report import render_report, render_side_by_side
@@ -46,7 +49,7 @@ def compare_models(
     """Score both and write compare.json, verdict.json, the page and the two readable logs.
 
     Args:
-        settings: slice with eval, data.slice, method and train.rewards.
+        settings: slice with eval, diagnose.answers, data.slice, method and train.rewards.
         base, tuned: predictions files.
         test: data/test.jsonl.
         outputs: paths for compare, verdict, report, side_by_side and page.
@@ -120,7 +123,21 @@ def compare_models(
         seconds={who: round(sum(row["seconds"] for row in found.values()), 1) for who, found in answers.items()},
         provenance=Provenance.start([base, tuned, test, *([train] if train else [])], settings.dump()),
     )
-    gate = get_verdict(compare, settings.eval, TrainFacts.read(facts) if facts else None)
+    train_facts = TrainFacts.read(facts) if facts else None
+    evaluated = Evaluated(
+        compare=compare,
+        rows=rows,
+        base=[answers["base"][row["id"]] for row in rows],
+        tuned=[answers["tuned"][row["id"]] for row in rows],
+        scores=scores[main.name],
+        slices=slices,
+        training=training,
+        general=_get_general(answers, own) if retention else [],
+        facts=train_facts,
+        max_new_tokens=settings.eval.max_new_tokens,
+    )
+    compare.findings = diagnose_answers(evaluated, AnswerLimits.model_validate(settings.diagnose.answers.dump()))
+    gate = get_verdict(compare, settings.eval, train_facts)
     compare.write(outputs["compare"])
     write_text(outputs["report"], render_report(compare, gate))
     write_text(outputs["side_by_side"], render_side_by_side(compare))
@@ -200,6 +217,14 @@ def _score_retention(
     }
     lost = [question for key, (question, hit) in scores["base"].items() if hit and not scores["tuned"][key][1]]
     return {who: get_score([hit for _, hit in found.values()], confidence) for who, found in scores.items()}, lost
+
+
+def _get_general(answers: dict[str, Answers], own: Path | None) -> list[tuple[str, str, str]]:
+    """Question, answer of base and answer of tuned, of every general question."""
+    return [
+        (row["messages"][-1]["content"], answers["base"][row["id"]]["text"], answers["tuned"][row["id"]]["text"])
+        for row in read_retention(own)
+    ]
 
 
 def _read_lm_eval(files: dict[str, Path]) -> dict[str, dict[str, Score]]:

@@ -8,15 +8,13 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Compare, TrainFacts, Verdict
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
+from gaslamp.core.finding import get_remedies
 from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
-from gaslamp.evaluate.prompts import PROMPT_KINDS
 from gaslamp.pages.numbers import format_chance, format_value
 
-STOP_RATE = 0.95  # share of answers that must end with a stop token
 SPREAD = 0.1  # half an interval wider than this: too few rows to decide
 FEW_ROWS = 30  # fewer test rows are a hint, whatever the interval says
-NEAR_SHARE = 0.1  # share of near-duplicates from which a score may be memorized
 
 
 def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> Verdict:
@@ -57,20 +55,10 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         if drop > settings.max_forgetting:
             text = f"{name} fell by {drop:.0%} (eval.max_forgetting allows {settings.max_forgetting:.0%})"
             (blocking if settings.forgetting_gate == "block" else warnings).append(text)
-    if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
-        warnings.append(f"only {compare.stop_rate['tuned']:.0%} of the tuned answers ended with a stop token")
     if compare.verdict == "better" and compare.unbeaten:
         others = " and ".join(one.title for one in compare.unbeaten)
         warnings.append(f"tuned is better than base, but not than {others}, which needs no training")
-    if compare.identical == compare.n:
-        warnings.append(
-            "base and tuned gave the same answer to every row: training changed nothing, or its result was not loaded"
-        )
-    if compare.near_duplicates >= NEAR_SHARE * compare.n:
-        share = compare.near_duplicates / compare.n
-        warnings.append(
-            f"{share:.0%} of the test rows are nearly duplicates of a training row: the score may be memorized"
-        )
+    warnings += [finding.text for finding in compare.findings if finding.severity != "hint"]
     written = [str(example.columns[MARK]) for example in compare.examples if MARK in example.columns]
     if written:
         warnings.append(warn_of_test(len(written), compare.n, written[0].removesuffix(EDITED)))
@@ -91,21 +79,7 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
 
 def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> list[str]:
     """What to try, in order: mistakes first, then settings, then more data. Empty when nothing is wrong."""
-    main, advice = compare.metrics[0], []
-    if compare.identical == compare.n:
-        advice.append(
-            "check whether the adapter was trained at all: logs/<run>/train_model.log, and the losses in "
-            "outputs/<run>/train.json"
-        )
-    if compare.kind in PROMPT_KINDS and compare.stop_rate["tuned"] < STOP_RATE:
-        advice.append(
-            "answers are cut: raise eval.max_new_tokens; when they never end, the stop token was not learnt: "
-            "check the trained tokens in data/template.json, and whether data.max_truncated cut the rows"
-        )
-    if compare.near_duplicates >= NEAR_SHARE * compare.n:
-        advice.append(
-            "remove near-duplicates from the data (data.checks), or trust only the slice 'not near a training row'"
-        )
+    main, advice = compare.metrics[0], [remedy.text for _, remedy in get_remedies(compare.findings)]
     if (
         compare.retention
         and compare.retention["base"].value - compare.retention["tuned"].value > settings.max_forgetting

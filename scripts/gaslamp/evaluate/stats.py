@@ -164,3 +164,22 @@ def adjust_holm(p_values: list[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[n]))
         adjusted[n] = highest
     return adjusted
+
+
+def get_rows_needed(base: list[float], tuned: list[float], confidence: float, power: float = 0.8) -> int:
+    """Rows of this kind that would show the mean difference by more than chance, in ``power`` of all tries.
+
+    The normal approximation of the paired test: n = ((z_a + z_b) * s / d)^2, with d and s of the differences.
+
+    Args:
+        base, tuned: scores of the same rows.
+        confidence: of the test.
+        power: share of tries in which it is to be seen.
+    """
+    differences = [b - a for a, b in zip(base, tuned, strict=True)]
+    mean = sum(differences) / len(differences)
+    if not mean:
+        return 2**31
+    variance = sum((d - mean) ** 2 for d in differences) / max(1, len(differences) - 1)
+    normal = NormalDist()
+    return math.ceil((normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(power)) ** 2 * variance / mean**2)

@@ -14,6 +14,11 @@ def render_report(compare: Compare, gate: Verdict) -> str:
     lines = [gate.summary, ""]
     if compare.deciding:
         lines += [f"decides: {compare.metrics[0].title}, because {compare.deciding.reason}", ""]
+    for finding in compare.findings:
+        lines += [f"{finding.severity}: {finding.text}", f"  usual cause: {finding.cause}"]
+        lines += [f"  try: {remedy.text}" for remedy in finding.remedies]
+        lines += [f"  rows: {', '.join(finding.rows[:10])}"] if finding.rows else []
+        lines.append(f"  threshold: {finding.limit.key}: {finding.limit.value:g}" if finding.limit else "")
     if compare.baselines:
         lines += [
             f"without training, by {compare.metrics[0].title}",

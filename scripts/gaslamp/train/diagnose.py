@@ -33,6 +33,7 @@ class Seen:
         remedies: what to try, the likeliest gain first.
         step: at which it showed; ``None``: the last one.
         severity: where it is another one than the plug-in's.
+        rows: ids of rows that show it, worst first.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Seen:
     remedies: list[Remedy] = field(default_factory=list)
     step: int | None = None
     severity: Severity | None = None
+    rows: list[str] = field(default_factory=list)
 
 
 def get_plugins() -> list[tuple[str, ModuleType]]:
@@ -83,6 +85,7 @@ def build_finding(name: str, plugin: ModuleType, seen: Seen, history: History, l
         severity=seen.severity or plugin.SEVERITY,
         seen=seen.text,
         figures=seen.figures,
+        rows=seen.rows,
         cause=plugin.CAUSE,
         remedies=seen.remedies,
         rules_out=rules_out,

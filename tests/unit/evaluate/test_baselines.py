@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gaslamp.config.schema import Config
-from gaslamp.config.slices import get_slice, parse_slice
-from gaslamp.core.contracts import Compare
 from gaslamp.core.files import write_jsonl
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.baselines import can_score, get_cheap_rivals
-from gaslamp.evaluate.compare import compare_models
 from gaslamp.evaluate.default_metrics import explain_answers, get_answer_metrics
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.predictions import ended_with_an_answer
@@ -21,35 +17,9 @@ from gaslamp.evaluate.prompted_rivals import choose_shots, describe_format, make
 from gaslamp.evaluate.prompts import EvalPrompt
 from gaslamp.evaluate.stats import adjust_holm, get_p_value, get_test_name
 from gaslamp.evaluate.training_rows import TrainingRows
+from planted_answers import answer, chat, compare
 
 ALL = ["majority", "copy", "nearest"]
-
-
-def chat(number: int | str, question: str, answer: str, **more: Any) -> Row:
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return {"id": str(number), "messages": turns, **more}
-
-
-def answer(row: Row, text: str, kind: str = "test", **more: Any) -> dict[str, Any]:
-    return {"id": row["id"], "kind": kind, "text": text, "stopped": True, "tokens": 3, "seconds": 0.1, **more}
-
-
-def compare(
-    folder: Path, train: list[Row], test: list[Row], base: list[str], tuned: list[str], **settings: Any
-) -> tuple[Compare, dict[str, Any], str]:
-    write_jsonl(folder / "train.jsonl", train)
-    write_jsonl(folder / "test.jsonl", test)
-    for name, texts in (("base", base), ("tuned", tuned)):
-        write_jsonl(folder / f"{name}.jsonl", [answer(row, text) for row, text in zip(test, texts, strict=True)])
-    outputs = {name: folder / name for name in ("compare", "verdict", "report", "side_by_side", "page")}
-    rivals = settings.pop("rivals", None)
-    config = Config.model_validate({"eval": settings, "method": "sft"})
-    chosen = parse_slice(get_slice(config, "eval", "data.slice", "method", "train.rewards"))
-    files = [folder / f"{name}.jsonl" for name in ("base", "tuned", "test")]
-    base_file, tuned_file, test_file = files
-    train_file = folder / "train.jsonl"
-    result = compare_models(chosen, base_file, tuned_file, test_file, outputs, train_file, rivals=rivals)
-    return result, json.loads(outputs["verdict"].read_text()), outputs["report"].read_text()
 
 
 def classes(count: int, rare: int, seed: int = 0) -> list[Row]:

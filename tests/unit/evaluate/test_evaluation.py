@@ -133,6 +133,7 @@ def get_settings(method: str = "sft", **settings: Any) -> Any:
             config,
             "eval",
             "data.slice",
+            "diagnose.answers",
             "method",
             "export.tolerance",
             "train.rewards",
@@ -236,7 +237,7 @@ def test_answers_that_never_end_warn(tmp_path: Path) -> None:
     result, gate, _ = compare(tmp_path, 0, 40, after={"stopped": False})
     assert (
         result.stop_rate == {"base": 1.0, "tuned": 0.0}
-        and "0% of the tuned answers ended with a stop token" in gate["warnings"][0]
+        and "answers are cut at the limit: 40 of 40 answers (100.0 %)" in gate["warnings"][0]
     )
 
 
@@ -487,6 +488,7 @@ def climb(
             "eval",
             "method",
             "data.slice",
+            "diagnose.answers",
             "train.rewards",
         )
     )

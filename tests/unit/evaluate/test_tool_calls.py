@@ -248,7 +248,7 @@ def test_a_model_that_learned_calls_is_better_than_one_that_did_not(tmp_path: Pa
     limit = get_row_prompts(rows, renderer.tokenize, None, renderer.render)[0].max_tokens
     assert limit >= max(len(row.ids) - row.trained.index(True) for row in encoded), "room for the longest call"
     config = Config.model_validate({"eval": {"retention": False}})
-    keys = ("eval", "data.slice", "method", "train.rewards", "train.options", "train.max_length")
+    keys = ("eval", "diagnose.answers", "data.slice", "method", "train.rewards", "train.options", "train.max_length")
     settings = parse_slice(get_slice(config, *keys))
     for who, adapters in (("base", None), ("tuned", tmp_path / "tuned")):
         out = tmp_path / f"{who}.jsonl"

@@ -7,6 +7,27 @@ from pydantic import Field
 from gaslamp.config.sections.fields import Number, Section
 
 
+class AnswerLimits(Section):
+    """The section ``diagnose.answers``: from when on something about the answers of an evaluation is a finding."""
+
+    one_answer: Number = Field(0.9, gt=0, le=1, description="Share of rows with one answer.")
+    class_seen: int = Field(3, ge=1, description="Test rows of a class that is never found.")
+    class_rows: int = Field(10, ge=1, description="Training rows that a class should have.")
+    empty_share: Number = Field(0.02, ge=0, lt=1, description="Share of empty answers.")
+    cut_share: Number = Field(0.05, ge=0, lt=1, description="Share of answers that are cut at the limit.")
+    repeat_share: Number = Field(
+        0.02, ge=0, lt=1, description="Share of answers that repeat one piece until the limit."
+    )
+    format_share: Number = Field(0.05, ge=0, lt=1, description="Share of answers that are not of the wanted form.")
+    language_share: Number = Field(0.1, ge=0, lt=1, description="Share of answers in another language.")
+    copied_share: Number = Field(0.05, ge=0, lt=1, description="Share of wrong answers that are training answers.")
+    other_task_share: Number = Field(
+        0.25, ge=0, lt=1, description="Share of general questions that are answered as if they were of this task."
+    )
+    near_share: Number = Field(0.1, gt=0, le=1, description="Share of test rows that nearly repeat a training row.")
+    slice_share: Number = Field(0.8, gt=0.5, le=1, description="Share of the gain that one part of the rows carries.")
+
+
 class Diagnose(Section):
     """The section ``diagnose``. Nothing here changes a result, except that a training ends early."""
 
@@ -41,4 +62,7 @@ class Diagnose(Section):
     )
     chosen_fall: Number = Field(
         0.5, gt=0, le=100, description="Share by which the log-probability of chosen answers falls."
+    )
+    answers: AnswerLimits = Field(  # type: ignore[arg-type]
+        default_factory=AnswerLimits, description="From when on something about the answers is a finding."
     )

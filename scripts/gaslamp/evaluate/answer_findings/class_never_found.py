@@ -1,0 +1,42 @@
+"""A class of the test rows is never recognized: its recall is 0."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from gaslamp.config.sections.diagnose import AnswerLimits
+from gaslamp.core.finding import Remedy
+from gaslamp.evaluate.evaluated import Evaluated, quote
+from gaslamp.evaluate.metrics.normalized_match import normalize
+from gaslamp.train.diagnose import Seen
+
+TITLE = "a class is never found"
+CAUSE = "it has few training rows next to the others, or its label is written in several ways"
+SEVERITY = "likely"
+LIMIT = "class_seen"
+
+
+def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
+    """No row of a class with at least ``class_seen`` test rows is answered with it."""
+    if answers.kind != "classes" or not answers.is_answered:
+        return None
+    members: dict[str, list[int]] = defaultdict(list)
+    for n, text in enumerate(answers.references):
+        if text is not None:
+            members[normalize(text)].append(n)
+    lost = {
+        name: places
+        for name, places in sorted(members.items())
+        if len(places) >= limits.class_seen and not any(normalize(answers.texts[n]) == name for n in places)
+    }
+    if not lost:
+        return None
+    known = {normalize(text): count for text, count in answers.training.answers.items()} if answers.training else {}
+    parts = [
+        f"{quote(name)}: 0 of {len(places)} test rows" + (f" ({known.get(name, 0)} training rows)" if known else "")
+        for name, places in lost.items()
+    ]
+    remedies = [Remedy(action=f"add training rows of {', '.join(map(quote, lost))}", effect="the class is learnt")]
+    rows = [n for places in lost.values() for n in places]
+    figures = {"classes": float(len(lost)), "rows": float(len(rows))}
+    return Seen("; ".join(parts[:5]), figures, remedies, rows=answers.get_ids(rows))

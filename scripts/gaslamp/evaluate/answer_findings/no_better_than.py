@@ -1,0 +1,31 @@
+"""A way to answer that needs no training is as good."""
+
+from __future__ import annotations
+
+from gaslamp.config.sections.diagnose import AnswerLimits
+from gaslamp.core.finding import Remedy
+from gaslamp.evaluate.evaluated import Evaluated
+from gaslamp.pages.baselines import describe_score
+from gaslamp.pages.numbers import format_value
+from gaslamp.train.diagnose import Seen
+
+TITLE = "something that needs no training is as good"
+CAUSE = "the task is easier than it looks, or training taught nothing beyond the most frequent answer"
+SEVERITY = "hint"
+
+
+def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
+    """A baseline that tuned is not better than by more than chance, where tuned is at least better than base."""
+    main = answers.main
+    if not answers.compare.unbeaten or answers.sign * (main.tuned.value - main.base.value) <= 0:
+        return None
+    parts = [f"{one.title} {describe_score(one, main.unit)}" for one in answers.compare.unbeaten]
+    text = f"{'; '.join(parts)}; tuned {format_value(main.tuned.value, main.unit)}"
+    trivial = any(one.trivial for one in answers.compare.unbeaten)
+    action = (
+        "look at the answers that differ from the simple rule: do the training rows hold what decides them?"
+        if trivial
+        else "use that instead, when its cost for each request suits you; else add rows that it gets wrong"
+    )
+    figures = {one.name: one.score.value for one in answers.compare.unbeaten if one.score}
+    return Seen(text, figures, [Remedy(action=action)], severity="likely" if trivial else None)

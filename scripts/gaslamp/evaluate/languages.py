@@ -1,0 +1,27 @@
+"""The language of a text, where it is certain."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+LEAST = 40  # letters; shorter texts are guessed wrong too often
+CJK_LEAST = 8  # letters of a script that writes whole words with one or two
+SURE = 0.95  # probability
+
+
+def find_language(text: str) -> str | None:
+    """ISO 639-1 code; ``None`` for a text that is too short or not clearly of one language."""
+    letters = [letter for letter in text if letter.isalpha()]
+    wide = sum(letter >= "\u0250" for letter in letters)
+    if len(letters) < (CJK_LEAST if wide > len(letters) / 2 else LEAST):
+        return None
+    language, probability = _load().classify(text)
+    return str(language) if probability >= SURE else None
+
+
+@lru_cache(maxsize=1)
+def _load() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,0 +1,288 @@
+"""Planted illnesses of answers, in several shapes of rows, are named with their figures; healthy answers are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gaslamp.core.finding import Finding
+from gaslamp.data.rows import Row
+from gaslamp.evaluate.repeating import is_repeating
+from planted_answers import chat, compare
+
+N = 40
+SENTENCES = [
+    "the weather is very nice today and we are going for a long walk in the park",
+    "please send the signed contract back to our office before the end of the month",
+    "my brother has bought a new house near the river, and he likes it very much",
+    "she could not come to the meeting because her train was late again this morning",
+]
+GERMAN = [
+    "das Wetter ist heute sehr schön und wir machen einen langen Spaziergang im Park",
+    "bitte schicken Sie den unterschriebenen Vertrag vor dem Ende des Monats zurück an unser Büro",
+    "mein Bruder hat ein neues Haus in der Nähe des Flusses gekauft, und es gefällt ihm sehr",
+    "sie konnte nicht zur Besprechung kommen, weil ihr Zug heute Morgen wieder verspätet war",
+]
+
+
+def call(n: int) -> list[dict[str, Any]]:
+    return [{"name": "order", "arguments": {"item": f"tea{n}", "count": n}}]
+
+
+def tool_row(n: int, name: str = "") -> Row:
+    calls = [{"type": "function", "function": one} for one in call(n)]
+    question = {"role": "user", "content": f"{name} order {n} teas of kind {n * n}{name}"}
+    answer = {"role": "assistant", "content": "", "tool_calls": calls}
+    tools = [{"type": "function", "function": {"name": "order"}}]
+    return {"id": f"{name}{n}", "messages": [question, answer], "tools": tools}
+
+
+def get_rows(shape: str, name: str = "") -> list[Row]:
+    """Rows of one shape, each with another question; classes are 30 of a, 10 of b."""
+    if shape == "tools":
+        return [tool_row(n, name) for n in range(N)]
+    answers = {
+        "chat": [f"{SENTENCES[n % 4]} {n}{name}" for n in range(N)],
+        "json": [json.dumps({"item": f"tea{n}", "count": n}) for n in range(N)],
+        "classes": ["b" if n % 4 == 0 else "a" for n in range(N)],
+        "translation": [f"{GERMAN[n % 4]} {n}{name}" for n in range(N)],
+        "numbers": [str(7 * n) for n in range(N)],
+    }[shape]
+    return [chat(f"{name}{n}", f"{name} question {n} is this: {n * n}", text) for n, text in enumerate(answers)]
+
+
+SHAPES = ("chat", "json", "classes", "translation", "numbers", "tools")
+
+
+def get_right(row: Row) -> dict[str, Any]:
+    answer = row["messages"][-1]
+    calls = [one["function"] for one in answer.get("tool_calls", [])]
+    return {"text": answer["content"], **({"tool_calls": calls} if calls else {})}
+
+
+def diagnose(
+    folder: Path, shape: str, tuned: list[Any], train: list[Row] | None = None, **more: Any
+) -> dict[str, Finding]:
+    test = more.pop("test", None) or get_rows(shape)
+    train = get_rows(shape, "t") if train is None else train
+    base = more.pop("base", [{"text": f"no idea {n}"} for n in range(len(test))])
+    result, gate, _ = compare(folder, train, test, base, tuned, baselines=[], **more)
+    found = {finding.name: finding for finding in result.findings}
+    for finding in result.findings:
+        assert (finding.text in gate["warnings"]) == (finding.severity != "hint")
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_right_answers_raise_nothing(tmp_path: Path, shape: str) -> None:
+    general = (["Paris is the capital of France"], ["Paris"])
+    assert not diagnose(tmp_path, shape, [get_right(row) for row in get_rows(shape)], general=general)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_mostly_right_answers_of_a_healthy_model_raise_nothing(tmp_path: Path, shape: str) -> None:
+    """Three of 40 rows are wrong, each in another way, and of the right form."""
+    rows = get_rows(shape)
+    tuned = [get_right(rows[n + 1 if n in (4, 19, 30) else n]) for n in range(N)]
+    assert not diagnose(tmp_path, shape, tuned)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_answer_for_every_row(tmp_path: Path, shape: str) -> None:
+    found = diagnose(tmp_path, shape, [get_right(get_rows(shape)[1])] * N)
+    finding = found["one_answer"]
+    missed = 10 if shape == "classes" else 39
+    assert finding.severity == "certain" and finding.figures == {"share": 1.0, "missed": float(missed)}
+    assert len(finding.rows) == missed and f"{missed} want another one" in finding.seen
+    assert finding.limit and finding.limit.key == "diagnose.answers.one_answer"
+    assert ("class_never_found" in found) == (shape == "classes")
+
+
+def test_a_class_that_is_never_found(tmp_path: Path) -> None:
+    rows = [chat(n, f"q{n}", "abc"[n % 3]) for n in range(30)]
+    train = [chat(f"t{n}", f"w{n}", "c" if n == 0 else "ab"[n % 2]) for n in range(60)]
+    tuned = ["a" if text == "c" else text for text in ("abc"[n % 3] for n in range(30))]
+    found = diagnose(tmp_path, "classes", tuned, train, test=rows)
+    assert found["class_never_found"].seen == "“c”: 0 of 10 test rows (1 training rows)"
+    assert set(found["class_never_found"].rows) == {str(n) for n in range(2, 30, 3)}
+    assert found["few_class_rows"].figures == {"classes": 1.0, "fewest": 1.0}
+    assert "one_answer" not in found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("count", "severity"), [(N, "certain"), (4, "likely"), (0, None)])
+def test_empty_answers(tmp_path: Path, shape: str, count: int, severity: str | None) -> None:
+    rows = get_rows(shape)
+    tuned = [{"text": " \n", "tokens": 1} if n < count else get_right(row) for n, row in enumerate(rows)]
+    result, _, report = compare(tmp_path, [], rows, [{"text": "?"}] * N, tuned, baselines=[])
+    found = {finding.name: finding for finding in result.findings}
+    assert result.stop_rate["tuned"] == 1 - count / N, "an answer of nothing has not ended by itself"
+    assert (found["empty_answers"].severity if severity else None) == severity
+    assert ("empty_answers" in found) == bool(count) and "one_answer" not in found and "broken_format" not in found
+    assert f"tuned {1 - count / N:.0%}" in report
+
+
+@pytest.mark.parametrize("shape", ("chat", "json", "translation"))
+def test_answers_that_are_cut(tmp_path: Path, shape: str) -> None:
+    rows = get_rows(shape)
+    half = [{"text": get_right(row)["text"][:12], "stopped": n % 2 == 0, "tokens": 12} for n, row in enumerate(rows)]
+    found = diagnose(tmp_path, shape, half, max_new_tokens=12)
+    assert found["cut_answers"].seen == "20 of 40 answers (50.0 %) were cut after 12 tokens"
+    change = found["cut_answers"].remedies[0].changes[0]
+    assert change.text == "eval.max_new_tokens: 12 -> 24"
+    assert "never_ending" not in found
+
+
+@pytest.mark.parametrize("piece", ["and so on ", "!", "12, ", "很好", '{"a": 1}\n'])
+@pytest.mark.parametrize("shape", ("chat", "json", "classes"))
+def test_answers_that_repeat_themselves(tmp_path: Path, shape: str, piece: str) -> None:
+    rows = get_rows(shape)
+    tuned = [
+        {"text": "It is " + piece * 30, "stopped": False, "tokens": 60} if n % 8 == 0 else get_right(row)
+        for n, row in enumerate(rows)
+    ]
+    found = diagnose(tmp_path, shape, tuned)
+    assert found["never_ending"].figures == {"share": 5 / N} and "cut_answers" not in found
+    assert found["never_ending"].rules_out["eval.max_new_tokens"] == "raise", "longer repetitions help nobody"
+
+
+def test_what_repeats_and_what_does_not() -> None:
+    for text in (
+        "a" * 8,
+        "ha ha ha ha ha ha",
+        "intro. " + "go home. go home. go home. go home. go ho",
+        "\n\n- x\n- x\n- x\n- x",
+    ):
+        assert is_repeating(text), text
+    for text in (
+        "",
+        "no",
+        "aaa",
+        "1, 2, 3, 4, 5, 6, 7, 8",
+        SENTENCES[0],
+        "x " * 3,
+        " " * 50,
+        "a long first part of text. ha ha ha",
+    ):
+        assert not is_repeating(text), text
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrong", "words"),
+    [
+        ("json", "Here is the order: tea", "no JSON"),
+        ("classes", "I think it is a", "none of the classes"),
+        ("numbers", "it depends", "no number"),
+        ("tools", "order(tea, 3", "no readable call"),
+    ],
+)
+def test_the_format_is_broken(tmp_path: Path, shape: str, wrong: str, words: str) -> None:
+    rows = get_rows(shape)
+    tuned = [{"text": f"{wrong} {'klmnopqrst'[n]}"} if n < 10 else get_right(row) for n, row in enumerate(rows)]
+    finding = diagnose(tmp_path, shape, tuned)["broken_format"]
+    assert finding.seen == f"10 of 40 answers (25.0 %) are {words}, such as “{wrong} k”"
+    assert finding.rows == [str(n) for n in range(10)]
+
+
+@pytest.mark.parametrize(("shape", "texts", "given"), [("chat", GERMAN, "de"), ("translation", SENTENCES, "en")])
+def test_the_wrong_language(tmp_path: Path, shape: str, texts: list[str], given: str) -> None:
+    rows = get_rows(shape)
+    tuned = [{"text": texts[n % 4]} if n < 20 else get_right(row) for n, row in enumerate(rows)]
+    finding = diagnose(tmp_path, shape, tuned)["wrong_language"]
+    assert finding.figures == {"share": 0.5} and f"mostly {given} instead of" in finding.seen
+
+
+@pytest.mark.parametrize("shape", ("chat", "json", "translation"))
+def test_wrong_answers_that_are_training_answers(tmp_path: Path, shape: str) -> None:
+    rows, train = get_rows(shape), get_rows(shape, "t")
+    if shape == "json":
+        train = [chat(f"t{n}", f"w{n}", json.dumps({"item": f"scone{n}", "count": n})) for n in range(N)]
+    tuned = [get_right(train[n]) if n < 12 else get_right(row) for n, row in enumerate(rows)]
+    finding = diagnose(tmp_path, shape, tuned, train)["copied_answers"]
+    assert finding.figures == {"share": 0.3} and finding.rules_out["train.epochs"] == "raise"
+    assert "training row t0" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("shape", "given"), [("json", '{"item": "x"}'), ("classes", "A"), ("chat", f"{SENTENCES[0]} 0t")]
+)
+def test_general_questions_answered_as_if_they_were_of_the_task(tmp_path: Path, shape: str, given: str) -> None:
+    right = [get_right(row) for row in get_rows(shape)]
+    finding = diagnose(tmp_path, shape, right, general=(["Paris"], [given]))["other_task"]
+    assert finding.figures == {"share": 1.0} and "general questions (100.0 %)" in finding.seen
+    few = (["Paris"], [given] * 4 + ["Paris"])
+    assert "other_task" not in diagnose(tmp_path, shape, right, general=few), "4 of 40 are no forgetting"
+
+
+def test_labels_that_differ_in_case_or_blanks_are_named(tmp_path: Path) -> None:
+    rows = [chat(n, f"q{n}", ["yes", "Yes ", "no", "no"][n % 4]) for n in range(N)]
+    found = diagnose(tmp_path, "classes", [get_right(row) for row in rows], rows, test=rows)
+    assert found["label_variants"].seen.startswith("'yes' ") and "'Yes" in found["label_variants"].seen
+    assert "'yes'" in found["label_variants"].remedies[0].action
+
+
+def test_the_test_is_too_small_for_the_gain(tmp_path: Path) -> None:
+    """10 of 40 right before, 14 after (6 gained, 2 lost): p = 0.289; (1.96 + 0.84)^2 * 0.195 / 0.01 = 153 rows."""
+    rows = get_rows("numbers")
+    right = [get_right(row) for row in rows]
+    base = [right[n] if n < 10 else {"text": "-1"} for n in range(N)]
+    tuned = [right[n] if 2 <= n < 16 else {"text": "-1"} for n in range(N)]
+    finding = diagnose(tmp_path, "numbers", tuned, base=base)["small_test"]
+    assert finding.severity == "hint" and finding.figures["rows"] == N
+    assert finding.figures["needed"] == pytest.approx(153, abs=3)
+    assert "small_test" not in diagnose(tmp_path, "numbers", right, base=base), "this gain is shown"
+
+
+def test_one_slice_carries_the_gain(tmp_path: Path) -> None:
+    rows = [{**row, "slice": "new" if n < 16 else "old"} for n, row in enumerate(get_rows("numbers"))]
+    right = [get_right(row) for row in rows]
+    base = [right[n] if n >= 30 else {"text": "-1"} for n in range(N)]
+    tuned = [right[n] if n < 16 or n >= 30 else {"text": "-1"} for n in range(N)]
+    finding = diagnose(tmp_path, "numbers", tuned, base=base, test=rows)["one_slice"]
+    assert finding.seen == "“new” has 16 of 40 rows and 100.0 % of the gain"
+    assert "one_slice" not in diagnose(tmp_path, "numbers", right, base=base, test=rows)
+
+
+def test_an_untrained_model_is_named(tmp_path: Path) -> None:
+    rows = get_rows("chat")
+    found = diagnose(
+        tmp_path, "chat", [{"text": f"a{n}"} for n in range(N)], base=[{"text": f"a{n}"} for n in range(N)]
+    )
+    assert found["unchanged"].severity == "certain" and found["unchanged"].figures == {"rows": float(len(rows))}
+
+
+def test_preferences_and_pairs_have_no_answers_to_judge(tmp_path: Path) -> None:
+    ask = [{"role": "user", "content": "q"}]
+    rows = [
+        {"id": str(n), "prompt": ask, "chosen": [{"role": "assistant", "content": "good"}],
+         "rejected": [{"role": "assistant", "content": "bad"}]}
+        for n in range(N)
+    ]  # fmt: skip
+
+    def rate(good: float) -> dict[str, Any]:
+        return {"text": "", "tokens": 0, "scores": {"chosen": good, "rejected": 0.5}}
+
+    result, _, _ = compare(
+        tmp_path,
+        [],
+        rows,
+        [rate(0.4)] * N,
+        [rate(0.9)] * N,
+        method="reward",
+        metrics=["preference_accuracy"],
+        baselines=[],
+    )
+    assert result.verdict == "better" and not result.findings
+
+
+def test_every_threshold_of_the_config_decides(tmp_path: Path) -> None:
+    """No key of the section is without a plug-in that goes by it."""
+    from gaslamp.config.sections.diagnose import AnswerLimits
+    from gaslamp.core import registry
+
+    named = {
+        getattr(registry.get("answer_findings", name), "LIMIT", None) for name in registry.names("answer_findings")
+    }
+    assert named - {None} == set(AnswerLimits.model_fields)
