@@ -50,12 +50,13 @@ new: setup ## a project of your own, in projects/: two questions and a plan to c
 	$(if $(NO_INPUT),--no-input)
 
 # what the command line of make says, as an option: the environment may have a DATA of its own
+JSON_FLAG = $(if $(JSON),--json)
 GIVEN = $(if $(filter command line,$(origin $(1))),$(2) "$$$(1)")
 
 ADVICE = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") $(if $(METHOD),--method "$(METHOD)") \
 	$(if $(MACHINE),--machine "$(MACHINE)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(LANGUAGES),--languages "$(LANGUAGES)") \
 	$(if $(NEEDS),--needs "$(NEEDS)") $(if $(ROWS),--rows "$(ROWS)") $(if $(TOKENS),--tokens "$(TOKENS)") \
-	$(if $(ALL),--all) $(if $(EXPLAIN),--explain) $(if $(JSON),--json)
+	$(if $(ALL),--all) $(if $(EXPLAIN),--explain) $(JSON_FLAG)
 
 .PHONY: advise
 advise: setup ## base models that fit this machine, or MACHINE=t4|l4|a100|h100|mac16|mac32|mac64
@@ -66,7 +67,9 @@ advise: setup ## base models that fit this machine, or MACHINE=t4|l4|a100|h100|m
 deploy: ## measure the speed of each level, serve the recommended one, open the chat
 chat: ## chat with the served model in the terminal
 stop: ## stop the server
+cancel: ## stop the run that is going on; it saves its work
 status: ## one look at what runs, and what to do next
+results: ## scores with intervals, levels, parity, and where the files are
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
@@ -75,12 +78,12 @@ plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=valu
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop chat chat-eval dashboard watch status replay plan upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop cancel chat chat-eval dashboard watch status results check-config replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup
-	@project="$$($(BIN)/python scripts/start_project.py --newest $(if $(filter status,$@),--or-none) $(NAMED))" && \
-	{ [ -z "$$project" ] || $(FORWARD); }
+	@project="$$($(BIN)/python scripts/start_project.py --newest $(if $(JSON),,$(if $(filter status,$@),--or-none)) $(NAMED) $(JSON_FLAG))" || \
+	{ $(if $(JSON),printf '%s\n' "$$project";) exit 1; }; [ -z "$$project" ] || $(FORWARD)
 
 # What stands after `make hint` is its text: other commands of that name do nothing then. HINT="..." takes every text.
 ifeq ($(firstword $(MAKECMDGOALS)),hint)
@@ -95,16 +98,16 @@ export HINT SET WHEN
 .PHONY: reproduce
 reproduce: setup ## repeat a run from its roadbook: FROM=, FILES=, MODEL=, ONLY=data, TOLERANCE=
 	@$(BIN)/python scripts/reproduce_project.py "$(or $(FROM),gaslamp.md)" $(if $(FILES),--files "$(FILES)") $(if $(MODEL),--model "$(MODEL)") $(if $(ADAPTER),--adapter "$(ADAPTER)") \
-	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
+	$(if $(ONLY),--only "$(ONLY)") $(if $(TOLERANCE),--tolerance "$(TOLERANCE)") $(JSON_FLAG) $(if $(filter command line,$(origin PROFILE)),--profile "$(PROFILE)")
 
 .PHONY: memory
 memory: setup ## what later projects know: FORGET=id, EXPORT=file, IMPORT=file, APPLY=1, UNDO=id
 	@$(if $(APPLY)$(UNDO),project="$$($(BIN)/python scripts/start_project.py --newest $(NAMED))" && $(FORWARD),\
-	$(BIN)/python scripts/manage_memory.py $(if $(FORGET),--forget "$(FORGET)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(IMPORT),--import "$(IMPORT)"))
+	$(BIN)/python scripts/manage_memory.py $(if $(FORGET),--forget "$(FORGET)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(IMPORT),--import "$(IMPORT)") $(JSON_FLAG))
 
 .PHONY: doctor
 doctor: ## versions, machine, config problems, the last failure: to paste into an issue
-	@$(PYTHON_HERE) scripts/run_doctor.py --folder projects --backend $(TAKEN) $(NAMED)
+	@$(PYTHON_HERE) scripts/run_doctor.py --folder projects --backend $(TAKEN) $(NAMED) $(JSON_FLAG)
 
 ##@ for who works on gaslamp itself
 

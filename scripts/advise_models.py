@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from gaslamp.config.pin import RECORD
 from gaslamp.core.cli import get_parser
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
 from gaslamp.environment.elsewhere import get_elsewhere
 from gaslamp.environment.machines import Machine, get_machine, list_machines
 from gaslamp.environment.profile import choose_profile
 from gaslamp.environment.system import describe_system, detect_system
-from gaslamp.guide.advise_show import get_json, print_advice
+from gaslamp.guide.advise_show import print_advice
 from gaslamp.guide.demand import get_demand
+from gaslamp.guide.documents import AdviceDocument
 from gaslamp.guide.measured import find_measured
 from gaslamp.guide.models import choose, find_offline, get_target
 from gaslamp.guide.show import make_console
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--task", help="what the model should do, in a sentence")
     parser.add_argument("--data", help="a file, a folder, hub:owner/name or embedded:NAME; its rows are looked at")
     parser.add_argument("--method", help="training method; default: that of the project, what the data fits, else sft")
@@ -32,7 +33,6 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, help="tokens of a long row")
     parser.add_argument("--all", action="store_true", help="every model, not the first ten")
     parser.add_argument("--explain", action="store_true", help="how memory and time were calculated")
-    parser.add_argument("--json", action="store_true", help="for programs")
     args = parser.parse_args()
     machine: Machine = get_machine(args.machine) if args.machine else detect_system()
     project = Path() if Path(RECORD).is_file() else None
@@ -54,7 +54,7 @@ def main() -> None:
         facts = {"machine": title, "profile": profile, "reason": fitting.reason if profile == fitting.name else ""}
         facts |= {"method": demand.method, "rows": demand.rows, "tokens": demand.tokens, "mean": demand.mean_tokens}
         facts |= {"origin": wanted.origin, "offline": offline, "why": choice.reason}
-        print(json.dumps({**facts, **get_json(choice.advice, elsewhere)}, ensure_ascii=False, indent=2))
+        put_document(AdviceDocument.make(choice.advice, elsewhere, **facts))
         return
     console = make_console()
     console.print(f"machine: {title}; profile {profile}")

@@ -13,11 +13,17 @@ from gaslamp.memory.snapshot import get_home
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     add_config_argument(parser)
-    files = parser.parse_args().config
-    read_merged(files)
-    for note in get_notes(files[0].parent, get_home()):
+    args = parser.parse_args()
+    read_merged(args.config)
+    notes = get_notes(args.config[0].parent, get_home())
+    if args.json:
+        from gaslamp.core.document import DoneDocument, put_document
+
+        put_document(DoneDocument(done=notes))
+        return
+    for note in notes:
         print(note)
 
 

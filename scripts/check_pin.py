@@ -10,9 +10,16 @@ from gaslamp.core.errors import exit_with_help
 
 
 def main() -> int:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
-    changes = check_pin(parser.parse_args().project)
+    args = parser.parse_args()
+    changes = check_pin(args.project)
+    if args.json:
+        from gaslamp.core.document import put_document
+        from gaslamp.guide.documents import PinDocument
+
+        put_document(PinDocument.model_validate(changes))
+        return 1 if changes["edited"] or changes["missing"] else 0
     for kind, names in changes.items():
         for name in names:
             print(f"{kind}: {name}")

@@ -8,12 +8,14 @@ from pathlib import Path
 from gaslamp.config.load import read_config
 from gaslamp.config.schema import Config
 from gaslamp.core.cli import get_parser
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
 from gaslamp.data.describe import describe, print_description
+from gaslamp.data.documents import DataDocument
 
 
 def main() -> int:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument(
         "source", nargs="?", help="a file, a folder, embedded:NAME or a hub id; default: data.source of config.yaml"
     )
@@ -36,6 +38,9 @@ def main() -> int:
     data = config.data.model_copy(update={key: value for key, value in changed.items() if value is not None})
     method = args.method or config.method
     result = describe(data, method)
+    if args.json:
+        put_document(DataDocument.make(result, method))
+        return result.error.code if result.error else 0
     print_description(result, method)
     if result.error:
         print(f"\n{result.error}", file=sys.stderr)

@@ -18,28 +18,29 @@ from gaslamp.config.stages import get_earlier
 from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core import registry
 from gaslamp.core.cli import get_parser
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.core.files import JsonObject, write_json
 from gaslamp.environment.preflight import check_preflight
 from gaslamp.environment.profile import get_project_profile
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import System, detect_system
+from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import DryRunError
 from gaslamp.guide.run_plan import make_plan, read_settings
-from gaslamp.guide.run_plan_show import get_json, print_run_plan
+from gaslamp.guide.run_plan_show import print_run_plan
 from gaslamp.guide.show import make_console
 
 ENV = Path("outputs/env/env.json")
 
 
 def main() -> int:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--profile", help="cpu, cuda, mac, mps; default: what fits this machine")
     parser.add_argument("--run", help="another run than that of config.yaml")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings to try: train.max_steps=100"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
     args = parser.parse_args()
     values = read_yaml(Path("config.yaml"))
     settings = read_settings([*args.set, *([f"run={args.run}"] if args.run else [])])
@@ -59,7 +60,7 @@ def main() -> int:
             f"Snakemake cannot plan this run:\n{error}", "correct what it names, then run the same command"
         ) from error
     if args.json:
-        print(json.dumps(get_json(plan), ensure_ascii=False, indent=2, default=str))
+        put_document(RunPlanDocument.make(plan))
     else:
         print_run_plan(plan, make_console())
     return 1 if problem else 0

@@ -11,12 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from gaslamp.core.cli import get_parser
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.guide.amount import find_counted
 from gaslamp.guide.answers import check_task
 from gaslamp.guide.changes import read_changes
 from gaslamp.guide.dialogue import apply_wanted, ask_line, ask_questions, converse
+from gaslamp.guide.documents import ReconfigureDocument
+from gaslamp.guide.plan import Plan, Situation
 from gaslamp.guide.reconfigure import (
+    Project,
     change_config,
     copy_data,
     get_source,
@@ -30,14 +34,14 @@ from gaslamp.guide.situation import look_around
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
     parser.add_argument("--task", help="the first answer, default: as it is")
     parser.add_argument("--data", help="the second answer, default: as it is")
     parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
     parser.add_argument("--yes", action="store_true", help="write without asking")
     args = parser.parse_args()
-    ask = input if sys.stdin.isatty() and sys.stdout.isatty() and not args.yes else None
+    ask = input if sys.stdin.isatty() and sys.stdout.isatty() and not (args.yes or args.json) else None
     console = make_console()
     project = read_project(args.project)
     task, data = args.task or project.task, args.data or project.data
@@ -55,28 +59,50 @@ def main() -> None:
         print_plan(plan, console)
     text = change_config(project, plan, now.task, now.data)
     differences = list_differences(project.text, text, plan.reasons)
-    if not differences and text == project.text:
+    profile = str(project.values.get("backend") or "cpu")
+    is_same = text == project.text
+    if args.json:
+        reruns = "" if is_same else get_reruns(args.project, project, text, now, profile, plan)
+        if args.yes and not is_same:
+            write(args.project, project, plan, now)
+        put_document(
+            ReconfigureDocument.make(
+                plan,
+                task=now.task,
+                data=now.data.answer,
+                differences=differences,
+                reruns=reruns,
+                is_written=args.yes and not is_same,
+            )
+        )
+        return
+    if not differences and is_same:
         print("config.yaml stays as it is")
         return
     print("config.yaml:" if differences else "config.yaml: only the reasons change")
     print("\n".join(f"  {line}" for line in differences), flush=True)
-    profile = str(project.values.get("backend") or "cpu")
-    if args.yes:
-        pass  # nobody reads it first
-    elif get_source(args.project, now.data) == project.data:  # else a file is named that is not there yet
-        print(f"\n{explain_reruns(args.project, text, profile, plan.get('profile').value)}", flush=True)
-    else:
-        print("\nOther data: every step from prepare_data on would run again.", flush=True)
-    if not args.yes:
+    if not args.yes:  # else nobody reads it first
+        print(f"\n{get_reruns(args.project, project, text, now, profile, plan)}", flush=True)
         if ask is None:
             raise GaslampError("nothing was written: nobody is there to say yes", "make reconfigure YES=1")
         if ask_line(ask, "\nwrite it? [y/N]").lower() not in ("y", "yes"):
             print("kept as it was")
             return
-    copied = copy_data(args.project, now.data)
-    text = change_config(project, plan, now.task, copied)
-    write_changes(project, text, plan, now.task, now.data.answer, now.wanted)
+    write(args.project, project, plan, now)
     print("config.yaml is written; make run does what it changes")
+
+
+def get_reruns(folder: Path, project: Project, text: str, now: Situation, profile: str, plan: Plan) -> str:
+    """What the new ``text`` of config.yaml would run again, as a sentence."""
+    if get_source(folder, now.data) != project.data:  # a file is named that is not there yet
+        return "Other data: every step from prepare_data on would run again."
+    return explain_reruns(folder, text, profile, plan.get("profile").value)
+
+
+def write(folder: Path, project: Project, plan: Plan, now: Situation) -> None:
+    """Copy the data, and write what the plan changes."""
+    copied = copy_data(folder, now.data)
+    write_changes(project, change_config(project, plan, now.task, copied), plan, now.task, now.data.answer, now.wanted)
 
 
 if __name__ == "__main__":

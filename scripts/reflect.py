@@ -11,7 +11,9 @@ from pathlib import Path
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import step
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
+from gaslamp.memory.documents import ReflectionDocument
 from gaslamp.memory.reflect import fill_memory, get_candidates, keep_speed, read_payload, reflect
 from gaslamp.memory.run_facts import get_paths, read_facts
 
@@ -20,7 +22,7 @@ FACTS = ("system", "preflight", "model", "card", "train", "compare", "ladder", "
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--run", default="main", help="name of the run, default: main")
     add_optional_paths(
         parser,
@@ -47,7 +49,10 @@ def main() -> None:
         if not args.dry_run and not args.input:
             keep_speed(facts, settings)
         payload, decisions = args.payload or folder / "latest.json", args.decisions or folder / "latest.md"
-        reflect(entries, settings, payload, decisions, args.dry_run)
+        outcomes = reflect(entries, settings, payload, decisions, args.dry_run)
+    if args.json:
+        written = settings.reflect.write and not args.dry_run
+        put_document(ReflectionDocument(is_written=written, payload=str(payload), outcomes=outcomes))
 
 
 if __name__ == "__main__":

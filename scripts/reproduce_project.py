@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from gaslamp.core.cli import get_parser
+from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
+from gaslamp.report.documents import ReproductionDocument
 from gaslamp.report.reproduce.comparison import REPORT, compare_runs, render
 from gaslamp.report.reproduce.project import make_project, read_roadbook
 
@@ -18,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("roadbook", type=Path, help="a gaslamp.md")
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where the new project goes")
     parser.add_argument("--files", type=Path, help="where your own files of the run are, default: next to the roadbook")
@@ -37,11 +39,24 @@ def main() -> int:
     target = ["data/card.json"] if args.only else []
     done = subprocess.run([*command, *target], cwd=project, check=False)
     result = compare_runs(project, args.roadbook, args.tolerance, bool(args.only))
+    code = 0 if result.outcome != "differs" and not done.returncode else 1
+    if args.json:
+        put_document(
+            ReproductionDocument(
+                project=str(project),
+                outcome=result.outcome,
+                checks=result.checks,
+                notes=result.notes,
+                run_exit_code=done.returncode,
+                report=str(project / f"{REPORT}.md"),
+            )
+        )
+        return code
     print(render(result))
     print(f"{project / REPORT}.md and .json")
     if done.returncode:
         print(f"the run ended with exit code {done.returncode}: the message above says why; the same command goes on")
-    return 0 if result.outcome != "differs" and not done.returncode else 1
+    return code
 
 
 if __name__ == "__main__":

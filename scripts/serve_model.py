@@ -10,12 +10,13 @@ from gaslamp.config.base_models import get_model_name
 from gaslamp.config.methods import get_pooling
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import add_config_argument, read_merged
-from gaslamp.core.cli import get_parser
+from gaslamp.core.cli import add_json, get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
 
 if TYPE_CHECKING:
     from gaslamp.config.schema import Config
     from gaslamp.core.contracts import BaseFile
+    from gaslamp.serve.server import ChatState
 
 
 def main() -> None:
@@ -28,8 +29,14 @@ def main() -> None:
     start.add_argument("--open", action="store_true", help="open the chat page when a person is at the terminal")
     start.add_argument("--tuned-alone", action="store_true", help="without the base model: keeps the prompt cache")
     add_config_argument(start)
-    actions.add_parser("stop", help="stop exactly that server")
-    actions.add_parser("chat", help="chat with it in the terminal")
+    end = actions.add_parser("stop", help="stop exactly that server")
+    talk = actions.add_parser("chat", help="chat with it in the terminal")
+    talk.add_argument("--prompt", help="ask this and end; without a server the evaluated model answers, once loaded")
+    talk.add_argument("--run", help="of the evaluated model (default: as in config.yaml)")
+    talk.add_argument("--max-tokens", type=int, default=256, help="most tokens of an answer to --prompt, default 256")
+    add_config_argument(talk)
+    for one in (start, end, talk):
+        add_json(one)
     args = parser.parse_args()
     if args.action == "start":
         from gaslamp.serve import server
@@ -46,19 +53,68 @@ def main() -> None:
         options = server.ServeOptions(
             args.port or deploy.port, deploy.context, config.project.name, config.project.domain, args.open
         )
+        was_running = is_served()
         if get_pooling(config.method):
-            server.start_vectors(run, level, options, method=config.method)
+            state = server.start_vectors(run, level, options, method=config.method)
         else:
             is_compared = deploy.compare and not args.tuned_alone
-            server.start(run, level, options, get_base_maker(config, run) if is_compared else None)
+            state = server.start(run, level, options, get_base_maker(config, run) if is_compared else None)
+        if args.json:
+            put_server(was_running, state)
     elif args.action == "stop":
         from gaslamp.serve.server import stop
 
+        was_running = is_served()
         stop()
+        if args.json:
+            put_server(was_running, None)
+    elif args.prompt:
+        ask_once(args.prompt, args.run, args.config, args.max_tokens, args.json)
     else:
+        if args.json:
+            raise GaslampError("a conversation has no JSON form", 'ask one question: make chat JSON=1 PROMPT="..."')
         from gaslamp.serve.chat.terminal import chat
 
         chat()
+
+
+def is_served() -> bool:
+    """Whether this project serves a model now."""
+    from gaslamp.export.llamacpp.background import SERVED, read_state
+
+    return read_state(SERVED) is not None
+
+
+def put_server(was_running: bool, state: ChatState | None) -> None:
+    """Write the document of start and stop."""
+    from gaslamp.core.document import put_document
+    from gaslamp.serve.documents import ServerDocument
+    from gaslamp.serve.server import KEY_FILE
+
+    put_document(
+        ServerDocument(
+            was_running=was_running,
+            run=state["run"] if state else None,
+            level=state["level"] if state else None,
+            name=state["alias"] if state else None,
+            url=f"{state['url']}/v1" if state else None,
+            key_file=str(KEY_FILE) if state else None,
+        )
+    )
+
+
+def ask_once(prompt: str, run: str | None, config: list[Path], max_tokens: int, is_json: bool) -> None:
+    """One question to the served model; without a server to the evaluated one, which is loaded for it."""
+    from chat_eval import ask_evaluated
+    from gaslamp.core.document import put_document
+    from gaslamp.serve.chat.ask import ask_server, print_answers
+
+    if is_served():
+        document = ask_server(prompt, max_tokens)
+    else:
+        print("no server of this project is running: loading the evaluated model ...", flush=True)
+        document = ask_evaluated(prompt, run or read_merged(config).run, config, max_tokens, ("tuned",))
+    put_document(document) if is_json else print_answers(document)
 
 
 def get_base_maker(config: Config, run: str) -> Callable[[str], BaseFile]:

@@ -14,6 +14,7 @@ from gaslamp.config.projects import find_project, list_projects
 from gaslamp.config.scaffold import ensure_current
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import exit_with_help
+from gaslamp.core.json_form import put
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where projects are, default: projects/")
     parser.add_argument("--newest", action="store_true", help="the project that was worked on last; generate nothing")
     parser.add_argument("--or-none", action="store_true", help="no project yet is no error: say so and print nothing")
+    parser.add_argument("--json", action="store_true", help="an error as JSON; the folder stays a line of text")
     parser.add_argument("--project", help="this one: a name in --folder, or a path")
     args = parser.parse_args()
     if args.or_none and not args.project and not list_projects(args.folder):
@@ -37,7 +39,7 @@ def main() -> None:
         print(f"{'made' if is_new else 'going on with'} {project}", file=sys.stderr)
         if not is_new and is_behind(project, ROOT):
             print("note: the repository has changed since; make upgrade shows what, and takes it over", file=sys.stderr)
-    print(os.path.relpath(project) if project.resolve().is_relative_to(Path.cwd()) else project)
+    put(str(os.path.relpath(project) if project.resolve().is_relative_to(Path.cwd()) else project))
 
 
 if __name__ == "__main__":

@@ -26,14 +26,27 @@ def show(upgrade: Upgrade) -> None:
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument("--project", type=Path, default=Path(), help="project folder, default: this one")
     parser.add_argument("--source", help="path or git URL of the repository, default: where the project came from")
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and replace nothing")
     parser.add_argument("--force", action="store_true", help="replace edited files too")
     args = parser.parse_args()
     upgrade = upgrade_project(args.project, args.source, args.force, args.dry_run, show)
-    if upgrade.is_empty:
+    if args.json:
+        from gaslamp.core.document import put_document
+        from gaslamp.guide.documents import UpgradeDocument
+
+        put_document(
+            UpgradeDocument(
+                pinned=upgrade.pinned,
+                version=upgrade.new_version,
+                changelog=upgrade.changelog,
+                files=group_by_room(upgrade),
+                is_replaced=not (upgrade.is_empty or args.dry_run),
+            )
+        )
+    elif upgrade.is_empty:
         print("nothing to do: the pinned copy is up to date")
     else:
         print("nothing was replaced (dry run)" if args.dry_run else f"upgraded to {upgrade.new_version}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.core.cli import get_parser
+from gaslamp.core.cli import add_json, get_parser
 from gaslamp.core.errors import exit_with_help
 
 
@@ -18,6 +18,7 @@ def main() -> int:
     terminal = screens.add_parser("terminal", help="live curves in the terminal")
     status = screens.add_parser("status", help="one look, and what to do next")
     status.add_argument("--needs-run", action="store_true", help="exit code 1 when no run is going on, for scripts")
+    add_json(status)
     replay = screens.add_parser("replay", help="play a recorded run to both screens")
     replay.add_argument(
         "recorded",
@@ -32,6 +33,13 @@ def main() -> int:
         one.add_argument("--root", type=Path, default=Path("."), help="the project folder (default: here)")
     args = parser.parse_args()
     if args.screen == "status":
+        if args.json:
+            from gaslamp.core.document import put_document
+            from gaslamp.report.status import get_status
+
+            status_now = get_status(args.root, args.run)
+            put_document(status_now)
+            return 1 if args.needs_run and not status_now.is_running else 0
         from gaslamp.report.dashboard.terminal import show_status
 
         return show_status(args.root, args.run, needs_run=args.needs_run)

@@ -15,6 +15,7 @@ TOGETHER = (
     "tests/rules/test_damage.py",
     "tests/rules/test_exports.py",
     "tests/rules/test_inputs.py",
+    "tests/rules/test_json_forms.py",
     "tests/rules/test_matrix.py",
     "tests/rules/test_reproduce.py",
     "tests/rules/test_run_plan.py",

@@ -30,6 +30,7 @@ from gaslamp.guide.look import look_at_data
 from gaslamp.guide.machine import look_at_machine
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.recommend import recommend
+from gaslamp.report.documents import DoctorDocument
 
 OWN_FILES = {
     ".gaslamp.json",
@@ -573,6 +574,10 @@ def test_doctor_is_one_block_without_secrets(default_project: Path, tmp_path: Pa
     assert "prepare_data failed" in done.stdout and "no file ~/rows.csv" in done.stdout and "    boom" in done.stdout
     assert "unknown key 'nope'" in done.stdout
     assert "hf_abc" not in done.stdout and "token=abc" not in done.stdout and str(home) not in done.stdout
+    done = make(project, "doctor", "JSON=1", home=home)
+    found = DoctorDocument.model_validate_json(re.search(r"^\{\n.*^\}$", done.stdout, re.MULTILINE | re.DOTALL)[0])
+    assert done.returncode != 0 and found.problems == ["config", "last failure"] and found.project == "project"
+    assert "hf_abc" not in done.stdout and str(home) not in done.stdout
 
 
 def test_current_project_is_kept(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from baking import ROOT, bake_in, get_environ, run
 from gaslamp.config.load import read_config
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.adopt import adopt
+from gaslamp.guide.documents import ReconfigureDocument
 from ten_tasks import make_mails, make_thumbs, make_translations
 from terminal import Terminal
 
@@ -101,6 +102,10 @@ def test_reconfigure_takes_other_data_and_keeps_the_old(project: Path, home: Pat
     thumbs = make_thumbs(tmp_path)
     command = script(project, "reconfigure_project.py")
     before = (project / "config.yaml").read_bytes()
+    done = run(*command, "--data", str(thumbs), "--json", cwd=project, home=home)
+    preview = ReconfigureDocument.model_validate_json(done.stdout[done.stdout.index("{\n") :])
+    assert done.returncode == 0 and not preview.is_written and "method: sft -> kto" in "\n".join(preview.differences)
+    assert "every step from prepare_data on" in preview.reruns and preview.data == str(thumbs)
     done = run(*command, "--data", str(thumbs), cwd=project, home=home)
     assert done.returncode != 0 and "nobody is there to say yes" in done.stdout
     assert "method: sft -> kto" in done.stdout and "every step from prepare_data on" in done.stdout

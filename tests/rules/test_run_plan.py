@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 from gaslamp.core.errors import GaslampError
+from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import DryRunError, get_jobs
 from gaslamp.guide.run_plan import read_settings
 
@@ -18,8 +19,8 @@ def test_a_finished_project_has_nothing_to_do_and_a_setting_redoes_what_the_dry_
     before = (finished / "config.yaml").read_bytes()
     done = tiny.run(sys.executable, "scripts/plan_run.py", "--json", "--profile", "cpu", cwd=finished)
     assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
-    assert plan["jobs"] == [] and plan["seconds"] == 0 and plan["changed"] == {}
+    plan = RunPlanDocument.model_validate_json(done.stdout).model_dump(mode="json")
+    assert plan == json.loads(done.stdout) and plan["jobs"] == [] and plan["seconds"] == 0 and plan["changed"] == {}
     assert plan["done"]["train_model_cpu"] == 1 and plan["done"]["quantize_gguf"] == 2
 
     done = tiny.run(

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import NoReturn
+
+from gaslamp.core.json_form import OPTION, is_wanted, put_error
 
 
-def get_parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser whose ``--help`` begins with the script's docstring."""
-    return argparse.ArgumentParser(description=doc)
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are JSON too when the command line asks for it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with exit code 2, as argparse does."""
+        if is_wanted(sys.argv[1:]):
+            put_error(message, [f"{self.prog} --help lists the options"])
+        super().error(message)
+
+
+def get_parser(doc: str | None, has_json: bool = False) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` begins with the script's docstring.
+
+    Args:
+        doc: of the script.
+        has_json: the script has a JSON form (``add_json``).
+    """
+    parser = Parser(description=doc)
+    if has_json:
+        add_json(parser)
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``; what ``core.document.put_document`` gets is then all that the standard output gets."""
+    parser.add_argument(OPTION, action="store_true", help="one JSON document, for programs")
 
 
 def add_paths(parser: argparse.ArgumentParser, **paths: str) -> None:

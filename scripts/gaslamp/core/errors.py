@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from gaslamp.core.places import PREFIX, LocalizedStream
+from gaslamp.core.json_form import find_place, is_wanted, open_channel, put_error
+from gaslamp.core.places import PREFIX, LocalizedStream, localize
+
+INTERRUPTED = "interrupted: run the same command again, finished steps are kept"
 
 
 class GaslampError(Exception):
@@ -53,16 +56,32 @@ class Interrupted(GaslampError):
 def exit_with_help(main: Callable[[], int | None]) -> None:
     """Run a script's ``main`` and end the process with its exit code.
 
-    A GaslampError becomes its text and exit code, anything else keeps its traceback. Paths are printed as they work
-    where the command was typed (core/places.py).
+    A GaslampError becomes its text and exit code, anything else keeps its traceback. With ``--json`` either is one
+    JSON document too, with the same exit code. Paths are printed as they work where the command was typed
+    (core/places.py).
     """
+    is_json = is_wanted(sys.argv[1:])
+    if is_json:
+        open_channel()
     if os.environ.get(PREFIX):
         sys.stdout, sys.stderr = LocalizedStream(sys.stdout), LocalizedStream(sys.stderr)  # type: ignore[assignment]
     try:
         sys.exit(main() or 0)
     except GaslampError as error:
         print(error, file=sys.stderr, flush=True)
+        if is_json:
+            fixes = [localize(fix) for fix in (error.fix, error.less_likely) if fix]
+            put_error(localize(error.cause), fixes, find_place(localize(error.cause)))
         sys.exit(error.code)
     except KeyboardInterrupt:
-        print("interrupted: run the same command again, finished steps are kept", file=sys.stderr, flush=True)
+        print(INTERRUPTED, file=sys.stderr, flush=True)
+        if is_json:
+            put_error("interrupted", ["run the same command again, finished steps are kept"])
         sys.exit(130)
+    except Exception as error:
+        if is_json:
+            put_error(
+                f"{type(error).__name__}: {error}",
+                ["a bug: report it with the traceback on the standard error"],
+            )
+        raise

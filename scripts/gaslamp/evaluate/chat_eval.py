@@ -107,6 +107,26 @@ def run_chat(
     return count
 
 
+def answer_all(askers: dict[str, ModelRunner], card: Path, prompt: str, limit: int) -> dict[str, tuple[str, bool]]:
+    """One question to each model: name -> its answer, and whether it ended by itself.
+
+    Args:
+        askers: base | tuned -> model.
+        card: data/card.json, for the system prompt that all rows share.
+        prompt: the user's turn.
+        limit: tokens of an answer.
+    """
+    messages: list[JsonObject] = [{"role": "user", "content": prompt}]
+    if card.is_file():
+        facts = Card.read(card)
+        messages = begin_with_system(messages, facts.system, facts.system_as_user)
+    found = {}
+    for who, asker in askers.items():
+        prediction = next(iter(asker.answer([EvalPrompt("chat", "test", messages, limit)])))
+        found[who] = (prediction["text"], prediction["stopped"])
+    return found
+
+
 def keep_row(messages: list[JsonObject], file: Path) -> bool:
     """Append one conversation that belongs to the test set; whether its question is new.
 

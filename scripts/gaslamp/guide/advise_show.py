@@ -1,4 +1,4 @@
-"""Advice on base models on a terminal, as a table for 80 columns and for more, and as JSON."""
+"""Advice on base models on a terminal, as a table for 80 columns and for more."""
 
 from __future__ import annotations
 
@@ -123,43 +123,3 @@ def _explain(advice: Sequence[Advice], console: Console) -> None:
         console.print(Text(f"  time:   {one.formula['hours']}"))
         dates = sorted({(source.date, source.title) for source in one.model.sources.values()})
         console.print(Text("  facts:  " + "; ".join(f"{title}, {date}" for date, title in dates), style="dim"))
-
-
-def get_json(advice: Sequence[Advice], elsewhere: Sequence[Elsewhere]) -> JsonObject:
-    """The same for programs."""
-    return {
-        "schema_version": 1,
-        "models": [_get_entry(one) for one in advice],
-        "elsewhere": [{"machine": other.machine, "way": other.way, **_get_entry(other.advice)} for other in elsewhere],
-    }
-
-
-def _get_entry(one: Advice) -> JsonObject:
-    model = one.model
-    return {
-        "name": model.name,
-        "source": model.source,
-        "id": model.id,
-        "family": model.family,
-        "parameters": model.parameters,
-        "license": model.license,
-        "gated": model.gated,
-        "languages": list(model.languages),
-        "context": model.context,
-        "abilities": sorted(model.abilities),
-        "profile": one.profile,
-        "tier": one.tier,
-        "fits": one.fits,
-        "memory_gb": one.memory_gb,
-        "room_gb": one.room_gb,
-        "parts": one.parts,
-        "hours": one.hours,
-        "download_gb": one.download_gb,
-        "disk_gb": one.disk_gb,
-        "price": one.price,
-        "reason": one.reason,
-        "obstacle": one.obstacle,
-        "settings": one.settings,
-        "formula": one.formula,
-        "sources": {group: {"title": s.title, "url": s.url, "date": s.date} for group, s in model.sources.items()},
-    }

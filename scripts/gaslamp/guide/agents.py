@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gaslamp.config.pin import PINNED, RECORD
 from gaslamp.core import registry
+from gaslamp.guide.json_forms import render_table
 from gaslamp.pages.markdown import escape, escape_cell
 from gaslamp.report.roadbook.inventory import ROLES
 
@@ -26,6 +27,12 @@ RULES = (
     'What later projects should know: `make hint HINT="..."`. Notes of this one: `memory.md`, under its notes heading.',
 )
 """What holds in every project, one sentence each."""
+
+PROGRAMS = """With `JSON=1` a command writes one JSON document to its standard output and everything else to the
+standard error: `make status JSON=1`. Each document has `schema_version`; paths are relative to this folder. A command
+that fails writes `{"error": the cause, "fixes": [the usual fix, a less likely one], "where": file and line, config key
+or null}` instead, and its exit code is not 0."""
+"""How every JSON form behaves."""
 
 
 def list_commands(makefile: Path) -> dict[str, str]:
@@ -47,6 +54,7 @@ def render_agents(project: Path, name: str, task: str) -> str:
     parts = [f"# {escape(name)}: for programs that work on this project", escape(task)]
     parts += ["## Commands", "| command | what it does |\n|---|---|"]
     parts[-1] += "".join(f"\n| `make {target}` | {escape_cell(text)} |" for target, text in commands.items())
+    parts += ["## For programs", PROGRAMS, render_table()]
     parts += ["## Rules", "\n".join(f"{number}. {rule}" for number, rule in enumerate(RULES, 1))]
     parts += [
         "## Never edit",

@@ -1,11 +1,10 @@
-"""The plan of a run on a terminal, and as JSON."""
+"""The plan of a run on a terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gaslamp.core.files import JsonObject
 from gaslamp.guide.run_plan import PlannedJob, RunPlan
 from gaslamp.guide.times import show_seconds
 
@@ -78,40 +77,3 @@ def _group(jobs: list[PlannedJob]) -> dict[str, list[PlannedJob]]:
     for job in jobs:
         found.setdefault(job.job.rule, []).append(job)
     return found
-
-
-def get_json(plan: RunPlan) -> JsonObject:
-    """The same for programs."""
-    return {
-        "schema_version": 1,
-        "profile": plan.profile,
-        "profile_reason": plan.profile_reason,
-        "jobs": [
-            {
-                "rule": job.job.rule,
-                "step": job.job.step,
-                "wildcards": dict(job.job.wildcards),
-                "outputs": list(job.job.outputs),
-                "why": job.why,
-                "reason": job.job.reason,
-                "seconds": job.seconds,
-                "is_measured": job.is_measured,
-            }
-            for job in plan.jobs
-        ],
-        "done": dict(plan.done),
-        "changed": {key: {"then": then, "now": now} for key, (then, now) in plan.changed.items()},
-        "rows": plan.rows,
-        "tokens": plan.tokens,
-        "seconds": round(plan.seconds, 1),
-        "speed": plan.speed_reason,
-        "download_gb": plan.download_gb,
-        "memory_gb": plan.preflight.get("memory_needed_gb"),
-        "memory_free_gb": plan.preflight.get("memory_free_gb"),
-        "fit": plan.preflight.get("fit", "unknown"),
-        "disk_gb": plan.preflight.get("disk_needed_gb"),
-        "disk_free_gb": plan.preflight.get("disk_free_gb"),
-        "price": round(plan.price, 2),
-        "warnings": plan.preflight.get("warnings", []),
-        "problem": plan.problem,
-    }

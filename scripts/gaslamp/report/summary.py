@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _File = TypeVar("_File", bound=Artefact)
 
 
-def _read(kind: type[_File], path: Path) -> _File | None:
+def read_fact(kind: type[_File], path: Path) -> _File | None:
     """A fact file, or ``None`` when the run has not made it (yet)."""
     return kind.read(path) if path.is_file() else None
 
@@ -125,19 +125,22 @@ def _print_times(console: Console, attempts: list[Attempt]) -> None:
         console.print(Text("time: " + ", ".join(parts)), style="dim")
 
 
+def get_paths(run: str, ladder: Ladder | None) -> list[tuple[str, Path]]:
+    """What a run left that is worth opening, and where: name and path, of what is there."""
+    outputs = Path("outputs") / run
+    paths = [
+        ("demo page", Path("demos") / run / "index.html"),
+        ("report", outputs / "report.html"),
+        ("roadbook", Path("gaslamp.md")),
+        ("the model", outputs / "gguf" / f"model-{ladder.recommended}.gguf" if ladder else outputs / "merged"),
+    ]
+    return [(what, path) for what, path in paths if path.exists()]
+
+
 def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
     from rich.text import Text
 
-    paths = [
-        ("demo page", Path("demos") / run / "index.html"),
-        ("report", Path("outputs") / run / "report.html"),
-        ("roadbook", Path("gaslamp.md")),
-    ]
-    if ladder:
-        paths.append(("the model", Path("outputs") / run / "gguf" / f"model-{ladder.recommended}.gguf"))
-    else:
-        paths.append(("the model", Path("outputs") / run / "merged"))
-    found = [(what, path) for what, path in paths if path.exists()]
+    found = get_paths(run, ladder)
     if found:
         console.print()
         for what, path in found:
@@ -162,10 +165,10 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
     from rich.text import Text
 
     outputs = Path("outputs") / run
-    compare = _read(Compare, outputs / "eval" / "compare.json")
-    ladder = _read(Ladder, outputs / "gguf" / "ladder.json")
-    parity = _read(Parity, outputs / "gguf" / "parity.json")
-    bench = _read(Bench, outputs / "gguf" / "bench.json")
+    compare = read_fact(Compare, outputs / "eval" / "compare.json")
+    ladder = read_fact(Ladder, outputs / "gguf" / "ladder.json")
+    parity = read_fact(Parity, outputs / "gguf" / "parity.json")
+    bench = read_fact(Bench, outputs / "gguf" / "bench.json")
     gate = outputs / "eval" / "verdict.json"
     warnings = Verdict.model_validate(read_json(gate)).warnings if gate.is_file() else []
     console.print()

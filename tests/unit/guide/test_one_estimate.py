@@ -12,9 +12,9 @@ from gaslamp.config.pin import RECORD
 from gaslamp.config.yaml_file import read_yaml
 from gaslamp.environment.base_model import get_shape
 from gaslamp.environment.machines import get_machine
-from gaslamp.guide.advise_show import get_json
 from gaslamp.guide.answers import read_data_answer
 from gaslamp.guide.demand import get_demand
+from gaslamp.guide.documents import ModelPart
 from gaslamp.guide.look import look_at_data
 from gaslamp.guide.models import choose
 from gaslamp.guide.plan import Plan, Situation, to_facts
@@ -78,4 +78,4 @@ def test_the_interview_advise_and_plan_agree(name: str, tmp_path: Path) -> None:
         assert demand == outside.demand
         found, why = estimate_run(config, profile, machine, get_shape(source), demand, ())
         assert found == (None if first.hours is None else pytest.approx(first.hours, abs=0.0006)), why
-        assert get_json([first], [])["models"][0]["hours"] == first.hours
+        assert ModelPart.make(first).hours == first.hours

@@ -11,9 +11,10 @@ import pytest
 from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
 from gaslamp.guide import run_plan
+from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import Job
 from gaslamp.guide.run_plan import RunPlan, make_plan, read_settings
-from gaslamp.guide.run_plan_show import get_json, print_run_plan
+from gaslamp.guide.run_plan_show import print_run_plan
 from gaslamp.guide.step_times import get_step_seconds
 from gaslamp.guide.times import show_seconds
 from gaslamp.models.catalogue import find_model
@@ -110,7 +111,7 @@ def test_the_plan_fits_the_terminal_and_says_what_would_stop_it(project: Path, w
     assert max(map(len, text.splitlines())) <= width
     for words in ("3 to run, 1 done already", "3.2 of 9.0 GB (fits)", "0.6 of 50.0 GB", "few rows", "usual fix"):
         assert words in text, words
-    facts = get_json(made)
+    facts = RunPlanDocument.make(made).model_dump()
     assert facts["seconds"] == round(made.seconds, 1) and facts["jobs"][0]["rule"] == "train_model"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from gaslamp.core.attempts import Attempt, read_attempts
+from gaslamp.core.background import find
 from gaslamp.core.files import JsonObject
-from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.trainings import Metrics
 
 # The whole graph in its order: (step as in logs/phases.jsonl, title). A step with a suffix (a level, a format) belongs
@@ -156,10 +156,7 @@ class Project:
 
     def is_running(self) -> bool:
         """Whether Snakemake works in this project, or a step does."""
-        owner = self.read_facts(".snakemake/gaslamp_owner.json")
-        if owner and is_alive(owner.get("pid"), float(owner.get("started") or 0.0)):
-            return True
-        return any(attempt.status == "running" for attempt in self.get_attempts())
+        return find(self.root) is not None or any(attempt.status == "running" for attempt in self.get_attempts())
 
     # ------------------------------------------------------------------------------------------------------- machine
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.charts import clean
 from gaslamp.report.dashboard.panels import get_panels
-from gaslamp.report.dashboard.project import Project
+from gaslamp.report.dashboard.project import Phase, Project
 from gaslamp.report.dashboard.screen import WORDS, get_lines, get_phase_lines, get_screen, show_number
 from gaslamp.report.dashboard.snapshot import get_brief
 from gaslamp.report.dashboard.trainings import Training
@@ -114,12 +114,21 @@ def get_idle_lines(project: Project, training: Training | None, run: str | None)
         )
         if brief["reason"]:
             lines.append(clean(brief["reason"])[:500])
-    stopped = [phase for phase in project.get_phases() if phase["state"] in ("failed", "interrupted")]
-    lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in stopped]
+    lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in _list_stopped(project)]
+    lines.append(f"next: {get_next(project, training, run)}")
+    return lines
+
+
+def _list_stopped(project: Project) -> list[Phase]:
+    return [phase for phase in project.get_phases() if phase["state"] in ("failed", "interrupted")]
+
+
+def get_next(project: Project, training: Training | None, run: str | None) -> str:
+    """The command to go on with: ``make run`` until a model is proven to be the evaluated one, then ``make deploy``."""
+    stopped = _list_stopped(project)
     name = clean(run or (training.start.get("run") if training else None) or "main")
     is_proven = (project.root / "outputs" / name / "gguf" / "parity_passed.txt").is_file()
     is_done = is_proven and all(phase["step"].startswith(DEPLOY_STEPS) for phase in stopped)
     begun = training is not None or any(phase["state"] != "waiting" for phase in project.get_phases())
     goes_on = " (goes on where it stopped)" if (stopped if is_done else begun) else ""
-    lines.append(f"next: {'make deploy' if is_done else 'make run'}{goes_on}")
-    return lines
+    return f"{'make deploy' if is_done else 'make run'}{goes_on}"

@@ -174,6 +174,25 @@ def clean(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
+def connect() -> tuple[ChatState, dict[str, OpenAI]]:
+    """The state of the running server, and column -> its client.
+
+    Raises:
+        GaslampError: no server of this project is running, or what it serves does not chat.
+    """
+    state = cast("ChatState | None", read_state(SERVED))
+    if state is None:
+        raise GaslampError("no server of this project is running", "start it with: make deploy")
+    if not state["columns"]:
+        raise GaslampError(
+            f"{state['alias']} returns vectors or scores and has no conversations", f"call {state['url']}/v1/embeddings"
+        )
+    key = KEY_FILE.read_text(encoding="utf-8").strip()
+    return state, {
+        name: open_client(f"{column['url']}/v1", key, retries=0) for name, column in state["columns"].items()
+    }
+
+
 def chat() -> None:
     """Chat with the running server until an empty line or Ctrl-D.
 
@@ -182,13 +201,9 @@ def chat() -> None:
     """
     from rich.console import Console
 
-    state = cast("ChatState | None", read_state(SERVED))
-    if state is None:
-        raise GaslampError("no server of this project is running", "start it with: make deploy")
+    state, clients = connect()
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines in input()
-    key = KEY_FILE.read_text(encoding="utf-8").strip()
-    clients = {name: open_client(f"{column['url']}/v1", key, retries=0) for name, column in state["columns"].items()}
     console = Console(highlight=False)
     card = Card.read("data/card.json")
     terminal = Terminal(clients, state, console, card.system, card.system_as_user)
