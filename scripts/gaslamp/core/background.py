@@ -132,7 +132,7 @@ def stop(project: Path, patience: float = 120.0) -> Run | None:
     while is_alive(run["pid"], run["started"]):  # not wait(): where nobody collects a dead process, it stays a zombie
         if time.monotonic() > deadline:
             raise GaslampError(
-                f"the run (process {run['pid']}) was told to stop and still works after {patience:.0f} s",
+                f"the run (process {run['pid']}) was interrupted and still works after {patience:.0f} s",
                 "wait: a training saves its checkpoint first; make status says when it has ended",
                 f"look at {run['log'] or 'its terminal'}",
             )

@@ -35,7 +35,7 @@ class ErrorDocument(Document):
 
     @classmethod
     def make(cls, error: GaslampError) -> Self:
-        """Of an error that a description holds beside what could be found out."""
+        """Of an error that a description holds next to what could be found out."""
         fixes = [fix for fix in (error.fix, error.less_likely) if fix]
         return cls(error=error.cause, fixes=fixes, where=json_form.find_place(error.cause))
 

@@ -162,7 +162,7 @@ class AdviceDocument(Document):
     tokens: int  # of a long row
     mean: int  # tokens of a row
     origin: str  # where method, rows and tokens come from
-    offline: str  # why the hub is not asked; empty: it is
+    offline: str  # why the hub cannot be reached; empty: it can be reached
     why: str  # the first model
     models: list[ModelPart]
     elsewhere: list[ElsewherePart]
@@ -203,7 +203,7 @@ class ReconfigureDocument(Document):
     alternatives: list[AlternativePart]
     notes: list[str]
     differences: list[str]  # of config.yaml: ``key: then -> now  (why)``
-    reruns: str  # what a run would do again; empty: not asked for
+    reruns: str  # what a run would do again; empty: nothing changes
     is_written: bool
 
     @classmethod

@@ -26,7 +26,7 @@ class PhasePart(Part):
 
 
 class TrainingStatus(Part):
-    """The newest training, or that of the run that was asked for."""
+    """The newest training, or that of the run that was named."""
 
     run: str
     method: str
