@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 NEEDED = (3, 11)
@@ -69,12 +70,13 @@ def main() -> int:
         args.venv.unlink()  # a link to an environment that is gone
     if not python.exists():
         print(f"environment: {args.venv}, Python {sys.version.split()[0]}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(args.venv)], check=True)
+        bare = [] if find_spec("ensurepip") else ["--without-pip"]  # Colab and Debian leave it out
+        subprocess.run([sys.executable, "-m", "venv", *bare, str(args.venv)], check=True)
     log = args.venv / "install.log"
     log.write_text("", encoding="utf-8")
-    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
-    pip += ["--progress-bar", "off"]
-    uv = find_uv(python)
+    own_pip = get_pip(args.venv)
+    pip = [*own_pip, "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
+    uv = find_uv(python, own_pip)
     jobs = [["-e", args.editable]] if args.editable else []
     if args.extras:
         wanted = read_requirements(args.extras, args.alone)
@@ -103,7 +105,15 @@ def main() -> int:
     return 0
 
 
-def find_uv(python: Path) -> list[str]:
+def get_pip(venv: Path) -> list[str]:
+    """The command of pip for an environment: its own pip, else the one that belongs to this Python."""
+    python = str(venv / "bin" / "python")
+    if list(venv.glob("lib/python3*/site-packages/pip")):
+        return [python, "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", python]
+
+
+def find_uv(python: Path, pip: list[str]) -> list[str]:
     """The command of uv that installs into the environment of ``python``; empty where pip is to do it.
 
     uv takes the same requirements in a quarter of the time, and does not read pip's settings: where those name package
@@ -113,7 +123,7 @@ def find_uv(python: Path) -> list[str]:
     if program is None:
         return []
     if not any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
-        listed = subprocess.run([str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True)
+        listed = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True)
         found = sorted({name for name in SOURCES if f".{name}=" in listed.stdout})
         if found:
             print(

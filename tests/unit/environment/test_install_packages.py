@@ -104,6 +104,25 @@ def test_parts_of_an_extra(folder: Path) -> None:
     assert "glass" not in get_installed(folder / "venv-bare"), "alone, without what it needs"
 
 
+def test_a_python_without_ensurepip_installs_with_its_own_pip(folder: Path) -> None:
+    """Colab's and Debian's Python: ``-m venv`` fails there."""
+    code = (
+        "import runpy, sys; sys.modules['ensurepip'] = None; sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    venv = folder / "venv-without-pip"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SCRIPT), "--venv", str(venv), "--extras", "cpu", "--alone"],
+        cwd=folder,
+        env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert get_installed(venv) == {"wick", "glass"}
+
+
 def test_what_fails_has_its_fix_and_the_next_call_goes_on(folder: Path) -> None:
     done = install(folder, "--venv", "venv-bad", "--extras", "mlx", "--command", "make mlx")
     assert done.returncode == 1
