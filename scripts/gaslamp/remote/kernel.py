@@ -32,6 +32,7 @@ class KernelMachine:
     """One machine behind a kernel. ``lease.folder`` is set by ``enter``."""
 
     part = PART
+    waits = WAIT
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -85,7 +86,7 @@ class KernelMachine:
         """One request to kernel_side.py, and its answer."""
         request = json.dumps({"do": do, **arguments})
         call = f"import {self._module}; {self._module}.answer({request!r})"
-        printed = self._execute(f"{load}\n{call}" if load else call, WAIT + 10)
+        printed = self._execute(f"{load}\n{call}" if load else call, self.waits + 10)
         lines = [line for line in printed.splitlines() if line.startswith(kernel_side.MARK)]
         if not lines:
             if not load and "ModuleNotFoundError" in printed:  # the kernel was started again
@@ -123,7 +124,7 @@ class KernelMachine:
             self._send_secret(stdin, given)
         end = time.monotonic() + timeout
         done = self._ask(
-            "run", command=list(command), folder=self.lease.folder, seconds=min(WAIT, timeout), stdin=given
+            "run", command=list(command), folder=self.lease.folder, seconds=min(self.waits, timeout), stdin=given
         )
         while done["code"] is None:
             if time.monotonic() > end:
@@ -133,7 +134,7 @@ class KernelMachine:
                     f"{' '.join(command[:4])} did not end within {timeout:.0f} s on {self.lease.machine}",
                     "run the same command: it goes on",
                 )
-            done = self._ask("wait", pid=done["pid"], place=done["place"], seconds=WAIT)
+            done = self._ask("wait", pid=done["pid"], place=done["place"], seconds=self.waits)
         if done["out"] is None or done["err"] is None:
             for name in ("out", "err"):
                 with tempfile.TemporaryDirectory(prefix="gaslamp-out-") as here:

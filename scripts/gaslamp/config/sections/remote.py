@@ -38,6 +38,13 @@ class Remote(Section):
     colab_auth: Literal["oauth2", "adc"] = Field(
         "oauth2", description="colab: how you signed in: with a code (oauth2), or through gcloud (adc)."
     )
+    mcp_command: list[str] = Field(
+        default_factory=list,
+        description="mcp: the program and arguments of an MCP server with a tool that runs Python in a kernel.",
+    )
+    mcp_tool: str | None = Field(
+        None, description="mcp: the name of that tool; null: the first that ends with execute_code."
+    )
     folder: str = Field(
         "gaslamp",
         min_length=1,
