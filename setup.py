@@ -8,8 +8,8 @@ from pathlib import Path
 from setuptools import setup
 
 ROOT = Path(__file__).parent
-FOLDERS = ("workflow", "rules", "scripts", "profiles", "cookiecutter-template")
-SKIPPED = {"__pycache__", "dev", "gaslamp.egg-info"}
+FOLDERS = ("workflow", "rules", "scripts", "profiles", "docs", "cookiecutter-template")
+SKIPPED = {"__pycache__", "dev", "gaslamp.egg-info", "architecture.md", "decisions.md"}
 
 
 def list_data_files() -> list[tuple[str, list[str]]]:

@@ -18,6 +18,7 @@ import yaml
 from baking import ROOT, TEMPLATE, Bake, bake_in, get_environ, run
 from gaslamp import __version__
 from gaslamp.config.load import load_config
+from gaslamp.config.pin import FOR_MAINTAINERS, PINNED
 from gaslamp.config.projects import find_project
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.train import AUTO, Train
@@ -72,8 +73,8 @@ def list_repository(*folders: str) -> set[str]:
 def test_exact_file_set(default_project: Path) -> None:
     pinned = {
         name
-        for name in list_repository("workflow", "rules", "scripts", "profiles")
-        if not Path(name).name.startswith(".") and not name.startswith("scripts/dev/")
+        for name in list_repository(*PINNED)
+        if not Path(name).name.startswith(".") and not {*FOR_MAINTAINERS} & {*Path(name).parts}
     }
     links = {*PROFILES} | ({".venv"} if (default_project / ".venv").is_symlink() else set())
     assert list_files(default_project) == pinned | OWN_FILES | links

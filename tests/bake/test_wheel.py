@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from baking import ROOT
 
-FOLDERS = ("scripts", "workflow", "rules", "profiles", "cookiecutter-template")
+FOLDERS = ("scripts", "workflow", "rules", "profiles", "docs", "cookiecutter-template")
 FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md")
 
 
@@ -45,6 +45,7 @@ def test_every_file_of_the_library_is_in_the_wheel(installed: Path) -> None:
     share = installed / "share" / "gaslamp"
     for folder in ("workflow", "rules", "profiles", "cookiecutter-template"):
         assert list_files(share / folder) == list_files(ROOT / folder), folder
+    assert list_files(share / "docs") == list_files(ROOT / "docs") - {"architecture.md", "decisions.md"}
     programs = {path.name for path in (ROOT / "scripts").glob("*.py")}
     assert {path.name for path in (share / "scripts").glob("*.py")} == programs and len(programs) > 30
     assert not (share / "scripts" / "dev").exists()

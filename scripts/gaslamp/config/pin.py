@@ -12,8 +12,9 @@ from typing import Any, NotRequired, TypedDict
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path
 
-PINNED = ("workflow", "rules", "scripts", "profiles")
+PINNED = ("workflow", "rules", "scripts", "profiles", "docs")
 """The folders that a project has a copy of."""
+FOR_MAINTAINERS = ("dev", "architecture.md", "decisions.md")
 AGENTS = "AGENTS.md"
 """Made with the project from its Makefile and rules."""
 RECORD = ".gaslamp.json"
@@ -36,13 +37,13 @@ class Record(TypedDict):
 
 
 def skip(folder: str, names: list[str]) -> set[str]:
-    """Those of ``names`` that are never pinned: hidden files, maintainers' tools, what Python compiled,
+    """Those of ``names`` that are never pinned: hidden files, maintainers' tools and pages, what Python compiled,
     what pip wrote.
     """
     return {
         name
         for name in names
-        if name in ("__pycache__", "dev") or name.startswith(".") or name.endswith((".pyc", ".egg-info"))
+        if name in ("__pycache__", *FOR_MAINTAINERS) or name.startswith(".") or name.endswith((".pyc", ".egg-info"))
     }
 
 
@@ -83,6 +84,8 @@ def read_record(project: Path) -> Record:
 
 def is_behind(project: Path, root: Path) -> bool:
     """Whether the rules or the code of the repository in ``root`` differ from those pinned in ``project``."""
-    pinned = read_record(project)["files"]
-    own = {"Makefile": "", AGENTS: ""}
-    return {**get_pin(root), **own} != {**pinned, **own}
+
+    def get_code(files: dict[str, str]) -> dict[str, str]:
+        return {name: digest for name, digest in files.items() if "/" in name and not name.startswith("docs/")}
+
+    return get_code(read_record(project)["files"]) != get_code(get_pin(root))

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 PREFIX = "GASLAMP_PREFIX"  # such as projects/cafe_2026_11_30/
 PROJECT = "GASLAMP_PROJECT"  # what PROJECT=... said, when the command did not act on the newest project
 
-_FOLDERS = "outputs|data|logs|demos|checkpoints|resources|profiles|rules|scripts|tasks|workflow"
+_FOLDERS = "outputs|data|logs|demos|checkpoints|resources|profiles|rules|scripts|tasks|workflow|docs"
 _FILES = "config|gaslamp|project_brief|progress_log|memory|data_strategy"
 _PATH = re.compile(rf"(?<![\w./~<>-])(?:(?:{_FOLDERS})/[\w.*<{{][\w./*<>{{}}-]*|(?:{_FILES})\.(?:yaml|md)\b)", re.ASCII)
 _TARGETS = (
