@@ -13,6 +13,7 @@ from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.places import localize
+from gaslamp.config.given import read_given
 from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config, load_stage
 from gaslamp.config.stages import get_earlier
@@ -45,6 +46,7 @@ from gaslamp.core.workflow_state import (
 PYTHON = shlex.quote(sys.executable)
 
 try:
+    read_given(config, workflow.config_settings.config)
     CONFIG = load_config(config)
     release_stale_lock(Path.cwd())
     if workflow.is_main_process and runs_jobs(sys.argv[1:]):

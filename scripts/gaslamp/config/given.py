@@ -1,0 +1,64 @@
+"""What `snakemake --config` said: `train={max_steps: 20}` arrives as a mapping of texts, read as YAML here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import merge
+from gaslamp.core.files import JsonObject
+
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def read_given(values: JsonObject, given: Mapping[str, Any]) -> None:
+    """Replace in ``values`` what the command line gave as text by what the text says: 20, 1e-4, true, null, [a, b].
+
+    A text that its key wants as text stays one: quotes do not reach this place, so ``project={name: "2024"}`` is the
+    name 2024.
+
+    Args:
+        values: the config that Snakemake merged; changed in place.
+        given: the part that came from the command line.
+    """
+    merge(values, _parse(given))
+    try:
+        Config.model_validate(values)
+    except ValidationError as failure:
+        for error in failure.errors():
+            if error["type"] == "string_type":
+                _restore(values, given, error["loc"])
+
+
+def _parse(value: Any) -> Any:
+    import yaml
+
+    if isinstance(value, Mapping):
+        return {key: _parse(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_parse(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    if isinstance(read, str) and _EXPONENT.fullmatch(read):
+        return float(read)  # YAML 1.1 takes 1e-4, without a point, for text
+    return read if read is None or isinstance(read, bool | int | float) else value
+
+
+def _restore(values: Any, given: Any, path: tuple[str | int, ...]) -> None:
+    """Put a text back at ``path``, which may end with what a union tried (``data.columns.prompt.str``)."""
+    for part in path:
+        try:
+            section, values, given = values, values[part], given[part]
+        except (KeyError, IndexError, TypeError):
+            return
+        if isinstance(given, str):
+            section[part] = given
+            return
