@@ -148,12 +148,14 @@ def get_values(name: str, **changes: Any) -> dict[str, Any]:
     return values
 
 
-def train(base: Path, place: Path, name: str, **changes: Any) -> tuple[TrainFacts, list[dict[str, Any]]]:
-    """Train method ``name`` in ``place``; returns its facts and the steps as logged."""
+def train(
+    base: Path, place: Path, name: str, limits: dict[str, Any] | None = None, **changes: Any
+) -> tuple[TrainFacts, list[dict[str, Any]]]:
+    """Train method ``name`` in ``place``; returns its facts and the steps as logged. ``limits`` is section diagnose."""
     base, kind = get_place(name, base)
-    config = Config.model_validate({"method": name, "train": get_values(name, **changes)})
+    config = Config.model_validate({"method": name, "train": get_values(name, **changes), "diagnose": limits or {}})
     train_model(
-        parse_slice(get_slice(config, "backend", "method", "train")),
+        parse_slice(get_slice(config, "backend", "method", "train", "diagnose")),
         base / "model.json",
         base / f"{kind}.train.jsonl",
         base / f"{kind}.valid.jsonl",

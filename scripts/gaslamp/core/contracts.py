@@ -136,10 +136,13 @@ class TrainFacts(Artefact):
     epochs: float
     train_rows: int
     trained_tokens: int
-    loss_first: float
-    loss_last: float  # mean of the last tenth of the logged losses
-    valid_loss_first: float | None = None
-    valid_loss_last: float | None = None
+    loss_first: float  # of the first step
+    loss_last: float  # smoothed: mean of the last tenth of the steps (train.history.get_smoothed)
+    valid_loss_first: float | None = None  # before the first step
+    valid_loss_last: float | None = None  # after the last step
+    valid_loss_kept: float | None = None  # of the weights that are the result: the last, or the lowest (train.keep)
+    kept_step: int | None = None  # of these weights; None: a file of an earlier version
+    findings: list[Finding] = Field(default_factory=list)  # what is wrong, the most certain first
     seconds: float  # over all attempts
     seconds_per_step: float
     tokens_per_second: float

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.core.contracts import Provenance, TrainFacts
-from gaslamp.core.decisions import Decision
+from gaslamp.core.decisions import Decision, find_decision
 from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import JsonObject
 from gaslamp.models.checkpoint import get_weights_hash
+from gaslamp.train.diagnose import diagnose_events
+from gaslamp.train.history import get_smoothed
 from gaslamp.train.method import merge_decisions
 
 if TYPE_CHECKING:
@@ -33,11 +36,14 @@ def build_facts(
     steps = get_history(events)
     losses = [step["loss"] for step in steps]
     evals = [event["valid_loss"] for event in get_history(events, "eval")]
-    tail = losses[-max(1, len(losses) // 10) :]
+    by_step = {event["step"]: event["valid_loss"] for event in get_history(events, "eval")}
     seconds = sum(step["seconds"] for step in steps)
     tokens = sum(step.get("tokens", 0) for step in steps)
     starts = [event for event in events if event["event"] == "start"]
     decisions = merge_decisions(plan.decisions, result.decisions)
+    chosen = find_decision(decisions, "kept_step")
+    kept = int(str(chosen.value)) if chosen else result.steps
+    limits = Diagnose.model_validate(plan.settings.dump().get("diagnose", {}))
     return TrainFacts(
         backend=plan.settings.backend,
         method=plan.settings.method,
@@ -49,9 +55,12 @@ def build_facts(
         train_rows=result.train_rows,
         trained_tokens=result.trained_tokens,
         loss_first=losses[0],
-        loss_last=sum(tail) / len(tail),
+        loss_last=get_smoothed(losses),
         valid_loss_first=evals[0] if evals else None,
         valid_loss_last=evals[-1] if evals else None,
+        valid_loss_kept=by_step.get(kept),
+        kept_step=kept,
+        findings=diagnose_events(events, limits),
         seconds=round(seconds, 1),
         seconds_per_step=round(sorted(step["seconds"] for step in steps)[len(steps) // 2], 4),
         tokens_per_second=round(tokens / seconds, 1) if seconds else 0.0,

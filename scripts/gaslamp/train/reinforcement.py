@@ -70,6 +70,11 @@ def find_setting_problems(train: TrainSettings) -> list[tuple[tuple[str, ...], s
                 "nothing would be rewarded: list at least one, such as {name: exact_answer}; docs/rewards.md has all",
             )
         )
+    problems += [
+        ((key,), "methods that learn from rewards measure no validation loss: leave it at its default")
+        for key, value, default in (("keep", train.keep, "last"), ("patience", train.patience, None))
+        if value != default
+    ]
     group, batch = train.options.get("num_generations"), train.batch_size * train.gradient_accumulation
     if group and batch % group:
         problems.append(

@@ -37,6 +37,9 @@ class TrainSettings(MemorySettings, Protocol):
     on_oom: str
     save_minutes: float
     save_steps: int | None
+    keep: str
+    patience: int | None
+    valid_rows: int | None
 
 
 class Settings(Protocol):

@@ -19,6 +19,7 @@ from gaslamp.core.finding import Finding
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.train.diagnose import diagnose, get_urgent, stops
 from gaslamp.train.history import History, add_events
+from gaslamp.train.validation import BestKeeper
 
 if TYPE_CHECKING:
     from gaslamp.train.plan import Plan
@@ -42,6 +43,9 @@ class Watcher:
         history: what was logged so far, for the findings.
         findings: those of the last look, by name.
         stopped_by: the finding for which the training ends early, or ``None``.
+        keeper: which weights are kept, or ``None`` before the engine set it.
+        validations: steps after which the validation loss is measured; empty where it is not.
+        ended: why the training is complete before its last step, or ``None``.
     """
 
     def __init__(self, plan: Plan, events: Events) -> None:
@@ -59,6 +63,9 @@ class Watcher:
         self.history = History(plan.settings.method, plan.settings.dump()["train"], rows=len(plan.train))
         self.findings: dict[str, Finding] = {}
         self.stopped_by: Finding | None = None
+        self.keeper: BestKeeper | None = None
+        self.validations: list[int] = []
+        self.ended: str | None = None
 
     def begin(self, steps: int) -> None:
         """Note the number of optimizer steps, once it is known."""
@@ -119,12 +126,16 @@ class Watcher:
         self.history.cut(resumed)
         if resumed:
             say(f"resuming from checkpoint {resumed} of {self.steps}")
+            self.ended = self.keeper.find_end(self.history) if self.keeper else None
         self.look(everything=False)
 
     def log(self, event: str, step: int, **values: object) -> None:
         """Write an event ``step`` or ``eval`` and look for findings, which are events and lines of the log too."""
         self.events.write(event, step=step, **values)
         self.history.add({"event": event, "step": step, **values})
+        if event == "eval" and self.keeper and isinstance(loss := values.get("valid_loss"), float):
+            self.keeper.note(step, loss)
+            self.ended = self.keeper.find_end(self.history)
         if event == "step":
             every = max(1, self.steps // LOOKS)
             self.look(everything=step % every == 0 or step == self.steps)

@@ -239,6 +239,24 @@ class Train(Section):
         1.0, gt=0, le=600, description="Longest time between checkpoints: the most that an interruption can cost."
     )
     save_steps: int | None = Field(None, ge=1, description="Also save a checkpoint every so many steps.")
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="Which weights are the result: those of the last step, or those with the lowest validation loss.",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="End the training after so many measurements of the validation loss (ten in all) without a lower "
+        "one; null: train to the end.",
+    )
+    valid_rows: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Validation rows of each of these measurements; null: as many as 5 % of the training's computing "
+        "allow, 8 to 256, and 32 at least where they choose the weights.",
+    )
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
 
     @field_validator(*AUTO, mode="before")

@@ -15,8 +15,6 @@ STOPS = True
 PANEL = "reward"
 LIMIT = "constant_steps"
 LEAST_STEPS = 5
-MOSTLY_CUT = 0.9
-"""Share of cut answers from which the limit is the cause."""
 HOT = 1.2
 """Temperature up to which more of it helps."""
 
@@ -38,14 +36,14 @@ def find(history: History, limits: Diagnose) -> Seen | None:
     cut_text = f"; {100 * share:.0f} % of the answers were cut" if cut else ""
     figures = {"steps": float(count), "cut": share}
     text = f"{level} for every answer in {count} steps{cut_text}"
-    return Seen(text, figures, _get_remedies(history, share), history.step)
+    return Seen(text, figures, _get_remedies(history, share > limits.cut_share), history.step)
 
 
-def _get_remedies(history: History, cut: float) -> list[Remedy]:
+def _get_remedies(history: History, is_cut: bool) -> list[Remedy]:
     """A longer answer where answers are cut, the answers themselves where the rows have them, more variety else."""
     remedies: list[Remedy] = []
     limit = history.get_setting("options.max_completion_length")
-    if cut >= MOSTLY_CUT and isinstance(limit, int):
+    if is_cut and isinstance(limit, int):
         remedies += grow_completions(history, limit)
     if history.has_answers:
         change = Change(key="method", before=history.method, value="sft")

@@ -6,6 +6,7 @@ from statistics import median
 
 from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.train.diagnose import Seen
+from gaslamp.train.findings import constant_reward
 from gaslamp.train.findings.constant_reward import grow_completions
 from gaslamp.train.history import WINDOWS, History
 
@@ -24,7 +25,7 @@ def find(history: History, limits: Diagnose) -> Seen | None:
         return None
     now = median(shares[-max(LEAST_STEPS, len(shares) // WINDOWS) :])
     limit = history.get_setting("options.max_completion_length")
-    if now <= limits.cut_share:
+    if now <= limits.cut_share or constant_reward.find(history, limits):  # which names the cut as its cause
         return None
     remedies = grow_completions(history, limit) if isinstance(limit, int) else []
     at = f" of {limit} tokens" if isinstance(limit, int) else ""

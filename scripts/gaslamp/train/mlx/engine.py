@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from pathlib import Path
 
 from gaslamp.config.methods import is_multimodal
 from gaslamp.core.decisions import Decision, set_decision
@@ -24,6 +25,7 @@ from gaslamp.train.mlx.session import Session
 from gaslamp.train.mlx.types import Model
 from gaslamp.train.oom import OutOfMemory, is_out_of_memory
 from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs
+from gaslamp.train.validation import BestKeeper, count_validation_rows, get_validation_steps, pick_rows
 from gaslamp.train.watcher import Watcher
 
 
@@ -59,7 +61,15 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: list[Decis
         math.ceil(len(rows) / (train.batch_size * train.gradient_accumulation)) * epochs
     )
     check_run(plan, steps)
-    session = Session(plan, events, watcher, model, objective, rows, objective.encode(plan.valid), steps)
+    valid = objective.encode(plan.valid)
+    measured = [valid[n] for n in pick_rows(count_validation_rows(train, len(valid), steps), len(valid))]
+    session = Session(plan, events, watcher, model, objective, rows, measured, steps)
+    watcher.validations = get_validation_steps(steps) if measured else []
+
+    def save(folder: Path) -> None:
+        mlx_models.save_peft(get_weights(model), modules, train.lora, plan.model.source, folder)
+
+    watcher.keeper = BestKeeper(plan.checkpoints, train.keep, train.patience, save)
     if plan.resume:
         session.step = restore_checkpoint(plan.resume, model, session.optimizer)
     try:
@@ -75,7 +85,10 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: list[Decis
         raise OutOfMemory(f"{where}: {rows_text} of up to {max(plan.lengths)} tokens", max(plan.lengths)) from None
     session.end()
     weights = get_weights(model)
-    mlx_models.save_peft(weights, modules, train.lora, plan.model.source, plan.adapters)
+    kept = watcher.keeper.take(plan.adapters, session.step)
+    if kept is None:
+        save(plan.adapters)
+    attention = Decision(name="attention", value="MLX's fused attention")
     return Result(
         device=f"mlx {mx.default_device().type.name}",
         dtype=dtype,
@@ -85,7 +98,7 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: list[Decis
         trainable_parameters=sum(value.size for value in weights.values()),
         train_rows=len(rows),
         trained_tokens=sum(sum(mask) for row in rows for _, mask in row["rows"]),
-        decisions=[*context.decisions, Decision(name="attention", value="MLX's fused attention")],
+        decisions=[*context.decisions, *([kept] if kept else []), attention],
         probe=probe,
     )
 

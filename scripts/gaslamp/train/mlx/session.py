@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gaslamp.core.console import say
 from gaslamp.core.errors import Interrupted
 from gaslamp.core.events import Events
 from gaslamp.train.errors import get_finding_error, get_loss_error
@@ -157,7 +158,7 @@ class Session:
         }
 
     def train(self) -> None:
-        """All steps that are left, with a validation before the first, in the middle and at the end."""
+        """All steps that are left, with a validation before the first and ten after it."""
         from mlx_lm.tuner.callbacks import TrainingCallback
         from mlx_lm.tuner.trainer import TrainingArgs, train
 
@@ -178,7 +179,7 @@ class Session:
         self.callback, self.first = Callback(), self.step
         if not self.step:
             self.validate()
-        if self.step >= self.steps:
+        if self.step >= self.steps or self.watcher.stopped_by or self.watcher.ended:
             return
         accumulation = settings.gradient_accumulation
         never = accumulation * self.steps + 1
@@ -237,7 +238,7 @@ class Session:
             self.nan = loss
             raise Stop
         self.watcher.progress.update(self.step, f"loss {loss:.3f}")
-        if self.step in (math.ceil(self.steps / 2), self.steps):
+        if self.step in self.watcher.validations:
             self.validate()
         self.decide()
         self.step_started = time.monotonic()
@@ -282,7 +283,7 @@ class Session:
         due = watcher.is_save_due() or (train.save_steps and self.step % train.save_steps == 0)
         if due or requested or watcher.stop_reason or watcher.stopped_by or self.step == self.steps:
             self.save()
-        if (watcher.stop_reason or watcher.stopped_by) and self.step < self.steps:
+        if (watcher.stop_reason or watcher.stopped_by or watcher.ended) and self.step < self.steps:
             raise Stop
 
     def save(self) -> None:
@@ -304,6 +305,10 @@ class Session:
         if self.watcher.stopped_by and step < self.steps:
             self.events.write("end", status="error", step=step, reason=self.watcher.stopped_by.text)
             raise get_finding_error(self.watcher.stopped_by, self.steps, f"checkpoint-{self.watcher.saved} is kept")
+        if self.watcher.ended and step < self.steps:
+            say(f"ended at step {step} of {self.steps}: {self.watcher.ended}")
+            self.events.write("end", status="completed", step=step, reason=self.watcher.ended)
+            return
         if step < self.steps:
             reason = self.watcher.stop_reason or "mlx-lm ended early"
             self.events.write("end", status="interrupted", step=step, reason=reason)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gaslamp.core.processes import get_count
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl.state import keep_random_state
+from gaslamp.train.validation import count_validation_rows, get_validation_steps, pick_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +48,7 @@ def get_arguments(plan: Plan, epochs: float) -> dict[str, object]:
         "save_steps": train.save_steps or NEVER,
         "save_total_limit": 2,
         "eval_strategy": "steps" if plan.valid else "no",
-        "eval_steps": NEVER,  # set_steps puts in the real number
+        "eval_steps": NEVER,  # the callback asks for each measurement
         "prediction_loss_only": True,
         "report_to": train.report_to or "none",
         "project": "gaslamp",
@@ -67,9 +68,28 @@ def set_steps(trainer: Trainer, train: TrainSettings) -> int:
         steps = math.ceil(math.ceil(batches / args.gradient_accumulation_steps) * args.num_train_epochs)
     args.max_steps = steps
     args.warmup_steps = min(args.warmup_steps, max(1, steps // 2))
-    args.eval_steps = max(1, math.ceil(steps / 2))  # with the one before the first step: start, middle, end
     args.save_steps = train.save_steps or steps
     return int(steps)
+
+
+def set_validation(trainer: Trainer, train: TrainSettings, steps: int) -> list[int]:
+    """Leave the trainer the validation rows that it measures; returns the steps after which it does.
+
+    A measurement takes no random number that the training would have taken, so that how often it is made changes no
+    weights.
+    """
+    if trainer.eval_dataset is None or str(trainer.args.eval_strategy).rpartition(".")[2].lower() == "no":
+        return []
+    total = len(trainer.eval_dataset)
+    trainer.eval_dataset = trainer.eval_dataset.select(pick_rows(count_validation_rows(train, total, steps), total))
+    evaluate = trainer.evaluate
+
+    def evaluate_apart(*args: object, **options: object) -> object:
+        with keep_random_state():
+            return evaluate(*args, **options)
+
+    trainer.evaluate = evaluate_apart  # type: ignore[method-assign]
+    return get_validation_steps(steps)
 
 
 def set_batch(trainer: Trainer, batch_size: int, gradient_accumulation: int) -> None:

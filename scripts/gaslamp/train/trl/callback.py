@@ -55,6 +55,8 @@ def decide_after_step(watcher: Watcher, state: TrainerState, control: TrainerCon
     watcher.stop_reason, due, requested = agree((watcher.stop_reason, due, requested))
     if watcher.stop_reason:
         control.should_training_stop = True
+    if state.global_step in watcher.validations:
+        control.should_evaluate = True
     if (due or requested or watcher.stop_reason) and state.global_step < watcher.steps:
         control.should_save = True
 
@@ -72,6 +74,8 @@ def log_values(watcher: Watcher, state: TrainerState, control: TrainerControl, l
             seconds=seconds,
             **_get_own_values(own),
         )
+        if watcher.ended and state.global_step:
+            control.should_training_stop = True
     if "loss" not in logs:
         return
     loss = float(logs["loss"])

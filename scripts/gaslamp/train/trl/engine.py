@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gaslamp.core.console import say
 from gaslamp.core.decisions import Decision, find_decision
 from gaslamp.core.errors import GaslampError, Interrupted
-from gaslamp.core.events import Events
+from gaslamp.core.events import Events, get_history, read_events
 from gaslamp.core.processes import is_first
 from gaslamp.models.loading import load_model
 from gaslamp.train.errors import get_finding_error, get_loss_error
@@ -26,6 +27,7 @@ from gaslamp.train.trl.arguments import (
     get_lengths,
     has_loss,
     set_steps,
+    set_validation,
     use_length_sampler,
 )
 from gaslamp.train.trl.callback import build_callback
@@ -34,6 +36,7 @@ from gaslamp.train.trl.measure import get_memory_gb
 from gaslamp.train.trl.probe import get_estimate, measure_batch_size, probe_longest
 from gaslamp.train.trl.state import forget_preparation, restore_counters, set_processor_name
 from gaslamp.train.trl.trackers import keep_trackers_local
+from gaslamp.train.validation import BestKeeper, describe_cost
 from gaslamp.train.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -88,6 +91,7 @@ class _Run:
     steps: int
     held: dict[str, float]  # GB of base model and adapter, for the gauge of the dashboard
     probe: dict[str, float]
+    valid_rows: int = 0  # that there are
 
 
 def _build_run(
@@ -149,8 +153,12 @@ def _build_run(
     use_length_sampler(trainer, plan.lengths, train)
     steps = set_steps(trainer, train)
     watcher.begin(steps)
+    valid_rows = len(trainer.eval_dataset) if trainer.eval_dataset is not None else 0
+    watcher.validations = set_validation(trainer, train, steps)
     check_run(plan, steps)
-    return _Run(plan, events, method, context, trainer, watcher, columns, epochs, steps, held, {})
+    run = _Run(plan, events, method, context, trainer, watcher, columns, epochs, steps, held, {}, valid_rows)
+    watcher.keeper = BestKeeper(plan.checkpoints, train.keep, train.patience, lambda folder: _save(run, folder))
+    return run
 
 
 def _train(run: _Run) -> None:
@@ -173,7 +181,8 @@ def _train(run: _Run) -> None:
             trainable,
             trained,
         )
-        if run.watcher.stopped_by:
+        if run.watcher.stopped_by or run.watcher.ended:
+            trainer.state.global_step = resumed
             return
         if not resumed and trainer.eval_dataset is not None:
             trainer.evaluate()
@@ -221,15 +230,21 @@ def _finish(run: _Run, dtype: str) -> Result:
         run.events.write("end", status="error", step=done, reason=watcher.stopped_by.text)
         kept = f"checkpoint-{watcher.saved} is kept" if watcher.saved else "before a checkpoint was saved"
         raise get_finding_error(watcher.stopped_by, run.steps, kept)
-    if watcher.stop_reason and done < run.steps:
+    if watcher.stop_reason and done < run.steps and not watcher.ended:
         run.events.write("end", status="interrupted", step=done, reason=watcher.stop_reason)
         raise Interrupted(
             f"training stopped at step {done} of {run.steps} ({watcher.stop_reason}); checkpoint-{done} is saved",
             "run the same command: it resumes from there",
         )
-    run.events.write("end", status="completed", step=done, reason="")
+    ended = watcher.ended if done < run.steps else ""
+    if ended:
+        say(f"ended at step {done} of {run.steps}: {ended}")
+    run.events.write("end", status="completed", step=done, reason=ended)
     if is_first():
-        _save(run, run.plan.adapters)
+        taken = watcher.keeper.take(run.plan.adapters, done) if watcher.keeper else None
+        if taken is None:
+            _save(run, run.plan.adapters)
+        run.context.decisions += _describe_validation(run, taken, ended)
     decisions = run.context.decisions
     if not find_decision(decisions, "attention"):
         decisions = [Decision(name="attention", value="sdpa", reason="PyTorch's fused attention"), *decisions]
@@ -245,6 +260,19 @@ def _finish(run: _Run, dtype: str) -> Result:
         decisions=decisions,
         probe=run.probe,
     )
+
+
+def _describe_validation(run: _Run, kept: Decision | None, ended: str | None) -> list[Decision]:
+    """What the measurements cost, which weights were kept, and why the training ended before its last step."""
+    events = read_events(run.plan.metrics, run.events.key)
+    seconds = [float(event.get("seconds") or 0) for event in get_history(events, "eval")]
+    trained = sum(float(event.get("seconds") or 0) for event in get_history(events))
+    found = []
+    if run.watcher.validations:
+        found.append(describe_cost(len(run.trainer.eval_dataset), run.valid_rows, seconds, trained))
+    if ended:
+        found.append(Decision(name="ended", value=run.trainer.state.global_step, reason=ended))
+    return [*found, kept] if kept else found
 
 
 def count_trainable(trainer: Trainer) -> int:
