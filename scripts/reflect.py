@@ -16,6 +16,7 @@ from gaslamp.core.errors import exit_with_help
 from gaslamp.memory.documents import ReflectionDocument
 from gaslamp.memory.reflect import fill_memory, get_candidates, keep_speed, read_payload, reflect
 from gaslamp.memory.run_facts import get_paths, read_facts
+from gaslamp.memory.wording import word
 
 KEYS = ("project", "method", "model", "backend", "train", "reflect")
 FACTS = ("system", "preflight", "model", "card", "train", "compare", "ladder", "metrics", "phases")
@@ -48,6 +49,8 @@ def main() -> None:
         fill_memory(facts, settings)
         if not args.dry_run and not args.input:
             keep_speed(facts, settings)
+        if not args.input:
+            entries = word(entries, settings.reflect.llm)
         payload, decisions = args.payload or folder / "latest.json", args.decisions or folder / "latest.md"
         outcomes = reflect(entries, settings, payload, decisions, args.dry_run)
     if args.json:

@@ -113,7 +113,7 @@ def restored(project: Path) -> Iterator[None]:
             os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-DATA_KEYS: dict[str, object] = {  # every key of data but source, each edited alone
+DATA_KEYS: dict[str, object] = {  # every key of data but source and generate, each edited alone
     "sql": "SELECT * FROM source",
     "subset": "main",
     "hub_split": "train",
@@ -133,6 +133,7 @@ DATA_KEYS: dict[str, object] = {  # every key of data but source, each edited al
     "redact": True,
     "group": "kind",
     "speech": {"codebooks": 1},
+    "labelled": None,
     "checks": {"near_duplicates": {"max_percentage": 10.0}},
 }
 
@@ -141,6 +142,9 @@ def other_file(project: Path) -> None:
     tiny.write_rows(project / "data/raw/other.csv")
     tiny.set_config(project, **{"data.source": "data/raw/other.csv"})
 
+
+WRITTEN = {"rows": 5, "endpoint": {"url": "http://127.0.0.1:1/v1", "model": "m"}, "licence": "own use"}
+"""data.generate of a project that has rows of its own."""
 
 CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("nothing edited", lambda project: None, {}),
@@ -266,6 +270,17 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         (f"data.{key}", config(**{f"data__{key}": value}), {**DATA, "write_brief": 1})
         for key, value in DATA_KEYS.items()
     ),
+    ("how rows would be generated", config(data__generate={"parallel": 8}), {"write_brief": 1, **END}),
+    (
+        "rows from a model besides your own",
+        config(data__generate=WRITTEN),
+        {"generate_rows": 1, "select_rows": 1, "write_brief": 1, **DATA},
+    ),
+    (
+        "a row labelled by hand",
+        lambda project: (project / "data/raw/gaslamp-labels.jsonl").write_text("{}\n") and None,
+        DATA,
+    ),
     ("data.source", lambda project: other_file(project), {**DATA, "write_brief": 1}),
     (
         "the model's chat template",
@@ -289,7 +304,7 @@ def test_edit_reruns_exactly_what_depends_on_it(finished: Path, edit: Edit, jobs
 
 
 def test_every_key_of_the_data_is_edited_once() -> None:
-    assert {"source", *DATA_KEYS} == set(Data.model_fields)
+    assert {"source", "generate", *DATA_KEYS} == set(Data.model_fields)
 
 
 def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None:
