@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.load import read_config
+from gaslamp.config.load import load_config, read_yaml
 from gaslamp.config.methods import get_method
+from gaslamp.config.schema import Config
 from gaslamp.core.cli import get_parser
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.review.desk import LabelDesk
 from gaslamp.interfaces.label.server import serve
+
+
+def read_without_source(file: Path) -> Config:
+    """The config, whose source may be missing: rows are written by hand where there is no data yet."""
+    values = read_yaml(file)
+    data = values.get("data")
+    own = {key: value for key, value in data.items() if key not in ("source", "generate")} if data else {}
+    return load_config({**values, "data": own}, file)
 
 
 def main() -> None:
@@ -17,7 +26,7 @@ def main() -> None:
     parser.add_argument("--run", help="whose evaluation decides the order; default: run in config.yaml")
     parser.add_argument("--port", type=int, default=8090, help="first port tried on 127.0.0.1 (default: 8090)")
     args = parser.parse_args()
-    config = read_config(Path("config.yaml"))
+    config = read_without_source(Path("config.yaml"))
     if not config.data.labelled:
         raise GaslampError(
             "data.labelled in config.yaml is null: rows that are written here would not be used",

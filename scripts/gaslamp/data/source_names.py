@@ -11,6 +11,8 @@ WAITING = "data/raw/README"
 """Says which data a project without data waits for; `make data` removes it once there is some."""
 GENERATED = "data/generated/rows.jsonl"
 """The rows of data.generate; as data.source they are all the data, else they are added to the training rows."""
+LABELS = "gaslamp-labels.jsonl"
+"""The file of `make label` in data/raw: data.labelled reads it, unless it is all the data."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*")
 
 

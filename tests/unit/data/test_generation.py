@@ -422,7 +422,8 @@ def test_with_rows_of_your_own_generated_ones_are_for_training(made: Path, tmp_p
     )
     marks = {name: sum("columns" in row for row in found) for name, found in splits.items()}
     assert marks == {"train": 39, "valid": 0, "test": 0}, "one has the prompt of an own row"
+    assert "39 rows were written by stub (terms of its output: own use)" in card.warnings
     assert card.rows["generated"] == 39 and card.generated["test"] == 0 and card.rows["test"] >= 1
-    assert not any("were written by" in text for text in card.warnings)
+    assert not any("test rows were written by" in text for text in card.warnings)
     answers = [row["messages"][-1]["content"] for found in splits.values() for row in found]
     assert "my own answer" in answers and len(answers) == len(set(answers)) == len(WORDS) + 1 + 39

@@ -6,18 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import label_rows
 import pytest
 import yaml
 from gaslamp.config.load import load_config
 from gaslamp.config.schema import Config
-from gaslamp.config.slices import load_slice
-from gaslamp.core.contracts import Card
+from gaslamp.config.slices import load_slice, parse_slice
+from gaslamp.core.contracts import Card, Compare
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_json, write_jsonl
+from gaslamp.data.adopt import adopt
 from gaslamp.data.prepare import prepare_data
+from gaslamp.data.readers.folders import list_folder
 from gaslamp.data.review.desk import LabelDesk, ReviewDesk, show
 from gaslamp.data.review.parts import get_parts, make_empty, put_parts
 from gaslamp.data.review.store import Conflict, Store, get_version
+from gaslamp.evaluate.gate import get_verdict
 from gaslamp.interfaces.label.server import get_app
 from gaslamp.models.fetch import fetch_model
 from starlette.testclient import TestClient
@@ -176,7 +180,7 @@ def prepare(project: Path) -> tuple[Card, dict[str, list[Any]]]:
     outputs = {name: project / "data" / f"{name}.jsonl" for name in names}
     outputs |= {name: project / "data" / f"{name}.json" for name in ("template", "card")}
     settings = load_slice([project / "config.yaml"], ("backend", "method", "data", "train"))
-    labels = project / settings.data.labelled
+    labels = project / (settings.data.labelled or "none")
     card = prepare_data(
         settings,
         project / "model.json",
@@ -245,6 +249,45 @@ def test_the_worst_answers_come_first(prepared: Path, finished_compare: dict[str
     assert shown[0].notes == ["the tuned model answered (exact match: 0.00): answer 0.0"]
 
 
+def test_the_evaluation_says_that_test_rows_are_synthetic(finished_compare: dict[str, Any]) -> None:
+    example = finished_compare["examples"][0]
+    marks: tuple[dict[str, str], ...] = ({"generated_by": "m, edited by hand"}, {"generated_by": "m"}, {})
+    finished_compare["examples"] = [{**example, "columns": columns} for columns in marks]
+    settings = parse_slice(json.dumps({"eval": {"min_score": None, "gate": "warn", "max_forgetting": 1.0}})).eval
+    warnings = get_verdict(Compare.model_validate(finished_compare), settings).warnings
+    assert any(text.startswith("2 of 3 test rows were written by m: ") for text in warnings), warnings
+
+
+def test_labels_in_a_folder_are_no_second_source(tmp_path: Path) -> None:
+    labels = tmp_path / "gaslamp-labels.jsonl"
+    labels.write_text("{}\n", encoding="utf-8")
+    assert list_folder(tmp_path).files == [labels], "alone it is the data"
+    (tmp_path / "own.csv").write_text("a\n1\n", encoding="utf-8")
+    assert list_folder(tmp_path).files == [tmp_path / "own.csv"]
+
+
+def test_rows_by_hand_need_no_data(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that waits for data: twelve rows are written, and `make data` takes the file up."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "README").write_text("There is no data yet.\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("data: {source: data/raw}\ntrain: {max_length: 256}\n", encoding="utf-8")
+    config = label_rows.read_without_source(tmp_path / "config.yaml")
+    desk = LabelDesk(tmp_path / "data", Path(config.data.labelled or ""), "conversation", None, None, "slice")
+    client = TestClient(get_app(desk), base_url="http://127.0.0.1:8090")
+    for n in range(12):
+        new = post(client, action="new")[1]["item"]
+        texts = {"messages.0": f"Question {n}?", "messages.1": f"Answer {n}."}
+        assert post(client, id=new["id"], action="edit", version="", texts=texts)[0] == 200
+    assert adopt(tmp_path)[0].startswith("data.source is now data/raw/gaslamp-labels.jsonl")
+    fetch_model(Config.model_validate({"model": {"source": str(tiny_model)}}).model, tmp_path / "model.json")
+    settings = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    settings["data"] |= {"rehearsal": 0.0, "labelled": None}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    card, splits = prepare(tmp_path)
+    assert sum(map(len, splits.values())) == 12 and True not in card.unused.values()
+
+
 @pytest.fixture
 def finished_compare() -> dict[str, Any]:
     score = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 3}
@@ -259,8 +302,8 @@ def finished_compare() -> dict[str, Any]:
         "tuned_score": 0.0,
         "change": "comparable",
     }
-    rest = {"n": 3, "confidence": 0.95, "stop_rate": {}, "gained": 0, "lost": 0, "seconds": {}, "headline": ""}
-    return {**rest, "metrics": [metric], "examples": [example], "verdict": "no clear difference"}
+    rest = {"n": 3, "confidence": 0.95, "stop_rate": {"tuned": 1.0}, "gained": 0, "lost": 0, "seconds": {}}
+    return {**rest, "headline": "", "metrics": [metric], "examples": [example], "verdict": "no clear difference"}
 
 
 def test_a_row_that_asks_the_same_is_replaced(prepared: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.methods import get_method
 from gaslamp.config.slices import Slice
@@ -34,7 +34,7 @@ from gaslamp.data.near import find_twins, get_near_text, get_signatures
 from gaslamp.data.rows import Row
 from gaslamp.models.endpoint import EndpointClient, EndpointError
 
-WAVE = 64
+WAVE = 32
 """Requests that are sent before their replies are compared and judged."""
 FRUITLESS = 60
 """Replies in a row without one that passes, after which no more are requested."""
@@ -90,10 +90,10 @@ class Generator:
             wave = [Candidate(make_request(self.brief, number + n)) for n in range(size)]
             number += size
             before = len(self.accepted)
-            self._work(wave, self._write)
+            self._work(wave, self._write, progress)
             written = [one for one in wave if one.fields]
             self._leave_copies_out(written)
-            self._work([one for one in written if not one.problem], self._score)
+            self._work([one for one in written if not one.problem], self._score, progress)
             for one in wave:
                 if one.problem:
                     self.rejected.append(one)
@@ -104,7 +104,7 @@ class Generator:
             if number - last >= FRUITLESS and len(self.accepted) < wanted:
                 self.stopped = self.stopped or f"the last {number - last} replies gave no row that passes"
 
-    def _work(self, wave: list[Candidate], do: Any) -> None:
+    def _work(self, wave: list[Candidate], do: Callable[[Candidate], None], progress: Progress) -> None:
         """``do`` for each, some at a time; a limit ends it, and what came before stays."""
         pool = ThreadPoolExecutor(self.settings.parallel)
         try:
@@ -113,6 +113,9 @@ class Generator:
                     future.result()
                 except LimitReached as limit:
                     self.stopped = str(limit)
+                if len(self.accepted) < self.settings.rows:
+                    replies = self.sender.spent.requests
+                    progress.update(len(self.accepted), f"{replies} replies, {len(self.rejected)} rejected")
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -40,7 +40,11 @@ def describe_origin(spool: Spool, selection: Path) -> Origin:
     }
     origin = Origin(
         {"model": made.model, "licence": made.licence, "edited": made.edited, "unseen": made.unseen, **counts},
-        list(made.warnings),
+        [
+            f"{sum(counts.values())} rows were written by {made.model} (terms of its output: {made.licence})"
+            + (f"; {made.edited} of them edited by hand" if made.edited else ""),
+            *made.warnings,
+        ],
     )
     if count := counts["test"]:
         origin.warnings.append(warn_of_test(count, spool.counts["test"], made.model))

@@ -10,6 +10,7 @@ from pathlib import Path
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.hidden import SLACK, is_hidden
 from gaslamp.data.readers.kinds import DOCUMENTS, TABLES, TEXT, get_suffix
+from gaslamp.data.source_names import LABELS
 
 ABOUT = ("readme", "license", "licence", "changelog", "contributing", "notice", "dataset_card")
 """Documents of these names are about the data, not data."""
@@ -50,6 +51,10 @@ def list_folder(folder: Path) -> Listing:
     files = [file for file in every if file not in set(hidden)]
     tables = [file for file in files if get_suffix(file) in {**TEXT, **TABLES} or archives.is_archive(file)]
     documents = [file for file in files if get_suffix(file) in DOCUMENTS]
+    if any(file.name != LABELS for file in (*tables, *documents)):  # data.labelled reads it
+        hidden += [file for file in tables if file.name == LABELS]
+        tables = [file for file in tables if file.name != LABELS]
+        files = [file for file in files if file.name != LABELS]
     known = {*tables, *documents}
     unknown = [file for file in files if file not in known and file.suffix.lower() not in MEDIA]
     texts = all(get_suffix(file) == ".txt" for file in tables)
