@@ -265,7 +265,7 @@ TASKS: dict[str, Case] = {
         {
             "columns": "prompt = transcript, completion = summary",
             "method": "sft",
-            "metric": "rouge, chrf",
+            "metric": "rouge, chrf, token_f1",
             "theme": "general",
             "language": "English",
         },

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.data.checking import KEPT, Finding, load_checks, stop_on_blocks
 from gaslamp.data.judgements import convert_kept
@@ -13,6 +13,9 @@ from gaslamp.data.meaning.readings import Mapping
 from gaslamp.data.readers.chunks import Problem, write_place
 from gaslamp.data.rows import LeftOut
 from gaslamp.data.sources import Source
+
+if TYPE_CHECKING:  # the interview looks at rows before pydantic is installed
+    from gaslamp.config.sections.data import Data
 
 MOST = 20_000  # rows
 SECONDS = 1.0

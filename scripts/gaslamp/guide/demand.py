@@ -13,8 +13,9 @@ from gaslamp.environment.machines import Machine
 from gaslamp.environment.training_ways import ROWS, TOKENS, Demand
 from gaslamp.guide.language import NAMES
 from gaslamp.guide.plan import Situation
+from gaslamp.guide.project_situation import look_at_project
 from gaslamp.guide.recommend import settle_basis
-from gaslamp.guide.situation import look_around, look_at_project
+from gaslamp.guide.situation import look_around
 from gaslamp.models.catalogue import ABILITIES, load_catalogue
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.glance import Glance
 from gaslamp.data.meaning import LOOKED_AT, Meaning, Reading, decide
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.rows import LeftOut, Row, SourceRow, get_kind, get_prompt, get_reference, get_text
@@ -38,6 +39,7 @@ class Look:
         count: rows of the whole data, None when unknown; exact when the sample holds them all.
         is_exact: whether ``count`` is exact.
         language: of the answers, else of all the text; empty when it is not clear.
+        seen: a reading -> how the data phase will see the first rows by it.
     """
 
     rows: list[SourceRow] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Look:
     count: int | None = None
     is_exact: bool = False
     language: str = ""
+    seen: dict[str, Glance | None] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -87,7 +90,7 @@ def _read(data: DataAnswer) -> Look:
     path = Path(data.place)
     if path.suffix.lower() == ".json" and path.stat().st_size > LARGEST_JSON:
         return Look(unknown="the file is too large to be looked at here")
-    source = open_source(_get_settings(str(path)))
+    source = open_source(get_settings(str(path)))
     try:
         rows = read_sample(source, [], LOOKED_AT)
     except ModuleNotFoundError as error:
@@ -111,10 +114,10 @@ def _read_hub(name: str) -> Look:
         return Look(unknown="it is downloaded when the data is prepared")
     if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on"):
         return Look(unknown="the hub is switched off here (HF_HUB_OFFLINE)")
-    return Look(read_sample(open_preview(_get_settings(name)), [], LOOKED_AT))
+    return Look(read_sample(open_preview(get_settings(name)), [], LOOKED_AT))
 
 
-def _get_settings(source: str) -> Any:
+def get_settings(source: str) -> Any:
     """The keys of section ``data`` that say where rows are, with their defaults."""
     keys = dict.fromkeys(("sql", "subset", "hub_split", "revision", "sheet", "header", "encoding"))
     return SimpleNamespace(source=source, columns={}, **keys)

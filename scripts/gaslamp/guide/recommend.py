@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gaslamp.data.meaning import Reading
 from gaslamp.data.rows import Row, adapt_all, can_adapt, get_kind
 from gaslamp.environment.advise import Advice
 from gaslamp.environment.training_ways import Demand
 from gaslamp.guide.amount import Amount, count_sample
+from gaslamp.guide.broken import find_broken
 from gaslamp.guide.data_lines import (
     choose_columns,
     choose_length,
@@ -38,6 +40,7 @@ class Basis:
     """What the answers and the data settle before a base model is chosen.
 
     Attributes:
+        reading: of the columns; None when they are not known.
         columns, method, language, profile: lines of the plan.
         kind: of the rows.
         rows: the sample, as the method learns from it.
@@ -46,6 +49,7 @@ class Basis:
         demand: what the base model is chosen for.
     """
 
+    reading: Reading | None
     columns: Line
     method: Line
     language: Line
@@ -79,7 +83,9 @@ def settle_basis(now: Situation) -> Basis:
         now.data.kind == "embedded",
     )
     lengths = [] if has_pictures or kind == "images" else get_lengths(rows)
-    return Basis(columns, method, language, choose_profile(now, method.value), kind, rows, lengths, amount, demand)
+    return Basis(
+        reading, columns, method, language, choose_profile(now, method.value), kind, rows, lengths, amount, demand
+    )
 
 
 def recommend(now: Situation) -> Plan:
@@ -101,7 +107,7 @@ def recommend(now: Situation) -> Plan:
         language,
         choose_demo_language(now, language.value),
     ]
-    notes = _list_notes(now, method, chosen)
+    notes = [*find_broken(now.look, now.data.path, basis.reading), *_list_notes(now, method, chosen)]
     plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, basis.demand, profile.value), notes)
     return replace(plan, lines=[*lines, *choose_lessons(now, plan)])
 

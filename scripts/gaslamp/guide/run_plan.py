@@ -29,8 +29,8 @@ from gaslamp.environment.training_ways import Demand, choose_way, get_room
 from gaslamp.guide.dry_run import Job, get_jobs
 from gaslamp.guide.measured import find_measured
 from gaslamp.guide.models import get_target
+from gaslamp.guide.project_situation import look_at_project
 from gaslamp.guide.recommend import settle_basis
-from gaslamp.guide.situation import look_at_project
 from gaslamp.guide.step_times import get_step_seconds
 from gaslamp.models.catalogue import find_model
 from gaslamp.models.shape import Shape

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data import glance
 from gaslamp.data.meaning import decide
 from gaslamp.environment.system import System
 from gaslamp.guide.answers import check_data, get_project_name, read_data_answer
@@ -95,6 +96,20 @@ def test_pictures_want_a_vision_model_even_where_none_can_be_downloaded(tmp_path
         line = recommend(now).get("base model")
         model = find_model(line.value)
         assert model and "vision" in model.abilities and ("has to be downloaded once" in line.reason) == bool(offline)
+
+
+def test_broken_rows_are_said_with_file_and_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glance, "SECONDS", 90.0)
+    rows = [f'{{"question": "How many is {n} + 1?", "answer": "It is {n + 1}."}}' for n in range(30)]
+    rows[4], rows[9] = '{"question": "And now?"', '{"question": "Nothing to learn here?"}'
+    file = tmp_path / "sums.jsonl"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    data = read_data_answer(str(file))
+    plan = recommend(Situation("answer questions", data, look_at_data(data), CPU, offline=OFFLINE))
+    (note,) = [note for note in plan.notes if "would stop the run" in note]
+    assert note.startswith("2 of the first 30 rows cannot be learnt")
+    assert "sums.jsonl, line 5: not valid JSON" in note and "sums.jsonl, line 10: column 'answer'" in note
+    assert not [note for note in plan_for("mails", tmp_path, CPU, OFFLINE).notes if "would stop" in note]
 
 
 def test_settings_that_a_model_needs_come_with_it(tmp_path: Path) -> None:
