@@ -25,7 +25,7 @@ def main() -> None:
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
-    with step(args.log):
+    with step(args.log, files=args):
         from gaslamp.core.threads import prepare_process
 
         prepare_process()

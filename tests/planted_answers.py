@@ -35,6 +35,7 @@ def compare(
     rivals: dict[str, Path] | None = None,
     general: tuple[list[str], list[str]] | None = None,
     method: str = "sft",
+    page: bool = False,
     **settings: Any,
 ) -> tuple[Compare, dict[str, Any], str]:
     """compare.json, verdict.json and the text report.
@@ -46,6 +47,7 @@ def compare(
         rivals: few_shot | format -> predictions file.
         general: answers of base and of tuned to the general questions; the last one is given to all that are left.
         method: of the config.
+        page: write the page too.
         settings: of section eval.
     """
     write_jsonl(folder / "train.jsonl", train)
@@ -58,7 +60,7 @@ def compare(
         ]
         lines += [answer({"id": q}, known[min(n, len(known) - 1)], "retention") for n, q in enumerate(questions)]
         write_jsonl(folder / f"{name}.jsonl", lines)
-    outputs = {name: folder / name for name in ("compare", "verdict", "report", "side_by_side")}
+    outputs = {name: folder / name for name in ("compare", "verdict", "report", "side_by_side", *(["page"] * page))}
     config = Config.model_validate({"eval": settings, "method": method})
     chosen = parse_slice(get_slice(config, "eval", "diagnose.answers", "data.slice", "method", "train.rewards"))
     files = [folder / f"{name}.jsonl" for name in ("base", "tuned", "test")]

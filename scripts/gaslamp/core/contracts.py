@@ -172,6 +172,7 @@ class Example(BaseModel):
     base_score: float | None  # of the first metric; None: it cannot judge this row
     tuned_score: float | None
     change: Literal["improved", "comparable", "regressed"]
+    mistakes: list[str] = Field(default_factory=list)  # what is wrong with the answer of tuned; empty: it is right
     slice: str | None = None
     scores: dict[str, list[float | None]] = Field(default_factory=dict)  # metric -> [base, tuned]
     columns: dict[str, str | int | float | bool | None] = Field(default_factory=dict)  # the user's
@@ -220,7 +221,10 @@ class Compare(Artefact):
     identical: int = 0  # rows to which both gave the very same answer
     gained: int
     lost: int
-    worst: list[str] = Field(default_factory=list)  # ids of the rows with the lowest tuned scores
+    wrong: int = 0  # rows that tuned gets wrong by the deciding metric
+    mistakes: list[tuple[str, int]] = Field(default_factory=list)  # what is wrong, and in how many rows; most first
+    next_steps: list[str] = Field(default_factory=list)  # what to try against the most frequent mistakes
+    worst: list[str] = Field(default_factory=list)  # ids of the wrong rows with the lowest tuned scores
     examples: list[Example]
     verdict: Literal["better", "no clear difference", "worse"]
     answer: str = ""  # the verdict in words, against base and the baselines; the headline begins with it

@@ -20,6 +20,7 @@ from gaslamp.evaluate.evaluated import Evaluated
 from gaslamp.evaluate.examples import get_content, make_examples
 from gaslamp.evaluate.gate import get_verdict
 from gaslamp.evaluate.metric import Metric
+from gaslamp.evaluate.mistakes import WORST, count_mistakes, find_wrong, get_mistakes, suggest_next
 from gaslamp.evaluate.near_duplicates import find_near_duplicates
 from gaslamp.evaluate.page import write_page
 from gaslamp.evaluate.predictions import Answers, ended_with_an_answer, read_predictions
@@ -31,7 +32,6 @@ from gaslamp.evaluate.text_report import render_report, render_side_by_side
 from gaslamp.evaluate.training_rows import TrainingRows
 
 Item = TypeVar("Item")
-WORST = 20  # rows listed as the worst
 
 
 def compare_models(
@@ -84,8 +84,6 @@ def compare_models(
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     retention, lost = _score_retention(answers, confidence, own)
     judgement = judge(main, baselines, confidence, settings.eval.min_gain)
-    scored_rows = [example for example in examples if example.tuned_score is not None]
-    sign = -1 if main.higher is False else 1
     compare = Compare(
         n=len(rows),
         kind=get_kind(rows[0]),
@@ -109,13 +107,6 @@ def compare_models(
         ),
         gained=sum(example.change == "improved" for example in examples),
         lost=sum(example.change == "regressed" for example in examples),
-        worst=[
-            example.id
-            for example in sorted(
-                scored_rows,
-                key=lambda e: (sign * (e.tuned_score or 0.0), sign * ((e.tuned_score or 0.0) - (e.base_score or 0.0))),
-            )[:WORST]
-        ],
         examples=examples,
         verdict=judgement.verdict,
         answer=judgement.answer,
@@ -137,6 +128,13 @@ def compare_models(
         max_new_tokens=settings.eval.max_new_tokens,
     )
     compare.findings = diagnose_answers(evaluated, AnswerLimits.model_validate(settings.diagnose.answers.dump()))
+    wrong = find_wrong(evaluated)
+    mistakes = get_mistakes(evaluated, wrong)
+    for n, texts in mistakes.items():
+        examples[n].mistakes = texts
+    compare.wrong, compare.worst = len(wrong), evaluated.get_ids(wrong[:WORST])
+    compare.mistakes = count_mistakes(mistakes)
+    compare.next_steps = suggest_next(compare.mistakes, len(wrong))
     gate = get_verdict(compare, settings.eval, train_facts)
     compare.write(outputs["compare"])
     write_text(outputs["report"], render_report(compare, gate))

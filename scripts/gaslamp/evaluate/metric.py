@@ -206,3 +206,10 @@ class Metric:
             [row for row, _, _ in scored], [p for _, p, _ in scored], [v for _, _, v in scored]
         )
         return result
+
+
+def get_title(name: str) -> str:
+    """A metric as pages call it: its title; the name in words where this project has no such plug-in."""
+    known = name in registry.names("metrics")
+    title = str(getattr(registry.get("metrics", name), "TITLE", "")) if known else name.replace("_", " ")
+    return title[:1].upper() + title[1:]

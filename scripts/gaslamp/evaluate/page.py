@@ -12,27 +12,22 @@ from typing import Any
 
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
 from gaslamp.core.files import write_text
+from gaslamp.core.finding import Finding
 from gaslamp.evaluate.gate import FEW_ROWS
+from gaslamp.evaluate.page_rows import get_page_data
 from gaslamp.pages.baselines import get_baseline_rows
-from gaslamp.pages.differences import lay_out, mark
-from gaslamp.pages.html import embed_file, render_template
+from gaslamp.pages.html import escape_json, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
 from gaslamp.pages.plots import get_ends, plot_bars, plot_histogram
 
 HERE = Path(__file__).parent / "page"
-WORDS = {"improved": "▲ better than before", "regressed": "▼ worse than before", "comparable": "● no change"}
+MISTAKES = 12  # groups in the table; the filter has all of them
 ANSWERS = {
     "better": ("good", "Yes, the model became better"),
     "worse": ("bad", "No, the model became worse"),
     "no clear difference": ("even", "No clear difference"),
 }
-IMAGES = 60  # rows whose images are put into the page: it stays a file that can be sent
-TURNS = {
-    "system": "Instructions before the question",
-    "user": "Earlier question",
-    "assistant": "Earlier answer",
-    "tool": "Result of a tool",
-}
+SEVERITY = {"certain": "certain", "likely": "very likely", "hint": "worth a look"}
 
 
 def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None:
@@ -48,6 +43,8 @@ def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None
 
 def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     """The HTML text."""
+    from markupsafe import Markup
+
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
     first = compare.metrics[0]
     tone, answer = ANSWERS[compare.verdict]
@@ -56,7 +53,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     if first.tuned.n < FEW_ROWS:
         tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
     changes = Counter(example.change for example in compare.examples)
-    worst = set(compare.worst)
+    remedies = [remedy.text for finding in compare.findings for remedy in finding.remedies]
+    findings = [finding.text for finding in compare.findings]
     greedy = not compare.sampling.get("temperature")
     return render_template(
         HERE / "page.html.j2",
@@ -70,7 +68,21 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         ),
         explanation=_explain(first),
         gate=gate,
-        advice=[step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below") for step in gate.advice],
+        warnings=[text for text in gate.warnings if text not in findings],
+        findings=[_get_finding(finding) for finding in compare.findings],
+        wrong=compare.wrong,
+        wrong_share=format_value(compare.wrong / compare.n),
+        mistakes=[
+            {"text": text, "count": count, "share": format_value(count / max(1, compare.wrong))}
+            for text, count in compare.mistakes[:MISTAKES]
+        ],
+        mistake_names=[text for text, _ in compare.mistakes],
+        next_steps=compare.next_steps,
+        advice=[
+            step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below")
+            for step in gate.advice
+            if step not in remedies
+        ],
         n=compare.n,
         confidence=f"{100 * compare.confidence:g} %",
         alpha=f"{1 - compare.confidence:.2g}",
@@ -89,11 +101,11 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
             "improved": changes["improved"],
             "regressed": changes["regressed"],
             "comparable": changes["comparable"],
-            "worst": len(worst),
+            "wrong": compare.wrong,
             "near": compare.near_duplicates,
         },
         parts=sorted({example.slice for example in compare.examples if example.slice}),
-        rows=[_get_row(example, compare, number, worst, images) for number, example in enumerate(compare.examples)],
+        data=Markup(escape_json(get_page_data(compare, images))),
         how="greedily (the likeliest word every time)"
         if greedy
         else "by drawing: " + ", ".join(f"{key} {value}" for key, value in compare.sampling.items()),
@@ -102,6 +114,21 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
             for who, share in (("before", compare.stop_rate["base"]), ("after", compare.stop_rate["tuned"]))
         ),
     )
+
+
+def _get_finding(finding: Finding) -> dict[str, Any]:
+    """One finding for the top of the page."""
+    return {
+        "name": finding.name,
+        "title": finding.title[:1].upper() + finding.title[1:],
+        "certainty": SEVERITY[finding.severity],
+        "severity": finding.severity,
+        "seen": finding.seen,
+        "cause": finding.cause,
+        "remedies": [remedy.text for remedy in finding.remedies],
+        "limit": f"{finding.limit.key}: {finding.limit.value:g}" if finding.limit else "",
+        "rows": len(finding.rows),
+    }
 
 
 def _get_scores(examples: list[Example]) -> dict[str, list[float]]:
@@ -152,6 +179,7 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
     points = " points" if metric.unit == "share" else ""
     return {
         "title": metric.title[:1].upper() + metric.title[1:],
+        "decides": metric.higher is not None,
         "about": metric.about,
         "reading": f"{direction} {metric.tuned.n} rows. "
         + ("No difference." if metric.p_value == 1 else f"By luck alone: {_describe_chance(metric.p_value)}."),
@@ -276,55 +304,3 @@ def _format_fact(value: object) -> str:
     if isinstance(value, float) and 0 <= value <= 1:
         return format_value(value)
     return format_number(value) if isinstance(value, int | float) else str(value)
-
-
-def _get_row(example: Example, compare: Compare, number: int, worst: set[str], images: Path) -> dict[str, Any]:
-    wanted = lay_out(example.reference) or example.reference
-    expected = "" if example.rated_bad else wanted  # nothing to compare an answer with
-    prompt = example.prompt[-1]["content"] if example.prompt else ""
-    shown = [text for path in example.images if number < IMAGES and (text := embed_file(images / path))]
-    if shown:
-        prompt = prompt.replace("[image] ", "")
-    unit = compare.metrics[0].unit
-    more = [
-        f"{metric.title} {_pair(example.scores.get(metric.name), metric.unit)}"
-        for metric in compare.metrics[1:]
-        if example.scores.get(metric.name)
-    ]
-    more += [f"reward {label} {_pair(list(values), 'points')}" for label, values in example.rewards.items()]
-    more += [f"{key}: {value}" for key, value in example.columns.items()]
-    binary = unit == "share" and {example.base_score, example.tuned_score} <= {0.0, 1.0}
-    names = {0.0: "wrong", 1.0: "right"}
-    return {
-        "id": example.id,
-        "change": example.change,
-        "word": WORDS[example.change],
-        "scores": f"{names[example.base_score or 0.0]} → {names[example.tuned_score or 0.0]}"
-        if binary
-        else _pair([example.base_score, example.tuned_score], unit),
-        "slice": example.slice,
-        "near": example.near,
-        "worst": example.id in worst,
-        "earlier": [
-            {"who": TURNS.get(turn["role"], turn["role"]), "content": turn["content"]} for turn in example.prompt[:-1]
-        ],
-        "prompt": prompt,
-        "images": shown,
-        "reference": wanted,
-        "rated_bad": example.rated_bad,
-        "base": _mark(example.base, expected),
-        "tuned": _mark(example.tuned, expected),
-        "more": "; ".join(more),
-    }
-
-
-def _mark(answer: str, wanted: str) -> list[tuple[str, bool]]:
-    """An answer in pieces; JSON is laid out first, so that one line is compared with one line."""
-    if not answer:
-        return [("(no answer)", False)]
-    text = lay_out(answer) or answer
-    return mark(text, wanted) if wanted else [(text, False)]
-
-
-def _pair(values: list[float | None] | None, unit: str) -> str:
-    return " → ".join("not scored" if value is None else format_value(value, unit) for value in values or [])

@@ -19,6 +19,7 @@ def render_report(compare: Compare, gate: Verdict) -> str:
         lines += [f"  try: {remedy.text}" for remedy in finding.remedies]
         lines += [f"  rows: {', '.join(finding.rows[:10])}"] if finding.rows else []
         lines.append(f"  threshold: {finding.limit.key}: {finding.limit.value:g}" if finding.limit else "")
+    lines += [f"wrong rows: {compare.wrong} of {compare.n}", *(f"  {text}: {n}" for text, n in compare.mistakes), ""]
     if compare.baselines:
         lines += [
             f"without training, by {compare.metrics[0].title}",

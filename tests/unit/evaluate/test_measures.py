@@ -658,17 +658,14 @@ def test_the_page_is_one_safe_file(place: dict[str, Any]) -> None:
     base[3]["text"] = HOSTILE
     judge(place, base, answer(rows, lambda n: True), get_settings())
     page = (place["folder"] / "out.page").read_text()
-    assert (
-        "<script>alert(1)" not in page
-        and "onerror=alert" not in page.replace("onerror=alert(2)&gt;", "")
-        and page.count("<script") == 1
+    assert "<script>alert(1)" not in page and "onerror=alert" not in page.replace("onerror=alert(2)&gt;", "").replace(
+        "\\u003cimg src=x onerror=alert(2)\\u003e", ""
     )
+    assert page.count("<script") == 2, "the rows as data, and the page's own"
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page and 'src="/' not in page
-    assert (
-        page.count('<article class="row') == 40
-        and "Yes, the model became better" in page
-        and "default-src 'none'" in page
-    )
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert len(data["rows"]) == 40 and data["rows"][3]["base"] == HOSTILE
+    assert "Yes, the model became better" in page and "default-src 'none'" in page
 
 
 def test_what_the_harness_found_stands_in_the_comparison(place: dict[str, Any], tmp_path: Path) -> None:

@@ -46,10 +46,11 @@ def score(answer: str, reference: str) -> float | None:
     if given is MISSING:
         return 0.0
     ours, theirs = flatten(given), flatten(wanted)
-    return len(_get_right(ours, theirs)) / len(ours.keys() | theirs.keys())
+    return len(get_right(ours, theirs)) / len(ours.keys() | theirs.keys())
 
 
-def _get_right(given: dict[str, object], wanted: dict[str, object]) -> list[str]:
+def get_right(given: dict[str, object], wanted: dict[str, object]) -> list[str]:
+    """The paths of ``wanted`` that have the same value in ``given``; both as ``flatten`` gives them."""
     # 1 and 1.0 are one number in JSON; true is none, though Python takes it for 1
     return [
         key
@@ -70,9 +71,9 @@ def report(rows: list[Row], predictions: list[Prediction], values: list[float]) 
         theirs = flatten(wanted)
         ours = {} if given is MISSING else flatten(given)
         parsed += given is not MISSING
-        same_keys += given is not MISSING and {_name(key) for key in ours} == {_name(key) for key in theirs}
-        expected.update(_name(key) for key in theirs)
-        right.update(_name(key) for key in _get_right(ours, theirs))
+        same_keys += given is not MISSING and {name_field(key) for key in ours} == {name_field(key) for key in theirs}
+        expected.update(name_field(key) for key in theirs)
+        right.update(name_field(key) for key in get_right(ours, theirs))
     fields = {name: {"right": round(right[name] / count, 4), "n": count} for name, count in sorted(expected.items())}
     return {
         "is JSON": round(parsed / len(rows), 4),
@@ -81,7 +82,7 @@ def report(rows: list[Row], predictions: list[Prediction], values: list[float]) 
     }
 
 
-def _name(path: str) -> str:
+def name_field(path: str) -> str:
     """``items[3].name`` -> ``items[].name``"""
     import re
 

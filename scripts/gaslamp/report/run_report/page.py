@@ -8,6 +8,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Card, Compare, Ladder, ModelFacts, Parity, TrainFacts, Verdict
 from gaslamp.core.files import read_json, write_text
+from gaslamp.evaluate.metric import get_title
 from gaslamp.export.ladder_page import render_svg
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import render_template
@@ -79,6 +80,7 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
         training=get_training(train),
         scores=get_scores(compare),
         baselines=get_baseline_rows(compare),
+        ladder_metric=get_title(ladder.metric) if ladder else "",
         levels=get_levels(ladder) if ladder else [],
         ladder_plot=Markup(render_svg(ladder)) if ladder else "",
         environment=get_environment(read_json(files["system"]), read_json(files["env"])),
