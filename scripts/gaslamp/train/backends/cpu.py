@@ -23,7 +23,7 @@ REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 METHODS = tuple(registry.names("methods"))  # the engine knows no method: a new file trains here at once
 MACHINE = "this machine's processor, no GPU needed"
 PROCESSES = True
-AUTO_DTYPE = "float32"
+AUTO_DTYPE = "float32"  # or bfloat16, where train/cpu_dtype.py finds that it pays and is safe
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 
@@ -89,21 +89,15 @@ def prepare_process(settings: Slice) -> Decision:
     return threads.prepare_process()
 
 
-def choose_dtype(wanted: str) -> tuple[str, str]:
-    """The type of the base weights in training, and the reason for it."""
-    if wanted != "auto":
-        return wanted, "set in config.yaml"
-    return "float32", "processors without matrix units for 16 bit train no faster in it, and float32 needs no care"
-
-
 def train(plan: Plan, events: Events) -> Result:
     """Train with TRL on the CPU."""
-    from gaslamp.core.decisions import Decision
     from gaslamp.core.processes import get_count
+    from gaslamp.train.cpu_dtype import choose_dtype
     from gaslamp.train.trl.engine import train_with_trl
 
-    dtype, reason = choose_dtype(plan.settings.train.dtype)
-    arguments: dict[str, Any] = {"use_cpu": True, "bf16": False, "fp16": False}
+    dtype = choose_dtype(plan)
+    # bfloat16 weights are computed with under autocast: what needs the precision is done in float32
+    arguments: dict[str, Any] = {"use_cpu": True, "bf16": dtype.value == "bfloat16", "fp16": False}
     if get_count() > 1:
         arguments["ddp_backend"] = "gloo"
-    return train_with_trl(plan, events, arguments, dtype, [Decision(name="dtype", value=dtype, reason=reason)])
+    return train_with_trl(plan, events, arguments, str(dtype.value), [dtype])
