@@ -14,6 +14,7 @@ from gaslamp.evaluate.baselines import can_score
 from gaslamp.evaluate.choose_metrics import choose_metrics
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
+from gaslamp.evaluate.known_answers import KnownAnswers
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.prompted_rivals import SKIPPED, TITLES, make_prompts
 from gaslamp.evaluate.prompts import get_row_prompts
@@ -66,20 +67,26 @@ def evaluate_rival(
         return
     wanted = [[prompt.id, prompt.messages, prompt.max_tokens, prompt.tools] for prompt in prompts]
     key = sha256_text(json.dumps([facts.sha256, recorded.sha256, wanted, settings.eval.sampling.dump()]))[:12]
+    sampling = Sampling(**settings.eval.sampling.dump())
     with PartialResults(out, key) as results:
         waiting = [prompt for prompt in prompts if ("answer", prompt.id) not in results.known]
+        answers = KnownAnswers(facts, recorded, sampling)
+        for prediction in answers.take(waiting):
+            results.add(("answer", prediction["id"]), {**prediction, "title": title})
+        waiting = [prompt for prompt in waiting if ("answer", prompt.id) not in results.known]
         if waiting:
             runner = ModelRunner(
                 load_evaluated(facts, None),
                 renderer,
                 recorded,
-                Sampling(**settings.eval.sampling.dump()),
+                sampling,
                 settings.eval.batch_size,
                 test.parent,
                 Path(facts.path),
                 get_evaluation_options(settings.method, settings.train.options),
             )
             for prediction in runner.answer(waiting, len(prompts) - len(waiting)):
+                answers.keep(waiting, [prediction])
                 results.add(("answer", prediction["id"]), {**prediction, "title": title})
         write_jsonl(out, results.merge(rows, prompts))
 

@@ -18,6 +18,7 @@ from gaslamp.core.files import read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.evaluate.choose_metrics import choose_metrics, get_needed_outputs
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
+from gaslamp.evaluate.known_answers import KnownAnswers
 from gaslamp.evaluate.partial_results import PartialResults
 from gaslamp.evaluate.prompts import EvalPrompt, get_row_prompts
 from gaslamp.evaluate.retention import get_retention_prompts, read_retention
@@ -74,8 +75,13 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
             ]
         )
     )[:12]
+    sampling = Sampling(**settings.eval.sampling.dump())
     with PartialResults(out, key) as results:
         waiting = [prompt for prompt in prompts if ("answer", prompt.id) not in results.known]
+        answers = None if adapters else KnownAnswers(facts, recorded, sampling)
+        for prediction in answers.take(waiting) if answers else ():
+            results.add(("answer", prediction["id"]), prediction)
+        waiting = [prompt for prompt in waiting if ("answer", prompt.id) not in results.known]
         unscored = [text for text in texts if text.key not in results.known]
         ranked = "retrieval" in needed and artefact == "encoder"
         if waiting or unscored or ranked:
@@ -84,7 +90,7 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
                 net,
                 renderer,
                 recorded,
-                Sampling(**settings.eval.sampling.dump()),
+                sampling,
                 settings.eval.batch_size,
                 test.parent,
                 Path(facts.path),
@@ -92,6 +98,8 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
             )
             for prediction in runner.answer(waiting, len(prompts) - len(waiting)):
                 results.add(("answer", prediction["id"]), prediction)
+                if answers:
+                    answers.keep(waiting, [prediction])
             for text, value in runner.score_texts(unscored, artefact):
                 results.add(text.key, value)
             if ranked:

@@ -386,6 +386,19 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
     assert {row["id"]: (row["text"], row["stopped"], row["tokens"]) for row in rows} == get_texts(prompted, 1)
 
 
+def test_a_base_model_is_prompted_once(
+    prompted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GASLAMP_ANSWERS")
+    monkeypatch.setenv("GASLAMP_CACHE", str(tmp_path / "cache"))
+    folder, settings = prompted["folder"], get_settings(max_new_tokens=12, retention=False)
+    arguments = (settings, folder / "model.json", None, folder / "test.jsonl", folder / "template.json")
+    run.evaluate_model(*arguments, tmp_path / "first.jsonl")
+    monkeypatch.setattr(run, "load_evaluated", lambda *_: pytest.fail("the model was loaded again"))
+    run.evaluate_model(*arguments, tmp_path / "second.jsonl")
+    assert (tmp_path / "second.jsonl").read_bytes() == (tmp_path / "first.jsonl").read_bytes()
+
+
 def test_the_evaluation_of_a_gguf_file_resumes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a stub of the server: what came before the kill is not prompted again;
     for a target the ladder's answers count, and general questions follow.
