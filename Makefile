@@ -62,7 +62,7 @@ ADVICE = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") $(if $(ME
 advise: setup ## base models that fit this machine, or MACHINE=t4|l4|a100|h100|mac16|mac32|mac64
 	@$(BIN)/python scripts/advise_models.py $(ADVICE)
 
-##@ the newest project (data, serve, chat-eval and replay too)
+##@ the newest project (data, generate, review, label, serve, chat-eval and replay too)
 
 deploy: ## measure the speed of each level, serve the recommended one, open the chat
 chat: ## chat with the served model in the terminal
@@ -78,7 +78,7 @@ plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=valu
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe push deploy serve stop cancel chat chat-eval dashboard watch status results check-config replay plan upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup

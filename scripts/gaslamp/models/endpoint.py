@@ -156,7 +156,7 @@ class EndpointClient:
         self._key = read_key(url, key_env)
         self._client = open_client(url, self._key, timeout, retries)
 
-    def ask(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> Reply:
+    def ask(self, messages: Sequence[Mapping[str, object]], **options: object) -> Reply:
         """The answer to ``messages``.
 
         Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.generation.facts import Generation
@@ -40,7 +40,7 @@ def announce(brief: Brief, sender: Sender, writer: EndpointClient, judge: Endpoi
     say(text)
 
 
-def report(facts: Generation, sender: Sender, price: Any) -> None:
+def report(facts: Generation, sender: Sender, price: Slice) -> None:
     """What came of it, and what it cost."""
     rejected = ", ".join(f"{count} {kind}" for kind, count in facts.rejected.items())
     say(f"{facts.accepted} of {facts.wanted} rows passed; rejected: {rejected or 'none'}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.data.generation.shapes import SHAPES, get_schema
 from gaslamp.data.rows import Message
@@ -59,7 +59,7 @@ class Brief:
     audience: str
     system: str | None
     kind: str
-    settings: Any
+    settings: Slice
     seeds: list[JsonObject]
     documents: list[tuple[str, str]]
 

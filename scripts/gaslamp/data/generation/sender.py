@@ -6,8 +6,8 @@ import json
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from gaslamp.config.slices import Slice
 from gaslamp.core.artefact import now
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
@@ -32,7 +32,7 @@ class Spent:
     completion_tokens: int = 0
     estimated: bool = False  # a server did not count its tokens
 
-    def get_cost(self, price: Any) -> float:
+    def get_cost(self, price: Slice) -> float:
         """US dollars, by the section data.generate.price."""
         return float(self.prompt_tokens * price.input + self.completion_tokens * price.output) / 1e6
 
@@ -56,8 +56,8 @@ class Sender:
     """
 
     file: Path
-    limits: Any
-    price: Any
+    limits: Slice
+    price: Slice
     spent: Spent = field(default_factory=Spent)
     fresh: Spent = field(default_factory=Spent)
 
@@ -82,7 +82,9 @@ class Sender:
         """Replies that were there when this process began."""
         return len(self._known) - self.fresh.requests
 
-    def send(self, client: EndpointClient, messages: list[Message], schema: JsonObject | None, **options: Any) -> Any:
+    def send(
+        self, client: EndpointClient, messages: list[Message], schema: JsonObject | None, **options: object
+    ) -> JsonObject:
         """The reply to a request as a dict with ``text``, ``finish`` and ``time``.
 
         Args:
@@ -158,7 +160,7 @@ class Sender:
         }
 
 
-def get_client(place: Any, name: str) -> EndpointClient:
+def get_client(place: Slice, name: str) -> EndpointClient:
     """The client of a section with url, model and key_env; ``name`` of the section.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gaslamp.core.files import JsonObject
 from gaslamp.core.ports import get_free_port
 from gaslamp.data.review.desk import Desk, Item, show
 from gaslamp.data.review.store import Conflict
@@ -38,7 +39,7 @@ class Room:
         self._guard = threading.Lock()
         self._fresh: dict[str, Item] = {}
 
-    def list_all(self) -> dict[str, Any]:
+    def list_all(self) -> JsonObject:
         """All items, as they are on disk now."""
         with self._guard:
             self.desk.store.read()
@@ -53,7 +54,7 @@ class Room:
                 "items": items,
             }
 
-    def make(self) -> dict[str, Any]:
+    def make(self) -> JsonObject:
         """An empty row, on disk once it is saved."""
         with self._guard:
             item = self.desk.make()
@@ -62,7 +63,7 @@ class Room:
             self._fresh[item.id] = item
             return {"item": show(self.desk, item)}
 
-    def change(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def change(self, body: JsonObject) -> tuple[int, JsonObject]:
         """Decide on an item: status of HTTP, and the item as it is now."""
         name, action, version = (str(body.get(key) or "") for key in ("id", "action", "version"))
         texts = body.get("texts") or {}
@@ -81,7 +82,7 @@ class Room:
                 return 400, {"error": str(error)}
             return 200, self._answer(name)
 
-    def undo(self) -> tuple[int, dict[str, Any]]:
+    def undo(self) -> tuple[int, JsonObject]:
         """Take back the last change that was made here."""
         with self._guard:
             try:
@@ -90,7 +91,7 @@ class Room:
                 return 409, {"error": "that row was changed elsewhere since: it stays as it is"}
             return (200, self._answer(name)) if name else (400, {"error": "there is nothing to undo"})
 
-    def _answer(self, name: str) -> dict[str, Any]:
+    def _answer(self, name: str) -> JsonObject:
         item = self._find(name)
         return {"id": name, "item": show(self.desk, item) if item else None, "can_undo": self.desk.store.can_undo}
 
@@ -103,7 +104,7 @@ def get_app(desk: Desk) -> Starlette:
     """The application for a desk."""
     room = Room(desk)
 
-    def reply(value: dict[str, Any], status: int = 200) -> Response:
+    def reply(value: JsonObject, status: int = 200) -> Response:
         return JSONResponse(value, status, headers={"cache-control": "no-store"})
 
     async def page(request: Request) -> Response:
