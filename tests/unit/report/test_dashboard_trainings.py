@@ -35,6 +35,43 @@ def test_only_what_was_appended_is_read(project: Path, events: Events) -> None:
     )
 
 
+STRANGE = [
+    '{"event": "step", "key": "k1", "step": "x", "loss": 1}',
+    '{"event": "step", "key": "k1", "step": 2, "loss": "high", "tokens": "many", "seconds": [1], "time": {}}',
+    '{"event": "step", "key": "k1", "step": 3, "loss": 1e300}',
+    '{"event": "step", "key": "k1", "step": null}',
+    '{"event": "eval", "key": "k1", "step": "z", "valid_loss": true}',
+    '{"event": "save", "key": "k1", "step": "z"}',
+    '{"event": "start", "key": "k1", "time": "now", "max_steps": "all", "resumed_from": "x", "pid": "y"}',
+    '{"event": 5, "key": "k1"}',
+    '{"event": "end", "key": "k1", "time": []}',
+    '{"event": "step"}',
+    "[]",
+    "null",
+    "7",
+]
+
+
+@pytest.mark.parametrize("line", STRANGE)
+def test_a_line_that_no_training_writes_stops_no_screen(project: Path, events: Events, line: str) -> None:
+    start(events)
+    step(events, 1)
+    with events.path.open("a") as handle:
+        handle.write(line + "\n")
+    step(events, 4, loss=0.25)
+    metrics = read(project)
+    training = metrics.find("main")
+    assert training is not None and training.series["loss"].last() == 0.25
+    assert get_snapshot(training)["head"]["step"] == 4
+
+
+def test_a_folder_in_the_place_of_the_file_is_no_training(project: Path, events: Events) -> None:
+    events.path.unlink(missing_ok=True)
+    events.path.mkdir()
+    metrics = read(project)
+    assert metrics.sort() == []
+
+
 def test_a_replaced_file_is_read_from_its_start(project: Path, events: Events) -> None:
     start(events)
     step(events, 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,9 +104,17 @@ class Hub:
                 queue.put_nowait((event, data))
 
     async def run(self) -> None:
-        """Tick until the task is cancelled."""
+        """Tick until the task is cancelled; what one tick cannot read is logged, and the next one looks again."""
+        logged = ""
         while True:
-            more = self.tick()
+            more = False
+            try:
+                more = self.tick()
+            except Exception:  # noqa: BLE001 - a screen that stands still looks like a training that does
+                text = traceback.format_exc()
+                if text != logged:
+                    print(text, file=sys.stderr, flush=True)
+                    logged = text
             await asyncio.sleep(0 if more else TICK)
 
     async def follow(self, name: str) -> AsyncIterator[ServerSentEvent]:

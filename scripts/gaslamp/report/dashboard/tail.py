@@ -30,6 +30,8 @@ class Tail:
         state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if state == self.state:
             return False, []
+        if not self.path.is_file():  # a folder in its place
+            return False, []
         with self.path.open("rb") as handle:
             replaced = stat.st_size < self.offset or handle.read(len(self.head)) != self.head
             if replaced:

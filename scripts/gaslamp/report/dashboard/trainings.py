@@ -15,7 +15,18 @@ from gaslamp.report.dashboard.tail import CHUNK, Tail
 
 LAST_ROWS = 10
 SAMPLES = 12
+NUMBERS = (
+    *("time", "step", "max_steps", "resumed_from", "loss", "valid_loss", "learning_rate", "grad_norm", "epoch"),
+    *("epochs", "tokens", "seconds", "pid"),
+)
+"""Fields that every screen computes with."""
+LARGEST = 1e18
 _NOT_SERIES = {"time", "event", "key", "step", "pid"}
+
+
+def _is_number(value: object) -> bool:
+    """A number that can be computed with, or null."""
+    return value is None or isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 class Training:
@@ -60,7 +71,8 @@ class Training:
         return int(value) if isinstance(value, int | float) else 0
 
     def add(self, event: JsonObject) -> None:
-        """Add one event of the file; unknown kinds are ignored."""
+        """Add one event of the file; unknown kinds, and texts where a number belongs, are ignored."""
+        event = {name: value for name, value in event.items() if name not in NUMBERS or _is_number(value)}
         self.changes += 1
         now = event.get("time")
         if isinstance(now, int | float):
