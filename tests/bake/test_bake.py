@@ -405,6 +405,7 @@ def test_makefile_help_is_the_default(default_project: Path, home: Path) -> None
         "hint",
         "memory",
         "clean-run",
+        "try",
         "setup",
     ):
         assert re.search(rf"^  make {target} ", done.stdout, re.MULTILINE), target

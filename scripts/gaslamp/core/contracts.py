@@ -24,7 +24,7 @@ from gaslamp.core.export_contracts import LoraFile as LoraFile
 from gaslamp.core.export_contracts import Parity as Parity
 from gaslamp.core.export_contracts import ParityCheck as ParityCheck
 from gaslamp.core.files import JsonObject
-from gaslamp.core.finding import Finding
+from gaslamp.core.finding import Advice, Finding
 
 
 class Start(BaseModel):
@@ -273,6 +273,7 @@ class Verdict(BaseModel):
     blocking: list[str]
     warnings: list[str]
     advice: list[str] = Field(default_factory=list)  # what to try, first things first
+    tries: list[Advice] = Field(default_factory=list)  # the same with the changes of the config: make try N=1
     override: str | None = None  # the config key that lets a failed gate pass
 
 

@@ -136,6 +136,23 @@ class Finding(_Frozen):
         return f"{where}{self.title}: {self.seen}"
 
 
+class Advice(_Frozen):
+    """One thing to try, as the pages list it and ``make try`` applies it.
+
+    Attributes:
+        finding: name of the finding that it answers; empty where none does.
+        remedy: what to do.
+    """
+
+    finding: str = ""
+    remedy: Remedy
+
+    @property
+    def text(self) -> str:
+        """The remedy in one line."""
+        return self.remedy.text
+
+
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """The most certain first; of equal ones in the order in which they came."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

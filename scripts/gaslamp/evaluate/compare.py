@@ -30,6 +30,7 @@ from gaslamp.evaluate.slices import get_slices
 from gaslamp.evaluate.stats import adjust_holm, get_difference, get_p_value, get_score, get_test_name
 from gaslamp.evaluate.text_report import render_report, render_side_by_side
 from gaslamp.evaluate.training_rows import TrainingRows
+from gaslamp.train.advice import read_tried
 
 Item = TypeVar("Item")
 
@@ -135,7 +136,8 @@ def compare_models(
     compare.wrong, compare.worst = len(wrong), evaluated.get_ids(wrong[:WORST])
     compare.mistakes = count_mistakes(mistakes)
     compare.next_steps = suggest_next(compare.mistakes, len(wrong))
-    gate = get_verdict(compare, settings.eval, train_facts)
+    tried = read_tried(facts.parents[1], facts.parent.name) if facts else []
+    gate = get_verdict(compare, settings.eval, train_facts, tried)
     compare.write(outputs["compare"])
     write_text(outputs["report"], render_report(compare, gate))
     write_text(outputs["side_by_side"], render_side_by_side(compare))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Compare, TrainFacts, Verdict
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
-from gaslamp.core.finding import get_remedies
+from gaslamp.core.finding import Advice, Change, Finding, Remedy
 from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
 from gaslamp.pages.numbers import format_chance, format_value
+from gaslamp.train.advice import LINES, Tried, choose_advice
+from gaslamp.train.remedies import round_rate
 
-SPREAD = 0.1  # half an interval wider than this: too few rows to decide
 FEW_ROWS = 30  # fewer test rows are a hint, whatever the interval says
 
 
-def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> Verdict:
+def get_verdict(
+    compare: Compare, settings: Slice, train: TrainFacts | None = None, tried: Sequence[Tried] = ()
+) -> Verdict:
     """The gate in front of the export: tuned must be better than base, unless ``eval.gate`` is ``warn``.
 
     Args:
         compare: base against tuned.
         settings: the slice eval.
-        train: train.json, for the advice.
+        train: train.json, for its findings and the advice.
+        tried: the other runs of the project: what they tried is not proposed again.
     """
     main = compare.metrics[0]
     blocking, warnings, override = [], [], []
@@ -58,7 +63,8 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
     if compare.verdict == "better" and compare.unbeaten:
         others = " and ".join(one.title for one in compare.unbeaten)
         warnings.append(f"tuned is better than base, but not than {others}, which needs no training")
-    warnings += [finding.text for finding in compare.findings if finding.severity != "hint"]
+    found = [*(train.findings if train else []), *compare.findings]
+    warnings += [finding.text for finding in found if finding.severity != "hint"]
     written = [str(example.columns[MARK]) for example in compare.examples if MARK in example.columns]
     if written:
         warnings.append(warn_of_test(len(written), compare.n, written[0].removesuffix(EDITED)))
@@ -66,65 +72,105 @@ def get_verdict(compare: Compare, settings: Slice, train: TrainFacts | None = No
         warnings.append(
             f"only {main.tuned.n} test rows: the score is rough; its interval shows between which values it lies"
         )
+    advice = get_advice(compare, settings, train, tried)
     return Verdict(
         passed=not blocking,
         verdict=compare.verdict,
         summary=compare.headline,
         blocking=blocking,
         warnings=warnings,
-        advice=get_advice(compare, settings, train),
+        advice=[one.text for one in advice],
+        tries=advice,
         override=override[0] if override else None,
     )
 
 
-def get_advice(compare: Compare, settings: Slice, train: TrainFacts | None = None) -> list[str]:
-    """What to try, in order: mistakes first, then settings, then more data. Empty when nothing is wrong."""
-    main, advice = compare.metrics[0], [remedy.text for _, remedy in get_remedies(compare.findings)]
-    if (
-        compare.retention
-        and compare.retention["base"].value - compare.retention["tuned"].value > settings.max_forgetting
-    ):
-        advice.append(
-            "against forgetting: lower train.learning_rate or train.epochs; or raise data.rehearsal together with "
-            "train.max_steps or train.epochs, since its rows take steps from yours. A model that only does this task "
-            "may forget: then raise eval.max_forgetting"
-        )
-    if main.tuned.n < FEW_ROWS:
-        advice.append(
-            f"add rows, or raise data.split.test: {main.tuned.n} test rows give a rough score; {FEW_ROWS} give it "
-            "to about 18 points, 100 to about 10"
-        )
+def get_advice(
+    compare: Compare, settings: Slice, train: TrainFacts | None = None, tried: Sequence[Tried] = ()
+) -> list[Advice]:
+    """What to try, the likeliest gain first, three at most (``train/advice.py``). Empty when nothing is wrong.
+
+    Args:
+        compare: with the findings of the answers.
+        settings: the slice eval.
+        train: with the findings of the training, which come first where they are as sure: they explain the answers.
+        tried: the other runs of the project.
+    """
+    findings = [*(train.findings if train else []), *compare.findings, *_find_more(compare, settings, train)]
+    advice = choose_advice(findings, tried)
     if compare.verdict == "better":
         return advice
-    if (
-        train
-        and train.valid_loss_first is not None
-        and train.valid_loss_last is not None
-        and train.valid_loss_last > train.valid_loss_first
-    ):
-        advice.append("the validation loss rose during training: halve train.learning_rate, or train fewer epochs")
-    elif train and train.loss_last > 0.9 * train.loss_first:
-        advice.append(
-            "the training loss hardly fell: raise train.learning_rate (double it), or train longer (train.epochs)"
+    rest = [
+        *compare.next_steps,
+        "read the rows that were lost in outputs/<run>/eval/report.html: what do they have in common?",
+        "add rows like them to the data, or take a larger model (make advise)",
+    ]
+    return [*advice, *(Advice(remedy=Remedy(action=action)) for action in rest)][:LINES]
+
+
+def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> Iterator[Finding]:
+    """What the scores say and no plug-in does: forgetting, a base model that knows it all, labels that look wrong."""
+    main = compare.metrics[0]
+    if compare.retention:
+        before, after = (compare.retention[name].value for name in ("base", "tuned"))
+        if before - after > settings.max_forgetting:
+            yield Finding(
+                name="forgetting",
+                title="general knowledge fell",
+                severity="likely",
+                seen=f"{before:.0%} to {after:.0%} of the general questions",
+                cause="the learning rate is too high, or there are too many epochs",
+                remedies=[
+                    *_lower_rate(train),
+                    Remedy(
+                        action="raise data.rehearsal together with train.max_steps or train.epochs, since its rows "
+                        "take steps from yours"
+                    ),
+                    Remedy(action="a model that only does this task may forget: raise eval.max_forgetting"),
+                ],
+                rules_out={"train.learning_rate": "raise"},
+            )
+    if main.tuned.n < FEW_ROWS and not any(finding.name == "small_test" for finding in compare.findings):
+        action = (
+            f"add rows, or raise data.split.test: {main.tuned.n} test rows give a rough score; {FEW_ROWS} give it to "
+            "about 18 points, 100 to about 10"
         )
-    if main.unit == "share" and main.higher and main.base.value > 0.95:
-        advice.append(
-            f"the base model already has {format_value(main.base.value)}: there is little to gain, or the test rows "
-            "are too easy"
+        yield Finding(
+            name="few_test_rows",
+            title="the score is rough",
+            severity="hint",
+            seen=f"{main.tuned.n} test rows",
+            remedies=[Remedy(action=action)],
+        )
+    if compare.verdict != "better" and main.unit == "share" and main.higher and main.base.value > 0.95:
+        yield Finding(
+            name="known_already",
+            title="the base model knows the task",
+            severity="hint",
+            seen=f"it has {format_value(main.base.value)} already",
+            remedies=[Remedy(action="take harder test rows or another metric (eval.metrics)")],
         )
     if compare.verdict == "worse":
-        advice.append(
-            "read logs/<run>/eval_compare.log: when the answers are right and the references are not, "
-            "the data has wrong or swapped labels"
+        action = (
+            "read logs/<run>/eval_compare.log: when the answers are right and the references are not, the data has "
+            "wrong or swapped labels"
         )
-        advice.append("halve train.learning_rate")
-    elif main.difference and main.unit == "share" and (main.difference.high - main.difference.low) / 2 > SPREAD:
-        advice.append(f"{main.tuned.n} test rows leave a wide interval: raise data.split.test or data.split.max_test")
-    advice += [
-        "read the rows that were lost in outputs/<run>/eval/report.html: what do they have in common?",
-        "add rows like them to the data; then more steps (train.epochs), another train.learning_rate, a larger model",
-    ]
-    return advice
+        yield Finding(
+            name="worse_than_base",
+            title="tuned is worse than base",
+            severity="likely",
+            seen=f"{format_value(main.base.value, main.unit)} to {format_value(main.tuned.value, main.unit)}",
+            remedies=[Remedy(action=action), *_lower_rate(train)],
+        )
+
+
+def _lower_rate(train: TrainFacts | None) -> list[Remedy]:
+    """Half of the learning rate that trained."""
+    rate = train.settings.get("learning_rate") if train else None
+    if not isinstance(rate, int | float) or not rate:
+        return []
+    change = Change(key="train.learning_rate", before=rate, value=round_rate(rate / 2))
+    return [Remedy(action="halve the learning rate", changes=[change])]
 
 
 def require(verdict_file: Path) -> None:
@@ -135,9 +181,7 @@ def require(verdict_file: Path) -> None:
     """
     verdict = Verdict.model_validate(read_json(verdict_file))
     if not verdict.passed:
-        steps = verdict.advice or [
-            "look at logs/<run>/eval_compare.log; then try more rows, more steps (train.epochs), another learning rate"
-        ]
+        steps = verdict.advice or ["look at logs/<run>/eval_compare.log; then try more rows, or a larger model"]
         key = (
             "eval.forgetting_gate"
             if all("knowledge fell" in text or "fell by" in text for text in verdict.blocking)

@@ -131,7 +131,7 @@ def suggest_next(mistakes: list[tuple[str, int]], wrong: int) -> list[str]:
         elif "cut at the limit" in text:
             steps.append(f"raise eval.max_new_tokens: {where} were cut")
         elif text in FORMS.values() or "call" in text:
-            steps.append(f"add rows of this form, or train longer: the form is wrong in {where}")
+            steps.append(f"add rows of this form: the form is wrong in {where}")
         elif "shorter" in text or "longer" in text:
             steps.append(f"write all training answers about as long as you want them: {where} are {text}")
         elif "blanks" in text:

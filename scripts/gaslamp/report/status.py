@@ -7,7 +7,6 @@ from pathlib import Path
 from gaslamp.core.background import LOG, find, read_last
 from gaslamp.core.document import Document, Part
 from gaslamp.export.llamacpp.background import SERVED, read_state
-from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import get_brief, get_head
 from gaslamp.report.dashboard.terminal import get_next
@@ -42,7 +41,7 @@ class TrainingStatus(Part):
     seconds_per_step: float | None
     peak_memory_gb: float | None
     checkpoints: list[int]
-    watch: list[str]  # what its curves say that deserves a look
+    watch: list[str]  # findings of the training so far, each with what to try
 
 
 class ServedPart(Part):
@@ -119,8 +118,7 @@ def _get_training(training: Training) -> TrainingStatus:
         peak_memory_gb=head["memory"].get("peak"),
         checkpoints=head["checkpoints"],
         watch=[
-            f"{panel.title}: {panel.hint.text}"
-            for panel in get_panels(training)
-            if panel.hint.level in ("watch", "bad")
+            "; ".join([finding.text, *(f"try: {remedy.text}" for remedy in finding.remedies[:1])])
+            for finding in training.get_findings()
         ],
     )

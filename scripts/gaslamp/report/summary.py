@@ -13,6 +13,8 @@ from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Ver
 from gaslamp.core.files import read_json
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
+from gaslamp.report.tries import print_tries
+from gaslamp.train.advice import read_advice
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,6 +150,15 @@ def _print_paths(console: Console, run: str, ladder: Ladder | None) -> None:
             console.print(Text(f"{what:16} {path}"), soft_wrap=True)
 
 
+def _print_advice(console: Console, run: str) -> None:
+    """What to try, with the number that ``make try`` takes."""
+    from rich.text import Text
+
+    for number, one in enumerate(read_advice(Path(), run), 1):
+        how = f" (make try N={number})" if one.remedy.changes else ""
+        console.print(Text(f"try {number}: {one.text}{how}"), soft_wrap=True)
+
+
 def is_outdated(run: str) -> bool:
     """Whether the data was prepared again, for other rows or another base model, after ``run`` was evaluated."""
     result, card = Path("outputs") / run / "eval" / "compare.json", Path("data/card.json")
@@ -188,6 +199,8 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
             Text(f"parity {'passed' if parity.passed else 'NOT passed'}: {parity.summary}"),
             style="" if parity.passed else "bold red",
         )
+    print_tries(console, Path("outputs"), run)
+    _print_advice(console, run)
     _print_times(console, read_attempts(Path("logs/phases.jsonl")))
     _print_paths(console, run, ladder)
     if ladder and parity and is_next_shown:
@@ -226,6 +239,7 @@ def show_failure(run: str, console: Console) -> None:
             console.print(Text(f"  end of {attempt.log}:"), soft_wrap=True)
         for line in lines:
             console.print(Text(f"    {line}"), style="dim", soft_wrap=True)
+    _print_advice(console, run)
     if not broken:
         console.print(Text("The run stopped before a step failed; the message above says why."))
     console.print(

@@ -70,7 +70,7 @@ def test_rewards_of_online_dpo_have_a_chart(project: Path, events: Events) -> No
     panels = {panel.id: panel for panel in get_panels(training)}
     assert panels["reward"].curves[0].name == "objective/scores" and panels["kl"].curves[0].name == "objective/kl"
     assert [panel.id for panel in choose_panels(training)] == ["reward", "kl", "loss", "learning_rate"]
-    assert "watch the reward, not the loss" in panels["loss"].hint.text
+    assert "watch the reward" in panels["loss"].about and panels["loss"].hint.level == "ok"
 
 
 def test_a_method_of_another_version_is_shown(project: Path, events: Events) -> None:

@@ -68,7 +68,8 @@ PANELS: dict[str, Spec] = {
     "loss": Spec(
         "Loss, training and validation",
         (Curve("loss", "training"), Curve("valid_loss", "validation")),
-        "Falls fast, then flattens. Flat from the first step: the learning rate is too low. Jumps: it is too high.",
+        "Falls fast, then flattens. Single spikes are odd rows, or rows of rehearsal. The training loss is smoothed, "
+        "the validation loss always measured on the same rows.",
         smooth=True,
         wide=True,
     ),
@@ -194,7 +195,7 @@ def get_panels(training: Training) -> list[Panel]:
             about = LOSS_OF_REWARDS if name == "loss" and not loss_leads else spec.about
             panels.append(Panel(name, spec.title, shown, about, spec.smooth, spec.wide))
     for panel in panels:
-        panel.hint = judge(panel.id, panel.curves[0].name, training, loss_leads)
+        panel.hint = judge(panel.id, panel.curves[0].name, training)
     return panels
 
 

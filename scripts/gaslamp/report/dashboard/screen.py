@@ -62,11 +62,12 @@ def get_lines(training: Training, width: int) -> list[Text]:
     if head["epochs"]:
         lines.append(Text(f"epochs {_bar(epoch, head['epochs'], room)} {epoch:.2f} of {head['epochs']:g}"))
     now, first = head["now"], head["first"]
-    parts = [f"loss {show_number(first.get('loss'))} → {show_number(now.get('loss'))}"]
+    smoothed = head["smoothed"]
+    parts = [f"smoothed loss {show_number(first.get('loss'))} → {show_number(smoothed.get('loss'))}"]
     if "valid_loss" in now:
         parts.append(f"validation {show_number(now['valid_loss'])}")
     if "reward" in now:
-        parts.append(f"reward {show_number(first.get('reward'))} → {show_number(now['reward'])}")
+        parts.append(f"reward {show_number(first.get('reward'))} → {show_number(smoothed['reward'])}")
     if head["live"] and head["remaining"] is not None:
         parts.append(f"{get_duration(head['remaining'])} left")
     parts.append(f"{get_duration(head['elapsed'])} so far" if head["live"] else f"took {get_duration(head['elapsed'])}")

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gaslamp.train.history import get_smoothed
+
 POINTS = 800  # of one curve on a screen: more points than a screen has columns
 EMA = 0.9  # weight of the past in the exponential moving average
 WINDOW = 20  # steps of the running mean
@@ -41,6 +43,11 @@ class Series:
             self._total += value - (self._window[0] if len(self._window) == WINDOW else 0.0)
             self._window.append(value)
         self.mean.append(self._total / len(self._window) if self._window else math.nan)
+
+    def get_smoothed(self) -> float | None:
+        """The smoothed value at the end, as train.json and every page have it; ``None`` before the first."""
+        known = [value for value in self.values if value == value]
+        return get_smoothed(known) if known else None
 
     def cut(self, step: int) -> bool:
         """Drop everything after ``step``, where a resume continues; returns whether anything was dropped."""

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from gaslamp.config.backends import get_unused_settings
 from gaslamp.core import registry
+from gaslamp.core.finding import Finding
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.series import POINTS, Points, Series
 from gaslamp.report.dashboard.trainings import Training
@@ -31,7 +32,7 @@ class Brief(TypedDict):
     reason: str
     step: int
     max_steps: int
-    loss: float | None
+    loss: float | None  # smoothed
     started: float
     updated: float
 
@@ -62,6 +63,8 @@ class Head(Brief):
     samples: list[dict[str, object]]
     first: Values
     now: Values
+    smoothed: Values
+    findings: list[dict[str, object]]
     broken: dict[str, int]
 
 
@@ -92,7 +95,7 @@ def get_brief(training: Training) -> Brief:
         "reason": reason[:MAX_TEXT],
         "step": training.step,
         "max_steps": training.max_steps,
-        "loss": _round(loss.last() if loss else None),
+        "loss": _round(loss.get_smoothed() if loss else None),
         "started": training.starts[0].get("time", 0.0) if training.starts else training.first_time,
         "updated": training.last_time,
     }
@@ -139,6 +142,10 @@ def get_head(training: Training) -> Head:
             if name in ("loss", "valid_loss", "reward")
         },
         "now": {name: _round(one.last()) for name, one in training.series.items()},
+        "smoothed": {
+            name: _round(training.series[name].get_smoothed()) for name in ("loss", "reward") if name in training.series
+        },
+        "findings": [_get_finding(finding) for finding in training.get_findings()],
         "broken": {name: one.broken for name, one in training.series.items() if one.broken},
     }
 
@@ -159,6 +166,12 @@ def _get_memory(start: dict[str, Any]) -> dict[str, float]:
         if isinstance(memory, dict)
         else {}
     )
+
+
+def _get_finding(finding: Finding) -> dict[str, object]:
+    """What a screen says about a finding."""
+    remedies = [remedy.text[:MAX_TEXT] for remedy in finding.remedies]
+    return {"name": finding.name, "severity": finding.severity, "text": finding.text[:MAX_TEXT], "try": remedies}
 
 
 def _get_sample(sample: dict[str, Any]) -> dict[str, object]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.charts import clean
-from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.project import Phase, Project
 from gaslamp.report.dashboard.screen import WORDS, get_lines, get_phase_lines, get_screen, show_number
 from gaslamp.report.dashboard.snapshot import get_brief
 from gaslamp.report.dashboard.trainings import Training
+from gaslamp.train.advice import read_advice
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -83,9 +83,9 @@ def show_status(root: Path, run: str | None, console: Console | None = None, nee
                 console.print(line)
             for name, text in (training.start.get("chosen") or {}).items():
                 console.print(Text(f"chosen automatically (open in config.yaml): {clean(name)} {clean(text)}"))
-            for panel in get_panels(training):
-                if panel.hint.level in ("watch", "bad"):
-                    console.print(Text(f"check {panel.title.lower()}: {clean(panel.hint.text)}", style="yellow"))
+            for finding in training.get_findings():
+                tries = "".join(f"; try: {remedy.text}" for remedy in finding.remedies[:1])
+                console.print(Text(clean(finding.text + tries), style="yellow"))
         for line in get_phase_lines(project, console.width):
             console.print(line)
     else:
@@ -110,10 +110,12 @@ def get_idle_lines(project: Project, training: Training | None, run: str | None)
         ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.last_time))
         lines.append(
             f"No run is going on. Last training: {clean(brief['run'])}, {word} at step {brief['step']:,} of "
-            f"{brief['max_steps']:,}, {ended}, loss {show_number(brief['loss'])}"
+            f"{brief['max_steps']:,}, {ended}, smoothed loss {show_number(brief['loss'])}"
         )
         if brief["reason"]:
             lines.append(clean(brief["reason"])[:500])
+        advice = read_advice(project.root, brief["run"])
+        lines += [f"try {number}: {one.text} (make try)" for number, one in enumerate(advice, 1)]
     lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in _list_stopped(project)]
     lines.append(f"next: {get_next(project, training, run)}")
     return lines

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
 from collections import deque
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from gaslamp.core.files import JsonObject
+from gaslamp.core.finding import Finding, sort_findings
 from gaslamp.core.liveness import is_alive
 from gaslamp.report.dashboard.series import WINDOW, Series
 from gaslamp.report.dashboard.tail import CHUNK, Tail
@@ -42,6 +46,7 @@ class Training:
         self.samples: deque[JsonObject] = deque(maxlen=SAMPLES)
         self.sampled = 0
         self.saves: list[int] = []
+        self.findings: dict[str, Finding] = {}
         self.first_time = self.last_time = 0.0
         self.trained_seconds = 0.0  # of finished attempts
         self.tokens = 0.0
@@ -84,6 +89,7 @@ class Training:
         if kind == "start":
             self.starts.append(event)
             self.end = None
+            self.findings.clear()  # the attempt that resumes finds what still stands again
             self._cut(int(event.get("resumed_from") or 0))
         elif kind == "step":
             self._add_step(event)
@@ -92,6 +98,12 @@ class Training:
         elif kind == "sample":
             self.samples.append(event)
             self.sampled += 1
+        elif kind == "finding":
+            with contextlib.suppress(ValidationError):  # of a newer version: the rest of the recording is shown
+                finding = Finding.model_validate(event.get("finding"))
+                self.findings[finding.name] = finding
+        elif kind == "finding_gone":
+            self.findings.pop(str(event.get("name")), None)
         elif kind == "save":
             self.saves.append(int(event.get("step") or 0))
         elif kind == "end":
@@ -147,6 +159,10 @@ class Training:
             "killed",
             "its process ended without logging an end: the same command continues from the newest checkpoint",
         )
+
+    def get_findings(self) -> list[Finding]:
+        """What is wrong with it, the most certain first."""
+        return sort_findings(self.findings.values())
 
     def get_elapsed(self, live: bool) -> float:
         """Seconds of training over all attempts."""

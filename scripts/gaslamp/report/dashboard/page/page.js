@@ -268,13 +268,15 @@ function drawBanner(head) {
   const banner = $("banner");
   let text = "";
   if (head.status === "completed") {
-    const loss = head.first.loss !== undefined && head.now.loss !== undefined ? ", loss " + number(head.first.loss) + " → " + number(head.now.loss) : "";
-    const reward = head.first.reward !== undefined && head.now.reward !== undefined ? ", reward " + number(head.first.reward) + " → " + number(head.now.reward) : "";
+    const loss = head.first.loss !== undefined && head.smoothed.loss !== undefined ? ", smoothed loss " + number(head.first.loss) + " → " + number(head.smoothed.loss) : "";
+    const reward = head.first.reward !== undefined && head.smoothed.reward !== undefined ? ", reward " + number(head.first.reward) + " → " + number(head.smoothed.reward) : "";
     text = "Completed: " + number(head.step) + " steps in " + duration(head.elapsed) + reward + loss + "." + (state.project && state.project.running ? " The next phases start by themselves." : "");
   } else if (head.status === "error") text = "Training failed at step " + number(head.step) + ": " + (head.reason || "no reason was logged") + ". Fix it and run the same command again.";
   else if (head.status === "interrupted") text = "Interrupted at step " + number(head.step) + " (" + head.reason + "). The same command resumes from the checkpoint.";
   else if (head.status === "killed") text = "Stopped at step " + number(head.step) + ": " + head.reason + ".";
   else if (head.multimodal) text = "Vision fine-tuning: the rows hold images; only the answers carry loss.";
+  const worst = (head.findings || [])[0];
+  if (worst && worst.severity !== "hint" && head.status !== "error") text = [text, worst.text + (worst.try.length ? ". Try: " + worst.try[0] : "") + "."].filter(Boolean).join(" ");
   banner.textContent = text;
   banner.className = "banner " + (LEVELS[head.status] || "");
   banner.hidden = !text;
@@ -286,9 +288,9 @@ function drawCards() {
   const machine = state.project ? state.project.machine : null;
   const elapsed = head.elapsed + (head.live ? (Date.now() - state.since) / 1000 : 0);
   const cards = [
-    ["Loss", number(head.now.loss), head.first.loss !== undefined ? "from " + number(head.first.loss) : ""],
+    ["Smoothed loss", number(head.smoothed.loss), head.first.loss !== undefined ? "from " + number(head.first.loss) : ""],
     head.now.valid_loss !== undefined ? ["Validation loss", number(head.now.valid_loss), "from " + number(head.first.valid_loss)] : null,
-    head.now.reward !== undefined ? ["Reward", number(head.now.reward), "from " + number(head.first.reward)] : null,
+    head.now.reward !== undefined ? ["Reward", number(head.smoothed.reward), "from " + number(head.first.reward)] : null,
     ["Time left", head.live ? (head.remaining === null ? "…" : duration(head.remaining)) : "none", head.seconds_per_step ? number(head.seconds_per_step) + " s a step" : ""],
     ["Elapsed", duration(elapsed), head.attempts > 1 ? head.attempts + " attempts" : ""],
     head.tokens_per_second ? ["Tokens per second", number(Math.round(head.tokens_per_second)), number(head.tokens) + " in all"] : null,

@@ -1,0 +1,77 @@
+"""A run that tries an advice, next to the run that it comes from: what was changed, and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaslamp.core.artefact import Score
+from gaslamp.core.contracts import TrainFacts
+from gaslamp.core.files import read_json
+from gaslamp.core.finding import Remedy
+from gaslamp.pages.numbers import format_score
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RECORD = "try.json"
+"""In the folder of a run: the run that it comes from, and the advice that it tries."""
+MOST = 20
+"""Runs of a chain that are shown."""
+
+
+def read_chain(outputs: Path, run: str) -> list[tuple[str, str]]:
+    """``(run, what it changed)`` from the first run to ``run``; only ``run`` itself where it tries nothing."""
+    chain: list[tuple[str, str]] = []
+    while run not in (name for name, _ in chain) and len(chain) < MOST:
+        file = outputs / run / RECORD
+        record = read_json(file) if file.is_file() else {}
+        remedy = Remedy.model_validate(record["remedy"]) if record else None
+        chain.append((run, ", ".join(change.text for change in remedy.changes) if remedy else ""))
+        if not record:
+            break
+        run = str(record["source"])
+    return chain[::-1]
+
+
+def get_rows(outputs: Path, run: str) -> list[list[str]]:
+    """One row for each run of the chain: name, change, loss, validation loss, metric, score with interval, verdict."""
+    return [
+        [name, change or "the first run", *_get_results(outputs / name)] for name, change in read_chain(outputs, run)
+    ]
+
+
+COLUMNS = ("run", "changed", "loss", "validation loss", "metric", "score", "verdict")
+
+
+def _get_results(folder: Path) -> list[str]:
+    facts = TrainFacts.read(folder / "train.json") if (folder / "train.json").is_file() else None
+    valid = None
+    if facts:
+        valid = facts.valid_loss_kept if facts.valid_loss_kept is not None else facts.valid_loss_last
+    losses = [f"{facts.loss_last:.4g}" if facts else "did not end", f"{valid:.4g}" if valid is not None else ""]
+    file = folder / "eval" / "compare.json"
+    if not file.is_file():
+        return [*losses, "", "", "not evaluated"]
+    compare = read_json(file)
+    main = compare["metrics"][0]
+    score = format_score(Score.model_validate(main["tuned"]), main.get("unit", "share"))
+    return [*losses, main["title"], score, compare["verdict"]]
+
+
+def print_tries(console: Console, outputs: Path, run: str) -> bool:
+    """Print the table of a run that tries an advice; returns whether there was one."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = get_rows(outputs, run)
+    if len(rows) < 2:
+        return False
+    table = Table(title="what was tried", title_justify="left", box=None, pad_edge=False)
+    for name in COLUMNS:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print()
+    console.print(table)
+    return True
