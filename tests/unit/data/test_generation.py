@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,25 @@ def test_answers_by_a_schema() -> None:
     assert make_row(fields, "conversation")["messages"][1]["content"] == '{"total": 4.5, "ä": 1}'
     with pytest.raises(Rejected, match="raise data.generate.max_tokens"):
         read_fields('{"prompt": "where', classes, "length")
+
+
+def test_classes_take_turns(tmp_path: Path) -> None:
+    """A model that is free to choose writes the easiest class alone."""
+    classes = ["billing", "delivery", "other"]
+
+    def write(body: dict[str, Any]) -> str:
+        wanted = body["response_format"]["json_schema"]["schema"]["properties"]["completion"]["enum"]
+        assert len(wanted) == 1 and f'"enum": ["{wanted[0]}"]' in body["messages"][0]["content"]
+        return json.dumps({**json.loads(write_fields(body)), "completion": wanted[0]})
+
+    with openai_stub.serve(write) as received:
+        _, place = generate(tmp_path, received.url, rows=36, answer={"enum": classes}, judge={"threshold": None})
+    rows = [
+        (line["row"]["messages"][1]["content"], line["origin"]["style"])
+        for line in read_jsonl(place / "candidates.jsonl")
+    ]
+    assert Counter(name for name, _ in rows) == dict.fromkeys(classes, 12)
+    assert len(set(rows)) == 18, "each class in each of the six styles"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from gaslamp.data.generation.requests import (
     Request,
     get_format,
     get_judge_messages,
-    get_row_schema,
     get_template_hash,
     make_request,
 )
@@ -69,7 +68,6 @@ class Generator:
     ) -> None:
         self.brief, self.sender, self.writer, self.judge = brief, sender, writer, judge
         self.settings = brief.settings
-        self.schema = get_row_schema(brief)
         self._texts = [get_near_text(row) for row in seeds]  # of seeds and rows that passed
         self._places = [f"seed {number}" for number in range(1, len(seeds) + 1)]
         self.accepted: list[Candidate] = []
@@ -127,8 +125,8 @@ class Generator:
             "max_tokens": self.settings.max_tokens,
         }
         try:
-            one.reply = self.sender.send(self.writer, request.messages, get_format("row", self.schema), **options)
-            one.fields = read_fields(one.reply["text"], self.schema, one.reply["finish"])
+            one.reply = self.sender.send(self.writer, request.messages, get_format("row", request.schema), **options)
+            one.fields = read_fields(one.reply["text"], request.schema, one.reply["finish"])
             one.row = make_row(one.fields, self.brief.kind)
         except Rejected as problem:
             one.problem = problem

@@ -72,6 +72,7 @@ class Request:
     messages: list[Message]
     temperature: float
     seed: int
+    schema: JsonObject  # of the reply
     style: str
     document: str | None  # place of the piece that it shows
     text: str | None  # that piece
@@ -86,7 +87,7 @@ def make_request(brief: Brief, number: int) -> Request:
     place, piece = _get_document(brief, number)
     shown = chance.sample(brief.seeds, min(settings.examples, len(brief.seeds)))
     examples = "\n".join(json.dumps(fields, ensure_ascii=False) for fields in shown)
-    answer = settings.answer
+    answer = _get_answer(brief, number)
     text = TEMPLATE.format(
         task=brief.task,
         audience=f"Who uses it: {brief.audience}\n" if brief.audience else "",
@@ -104,10 +105,24 @@ def make_request(brief: Brief, number: int) -> Request:
         [{"role": "user", "content": text}],
         float(temperature),
         settings.seed + number,
+        get_schema(brief.kind, answer),
         style,
         place,
         piece,
     )
+
+
+def _get_answer(brief: Brief, number: int) -> JsonObject | None:
+    """The schema of the answer; of several classes each request gets one in turn, or a model writes the easiest alone.
+
+    Not for pairs of a good and a bad answer, which need two.
+    """
+    schema: JsonObject | None = brief.settings.answer
+    classes = schema.get("enum") if schema else None
+    if not classes or brief.kind not in ("conversation", "prompt"):
+        return schema
+    turn = number + number // len(brief.settings.styles)  # a class meets every style
+    return {**(schema or {}), "enum": [classes[turn % len(classes)]]}
 
 
 def _get_document(brief: Brief, number: int) -> tuple[str | None, str | None]:
@@ -139,11 +154,6 @@ def get_judge_messages(brief: Brief, fields: JsonObject, document: str | None) -
 def get_format(name: str, schema: JsonObject) -> JsonObject:
     """The request's option for structured output."""
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
-
-
-def get_row_schema(brief: Brief) -> JsonObject:
-    """The schema of a reply."""
-    return get_schema(brief.kind, brief.settings.answer)
 
 
 def get_template_hash() -> str:

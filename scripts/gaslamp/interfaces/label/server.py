@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -173,4 +174,5 @@ def serve(desk: Desk, port: int) -> None:
     if desk.left_out:
         print(f"not on the page: {desk.left_out}", flush=True)
     open_browser(url)
-    get_server(get_app(desk), found).run()
+    with contextlib.suppress(KeyboardInterrupt):
+        get_server(get_app(desk), found).run()
