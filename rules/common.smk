@@ -68,6 +68,8 @@ EXPORT_TRIAL = f"resources/models/{get_base_name(CONFIG.model)}/export.json"
 TOOLCHAIN = "resources/llama.cpp/toolchain.json"
 BACKEND = registry.get("backends", CONFIG.backend)
 TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
+# In front of a step that runs on another machine: the same command, with the same files, there.
+THERE = f"{PYTHON} scripts/run_remote.py --config {CONFIG_FILE} --"
 LEVELS = ["f16", *CONFIG.export.levels]
 
 
@@ -91,6 +93,21 @@ restore_damaged()
 def is_remote():
     """Whether training happens on another machine, with a graph of its own."""
     return is_remote_backend(CONFIG.backend)
+
+
+def get_runner(where):
+    """What is in front of a step that may run elsewhere: ``{PYTHON}``, or the script that takes it there.
+
+    Args:
+        where: ``here`` or ``there``, which means here for a backend that trains here.
+    """
+    return THERE if is_remote() and where == "there" else PYTHON
+
+
+def get_last_flag():
+    """The option that gives the machine back after the training: no later step needs it."""
+    later = (CONFIG.remote.evaluate, CONFIG.remote.export)
+    return "--last" if "there" not in later else ""
 
 
 def is_language_model():
@@ -437,6 +454,15 @@ def get_training_plugins(config=CONFIG):
     return [f"backends/{config.backend}", f"methods/{config.method}", *rewards]
 
 
+TRAIN_RUNNER = THERE if is_remote() else TRAIN_PYTHON
+EVALUATE_RUNNER = get_runner(CONFIG.remote.evaluate)
+EXPORT_RUNNER = get_runner(CONFIG.remote.export)
+# The command of the training, for the rules that run it in one piece.
+TRAIN_COMMAND = (
+    "{TRAIN_RUNNER} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
+    " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.stage} --checkpoints {params.checkpoints}"
+    " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
+)
 # What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its
 # reason. How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.
 NOT_GENERATED = ("review", "parallel", "price")
@@ -546,9 +572,18 @@ def show_summary():
         reflect_now()
     flags = ["--no-next"] if "deploy" in sys.argv else []
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, *flags], check=False)
+    give_machine_back("end")
+
+
+def give_machine_back(how):
+    """At the end of a run: what is rented elsewhere and still held is released, or it is said how to stop paying."""
+    if is_remote() and Path(".gaslamp/remote/lease.json").is_file():
+        command = [sys.executable, "scripts/manage_remote.py", how, "--config", str(CONFIG_FILE)]
+        subprocess.run(command, check=False)
 
 
 def show_failure():
     """After a failure: update progress_log.md, print the end of the failed step's log and how to go on."""
     subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, "--failed"], check=False)
     reflect_now()
+    give_machine_back("fail")

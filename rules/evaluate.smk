@@ -25,7 +25,7 @@ rule evaluate_model:
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
         options=get_prompt_options(),
     shell:
-        "{PYTHON} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
+        "{EVALUATE_RUNNER} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
         " --template {input.template} {params.card} --config {CONFIG_FILE} {params.stage} --out {output.predictions}"
         " --log {log}"
 

@@ -16,7 +16,7 @@ rule merge_adapters:
     resources:
         model=1,
     shell:
-        "{PYTHON} scripts/merge_adapters.py --verdict {input.verdict} --model {input.model} --adapters {input.adapters}"
+        "{EXPORT_RUNNER} scripts/merge_adapters.py --verdict {input.verdict} --model {input.model} --adapters {input.adapters}"
         " --template {input.template} --out {output} --log {log}"
 
 
@@ -32,7 +32,7 @@ rule convert_gguf:
     wildcard_constraints:
         level="f16|bf16|f32",
     shell:
-        "{PYTHON} scripts/convert_gguf.py --merged {input.merged} --toolchain {input.toolchain}"
+        "{EXPORT_RUNNER} scripts/convert_gguf.py --merged {input.merged} --toolchain {input.toolchain}"
         " --level {wildcards.level} --out {output} --log {log}"
 
 
@@ -49,7 +49,7 @@ rule convert_companion:
     wildcard_constraints:
         companion=r"mmproj-f16\.gguf|head\.json",
     shell:
-        "{PYTHON} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain}"
+        "{EXPORT_RUNNER} scripts/convert_companion.py --merged {input.merged} --toolchain {input.toolchain}"
         " --out {output} --log {log}"
 
 
@@ -71,7 +71,7 @@ rule build_imatrix:
     params:
         settings=get_settings("export.calibration"),
     shell:
-        "{PYTHON} scripts/build_imatrix.py --source {input.f16} --toolchain {input.toolchain} --train {input.train}"
+        "{EXPORT_RUNNER} scripts/build_imatrix.py --source {input.f16} --toolchain {input.toolchain} --train {input.train}"
         " --template {input.template} --model {input.model} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
@@ -90,7 +90,7 @@ rule quantize_gguf:
     params:
         imatrix=lambda wildcards, input: f"--imatrix {input.imatrix}" if input.imatrix else "",
     shell:
-        "{PYTHON} scripts/quantize_gguf.py --source {input.f16} --toolchain {input.toolchain}"
+        "{EXPORT_RUNNER} scripts/quantize_gguf.py --source {input.f16} --toolchain {input.toolchain}"
         " --level {wildcards.level} {params.imatrix} --out {output} --log {log}"
 
 
@@ -132,7 +132,7 @@ rule evaluate_gguf:
         settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
-        "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain}"
+        "{EXPORT_RUNNER} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain}"
         " --test {input.test}"
         " {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
 
@@ -190,7 +190,7 @@ rule check_parity:
             f"--{name} {input[name]}" for name in ("gguf", "companion", "toolchain", "ladder") if input[name]
         ),
     shell:
-        "{PYTHON} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
+        "{EXPORT_RUNNER} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " {params.files} --test {input.test} --template {input.template} --predictions {input.predictions} {params.card}"
         " --config {CONFIG_FILE} --out {output} --log {log}"
 

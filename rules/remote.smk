@@ -1,52 +1,85 @@
-# Phase 3, train, on a Colab machine: push, train, poll, pull. Not built yet: the preflight refuses it by name.
+# Phase 3, train, on a machine that is not this one, for any driver: push, train, poll, pull. Each can be repeated after a
+# kill on either side; the lease, the checkpoints and the metrics are no output, so that they survive a failure.
 
 
-rule run_colab_push:
+REMOTE_TRAINING = (
+    " --config {CONFIG_FILE} --log {log} -- scripts/train_model.py --model {input.model} --train {input.train}"
+    " --valid {input.valid} --template {input.template} --card {input.card} --config {CONFIG_FILE}"
+    " --checkpoints {params.checkpoints} --metrics {params.metrics} --adapters {params.adapters}"
+    " --facts {params.facts} --log {params.log}"
+)
+REMOTE_INPUTS = {
+    "preflight": "outputs/env/preflight.json",
+    "model": MODEL_FACTS,
+    "export": EXPORT_TRIAL,
+    "train": "data/train.jsonl",
+    "valid": "data/valid.jsonl",
+    "template": "data/template.json",
+    "card": "data/card.json",
+    "code": get_code("train_model.py", *get_training_plugins()),
+}
+REMOTE_PARAMS = {
+    "checkpoints": "checkpoints/{run}",
+    "metrics": "logs/{run}/train.metrics.jsonl",
+    "adapters": "outputs/{run}/adapters",
+    "facts": "outputs/{run}/train.json",
+    "log": "logs/{run}/train_model.log",
+}
+
+
+rule run_remote_push:
     input:
-        preflight="outputs/env/preflight.json",
-        train="data/train.jsonl",
-        valid="data/valid.jsonl",
-        template="data/template.json",
-        model=MODEL_FACTS,
-        export=EXPORT_TRIAL,
-        code=get_code("run_colab.py", "backends/colab"),
+        **REMOTE_INPUTS,
     output:
-        temp("outputs/{run}/colab/pushed.json"),
+        temp("outputs/{run}/remote/pushed.json"),
     log:
-        "logs/{run}/run_colab_push.log",
+        "logs/{run}/run_remote_push.log",
+    params:
+        settings=get_settings(*TRAIN_KEYS),
+        **REMOTE_PARAMS,
     shell:
-        "{PYTHON} scripts/run_colab.py --step push --out {output} --log {log}"
+        "{PYTHON} scripts/run_remote.py --step push --out {output}" + REMOTE_TRAINING
 
 
-rule run_colab_train:
+rule run_remote_train:
     input:
-        "outputs/{run}/colab/pushed.json",
+        "outputs/{run}/remote/pushed.json",
+        **REMOTE_INPUTS,
     output:
-        temp("outputs/{run}/colab/started.json"),
+        temp("outputs/{run}/remote/started.json"),
     log:
-        "logs/{run}/run_colab_train.log",
+        "logs/{run}/run_remote_train.log",
+    params:
+        **REMOTE_PARAMS,
     shell:
-        "{PYTHON} scripts/run_colab.py --step train --out {output} --log {log}"
+        "{PYTHON} scripts/run_remote.py --step train --out {output}" + REMOTE_TRAINING
 
 
-rule run_colab_poll:
+rule run_remote_poll:
     input:
-        "outputs/{run}/colab/started.json",
+        "outputs/{run}/remote/started.json",
+        **REMOTE_INPUTS,
     output:
-        temp("outputs/{run}/colab/finished.json"),
+        temp("outputs/{run}/remote/finished.json"),
     log:
-        "logs/{run}/run_colab_poll.log",
+        "logs/{run}/run_remote_poll.log",
+    params:
+        **REMOTE_PARAMS,
     shell:
-        "{PYTHON} scripts/run_colab.py --step poll --out {output} --log {log}"
+        "{PYTHON} scripts/run_remote.py --step poll --out {output}" + REMOTE_TRAINING
 
 
-rule run_colab_pull:
+rule run_remote_pull:
     input:
-        "outputs/{run}/colab/finished.json",
+        "outputs/{run}/remote/finished.json",
+        **REMOTE_INPUTS,
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",
     log:
-        "logs/{run}/run_colab_pull.log",
+        "logs/{run}/run_remote_pull.log",
+    params:
+        last=get_last_flag(),
+        **REMOTE_PARAMS,
     shell:
-        "{PYTHON} scripts/run_colab.py --step pull --out {output.facts} --log {log}"
+        "{PYTHON} scripts/run_remote.py --step pull {params.last}" + REMOTE_TRAINING

@@ -2,13 +2,6 @@
 # output, so that they survive a failure.
 
 
-TRAIN_COMMAND = (
-    "{TRAIN_PYTHON} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-    " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.stage} --checkpoints {params.checkpoints}"
-    " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
-)
-
-
 rule train_model:
     name:
         f"train_model_{CONFIG.backend}"

@@ -48,7 +48,7 @@ OWN_FILES = {
     "logs/.gitkeep",
     "outputs/.gitkeep",
 }
-PROFILES = ("cpu", "cuda", "mac", "mps", "colab")
+PROFILES = ("cpu", "cuda", "mac", "mps", "colab", "ssh")
 TODAY = datetime.now().astimezone().strftime("%Y_%m_%d")
 
 
@@ -614,7 +614,7 @@ def test_profiles_that_are_not_built_are_never_offered(default_project: Path, ho
     """One text, from the backends: in `make help` of repository and project, in config.yaml, in the schema."""
     from gaslamp.config.backends import list_profiles
 
-    assert list_profiles() == "cpu, cuda, mac, mps (colab: not built yet)"
+    assert list_profiles() == "cpu, cuda, mac, mps, ssh (colab: not built yet)"
     for folder in (ROOT, default_project):
         listed = run("make", cwd=folder, home=home).stdout
         assert f"PROFILE={list_profiles('|')}" in listed
@@ -628,12 +628,12 @@ def test_profiles_that_are_not_built_are_never_offered(default_project: Path, ho
 @pytest.mark.parametrize(
     ("profile", "jobs", "absent"),
     [
-        ("cpu", {"train_model_cpu"}, {"run_colab_push"}),
+        ("cpu", {"train_model_cpu"}, {"run_remote_push"}),
         ("mac", {"train_model_mac"}, {"train_model_cpu"}),
         ("cuda", {"train_model_cuda"}, {"train_model_cpu"}),
         (
             "colab",
-            {"run_colab_push", "run_colab_train", "run_colab_poll", "run_colab_pull"},
+            {"run_remote_push", "run_remote_train", "run_remote_poll", "run_remote_pull"},
             {"train_model_cpu", "train_model"},
         ),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from gaslamp.config.backends import is_remote
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.diagnose import AnswerLimits, Diagnose
@@ -96,7 +97,9 @@ def test_backend(name: str) -> None:
     assert isinstance(module.BUILT, bool) and bool(module.REASON) != module.BUILT, "what is not built says why"
     assert module.EXTRA and module.REQUIRES and set(module.METHODS) <= set(registry.names("methods"))
     assert get_parameters(module, "find_machine_problems") == ["system"]
-    if module.BUILT:
+    if is_remote(name):
+        assert module.DRIVER in registry.names("drivers"), "the driver that reaches its machine"
+    elif module.BUILT:
         assert get_parameters(module, "train") == ["plan", "events"] and get_parameters(module, "prepare_process") == [
             "settings"
         ]

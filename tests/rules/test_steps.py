@@ -114,10 +114,10 @@ def get_script(rule: dict[str, Any]) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("backend", ["cpu", "colab"])
+@pytest.mark.parametrize("backend", ["cpu", "colab", "ssh"])
 def test_script_rule_and_log_have_one_name(project: Path, backend: str) -> None:
     rules = read_rules(project, backend)
-    assert len(rules) > 25 and f"{'run_colab_pull' if backend == 'colab' else 'train_model_cpu'}" in rules
+    assert len(rules) > 25 and f"{'run_remote_pull' if backend != 'cpu' else 'train_model_cpu'}" in rules
     seen: dict[str, str] = {}
     for name, rule in rules.items():
         script = get_script(rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -64,3 +65,10 @@ def add_path_lists(parser: argparse.ArgumentParser, **paths: str) -> None:
 def add_log(parser: argparse.ArgumentParser, required: bool = False) -> None:
     """Add ``--log``, the file for everything that libraries and other programs print; its name is the step's name."""
     parser.add_argument("--log", type=Path, required=required, help="file for all output but the progress lines")
+
+
+def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The script's own arguments, and the command after the first ``--``, which may have options of its own."""
+    parts = list(arguments)
+    end = parts.index("--") if "--" in parts else len(parts)
+    return parts[:end], parts[end + 1 :]

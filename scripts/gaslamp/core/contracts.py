@@ -124,6 +124,14 @@ class Card(Artefact):
         return {role: " + ".join(name) if isinstance(name, list) else name for role, name in self.mapping.items()}
 
 
+class Elsewhere(BaseModel):
+    """A step that ran on another machine."""
+
+    profile: str  # of the run here: ssh, colab
+    machine: str  # in words
+    seconds: float  # from the first contact of this step to the result at home
+
+
 class TrainFacts(Artefact):
     """outputs/<run>/train.json: what training did."""
 
@@ -156,6 +164,7 @@ class TrainFacts(Artefact):
     total_parameters: int
     adapter_sha256: str
     starts: list[Start] = Field(default_factory=list)  # what the model that was trained contained already
+    elsewhere: Elsewhere | None = None  # None: it trained on this machine
     settings: JsonObject = Field(default_factory=dict)
     """Section ``train`` of the config as it trained: presets filled in, after any out-of-memory step."""
 

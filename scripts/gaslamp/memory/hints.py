@@ -24,7 +24,7 @@ PHASE_NAMES = {1: "environment", 2: "data", 3: "train", 4: "evaluate", 5: "repor
 STEPS = {
     1: ("detect_", "check_preflight", "fetch_model", "build_llamacpp", "check_export"),
     2: ("prepare_data", "build_data_page"),
-    3: ("train_model", "run_colab"),
+    3: ("train_model", "run_remote"),
     4: ("evaluate_model", "evaluate_rival", "compare_models", "evaluate_target", "run_lm_eval"),
     5: ("build_demo", "build_report", "write_"),
     6: ("merge_", "convert_", "quantize_", "evaluate_gguf", "build_imatrix", "build_ladder", "check_parity", "export_"),

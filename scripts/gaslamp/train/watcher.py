@@ -116,6 +116,7 @@ class Watcher:
             backend=settings.backend,
             resumed_from=resumed,
             pid=os.getpid(),
+            **({"remote": True} if os.environ.get("GASLAMP_REMOTE") else {}),
             memory=held,
             probe=probe,
             **facts,

@@ -283,7 +283,7 @@ def test_a_gap_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         render_roadbook(paths, parse_slice(settings()), tmp_path)
 
 
-@pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "mps", "colab"])
+@pytest.mark.parametrize("backend", ["cpu", "cuda", "mac", "mps", "colab", "ssh"])
 def test_inventory_comes_from_the_rules(backend: str) -> None:
     outputs = {output.path: output.rule for output in get_outputs(ROOT / "rules", backend)}
     for path in (
@@ -295,9 +295,9 @@ def test_inventory_comes_from_the_rules(backend: str) -> None:
     ):
         assert path in outputs, path
     assert outputs["data/card.json"] == "prepare_data"
-    trained = "run_colab_pull" if backend == "colab" else f"train_model_{backend}"
+    trained = "run_remote_pull" if backend in ("colab", "ssh") else f"train_model_{backend}"
     assert outputs["outputs/{run}/adapters"] == trained
-    assert not [path for path in outputs if "colab/" in path]
+    assert not [path for path in outputs if "remote/" in path]
     assert all(
         all(row)
         for row in get_inventory(ROOT / "rules", backend, "main", ["q8_0"], Path("resources/models/m/model.json"))

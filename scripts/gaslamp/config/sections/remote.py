@@ -74,6 +74,9 @@ class Remote(Section):
         description="How often the newest checkpoint comes home; a machine that is lost costs no more than that.",
     )
     poll_seconds: int = Field(10, ge=1, le=30, description="How often the curves come home.")
+    patience_minutes: float = Field(
+        10.0, ge=0, le=1440, description="How long a connection that is gone is tried again before the step fails."
+    )
     keep: bool = Field(False, description="Do not give the machine back at the end of a run (make remote-stop does).")
     hf_token: bool = Field(
         False, description="Send HF_TOKEN of this terminal there while a gated model is fetched; it is written nowhere."

@@ -46,7 +46,7 @@ def get_machine(training: Training | None) -> Machine:
         "memory_used_gb": round((memory.total - memory.available) / 1e9, 2),
         "process_gb": None,
     }
-    if training and training.get_status()[0] == "training":
+    if training and training.get_status()[0] == "training" and not training.start.get("remote"):
         with contextlib.suppress(psutil.Error):
             found["process_gb"] = round(psutil.Process(training.start["pid"]).memory_info().rss / 1e9, 2)
     return found

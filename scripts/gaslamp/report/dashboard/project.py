@@ -177,7 +177,12 @@ class Project:
 
 
 def get_phase(step: str) -> str:
-    """The phase that a step belongs to: ``quantize_gguf_q8_0`` -> ``quantize_gguf``; itself when none has its name."""
+    """The phase that a step belongs to: ``quantize_gguf_q8_0`` -> ``quantize_gguf``; itself when none has its name.
+
+    The parts of a training on another machine (``run_remote_poll``) belong to the training.
+    """
+    if step.startswith("run_remote_"):
+        return "train_model"
     names = [*_OTHERS, *(name for name, _ in PHASES)]
     return max((name for name in names if step == name or step.startswith(f"{name}_")), key=len, default=step)
 

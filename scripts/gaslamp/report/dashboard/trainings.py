@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gaslamp.core.files import JsonObject
 from gaslamp.core.finding import Finding, sort_findings
-from gaslamp.core.liveness import is_alive
+from gaslamp.core.liveness import is_training_alive
 from gaslamp.report.dashboard.series import WINDOW, Series
 from gaslamp.report.dashboard.tail import CHUNK, Tail
 
@@ -36,9 +36,9 @@ def _is_number(value: object) -> bool:
 class Training:
     """One training of a run: all events of one key, resumes included."""
 
-    def __init__(self, run: str, key: str) -> None:
-        """An empty training of a run; ``key`` identifies its data and settings."""
-        self.run, self.key = run, key
+    def __init__(self, run: str, key: str, root: Path = Path()) -> None:
+        """An empty training of a run of the project in ``root``; ``key`` identifies its data and settings."""
+        self.run, self.key, self.root = run, key, root
         self.starts: list[JsonObject] = []
         self.end: JsonObject | None = None
         self.series: dict[str, Series] = {}
@@ -153,7 +153,7 @@ class Training:
             return str(self.end.get("status", "completed")), str(self.end.get("reason") or "")
         if not self.starts:
             return "waiting", "no training has started"
-        if is_alive(self.start.get("pid"), self.start.get("time", 0.0)):
+        if is_training_alive(self.start, self.root):
             return "training", ""
         return (
             "killed",
@@ -204,7 +204,7 @@ class Metrics:
                 self._forget(run)
             for event in events:
                 key = str(event.get("key", ""))
-                training = self.trainings.setdefault(f"{run}@{key}", Training(run, key))
+                training = self.trainings.setdefault(f"{run}@{key}", Training(run, key, self.root))
                 training.add(event)
             more = more or (bool(events) and os.path.getsize(path) - tail.offset > CHUNK // 10)
         return more

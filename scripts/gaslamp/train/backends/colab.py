@@ -1,4 +1,4 @@
-"""Train on a Google Colab machine. Not built yet: declared, so that the preflight and run_colab refuse it by name."""
+"""Train on a Google Colab machine. Not built yet: declared, so that the preflight refuses it by name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ REQUIRES = ("transformers", "tokenizers")
 METHODS = ("sft",)
 MACHINE = "a Google Colab machine"
 REMOTE = True
+DRIVER = "ssh"
 QUANTIZES = True
 UNUSED_SETTINGS = ("engine", "quantization", "choose")
 

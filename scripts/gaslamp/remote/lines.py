@@ -1,0 +1,134 @@
+"""The lines between the two machines: JSON objects with the key ``gaslamp``, written over there, read here.
+
+The only module that knows their form. A program may print what it likes around them; a line that is missing or has
+another form is an error, whatever the exit code was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gaslamp.remote.driver import RemoteError
+
+MARK = "gaslamp"
+
+
+class Line(BaseModel):
+    """Base of all lines; ``NAME`` is what stands under the key ``gaslamp``."""
+
+    model_config = ConfigDict(extra="forbid")
+    NAME: ClassVar[str]
+
+
+class Setup(Line):
+    """The environment over there has this project's packages."""
+
+    NAME = "SETUP_OK"
+    python: str
+    python_version: str
+
+
+class Verified(Line):
+    """That machine can train."""
+
+    NAME = "VERIFY_OK"
+    backend: str
+    machine: str  # in words
+    vram_gb: float | None
+    disk_free_gb: float
+    warnings: list[str]
+
+
+class Model(Line):
+    """The base model is there."""
+
+    NAME = "MODEL_OK"
+    sha256: str  # of the weights
+
+
+class Job(Line):
+    """What became of a command that was started over there."""
+
+    NAME = "JOB"
+    state: str  # none | running | finished | failed | killed; killed: it is gone and logged no end
+    key: str  # of the command and its inputs
+    status: int | None = None  # exit code
+    step: int = -1  # of the newest complete checkpoint; -1: none
+    metrics: int = 0  # bytes of the metrics file
+
+
+class Poll(Line):
+    """News of a command."""
+
+    NAME = "POLL"
+    job: Job
+    metrics: str  # whole lines of the metrics file from ``metrics_from`` on
+    metrics_from: int  # bytes; 0 where what is here does not begin what is there
+    output: str  # what the program printed from the offset that was asked for
+    output_to: int  # bytes
+
+
+class Packed(Line):
+    """An archive to bring home."""
+
+    NAME = "PACKED"
+    name: str
+    sha256: str
+    size: int
+    files: list[str]
+
+
+class Jobs(Line):
+    """All steps that were started over there."""
+
+    NAME = "JOBS"
+    jobs: list[str]  # name: state
+
+
+class Stopped(Line):
+    """No command of this project runs over there."""
+
+    NAME = "STOPPED"
+    ended: list[str]  # names of jobs that ran
+
+
+One = TypeVar("One", bound=Line)
+
+
+def write(line: Line) -> None:
+    """Print a line."""
+    print(json.dumps({MARK: line.NAME, **line.model_dump()}, ensure_ascii=True), flush=True)
+
+
+def parse(lines: Sequence[str], kind: type[One]) -> One:
+    """The last line of ``kind``.
+
+    Raises:
+        RemoteError: there is none, or it has another form.
+    """
+    for text in reversed(lines):
+        if not text.startswith("{"):
+            continue
+        try:
+            values = json.loads(text)
+        except ValueError:
+            continue
+        if values.pop(MARK, None) != kind.NAME:
+            continue
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            raise RemoteError(
+                "network", f"a line {kind.NAME} of another form: {error.errors()[0]['msg']}", "run the same command"
+            ) from error
+    said = " | ".join(lines[-3:])[:300]
+    raise RemoteError(
+        "network",
+        f"the other machine did not print {kind.NAME}; its last words: {said or 'none'}",
+        "run the same command",
+        "a start file over there prints or ends the shell",
+    )

@@ -1,0 +1,78 @@
+"""A step whose files a person carries: what to take along, and the archive that comes back."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import time
+from pathlib import Path
+
+from gaslamp.config.slices import Slice
+from gaslamp.core.console import say
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import sha256_path
+from gaslamp.core.workflow_state import find_owner
+from gaslamp.remote.bundle import make_bundle, write_archive
+from gaslamp.remote.driver import get_driver
+from gaslamp.remote.place import FOLDER
+from gaslamp.remote.session import get_driver_name
+from gaslamp.remote.task import Task
+
+HANDED = FOLDER / "by_hand"
+"""What a person takes along; relative to the project."""
+
+
+def run_manual(settings: Slice, task: Task, config: Path, part: str) -> None:
+    """One part of the step: push writes the bundle and says what to do, poll waits, pull unpacks.
+
+    Raises:
+        GaslampError: the archive lacks an output.
+    """
+    driver = get_driver(get_driver_name(settings))
+    backend = settings.remote.backend if settings.remote.backend != "auto" else "cuda"
+    if part in ("push", "run"):
+        bundle = make_bundle(Path.cwd(), config, backend, task.inputs)
+        HANDED.mkdir(parents=True, exist_ok=True)
+        archive = HANDED / "bundle.tar.gz"
+        write_archive(archive, bundle.files)
+        say(driver.hand_over(settings, archive, task.there, HANDED))
+    if part in ("poll", "run"):
+        owner_gone = find_owner(Path.cwd())
+        while driver.find_archive(settings, HANDED) is None:
+            if owner_gone():
+                raise GaslampError("the Snakemake that waited is gone", "run the same command again")
+            time.sleep(float(settings.remote.poll_seconds))
+    if part in ("pull", "run"):
+        found = driver.find_archive(settings, HANDED)
+        if found is None:
+            raise GaslampError(f"no archive came back to {HANDED}", "run the same command: it waits for it")
+        _unpack(found, task)
+
+
+def _unpack(archive: Path, task: Task) -> None:
+    staging = FOLDER / "incoming" / "unpacked"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as handle:
+            handle.extractall(staging, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        digest = sha256_path(archive)[:16]
+        raise GaslampError(
+            f"{archive} ({digest}) is not a whole archive: {error}", "download it again, then the same command"
+        ) from error
+    missing = [name for name in task.outputs if not (staging / name).exists()]
+    if missing:
+        raise GaslampError(
+            f"{archive} lacks {', '.join(missing)}", "run the last cell again and download the archive once more"
+        )
+    wanted = [*task.outputs, *([task.metrics.as_posix()] if task.is_training else [])]
+    for name in wanted:
+        place = Path(name)
+        if not (staging / name).exists():
+            continue
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(staging / name, place)
+    shutil.rmtree(staging)
+    say(f"{', '.join(task.outputs)} came home")

@@ -1,0 +1,46 @@
+"""Run a step on another machine: the command after -- with the same files, there; its outputs come home.
+
+push, train, poll and pull are the parts of a training, each a rule; run is all of them, for every other step.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from gaslamp.config.slices import add_config_argument, load_slice
+from gaslamp.core.cli import add_log, add_optional_paths, get_parser, split_command
+from gaslamp.core.console import step
+from gaslamp.core.errors import exit_with_help
+from gaslamp.remote.guard import run_guarded
+from gaslamp.remote.task import read_task
+
+KEYS = ("backend", "method", "project.name", "remote")
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM like Ctrl-C: a machine that costs money is given back first."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    parser = get_parser(__doc__)
+    parser.add_argument("--step", choices=("push", "train", "poll", "pull", "run"), default="run")
+    parser.add_argument("--last", action="store_true", help="no later step needs the machine: give it back")
+    add_optional_paths(parser, out="file to write when the part is done")
+    add_config_argument(parser)
+    add_log(parser)
+    own, command = split_command(sys.argv[1:])
+    args = parser.parse_args(own)
+    if not command:
+        parser.error("no command: -- scripts/NAME.py and its options")
+    task = read_task(command)
+    signal.signal(signal.SIGTERM, interrupt)
+    with step(args.log or Path(task.get("--log") or "logs/run_remote.log")):
+        run_guarded(load_slice(args.config, KEYS), task, args.config[0], args.step, args.out, args.last)
+
+
+if __name__ == "__main__":
+    exit_with_help(main)
