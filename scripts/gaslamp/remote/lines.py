@@ -68,7 +68,7 @@ class Poll(Line):
     job: Job
     metrics: str  # whole lines of the metrics file from ``metrics_from`` on
     metrics_from: int  # bytes; 0 where what is here does not begin what is there
-    output: str  # what the program printed from the offset that was asked for
+    output: str  # what the program printed from the offset that was requested
     output_to: int  # bytes
 
 

@@ -1,4 +1,4 @@
-"""What runs on the other machine: it verifies, starts the step in the background, tells what became of it, packs.
+"""What runs on the other machine: it verifies, starts the step in the background, reports what became of it, packs.
 
 Each function prints one line of lines.py. It runs in the project's folder there, with the interpreter of the training.
 """
@@ -30,7 +30,7 @@ JOBS = Path(".gaslamp") / "there"
 VRAM_GB = 6.0
 """The least that a GPU must have for a training of the smallest models."""
 GRACE = 300.0
-"""Seconds in which a training that is told to stop may write its checkpoint."""
+"""Seconds in which a training that gets a signal to stop may write its checkpoint."""
 MOST = 4_000_000
 """Characters of metrics or output in one line."""
 
@@ -228,7 +228,7 @@ def stop(grace: float = GRACE) -> None:
 
 
 def _end(child: object, grace: float = GRACE) -> bool:
-    """Tell a process to stop, wait, and kill it when it does not; whether there was one."""
+    """Send a process the signal to stop, wait, and kill it when it does not; whether there was one."""
     if not isinstance(child, dict) or not is_alive(child.get("pid"), float(child.get("started", 0))):
         return False
     pid = int(child["pid"])
