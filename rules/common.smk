@@ -401,6 +401,12 @@ def get_retention_input(config=CONFIG):
     return [config.eval.retention_file] if config.eval.retention and config.eval.retention_file else []
 
 
+def get_judge_labels():
+    """The verdicts of a person that a judge model is compared with."""
+    labels = CONFIG.eval.options.get("llm_judge", {}).get("labels")
+    return [labels] if labels else []
+
+
 def get_lm_eval(wildcards):
     """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
     results = [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")]

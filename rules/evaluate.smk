@@ -66,6 +66,7 @@ rule compare_models:
         train="data/train.jsonl",
         facts="outputs/{run}/train.json",
         retention=get_retention_input(),
+        labels=get_judge_labels(),
         lm_eval=get_lm_eval,
         code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
     output:

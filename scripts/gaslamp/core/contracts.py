@@ -25,6 +25,7 @@ from gaslamp.core.export_contracts import Parity as Parity
 from gaslamp.core.export_contracts import ParityCheck as ParityCheck
 from gaslamp.core.files import JsonObject
 from gaslamp.core.finding import Advice, Finding
+from gaslamp.core.power import describe_power
 
 
 class Start(BaseModel):
@@ -117,6 +118,11 @@ class Card(Artefact):
     answers: Literal["json", "text"]  # what the reference answers look like
     system: str | None = None  # the system prompt that all test rows share: what a served model must be given too
     system_as_user: bool = False  # it is the beginning of the first user turn, with an empty line after it
+
+    @property
+    def power(self) -> str:
+        """What so many test rows can show, as a sentence; empty for rows that have no right or wrong answer."""
+        return "" if self.kind == "text" or not self.rows.get("test") else describe_power(self.rows["test"])
 
     @property
     def columns(self) -> dict[str, str]:

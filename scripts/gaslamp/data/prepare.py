@@ -197,6 +197,8 @@ def prepare_data(
     say(f"{describe_rows(card.rows)}; rows of {total['p50']:.0f} tokens, at most {total['max']:.0f}")
     if classes := describe_classes(card.classes):
         say(classes)
+    if card.power:
+        say(card.power)
     return card
 
 

@@ -55,6 +55,7 @@ def render_strategy(card: Card, example: str) -> str:
         if rehearsal
         else ""
     )
+    power = f"\n\n{card.power[:1].upper()}{card.power[1:]}." if card.power else ""
     return f"""# Data strategy
 
 `{card.source}` was read as **{card.format}** and became {card.kind} rows: {describe_rows(card.rows)}.
@@ -69,7 +70,7 @@ The same with pictures: `data/report.html`.
 {rows}
 {table}
 Rows are divided by the hash of their prompt, so that the same prompt never stands in two splits and no row moves when
-others are added. A `split` column in the file is used; rows of one `data.group` stay together.{kept}
+others are added. A `split` column in the file is used; rows of one `data.group` stay together.{kept}{power}
 
 ## What is learnt
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_jsonl
+from gaslamp.core.files import JsonObject, read_jsonl
 from gaslamp.data.rows import Row, ToolCall, get_reference
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Prediction(TypedDict, total=False):
     retrieval: Retrieval
     tool_calls: list[ToolCall]  # read from the answer; absent when it makes none
     rewards: dict[str, float]  # set by the metric mean_reward: label -> value
+    judged: JsonObject  # set by the metric llm_judge: the verdict on this row and what it took
 
 
 Answers = dict[str, Prediction]

@@ -42,7 +42,7 @@ def evaluate_rival(
     if not can_score(choose_metrics(settings, rows)[0]):
         _skip(out, name, "the deciding metric does not score answers")
         return
-    if settings.eval.baselines == "auto" and seconds > limit:
+    if settings.eval.baselines == "auto" and seconds >= limit:
         reason = (
             f"the base model took {get_duration(seconds)} for the test rows; eval.baseline_minutes allows "
             f"{get_duration(limit)}, and eval.baselines: [{name}] has no limit"

@@ -21,7 +21,8 @@ from gaslamp.config.sections.train import CHOSEN
 from gaslamp.config.slices import FOLDER, get_slice, merge, parse_slice
 from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject
+from gaslamp.core.files import JsonObject, read_json
+from gaslamp.core.power import describe_power
 from gaslamp.environment.base_model import get_shape, is_model_here
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.speed import Measured, estimate_training, get_speed
@@ -70,6 +71,7 @@ class RunPlan:
     rows: int
     tokens: int  # of a row, in the mean
     rows_origin: str
+    power: str  # what the test rows can show
     speed_reason: str
     preflight: JsonObject  # summary, warnings, memory and disk
     problem: str = ""  # what would stop the run
@@ -86,6 +88,14 @@ class RunPlan:
     def price(self) -> float:
         """US dollars for the whole run."""
         return self.seconds / 3600 * self.price_per_hour
+
+
+def count_test_rows(project: Path, config: Config, train: int) -> int:
+    """Counted by the data phase; before it ran, the share of ``data.split`` for so many training rows."""
+    file, split = project / "data" / "card.json", config.data.split
+    if file.is_file():
+        return int(read_json(file)["rows"]["test"])
+    return min(split.max_test, round(train * split.test / max(0.01, 1 - split.test - split.valid)))
 
 
 def make_plan(
@@ -140,6 +150,7 @@ def make_plan(
         rows=demand.rows,
         tokens=demand.mean_tokens,
         rows_origin=origin,
+        power=describe_power(count_test_rows(project, config, demand.rows)),
         speed_reason=speed_reason,
         preflight=preflight,
         problem=problem,

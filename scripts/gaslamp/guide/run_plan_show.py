@@ -57,6 +57,7 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
     console.print(Text.assemble(("time:     ", "cyan"), f"about {show_seconds(plan.seconds)}{note}"))
     source = f"training: {plan.speed_reason}; rows: {plan.rows_origin}"
     console.print(Text(f"          {source}", style="dim"))
+    console.print(Text.assemble(("test:     ", "cyan"), plan.power))
     loads = ", ".join(f"{name} {size:.1f} GB" for name, size in plan.download_gb.items()) or "nothing"
     console.print(Text.assemble(("download: ", "cyan"), loads))
     if facts:

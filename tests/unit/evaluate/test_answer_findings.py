@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import openai_stub
 import pytest
 from gaslamp.core.finding import Finding
 from gaslamp.data.rows import Row
@@ -286,3 +287,31 @@ def test_every_threshold_of_the_config_decides(tmp_path: Path) -> None:
         getattr(registry.get("answer_findings", name), "LIMIT", None) for name in registry.names("answer_findings")
     }
     assert named - {None} == set(AnswerLimits.model_fields)
+
+
+def test_a_judge_that_goes_by_the_place_or_against_a_person_is_named(tmp_path: Path) -> None:
+    """The stub prefers place A always; and once the longer answer, against the labels of a person."""
+
+    def judge(body: dict[str, Any]) -> str:
+        text = body["messages"][-1]["content"]
+        a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
+        return json.dumps({"better": "A" if body["model"] == "biased" or len(a) > len(b) else "B"})
+
+    rows = get_rows("chat")[:12]
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text("".join(json.dumps({"id": str(n), "better": "base"}) + "\n" for n in range(12)))
+    given = ["a short answer"] * 12, ["quite a long answer, really"] * 12
+    with openai_stub.serve(judge) as server:
+
+        def run(model: str, **more: Any) -> tuple[str, dict[str, Finding]]:
+            options = {"llm_judge": {"url": server.url, "model": model, **more}}
+            result, _, _ = compare(tmp_path, [], rows, *given, options=options, baselines=[])
+            assert result.metrics[0].name == "llm_judge" and result.metrics[0].test
+            return result.verdict, {finding.name: finding for finding in result.findings}
+
+        verdict, found = run("biased")
+        assert verdict == "no clear difference" and found["unsure_judge"].figures == {"by_place": 1.0}
+        verdict, found = run("fair")
+        assert verdict == "better" and "unsure_judge" not in found
+        verdict, found = run("fair", labels=str(labels))
+        assert found["unsure_judge"].figures == {"against": 1.0}

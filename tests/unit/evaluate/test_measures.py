@@ -604,6 +604,32 @@ def test_cut_answers_are_seen(place: dict[str, Any], taught: Path, tmp_path: Pat
     assert not gate["passed"] and {row["text"] for row in short} == {"re", "bl"}
 
 
+def test_few_shot_prompting_is_run_where_base_is_fast(place: dict[str, Any], tmp_path: Path) -> None:
+    """The base model answers with training rows in its prompt; a slow one is left out, with the reason."""
+    from gaslamp.evaluate.prompted_rivals import read_rivals
+    from gaslamp.evaluate.rival_run import evaluate_rival
+
+    rows = make_task()
+    folder, settings = place["folder"], get_settings(max_new_tokens=4)
+    write_jsonl(folder / "test.jsonl", rows)
+    write_jsonl(tmp_path / "train.jsonl", [{**row, "id": f"t{row['id']}"} for row in rows])
+    write_jsonl(tmp_path / "base.jsonl", answer(rows, lambda n: n < 10))
+
+    def run(name: str, settings: Any) -> Any:
+        out = tmp_path / f"{name}.jsonl"
+        files = tmp_path / "base.jsonl", folder / "test.jsonl", tmp_path / "train.jsonl"
+        evaluate_rival(settings, name, folder / "model.json", *files, folder / "template.json", out)
+        return read_rivals({name: out}, rows)[0]
+
+    few, form = run("few_shot", settings), run("format", settings)
+    assert few.title == "few-shot prompting of the base model with 4 training rows" and not few.reason
+    assert len(few.predictions) == len(form.predictions) == len(rows)
+    assert [p["text"] for p in few.predictions] != [p["text"] for p in form.predictions], "other prompts"
+    slow = run("few_shot", get_settings(max_new_tokens=4, baseline_minutes=0))
+    assert not slow.predictions and "eval.baseline_minutes allows" in slow.reason
+    assert run("few_shot", get_settings(baselines=["few_shot"], max_new_tokens=4, baseline_minutes=0)).predictions
+
+
 # ------------------------------------------------------------------------------------------------------ gate and page
 
 

@@ -225,3 +225,32 @@ def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )
         with pytest.raises(GaslampError, match="holds no verdict"):
             Metric.get("llm_judge", {"url": url, "model": "mute"}).score_both(rows, base, tuned)
+
+
+def test_a_judge_reports_cost_and_agreement_with_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
+    rows = [{**make_row("x"), "id": str(n)} for n in range(5)]
+    base = [{"text": text} for text in ("short", "long answer", "same", "b", "longer")]
+    tuned = [{"text": text} for text in ("a longer one", "brief", "same", "bb", "ab")]
+    labels = [("0", "tuned"), ("1", "tuned"), ("2", "same"), ("4", "base")]
+    lines = [json.dumps({"id": row, "better": better}) for row, better in labels]
+    lines.append(json.dumps({"id": "3", "better": "base", "tuned": "an older answer"}))
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines) + "\n")
+    with openai_stub.serve(judge) as received:
+        options = {"url": received.url, "model": "fair", "labels": "labels.jsonl", "price_in": 2.0, "price_out": 10.0}
+        metric = Metric.get("llm_judge", options)
+        for _ in range(2):  # the second time from what is kept: the cost stays known
+            scores = metric.score_both(rows, base, tuned)[1]
+            found = metric.report(rows, tuned, scores)
+            assert (found["won"], found["drawn"], found["lost"]) == (2, 1, 2) and found["decided by the place"] == 0
+            assert (found["requests"], found["tokens"]) == (8, 8 * (10 + 2))
+            assert found["cost"] == f"${(80 * 2 + 16 * 10) / 1e6:.4f}"
+            # a person: won, won, drawn, lost; the judge: won, lost, drawn, lost. By chance 5/16 would agree
+            assert found["agrees with your labels"] == "75% of 4 (kappa 0.64)"
+        assert len(received.bodies) == 8
+        biased = Metric.get("llm_judge", {"url": received.url, "model": "biased"})
+        assert biased.report(rows, tuned, biased.score_both(rows, base, tuned)[1])["decided by the place"] == 4
+        (tmp_path / "labels.jsonl").write_text('{"id": "1", "better": "mine"}\nnothing\n')
+        with pytest.raises(GaslampError, match=r"2 labels cannot be used(.|\n)*line 1(.|\n)*line 2"):
+            metric.score_both(rows, base, tuned)

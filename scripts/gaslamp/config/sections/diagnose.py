@@ -25,6 +25,9 @@ class AnswerLimits(Section):
         0.25, ge=0, lt=1, description="Share of general questions that are answered as if they were of this task."
     )
     near_share: Number = Field(0.1, gt=0, le=1, description="Share of test rows that nearly repeat a training row.")
+    judge_share: Number = Field(
+        0.4, ge=0, lt=1, description="Share of pairs that a judge model decides by their place, or unlike a person."
+    )
     slice_share: Number = Field(0.8, gt=0.5, le=1, description="Share of the gain that one part of the rows carries.")
 
 

@@ -2,15 +2,19 @@
 
 An answer wins only when it is preferred in both places; anything else is a draw, because judges favour a place. Prompts
 and answers go to the endpoint that you name. Options: ``url`` and ``model`` (needed), ``key_env`` (the environment
-variable with the key), ``rubric`` (what counts). Verdicts are kept in outputs/judge.jsonl and not requested again.
+variable with the key), ``rubric`` (what counts), ``labels`` (JSON lines with your own verdicts on some rows: the report
+says how far the judge agrees), ``price_in`` and ``price_out`` (US dollars for a million tokens, for the cost).
+Verdicts are kept in outputs/judge.jsonl and not requested again.
 """
 
 import json
 from pathlib import Path
 
+from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_jsonl, sha256_text
+from gaslamp.core.files import JsonObject, read_jsonl, sha256_text
 from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
+from gaslamp.evaluate.judge_labels import find_label, get_agreement, read_labels
 from gaslamp.evaluate.predictions import Prediction
 from gaslamp.models.endpoint import EndpointClient
 from gaslamp.models.messages import drop_blocks
@@ -46,8 +50,11 @@ def score_pairs(
     key_env: str | None = None,
     rubric: str = RUBRIC,
     parallel: int = 4,
+    labels: str = "",
+    price_in: float = 0.0,
+    price_out: float = 0.0,
 ) -> list[tuple[float, float]]:
-    """(1, 0) base wins, (0, 1) tuned wins, (0.5, 0.5) a draw."""
+    """(1, 0) base wins, (0, 1) tuned wins, (0.5, 0.5) a draw; the report reads ``prediction["judged"]``."""
     from concurrent.futures import ThreadPoolExecutor
 
     client = EndpointClient(
@@ -57,9 +64,10 @@ def score_pairs(
         place="eval.options.llm_judge",
         kept="what it said so far is kept: run the same command",
     )
-    known = {line["key"]: line["better"] for line in read_jsonl(CACHE)} if CACHE.is_file() else {}
+    own = read_labels(Path(labels)) if labels else {}
+    known = {line["key"]: line for line in read_jsonl(CACHE)} if CACHE.is_file() else {}
 
-    def ask(row: Row, a: str, b: str) -> str:
+    def ask(row: Row, a: str, b: str) -> JsonObject:
         question = "\n\n".join(get_text(message) for message in get_prompt(row) if message["role"] != "system")
         reference = get_reference(row)
         text = _TASK.format(
@@ -72,18 +80,33 @@ def score_pairs(
         key = sha256_text(f"{url}\0{model}\0{text}")
         if key not in known:
             reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512)
-            known[key] = read_verdict(reply.text)
+            tokens = [reply.prompt_tokens or 0, reply.completion_tokens or 0]
+            known[key] = {"key": key, "better": read_verdict(reply.text), "tokens": tokens}
             if CACHE.parent.is_dir():
                 with CACHE.open("a", encoding="utf-8") as handle:
-                    handle.write(json.dumps({"key": key, "better": known[key]}) + "\n")
-        return str(known[key])
+                    handle.write(json.dumps(known[key]) + "\n")
+        return known[key]
 
     def judge(row: Row, before: Prediction, after: Prediction) -> tuple[float, float]:
-        if before["text"] == after["text"]:
-            return 0.5, 0.5
-        first, second = ask(row, before["text"], after["text"]), ask(row, after["text"], before["text"])
-        return {("A", "B"): (1.0, 0.0), ("B", "A"): (0.0, 1.0)}.get((first, second), (0.5, 0.5))
+        lines: list[JsonObject] = []
+        if before["text"] != after["text"]:
+            lines = [ask(row, before["text"], after["text"]), ask(row, after["text"], before["text"])]
+        first, second = [str(line["better"]) for line in lines] or ["same", "same"]
+        scores = {("A", "B"): (1.0, 0.0), ("B", "A"): (0.0, 1.0)}.get((first, second), (0.5, 0.5))
+        read, written = (sum(line.get("tokens", [0, 0])[n] for line in lines) for n in (0, 1))
+        judged = {
+            "result": {0.0: "lost", 0.5: "drawn", 1.0: "won"}[scores[1]],
+            "by_place": first == second != "same",
+            "requests": len(lines),
+            "tokens": read + written,
+            "cost": (read * price_in + written * price_out) / 1e6,
+            "label": find_label(own, str(row["id"]), before, after),
+        }
+        before["judged"] = after["judged"] = judged
+        return scores
 
+    different = sum(a["text"] != b["text"] for a, b in zip(base, tuned, strict=True))
+    say(f"the judge {model} at {url} compares {different} pairs of answers, each twice; known verdicts are kept")
     with ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(judge, rows, base, tuned))
 
@@ -107,9 +130,19 @@ def read_verdict(reply: str) -> str:
 
 
 def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
-    """Rows won and drawn."""
-    return {
+    """Rows won, drawn and lost; how often the place decided; what it took; how far it agrees with a person."""
+    judged = [prediction["judged"] for prediction in predictions if "judged" in prediction]
+    found: dict[str, object] = {
         "won": sum(value == 1.0 for value in values),
         "drawn": sum(value == 0.5 for value in values),
         "lost": sum(value == 0.0 for value in values),
+        "decided by the place": sum(bool(item["by_place"]) for item in judged),
+        "requests": sum(int(item["requests"]) for item in judged),
+        "tokens": sum(int(item["tokens"]) for item in judged),
     }
+    if cost := sum(float(item["cost"]) for item in judged):
+        found["cost"] = f"${cost:.4f}"
+    if pairs := [(str(item["label"]), str(item["result"])) for item in judged if item["label"]]:
+        equal, kappa = get_agreement(pairs)
+        found["agrees with your labels"] = f"{equal:.0%} of {len(pairs)} (kappa {kappa:.2f})"
+    return found
