@@ -18,6 +18,8 @@ from typing import TextIO
 
 from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.places import localize, unwrap
+from gaslamp.core.seals import require_intact, seal, unseal
+from gaslamp.core.visible import show_controls
 
 PHASES = Path("logs") / "phases.jsonl"
 
@@ -27,7 +29,7 @@ _step = "gaslamp"
 
 def say(text: str) -> None:
     """Print one progress line, marked with the step it belongs to."""
-    print(localize(f"[{_step}] {text}"), file=_terminal, flush=True)
+    print(localize(show_controls(f"[{_step}] {text}")), file=_terminal, flush=True)
 
 
 def get_duration(seconds: float) -> str:
@@ -116,8 +118,6 @@ def step(
 @contextmanager
 def _sealed(name: str, files: argparse.Namespace | None, writes: Sequence[str]) -> Iterator[None]:
     """Check what the step reads, and seal what it wrote once it ended well."""
-    from gaslamp.core.seals import require_intact, seal, unseal
-
     given = {} if files is None else {key: _get_paths(value) for key, value in vars(files).items()}
     require_intact(path for key, paths in given.items() if key not in (*writes, "log") for path in paths)
     written = [path for key in writes for path in given.get(key, [])]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from gaslamp.core.json_form import find_place, is_wanted, open_channel, put_error
 from gaslamp.core.places import PREFIX, LocalizedStream, localize
+from gaslamp.core.visible import show_controls
 
 INTERRUPTED = "interrupted: run the same command again, finished steps are kept"
 
@@ -43,7 +44,7 @@ class GaslampError(Exception):
         lines = [f"error: {self.cause}", f"  usual fix:       {self.fix}"]
         if self.less_likely:
             lines.append(f"  less likely fix: {self.less_likely}")
-        return "\n".join(lines)
+        return show_controls("\n".join(lines))
 
 
 class Interrupted(GaslampError):

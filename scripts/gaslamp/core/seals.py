@@ -11,14 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from gaslamp.core.artefact import Artefact, now
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import sha256_path
+from gaslamp.core.files import read_json, sha256_path, write_json
 
 STORE = Path(".gaslamp") / "seals"
 COPIED = 1_000_000
@@ -28,7 +26,8 @@ OWN = (".snakemake_timestamp",)
 """What Snakemake puts into a folder that a rule wrote."""
 
 
-class SealedFile(BaseModel):
+@dataclass
+class SealedFile:
     """A file as its step left it, and as it was on the disk when it was last read in full.
 
     Attributes:
@@ -37,16 +36,31 @@ class SealedFile(BaseModel):
     """
 
     sha256: str
-    state: list[int] = []
+    state: list[int] = field(default_factory=list)
     copied: bool = False
 
 
-class Seal(Artefact):
-    """What a step wrote at one path: a file (its name is empty), or the files of a folder by their path in it."""
+@dataclass
+class Seal:
+    """What a step wrote at one path: a file (its name is empty), or the files of a folder by their path in it.
+
+    Plain values, since the interview runs where pydantic is not installed.
+    """
 
     step: str
     written: str
     files: dict[str, SealedFile]
+
+    @classmethod
+    def read(cls, place: Path) -> Seal:
+        """Raises GaslampError, KeyError or TypeError for what is no seal."""
+        value = read_json(place)
+        files = {name: SealedFile(**facts) for name, facts in value["files"].items()}
+        return cls(str(value["step"]), str(value["written"]), files)
+
+    def write(self, place: Path) -> None:
+        """Write it atomically."""
+        write_json(place, asdict(self))
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ def seal(path: Path, step: str) -> None:
         if copied:
             _copy(file, copies / (name or "file"))
         files[name] = SealedFile(sha256=sha256_path(file), state=_get_state(file), copied=copied)
-    Seal(step=step, written=now(), files=files).write(place)
+    Seal(step, datetime.now().astimezone().isoformat(timespec="seconds"), files).write(place)
 
 
 def unseal(path: Path) -> None:
@@ -173,7 +187,7 @@ def _check(path: Path, full: bool) -> Damage | None:
     place = _need_place(path)
     try:
         known = Seal.read(place)
-    except GaslampError:
+    except (GaslampError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         place.unlink(missing_ok=True)  # the seal itself is damaged: nothing is known
         return None
     if not path.exists() or (path.is_dir() and "" not in known.files and not any(path.iterdir())):

@@ -13,6 +13,7 @@ from gaslamp.config.methods import is_multimodal
 from gaslamp.config.sections.data import Data
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.visible import make_safe_console
 from gaslamp.data.glance import Glance, glance
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
@@ -187,11 +188,10 @@ def _look_at(name: str, rows: list[SourceRow]) -> Column:
 
 def print_description(result: Description, method: str, console: Console | None = None) -> None:
     """Print a description for a person at a terminal."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = console or Console(
+    console = console or make_safe_console(
         width=min(120, shutil.get_terminal_size((100, 24)).columns), highlight=False, markup=False, emoji=False
     )
     console.print(Text(f"{result.source}: the first {result.looked_at} rows"), style="bold")

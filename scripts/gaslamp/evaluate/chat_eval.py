@@ -11,6 +11,7 @@ from typing import Any
 from gaslamp.config.slices import Slice
 from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import JsonObject, read_jsonl
+from gaslamp.core.visible import make_safe_console
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.evaluate.decode import Sampling
 from gaslamp.evaluate.generate import ModelRunner
@@ -54,14 +55,13 @@ def run_chat(
         read: shows a prompt and returns a line; raises EOFError at the end of input.
         console: rich console to print on.
     """
-    from rich.console import Console
     from rich.text import Text
 
     if read is input:
         with contextlib.suppress(ImportError):  # the arrow keys, where there is readline
             import readline  # noqa: F401
 
-    console = console or Console(highlight=False)
+    console = console or make_safe_console(highlight=False)
     facts = Card.read(card) if card.is_file() else None
     count = 0
     console.print(

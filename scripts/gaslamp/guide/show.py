@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from gaslamp.core.visible import make_safe_console
 from gaslamp.guide.plan import Plan
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ LETTERS = "abc"
 
 def make_console() -> Console:
     """A console for a person: at most WIDEST columns, and no markup in what data and models are called."""
-    from rich.console import Console
-
     width = min(WIDEST, shutil.get_terminal_size((100, 24)).columns)
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return make_safe_console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def print_plan(plan: Plan, console: Console) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+from gaslamp.core.visible import show_controls
+
 # private-use characters around text that is not ours (model output, the user's words): the check looks past them
 OPEN, CLOSE = "\ue000", "\ue001"
 _FOREIGN = re.compile(f"{OPEN}(.*?){CLOSE}", re.DOTALL)
@@ -13,7 +15,8 @@ _CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
 def _clean(value: object) -> str:
-    return str(value).replace(OPEN, "").replace(CLOSE, "")
+    text = str(value).replace(OPEN, "").replace(CLOSE, "").replace("\r\n", "\n").replace("\r", "\n")
+    return show_controls(text.replace("\f", " ").replace("\v", " "))
 
 
 def escape(value: object) -> str:

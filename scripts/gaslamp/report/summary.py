@@ -11,6 +11,7 @@ from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Verdict
 from gaslamp.core.files import read_json
+from gaslamp.core.visible import make_safe_console
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
 from gaslamp.report.tries import print_tries
@@ -29,9 +30,8 @@ def read_fact(kind: type[_File], path: Path) -> _File | None:
 
 def get_console(file: IO[str] | None = None) -> Console:
     """A console at most 80 columns wide, with colour only on a terminal."""
-    from rich.console import Console
 
-    return Console(
+    return make_safe_console(
         file=file, width=min(80, shutil.get_terminal_size((80, 24)).columns), highlight=False, markup=False, emoji=False
     )
 

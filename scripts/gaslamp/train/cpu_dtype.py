@@ -12,6 +12,7 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.processes import agree, is_first
+from gaslamp.models.checkpoint import read_shape
 from gaslamp.models.shape import Shape
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ def choose_dtype(plan: Plan) -> Decision:
             return Decision.model_validate(read_json(record))
         except (GaslampError, ValueError):  # of a version that did not choose
             return Decision(name="dtype", value="float32", reason="as the checkpoint was made")
-    from gaslamp.models.checkpoint import read_shape
-
     chosen = agree(_choose(plan.settings.method, plan.settings.train, read_shape(Path(plan.model.path))))
     if is_first():
         plan.checkpoints.mkdir(parents=True, exist_ok=True)

@@ -140,8 +140,9 @@ def test_what_has_no_seal_is_not_judged(project: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in STORE.rglob("*.seal.json")) == ["adapters.seal.json", "train.json.seal.json"]
 
 
-def test_a_damaged_seal_says_nothing(project: Path) -> None:
-    (STORE / "outputs/main/model.gguf.seal.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "", "[]", "{}", '{"step": 1, "written": 1, "files": {"": 1}}', "\ud800"])
+def test_a_damaged_seal_says_nothing(project: Path, text: str) -> None:
+    (STORE / "outputs/main/model.gguf.seal.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert find_damage(Path("outputs")) == []
 
 

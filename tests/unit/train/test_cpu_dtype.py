@@ -22,7 +22,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Of a wide model on a processor that multiplies bfloat16 in half the time."""
     monkeypatch.setattr(cpu_dtype, "has_units", lambda: True)
     monkeypatch.setattr(cpu_dtype, "measure_ratio", lambda hidden, inner: 0.48)
-    monkeypatch.setattr("gaslamp.models.checkpoint.read_shape", lambda path: WIDE)
+    monkeypatch.setattr("gaslamp.train.cpu_dtype.read_shape", lambda path: WIDE)
     settings = Config.model_validate({"method": "sft"})
     return SimpleNamespace(
         settings=SimpleNamespace(method="sft", train=settings.train.model_copy()),
@@ -54,7 +54,7 @@ def test_it_is_not_where_it_does_not(
 ) -> None:
     monkeypatch.setattr(cpu_dtype, "has_units", lambda: change.get("units", True))
     monkeypatch.setattr(cpu_dtype, "measure_ratio", lambda hidden, inner: change.get("ratio", 0.48))
-    monkeypatch.setattr("gaslamp.models.checkpoint.read_shape", lambda path: change.get("shape", WIDE))
+    monkeypatch.setattr("gaslamp.train.cpu_dtype.read_shape", lambda path: change.get("shape", WIDE))
     plan.settings.method = change.get("method", "sft")
     train = plan.settings.train
     lora = train.lora.model_copy(update={"init_lora_weights": change.get("start", "default")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gaslamp.core.visible import show_controls
 from gaslamp.report.dashboard.panels import Panel, get_panels
 from gaslamp.report.dashboard.trainings import Training
 from gaslamp.report.methods import describe_method
@@ -12,8 +13,8 @@ MARKERS = ("braille", "x", "o", "+")  # where there is no colour, the curves dif
 
 
 def clean(text: object) -> str:
-    """Text that cannot steer a terminal: control characters become visible."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in str(text))
+    """Text of others on one line, which cannot steer a terminal."""
+    return show_controls(text).replace("\n", " ").replace("\t", " ")
 
 
 def draw_panel(training: Training, panel: Panel, width: int, height: int, colors: bool) -> str:

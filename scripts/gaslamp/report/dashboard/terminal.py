@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.core.visible import make_safe_console
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.charts import clean
 from gaslamp.report.dashboard.project import Phase, Project
@@ -22,9 +23,8 @@ EVERY = 1.0  # seconds between two looks at the files
 
 def get_console() -> Console:
     """A rich console; rich itself respects NO_COLOR and pipes."""
-    from rich.console import Console
 
-    return Console(highlight=False)
+    return make_safe_console(highlight=False)
 
 
 def watch(root: Path, run: str | None, console: Console | None = None, until: float | None = None) -> int:

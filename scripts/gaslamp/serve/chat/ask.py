@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.visible import show_controls
 from gaslamp.data.system_turn import begin_with_system
-from gaslamp.serve.chat.terminal import clean, connect
+from gaslamp.serve.chat.terminal import connect
 from gaslamp.serve.documents import AnswerPart, AnswersDocument
 
 
@@ -47,4 +48,4 @@ def print_answers(document: AnswersDocument) -> None:
     for answer in document.answers:
         name = f"{answer.model}> " if len(document.answers) > 1 else ""
         cut = "" if answer.is_complete else "  [cut]"
-        print(f"{name}{clean(answer.text)}{cut}")
+        print(f"{name}{show_controls(answer.text)}{cut}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
+from gaslamp.core.visible import make_safe_console, show_controls
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.models.endpoint import open_client
@@ -147,7 +148,7 @@ class Terminal:
                 for part in parts:
                     if part.choices and (piece := part.choices[0].delta.content):
                         pieces.append(piece)
-                        self.console.out(clean(piece), end="", highlight=False)
+                        self.console.out(show_controls(piece), end="", highlight=False)
                         if (cut := find_repetition("".join(pieces))) is not None:
                             note = ", stopped: it repeats itself"
                             break
@@ -167,11 +168,6 @@ class Terminal:
             highlight=False,
         )
         return "".join(pieces)[:cut]
-
-
-def clean(text: str) -> str:
-    """Text of a model without terminal control characters."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def connect() -> tuple[ChatState, dict[str, OpenAI]]:
@@ -199,12 +195,11 @@ def chat() -> None:
     Raises:
         GaslampError: no server of this project is running, or it ends.
     """
-    from rich.console import Console
 
     state, clients = connect()
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines in input()
-    console = Console(highlight=False)
+    console = make_safe_console(highlight=False)
     card = Card.read("data/card.json")
     terminal = Terminal(clients, state, console, card.system, card.system_as_user)
     console.print(
