@@ -49,6 +49,10 @@ new: setup ## a project of your own, in projects/: two questions and a plan to c
 	@$(BIN)/python scripts/new_project.py $(call GIVEN,TASK,--task) $(call GIVEN,DATA,--data) $(call GIVEN,SET,--set) \
 	$(if $(NO_INPUT),--no-input)
 
+.PHONY: studio
+studio: setup ## all of it in the browser: new project, data, run, results, chat; PORT=, PROJECT=
+	@$(BIN)/python scripts/start_studio.py --open $(if $(PROJECT),--project "$$($(BIN)/python scripts/start_project.py $(NAMED))") $(if $(PORT),--port "$(PORT)")
+
 # what the command line of make says, as an option: the environment may have a DATA of its own
 JSON_FLAG = $(if $(JSON),--json)
 GIVEN = $(if $(filter command line,$(origin $(1))),$(2) "$$$(1)")

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadFileScheduling
 TOGETHER = (
     "tests/browser/test_chat_page.py",
     "tests/browser/test_served.py",
+    "tests/browser/test_studio_page.py",
     "tests/browser/test_vision_chat.py",
     "tests/rules/test_damage.py",
     "tests/rules/test_exports.py",

@@ -126,8 +126,8 @@ def _check_file(data: DataAnswer, path: Path, inside: Path | None) -> None:
         raise GaslampError(
             f"no such file or folder: {data.answer!r} (looked for {path})",
             (f"did you mean '{near}'? Else " if near else "")
-            + "give its path, absolute or relative to the current folder; Enter selects the embedded data set",
-            "there is no data yet: answer none. A data set of the hub: hub:owner/name",
+            + "give its path, absolute or relative to the current folder",
+            "there is no data yet: answer none. A set of the hub: hub:owner/name. To try things out: embedded:NAME",
         )
     if inside is not None and inside.resolve().is_relative_to(path.resolve()):
         raise GaslampError(

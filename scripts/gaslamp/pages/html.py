@@ -8,8 +8,12 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gaslamp.pages.numbers import join_units
+
+if TYPE_CHECKING:
+    import jinja2
 
 MEDIA = {
     ".png": "image/png",
@@ -33,25 +37,35 @@ def render_template(template: Path, style: str, script: str = "", /, **facts: ob
         script: JavaScript of our own.
         facts: what the template shows; text becomes text, never markup.
     """
-    import jinja2
     from markupsafe import Markup
 
+    style = get_base_style() + style
+    return (
+        get_environment(template.parent)
+        .get_template(template.name)
+        .render(
+            style=Markup(style),  # noqa: S704 - ours
+            style_hash=get_csp_hash(style),
+            script=Markup(script),  # noqa: S704 - ours
+            script_hash=get_csp_hash(script),
+            **facts,
+        )
+    )
+
+
+def get_environment(folder: Path) -> jinja2.Environment:
+    """The templates of a folder: all facts are escaped, a name that is missing is an error."""
+    import jinja2
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["join_units"] = join_units
-    style = get_base_style() + style
-    return environment.get_template(template.name).render(
-        style=Markup(style),  # noqa: S704 - ours
-        style_hash=get_csp_hash(style),
-        script=Markup(script),  # noqa: S704 - ours
-        script_hash=get_csp_hash(script),
-        **facts,
-    )
+    return environment
 
 
 def get_base_style() -> str:

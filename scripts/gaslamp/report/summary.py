@@ -37,7 +37,7 @@ def get_console(file: IO[str] | None = None) -> Console:
 
 
 @dataclass(frozen=True)
-class _Row:
+class ScoreRow:
     """One row of the table of scores."""
 
     name: str
@@ -49,33 +49,35 @@ class _Row:
     style: str = ""
 
 
-def _get_comparison(compare: Compare) -> list[_Row]:
+def get_comparison_rows(compare: Compare) -> list[ScoreRow]:
     """Base and tuned by the first metric, and its slices."""
     first = compare.metrics[0]
     rows = [
-        _Row(name, format_value(score.value, first.unit), format_interval(score, first.unit), style=style)
+        ScoreRow(name, format_value(score.value, first.unit), format_interval(score, first.unit), style=style)
         for name, score, style in (("base model", first.base, ""), ("tuned model", first.tuned, "bold"))
     ]
     for name, pair in first.slices.items():
         tuned = pair["tuned"]
-        rows.append(_Row(f"  {name}"[:24], format_value(tuned.value, first.unit), format_interval(tuned, first.unit)))
+        rows.append(
+            ScoreRow(f"  {name}"[:24], format_value(tuned.value, first.unit), format_interval(tuned, first.unit))
+        )
     return rows
 
 
-def _get_levels(ladder: Ladder, compare: Compare | None, bench: Bench | None) -> list[_Row]:
+def get_level_rows(ladder: Ladder, compare: Compare | None, bench: Bench | None) -> list[ScoreRow]:
     """Every level; above them how they were scored, when that differs from the comparison."""
     rows = []
     if compare:  # the levels are scored on fewer rows, and by another metric where answers cannot be compared
         same, count = ladder.metric == compare.metrics[0].name, ladder.levels[0].score.n
         if not same or count != compare.n:
             metric = "" if same else f", {ladder.metric.replace('_', ' ')}"
-            rows.append(_Row(f"files, {count} rows{metric}", style="dim"))
+            rows.append(ScoreRow(f"files, {count} rows{metric}", style="dim"))
     for level in ladder.levels:
         chosen = level.level == ladder.recommended
         speeds = bench.levels.get(level.level, {}) if bench else {}
         speed = speeds.get("gen_tps", speeds.get("prompt_tps"))  # a model that gives vectors only reads
         rows.append(
-            _Row(
+            ScoreRow(
                 f"{level.level}{' *' if chosen else ''}",
                 format_value(level.score.value, ladder.unit),
                 format_interval(level.score, ladder.unit),
@@ -94,12 +96,12 @@ def _print_scores(console: Console, compare: Compare | None, ladder: Ladder | No
 
     if not compare and not ladder:
         return
-    rows = _get_comparison(compare) if compare else []
-    rows += _get_levels(ladder, compare, bench) if ladder else []
+    rows = get_comparison_rows(compare) if compare else []
+    rows += get_level_rows(ladder, compare, bench) if ladder else []
     if compare and {"base", "tuned"} <= set(compare.retention):
         kept = compare.retention
         rows += [
-            _Row(f"general questions, {who}", format_value(kept[who].value), format_interval(kept[who]))
+            ScoreRow(f"general questions, {who}", format_value(kept[who].value), format_interval(kept[who]))
             for who in ("base", "tuned")
         ]
     if compare:
@@ -159,9 +161,9 @@ def _print_advice(console: Console, run: str) -> None:
         console.print(Text(f"try {number}: {one.text}{how}"), soft_wrap=True)
 
 
-def is_outdated(run: str) -> bool:
+def is_outdated(run: str, root: Path = Path()) -> bool:
     """Whether the data was prepared again, for other rows or another base model, after ``run`` was evaluated."""
-    result, card = Path("outputs") / run / "eval" / "compare.json", Path("data/card.json")
+    result, card = root / "outputs" / run / "eval" / "compare.json", root / "data/card.json"
     return result.is_file() and card.is_file() and card.stat().st_mtime > result.stat().st_mtime + 1
 
 

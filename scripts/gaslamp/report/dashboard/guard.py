@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,12 +30,13 @@ HEADERS = {
 class Guard:
     """Answers only the pages of this machine: the Host is ours (DNS rebinding) and the Origin is the Host."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap ``app``."""
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
+        """Wrap ``app``; its answers get ``headers``, each where the answer itself has none of that name."""
         self.app = app
+        self.headers = dict(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it with status 403; every answer gets ``HEADERS``."""
+        """Pass the request on, or refuse it with status 403."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -49,14 +52,17 @@ class Guard:
         elif headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             problem = "the request came from a page of another site"
         if problem:
-            await PlainTextResponse(f"refused: {problem}\n", status_code=403, headers=HEADERS)(scope, receive, send)
+            await PlainTextResponse(f"refused: {problem}\n", status_code=403, headers=self.headers)(
+                scope, receive, send
+            )
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = {name.decode("latin-1").lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *((key.encode(), value.encode()) for key, value in HEADERS.items()),
+                    *((key.encode(), value.encode()) for key, value in self.headers.items() if key not in given),
                 ]
             await send(message)
 

@@ -56,6 +56,14 @@ def get_app(root: Path) -> Starlette:
         yield
         task.cancel()
 
+    app = Starlette(routes=get_routes(hub), middleware=[Middleware(Guard)], lifespan=lifespan)
+    app.state.hub = hub
+    return app
+
+
+def get_routes(hub: Hub) -> list[Route]:
+    """The page of the project that ``hub`` looks at, its files and its data; the studio has it under a path."""
+
     def reply(value: object, status: int = 200) -> Response:
         return Response(dump(value), status, media_type="application/json", headers={"cache-control": "no-store"})
 
@@ -98,13 +106,13 @@ def get_app(root: Path) -> Starlette:
         return reply(
             {
                 "status": "ok",
-                "project": str(root.resolve()),
+                "project": str(hub.project.root.resolve()),
                 "clients": len(hub.queues),
                 "running": hub.project.is_running(),
             }
         )
 
-    routes = [
+    return [
         Route("/", page),
         Route("/api/runs", runs),
         Route("/api/metrics", metrics),
@@ -112,9 +120,6 @@ def get_app(root: Path) -> Starlette:
         Route("/api/health", health),
         Route("/{name}", asset),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard)], lifespan=lifespan)
-    app.state.hub = hub
-    return app
 
 
 def get_server(app: Starlette, port: int) -> Server:

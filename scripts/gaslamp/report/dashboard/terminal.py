@@ -97,6 +97,13 @@ def show_status(root: Path, run: str | None, console: Console | None = None, nee
     return 0 if is_running or not needs_run else 1
 
 
+def is_run_done(project: Project, run: str) -> bool:
+    """Whether every phase up to the proof of the exported files ended well."""
+    stopped = _list_stopped(project)
+    is_proven = (project.root / "outputs" / run / "gguf" / "parity_passed.txt").is_file()
+    return is_proven and all(phase["step"].startswith(DEPLOY_STEPS) for phase in stopped)
+
+
 def get_idle_lines(project: Project, training: Training | None, run: str | None) -> list[str]:
     """What to say while no run is going on: how the last one ended, and the next command."""
     lines = []
@@ -128,9 +135,7 @@ def _list_stopped(project: Project) -> list[Phase]:
 def get_next(project: Project, training: Training | None, run: str | None) -> str:
     """The command to go on with: ``make run`` until a model is proven to be the evaluated one, then ``make deploy``."""
     stopped = _list_stopped(project)
-    name = clean(run or (training.start.get("run") if training else None) or "main")
-    is_proven = (project.root / "outputs" / name / "gguf" / "parity_passed.txt").is_file()
-    is_done = is_proven and all(phase["step"].startswith(DEPLOY_STEPS) for phase in stopped)
+    is_done = is_run_done(project, run or (training.start.get("run") if training else None) or "main")
     begun = training is not None or any(phase["state"] != "waiting" for phase in project.get_phases())
     goes_on = " (goes on where it stopped)" if (stopped if is_done else begun) else ""
     return f"{'make deploy' if is_done else 'make run'}{goes_on}"

@@ -57,7 +57,7 @@ async function load(id) {
   if (state.loading) return;
   state.loading = true;
   try {
-    const data = await getJson("/api/metrics?run=" + encodeURIComponent(id));
+    const data = await getJson("api/metrics?run=" + encodeURIComponent(id));
     if (state.id === id) {
       Object.assign(state, { number: data.number, head: data.head, series: data.series, since: Date.now() });
       const waiting = state.waiting.splice(0);
@@ -158,7 +158,7 @@ function project(data) {
 setInterval(async () => {
   if (state.live) return;
   try {
-    project(await getJson("/api/runs")); // the stream is cut, perhaps by a proxy: a plain request may still work
+    project(await getJson("api/runs")); // the stream is cut, perhaps by a proxy: a plain request may still work
     if (state.id) await load(state.id);
     state.polled = true;
   } catch (problem) {
@@ -482,7 +482,7 @@ async function compareRuns() {
     const known = compared.data.get(run.id);
     if (known && known.updated === run.updated) continue;
     try {
-      compared.data.set(run.id, { updated: run.updated, series: (await getJson("/api/metrics?points=400&run=" + encodeURIComponent(run.id))).series });
+      compared.data.set(run.id, { updated: run.updated, series: (await getJson("api/metrics?points=400&run=" + encodeURIComponent(run.id))).series });
     } catch (problem) {
       compared.data.delete(run.id);
     }
@@ -527,4 +527,5 @@ $("compare-name").onchange = () => {
 for (const id of ["show-raw", "show-ema", "show-mean", "show-log"]) $(id).onchange = draw;
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 setInterval(() => document.hidden || drawCards(), 1000);
+if (location.hash === "#inside") document.documentElement.classList.add("inside"); // the page around it says the rest
 follow("");

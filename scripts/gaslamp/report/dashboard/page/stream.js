@@ -9,7 +9,7 @@ function openStream(run, emit) {
   let timer = 0;
   let closed = false;
   function open() {
-    source = new EventSource("/api/stream?run=" + encodeURIComponent(run));
+    source = new EventSource("api/stream?run=" + encodeURIComponent(run));
     source.onopen = () => emit({ kind: "link", live: true });
     source.onerror = () => {
       emit({ kind: "link", live: false });

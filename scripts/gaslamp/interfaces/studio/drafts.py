@@ -1,0 +1,185 @@
+"""A new project that is not made yet: its answers are a file, so that a reload, another tab or a restart has them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+from gaslamp.config.scaffold import make_project
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json
+from gaslamp.guide.answers import DataAnswer, check_data, check_task, read_data_answer
+from gaslamp.guide.changes import check_change, find_line
+from gaslamp.guide.look import Look, look_at_data
+from gaslamp.guide.machine import look_at_machine
+from gaslamp.guide.models import find_offline
+from gaslamp.guide.plan import Plan, Situation
+from gaslamp.guide.recommend import recommend
+from gaslamp.interfaces.studio.place import Place
+from gaslamp.interfaces.studio.uploads import ID, OLD, find_upload, make_id
+
+LOOKS = 16  # looks at data that are kept in memory
+FRESH = 300.0  # seconds for which the answer whether the hub can be reached is kept
+
+
+class Draft(TypedDict):
+    """drafts/<id>.json."""
+
+    task: str
+    data: str  # as typed; empty when a file was sent
+    upload: str  # id of the file that was sent; empty without one
+    wanted: dict[str, str]  # lines of the plan that a person set
+    project: str  # name of the project that was made of it; empty until then
+
+
+class Answers(TypedDict):
+    """What is wrong with the two answers; empty when both can be used."""
+
+    task: GaslampError | None
+    data: GaslampError | None
+
+
+class Drafts:
+    """The drafts of a studio, and the projects that are made of them."""
+
+    def __init__(self, place: Place) -> None:
+        """Drafts are in the state folder of ``place``."""
+        self.place = place
+        self.folder = place.state / "drafts"
+        self.uploads = place.state / "uploads"
+        self._making = threading.Lock()  # cookiecutter's new folder is found by comparing before and after
+        self._looks: OrderedDict[tuple[str, float, int], Look] = OrderedDict()
+        self._offline: tuple[float, str] = (-FRESH, "")
+
+    def read(self, name: str) -> Draft | None:
+        """The draft of that id; None when there is none."""
+        file = self.folder / f"{name}.json"
+        if not ID.fullmatch(name) or not file.is_file():
+            return None
+        draft: Draft = read_json(file)
+        return draft
+
+    def write(self, draft: Draft, name: str = "") -> str:
+        """Keep a draft under its id, or under a new one, which is returned."""
+        name = name or make_id()
+        write_json(self.folder / f"{name}.json", draft)
+        return name
+
+    def get_answer(self, draft: Draft) -> DataAnswer:
+        """What the second answer names: the file that was sent, else what was typed.
+
+        Raises:
+            GaslampError: the file that was sent is gone.
+        """
+        if not draft["upload"]:
+            return read_data_answer(draft["data"])
+        file = find_upload(self.uploads, draft["upload"])
+        if file is None:
+            raise GaslampError("the file that you sent is not here any more", "choose it once more")
+        return DataAnswer(str(file), "file", str(file))
+
+    def find_problems(self, draft: Draft) -> Answers:
+        """Both answers are looked at, so that all problems are said at once."""
+        found: Answers = {"task": None, "data": None}
+        try:
+            check_task(draft["task"])
+        except GaslampError as error:
+            found["task"] = error
+        try:
+            if not draft["upload"] and not draft["data"].strip():
+                raise GaslampError("no data is named", "choose a file, type where the data is, or answer none")
+            check_data(self.get_answer(draft))
+        except GaslampError as error:
+            found["data"] = error
+        return found
+
+    def look(self, answer: DataAnswer) -> Look:
+        """A look at the data, kept as long as the file does not change."""
+        path = Path(answer.place) if answer.kind == "file" else None
+        stat = path.stat() if path and path.exists() else None
+        key = (answer.answer, stat.st_mtime if stat else 0.0, stat.st_size if stat else 0)
+        if key not in self._looks:
+            self._looks[key] = look_at_data(answer)
+            while len(self._looks) > LOOKS:
+                self._looks.popitem(last=False)
+        return self._looks[key]
+
+    def make_plan(self, draft: Draft) -> Plan:
+        """What is recommended, with the lines that a person set.
+
+        Raises:
+            GaslampError: the data is gone, or cannot be used any more.
+        """
+        answer = self.get_answer(draft)
+        check_data(answer)
+        if time.monotonic() - self._offline[0] > FRESH:
+            self._offline = (time.monotonic(), find_offline())
+        return recommend(
+            Situation(
+                draft["task"],
+                answer,
+                self.look(answer),
+                look_at_machine(),
+                wanted=draft["wanted"],
+                offline=self._offline[1],
+            )
+        )
+
+    def check(self, draft: Draft, changes: Mapping[str, str]) -> dict[str, str]:
+        """The lines that a person set, with these changes, each checked as at a terminal.
+
+        Raises:
+            GaslampError: a line, or a value, that there is not.
+        """
+        wanted = dict(draft["wanted"])
+        for line_name, value in changes.items():
+            line = find_line(line_name, self.make_plan({**draft, "wanted": wanted}))
+            wanted[line.name] = check_change(line, value)
+        self.make_plan({**draft, "wanted": wanted})  # refuses what the lines together cannot be
+        return wanted
+
+    def take_back(self, name: str, draft: Draft, line: str) -> None:
+        """The recommendation again for one line."""
+        wanted = {key: value for key, value in draft["wanted"].items() if key != line}
+        self.write({**draft, "wanted": wanted}, name)
+
+    def create(self, name: str, draft: Draft) -> Path:
+        """Make the project, once: a second tab gets the same one.
+
+        Raises:
+            GaslampError: it cannot be made; the draft stays.
+        """
+        assert self.place.repository is not None, "only a clone makes projects"
+        with self._making:
+            draft = self.read(name) or draft
+            if draft["project"] and (made := self.place.find(draft["project"])):
+                return made
+            data = self.get_answer(draft).answer
+            project, _ = make_project(
+                self.place.repository, self.place.projects, draft["task"], data, dict(draft["wanted"])
+            )
+            self.write({**draft, "project": project.name}, name)
+        if draft["upload"]:  # the project has its copy in data/raw
+            shutil.rmtree(self.uploads / draft["upload"], ignore_errors=True)
+        return project
+
+    def remove_old(self) -> None:
+        """Remove drafts that nobody came back to."""
+        for file in self.folder.glob("*.json"):
+            if time.time() - file.stat().st_mtime > OLD:
+                file.unlink(missing_ok=True)
+
+
+def describe_look(look: Look) -> str:
+    """What was seen of the data, in a sentence."""
+    if look.unknown and not look.rows:
+        return f"Not looked into yet: {look.unknown}."
+    count = "" if look.count is None else f"{'' if look.is_exact else 'about '}{look.count:,} rows"
+    columns = ", ".join(look.columns[:12]) + (" and more" if len(look.columns) > 12 else "")
+    seen = f"{count or f'the first {len(look.rows)} rows'}, columns: {columns}"
+    return f"{seen[0].upper()}{seen[1:]}." + (f" What they mean is open: {look.unknown}." if look.unknown else "")

@@ -1,0 +1,241 @@
+"""The page of a project: data, plan, run, results, chat, memory. Every form only starts what a command of make does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject, sha256_text
+from gaslamp.guide.run_plan_show import WHY, show_seconds
+from gaslamp.interfaces.studio.access import PAGE_POLICY
+from gaslamp.interfaces.studio.forms import go, read_form, say, show
+from gaslamp.interfaces.studio.jobs import ACTIONS, Jobs, stop_model
+from gaslamp.interfaces.studio.place import Place
+from gaslamp.interfaces.studio.project_facts import ProjectFacts, Reader
+from gaslamp.interfaces.studio.render import render
+from gaslamp.interfaces.studio.uploads import check_size, receive, shorten_name
+from gaslamp.memory.apply import undo
+from gaslamp.memory.hints import add_hint
+
+PARTS = ("status", "data", "frame", "run", "curves", "results", "chat", "talk", "memory")
+"""Parts of the page that follow the files, each replaced by itself when it changed."""
+SHOWN = re.compile(
+    r"data/report\.html|demos/[\w.-]+/(index|files)\.html|outputs/[\w.-]+/(eval/)?report\.html"
+    r"|(demos/[\w.-]+/)?gaslamp\.md|project_brief\.md"
+)
+"""Files of a project that the studio gives to the browser."""
+PLAN_SECONDS = 180
+
+
+class ProjectPages:
+    """The pages below ``/project/{name}``."""
+
+    def __init__(self, place: Place, jobs: Jobs, reader: Reader) -> None:
+        """Shows the projects of ``place``."""
+        self.place = place
+        self.jobs = jobs
+        self.reader = reader
+        self._plans: dict[Path, tuple[str, JsonObject]] = {}
+        self._planning = threading.Lock()
+        at = "/project/{name}"
+        self.routes = [
+            Route(at, self.show),
+            Route(f"{at}/state", self.follow),
+            Route(f"{at}/plan", self.plan),
+            Route(f"{at}/files/{{path:path}}", self.give_file),
+            Route(f"{at}/start/{{action}}", self.start, methods=["POST"]),
+            Route(f"{at}/stop", self.stop, methods=["POST"]),
+            Route(f"{at}/quiet", self.stop_chat, methods=["POST"]),
+            Route(f"{at}/upload", self.upload, methods=["POST"]),
+            Route(f"{at}/hint", self.hint, methods=["POST"]),
+            Route(f"{at}/undo", self.undo, methods=["POST"]),
+        ]
+
+    def _find(self, request: Request) -> Path | None:
+        return self.place.find(request.path_params["name"])
+
+    # ------------------------------------------------------------------------------------------------------- looking
+
+    def show(self, request: Request) -> Response:
+        """The whole page."""
+        root = self._find(request)
+        if root is None:
+            return self._show_missing(request)
+        return self._show(root)
+
+    def _show(self, root: Path, problem: GaslampError | None = None) -> Response:
+        facts = self.reader.read(root)
+        parts = render_parts(facts)
+        return show(
+            "project.html.j2",
+            422 if problem else 200,
+            facts=facts,
+            parts=parts,
+            version=get_version(parts),
+            problem=problem,
+            here="project",
+            only=self.place.only is not None,
+        )
+
+    def _show_missing(self, request: Request) -> Response:
+        return show("missing.html.j2", 404, what=f"project {request.path_params['name']}", here="")
+
+    def follow(self, request: Request) -> Response:
+        """The parts of the page as the files are now; 204 when the tab has them."""
+        root = self._find(request)
+        if root is None:
+            return JSONResponse({"gone": True}, 404)
+        facts = self.reader.read(root)
+        parts = render_parts(facts)
+        version = get_version(parts)
+        if request.query_params.get("seen") == version:
+            return Response(status_code=204)
+        return JSONResponse(
+            {"version": version, "words": facts.words, "parts": {name: str(part) for name, part in parts.items()}}
+        )
+
+    def plan(self, request: Request) -> Response:
+        """What a run would do, as `make plan` says; it takes some seconds."""
+        root = self._find(request)
+        if root is None:
+            return PlainTextResponse("no such project\n", 404)
+        try:
+            return show("part_plan.html.j2", plan=self._get_plan(root), why=WHY, seconds=show_seconds)
+        except GaslampError as error:
+            return show("part_plan.html.j2", plan=None, error=error, why=WHY, seconds=show_seconds)
+
+    def _get_plan(self, root: Path) -> JsonObject:
+        """The plan as JSON; the same as before as long as config, data and steps are."""
+        files = (root / name for name in ("config.yaml", "data/card.json", "logs/phases.jsonl"))
+        state = " ".join(str(file.stat().st_mtime_ns) if file.is_file() else "-" for file in files)
+        with self._planning:
+            if (known := self._plans.get(root)) and known[0] == state:
+                return known[1]
+            plan = read_plan(root)
+            self._plans[root] = (state, plan)
+            return plan
+
+    def give_file(self, request: Request) -> Response:
+        """A page that the project made. It may ask nothing of the studio (access.PAGE_POLICY)."""
+        root, path = self._find(request), request.path_params["path"]
+        if root is None or not SHOWN.fullmatch(path):
+            return self._show_missing(request) if root is None else PlainTextResponse("not found\n", 404)
+        file = (root / path).resolve()
+        if not file.is_file() or not file.is_relative_to(root.resolve()):
+            return PlainTextResponse("not made yet\n", 404)
+        kind = "text/html" if file.suffix == ".html" else "text/plain; charset=utf-8"
+        return FileResponse(file, media_type=kind, headers={"content-security-policy": PAGE_POLICY})
+
+    # -------------------------------------------------------------------------------------------------------- acting
+
+    def _act(self, request: Request, act: Callable[[Path], object], anchor: str) -> Response:
+        """Do something in the project of the request and show its page again."""
+        root = self._find(request)
+        if root is None:
+            return self._show_missing(request)
+        try:
+            act(root)
+        except GaslampError as error:
+            return self._show(root, error)
+        return go(f"/project/{root.name}#{anchor}")
+
+    def start(self, request: Request) -> Response:
+        """`make data`, `make run`, `make deploy`."""
+        action = request.path_params["action"]
+        if action not in ACTIONS:
+            return PlainTextResponse("not found\n", 404)
+
+        def act(root: Path) -> None:
+            if self.reader.read(root).is_running:
+                return  # another tab, or a terminal: the page shows it
+            self.jobs.start(root, action)
+
+        return self._act(request, act, {"data": "data", "run": "run", "deploy": "chat"}[action])
+
+    def stop(self, request: Request) -> Response:
+        """What Ctrl-C does."""
+        return self._act(request, self.jobs.stop, "status")
+
+    def stop_chat(self, request: Request) -> Response:
+        """`make stop`."""
+        return self._act(request, stop_model, "chat")
+
+    async def upload(self, request: Request) -> Response:
+        """A file for a project without data, into data/raw; what is there already stays."""
+        root = self._find(request)
+        if root is None:
+            return PlainTextResponse("no such project\n", 404)
+        folder = root / "data" / "raw"
+        try:
+            check_size(request.headers.get("content-length", ""), folder)
+            file = await receive(request.stream(), folder / shorten_name(request.query_params.get("name", "")))
+            if not self.reader.read(root).is_running:
+                await run_in_threadpool(self.jobs.start, root, "data")
+        except GaslampError as error:
+            return say(error)
+        return JSONResponse({"name": file.name, "seen": ""})
+
+    async def hint(self, request: Request) -> Response:
+        """`make hint`."""
+        text = (await read_form(request)).one("hint").strip()
+
+        def act(root: Path) -> None:
+            if not text:
+                raise GaslampError("the note is empty", "write what you found, in one sentence")
+            add_hint(root, None, text)
+
+        return await run_in_threadpool(self._act, request, act, "memory")
+
+    async def undo(self, request: Request) -> Response:
+        """`make memory UNDO=id`."""
+        recipe = (await read_form(request)).one("id")
+        return await run_in_threadpool(self._act, request, lambda root: undo(root, recipe), "memory")
+
+
+def render_parts(facts: ProjectFacts) -> dict[str, str]:
+    """Part of the page -> its HTML."""
+    return {name: render(f"part_{name}.html.j2", facts=facts) for name in PARTS}
+
+
+def get_version(parts: dict[str, str]) -> str:
+    """Changes when any part does."""
+    return sha256_text("\0".join(parts.values()))[:16]
+
+
+def read_plan(root: Path) -> JsonObject:
+    """`make plan JSON=1`: exit code 1 with a plan says that something would stop the run.
+
+    Raises:
+        GaslampError: the run cannot be planned.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "scripts/plan_run.py", "--json"],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PLAN_SECONDS,
+            check=False,
+        )
+        plan: JsonObject = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise GaslampError(f"the plan took longer than {PLAN_SECONDS} s", "make plan, at a terminal") from None
+    except ValueError:
+        text = done.stderr.strip()
+        cause = text.removeprefix("error: ").partition("\n  usual fix:")
+        fix = cause[2].strip().splitlines()[0] if cause[2].strip() else "make plan, at a terminal"
+        raise GaslampError(cause[0][-600:] or "make plan printed no plan", fix) from None
+    return plan

@@ -1,0 +1,186 @@
+"""Who the studio answers: the browser with the key, of this machine, from its own pages; and what a file may be."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import write_json
+from gaslamp.interfaces.studio import uploads
+from gaslamp.interfaces.studio.access import PAGE_POLICY, read_key
+from gaslamp.interfaces.studio.place import get_clone, get_single
+from gaslamp.interfaces.studio.server import get_app
+from starlette.testclient import TestClient
+
+BASE = "http://127.0.0.1:8600"
+OURS = {"origin": BASE}
+KEY = "k" * 32
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "projects" / "mails"
+    root.mkdir(parents=True)
+    write_json(root / ".gaslamp.json", {})
+    (root / "config.yaml").write_text("project: {name: Mails, task: '<b>sort</b> mails'}\nrun: main\n")
+    return root
+
+
+@pytest.fixture
+def client(project: Path) -> Iterator[TestClient]:
+    app = get_app(get_clone(Path(), project.parent), KEY)
+    with TestClient(app, base_url=BASE, follow_redirects=False) as client:
+        client.cookies.set("gaslamp-studio-8600", KEY)
+        yield client
+
+
+def test_the_key_becomes_a_cookie_that_no_other_page_can_use(client: TestClient) -> None:
+    client.cookies.clear()
+    assert client.get("/").status_code == 403
+    assert client.get("/?key=wrong").status_code == 403
+    answer = client.get(f"/?key={KEY}")
+    assert answer.status_code == 303 and answer.headers["location"] == "/", "the key leaves the address"
+    cookie = answer.headers["set-cookie"].lower()
+    assert cookie.startswith(f"gaslamp-studio-8600={KEY}") and "httponly" in cookie and "samesite=strict" in cookie
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ({"host": "evil.example:8600"}, "rebound name"),
+        ({"origin": "http://evil.example"}, "other origin"),
+        ({"origin": "null"}, "sandboxed page"),
+        ({"origin": "http://127.0.0.1:8081"}, "another server of this machine"),
+        ({"origin": BASE, "sec-fetch-site": "cross-site"}, "other site"),
+        ({}, "no origin at all"),
+    ],
+)
+def test_a_form_of_another_page_changes_nothing(
+    client: TestClient, project: Path, headers: dict[str, str], why: str
+) -> None:
+    answer = client.post("/project/mails/hint", data={"hint": "x"}, headers=headers)
+    assert answer.status_code == 403, why
+    assert not (project / "memory_hints.json").exists() and not list(project.glob("*hint*")), why
+
+
+def test_pages_load_nothing_from_elsewhere_and_show_text_as_text(client: TestClient) -> None:
+    answer = client.get("/project/mails")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "script-src 'self';" in policy and "form-action 'self'" in policy
+    assert "&lt;b&gt;sort&lt;/b&gt; mails" in answer.text and "<b>sort" not in answer.text
+    assert "style=" not in answer.text and "<script>" not in answer.text
+
+
+def test_a_project_gives_its_pages_and_no_other_file(client: TestClient, project: Path) -> None:
+    (project / "data").mkdir()
+    (project / "data" / "report.html").write_text("<p>rows</p>")
+    (project / "outputs" / "main").mkdir(parents=True)
+    (project / "outputs" / "main" / "report.html").symlink_to("/etc/passwd")
+    (project / "outputs" / ".serve.key").write_text("secret")
+    answer = client.get("/project/mails/files/data/report.html")
+    assert answer.text == "<p>rows</p>" and answer.headers["content-security-policy"] == PAGE_POLICY
+    assert "connect-src" not in PAGE_POLICY and "form-action 'none'" in PAGE_POLICY, "it may ask the studio nothing"
+    for path in (
+        "outputs/.serve.key",
+        "config.yaml",
+        "data/../outputs/.serve.key",
+        "data/..%2foutputs%2f.serve.key",
+        "outputs/main/report.html",
+        "outputs/../../../etc/report.html",
+    ):
+        assert client.get(f"/project/mails/files/{path}").status_code == 404, path
+    for name in ("..%2f..", "%2e%2e%2fmails", ".studio", "nothing"):
+        assert client.get(f"/project/{name}").status_code == 404, name
+
+
+def test_the_studio_of_one_project_shows_no_other_and_makes_none(project: Path) -> None:
+    other = project.parent / "other"
+    other.mkdir()
+    write_json(other / ".gaslamp.json", {})
+    with TestClient(get_app(get_single(project), KEY), base_url=BASE, follow_redirects=False) as client:
+        client.cookies.set("gaslamp-studio-8600", KEY)
+        assert client.get("/").headers["location"] == "/project/mails"
+        assert client.get("/project/mails").status_code == 200
+        assert client.get("/project/other").status_code == 404
+        assert client.get("/new").status_code == 404 and client.post("/upload?name=a", headers=OURS).status_code == 404
+
+
+def test_the_key_file_is_for_its_owner_and_outlives_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / ".studio" / "key"
+    key = read_key(file)
+    assert len(key) >= 32 and stat.S_IMODE(file.stat().st_mode) == 0o600 and read_key(file) == key
+    file.write_text("short")
+    assert len(read_key(file)) >= 32, "a damaged file is replaced"
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("notes.csv", "notes.csv"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\mails.xlsx", "mails.xlsx"),
+        (".bashrc", "bashrc"),
+        ("--help", "help"),
+        ("a b{run}?.csv", "a_b_run_.csv"),
+        ("", "data"),
+        ("Übersicht 2.csv", "Übersicht_2.csv"),
+        ("x" * 300 + ".jsonl.gz", "x" * 111 + ".jsonl.gz"),
+    ],
+)
+def test_names_of_files_are_safe(given: str, kept: str) -> None:
+    assert uploads.shorten_name(given) == kept
+
+
+def test_a_file_goes_to_data_raw_and_replaces_none(client: TestClient, project: Path) -> None:
+    raw = project / "data" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "README").write_text("There is no data yet")
+    started: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gaslamp.interfaces.studio.jobs.Jobs.start", lambda self, root, action: started.append(action))
+        answer = client.post("/project/mails/upload?name=../a%20b.csv", content=b"q,a\n1,2\n", headers=OURS)
+        assert answer.json() == {"name": "a_b.csv", "seen": ""} and (raw / "a_b.csv").read_bytes() == b"q,a\n1,2\n"
+        again = client.post("/project/mails/upload?name=a_b.csv", content=b"other", headers=OURS)
+        assert again.status_code == 422 and again.json()["problem"]["cause"] == "there is a file a_b.csv already"
+        empty = client.post("/project/mails/upload?name=empty.csv", content=b"", headers=OURS)
+        assert empty.json()["problem"]["cause"] == "empty.csv is empty (0 bytes)"
+    assert started == ["data"] and (raw / "a_b.csv").read_bytes() == b"q,a\n1,2\n"
+    assert sorted(path.name for path in raw.iterdir()) == ["README", "a_b.csv"], "nothing half arrived is left"
+
+
+@pytest.mark.parametrize(
+    ("length", "free", "cause"),
+    [("4000000001", 10_000.0, "a browser may send"), ("3000000000", 3.5, "the disk has 3.5 GB left")],
+)
+def test_what_is_too_large_is_refused_before_it_is_read(
+    length: str, free: float, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "get_disk_free", lambda place: free)
+    with pytest.raises(GaslampError, match=cause):
+        uploads.check_size(length, tmp_path / "new")
+    uploads.check_size("1000", tmp_path / "new")
+
+
+def test_a_stream_without_a_length_is_cut_off_too(
+    client: TestClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_BYTES", 100)
+
+    def send() -> Iterator[bytes]:
+        yield from [b"x" * 60, b"x" * 60]
+
+    answer = client.post("/upload?name=big.csv", content=send(), headers=OURS)
+    assert answer.status_code == 422 and "larger than 100 B" in answer.json()["problem"]["cause"]
+    assert not [path for path in project.parent.rglob("*") if path.is_file() and "big" in path.name]
+
+
+def test_forms_have_a_bound(client: TestClient) -> None:
+    answer = client.post("/memory/forget", data={"id": "x" * 300_000}, headers=OURS)
+    assert answer.status_code == 422 and "too large" in answer.text
