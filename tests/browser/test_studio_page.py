@@ -288,11 +288,11 @@ def test_memory_notes_and_forgetting(done: Studio) -> None:
 
 def test_a_run_that_failed_says_why(done: Studio) -> None:
     page, project = done.page, done.place.list()[0]
-    (project / "config.yaml").write_text("run: main\ntrian: {}\n")
+    (project / "config.yaml").write_text("run: main\ntrainx: {}\n")
     page.locator("#start").click()
     banner = page.locator("#part-status .banner.bad")
     banner.wait_for()
-    assert "trian" in banner.inner_text() and "did you mean" in banner.inner_text()
+    assert "trainx" in banner.inner_text() and "did you mean" in banner.inner_text()
 
 
 @pytest.mark.graphs

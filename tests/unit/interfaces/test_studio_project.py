@@ -195,7 +195,7 @@ def test_a_plan_that_cannot_be_made_names_cause_and_fix(project: Path) -> None:
 
 @pytest.fixture
 def all_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drafts:
-    monkeypatch.setattr(drafts, "find_offline", lambda: "the hub is not asked in this test")
+    monkeypatch.setattr(drafts, "find_offline", lambda: "the hub is left alone in this test")
     return Drafts(get_clone(Path(), tmp_path / "projects"))
 
 

@@ -138,7 +138,7 @@ class Jobs:
 
 
 def read_job(project: Path) -> Job | None:
-    """The last job of a project as its record and the processes of this machine tell it; None without one."""
+    """The last job of a project by its record and the processes of this machine; None without one."""
     record = _read(project)
     if record is None:
         return None

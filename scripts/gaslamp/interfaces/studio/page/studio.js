@@ -59,7 +59,7 @@ for (const input of document.querySelectorAll("[data-check]")) {
 function send(drop, file) {
   const bar = drop.querySelector("progress");
   const says = drop.querySelector(".says") || $("data-says");
-  const request = new XMLHttpRequest(); // fetch does not tell how much has left
+  const request = new XMLHttpRequest(); // fetch does not report how much has left
   request.open("POST", drop.dataset.drop + "?name=" + encodeURIComponent(file.name));
   request.setRequestHeader("content-type", "application/octet-stream");
   bar.hidden = false;
@@ -122,9 +122,9 @@ function prepareDrop(drop) {
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
   if (!button) return;
-  if (button.dataset.sure && !button.dataset.asked) {
+  if (button.dataset.sure && !button.dataset.armed) {
     event.preventDefault();
-    button.dataset.asked = "1";
+    button.dataset.armed = "1";
     button.textContent = button.dataset.sure;
     return;
   }
