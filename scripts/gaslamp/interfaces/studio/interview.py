@@ -187,7 +187,7 @@ class Interview:
         except GaslampError:
             if way:
                 raise
-            return go(f"/new/{name}?{urlencode({'line': line, 'value': value})}#{anchor}")
+            return go(f"/new/{name}?{urlencode({'line': line, 'value': value})}")  # an anchor would take the focus
         self.drafts.write({**draft, "wanted": wanted}, name)
         return go(f"/new/{name}#{anchor}")
 
