@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.interfaces.studio import drafts
+from gaslamp.guide import situation
 from gaslamp.interfaces.studio.drafts import Draft, Drafts
 from gaslamp.interfaces.studio.jobs import RECORD, Jobs, read_job
 from gaslamp.interfaces.studio.place import get_clone
@@ -195,7 +195,7 @@ def test_a_plan_that_cannot_be_made_names_cause_and_fix(project: Path) -> None:
 
 @pytest.fixture
 def all_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drafts:
-    monkeypatch.setattr(drafts, "find_offline", lambda: "the hub is left alone in this test")
+    monkeypatch.setattr(situation, "find_offline", lambda: "the hub is left alone in this test")
     return Drafts(get_clone(Path(), tmp_path / "projects"))
 
 

@@ -7,8 +7,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from gaslamp.config.scaffold import make_project
 from gaslamp.core.errors import GaslampError
@@ -16,14 +17,14 @@ from gaslamp.core.files import read_json, write_json
 from gaslamp.guide.answers import DataAnswer, check_data, check_task, read_data_answer
 from gaslamp.guide.changes import check_change, find_line
 from gaslamp.guide.look import Look, look_at_data
-from gaslamp.guide.machine import look_at_machine
-from gaslamp.guide.models import find_offline
 from gaslamp.guide.plan import Plan, Situation
 from gaslamp.guide.recommend import recommend
+from gaslamp.guide.situation import look_around
 from gaslamp.interfaces.studio.place import Place
 from gaslamp.interfaces.studio.uploads import ID, OLD, find_upload, make_id
 
-LOOKS = 16  # looks at data that are kept in memory
+_T = TypeVar("_T")
+KEPT = 16  # looks at data and machine that are kept in memory
 FRESH = 300.0  # seconds for which the answer whether the hub can be reached is kept
 
 
@@ -53,8 +54,8 @@ class Drafts:
         self.folder = place.state / "drafts"
         self.uploads = place.state / "uploads"
         self._making = threading.Lock()  # cookiecutter's new folder is found by comparing before and after
-        self._looks: OrderedDict[tuple[str, float, int], Look] = OrderedDict()
-        self._offline: tuple[float, str] = (-FRESH, "")
+        self._looks: OrderedDict[tuple[object, ...], Look] = OrderedDict()
+        self._seen: OrderedDict[tuple[object, ...], Situation] = OrderedDict()
 
     def read(self, name: str) -> Draft | None:
         """The draft of that id; None when there is none."""
@@ -100,13 +101,9 @@ class Drafts:
 
     def look(self, answer: DataAnswer) -> Look:
         """A look at the data, kept as long as the file does not change."""
-        path = Path(answer.place) if answer.kind == "file" else None
-        stat = path.stat() if path and path.exists() else None
-        key = (answer.answer, stat.st_mtime if stat else 0.0, stat.st_size if stat else 0)
+        key = (answer.answer, *_get_state(answer))
         if key not in self._looks:
-            self._looks[key] = look_at_data(answer)
-            while len(self._looks) > LOOKS:
-                self._looks.popitem(last=False)
+            _keep(self._looks, key, look_at_data(answer))
         return self._looks[key]
 
     def make_plan(self, draft: Draft) -> Plan:
@@ -116,19 +113,10 @@ class Drafts:
             GaslampError: the data is gone, or cannot be used any more.
         """
         answer = self.get_answer(draft)
-        check_data(answer)
-        if time.monotonic() - self._offline[0] > FRESH:
-            self._offline = (time.monotonic(), find_offline())
-        return recommend(
-            Situation(
-                draft["task"],
-                answer,
-                self.look(answer),
-                look_at_machine(),
-                wanted=draft["wanted"],
-                offline=self._offline[1],
-            )
-        )
+        key = (draft["task"], answer.answer, *_get_state(answer), time.monotonic() // FRESH)
+        if key not in self._seen:
+            _keep(self._seen, key, look_around(draft["task"], answer.answer))
+        return recommend(replace(self._seen[key], wanted=draft["wanted"]))
 
     def check(self, draft: Draft, changes: Mapping[str, str]) -> dict[str, str]:
         """The lines that a person set, with these changes, each checked as at a terminal.
@@ -173,6 +161,21 @@ class Drafts:
         for file in self.folder.glob("*.json"):
             if time.time() - file.stat().st_mtime > OLD:
                 file.unlink(missing_ok=True)
+
+
+def _get_state(answer: DataAnswer) -> tuple[float, int]:
+    """Changes when the file does."""
+    path = Path(answer.place) if answer.kind == "file" else None
+    if path is None or not path.exists():
+        return 0.0, 0
+    stat = path.stat()
+    return stat.st_mtime, stat.st_size
+
+
+def _keep(known: OrderedDict[tuple[object, ...], _T], key: tuple[object, ...], value: _T) -> None:
+    known[key] = value
+    while len(known) > KEPT:
+        known.popitem(last=False)
 
 
 def describe_look(look: Look) -> str:

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.core.errors import GaslampError
 from gaslamp.interfaces.studio.forms import go, read_form, show
 from gaslamp.interfaces.studio.place import Place
 from gaslamp.interfaces.studio.project_facts import Reader
 from gaslamp.interfaces.studio.render import PAGE, get_style
-from gaslamp.memory.config_lines import to_yaml
 from gaslamp.memory.entry import Entry, Kind
 from gaslamp.memory.overview import TITLES
 from gaslamp.memory.recipes import get_short_id
@@ -109,7 +109,7 @@ def _to_facts(entry: Entry) -> dict[str, str]:
         "short": get_short_id(entry.candidate_id),
         "title": entry.title,
         "body": entry.body,
-        "settings": ", ".join(f"{key}: {to_yaml(value)}" for key, value in entry.settings.items()),
+        "settings": ", ".join(f"{key}: {write_scalar(value)}" for key, value in entry.settings.items()),
         "when": entry.when or "",
         "source": f"{entry.source.project}, run {entry.source.run}" if entry.source.project else "",
         "date": entry.date,

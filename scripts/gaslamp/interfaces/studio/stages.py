@@ -27,7 +27,7 @@ STAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "Compare before and after",
         "both answer test rows that training never saw",
-        ("evaluate_model", "compare_models", "compare_stages", "run_lm_eval", "build_demo"),
+        ("evaluate_", "compare_models", "compare_stages", "run_lm_eval", "build_demo"),
     ),
     (
         "Make the files that ship",
