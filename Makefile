@@ -12,7 +12,7 @@ MLX := .venv-mlx/.installed
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "settings:"
-	@echo "  PROFILE=cpu|cuda|mac|mps|ssh (colab: not built yet); without it: what fits this machine"
+	@echo "  PROFILE=colab|cpu|cuda|mac|mps|ssh; without it: what fits this machine"
 	@echo "  PROJECT=name      another project than the newest, for the commands of a project"
 
 ##@ to begin with

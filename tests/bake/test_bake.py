@@ -614,7 +614,7 @@ def test_profiles_that_are_not_built_are_never_offered(default_project: Path, ho
     """One text, from the backends: in `make help` of repository and project, in config.yaml, in the schema."""
     from gaslamp.config.backends import list_profiles
 
-    assert list_profiles() == "cpu, cuda, mac, mps, ssh (colab: not built yet)"
+    assert list_profiles() == "colab, cpu, cuda, mac, mps, ssh"
     for folder in (ROOT, default_project):
         listed = run("make", cwd=folder, home=home).stdout
         assert f"PROFILE={list_profiles('|')}" in listed

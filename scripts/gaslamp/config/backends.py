@@ -73,7 +73,7 @@ def get_unused_settings(name: str) -> tuple[str, ...]:
 
 
 def list_profiles(separator: str = ", ") -> str:
-    """The profiles to choose from, then those that are not built yet: ``cpu, cuda, mac, mps (colab: not built yet)``.
+    """The profiles to choose from, then those that are not built yet: ``cpu, cuda, mac (mps: not built yet)``.
 
     One text for the config's description, its template and ``make help``; a test compares.
     """

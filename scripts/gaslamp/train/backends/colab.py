@@ -1,35 +1,29 @@
-"""Train on a Google Colab machine. Not built yet: declared, so that the preflight refuses it by name."""
+"""Train on a machine of Google Colab; what trains there is the backend that fits it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gaslamp.core import registry
+
 if TYPE_CHECKING:
     from gaslamp.config.slices import Slice
     from gaslamp.environment.system import System
 
-BUILT = False
-REASON = "driving a Colab machine comes with a later version"
-EXTRA = "colab"
-REQUIRES = ("transformers", "tokenizers")
-METHODS = ("sft",)
-MACHINE = "a Google Colab machine"
+BUILT = True
+REASON = ""
+EXTRA = "cpu"
+REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+METHODS = tuple(registry.names("methods"))
+MACHINE = "a machine of Google Colab"
 REMOTE = True
-DRIVER = "ssh"
+DRIVER = "colab"
 QUANTIZES = True
-UNUSED_SETTINGS = ("engine", "quantization", "choose")
 
 
 def find_machine_problems(system: System) -> list[tuple[str, str]]:
-    """What this machine lacks for this backend, each with what to use instead."""
-    if system["colab_cli"]:
-        return []
-    return [
-        (
-            "no colab command on the PATH, which drives the Colab machine",
-            "install google-colab-cli (Python 3.12+), or use snakemake --profile cpu",
-        )
-    ]
+    """Nothing of this machine's own: what the driver needs, it says by itself (``remote/drivers``)."""
+    return []
 
 
 def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:

@@ -110,13 +110,11 @@ def estimate_memory(
     shape: Shape, settings: Slice, system: System, device: DeviceFacts, builds_toolchain: bool
 ) -> MemoryFit:
     """How the training fits into unified memory."""
-    from gaslamp.config.backends import get_backend
     from gaslamp.config.methods import get_method
     from gaslamp.environment.apple_memory import estimate_apple_memory
 
-    larger = "snakemake --profile colab" + ("" if get_backend("colab").BUILT else " (once it is built)")
     sequences = getattr(get_method(settings.method), "SEQUENCES", 1)
-    return estimate_apple_memory(shape, settings.train, system, device, sequences, larger)
+    return estimate_apple_memory(shape, settings.train, system, device, sequences, "snakemake --profile colab")
 
 
 def find_model_problems(settings: Slice, folder: Path | None) -> list[tuple[str, str]]:
