@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from check_preflight import CHECKS, KEYS
+from gaslamp.config.length import CARD, get_span, is_length_open, set_length
 from gaslamp.config.load import load_config, load_stage
 from gaslamp.config.slices import get_slice, merge, parse_slice
 from gaslamp.config.stages import get_earlier
@@ -27,7 +28,7 @@ from gaslamp.environment.python_env import get_train_python
 from gaslamp.environment.system import System, detect_system
 from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import DryRunError
-from gaslamp.guide.run_plan import make_plan, read_settings
+from gaslamp.guide.run_plan import get_demand, make_plan, read_settings
 from gaslamp.guide.run_plan_show import print_run_plan
 from gaslamp.guide.show import make_console
 
@@ -52,7 +53,7 @@ def main() -> int:
     merge(values, settings)
     config = load_config(values)
     stages = {name: load_stage(values, name) for name in get_earlier(values)}
-    preflight, problem = run_preflight(config, machine)
+    preflight, problem = run_preflight(config, machine, get_demand(Path(), config, machine)[0].tokens)
     try:
         plan = make_plan(Path(), config, profile, machine, preflight, problem, settings, stages)
     except DryRunError as error:
@@ -66,8 +67,18 @@ def main() -> int:
     return 1 if problem else 0
 
 
-def run_preflight(config: Any, machine: System) -> tuple[JsonObject, str]:
-    """What the preflight says of a config on this machine, and the problem that would stop the run."""
+def run_preflight(config: Any, machine: System, longest: int) -> tuple[JsonObject, str]:
+    """What the preflight says of a config on this machine, and the problem that would stop the run.
+
+    Args:
+        config: as the run would see it.
+        machine: its facts.
+        longest: tokens of the longest row, which the memory is calculated for until the data phase has counted.
+    """
+    settings = parse_slice(get_slice(config, *KEYS))
+    if is_length_open(settings) and not CARD.is_file():
+        span = get_span(config.method, settings.dump()["train"])
+        settings = set_length(settings, span.preset if span.cuts else max(span.least, longest + span.room))
     with tempfile.TemporaryDirectory() as folder:
         system, env = Path(folder) / "system.json", Path(folder) / "env.json"
         write_json(system, dict(machine))
@@ -77,7 +88,7 @@ def run_preflight(config: Any, machine: System) -> tuple[JsonObject, str]:
             command = [python, "scripts/detect_env.py", "--backend", config.backend]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
             env.write_text(done.stdout, encoding="utf-8")
-            facts = check_preflight(parse_slice(get_slice(config, *KEYS)), system, env, CHECKS)
+            facts = check_preflight(settings, system, env, CHECKS)
         except GaslampError as error:
             return {}, str(error)
     return json.loads(facts.model_dump_json()), ""

@@ -45,15 +45,19 @@ class Terminal:
         """Type a line."""
         os.write(self._own, f"{text}\n".encode())
 
-    def interrupt(self) -> None:
-        """What Ctrl-C sends, and again while nothing happens.
+    def interrupt(self, wanted: str) -> None:
+        """What Ctrl-C sends, again and again until the program has printed ``wanted``.
 
         A signal between readline's prompt and its wait for a key is seen at the next key or signal only: a person
-        presses again.
+        presses again. What is printed in between may be the rest of the prompt: it does not count as an answer.
         """
         for _ in range(PATIENCE // HESITATION):
             self._process.send_signal(signal.SIGINT)
-            if select.select([self._own], [], [], HESITATION)[0]:
+            end = time.monotonic() + HESITATION
+            while wanted not in self.text[self._seen :] and (left := end - time.monotonic()) > 0:
+                if select.select([self._own], [], [], left)[0] and not self._read(time.monotonic() + PATIENCE):
+                    return  # it ended
+            if wanted in self.text[self._seen :]:
                 return
 
     def close(self) -> int:

@@ -91,7 +91,7 @@ def test_a_person_goes_back_and_stops(tmp_path: Path, home: Path, last: str) -> 
     person.expect("[fragen.jsonl]")
     person.answer("")
     person.expect(QUESTION + " >")
-    person.interrupt() if last == "Ctrl-C" else person.answer(last)
+    person.interrupt("stopped") if last == "Ctrl-C" else person.answer(last)
     assert person.close() != 0
     assert "stopped: nothing was written" in person.text and "Traceback" not in person.text
     assert list((tmp_path / "out").iterdir()) == []

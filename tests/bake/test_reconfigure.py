@@ -56,7 +56,11 @@ def test_new_makes_a_project_in_the_folder_of_projects(tmp_path: Path, home: Pat
     config = read_config(made / "config.yaml")
     assert config.project.task == 'it\'s "{{ 7*7 }}": sort mails' and config.data.source == "data/raw/mails.csv"
     answers = ("--task", 'it\'s "{{ 7*7 }}": sort mails', "--data", "mails.csv")
-    again = run(*command, *answers, cwd=tmp_path, home=home)
+    person = Terminal([*command, *answers], tmp_path, get_environ(home))
+    person.expect("q stops")  # both answers are there: the plan is shown all the same
+    person.answer("q")
+    assert person.close() != 0 and "stopped: nothing was written" in person.text
+    again = run(*command, *answers, "--no-input", cwd=tmp_path, home=home)
     assert again.returncode != 0 and "made today already" in again.stdout and "Traceback" not in again.stdout
 
 

@@ -20,12 +20,13 @@ from gaslamp.environment.profile import choose_profile
 from gaslamp.environment.rank import MIXTURE, TOO_LARGE, Fits, explain_slow, find_obstacle, get_rank, get_tier
 from gaslamp.environment.speed import Measured, estimate_training, get_speed
 from gaslamp.environment.training_ways import Demand, Way, choose_way, explain_memory, get_room
-from gaslamp.models.cache import find_cached_model
+from gaslamp.models.cache import find_cached_model, is_embedded_here
 from gaslamp.models.catalogue import BaseModel, load_catalogue
 
 LEVELS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m")
 """GGUF files that a run makes where the config names no others."""
 ADAPTER_BYTES = 28  # of a trained weight: the adapter, and two checkpoints with its moments
+UNPACKED = 1.5  # times its download that an embedded model takes: the package and what is in it
 ROOMY = "fits with room to spare"
 
 
@@ -41,7 +42,7 @@ class Advice:
     room_gb: float  # that the training may take
     parts: dict[str, float]  # memory_gb by part
     hours: float | None  # of the training, all epochs; None: it depends on what is sampled
-    download_gb: float  # 0: it is on this machine, or embedded
+    download_gb: float  # 0: it is on this machine
     disk_gb: float  # model, merged model, GGUF files, checkpoints
     price: float | None  # US dollars for the training; 0: not rented; None: unknown
     reason: str
@@ -131,15 +132,17 @@ def _advise(
     price: float | None = 0.0
     if machine.get("is_rented"):
         price = None if hours is None or processor is None or processor.price is None else hours * processor.price
-    is_here = model.embedded is not None or find_cached_model(model.id, None) is not None
+    is_here = is_embedded_here(model.embedded) if model.embedded else find_cached_model(model.id, None) is not None
+    copies = UNPACKED if model.embedded else 1
     disk = [
-        model.files_gb * GB,
+        0 if is_here else copies * model.files_gb * GB,
         get_merged_bytes(model.shape),
         get_adapter_parameters(model.shape, way.train.lora) * ADAPTER_BYTES,
     ]
     disk += [get_gguf_bytes(model.shape, level) for level in LEVELS if model.gguf]
     disk_gb, download_gb = round(sum(disk) / GB, 1), 0.0 if is_here else model.files_gb
-    obstacle = find_obstacle(model, fits, download_gb, disk_gb, machine.get("disk_free_gb"), offline)
+    needs_hub = not (is_here or model.embedded)
+    obstacle = find_obstacle(model, fits, needs_hub, disk_gb, machine.get("disk_free_gb"), offline)
     return Advice(
         model=model,
         profile=profile,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gaslamp.config.base_models import EMBEDDED, ModelSection, get_model_name, guess_parameters
 from gaslamp.config.sections.models import is_local
-from gaslamp.core.files import get_cache_dir, read_json
-from gaslamp.models.cache import find_cached_model
+from gaslamp.core.files import read_json
+from gaslamp.models.cache import find_cached_model, is_embedded_here
 from gaslamp.models.catalogue import find_model
 from gaslamp.models.checkpoint import read_shape
 from gaslamp.models.shape import Shape
@@ -57,8 +57,7 @@ def find_model_folder(source: str, revision: str | None = None) -> Path | None:
 def is_model_here(source: str, revision: str | None) -> bool:
     """Whether nothing has to be downloaded for this base model."""
     if source.startswith("embedded:"):
-        name = source.removeprefix("embedded:")
-        return any((get_cache_dir() / "models").glob(f"{name}-{EMBEDDED[name]['sha256'][:8]}-*/config.json"))
+        return is_embedded_here(source.removeprefix("embedded:"))
     return is_local(source) or find_cached_model(source, revision) is not None
 
 

@@ -42,15 +42,15 @@ def has_token() -> bool:
 
 
 def find_obstacle(
-    model: BaseModel, fits: Fits, download_gb: float, disk_gb: float, free_gb: float | None, offline: str
+    model: BaseModel, fits: Fits, needs_hub: bool, disk_gb: float, free_gb: float | None, offline: str
 ) -> str:
     """Why a model cannot be had and trained here, or does not end as a file that runs; empty when it can.
 
     Args:
         model: of the catalogue.
         fits: its memory in that of the machine.
-        download_gb: what has to be downloaded.
-        disk_gb: what a run writes, besides the download.
+        needs_hub: it has to be downloaded from there; an embedded model comes from the package index.
+        disk_gb: what a run writes, the download included.
         free_gb: on the disk; ``None``: not known.
         offline: why the hub cannot be reached; empty when it can.
     """
@@ -60,11 +60,11 @@ def find_obstacle(
         return MIXTURE
     if not model.gguf:
         return "llama.cpp does not convert it, so it would not end as a file that runs"
-    if model.gated and download_gb and not has_token():
+    if model.gated and needs_hub and not has_token():
         return "the hub wants an accepted licence and a token (HF_TOKEN)"
-    if free_gb is not None and (need := disk_gb + download_gb) > free_gb:
-        return f"needs {need:.0f} GB of disk, {free_gb:.0f} GB are free"
-    return offline if download_gb else ""
+    if free_gb is not None and disk_gb > free_gb:
+        return f"needs {disk_gb:.0f} GB of disk, {free_gb:.0f} GB are free"
+    return offline if needs_hub else ""
 
 
 def explain_slow(model: BaseModel, profile: str, hours: float | None) -> str:

@@ -33,7 +33,7 @@ def find_broken(look: Look, path: str, reading: Reading | None) -> list[str]:
     one = count == 1
     return [
         f"{count:,} of the first {seen.seen:,} rows cannot be learnt and would stop the run: {listed}{more}. "
-        f"Correct {'it' if one else 'them'}; make data names each, and how to leave {'it' if one else 'them'} out."
+        f"Correct {'it' if one else 'them'}; make data names each row, and says how to leave it out."
     ]
 
 

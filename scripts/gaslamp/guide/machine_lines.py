@@ -74,7 +74,7 @@ def list_alternatives(choice: Choice, chosen: Advice | None, demand: Demand, pro
     smaller = [one for one in choice.usable if one.model.worth <= size / 2]
     larger = [one for one in choice.usable if one.model.worth >= 2 * size]
     return [
-        _describe(SMALLER, max(smaller, key=lambda one: one.model.worth))
+        _describe(SMALLER, smaller[0])
         if smaller
         else Alternative(SMALLER, {}, "no model that can be had here is half as large or smaller"),
         _find_elsewhere(choice, size, demand, profile),
@@ -85,7 +85,9 @@ def list_alternatives(choice: Choice, chosen: Advice | None, demand: Demand, pro
 
 
 def _describe(title: str, one: Advice) -> Alternative:
-    return Alternative(title, {"base model": one.model.source}, f"{one.model.source}: {show_cost(one)}")
+    lacks = [part for part in one.reason.split("; ") if part.startswith("does not list")]
+    reason = "; ".join([f"{one.model.source}: {show_cost(one)}", *lacks])
+    return Alternative(title, {"base model": one.model.source}, reason)
 
 
 def _find_elsewhere(choice: Choice, size: int, demand: Demand, profile: str) -> Alternative:

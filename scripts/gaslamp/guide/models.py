@@ -83,7 +83,7 @@ def get_target(system: Machine, profile: str) -> tuple[Machine, str, str]:
 def _explain(best: Advice, demand: Demand, where: str, offline: str) -> str:
     """Why the first row is the first one."""
     if demand.is_trial and best.model.embedded:
-        return "learns the embedded data in minutes, without a download"
+        return "learns the embedded data in minutes, without the model hub"
     limits = ["memory", "time"] + (["download"] if best.download_gb else [])
     first = f"{best.model.size} parameters, the first choice for {where} by {', '.join(limits)}"
     if best.obstacle == offline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gaslamp.environment.memory_estimate import TOOLCHAIN_GB
 from gaslamp.guide.run_plan import PlannedJob, RunPlan
 from gaslamp.guide.times import show_seconds
 
@@ -63,8 +64,13 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
     if facts:
         needed = sum(facts["disk_needed_gb"].values())
         memory = f"{facts['memory_needed_gb']} of {facts['memory_free_gb']} GB ({facts['fit']})"
-        console.print(Text.assemble(("memory:   ", "cyan"), memory))
-        console.print(Text.assemble(("disk:     ", "cyan"), f"{needed:.1f} of {facts['disk_free_gb']} GB free"))
+        tools = facts["disk_needed_gb"].get("toolchain", 0)
+        is_main = bool(tools) and plan.profile in ("cpu", "mps")  # the GPU's memory does not build anything
+        building = f", {TOOLCHAIN_GB:.1f} of it while llama.cpp is built" if is_main else ""
+        console.print(Text.assemble(("memory:   ", "cyan"), memory, (building, "dim")))
+        built = f", {tools:.1f} of it for llama.cpp, once for all projects" if tools else ""
+        disk = f"{needed:.1f} of {facts['disk_free_gb']} GB free"
+        console.print(Text.assemble(("disk:     ", "cyan"), disk, (built, "dim")))
     price = f"about ${plan.price:.2f}" if plan.price_per_hour else "nothing to pay"
     console.print(Text.assemble(("price:    ", "cyan"), f"{price} ", (f"({plan.price_reason})", "dim")))
     for warning in facts.get("warnings", []):

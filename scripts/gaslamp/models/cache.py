@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gaslamp.config.base_models import EMBEDDED
+from gaslamp.core.files import get_cache_dir
+
 
 def get_hf_cache() -> Path:
     """The folder of the Hugging Face hub cache, by the environment variables that these libraries read."""
@@ -20,3 +23,8 @@ def find_cached_model(source: str, revision: str | None) -> Path | None:
     ref = repo / "refs" / (revision or "main")
     folder = repo / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision or "main")
     return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
+
+
+def is_embedded_here(name: str) -> bool:
+    """Whether an embedded model was downloaded from the package index before."""
+    return any((get_cache_dir() / "models").glob(f"{name}-{EMBEDDED[name]['sha256'][:8]}-*/config.json"))

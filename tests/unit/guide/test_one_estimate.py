@@ -35,6 +35,7 @@ OFFLINE = "the model hub does not answer from here"
 def no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GASLAMP_HOME", str(tmp_path / "memory"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("GASLAMP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
 
 

@@ -32,6 +32,7 @@ OFFLINE = "the model hub does not answer from here"
 def no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GASLAMP_HOME", str(tmp_path / "memory"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("GASLAMP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
@@ -53,7 +54,7 @@ def test_the_base_model_is_one_that_this_machine_can_get_and_train(
     assert model and low < model.worth / 1e9 < high and not model.gated and model.gguf
     assert plan.get("profile").value == profile and plan.settings["backend"] == profile
     assert "of training" in plan.cost and "nothing to pay" in plan.cost
-    assert ("no download" in plan.cost) == bool(offline) and (offline in plan.get("base model").reason)
+    assert ("0.3 GB to download" in plan.cost) == bool(offline) and (offline in plan.get("base model").reason)
     assert int(plan.get("tier").value) == (2 if system is not CPU else 1)
     assert [one.title.partition(" (")[0] for one in plan.alternatives] == [SMALLER, ELSEWHERE, LARGEST], "always three"
     smaller, better, largest = plan.alternatives
@@ -86,7 +87,7 @@ def test_an_embedded_set_is_learnt_by_the_embedded_model_on_any_machine(tmp_path
     data = read_data_answer("embedded:orders_json")
     for system in (CPU, GPU):
         line = recommend(Situation("orders", data, look_at_data(data), system)).get("base model")
-        assert line.value == "embedded:smollm2-135m-instruct" and "without a download" in line.reason
+        assert line.value == "embedded:smollm2-135m-instruct" and "without the model hub" in line.reason
 
 
 def test_pictures_want_a_vision_model_even_where_none_can_be_downloaded(tmp_path: Path) -> None:
