@@ -15,6 +15,7 @@ from gaslamp.guide.options import get_options
 from gaslamp.guide.plan import Alternative, Line, Situation
 
 LISTED = 12  # models that a line offers
+ON_A_MAC = 8.0  # billions of parameters up to which a Mac is a good place to train
 SMALLER, ELSEWHERE, LARGEST = "smaller and faster", "better, needs a GPU", "as much as this machine can"
 TODO = {
     COLAB: "make run PROFILE=colab trains there, with a Google account and the colab command",
@@ -22,9 +23,9 @@ TODO = {
 }
 """Profile of a machine elsewhere -> what a person has to do for it."""
 TIERS = {
-    1: "up to 5 billion parameters: a laptop, a Mac or Colab's free GPU",
-    2: "5 to 12 billion parameters: a GPU with 24 GB or a Mac with 32 GB; rented, 0.30 to 1 dollar",
-    3: "12 billion parameters and more: a GPU with 80 GB; rented, 2 to 10 dollars and more",
+    1: "up to 5 billion parameters: a laptop, a Mac or Colab's free GPU; nothing to pay",
+    2: "5 to 12 billion parameters: a GPU with 24 GB or a Mac with 32 GB; rented, 0.30 to 1 dollar a run",
+    3: "12 billion parameters and more: a GPU with 80 GB; rented, 2 to 10 dollars a run and more",
 }
 
 
@@ -88,6 +89,29 @@ def _describe(title: str, one: Advice) -> Alternative:
     lacks = [part for part in one.reason.split("; ") if part.startswith("does not list")]
     reason = "; ".join([f"{one.model.source}: {show_cost(one)}", *lacks])
     return Alternative(title, {"base model": one.model.source}, reason)
+
+
+def suggest_colab(profile: str, one: Advice | None, is_rewarded: bool) -> list[str]:
+    """Why an NVIDIA GPU, such as Colab's, suits better than this Mac; nothing where the Mac does well.
+
+    Args:
+        profile: of the plan.
+        one: advice on its base model.
+        is_rewarded: the method samples answers and learns from their scores.
+    """
+    if profile not in ("mac", "mps") or one is None:
+        return []
+    reasons = []
+    if one.model.worth > ON_A_MAC * 1e9:
+        reasons.append(f"a model of more than {ON_A_MAC:g} billion parameters trains slowly on a Mac")
+    if one.fits != "fits":
+        fit = "is tight on" if one.fits == "tight" else "exceeds"
+        reasons.append(f"{one.memory_gb:.1f} GB of memory {fit} this Mac, which gives a training {one.room_gb:.1f} GB")
+    if is_rewarded:
+        reasons.append("the answers that rewards score are sampled with vLLM on an NVIDIA GPU alone, and slowly here")
+    if not reasons:
+        return []
+    return [f"A GPU of Colab or of a rented machine suits better (another way, b): {'; '.join(reasons)}."]
 
 
 def _find_elsewhere(choice: Choice, size: int, demand: Demand, profile: str) -> Alternative:

@@ -24,7 +24,7 @@ from gaslamp.guide.data_lines import (
 )
 from gaslamp.guide.lessons import choose_lessons
 from gaslamp.guide.look import convert, get_lengths
-from gaslamp.guide.machine_lines import choose_model, choose_profile, choose_tier, list_alternatives
+from gaslamp.guide.machine_lines import choose_model, choose_profile, choose_tier, list_alternatives, suggest_colab
 from gaslamp.guide.models import choose, show_cost
 from gaslamp.guide.page_lines import choose_demo_language, choose_deploy, choose_language, choose_theme, get_code
 from gaslamp.guide.plan import Line, Plan, Situation
@@ -107,7 +107,8 @@ def recommend(now: Situation) -> Plan:
         language,
         choose_demo_language(now, language.value),
     ]
-    notes = [*find_broken(now.look, now.data.path, basis.reading), *_list_notes(now, method, chosen)]
+    notes = find_broken(now.look, now.data.path, basis.reading)
+    notes += [*_list_notes(now, method, chosen), *suggest_colab(profile.value, chosen, is_rewarded(method))]
     plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, basis.demand, profile.value), notes)
     return replace(plan, lines=[*lines, *choose_lessons(now, plan)])
 

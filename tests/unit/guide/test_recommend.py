@@ -78,6 +78,25 @@ def test_a_profile_of_another_machine_is_planned_for_such_a_machine(tmp_path: Pa
         assert "this machine would take cpu" in plan.get("profile").reason
 
 
+def test_a_mac_is_not_the_place_for_everything(tmp_path: Path) -> None:
+    """Colab is suggested above 8 billion parameters, where memory is short, and where vLLM would sample."""
+    found = {}
+    large, small = "Qwen/Qwen3.5-9B", "Qwen/Qwen3.5-0.8B"
+    roomy: System = {**MAC, "unified_memory_gb": 64.0, "memory_gb": 64.0, "memory_available_gb": 60.0}
+    for title, name, system, model in (
+        ("large", "mails", roomy, large),
+        ("short", "faq", MAC, large),
+        ("small", "mails", MAC, small),
+        ("sampled", "maths", roomy, small),
+    ):
+        (tmp_path / title).mkdir()
+        notes = plan_for(name, tmp_path / title, system, "", **{"base model": model}).notes
+        found[title] = next((note for note in notes if "Colab" in note), "")
+    assert "more than 8 billion parameters" in found["large"] and "GB of memory" not in found["large"]
+    assert "exceeds this Mac" in found["short"] or "is tight on this Mac" in found["short"]
+    assert found["small"] == "" and "vLLM" in found["sampled"]
+
+
 def test_a_full_disk_leaves_the_embedded_model(tmp_path: Path) -> None:
     plan = plan_for("mails", tmp_path, {**GPU, "disk_free_gb": 3.0})
     assert plan.get("base model").value.startswith("embedded:")
