@@ -27,6 +27,7 @@ LEVELS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m")
 """GGUF files that a run makes where the config names no others."""
 ADAPTER_BYTES = 28  # of a trained weight: the adapter, and two checkpoints with its moments
 UNPACKED = 1.5  # times its download that an embedded model takes: the package and what is in it
+NEEDS_HUB = "needs the hub"
 ROOMY = "fits with room to spare"
 
 
@@ -143,6 +144,7 @@ def _advise(
     disk_gb, download_gb = round(sum(disk) / GB, 1), 0.0 if is_here else model.files_gb
     needs_hub = not (is_here or model.embedded)
     obstacle = find_obstacle(model, fits, needs_hub, disk_gb, machine.get("disk_free_gb"), offline)
+    lacks = NEEDS_HUB if offline and obstacle == offline else obstacle
     return Advice(
         model=model,
         profile=profile,
@@ -155,7 +157,9 @@ def _advise(
         download_gb=download_gb,
         disk_gb=disk_gb,
         price=None if price is None else round(price, 2),
-        reason=_get_reason(model, wanted, profile, way, hours, obstacle),
+        reason=_get_reason(
+            model, wanted, profile, way, hours, NEEDS_HUB if offline and obstacle == offline else obstacle
+        ),
         settings=_get_settings(profile, model, way.train),
         obstacle=obstacle,
         formula={"memory": explain_memory(way, room), "hours": time_formula},

@@ -19,6 +19,8 @@ from gaslamp.environment.training_ways import Demand
 from gaslamp.guide.times import show_hours
 
 HUB = "https://huggingface.co"
+LIMITS = ("does not list", "writes ", "slow", "a whole run is slow")
+"""How the parts of a reason begin that a person should know of the first choice too."""
 WAIT = 4  # seconds for an answer of the hub
 COLAB, SSH = "colab", "ssh"
 """Profiles that train on a machine elsewhere."""
@@ -92,7 +94,11 @@ def _explain(best: Advice, demand: Demand, where: str, offline: str) -> str:
         first = f"the best of those that are known, but: {best.obstacle}"
     if not best.obstacle and offline and best.model.embedded:
         first = f"comes from the package index: {offline}"
-    parts = [part for part in best.reason.split("; ") if part.startswith(("does not list", "writes ", "slow"))]
+    parts = [
+        part
+        for part in best.reason.split("; ")
+        if part.startswith(("does not list", "writes ", "slow", "a whole run is slow"))
+    ]
     return "; ".join([first, *parts])
 
 
