@@ -156,10 +156,8 @@ def _advise(
         hours=None if hours is None else round(hours, 3),
         download_gb=download_gb,
         disk_gb=disk_gb,
-        price=None if price is None else round(price, 2),
-        reason=_get_reason(
-            model, wanted, profile, way, hours, NEEDS_HUB if offline and obstacle == offline else obstacle
-        ),
+        price=max(0.01, round(price, 2)) if price else price,
+        reason=_get_reason(model, wanted, profile, way, hours, lacks),
         settings=_get_settings(profile, model, way.train),
         obstacle=obstacle,
         formula={"memory": explain_memory(way, room), "hours": time_formula},

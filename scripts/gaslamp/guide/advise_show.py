@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp.core.files import JsonObject
 from gaslamp.environment.advise import ROOMY, Advice
 from gaslamp.environment.elsewhere import Elsewhere
+from gaslamp.guide.machine_lines import describe_way
 from gaslamp.guide.times import show_hours
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ def print_advice(
         time = f", {show_hours(one.hours)}" if one.hours is not None else ""
         text = f"{other.title} ({other.way}): {one.model.name}, {one.memory_gb:.1f} GB{time}, {price}"
         console.print(Text.assemble(("elsewhere: ", "cyan"), text))
-    if elsewhere:
-        console.print(
-            Text("how: copy the project there (docs/remote.md), make setup EXTRA=cuda, make run", style="dim")
-        )
+    for way in dict.fromkeys(other.way for other in elsewhere):
+        console.print(Text(f"{way}: {describe_way(way)[1]}; docs/remote.md", style="dim"))
     if is_explained:
         _explain(shown[:3], console)
 

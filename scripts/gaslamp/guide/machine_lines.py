@@ -37,7 +37,11 @@ def choose_profile(now: Situation, method: str) -> Line:
     if wanted and wanted != found.name:
         reason = f"{CHOSEN}; this machine would take {found.name}"
     name = wanted or found.name
-    return Line("profile", name, reason, {"backend": name}, get_options("profile"), bool(wanted))
+    settings: dict[str, Any] = {"backend": name}
+    if name in TODO:  # what is too large for this machine to train is too large to answer and convert here
+        settings |= {"remote.evaluate": "there", "remote.export": "there"}
+        reason = f"{reason}; {TODO[name]}"
+    return Line("profile", name, reason, settings, get_options("profile"), bool(wanted))
 
 
 def choose_model(now: Situation, choice: Choice) -> tuple[Line, Advice | None]:
@@ -121,10 +125,18 @@ def _find_elsewhere(choice: Choice, size: int, demand: Demand, profile: str) -> 
     place = next((one for one in get_elsewhere(choice.advice, demand) if one.advice.model.worth >= 2 * size), None)
     if place is None:
         return Alternative(ELSEWHERE, {}, "no machine that is rented by the hour makes much more of this task")
-    remote = COLAB if place.way == "Colab" else SSH
-    is_built = remote in get_options("profile")
-    todo = TODO[remote] if is_built else "copy the project to it, there: make setup EXTRA=cuda, make run PROFILE=cuda"
-    source = place.advice.model.source
+    source, (remote, todo) = place.advice.model.source, describe_way(place.way)
     reason = f"{source} on {place.title}: {show_cost(place.advice)}; {todo}"
-    changes = {"base model": source, "profile": remote if is_built else "cuda"}
-    return Alternative(f"{ELSEWHERE} ({place.way})", changes, reason)
+    return Alternative(f"{ELSEWHERE} ({place.way})", {"base model": source, "profile": remote}, reason)
+
+
+def describe_way(way: str) -> tuple[str, str]:
+    """The profile that trains elsewhere, and what a person has to do for it.
+
+    Args:
+        way: ``Elsewhere.way``.
+    """
+    remote = COLAB if way == "Colab" else SSH
+    if remote in get_options("profile"):
+        return remote, TODO[remote]
+    return "cuda", "copy the project to it, there: make setup EXTRA=cuda, make run PROFILE=cuda"

@@ -78,6 +78,15 @@ def test_a_profile_of_another_machine_is_planned_for_such_a_machine(tmp_path: Pa
         assert "this machine would take cpu" in plan.get("profile").reason
 
 
+def test_a_machine_elsewhere_is_a_profile_with_what_to_do(tmp_path: Path) -> None:
+    plan = plan_for("mails", tmp_path, CPU, OFFLINE, profile="ssh", **{"base model": "Qwen/Qwen3.5-9B"})
+    line = plan.get("profile")
+    assert line.settings == {"backend": "ssh", "remote.evaluate": "there", "remote.export": "there"}
+    assert "remote.host" in line.reason and "make run PROFILE=ssh" in line.reason
+    assert "dollars" in plan.cost and plan.alternatives[1].changes == {}, "it is elsewhere already"
+    assert "L4" in plan_for("faq", tmp_path, CPU, "", profile="ssh").get("base model").reason
+
+
 def test_a_mac_is_not_the_place_for_everything(tmp_path: Path) -> None:
     """Colab is suggested above 8 billion parameters, where memory is short, and where vLLM would sample."""
     found = {}
