@@ -18,6 +18,7 @@ TOGETHER = (
     "tests/rules/test_inputs.py",
     "tests/rules/test_json_forms.py",
     "tests/rules/test_matrix.py",
+    "tests/rules/test_mcp_server.py",
     "tests/rules/test_reproduce.py",
     "tests/rules/test_run_plan.py",
     "tests/rules/test_targets.py",

@@ -34,6 +34,19 @@ that fails writes `{"error": the cause, "fixes": [the usual fix, a less likely o
 or null}` instead, and its exit code is not 0."""
 """How every JSON form behaves."""
 
+SERVER = """The same over MCP, on the standard input and output (`make setup EXTRA=mcp` installs it). A client
+connects with:
+
+```json
+{"mcpServers": {"gaslamp": {"command": "make", "args": ["-sC", "<this folder>", "mcp"]}}}
+```
+
+with the path of this folder in the place of `<this folder>`. Tools: `status`, `results`, `plan`, `describe_data`,
+`check_config`, `advise`, `memory`, `chat`, `run`, `stop`, `stop_server`, `hint`. Resources: `gaslamp://agents`,
+`gaslamp://config`, `gaslamp://roadbook`, `gaslamp://brief`, `gaslamp://data-card`, `gaslamp://report`. The server reads
+no file outside of this folder, runs no other command, and leaves `config.yaml` to your own tools."""
+"""How an agent connects."""
+
 
 def list_commands(makefile: Path) -> dict[str, str]:
     """Target -> what its comment says, in the order of the file."""
@@ -54,7 +67,7 @@ def render_agents(project: Path, name: str, task: str) -> str:
     parts = [f"# {escape(name)}: for programs that work on this project", escape(task)]
     parts += ["## Commands", "| command | what it does |\n|---|---|"]
     parts[-1] += "".join(f"\n| `make {target}` | {escape_cell(text)} |" for target, text in commands.items())
-    parts += ["## For programs", PROGRAMS, render_table()]
+    parts += ["## For programs", PROGRAMS, render_table(), SERVER]
     parts += ["## Rules", "\n".join(f"{number}. {rule}" for number, rule in enumerate(RULES, 1))]
     parts += [
         "## Never edit",

@@ -89,7 +89,8 @@ def get_imports() -> dict[str, _Visitor]:
 
 
 def get_room(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+    room = module.split(".")[1] if "." in module else ""
+    return "" if room == "__main__" else room
 
 
 def test_every_room_has_its_place() -> None:
