@@ -261,6 +261,59 @@ def test_whatsapp_of_other_countries(tmp_path: Path, locale: str) -> None:
     assert any("8 messages that are pictures" in note or "12 messages that are" in note for note in source.notes)
 
 
+def read_text(file: Path, lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Speaker and text of each message of a chat, and what was said about the file."""
+    file.write_text("\n".join(lines), encoding="utf-8")
+    source = open_source(Config.model_validate({"data": {"source": str(file)}}).data)
+    rows = [row for chunk in source.chunks() for _, row in chunk.read([])]
+    return [(row["speaker"], row["text"]) for row in rows], source.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "is_named"),
+    [("Team: Anna", True), ("Dr. med.: Ben", True), ("Anna :)", False), ("12:30 club", False), ("Ben :D", False)],
+)
+def test_names_with_a_colon_are_whole(tmp_path: Path, name: str, is_named: bool) -> None:
+    """A name was cut at its colon, and the rest of it learnt as the beginning of each message."""
+    at = "10.01.24, 09:00 - "
+    lines = [f"{at}Cleo created this group"]
+    for n in range(3):
+        lines += [f"{at}Cleo: note: hall {n}?", f"{at}Cleo: see https://x.de/{n}", f"{at}{name}: Left: {n}, then up"]
+        lines += [f"{at}{name}: <Media omitted>"]
+    messages, notes = read_text(tmp_path / "chat.txt", lines)
+    assert messages[:3] == [("Cleo", "note: hall 0?"), ("Cleo", "see https://x.de/0"), (name, "Left: 0, then up")]
+    assert {speaker for speaker, _ in messages} == {"Cleo", name} and len(messages) == 9
+    assert (f"chat.txt: names with a colon: {name}" in notes) is is_named
+
+
+@pytest.mark.parametrize(
+    ("head", "answer", "votes"),
+    [
+        ("\u200ePOLL:", "\u200eOPTION", "({} votes)"),
+        ("POLL:", "OPTION", "({} votes)"),
+        ("\u200eUMFRAGE:", "\u200eOPTION", "({} Stimmen)"),
+        ("\u200eENCUESTA:", "\u200eOPCI\u00d3N", "({} votos)"),
+        ("\u200eSONDAGE\u202f:", "\u200eOPTION\u202f", "({} votes)"),
+        ("\u200e\u6295\u7968\uff1a", "\u200e\u9009\u9879", "\uff08{} \u7968\uff09"),
+    ],
+)
+def test_polls_are_left_out(tmp_path: Path, head: str, answer: str, votes: str) -> None:
+    """Their answers and counts were learnt as what a person said."""
+    at = "[10.01.24, 09:00:00] "
+    lines = []
+    for n in range(3):
+        lines += [f"{at}Anna: Where is hall {n}?", f"{at}Ben: {head}", "Which day?"]
+        lines += [f"{answer}: {day} {votes.format(n)}" for day in ("Friday", "Monday: late")]
+        lines += [f"{at}Ben: Left, then up\nOption: two (2 ways)"]
+    messages, notes = read_text(tmp_path / "chat.txt", lines)
+    assert messages == [
+        message
+        for n in range(3)
+        for message in (("Anna", f"Where is hall {n}?"), ("Ben", "Left, then up\nOption: two (2 ways)"))
+    ]
+    assert "chat.txt: left out: 3 messages that are polls" in notes and not any("pictures" in note for note in notes)
+
+
 def test_several_people_and_nobody_who_answers() -> None:
     turns = [
         {"from": name, "value": text}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
@@ -29,7 +29,14 @@ PM = re.compile(
     r"[Pp\u0645]|\u03bc|ip|\u00d6S|CH|du|\uc624\ud6c4|\u4e0b\u5348|\u5348\u5f8c|\u665a\u4e0a|\u508d\u665a|\u4e2d\u5348"
 )
 """How the second half of the day begins."""
-SPEAKER = re.compile(r"[\u200e\u200f\u202a-\u202e~\u202f\s]*([^:\n]{1,60}?)\s?: ?(.*)", re.DOTALL)
+_SIGNS = r"[\u200e\u200f\u202a-\u202e~\u202f\s]*"
+SPEAKER = re.compile(rf"{_SIGNS}([^\n]{{1,60}}?)\s?:(?: |(?=[\u200e\u200f]|\Z))(.*)", re.DOTALL)
+"""Who said what: the name ends at a colon with a space, so that ``Anna :)`` is a name."""
+_CLOSE_SPEAKER = re.compile(rf"{_SIGNS}([^:\n]{{1,60}}?)\s?: ?(.*)", re.DOTALL)
+"""The same in logs that write no space."""
+_SECOND = re.compile(r"([^:\n]{1,40}): ")
+POLL = re.compile(r"[\u200e\u200f\s]*([^\W\d_]{2,20})\s?[:\uff1a].*[(\uff08]\s?\d+\s?[^\W\d_]*\.?\s?[)\uff09]\s*")
+"""An answer of a poll with its votes, in any language: ``OPTION: Friday (3 votes)``."""
 MEDIA = re.compile(
     r"\s*(\u200e.*|<[^\W\d_][^<>\n]{3,60}>|[^\n]+\.\w{2,5} \([^()\n]{5,40}\)|"
     r"(image|video|audio|sticker|GIF|document|Contact card) omitted|"
@@ -48,7 +55,7 @@ def is_chat(text: str) -> bool:
     """Whether most lines of a text begin with a time and a speaker, and there are two speakers."""
     lines = [line for line in text.splitlines() if line.strip()][:200]
     found = [match for line in lines if (match := LINE.match(line))]
-    speakers = {name[1] for match in found if (name := SPEAKER.match(match["said"]))}
+    speakers = {name[0] for match in found if (name := split_speaker(match["said"]))}
     return len(found) >= 4 and 3 * len(found) >= len(lines) and len(speakers) >= 2
 
 
@@ -56,12 +63,16 @@ def read_chat(reading: Reading) -> Iterator[Chunk]:
     """The messages of a chat: time, speaker and text. Lines without a speaker (joins, encryption) are left out."""
     reading.note("it is a chat: each message has its time and its speaker")
     rows: list[Numbered] = []
-    media = 0
+    media: set[int] = set()  # places in rows
+    polls: set[int] = set()
     with open_text(reading) as handle:
         lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(handle, 1)]
     month_first = any(
         int(match["second"]) > 12 for _, line in lines if (match := LINE.match(line)) and len(match["first"]) < 4
     )
+    names = find_names([match["said"] for _, line in lines if (match := LINE.match(line))])
+    if names:
+        reading.note(f"names with a colon: {', '.join(sorted(names))}")
     is_open = False  # whether the next line goes on with a message
     for number, line in lines:
         match = LINE.match(line)
@@ -69,20 +80,66 @@ def read_chat(reading: Reading) -> Iterator[Chunk]:
             if is_open:
                 rows[-1][1]["text"] += f"\n{line}"
             continue
-        said = SPEAKER.match(match["said"])
+        said = split_speaker(match["said"], names)
         is_open = said is not None
         if said:
-            is_media = MEDIA.fullmatch(said[2]) is not None
-            media += is_media
-            text = "" if is_media else said[2]  # the lines below a picture are its caption
-            rows.append((number, {"time": _write_time(match, month_first), "speaker": _trim(said[1]), "text": text}))
-    for _, row in rows:
+            is_media = MEDIA.fullmatch(said[1]) is not None
+            media |= {len(rows)} if is_media else set()
+            text = "" if is_media else said[1]  # the lines below a picture are its caption
+            rows.append((number, {"time": _write_time(match, month_first), "speaker": _trim(said[0]), "text": text}))
+    for place, (_, row) in enumerate(rows):
+        if is_poll(row["text"]):
+            polls.add(place)
+            row["text"] = ""
         row["text"] = EDITED.sub("", row["text"]).strip("\n")
     rows = [(number, row) for number, row in rows if row["text"].strip()]
-    if media:
-        reading.note(f"left out: {media} messages that are pictures, sounds or deleted")
+    if media - polls:
+        reading.note(f"left out: {len(media - polls)} messages that are pictures, sounds or deleted")
+    if polls:
+        reading.note(f"left out: {len(polls)} messages that are polls")
     for start in range(0, len(rows), limits.BATCH):
         yield Chunk(parse_rows, f"{reading.name}, line", 1, rows[start : start + limits.BATCH], reading.split)
+
+
+def split_speaker(said: str, names: Collection[str] = ()) -> tuple[str, str] | None:
+    """The name of the speaker and what was said; ``None`` for a line of the program.
+
+    Args:
+        said: a line behind its time.
+        names: those of this chat that have a colon in them, from ``find_names``.
+    """
+    match = SPEAKER.match(said) or _CLOSE_SPEAKER.match(said)
+    if match is None:
+        return None
+    for name in sorted(names, key=len, reverse=True):
+        if said[match.start(1) :].startswith((f"{name}: ", f"{name}:\u200e")):
+            return name, said[match.start(1) + len(name) + 1 :].removeprefix(" ")
+    return match[1], match[2]
+
+
+def find_names(said: Sequence[str]) -> set[str]:
+    """The names with a colon and a space in them (``Team: Anna``): each line of that beginning goes on with the rest.
+
+    Args:
+        said: every line behind its time.
+    """
+    rest: dict[str, list[str | None]] = {}
+    for line in said:
+        if match := SPEAKER.match(line):
+            second = _SECOND.match(match[2])
+            rest.setdefault(match[1], []).append(second[1] if second else None)
+    return {
+        f"{first}: {second}"
+        for first, seconds in rest.items()
+        if len(seconds) >= 2 * len(set(seconds)) and None not in seconds
+        for second in seconds
+    }
+
+
+def is_poll(text: str) -> bool:
+    """Whether a message is a poll: a question, and two answers or more with the same word and their votes."""
+    found = [match[1] for line in text.split("\n") if (match := POLL.fullmatch(line))]
+    return len(found) >= 2 and len(set(found)) == 1
 
 
 def _trim(name: str) -> str:
