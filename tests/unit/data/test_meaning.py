@@ -497,3 +497,35 @@ def test_the_mask_of_the_page_is_that_of_dpo(tiny_model: Path) -> None:
         learnt = renderer.encode_pieces([pieces])[0]
         assert sum(learnt.trained) == len(answer) and learnt.ids == prompt + answer
         assert not any(learnt.trained[: len(prompt)])
+
+
+@pytest.mark.parametrize(
+    ("question", "good", "bad"),
+    [
+        ("question", "good answer", "bad answer"),
+        ("Frage", "gute Antwort", "schlechte Antwort"),
+        ("pregunta", "respuesta buena", "respuesta mala"),
+        ("question", "bonne r\u00e9ponse", "mauvaise r\u00e9ponse"),
+        ("domanda", "risposta corretta", "risposta sbagliata"),
+        ("pergunta", "resposta boa", "resposta ruim"),
+        ("vraag", "goede antwoord", "slechte antwoord"),
+        ("\u95ee\u9898", "\u597d\u56de\u7b54", "\u574f\u56de\u7b54"),
+        ("\u8cea\u554f", "\u826f\u3044\u56de\u7b54", "\u60aa\u3044\u56de\u7b54"),
+        ("\uc9c8\ubb38", "\uc88b\uc740 \ub2f5\ubcc0", "\ub098\uc05c \ub2f5\ubcc0"),
+        (
+            "\u0432\u043e\u043f\u0440\u043e\u0441",
+            "\u0445\u043e\u0440\u043e\u0448\u0438\u0439 \u043e\u0442\u0432\u0435\u0442",
+            "\u043f\u043b\u043e\u0445\u043e\u0439 \u043e\u0442\u0432\u0435\u0442",
+        ),
+        ("pytanie", "dobra odpowied\u017a", "z\u0142a odpowied\u017a"),
+        ("soru", "iyi cevap", "k\u00f6t\u00fc cevap"),
+    ],
+)
+def test_a_good_and_a_bad_answer_are_a_preference(question: str, good: str, bad: str) -> None:
+    """The first reading taught the bad answer."""
+    for first, second in ((good, bad), (bad, good)):
+        rows = [{question: f"Where is hall {n}?", first: f"{first} {n}", second: f"{second} {n}"} for n in range(12)]
+        meaning = decide(rows, kinds=("conversation",))
+        assert meaning.certain and meaning.reading.mapping == {"prompt": question, "chosen": good, "rejected": bad}
+    alone = [{question: f"Where is hall {n}?", good: f"It is number {n}"} for n in range(12)]
+    assert decide(alone, kinds=("conversation",)).reading.mapping == {"prompt": question, "completion": good}

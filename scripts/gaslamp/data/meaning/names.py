@@ -42,7 +42,14 @@ def _read_table() -> dict[str, tuple[str, str]]:
 
 
 KNOWN = _read_table()
+_FIRST_WITHOUT_SPACES = "\u2e80"
+"""Chinese, Japanese and Korean characters come behind it."""
 LANGUAGES = frozenset(words.LANGUAGES.split())
+_VERDICTS = {
+    side: [(word := normalize(each), "" if word > _FIRST_WITHOUT_SPACES else "_") for each in text.split()]
+    for side, text in (("good", words.GOOD), ("bad", words.BAD))
+}
+"""Side -> its adjectives, and what stands between one and the noun."""
 _NO_LANGUAGES = ("id", "no", "is", "it")  # alone they mean something else
 _LANGUAGE_SIDE = ("text", "sentence", "source", "target", "src", "tgt", "lang")
 _PLURALS = {
@@ -102,6 +109,23 @@ def _least(word: str) -> int:
     return 4 if word == "text" else 5 if word.isascii() else 2
 
 
+def _find_pair(names: list[str]) -> dict[str, str]:
+    """``gute Antwort`` and ``schlechte Antwort`` -> good_answer and bad_answer; empty unless there is one of each."""
+    found = {name: f"{side}_answer" for name in names if (side := _get_side(normalize(name)))}
+    return found if sorted(found.values()) == ["bad_answer", "good_answer"] else {}
+
+
+def _get_side(name: str) -> str | None:
+    """Whether a name is that of a good or a bad answer, the adjective in front or behind."""
+    for side, adjectives in _VERDICTS.items():
+        for adjective, joint in adjectives:
+            for noun in (name.removeprefix(f"{adjective}{joint}"), name.removesuffix(f"{joint}{adjective}")):
+                noun = noun.strip("_")
+                if noun != name and KNOWN.get(_PLURALS.get(noun, noun), ("",))[0] == "answer":
+                    return side
+    return None
+
+
 def translate(names: list[str]) -> dict[str, str]:
     """Column -> its English name, for names that are known as a whole; others stay.
 
@@ -109,7 +133,11 @@ def translate(names: list[str]) -> dict[str, str]:
     """
     taken = {normalize(name) for name in names}
     result = {}
+    judged = _find_pair(names)
     for name in names:
+        if name in judged:
+            result[name] = judged[name]
+            continue
         own = normalize(name)
         base, _, side = own.rpartition("_")
         concept, english = KNOWN.get(own, ("meta", name))

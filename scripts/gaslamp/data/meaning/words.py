@@ -202,6 +202,21 @@ The same word in German, Spanish, French, Chinese, Italian, Portuguese,
 Dutch and Japanese, as ``names.normalize`` writes it. Under ``[meta]``: names of columns that say nothing about the
 text."""
 
+GOOD = """
+good better best correct right gut gute guter gutes bessere besserer beste korrekte richtige buena bueno mejor correcta
+correcto bonne bon meilleure meilleur correcte buona buono migliore corretta corretto boa bom melhor correta correto
+goede goed betere juiste 好 好的 更好 更好的 正确 正确的 良い 良 より良い 正しい 좋은 더_좋은 올바른 хороший хорошая
+хорошее лучший правильный dobra dobry dobre lepsza poprawna prawidlowa iyi dogru daha_iyi
+"""
+BAD = """
+bad worse worst incorrect wrong schlecht schlechte schlechter schlechtes schlechtere schlechteste falsche inkorrekte
+mala malo peor incorrecta incorrecto mauvaise mauvais pire incorrecte fausse cattiva cattivo peggiore sbagliata
+sbagliato errata ruim ma mau pior incorreta errada slechte slecht slechtere foute 差 差的 坏 坏的 不好 更差 更差的 错误
+错误的 悪い 悪 より悪い 間違った 나쁜 더_나쁜 잘못된 плохой плохая плохое худший неправильный zla zly zle
+zła zły złe gorsza niepoprawna bledna kotu yanlis daha_kotu
+"""
+"""What stands in front of or behind ``answer`` in the names of two columns, the better and the worse."""
+
 LANGUAGES = """
 aleman allemand anglais ar arabic bg bn bulgarian ca chinese chinesisch chino chinois croatian cs czech da danish de
 deutsch dutch el en englisch english es espagnol espanol et fa fi finnish fr francais frances francese franzosisch
