@@ -314,6 +314,41 @@ def test_polls_are_left_out(tmp_path: Path, head: str, answer: str, votes: str) 
     assert "chat.txt: left out: 3 messages that are polls" in notes and not any("pictures" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("head", "day", "at", "sticker"),
+    [
+        ("[LINE] Chat history with Anna", "2024/01/10(Wed)", "14:08", "[Sticker]"),
+        ("[LINE] \u30a2\u30f3\u30ca", "2024/1/10(\u6c34)", "\u5348\u5f8c2:08", "[\u30b9\u30bf\u30f3\u30d7]"),
+        ("[LINE] Chat history with Anna", "Wed, 1/10/2024", "2:08 PM", "\u260e Call time 1:23"),
+        ("[LINE] Chat", "2024.01.10 Wednesday", "PM 2:08", "[Photo]"),
+    ],
+)
+def test_chats_of_line(tmp_path: Path, head: str, day: str, at: str, sticker: str) -> None:
+    lines = [head, "Saved on: 2024/01/20 10:00", "", day]
+    for n in range(3):
+        lines += [
+            f"{at}\tAnna\tWhere is: hall {n}?",
+            f'{at}\tBen\t"Left of {n},',
+            'then \u201cup\u201d"',
+            f"{at}\tBen joined",
+        ]
+        lines += [f"{at}\tBen\t{sticker}", f'{at}\tAnna\t"ok" then', ""]
+    (tmp_path / "chat.txt").write_text("\n".join(lines), encoding="utf-8")
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "chat.txt")}}).data)
+    rows = [row for chunk in source.chunks() for _, row in chunk.read([])]
+    assert [(row["speaker"], row["text"]) for row in rows] == [
+        message
+        for n in range(3)
+        for message in (
+            ("Anna", f"Where is: hall {n}?"),
+            ("Ben", f"Left of {n},\nthen \u201cup\u201d"),
+            ("Anna", '"ok" then'),
+        )
+    ]
+    assert {row["time"] for row in rows} == {"2024-01-10T14:08:00"}
+    assert "chat.txt: left out: 3 messages that are stickers, pictures or calls" in source.notes
+
+
 def test_several_people_and_nobody_who_answers() -> None:
     turns = [
         {"from": name, "value": text}

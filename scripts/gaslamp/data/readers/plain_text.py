@@ -14,7 +14,9 @@ from gaslamp.data.readers.chat_text import is_chat, read_chat
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 from gaslamp.data.readers.delimited import find_separator, get_separator_line, read_csv, sample_rows
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
+from gaslamp.data.readers.line_text import is_line_chat, read_line_chat
 from gaslamp.data.readers.opening import open_text, read_text_head
+from gaslamp.data.readers.question_text import is_questions, read_questions
 
 WRAPPED = 120  # letters: text that is wrapped by hand or by a program has shorter lines
 
@@ -31,6 +33,10 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from read_json(reading)
     elif is_chat(head):
         yield from read_chat(reading)
+    elif is_line_chat(head):
+        yield from read_line_chat(reading)
+    elif is_questions(head):
+        yield from read_questions(reading)
     elif is_table(head, whole):
         reading.note("it holds a table and is read as such")
         yield from read_csv(reading)
