@@ -28,8 +28,18 @@ _step = "gaslamp"
 
 
 def say(text: str) -> None:
-    """Print one progress line, marked with the step it belongs to."""
-    print(localize(show_controls(f"[{_step}] {text}")), file=_terminal, flush=True)
+    """Print one progress line, marked with the step it belongs to.
+
+    When whoever read the lines is gone (``snakemake | head``, a closed terminal), the step goes on without: it saves
+    its work, and its log and events have everything.
+    """
+    global _terminal
+    try:
+        print(localize(show_controls(f"[{_step}] {text}")), file=_terminal, flush=True)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        _terminal = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 def get_duration(seconds: float) -> str:

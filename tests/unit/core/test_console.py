@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from gaslamp.core.console import get_step_name, step
 from gaslamp.core.errors import GaslampError, Interrupted
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +65,30 @@ def test_an_interrupt_is_no_failure() -> None:
     with pytest.raises(Interrupted), step("logs/train_model.log"):
         raise Interrupted("stopped after step 3", "run the same command again")
     assert read_events()[-1]["status"] == "interrupted"
+
+
+SPEAKER = """
+import sys
+from pathlib import Path
+from gaslamp.core.console import say, step
+with step(Path("a_step.log")):
+    for number in range(2000):
+        say(f"line {number} " + "x" * 200)
+    Path("done.txt").write_text("whole")
+"""
+
+
+def test_a_reader_that_leaves_does_not_end_a_step(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SPEAKER],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+    )
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(90) == 0, errors
+    assert (tmp_path / "done.txt").read_text() == "whole" and errors == b""
