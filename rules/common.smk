@@ -279,7 +279,9 @@ def get_generated_input():
 
 def get_generation_inputs():
     """The person's own example rows and documents."""
-    places = [Path(place).expanduser() for place in (CONFIG.data.generate.seeds, CONFIG.data.generate.documents) if place]
+    places = [
+        Path(place).expanduser() for place in (CONFIG.data.generate.seeds, CONFIG.data.generate.documents) if place
+    ]
     files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
     return [str(file) for file in files if file.is_file() and not is_hidden(file)]
 
