@@ -201,7 +201,9 @@ def judge(body: dict[str, Any]) -> str:
     text = body["messages"][-1]["content"]
     a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
     better = "A" if body["model"] == "biased" or len(a) > len(b) else "B"
-    return "I cannot decide" if body["model"] == "mute" else json.dumps({"better": better})
+    if body["model"] == "mute" or (body["model"] == "vague" and "response_format" not in body):
+        return "I cannot decide"
+    return json.dumps({"better": better})
 
 
 def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +227,8 @@ def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )
         with pytest.raises(GaslampError, match="holds no verdict"):
             Metric.get("llm_judge", {"url": url, "model": "mute"}).score_both(rows, base, tuned)
+        vague = Metric.get("llm_judge", {"url": url, "model": "vague"})
+        assert vague.score_both(rows, base, tuned)[1] == [1.0, 0.0, 0.5], "the form is prescribed where it is needed"
 
 
 def test_a_judge_reports_cost_and_agreement_with_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

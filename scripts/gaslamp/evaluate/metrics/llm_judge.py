@@ -16,7 +16,7 @@ from gaslamp.core.files import JsonObject, read_jsonl, sha256_text
 from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
 from gaslamp.evaluate.judge_labels import find_label, get_agreement, read_labels
 from gaslamp.evaluate.predictions import Prediction
-from gaslamp.models.endpoint import EndpointClient
+from gaslamp.models.endpoint import EndpointClient, EndpointError
 from gaslamp.models.messages import drop_blocks
 
 TITLE = "preferred by a judge model"
@@ -24,6 +24,13 @@ BINARY = False
 REFERENCE = False
 RUBRIC = "Which answer is more correct, complete and to the point?"
 CACHE = Path("outputs/judge.jsonl")
+SCHEMA = {
+    "type": "object",
+    "properties": {"better": {"enum": ["A", "B", "same"]}},
+    "required": ["better"],
+    "additionalProperties": False,
+}
+FORM = {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": SCHEMA}}
 _TASK = """You compare two answers to the same question. {rubric}
 
 <question>
@@ -79,9 +86,7 @@ def score_pairs(
         )
         key = sha256_text(f"{url}\0{model}\0{text}")
         if key not in known:
-            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512)
-            tokens = [reply.prompt_tokens or 0, reply.completion_tokens or 0]
-            known[key] = {"key": key, "better": read_verdict(reply.text), "tokens": tokens}
+            known[key] = {"key": key, **_request(client, text)}
             if CACHE.parent.is_dir():
                 with CACHE.open("a", encoding="utf-8") as handle:
                     handle.write(json.dumps(known[key]) + "\n")
@@ -109,6 +114,28 @@ def score_pairs(
     say(f"the judge {model} at {url} compares {different} pairs of answers, each twice; known verdicts are kept")
     with ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(judge, rows, base, tuned))
+
+
+def _request(client: EndpointClient, text: str) -> JsonObject:
+    """The verdict and the tokens it took. A reply without one is requested again with the form prescribed.
+
+    Not at once: a model that thinks aloud judges better, and not every server can prescribe a form.
+    """
+    tokens, fault = [0, 0], None
+    for options in ({}, {"response_format": FORM}):
+        try:
+            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512, **options)
+        except EndpointError:
+            if fault is None:
+                raise
+            break  # it cannot prescribe a form
+        tokens = [tokens[0] + (reply.prompt_tokens or 0), tokens[1] + (reply.completion_tokens or 0)]
+        try:
+            return {"better": read_verdict(reply.text), "tokens": tokens}
+        except GaslampError as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault
 
 
 def read_verdict(reply: str) -> str:
