@@ -18,8 +18,8 @@ from gaslamp.remote.place import FOLDER
 from gaslamp.remote.session import get_driver_name
 from gaslamp.remote.task import Task
 
-HANDED = FOLDER / "by_hand"
-"""What a person takes along; relative to the project."""
+HANDED = Path("notebook")
+"""What a person takes along; relative to the project. Browsers do not show folders that begin with a dot."""
 
 
 def run_manual(settings: Slice, task: Task, config: Path, part: str) -> None:
