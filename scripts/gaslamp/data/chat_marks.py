@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
+
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json
 
 _MARK = re.compile(r"<([@#!]?)([^<>|\n]+)(?:\|([^<>\n]*))?>")
 
@@ -28,6 +32,28 @@ def read_slack(text: str, people: dict[str, str]) -> str:
         return target if not label or label == target else f"{label} ({target})"
 
     return html.unescape(_MARK.sub(show, text))
+
+
+def read_people(folder: Path) -> dict[str, str]:
+    """The names that a Slack export gives its users, by id; empty for other folders.
+
+    Args:
+        folder: that the messages are in, or one above it.
+    """
+    files = [file for pattern in ("users.json", "*/users.json") for file in sorted(folder.glob(pattern))]
+    people: dict[str, str] = {}
+    for file in files:
+        try:
+            users = read_json(file)
+        except GaslampError:
+            continue  # another file of that name
+        for user in users if isinstance(users, list) else []:
+            if isinstance(user, dict) and isinstance(user.get("id"), str):
+                profile = user["profile"] if isinstance(user.get("profile"), dict) else {}
+                said = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
+                name = next((text for text in said if isinstance(text, str) and text.strip()), None)
+                people |= {user["id"]: name} if name else {}
+    return people
 
 
 def read_messenger(text: str) -> str:

@@ -8,7 +8,7 @@ the assistant is a question for the person (``speakers``).
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -122,21 +122,26 @@ def _find_program(rows: list[SourceRow]) -> str:
     return ""
 
 
-def unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str]) -> Callable[[], Iterator[Chunk]]:
+def unfold(
+    chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str], people: Mapping[str, str] | None = None
+) -> Callable[[], Iterator[Chunk]]:
     """What starts a pass over the conversations of a chat export; its messages are held in memory.
 
     Args:
         chunks: starts a pass over the rows of the file.
         shape: from ``find_shape``.
         notes: takes up what was decided.
+        people: id -> name, of Slack; what a message itself says of its sender comes first.
     """
-    return partial(_unfold, chunks, shape, notes)
+    return partial(_unfold, chunks, shape, notes, people or {})
 
 
-def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str]) -> Iterator[Chunk]:
+def _unfold(
+    chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str], known: Mapping[str, str]
+) -> Iterator[Chunk]:
     problems: list[Problem] = []
     talks: dict[str, Talk] = {}
-    people: dict[str, str] = {}  # of Slack: id -> name
+    people = dict(known)
     columns: dict[str, None] = {}
     skipped = count = 0
     for chunk in chunks():
@@ -152,7 +157,7 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
                 thread = item.get("thread") or item.get("thread_ts") or ""
                 key = chat or chunk.label.rpartition("/")[0] or chunk.label
                 key = "" if shape.program == "mails" else key  # a thread goes on in other files
-                if isinstance(item.get("user"), str):
+                if isinstance(item.get("user"), str) and message[1] != item["user"]:
                     people[item["user"]] = message[1]
                 talk = talks.setdefault(f"{key}\0{thread}", Talk((chunk.label, number, chunk.split)))
                 talk.messages.append(message)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
-from gaslamp.data import chats, flat_turns, trees
+from gaslamp.data import chat_marks, chats, flat_turns, intents, trees
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
@@ -54,8 +54,11 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
     """The conversations of a source whose rows are none; ``None`` for one whose rows are read as they are."""
     if shape := trees.find_shape(rows):
         return trees.unfold(source.chunks, shape, source.notes)
+    if intent := intents.find_shape(rows):
+        return intents.unfold(source.chunks, intent, source.notes)
     if chat := chats.find_shape(rows):
-        return chats.unfold(source.chunks, chat, source.notes)
+        people = chat_marks.read_people(source.folder) if chat.program == "Slack" else {}
+        return chats.unfold(source.chunks, chat, source.notes, people)
     if columns := flat_turns.find_columns(rows):
         return partial(flat_turns.unfold, source.chunks, columns, source.notes)
     if table := chats.find_table(rows):

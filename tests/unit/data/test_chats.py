@@ -97,7 +97,7 @@ def write_discord_table(folder: Path) -> Path:
 
 def write_slack(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "slack.zip", "w") as out:
-        out.writestr("users.json", json.dumps([{"id": "U1", "name": "anna"}]))
+        out.writestr("users.json", json.dumps([{"id": "U1", "name": "anna"}, {"id": "U2", "profile": {}}]))
         out.writestr("channels.json", json.dumps([{"id": "C1", "name": "help"}]))
         for day in range(DAYS):
             at = get_time(day).timestamp()
@@ -389,3 +389,29 @@ def test_a_message_in_each_row(tmp_path: Path) -> None:
 def test_marks_of_slack() -> None:
     text = "Hi <@U1>, <@U2|ben>: see <https://x.de/a|this page>, <#C1|help>, <!here> &amp; 2 &lt; 3"
     assert read_slack(text, {"U1": "Anna"}) == "Hi @Anna, @ben: see this page (https://x.de/a), #help, @here & 2 < 3"
+
+
+def test_names_of_slack_come_from_its_list_of_users(tmp_path: Path) -> None:
+    """The speakers to choose from were U1 and U2, and so were those that a message names."""
+    users = [
+        {"id": "U1", "name": "anna", "profile": {"display_name": "", "real_name": "Anna K."}},
+        {"id": "U2", "name": "ben", "real_name": "Ben M."},
+        {"id": "U3", "name": "cleo"},
+    ]
+    (tmp_path / "help").mkdir()
+    (tmp_path / "users.json").write_text(json.dumps(users))
+    (tmp_path / "channels.json").write_text("[]")
+    for day in range(DAYS):
+        at = get_time(day).timestamp()
+        rows = [
+            {"type": "message", "user": user, "text": text, "ts": f"{at + n:.6f}"}
+            for n, (user, text) in enumerate((("U1", ask(day)), ("U2", "As <@U3> said: left"), ("U9", "ok")))
+        ]
+        (tmp_path / "help" / f"{get_time(day).date()}.json").write_text(json.dumps(rows))
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path)}}).data)
+    rows = read_sample(source, [])
+    assert [(turn["from"], turn["value"]) for turn in rows[0]["messages"]] == [
+        ("Anna K.", ask(0)),
+        ("Ben M.", "As @cleo said: left"),
+        ("U9", "ok"),
+    ]
