@@ -5,9 +5,9 @@ Standard library and PyYAML only: the interview asks before anything is installe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from gaslamp.config.preset_layers import read_method
@@ -60,6 +60,7 @@ def get_advice(
     measured: Sequence[Measured] = (),
     offline: str = "",
     models: Sequence[BaseModel] | None = None,
+    fixed: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Advice]:
     """Every model of the catalogue that the method can train and that has what is needed, the best choice first.
 
@@ -74,6 +75,7 @@ def get_advice(
         measured: earlier trainings on this machine, which replace the table of speeds.
         offline: why the hub cannot be reached; empty when it can.
         models: instead of the catalogue.
+        fixed: settings of section train that are not left to the model's size and the memory.
 
     Raises:
         GaslampError: there is no such method.
@@ -82,7 +84,7 @@ def get_advice(
     name = profile or choose_profile(machine, demand.method).name
     listed = load_catalogue() if models is None else models
     found = [
-        _advise(machine, name, demand, plugin, model, measured, offline)
+        _advise(machine, name, demand, plugin, model, measured, offline, fixed)
         for model in listed
         if _can_train(model, plugin, demand.method, demand.needs)
     ]
@@ -121,9 +123,10 @@ def _advise(
     model: BaseModel,
     measured: Sequence[Measured],
     offline: str,
+    fixed: Mapping[str, Any],
 ) -> Advice:
     room = get_room(machine, profile)
-    way = choose_way(profile, wanted, plugin, model.shape, room)
+    way = choose_way(profile, wanted, plugin, model.shape, room, fixed)
     fits = judge_fit(way.need_gb, room)
     speed = get_speed(machine, profile, model.shape, measured)
     hours, time_formula = estimate_training(

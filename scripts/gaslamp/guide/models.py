@@ -9,16 +9,22 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gaslamp.environment.advise import Advice, get_advice
 from gaslamp.environment.machines import Machine, get_machine
 from gaslamp.environment.speed import Measured
 from gaslamp.environment.training_ways import Demand
+from gaslamp.guide.plan import Situation
 from gaslamp.guide.times import show_hours
 
 HUB = "https://huggingface.co"
+ESTIMATED = (
+    *("batch_size", "gradient_accumulation", "epochs", "max_length", "packing"),
+    *("gradient_checkpointing", "quantization", "adapter", "dtype"),
+)
+"""Keys of section train that time and memory depend on."""
 LIMITS = ("does not list", "writes ", "slow", "a whole run is slow")
 """How the parts of a reason begin that a person should know of the first choice too."""
 WAIT = 4  # seconds for an answer of the hub
@@ -63,6 +69,23 @@ def choose(
     if not advice or advice[0].fits == "exceeds":
         return Choice(None, "nothing that is known fits memory and disk of this machine", usable, advice)
     return Choice(advice[0], _explain(advice[0], demand, where, offline), usable, advice)
+
+
+def estimate_with(now: Situation, one: Advice, demand: Demand, profile: str, settings: Mapping[str, object]) -> Advice:
+    """The figures of a base model with settings of config.yaml: of the plan, and those that the memory changes.
+
+    Args:
+        now: machine, and what was measured on it.
+        one: what advice said of the model by itself.
+        demand: what should be trained.
+        profile: that trains it.
+        settings: keys of config.yaml with their values.
+    """
+    fixed = {key.removeprefix("train."): value for key, value in settings.items() if key.startswith("train.")}
+    fixed = {key: value for key, value in fixed.items() if key in ESTIMATED and value not in (None, "auto")}
+    target, _, there = get_target(now.system, profile)
+    measured = now.measured if target is now.system else ()
+    return get_advice(target, demand, profile=there, measured=measured, models=[one.model], fixed=fixed)[0]
 
 
 def get_target(system: Machine, profile: str) -> tuple[Machine, str, str]:

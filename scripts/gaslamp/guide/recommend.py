@@ -25,7 +25,7 @@ from gaslamp.guide.data_lines import (
 from gaslamp.guide.lessons import choose_lessons
 from gaslamp.guide.look import convert, get_lengths
 from gaslamp.guide.machine_lines import choose_model, choose_profile, choose_tier, list_alternatives, suggest_colab
-from gaslamp.guide.models import choose, show_cost
+from gaslamp.guide.models import choose, estimate_with, show_cost
 from gaslamp.guide.page_lines import choose_demo_language, choose_deploy, choose_language, choose_theme, get_code
 from gaslamp.guide.plan import Line, Plan, Situation
 from gaslamp.guide.plugins import get_constant
@@ -109,8 +109,11 @@ def recommend(now: Situation) -> Plan:
     ]
     notes = find_broken(now.look, now.data.path, basis.reading)
     notes += [*_list_notes(now, method, chosen), *suggest_colab(profile.value, chosen, is_rewarded(method))]
-    plan = Plan(lines, show_cost(chosen), list_alternatives(choice, chosen, basis.demand, profile.value), notes)
-    return replace(plan, lines=[*lines, *choose_lessons(now, plan)])
+    plan = Plan(lines, "", list_alternatives(choice, chosen, basis.demand, profile.value), notes)
+    lessons, taught = choose_lessons(now, plan)
+    if chosen:
+        chosen = estimate_with(now, chosen, basis.demand, profile.value, {**plan.settings, **taught})
+    return replace(plan, lines=[*lines, *lessons], cost=show_cost(chosen))
 
 
 def _adapt(rows: list[Row], method: str) -> list[Row]:

@@ -21,7 +21,7 @@ def render_memory(entries: Mapping[Kind, Sequence[Entry]], applied: Sequence[Rec
         applied: what of the memory was applied to the project; empty without one.
         home: where the memory is, as a person writes it.
     """
-    if not any(entries.values()):
+    if not any(entries.values()) and not applied:
         return f"nothing is remembered yet in {home}: the end of a run fills it, and make hint HINT=..."
     lines = []
     for kind, title in TITLES.items():

@@ -310,6 +310,30 @@ def test_the_memory_is_a_line_of_the_plan(tmp_path: Path) -> None:
     assert "memory" not in [line.name for line in plan_for("faq", tmp_path, CPU, OFFLINE).lines], "it is of sft"
 
 
+def test_the_figures_are_those_with_what_the_memory_changes(tmp_path: Path) -> None:
+    """Checkpointing takes 1.3 times as long: the plan, and `make plan` of the project, count it."""
+    (tmp_path / "memory").mkdir()
+    recipe = {
+        "kind": "skills",
+        "candidate_id": "cafe:section_7:1a2b3c4d",
+        "title": "it ran out of memory",
+        "body": "b",
+        "date": "2026-11-20",
+        "when": "task=sft",
+        "settings": {"train.gradient_checkpointing": True, "train.batch_size": 1, "train.lora.r": 8},
+    }
+    (tmp_path / "memory" / "skills.json").write_text(json.dumps({"entries": [recipe]}))
+    for folder in ("on", "off"):
+        (tmp_path / folder).mkdir()
+    plain = plan_for("medical", tmp_path / "off", CPU, "", memory="off")
+    taught = plan_for("medical", tmp_path / "on", CPU, "")
+    assert taught.get("memory").reason.count("the default") == 1
+    minutes = [int(plan.cost.split("about ")[1].split(" min")[0]) for plan in (plain, taught)]
+    assert minutes[1] == pytest.approx(1.3 * minutes[0], abs=1.3)
+    memory = [float(plan.cost.split(", ")[1].split(" GB")[0]) for plan in (plain, taught)]
+    assert memory[1] < memory[0], "one row a pass, with checkpointing"
+
+
 def test_what_earlier_projects_found_is_said_where_no_setting_changes(tmp_path: Path) -> None:
     (tmp_path / "memory").mkdir()
     lesson = {
