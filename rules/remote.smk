@@ -35,8 +35,8 @@ rule run_remote_push:
     log:
         "logs/{run}/run_remote_push.log",
     params:
-        settings=get_settings(*TRAIN_KEYS),
         **REMOTE_PARAMS,
+        settings=get_settings(*TRAIN_KEYS),
     shell:
         "{PYTHON} scripts/run_remote.py --step push --out {output}" + REMOTE_TRAINING
 
@@ -79,7 +79,7 @@ rule run_remote_pull:
     log:
         "logs/{run}/run_remote_pull.log",
     params:
-        last=get_last_flag(),
         **REMOTE_PARAMS,
+        last=get_last_flag(),
     shell:
         "{PYTHON} scripts/run_remote.py --step pull {params.last}" + REMOTE_TRAINING

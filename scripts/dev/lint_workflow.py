@@ -10,6 +10,10 @@ ACCEPTED = {
     "Specify a conda environment or container for each rule.": "pyproject.toml pins one environment for all rules",
     _GLOBAL.format("PYTHON"): "which interpreter runs a step is no reason to repeat it",
     _GLOBAL.format("TRAIN_PYTHON"): "the same, for the training rule",
+    **{
+        _GLOBAL.format(f"{room}_RUNNER"): "where a step runs is no reason to repeat it"
+        for room in ("TRAIN", "EVALUATE", "EXPORT")
+    },
     _GLOBAL.format("CONFIG_FILE"): "params.settings says what a step depends on",
     _GLOBAL.format("VISION_TOWER"): "checked when the model is fetched, no reason to fetch it again",
 }

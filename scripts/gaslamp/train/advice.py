@@ -13,7 +13,7 @@ from gaslamp.core.files import JsonObject, read_json
 from gaslamp.core.finding import SEVERITIES, Advice, Change, Finding, get_remedies, sort_findings
 
 LINES = 3
-"""Advices at most: a person tries one, and who reads ten reads none."""
+"""Pieces of advice at most: a person tries one, and who reads ten reads none."""
 LATER = 1.5
 """Steps of severity by which each further remedy of one finding ranks lower."""
 
