@@ -181,6 +181,30 @@ def test_a_stream_without_a_length_is_cut_off_too(
     assert not [path for path in project.parent.rglob("*") if path.is_file() and "big" in path.name]
 
 
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("try?number=2", [("try", 2)]),
+        ("try", None),
+        ("try?number=0", None),
+        ("try?number=2;id", None),
+        ("run?number=2", None),
+        ("clean-run", None),
+        ("run", [("run", 0)]),
+    ],
+)
+def test_only_known_actions_start(
+    client: TestClient, path: str, wanted: list[tuple[str, int]] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "gaslamp.interfaces.studio.jobs.Jobs.start",
+        lambda self, root, action, number=0: started.append((action, number)),
+    )
+    answer = client.post(f"/project/mails/start/{path}", headers=OURS)
+    assert (answer.status_code, started) == (303, wanted) if wanted else (answer.status_code, started) == (404, [])
+
+
 def test_forms_have_a_bound(client: TestClient) -> None:
     answer = client.post("/memory/forget", data={"id": "x" * 300_000}, headers=OURS)
     assert answer.status_code == 422 and "too large" in answer.text

@@ -31,8 +31,8 @@ run:
 	@sleep 600
 data:
 	@echo 'error: rows.csv has no row'; echo '  usual fix:       put one in'; exit 1
-deploy:
-	@echo served
+try:
+	@echo advice $(N)
 """
 
 
@@ -118,6 +118,12 @@ def test_an_error_before_the_first_step_is_shown_with_its_fix(project: Path, job
     assert any("put one in" in line for line in facts.trouble.lines) and facts.trouble.log == "logs/studio_data.log"
     write_steps(project, {"step": "prepare_data", "event": "start", "time": "2099-01-01T00:00:00+00:00"})
     assert "rows.csv" not in str(Reader().read(project).trouble), "a later start counts"
+
+
+def test_an_advice_is_tried_by_its_number(project: Path, jobs: Jobs) -> None:
+    jobs.start(project, "try", 2)
+    wait_for(lambda: read_job(project).ended is not None)  # type: ignore[union-attr]
+    assert (project / "logs" / "studio_try.log").read_text() == "advice 2\n" and read_job(project).code == 0  # type: ignore[union-attr]
 
 
 def test_a_step_that_failed_and_ran_again_at_a_terminal(project: Path) -> None:

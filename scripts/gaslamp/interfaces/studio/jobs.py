@@ -1,4 +1,4 @@
-"""What a person starts with a button: `make data`, `make run`, `make deploy`, each in a session of its own.
+"""What a person starts with a button: `make data`, `run`, `try`, `deploy`, each in a session of its own.
 
 The record is a file of the project, so that a studio which was killed finds what it had started. A job outlives the
 studio; stopping it is what Ctrl-C does at a terminal: the whole group gets SIGINT, and the training saves first.
@@ -22,7 +22,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.export.llamacpp.process import find_process
 
-ACTIONS = ("data", "run", "deploy")
+ACTIONS = ("data", "run", "try", "deploy")
 RECORD = Path("outputs") / ".studio_job.json"
 OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GASLAMP_PREFIX", "GASLAMP_PROJECT")
 """What a `make studio` around this process has set, and a command of the project must not read."""
@@ -77,8 +77,13 @@ class Jobs:
         """Nothing runs yet."""
         self._lock = threading.Lock()
 
-    def start(self, project: Path, action: str) -> bool:
+    def start(self, project: Path, action: str, number: int = 0) -> bool:
         """Start an action of a project; False when the last one still runs.
+
+        Args:
+            project: its folder.
+            action: one of ACTIONS.
+            number: which advice ``try`` applies.
 
         Raises:
             GaslampError: make is missing.
@@ -96,7 +101,7 @@ class Jobs:
             environ = {key: value for key, value in os.environ.items() if key not in OUTSIDE}
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    [make, "--no-print-directory", action],
+                    [make, "--no-print-directory", action, *([f"N={number}"] if number else [])],
                     cwd=project,
                     env=environ,
                     stdin=subprocess.DEVNULL,

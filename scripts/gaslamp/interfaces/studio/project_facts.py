@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from pydantic import ValidationError
+
 from gaslamp.config.methods import get_pooling
 from gaslamp.core.contracts import Artefact, Bench, Card, Compare, Ladder, Parity, Verdict
 from gaslamp.core.errors import GaslampError
@@ -24,6 +26,7 @@ from gaslamp.report.dashboard.snapshot import Brief, get_brief
 from gaslamp.report.dashboard.terminal import is_run_done
 from gaslamp.report.summary import ScoreRow, get_comparison_rows, get_level_rows, is_outdated, read_last_lines
 from gaslamp.serve.server import KEY_FILE, PAGE
+from gaslamp.train.advice import Advice, read_advice
 
 _File = TypeVar("_File", bound=Artefact)
 FINDINGS = 12
@@ -40,6 +43,7 @@ class Results:
         scores: base and tuned, slices; then the files.
         parity: whether the files are the evaluated model, in a sentence.
         warnings: of the evaluation's gate.
+        advice: what to try, as `make try` numbers it.
         pages: title, path in the project.
     """
 
@@ -53,6 +57,7 @@ class Results:
     parity: str = ""
     parity_passed: bool = True
     warnings: list[str] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
     is_outdated: bool = False
     pages: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -102,7 +107,7 @@ class ProjectFacts:
             current = next((stage.title for stage in self.stages if stage.state == "running"), "")
             if self.training and self.training["status"] == "training":
                 return f"Training: step {self.training['step']:,} of {self.training['max_steps']:,}"
-            begins = {"data": "Looking at the data", "run": "Running", "deploy": "Starting the chat"}[action]
+            begins = {"data": "Looking at the data", "deploy": "Starting the chat"}.get(action, "Running")
             return f"{begins}: {current.lower()}" if current and action != "deploy" else begins
         if self.trouble:
             return "Stopped" if self.trouble.was_stopped else "Something went wrong"
@@ -201,8 +206,13 @@ def read_results(root: Path, run: str, problems: list[str]) -> Results | None:
     if parity:
         results.parity, results.parity_passed = parity.summary, parity.passed
     gate = outputs / "eval" / "verdict.json"
-    if gate.is_file():
-        results.warnings = Verdict.model_validate(read_json(gate)).warnings
+    try:
+        results.warnings = Verdict.model_validate(read_json(gate)).warnings if gate.is_file() else []
+        results.advice = read_advice(root, run)
+    except ValidationError as error:
+        problems.append(f"{gate} is not of this version: {error.errors()[0]['msg']}")
+    except GaslampError as error:
+        problems.append(str(error))
     pages = (
         ("Evaluation", "each test row with both answers", f"outputs/{run}/eval/report.html"),
         ("Report", "everything about this run on one page", f"outputs/{run}/report.html"),

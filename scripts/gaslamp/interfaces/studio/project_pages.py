@@ -151,17 +151,18 @@ class ProjectPages:
         return go(f"/project/{root.name}#{anchor}")
 
     def start(self, request: Request) -> Response:
-        """`make data`, `make run`, `make deploy`."""
-        action = request.path_params["action"]
-        if action not in ACTIONS:
+        """`make data`, `make run`, `make deploy`; `make try` with the number of the advice."""
+        action, given = request.path_params["action"], request.query_params.get("number", "")
+        number = int(given) if given.isascii() and given.isdigit() and len(given) < 3 else 0
+        if action not in ACTIONS or (action == "try") != (number > 0):
             return PlainTextResponse("not found\n", 404)
 
         def act(root: Path) -> None:
             if self.reader.read(root).is_running:
                 return  # another tab, or a terminal: the page shows it
-            self.jobs.start(root, action)
+            self.jobs.start(root, action, number)
 
-        return self._act(request, act, {"data": "data", "run": "run", "deploy": "chat"}[action])
+        return self._act(request, act, {"data": "data", "deploy": "chat"}.get(action, "run"))
 
     def stop(self, request: Request) -> Response:
         """What Ctrl-C does."""

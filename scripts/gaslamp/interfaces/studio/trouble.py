@@ -14,6 +14,7 @@ LOG_LINES = 14
 NAMES = {
     "data": "the look at the data",
     "run": "the run",
+    "try": "the try",
     "deploy": "the start of the chat",
 }
 
