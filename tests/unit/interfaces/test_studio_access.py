@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
+from gaslamp.core.workflow_state import OWNER
 from gaslamp.interfaces.studio import uploads
 from gaslamp.interfaces.studio.access import PAGE_POLICY, read_key
+from gaslamp.interfaces.studio.jobs import read_job
 from gaslamp.interfaces.studio.place import get_clone, get_single
 from gaslamp.interfaces.studio.server import get_app
 from starlette.testclient import TestClient
@@ -203,6 +208,23 @@ def test_only_known_actions_start(
     )
     answer = client.post(f"/project/mails/start/{path}", headers=OURS)
     assert (answer.status_code, started) == (303, wanted) if wanted else (answer.status_code, started) == (404, [])
+
+
+def test_a_run_that_was_started_elsewhere_is_stopped_too(client: TestClient, project: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the child inherits what is switched off
+    snakemake = subprocess.Popen(["sleep", "600"])
+    signal.signal(signal.SIGINT, before)
+    try:
+        started = psutil.Process(snakemake.pid).create_time()
+        write_json(project / OWNER, {"pid": snakemake.pid, "started": started})
+        assert client.get("/project/mails/state").json()["words"] == "Running"
+        assert client.post("/project/mails/start/run", headers=OURS).status_code == 303
+        assert read_job(project) is None, "nothing is started beside it"
+        assert client.post("/project/mails/stop", headers=OURS).status_code == 303
+        assert snakemake.wait(90) == -signal.SIGINT
+        assert client.get("/project/mails/state").json()["words"] == "Not started"
+    finally:
+        snakemake.kill()
 
 
 def test_forms_have_a_bound(client: TestClient) -> None:

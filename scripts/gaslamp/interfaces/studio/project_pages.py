@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gaslamp.core import background
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.guide.run_plan_show import WHY, show_seconds
@@ -165,8 +166,8 @@ class ProjectPages:
         return self._act(request, act, {"data": "data", "deploy": "chat"}.get(action, "run"))
 
     def stop(self, request: Request) -> Response:
-        """What Ctrl-C does."""
-        return self._act(request, self.jobs.stop, "status")
+        """What Ctrl-C does, to the job of this page or, as `make cancel`, to a run that was started elsewhere."""
+        return self._act(request, lambda root: self.jobs.stop(root) or background.stop(root), "run")
 
     def stop_chat(self, request: Request) -> Response:
         """`make stop`."""
