@@ -219,7 +219,7 @@ def test_a_run_that_was_started_elsewhere_is_stopped_too(client: TestClient, pro
         write_json(project / OWNER, {"pid": snakemake.pid, "started": started})
         assert client.get("/project/mails/state").json()["words"] == "Running"
         assert client.post("/project/mails/start/run", headers=OURS).status_code == 303
-        assert read_job(project) is None, "nothing is started beside it"
+        assert read_job(project) is None, "nothing is started next to it"
         assert client.post("/project/mails/stop", headers=OURS).status_code == 303
         assert snakemake.wait(90) == -signal.SIGINT
         assert client.get("/project/mails/state").json()["words"] == "Not started"
