@@ -93,9 +93,12 @@ class RunPlan:
 def count_test_rows(project: Path, config: Config, train: int) -> int:
     """Counted by the data phase; before it ran, the share of ``data.split`` for so many training rows."""
     file, split = project / "data" / "card.json", config.data.split
-    if file.is_file():
-        return int(read_json(file)["rows"]["test"])
-    return min(split.max_test, round(train * split.test / max(0.01, 1 - split.test - split.valid)))
+    counted = read_json(file)["rows"].get("test") if file.is_file() else None
+    return (
+        int(counted)
+        if counted
+        else min(split.max_test, round(train * split.test / max(0.01, 1 - split.test - split.valid)))
+    )
 
 
 def make_plan(

@@ -109,7 +109,14 @@ def test_the_plan_fits_the_terminal_and_says_what_would_stop_it(project: Path, w
     print_run_plan(made, Console(file=out, width=width, color_system=None))
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
-    for words in ("3 to run, 1 done already", "3.2 of 9.0 GB (fits)", "0.6 of 50.0 GB", "few rows", "usual fix"):
+    for words in (
+        "with 94 test rows",
+        "3 to run, 1 done already",
+        "3.2 of 9.0 GB (fits)",
+        "0.6 of 50.0 GB",
+        "few rows",
+        "usual fix",
+    ):
         assert words in text, words
     facts = RunPlanDocument.make(made).model_dump()
     assert facts["seconds"] == round(made.seconds, 1) and facts["jobs"][0]["rule"] == "train_model"
