@@ -41,14 +41,14 @@ def find_cli() -> Path:
     return cli
 
 
-def wait_until(is_so: Callable[[], Any], what: str) -> Any:
+def wait_until(is_so: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
     """What ``is_so`` returns as soon as it is true."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         if found := is_so():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"after {PATIENCE:g} s still not: {what}")
+    raise AssertionError(f"after {patience:g} s still not: {what}")
 
 
 class Runtime:

@@ -78,20 +78,23 @@ class KernelMachine:
             f"exec(compile({code!r}, {self._module!r}, 'exec'), module.__dict__)\n"
             f"sys.modules[{self._module!r}] = module"
         )
-        found = self._ask("enter", load=load, folder=self.lease.folder or folder)
+        found = self._request("enter", json.dumps({"do": "enter", "folder": self.lease.folder or folder}), load)
         self.lease.folder = found["folder"]
         self.lease.details.setdefault("host", found["host"])
 
-    def _ask(self, do: str, load: str = "", **arguments: Any) -> Any:
+    def _ask(self, do: str, **arguments: object) -> Any:
         """One request to kernel_side.py, and its answer."""
-        request = json.dumps({"do": do, **arguments})
+        return self._request(do, json.dumps({"do": do, **arguments}))
+
+    def _request(self, do: str, request: str, load: str = "") -> Any:
+        """The same as text; ``load`` is code that runs before it."""
         call = f"import {self._module}; {self._module}.answer({request!r})"
         printed = self._execute(f"{load}\n{call}" if load else call, self.waits + 10)
         lines = [line for line in printed.splitlines() if line.startswith(kernel_side.MARK)]
         if not lines:
             if not load and "ModuleNotFoundError" in printed:  # the kernel was started again
                 self.enter("")
-                return self._ask(do, **arguments)
+                return self._request(do, request)
             raise RemoteError(
                 "network",
                 f"the kernel of {self.lease.machine} gave no answer to '{do}': {printed.strip()[-300:] or 'nothing'}",

@@ -15,7 +15,10 @@ import os
 import shutil
 import subprocess
 import time
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    Values = dict[str, Any]  # JSON
 
 MARK = "GASLAMP-ANSWER "
 MOST = 200000  # bytes of output that an answer carries: a Jupyter server drops what is much more in a second
@@ -48,7 +51,7 @@ def enter(folder: str) -> dict[str, str]:
     return {"folder": folder, "host": os.uname().nodename}
 
 
-def run(command: list[str], folder: str, seconds: float, stdin: str | None = None) -> dict[str, Any]:
+def run(command: list[str], folder: str, seconds: float, stdin: str | None = None) -> Values:
     """Start a program that is waited for: see ``wait``. ``stdin`` names a file, which is removed before it is read."""
     place = os.path.join(folder, ".calls", f"{os.getpid()}-{time.time_ns()}")
     os.makedirs(place)
@@ -63,7 +66,7 @@ def run(command: list[str], folder: str, seconds: float, stdin: str | None = Non
     return wait(pid, place, seconds)
 
 
-def wait(pid: int, place: str, seconds: float) -> dict[str, Any]:
+def wait(pid: int, place: str, seconds: float) -> Values:
     """Wait at most ``seconds`` for a program of ``run``: its exit code and output.
 
     ``code`` null: it still runs. An output that is null is too long for an answer and is in the files ``out``, ``err``
@@ -192,7 +195,7 @@ def join(parts: list[tuple[str, str]], folder: str, path: str) -> list[str]:
     return wrong
 
 
-def fetch(path: str, most: int) -> dict[str, Any] | None:
+def fetch(path: str, most: int) -> Values | None:
     """The size of a file, and its bytes (base64) when they are no more than ``most``; null: no file."""
     if not os.path.isfile(path):
         return None

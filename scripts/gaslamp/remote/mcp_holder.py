@@ -13,7 +13,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
 
 IDLE = 1800.0
 CONNECT = "open_colab_browser_connection"
@@ -72,7 +75,7 @@ async def hold(place: str, tool: str, command: list[str]) -> str | None:
             return f"the server has no tool {tool or f'that ends with {ENDING}'}; it has: {listed}"
         done, last = anyio.Event(), [anyio.current_time()]
 
-        async def answer(stream: Any) -> None:
+        async def answer(stream: SocketStream) -> None:
             async with stream:
                 request = json.loads(await read_line(stream))
                 last[0] = anyio.current_time()
@@ -100,7 +103,7 @@ async def hold(place: str, tool: str, command: list[str]) -> str | None:
     return None
 
 
-async def read_line(stream: Any) -> bytes:
+async def read_line(stream: SocketStream) -> bytes:
     """All bytes to the end of the line."""
     found = b""
     while not found.endswith(b"\n"):

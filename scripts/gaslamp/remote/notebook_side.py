@@ -13,7 +13,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    Values = dict[str, Any]  # JSON
 
 FOLDER = Path(__file__).resolve().parents[3]
 ANSWER = "scripts/answer_remote.py"
@@ -21,7 +24,7 @@ PLAN = FOLDER / ".gaslamp" / "there" / "plan.json"
 EVERY = 10.0  # seconds between two polls
 
 
-def _run(command: list[str], stdin: str = "") -> dict[str, Any]:
+def _run(command: list[str], stdin: str = "") -> Values:
     """Run a program in the project's folder, show what it prints, and return its last line of ours.
 
     Raises:
@@ -44,24 +47,24 @@ def _run(command: list[str], stdin: str = "") -> dict[str, Any]:
     return found
 
 
-def _answer(*arguments: str, stdin: str = "") -> dict[str, Any]:
+def _answer(*arguments: str, stdin: str = "") -> Values:
     found = _run([_read_plan()["python"], ANSWER, *arguments], stdin)
     if not found:
         raise RuntimeError(f"{arguments[0]} gave no answer: see the lines above")
     return found
 
 
-def _show(line: dict[str, Any]) -> None:
+def _show(line: Values) -> None:
     """``SETUP_OK: {...}``"""
     print(f"{line.pop('gaslamp')}: {json.dumps(line)}", flush=True)
 
 
-def _read_plan() -> dict[str, Any]:
+def _read_plan() -> Values:
     plan: dict[str, Any] = json.loads(PLAN.read_text(encoding="utf-8"))
     return plan
 
 
-def set_up(plan: dict[str, Any]) -> None:
+def set_up(plan: Values) -> None:
     """Make the environment of the training, or take the interpreter that the plan names; prints SETUP_OK.
 
     Args:
@@ -161,6 +164,6 @@ def final() -> str:
     return os.fspath(archive)
 
 
-def _get_flags(plan: dict[str, Any]) -> list[str]:
+def _get_flags(plan: Values) -> list[str]:
     flags = ["--job", plan["job"], "--backend", plan["backend"]]
     return [*flags, "--checkpoints", plan["checkpoints"], "--metrics", plan["metrics"]] if plan["metrics"] else flags

@@ -7,7 +7,6 @@ import json
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from gaslamp.config.backends import get_backend
 from gaslamp.config.slices import Slice
@@ -77,7 +76,7 @@ def find_archive(settings: Slice, folder: Path) -> Path | None:
     return None
 
 
-def get_plan(settings: Slice, bundle: Path, command: Sequence[str], digest: str) -> dict[str, Any]:
+def get_plan(settings: Slice, bundle: Path, command: Sequence[str], digest: str) -> JsonObject:
     """What the cells do: notebook_side.set_up."""
     task = read_task(command)
     name = settings.remote.backend if settings.remote.backend != "auto" else "cuda"
@@ -102,7 +101,7 @@ def get_plan(settings: Slice, bundle: Path, command: Sequence[str], digest: str)
     }
 
 
-def get_notebook(plan: dict[str, Any], digest: str, data: str) -> JsonObject:
+def get_notebook(plan: JsonObject, digest: str, data: str) -> JsonObject:
     """The notebook, in version 4.5 of the format.
 
     Args:
