@@ -16,7 +16,7 @@ from gaslamp.config.schema import Config
 from gaslamp.config.slices import load_slice
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import read_json, read_jsonl, write_jsonl
+from gaslamp.core.files import read_json, read_jsonl, sha256_text, write_jsonl
 from gaslamp.data.adopt import adopt_generated
 from gaslamp.data.generation import report, sender
 from gaslamp.data.generation.generate import generate_rows
@@ -43,9 +43,8 @@ def write_fields(body: dict[str, Any]) -> str:
     """A row of its own for every seed; the judge gives 9."""
     if is_judge(body):
         return '{"score": 9, "reason": "fine"}'
-    number = body["seed"]
-    text = " ".join(WORDS[(number * k + k * k) % len(WORDS)] for k in range(3, 12))
-    return json.dumps({"prompt": f"What is {text} {number}?", "completion": f"{text.upper()} {number * 7919}"})
+    name = sha256_text(str(body["seed"]))
+    return json.dumps({"prompt": f"What is {name[:40]}?", "completion": name[40:]})
 
 
 def generate(
@@ -144,6 +143,7 @@ def test_what_is_rejected_and_why(tmp_path: Path) -> None:
         3412: f"<think>a row</think> Here it is: {twin}",
         3413: '{"prompt": "worst one?", "completion": "no"}',
         3414: '{"prompt": "unscored one?", "completion": "hm"}',
+        3415: json.dumps({**seed, "completion": "Nobody knows, since a juniper is a shrub of many shapes and sizes."}),
     }
 
     def write(body: dict[str, Any]) -> str:
@@ -165,10 +165,12 @@ def test_what_is_rejected_and_why(tmp_path: Path) -> None:
         5: "near copy",
         6: "judge",
         7: "no score",
+        8: "near copy",
     }
+    assert found[8][1] == "prompt 100% like seed 1", "with another answer"
     assert found[3][1] == "100% like seed 1" and found[5][1] == "100% like row 4"
     assert found[6][1] == "scored 2, below 7: r" and "I cannot do that" in found[0][1]
-    assert facts.accepted == 10 and facts.rejected["near copy"] == 2 and facts.seeds == 1
+    assert facts.accepted == 10 and facts.rejected["near copy"] == 3 and facts.seeds == 1
     assert "How tall does a juniper grow" in received.bodies[0]["messages"][0]["content"], "seeds are shown"
 
 
@@ -176,7 +178,7 @@ def test_what_is_rejected_and_why(tmp_path: Path) -> None:
     ("settings", "stopped", "accepted"),
     [
         ({"limits": {"requests": 9}, "judge": {"threshold": None}}, "limits.requests = 9 is used up", 9),
-        ({"limits": {"tokens": 100}, "judge": {"threshold": None}}, "limits.tokens = 100 is used up", 3),
+        ({"limits": {"tokens": 100}, "judge": {"threshold": None}}, "limits.tokens = 100 is used up", 7),
         (
             {"limits": {"cost": 0.03}, "price": {"input": 1000.0}, "judge": {"threshold": None}},
             "limits.cost = 0.03 is used up",
@@ -251,7 +253,7 @@ def test_rows_of_every_kind(tmp_path: Path, method: str) -> None:
     kind, fields = REPLIES[method]
 
     def write(body: dict[str, Any]) -> str:
-        name = WORDS[body["seed"] % len(WORDS)] * 3
+        name = sha256_text(str(body["seed"]))[:30]
         return json.dumps(
             {key: value.format(n=name) if isinstance(value, str) else value for key, value in fields.items()}
         )

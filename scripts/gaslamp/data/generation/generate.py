@@ -28,7 +28,7 @@ from gaslamp.data.generation.requests import (
     make_request,
 )
 from gaslamp.data.generation.sender import LimitReached, Sender, get_client
-from gaslamp.data.generation.shapes import get_fields, make_row
+from gaslamp.data.generation.shapes import SHAPES, get_fields, make_row
 from gaslamp.data.near import find_twins, get_near_text, get_signatures
 from gaslamp.data.rows import Row
 from gaslamp.models.endpoint import EndpointClient, EndpointError
@@ -68,7 +68,7 @@ class Generator:
     ) -> None:
         self.brief, self.sender, self.writer, self.judge = brief, sender, writer, judge
         self.settings = brief.settings
-        self._texts = [get_near_text(row) for row in seeds]  # of seeds and rows that passed
+        self._rows = list(seeds)  # seeds and rows that passed
         self._places = [f"seed {number}" for number in range(1, len(seeds) + 1)]
         self.accepted: list[Candidate] = []
         self.rejected: list[Candidate] = []
@@ -156,17 +156,24 @@ class Generator:
         fresh = [one for one in wave if not one.problem]
         if not fresh:
             return
-        texts = [*self._texts, *(get_near_text(one.row) for one in fresh)]
+        rows = [*self._rows, *(one.row for one in fresh)]
         places = [*self._places, *(f"row {one.request.number}" for one in fresh)]
-        queried = np.arange(len(texts)) >= len(self._texts)
-        twins = find_twins(get_signatures(texts), self.settings.similarity, queried)
-        for row, twin, similarity in zip(twins.rows, twins.twins, twins.similarity, strict=True):
-            problem = Rejected("near copy", f"{similarity:.0%} like {places[twin]}")
-            fresh[int(row) - len(self._texts)].problem = problem
+        known = len(self._rows)
+        queried = np.arange(len(rows)) >= known
+        for what, get_text in (("prompt ", self._get_prompt_text), ("", get_near_text)):
+            signatures = get_signatures(get_text(row) for row in rows)
+            twins = find_twins(signatures, self.settings.similarity, queried)
+            for row, twin, similarity in zip(twins.rows, twins.twins, twins.similarity, strict=True):
+                fresh[int(row) - known].problem = Rejected("near copy", f"{what}{similarity:.0%} like {places[twin]}")
+
+    def _get_prompt_text(self, row: Row) -> str:
+        """What a row asks: the same question with another answer is no other row, however long the answers are."""
+        first = SHAPES[self.brief.kind][0].name
+        return get_near_text({"text": get_fields(row, self.brief.kind)[first]})
 
     def _accept(self, one: Candidate) -> None:
         self.accepted.append(one)
-        self._texts.append(get_near_text(one.row))
+        self._rows.append(one.row)
         self._places.append(f"row {one.request.number}")
 
     def describe(self, one: Candidate) -> JsonObject:
