@@ -5,6 +5,7 @@ push, train, poll and pull are the parts of a training, each a rule; run is all 
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from pathlib import Path
@@ -38,7 +39,10 @@ def main() -> None:
         parser.error("no command: -- scripts/NAME.py and its options")
     task = read_task(command)
     signal.signal(signal.SIGTERM, interrupt)
-    with step(args.log or Path(task.get("--log") or "logs/run_remote.log")):
+    # what is sent is checked, what comes home is sealed: push and poll bring nothing
+    made = [Path(path) for path in task.outputs] if args.step in ("pull", "run") else []
+    files = argparse.Namespace(inputs=task.inputs, made=made)
+    with step(args.log or Path(task.get("--log") or "logs/run_remote.log"), files=files, writes=("made",)):
         run_guarded(load_slice(args.config, KEYS), task, args.config[0], args.step, args.out, args.last)
 
 
