@@ -53,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         run_plan, "get_jobs", lambda project, profile, arguments: ALL if "--forceall" in arguments else ALL[1:]
     )
     (tmp_path / "data").mkdir()
-    card = {"rows": {"train": 500}, "tokens": {"total": {"p50": 100.0, "p95": 140.0}}}
+    card = {"rows": {"train": 500, "valid": 60, "test": 60}, "tokens": {"total": {"p50": 100.0, "p95": 140.0}}}
     (tmp_path / "data" / "card.json").write_text(json.dumps(card))
     (tmp_path / "config.yaml").write_text("method: sft\n")
     (tmp_path / ".gaslamp.json").write_text(json.dumps({"answers": {}, "files": {}}))
