@@ -13,9 +13,10 @@ from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.data.preflight import check_data
 from gaslamp.environment.preflight import check_preflight
 from gaslamp.export.preflight import check_export
+from gaslamp.remote.preflight import check_remote
 from gaslamp.train.preflight import check_training
 
-CHECKS = (check_data, check_export, check_training)
+CHECKS = (check_remote, check_data, check_export, check_training)
 
 KEYS = (
     "backend",
@@ -30,6 +31,7 @@ KEYS = (
     "export.hub.files",
     "export.imatrix",
     "export.keep_intermediates",
+    "remote",
 )
 
 

@@ -144,6 +144,8 @@ class Driver(Protocol):
     def find_problems(self, settings: Slice) -> list[Problem]:
         """What stops it on this machine, found without a connection: a missing program, a key that is not set."""
 
+    # Optional: check_machine(settings) -> [Problem]: whether the machine answers, in seconds and without leasing one
+
     def open(self, settings: Slice, lease: Lease | None, keep: Callable[[Lease], None]) -> Machine:
         """Reach the machine of ``lease``, or get one.
 

@@ -57,7 +57,7 @@ class Job(Line):
     state: str  # none | running | finished | failed | killed; killed: it is gone and logged no end
     key: str  # of the command and its inputs
     status: int | None = None  # exit code
-    step: int = -1  # of the newest complete checkpoint; -1: none
+    step: int = -1  # of the newest checkpoint; -1: none
     metrics: int = 0  # bytes of the metrics file
 
 

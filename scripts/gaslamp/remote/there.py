@@ -134,10 +134,10 @@ def find_job(name: str, training: Training | None) -> lines.Job:
     """What became of the last command of that name."""
     folder = JOBS / name
     job, end = _read(folder / "job.json"), _read(folder / "end.json")
-    newest = find_newest(training.checkpoints, training.backend) if training else None
+    steps = [get_step(path) for path in _list_checkpoints(training.checkpoints)] if training else []
     facts: JsonObject = {
         "key": str(job.get("key", "")),
-        "step": get_step(newest) if newest else -1,
+        "step": max(steps, default=-1),  # by their names: to read them takes seconds
         "metrics": training.metrics.stat().st_size if training and training.metrics.is_file() else 0,
     }
     if not job:
@@ -179,12 +179,22 @@ def poll(name: str, training: Training | None, offset: int, prefix: str, output_
     )
 
 
+def _list_checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*/checkpoint-*") if path.name[11:].isdigit()]
+
+
 def find_newest(folder: Path, backend: str) -> Path | None:
     """The newest complete checkpoint below the checkpoints of a run, of any key; it prints nothing."""
     check = getattr(registry.get("backends", backend), "check_checkpoint", check_checkpoint)
-    found = [path for path in folder.glob("*/checkpoint-*") if path.name[11:].isdigit()]
-    newest_first = sorted(found, key=lambda path: (path.parent.stat().st_mtime, get_step(path)), reverse=True)
-    return next((path for path in newest_first if check(path) is None), None)
+
+    def is_whole(path: Path) -> bool:
+        try:
+            return check(path) is None
+        except (OSError, RuntimeError):  # the training deleted it in this moment: there is a newer one
+            return False
+
+    newest_first = sorted(_list_checkpoints(folder), key=get_step, reverse=True)
+    return next((path for path in newest_first if is_whole(path)), None)
 
 
 def pack(name: str, places: Sequence[Path]) -> None:

@@ -15,6 +15,7 @@ from typing import Self
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.artefact import now
+from gaslamp.core.errors import GaslampError
 from gaslamp.environment.findings import Problem
 from gaslamp.remote.driver import CommandFailed, Lease, RemoteError
 from gaslamp.remote.place import get_folder_name, get_used
@@ -95,6 +96,16 @@ def open(settings: Slice, lease: Lease | None, keep: Callable[[Lease], None]) ->
         machine.close()
         raise
     return machine
+
+
+def check_machine(settings: Slice) -> list[Problem]:
+    """Connect once: an unknown host, a wrong key or a refused login is known before anything is downloaded."""
+    try:
+        with SshMachine(settings, None) as machine:
+            machine.connect()
+    except GaslampError as error:
+        return [Problem(error.cause, error.fix, error.less_likely or "")]
+    return []
 
 
 class SshMachine:

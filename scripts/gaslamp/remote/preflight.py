@@ -1,0 +1,30 @@
+"""The remote part of the preflight: what is missing for the driver, and whether its machine answers. Cheap, and first."""
+
+from __future__ import annotations
+
+import os
+
+from gaslamp.config.backends import get_backend, is_remote
+from gaslamp.environment.findings import Findings, Problem, Request
+from gaslamp.remote.driver import get_driver, is_manual
+from gaslamp.remote.session import get_driver_name
+
+
+def check_remote(request: Request, found: Findings) -> None:
+    """Problems of section ``remote``; nothing for a backend that trains here."""
+    settings = request.settings
+    if not is_remote(settings.backend) or not get_backend(settings.backend).BUILT:
+        return
+    name = get_driver_name(settings)
+    driver = get_driver(name)
+    problems = driver.find_problems(settings)
+    if settings.remote.hf_token and not os.environ.get("HF_TOKEN"):
+        problems.append(
+            Problem(
+                "remote.hf_token is true and HF_TOKEN is not set in this terminal",
+                "export HF_TOKEN=... before the run, or set remote.hf_token: false",
+            )
+        )
+    if not problems and not is_manual(name) and (check := getattr(driver, "check_machine", None)):
+        problems += check(settings)
+    found.problems += problems

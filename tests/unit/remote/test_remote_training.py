@@ -1,0 +1,148 @@
+"""A training on another machine, for real: the tiny model, a real sshd on 127.0.0.1, and faults on both sides."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gaslamp.core.contracts import TrainFacts
+from gaslamp.core.files import sha256_path
+from gaslamp.core.liveness import is_training_alive
+from remote_project import TRAIN, RemoteProject
+from remote_stands.ssh import Sshd, serve
+
+SECRET = "hf_" + "thisIsNoRealToken"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with serve(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, server: Sshd) -> RemoteProject:
+    """A project whose training went through the four parts."""
+    project = RemoteProject(tmp_path_factory.mktemp("undisturbed") / "project", tiny_model, server)
+    project.said = {part: project.run(part, HF_TOKEN=SECRET) for part in ("push", "train", "poll", "pull")}  # type: ignore[attr-defined]
+    return project
+
+
+def read_facts(project: RemoteProject) -> TrainFacts:
+    return TrainFacts.read(project.folder / "outputs/main/train.json")
+
+
+def test_a_training_runs_there_and_comes_home(undisturbed: RemoteProject) -> None:
+    here, there = undisturbed.folder, undisturbed.there
+    facts = read_facts(undisturbed)
+    assert facts.backend == "cpu" and facts.steps == TRAIN["max_steps"] and facts.attempts == 1
+    assert facts.elsewhere and facts.elsewhere.profile == "ssh" and "127.0.0.1" in facts.elsewhere.machine
+    for name in ("outputs/main/adapters", "logs/main/train.metrics.jsonl", "checkpoints/main"):
+        newest = sorted((there / name).glob("*/checkpoint-*"))[-1:] or [there / name]
+        place = newest[0].relative_to(there)
+        assert (here / place).exists() and sha256_path(here / place) == sha256_path(there / place)
+    steps = [event["step"] for event in undisturbed.read_metrics() if event["event"] == "step"]
+    assert steps == list(range(1, TRAIN["max_steps"] + 1))
+
+
+def test_each_part_reports_what_it_found_done(undisturbed: RemoteProject) -> None:
+    said = undisturbed.said  # type: ignore[attr-defined]
+    assert "SETUP_OK" in said["push"] and "VERIFY_OK" in said["push"]
+    assert "sent 0 files" in said["train"] and "started on" in said["train"]
+    assert "still runs" in said["poll"] and "is finished" in said["pull"]
+    before = sha256_path(undisturbed.folder / "outputs/main")
+    assert "is finished" in undisturbed.run("pull")
+    assert read_facts(undisturbed).attempts == 1
+    facts = json.loads((undisturbed.folder / "outputs/main/train.json").read_text(encoding="utf-8"))
+    assert facts["elsewhere"].pop("seconds") > 0 and before
+
+
+def test_the_bundle_holds_exactly_the_listed_files(undisturbed: RemoteProject) -> None:
+    made = ("outputs/", "logs/", "checkpoints/", ".gaslamp/there/")
+    there = {
+        file.relative_to(undisturbed.there).as_posix()
+        for file in undisturbed.there.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    sent = {name for name in there if not name.startswith(made)}
+    code = {name for name in sent if name.split("/")[0] in ("scripts", "rules", "workflow", "profiles")}
+    assert sent - code == {
+        "pyproject.toml",
+        ".gaslamp/remote-config.yaml",
+        "data/train.jsonl",
+        "data/valid.jsonl",
+        "data/template.json",
+        *(f"resources/models/tiny/{name}" for name in ("model.json", "files/config.json", "files/model.safetensors")),
+        *(f"resources/models/tiny/files/{name}.json" for name in ("generation_config", "tokenizer", "tokenizer_config")),
+    }
+    assert "scripts/train_model.py" in code and not any("/dev/" in name for name in code)
+
+
+def test_no_token_goes_anywhere(undisturbed: RemoteProject) -> None:
+    files = [file for place in (undisturbed.there, undisturbed.folder) for file in place.rglob("*") if file.is_file()]
+    assert len(files) > 500
+    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+
+
+def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_model: Path, tmp_path: Path) -> None:
+    """The way is cut, the server ends, the poll here is killed, the trainer there is killed: the result is the same."""
+    with serve(tmp_path / "sshd") as server:
+        project = RemoteProject(tmp_path / "project", tiny_model, server, checkpoint_minutes=0.05)
+        poll = project.start("poll")
+        project.hold_training(12, poll)
+        project.wait(lambda: project.get_step() >= 12, poll)
+        start = project.read_metrics()[0]
+        assert start["remote"] is True and is_training_alive(start, project.folder)
+        poll.send_signal(signal.SIGKILL)
+        poll.communicate()
+        assert not is_training_alive(start, project.folder)
+        server.stop()
+        poll = project.start("poll")
+        server.start()
+        project.wait(lambda: is_training_alive(start, project.folder), poll)
+        server.cut()
+        project.wait(lambda: sorted(project.folder.glob("checkpoints/main/*/checkpoint-*")), poll)
+        project.signal_training(signal.SIGKILL)
+        said, _ = poll.communicate(timeout=300)
+        assert poll.returncode == 0 and "goes on from checkpoint-" in said, said
+        project.run("pull")
+        facts = read_facts(project)
+        assert facts.attempts == 2 and facts.resumed_from[-1] >= 10
+        here, there = (place / "logs/main/train.metrics.jsonl" for place in (project.folder, project.there))
+        assert here.read_bytes() == there.read_bytes()
+        assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
+
+
+def test_another_machine_goes_on_from_what_came_home(undisturbed: RemoteProject, tiny_model: Path, tmp_path: Path) -> None:
+    """The first machine is gone with all it had; nothing but checkpoint and metrics here are left."""
+    with serve(tmp_path / "first") as first, serve(tmp_path / "second") as second:
+        project = RemoteProject(tmp_path / "project", tiny_model, first, checkpoint_minutes=0.05)
+        poll = project.start("poll")
+        project.hold_training(12, poll)
+        project.wait(lambda: sorted(project.folder.glob("checkpoints/main/*/checkpoint-*")), poll)
+        poll.send_signal(signal.SIGKILL)
+        poll.communicate()
+        project.signal_training(signal.SIGKILL)
+        first.stop()
+        shutil.rmtree(first.home)
+        project.server = second
+        project.set()
+        said = project.run("pull")
+        assert "sending checkpoint-" in said
+        facts = read_facts(project)
+        assert facts.steps == TRAIN["max_steps"] and facts.resumed_from[-1] >= 10
+        assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
+
+
+def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_model: Path, tmp_path: Path) -> None:
+    project = RemoteProject(tmp_path / "project", tiny_model, server)
+    (project.folder / "data/train.jsonl").write_text("", encoding="utf-8")
+    process = project.start("poll")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode != 0 and "error: on 127.0.0.1" in said and "usual fix:" in said
+    assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True
