@@ -20,7 +20,7 @@ from gaslamp.config.slices import Slice, get_slice, parse_slice, write_config
 from gaslamp.remote.task import Task, read_task
 from remote_stands.ssh import Sshd
 
-PATIENCE = 90
+PATIENCE = 300
 TRAIN: dict[str, Any] = {
     "max_steps": 120,
     "save_steps": 10,
@@ -96,7 +96,7 @@ class RemoteProject:
     def run(self, part: str, **variables: str) -> str:
         """The same to its end; what it said."""
         process = self.start(part, **variables)
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, said
         return said
 

@@ -78,13 +78,19 @@ def _find_last(project: Path) -> str | None:
     """The backend of the newest training that ended or was begun."""
     ended = sorted(project.glob("outputs/*/train.json"), key=lambda file: -file.stat().st_mtime)
     if ended:
-        return _read(ended[0]).get("backend")
+        facts = _read(ended[0])
+        return (facts.get("elsewhere") or {}).get("profile") or facts.get("backend")
     begun = sorted(project.glob("logs/*/train.metrics.jsonl"), key=lambda file: -file.stat().st_mtime)
     for file in begun:
         with file.open(encoding="utf-8") as handle:
             first = handle.readline()
         try:
-            return json.loads(first).get("backend")  # type: ignore[no-any-return]
+            start = json.loads(first)
+            # on another machine: its backend is not the profile of the run here
+            remote = (_read(project / ".gaslamp" / "remote" / "lease.json") if start.get("remote") else {}).get(
+                "driver"
+            )
+            return remote or start.get("backend")  # type: ignore[no-any-return]
         except ValueError:
             continue
     return None

@@ -209,9 +209,10 @@ def _ask(machine: Machine, command: list[str], retry: Callable[[Callable[[], obj
 
 def write_archive(archive: Path, files: Mapping[str, Path | bytes]) -> None:
     """One .tar.gz with these names and contents."""
-    # without times: the same parts are the same bytes, so that a cut transfer goes on
+    # without times and with one name: the same parts are the same bytes, so that a cut transfer goes on
     with (
-        gzip.GzipFile(archive, "wb", compresslevel=3, mtime=0) as packed,
+        archive.open("wb") as raw,
+        gzip.GzipFile("parts", "wb", compresslevel=3, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as handle,
     ):
         for name, source in files.items():

@@ -1,4 +1,4 @@
-"""The remote part of the preflight: what is missing for the driver, and whether its machine answers. Cheap, and first."""
+"""The remote part of the preflight: what the driver lacks, and whether its machine answers; cheap, so it is first."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from gaslamp.core.contracts import Elsewhere, TrainFacts
 from gaslamp.core.errors import GaslampError, Interrupted
 from gaslamp.core.files import JsonObject, sha256_bytes, sha256_path, write_json, write_text
 from gaslamp.core.liveness import watch_here
+from gaslamp.core.seals import require_intact, seal, unseal
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import RemoteError
@@ -45,7 +46,8 @@ class Trip:
         self.begun = time.monotonic()
 
     def push(self) -> None:
-        """Send what the task needs, and make the machine ready."""
+        """Send what the task needs, and make the machine ready; a damaged file is not sent."""
+        require_intact(self.task.inputs)
         self.key = prepare(self.session, self.task, self.config)
 
     def start(self) -> lines.Job:
@@ -288,6 +290,7 @@ class Trip:
         if missing:
             raise GaslampError(f"{task.script} ended over there without {', '.join(missing)}", "run the same command")
         for name in task.outputs:
+            unseal(Path(name))
             if Path(name).is_dir():
                 shutil.rmtree(name)
         self._bring(packed, lambda place: any(_is_in(place, Path(name)) for name in task.outputs))
@@ -298,6 +301,8 @@ class Trip:
             record = TrainFacts.read(facts)
             record.elsewhere = place
             write_json(facts, record.model_dump())
+        for name in task.outputs:
+            seal(Path(name), task.script)
         log = FOLDER / "steps.jsonl"
         with log.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"time": now(), "step": task.name, **place.model_dump()}) + "\n")

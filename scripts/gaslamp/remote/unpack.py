@@ -101,6 +101,16 @@ def place(source: IO[bytes], name: str, digest: str) -> None:
         os.remove(unfinished)
         return
     os.replace(unfinished, name)
+    forget_seals(name)
+
+
+def forget_seals(name: str) -> None:
+    """What a step wrote here under that name, or in a folder of it, was replaced by what came from home."""
+    parts = name.split("/")
+    for end in range(1, len(parts) + 1):
+        seal = "/".join([".gaslamp", "seals", *parts[:end]]) + ".seal.json"
+        if os.path.exists(seal):
+            os.remove(seal)
 
 
 def clean(manifest: dict[str, str]) -> None:

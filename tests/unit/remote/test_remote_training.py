@@ -63,7 +63,7 @@ def test_each_part_reports_what_it_found_done(undisturbed: RemoteProject) -> Non
 
 
 def test_the_bundle_holds_exactly_the_listed_files(undisturbed: RemoteProject) -> None:
-    made = ("outputs/", "logs/", "checkpoints/", ".gaslamp/there/")
+    made = ("outputs/", "logs/", "checkpoints/", ".gaslamp/there/", ".gaslamp/seals/")
     there = {
         file.relative_to(undisturbed.there).as_posix()
         for file in undisturbed.there.rglob("*")
@@ -78,7 +78,10 @@ def test_the_bundle_holds_exactly_the_listed_files(undisturbed: RemoteProject) -
         "data/valid.jsonl",
         "data/template.json",
         *(f"resources/models/tiny/{name}" for name in ("model.json", "files/config.json", "files/model.safetensors")),
-        *(f"resources/models/tiny/files/{name}.json" for name in ("generation_config", "tokenizer", "tokenizer_config")),
+        *(
+            f"resources/models/tiny/files/{name}.json"
+            for name in ("generation_config", "tokenizer", "tokenizer_config")
+        ),
     }
     assert "scripts/train_model.py" in code and not any("/dev/" in name for name in code)
 
@@ -93,6 +96,7 @@ def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_mode
     """The way is cut, the server ends, the poll here is killed, the trainer there is killed: the result is the same."""
     with serve(tmp_path / "sshd") as server:
         project = RemoteProject(tmp_path / "project", tiny_model, server, checkpoint_minutes=0.05)
+        project.run("push")
         poll = project.start("poll")
         project.hold_training(12, poll)
         project.wait(lambda: project.get_step() >= 12, poll)
@@ -108,7 +112,7 @@ def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_mode
         server.cut()
         project.wait(lambda: sorted(project.folder.glob("checkpoints/main/*/checkpoint-*")), poll)
         project.signal_training(signal.SIGKILL)
-        said, _ = poll.communicate(timeout=300)
+        said, _ = poll.communicate(timeout=600)
         assert poll.returncode == 0 and "goes on from checkpoint-" in said, said
         project.run("pull")
         facts = read_facts(project)
@@ -118,10 +122,13 @@ def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_mode
         assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
 
 
-def test_another_machine_goes_on_from_what_came_home(undisturbed: RemoteProject, tiny_model: Path, tmp_path: Path) -> None:
+def test_another_machine_goes_on_from_what_came_home(
+    undisturbed: RemoteProject, tiny_model: Path, tmp_path: Path
+) -> None:
     """The first machine is gone with all it had; nothing but checkpoint and metrics here are left."""
     with serve(tmp_path / "first") as first, serve(tmp_path / "second") as second:
         project = RemoteProject(tmp_path / "project", tiny_model, first, checkpoint_minutes=0.05)
+        project.run("push")
         poll = project.start("poll")
         project.hold_training(12, poll)
         project.wait(lambda: sorted(project.folder.glob("checkpoints/main/*/checkpoint-*")), poll)
@@ -143,6 +150,6 @@ def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_m
     project = RemoteProject(tmp_path / "project", tiny_model, server)
     (project.folder / "data/train.jsonl").write_text("", encoding="utf-8")
     process = project.start("poll")
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode != 0 and "error: on 127.0.0.1" in said and "usual fix:" in said
     assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True

@@ -29,7 +29,7 @@ from gaslamp.core.contracts import (
 )
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_json, write_text
+from gaslamp.core.files import JsonObject, read_json, read_jsonl, write_text
 from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
 from gaslamp.export.ladder_page import COLUMNS, get_cells
@@ -170,6 +170,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         describe_hardware(read_json(facts["system"])),
         inputs,
     )
+    profile = train.elsewhere.profile if train.elsewhere else train.backend
     text = environment.get_template("gaslamp.md.j2").render(
         settings=settings,
         # the resolved config with what trained: this page alone is enough to repeat the run
@@ -204,7 +205,8 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         ladder_cells=get_cells,
         recommended=next(level for level in ladder.levels if level.level == ladder.recommended),
         parity=Parity.read(facts["parity"]),
-        inventory=get_inventory(project / "rules", train.backend, settings.run, settings.export.levels, facts["model"]),
+        remote_steps=_get_remote_steps(project, settings.run),
+        inventory=get_inventory(project / "rules", profile, settings.run, settings.export.levels, facts["model"]),
         exports=_get_exports(settings.export.formats, project / "outputs" / settings.run / "export"),
         slug=re.sub(r"[^a-z0-9]+", "-", settings.project.name.lower()).strip("-") or "gaslamp",
         memory=_get_applied_memory(project),
@@ -220,6 +222,14 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
             "a bug in scripts/gaslamp/report/roadbook/gaslamp.md.j2",
         )
     return strip_marks(text)
+
+
+def _get_remote_steps(project: Path, run: str) -> list[str]:
+    """The steps of the run that ran on another machine besides its training, in the order of their first time."""
+    log = project / ".gaslamp" / "remote" / "steps.jsonl"
+    names = [str(line["step"]) for line in read_jsonl(log)] if log.is_file() else []
+    own = [name.removeprefix(f"{run}.") for name in names if name.startswith(f"{run}.")]
+    return [name for name in dict.fromkeys(own) if not name.startswith("train_model")]
 
 
 def write_roadbook(facts: dict[str, Path], settings: Slice, out: Path) -> None:

@@ -1,0 +1,130 @@
+"""The parts of a remote step without a machine: lines, bundle, task, the files that are put in place over there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import sha256_bytes
+from gaslamp.remote import bundle, lines, unpack
+from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
+from gaslamp.remote.session import explain, read_error
+from gaslamp.remote.task import read_task
+
+
+def test_a_line_is_found_among_what_programs_print(capsys: pytest.CaptureFixture[str]) -> None:
+    sent = lines.Job(state="running", key="k é", step=20, metrics=5)
+    lines.write(lines.Job(state="none", key=""))
+    lines.write(sent)
+    said = ["Welcome!", "{not json", '{"a": 1}', *capsys.readouterr().out.splitlines(), "bye"]
+    assert lines.parse(said, lines.Job) == sent
+    assert all(line.isascii() for line in said[3:5]), "whatever the locale over there is"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[], ["hello"], ['{"gaslamp": "SETUP_OK"}'], ['{"gaslamp": "JOB", "state": "x"}'], ['{"gaslamp": "JOB", "a": 1}']],
+)
+def test_a_missing_or_other_line_is_an_error_that_is_tried_again(said: list[str]) -> None:
+    with pytest.raises(RemoteError) as caught:
+        lines.parse(said, lines.Job)
+    assert caught.value.kind == "network" and RETRY[caught.value.kind] == "again" and "JOB" in caught.value.cause
+
+
+def run_unpack(folder: Path, *arguments: str) -> tuple[int, Any]:
+    done = subprocess.run(
+        [sys.executable, "-I", unpack.__file__, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
+def test_only_what_is_missing_is_sent_and_only_what_is_listed_is_placed(tmp_path: Path) -> None:
+    content = {"scripts/a.py": b"a", "scripts/deep/b.py": b"b", "data/train.jsonl": b"{}\n", "scripts/old.py": b"old"}
+    manifest = {name: sha256_bytes(data) for name, data in content.items() if "old" not in name}
+    for name in ("scripts/a.py", "scripts/old.py", ".gaslamp/seals/data.seal.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content.get(name, b"{}"))
+    (tmp_path / "own.txt").write_text("of the run there", encoding="utf-8")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, missing = run_unpack(tmp_path, "missing", "there/manifest.json")
+    assert code == 0 and missing == ["data/train.jsonl", "scripts/deep/b.py"]
+
+    bundle.write_archive(tmp_path / "there/one.tar.gz", {name: content[name] for name in missing})
+    first = (tmp_path / "there/one.tar.gz").read_bytes()
+    bundle.write_archive(tmp_path / "again.tar.gz", {name: content[name] for name in missing})
+    assert (tmp_path / "again.tar.gz").read_bytes() == first, "the same parts are the same bytes"
+    assert run_unpack(tmp_path, "place", "there/manifest.json", "there/one.tar.gz") == (0, [])
+    assert {name: (tmp_path / name).read_bytes() for name in manifest} == {name: content[name] for name in manifest}
+    assert not (tmp_path / "scripts/old.py").exists() and (tmp_path / "own.txt").is_file()
+    assert not (tmp_path / ".gaslamp/seals/data.seal.json").exists() and not (tmp_path / "there/one.tar.gz").exists()
+
+
+def test_wrong_bytes_and_foreign_names_are_not_placed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/m.json").write_text(json.dumps({"a": sha256_bytes(b"a"), "b": sha256_bytes(b"b")}))
+    bundle.write_archive(tmp_path / "there/x.tar.gz", {"a": b"other", "b": b"b"})
+    assert run_unpack(tmp_path, "place", "there/m.json", "there/x.tar.gz") == (0, ["a"])
+    assert not (tmp_path / "a").exists() and (tmp_path / "b").read_bytes() == b"b"
+    bundle.write_archive(tmp_path / "there/y.tar.gz", {"../evil": b"x"})
+    code, said = run_unpack(tmp_path, "place", "there/m.json", "there/y.tar.gz")
+    assert code == 4 and "not of the bundle: ../evil" in said and not (tmp_path.parent / "evil").exists()
+    bundle.write_archive(tmp_path / "whole.tar.gz", {"a": os.urandom(50_000)})
+    (tmp_path / "there/cut.tar.gz").write_bytes((tmp_path / "whole.tar.gz").read_bytes()[:20_000])
+    code, said = run_unpack(tmp_path, "place", "there/m.json", "there/cut.tar.gz")
+    assert code == 4 and "Error" in said and not (tmp_path / "a").exists()
+
+
+def test_a_task_knows_what_goes_and_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/test.jsonl", "data/template.json", "outputs/main/adapters/x", "t/toolchain.json", "c.yaml"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("{}", encoding="utf-8")
+    command = "scripts/evaluate_model.py --test data/test.jsonl --template data/template.json --adapters "
+    command += "outputs/main/adapters --config c.yaml --out outputs/main/eval/p.jsonl --log logs/main/evaluate_x.log"
+    task = read_task([*command.split(), "--toolchain", "t/toolchain.json"])
+    assert [str(place) for place in task.inputs] == ["data/test.jsonl", "data/template.json", "outputs/main/adapters"]
+    assert task.outputs == ["outputs/main/eval/p.jsonl"] and task.name == "main.evaluate_x" and not task.is_training
+    assert bundle.CONFIG in task.there and "c.yaml" not in task.there and task.needs_llamacpp == "t/toolchain.json"
+    training = read_task(["scripts/train_model.py", "--metrics", "m", "--adapters", "a", "--facts", "f"])
+    assert training.outputs == ["a", "f"] and training.is_training
+    outside = read_task(["scripts/x.py", "--rows", str(tmp_path.parent), "--out", "o"])
+    with pytest.raises(GaslampError, match="lies outside of the project"):
+        assert outside.inputs
+
+
+def test_the_config_there_has_its_own_backend_and_no_way_back(tmp_path: Path) -> None:
+    config = {"backend": "ssh", "remote": {"host": "h", "user": "u"}, "train": {"max_steps": 3}, "plan": {}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    made = yaml.safe_load(bundle.make_config(tmp_path / "c.yaml", "cuda"))
+    assert made == {"backend": "cuda", "train": {"max_steps": 3}}
+
+
+def test_pictures_go_with_the_rows_and_the_raw_files_stay(tmp_path: Path) -> None:
+    for name in (
+        "data/train.jsonl",
+        "data/images/a.png",
+        "data/raw/private.csv",
+        "data/first/train.jsonl",
+        "data/.x/y",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    found = bundle.get_input(tmp_path, Path("data/train.jsonl"))
+    assert sorted(found) == ["data/images/a.png", "data/train.jsonl"]
+
+
+def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
+    said = "step 3\n" + str(GaslampError("the loss is NaN\nat step 3", "lower it", "look at row 7")) + "\n"
+    assert read_error(said) == ("the loss is NaN\nat step 3", "lower it", "look at row 7")
+    assert read_error("Traceback: error: x") is None
+    lease = Lease(driver="ssh", name="h", machine="h (gpu7)", folder="/x", started="2026-01-01T00:00:00+00:00")
+    full = explain(CommandFailed(["python"], 1, "OSError: [Errno 28] No space left on device"), lease)
+    assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry

@@ -1,0 +1,176 @@
+"""The driver ssh against a real sshd: what is wrong is named, with a fix that works, and cut transfers go on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import socketserver
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import Slice, get_slice, parse_slice
+from gaslamp.core.ports import get_private_port
+from gaslamp.remote.driver import RemoteError
+from gaslamp.remote.drivers import ssh
+from remote_stands.ssh import Sshd, serve
+
+
+def get_settings(server: Sshd, **changes: Any) -> Slice:
+    config = Config.model_validate({"backend": "ssh", "remote": {**server.remote, **changes}})
+    return parse_slice(get_slice(config, "project", "remote"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with serve(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def get_problem(server: Sshd, **changes: Any) -> tuple[str, str]:
+    """Cause and fix as the preflight shows them."""
+    (problem,) = ssh.check_machine(get_settings(server, **changes))
+    return problem.cause, problem.fix
+
+
+def test_a_machine_that_answers_has_no_problem(server: Sshd) -> None:
+    assert ssh.find_problems(get_settings(server)) == [] == ssh.check_machine(get_settings(server))
+
+
+def test_faults_that_only_a_person_can_fix_are_named(server: Sshd) -> None:
+    port = server.port
+    cause, fix = get_problem(server, host="no-such-host.invalid")
+    assert cause == "there is no host no-such-host.invalid" and "remote.host" in fix
+    cause, fix = get_problem(server, key=str(server.folder / "other_key"), ssh_config=write_config(server, key=False))
+    assert cause == "127.0.0.1 does not accept your key" and "ssh-copy-id" in fix and f"-p {port}" in fix
+    closed = get_private_port()
+    cause, _ = get_problem(server, port=closed)
+    assert cause.startswith("no connection to 127.0.0.1: ") and "refused" in cause
+
+
+def write_config(server: Sshd, key: bool = True) -> str:
+    """The client's settings of the stand-in, without its key."""
+    text = (server.folder / "config").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if key or "IdentityFile" not in line]
+    file = Path("ssh_config").absolute()
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def test_another_host_key_is_refused_and_the_printed_fix_works(server: Sshd) -> None:
+    server.write_known(server.port, key="other_key")
+    try:
+        cause, fix = get_problem(server)
+        assert cause == "the host key of 127.0.0.1 is another one than at your last connection"
+        command = shlex.split(fix[fix.index("ssh-keygen") : fix.index(", then")])
+        known = ["-f", str(server.folder / "known_hosts")]  # the user's own file stays as it is
+        subprocess.run([command[0], *known, *command[1:]], check=True, capture_output=True)
+        cause, fix = get_problem(server)
+        assert cause == "the host key of 127.0.0.1 is not known to this machine" and "answer yes" in fix
+    finally:
+        server.write_known(server.port)
+    assert ssh.check_machine(get_settings(server)) == []
+
+
+def test_names_that_would_be_options_of_ssh_are_refused() -> None:
+    for remote in ({"host": "-oProxyCommand=touch x"}, {"host": "a b"}, {"host": "a", "user": "-l"}):
+        with pytest.raises(ValueError, match="does not begin with -"):
+            Config.model_validate({"remote": remote})
+
+
+class Cutting(socketserver.BaseRequestHandler):
+    """Passes bytes on and closes the connection after some."""
+
+    limits: list[int]
+    target: int
+
+    def handle(self) -> None:
+        limit = self.limits.pop(0) if self.limits else 1 << 40
+        with socket.create_connection(("127.0.0.1", self.target)) as other:
+            back = threading.Thread(target=self.copy, args=(other, self.request, 1 << 40), daemon=True)
+            back.start()
+            self.copy(self.request, other, limit)
+
+    def copy(self, source: socket.socket, target: socket.socket, limit: int) -> None:
+        passed = 0
+        try:
+            while passed < limit and (data := source.recv(16384)):
+                target.sendall(data)
+                passed += len(data)
+        except OSError:
+            pass
+        finally:
+            for one in (source, target):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+
+
+@contextmanager
+def cut(server: Sshd, limits: list[int]) -> Iterator[int]:
+    """A port whose first connections end after so many bytes to the server."""
+    handler = type("Handler", (Cutting,), {"limits": list(limits), "target": server.port})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        port = int(proxy.server_address[1])
+        server.write_known(server.port, port)
+        try:
+            yield port
+        finally:
+            proxy.shutdown()
+            server.write_known(server.port)
+
+
+def test_a_cut_transfer_is_no_whole_file_and_goes_on_where_it_stopped(server: Sshd, tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "large").write_bytes(content)
+    with cut(server, [1_200_000]) as port, ssh.open(get_settings(server, port=port), None, lambda lease: None) as far:
+        with pytest.raises(RemoteError) as caught:
+            far.put(tmp_path / "large", "deep/large")
+        assert caught.value.kind == "network" and caught.value.retry == "again"
+        assert not Path(far.lease.folder, "deep/large").exists()
+        far.put(tmp_path / "large", "deep/large")
+        assert Path(far.lease.folder, "deep/large").read_bytes() == content
+        place = Path(far.lease.folder)
+    (place / "next.part").write_bytes(content[:2_500_000])
+    (tmp_path / ".home.part").write_bytes(content[:1_000_000])
+    with cut(server, [1_500_000]) as port, ssh.open(get_settings(server, port=port), None, lambda lease: None) as far:
+        far.put(tmp_path / "large", "next")  # through a way that passes half of it only
+        assert (place / "next").read_bytes() == content
+        far.get("deep/large", tmp_path / "home")
+        assert (tmp_path / "home").read_bytes() == content and not (tmp_path / ".home.part").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("mount") is None, reason="only root mounts a small disk")
+def test_a_full_disk_is_named_and_the_same_call_goes_on_after_it(tmp_path: Path) -> None:
+    with serve(tmp_path / "sshd") as server:
+        disk = server.home / "gaslamp"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("this machine mounts no tmpfs")
+        try:
+            (tmp_path / "large").write_bytes(content := os.urandom(3_000_000))
+            with ssh.open(get_settings(server), None, lambda lease: None) as far:
+                with pytest.raises(RemoteError) as caught:
+                    far.put(tmp_path / "large", "large")
+                assert caught.value.kind == "disk" and not caught.value.retry and "is full" in caught.value.cause
+                subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+                far.put(tmp_path / "large", "large")
+                assert Path(far.lease.folder, "large").read_bytes() == content
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
