@@ -52,7 +52,7 @@ def main() -> None:
     elif args.what == "jobs":
         there.list_jobs()
     else:
-        there.stop()
+        there.stop(args.job)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from gaslamp.core.files import get_cache_dir
 from gaslamp.core.ports import get_private_port
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -38,7 +39,9 @@ class Sshd:
         key = (self.folder / "user_key.pub").read_text(encoding="utf-8")
         (self.folder / "authorized").write_text(key, encoding="utf-8")
         # as root, sshd takes the home folder from the list of users: a forced command enters this one
-        shell = f'cd "{self.home}" && HOME="{self.home}" exec /bin/sh -c "${{SSH_ORIGINAL_COMMAND:-true}}"'
+        # llama.cpp is built once for a user: its cache is that of this machine
+        shared = f'HOME="{self.home}" GASLAMP_CACHE="{get_cache_dir()}"'
+        shell = f'cd "{self.home}" && {shared} exec /bin/sh -c "${{SSH_ORIGINAL_COMMAND:-true}}"'
         (self.folder / "enter.sh").write_text(f"#!/bin/sh\n{shell}\n", encoding="utf-8")
         (self.folder / "enter.sh").chmod(0o755)
         self.write_known(self.port)

@@ -172,6 +172,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("the chat page", append("scripts/gaslamp/serve/chat/page/chat.css", "/* x */\n"), {}),
     ("the price of the machine", config(plan__price_per_hour=2.5), {}),
     ("the dashboard", config(dashboard={"open": "never", "port": 9001}), {}),
+    ("the machine elsewhere", config(remote={"host": "gpu", "evaluate": "there", "export": "there"}), {}),
+    ("code of remote steps", append("scripts/gaslamp/remote/steps.py", "# x\n"), {}),
     ("dashboard code", append("scripts/gaslamp/report/dashboard/server.py", "# x\n"), {}),
     ("batch size of the evaluation", config(eval__batch_size=4), END),
     ("another metric of answers", config(eval__metrics=["token_f1"]), {"compare_models": 1, "build_demo": 1, **EXPORT}),

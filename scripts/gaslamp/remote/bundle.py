@@ -31,6 +31,8 @@ LARGE = 64_000_000
 DATA_FILES = ("train.jsonl", "valid.jsonl", "test.jsonl", "template.json", "card.json")
 NOT_SENT = ("raw",)
 """Folders of data/ that stay: the user's own files."""
+NAMED = (("eval", "retention_file"), ("export", "calibration"))
+"""Keys of the config whose values are files that a step reads."""
 HOME_KEYS = ("remote", "train_python", "dashboard", "deploy", "reflect", "plan")
 """Sections of the config that no step over there reads."""
 
@@ -68,7 +70,7 @@ def make_bundle(project: Path, config: Path, backend: str, inputs: Iterable[Path
         for file in _walk(project / kind):
             bundle.files[file.relative_to(project).as_posix()] = file
     bundle.files[CONFIG] = make_config(config, backend).encode()
-    for place in inputs:
+    for place in (*inputs, *get_named_files(project, config)):
         for name, source in get_input(project, place).items():
             bundle.files[name] = source
     return bundle
@@ -78,6 +80,13 @@ def make_config(config: Path, backend: str) -> str:
     """The config for there: with the backend that trains there, without what only this machine reads."""
     values = {key: value for key, value in read_yaml(config).items() if key not in HOME_KEYS}
     return yaml.safe_dump({**values, "backend": backend}, allow_unicode=True, sort_keys=False)
+
+
+def get_named_files(project: Path, config: Path) -> list[Path]:
+    """Files of the project that the config names and no command line does (NAMED)."""
+    values = read_yaml(config)
+    named = [(values.get(section) or {}).get(key) for section, key in NAMED]
+    return [Path(name) for name in named if name and not Path(name).is_absolute() and (project / name).is_file()]
 
 
 def get_input(project: Path, place: Path) -> dict[str, Path | bytes]:

@@ -83,6 +83,15 @@ class Session:
         """Write what was learned of the machine."""
         self.keep(self.lease)
 
+    def refresh(self) -> None:
+        """Take over what a step at the same time learned of the machine."""
+        other = read_lease()
+        if other and other.started == self.lease.started:
+            self.lease.details |= other.details
+            self.lease.python = self.lease.python or other.python
+            self.lease.backend = self.lease.backend or other.backend
+            self.lease.machine = other.machine
+
     def renew(self) -> None:
         """Forget a machine that is lost and get another."""
         with contextlib.suppress(GaslampError):

@@ -13,7 +13,7 @@ from gaslamp.core.artefact import now
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Elsewhere, TrainFacts
 from gaslamp.core.errors import GaslampError, Interrupted
-from gaslamp.core.files import JsonObject, sha256_bytes, sha256_path, write_json, write_text
+from gaslamp.core.files import JsonObject, lock, sha256_bytes, sha256_path, write_json, write_text
 from gaslamp.core.liveness import watch_here
 from gaslamp.core.seals import require_intact, seal, unseal
 from gaslamp.core.workflow_state import find_owner
@@ -48,7 +48,9 @@ class Trip:
     def push(self) -> None:
         """Send what the task needs, and make the machine ready; a damaged file is not sent."""
         require_intact(self.task.inputs)
-        self.key = prepare(self.session, self.task, self.config)
+        with lock(FOLDER / "push.lock", "another step sends its files; waiting"):  # there is one manifest over there
+            self.session.refresh()
+            self.key = prepare(self.session, self.task, self.config)
 
     def start(self) -> lines.Job:
         """Start the task, unless it runs or is done; a training goes on from the newest checkpoint of both sides."""
@@ -60,7 +62,7 @@ class Trip:
             return job
         if job.state == "running":
             say(f"an older start of it runs on {self.session.lease.machine}: it saves and stops first")
-            self.session.ask(lines.Stopped, "stop", timeout=CALL * 4)
+            self.session.ask(lines.Stopped, "stop", "--job", self.task.name, timeout=CALL * 4)
             job = self.find()
         if self.task.is_training:
             self._send_state(job)
@@ -92,7 +94,7 @@ class Trip:
             return
         say(f"sending {newest.name}, from which it goes on")
         more = [file for file in newest.parent.iterdir() if file.is_file()]
-        archive = FOLDER / "state.tar"
+        archive = FOLDER / f"{self.task.name}.state.tar"
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(archive, "w") as handle:
             for place in (newest, *more):
@@ -267,7 +269,7 @@ class Trip:
                 raise RemoteError("network", f"{packed.name} came with other bytes", "run the same command")
 
         self.session.retry(fetch)
-        staging = FOLDER / "incoming" / "unpacked"
+        staging = archive.with_suffix(".unpacked")  # steps may run at the same time
         shutil.rmtree(staging, ignore_errors=True)
         with tarfile.open(archive) as handle:
             handle.extractall(staging, filter="data")

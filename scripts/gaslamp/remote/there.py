@@ -225,10 +225,10 @@ def list_jobs() -> None:
     lines.write(lines.Jobs(jobs=[f"{name}: {find_job(name, None).state}" for name in names]))
 
 
-def stop(grace: float = GRACE) -> None:
-    """End every command of this project, after it saved, and print STOPPED."""
+def stop(name: str = "", grace: float = GRACE) -> None:
+    """End the command of that name, or every one of this project, after it saved, and print STOPPED."""
     ended = []
-    for folder in sorted(JOBS.glob("*")):
+    for folder in sorted(JOBS.glob(name or "*")):
         job = _read(folder / "job.json")
         if not job or _read(folder / "end.json").get("key") == job.get("key"):
             continue
