@@ -152,8 +152,14 @@ def train(
     base: Path, place: Path, name: str, limits: dict[str, Any] | None = None, **changes: Any
 ) -> tuple[TrainFacts, list[dict[str, Any]]]:
     """Train method ``name`` in ``place``; returns its facts and the steps as logged. ``limits`` is section diagnose."""
-    base, kind = get_place(name, base)
-    config = Config.model_validate({"method": name, "train": get_values(name, **changes), "diagnose": limits or {}})
+    values = {"method": name, "train": get_values(name, **changes), "diagnose": limits or {}}
+    return train_values(base, place, values), get_history(read_events(place / "metrics.jsonl"))
+
+
+def train_values(base: Path, place: Path, values: dict[str, Any]) -> TrainFacts:
+    """Train by a config in ``place``."""
+    config = Config.model_validate(values)
+    base, kind = get_place(config.method, base)
     train_model(
         parse_slice(get_slice(config, "backend", "method", "train", "diagnose")),
         base / "model.json",
@@ -165,7 +171,7 @@ def train(
         place / "adapters",
         place / "train.json",
     )
-    return TrainFacts.read(place / "train.json"), get_history(read_events(place / "metrics.jsonl"))
+    return TrainFacts.read(place / "train.json")
 
 
 def refuse_memory(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[Any, Any], bool]) -> list[tuple[int, int]]:

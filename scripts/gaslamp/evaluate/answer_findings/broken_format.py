@@ -29,7 +29,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     example = quote(answers.texts[places[0]])
     text = f"{len(places)} of {len(answers.rows)} answers ({show(share)}) are {FORMS[answers.kind]}, such as {example}"
     remedies = [
-        Remedy(action="train longer (train.epochs), or add rows: the form is learnt first, then the content"),
+        Remedy(action="add rows: the form is learnt first, then the content"),
         Remedy(action="write all training answers in one form"),
     ]
     return Seen(text, {"share": share}, remedies, rows=answers.get_ids(places))
