@@ -73,8 +73,11 @@ class Progress:
         self.started = self.last = time.monotonic()
         self.first_done: int | None = None
 
-    def update(self, done: int, extra: str = "") -> None:
-        """Report that ``done`` of ``total`` are finished; prints only when it is time or the work is complete."""
+    def update(self, done: int, extra: str = "", remaining: float | None = None) -> None:
+        """Report that ``done`` of ``total`` are finished; prints only when it is time or the work is complete.
+
+        ``remaining``: seconds that are left, where the caller knows better than the mean pace so far.
+        """
         now = time.monotonic()
         if (
             self.first_done is None
@@ -84,7 +87,9 @@ class Progress:
             return
         self.last = now
         pace = (done - self.first_done) / max(now - self.started, 1e-9)
-        left = f", {get_duration((self.total - done) / pace)} left" if pace > 0 and done < self.total else ""
+        if remaining is None and pace > 0:
+            remaining = (self.total - done) / pace
+        left = f", {get_duration(remaining)} left" if remaining is not None and done < self.total else ""
         how_far = f"{done} %" if self.in_percent else f"{done} of {self.total}"
         say(f"{self.what} {how_far}{left}{', ' + extra if extra else ''}")
 

@@ -16,6 +16,7 @@ from gaslamp.core.console import Progress, say
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events, read_events
 from gaslamp.core.finding import Finding
+from gaslamp.core.pace import get_remaining
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.train.diagnose import diagnose, get_urgent, stops
 from gaslamp.train.history import History, add_events
@@ -66,6 +67,7 @@ class Watcher:
         self.keeper: BestKeeper | None = None
         self.validations: list[int] = []
         self.ended: str | None = None
+        self.seconds: list[float] = []  # of each step of this process
 
     def begin(self, steps: int) -> None:
         """Note the number of optimizer steps, once it is known."""
@@ -137,9 +139,15 @@ class Watcher:
         if event == "eval" and self.keeper and isinstance(loss := values.get("valid_loss"), float):
             self.keeper.note(step, loss)
             self.ended = self.keeper.find_end(self.history)
+        if event == "step" and isinstance(seconds := values.get("seconds"), float):
+            self.seconds.append(seconds)
         if event == "step":
             every = max(1, self.steps // LOOKS)
             self.look(everything=step % every == 0 or step == self.steps)
+
+    def get_remaining(self) -> float | None:
+        """Seconds to the last step, as the dashboards estimate them."""
+        return get_remaining(self.seconds, self.steps - self.step)
 
     def look(self, everything: bool = True) -> None:
         """Look for findings; each is said once when it appears, and taken back when later steps contradict it.

@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from gaslamp.core.files import JsonObject
 from gaslamp.core.finding import Finding, sort_findings
 from gaslamp.core.liveness import is_training_alive
-from gaslamp.report.dashboard.series import WINDOW, Series
+from gaslamp.core.pace import get_pace, get_remaining
+from gaslamp.report.dashboard.series import Series
 from gaslamp.report.dashboard.tail import CHUNK, Tail
+from gaslamp.train.validation import get_validation_steps
 
 LAST_ROWS = 10
 SAMPLES = 12
@@ -170,15 +172,18 @@ class Training:
         return self.trained_seconds + max(0.0, until - float(self.start.get("time", until)))
 
     def get_seconds_per_step(self) -> float | None:
-        """Median of the last steps."""
+        """The present pace (core/pace.py)."""
         series = self.series.get("seconds")
-        known = sorted(value for value in series.values[-WINDOW:] if value == value) if series else []
-        return known[len(known) // 2] if known else None
+        return get_pace(series.values) if series else None
 
     def get_remaining(self) -> float | None:
         """Estimated seconds to the last step."""
-        pace = self.get_seconds_per_step()
-        return pace * max(0, self.max_steps - self.step) if pace and self.max_steps else None
+        series, measured = self.series.get("seconds"), self.series.get("valid/seconds")
+        if series is None or not self.max_steps:
+            return None
+        between = list(measured.values) if measured else []
+        pauses = sum(step > self.step for step in get_validation_steps(self.max_steps)) if between else 0
+        return get_remaining(series.values, self.max_steps - self.step, between, pauses)
 
 
 class Metrics:

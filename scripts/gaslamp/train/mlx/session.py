@@ -237,7 +237,7 @@ class Session:
         if not math.isfinite(loss):
             self.nan = loss
             raise Stop
-        self.watcher.progress.update(self.step, f"loss {loss:.3f}")
+        self.watcher.progress.update(self.step, f"loss {loss:.3f}", self.watcher.get_remaining())
         if self.step in self.watcher.validations:
             self.validate()
         self.decide()

@@ -101,7 +101,7 @@ def log_values(watcher: Watcher, state: TrainerState, control: TrainerControl, l
     elif watcher.stopped_by:
         control.should_training_stop = True
         control.should_save = state.global_step < watcher.steps
-    watcher.progress.update(state.global_step, f"loss {loss:.3f}")
+    watcher.progress.update(state.global_step, f"loss {loss:.3f}", watcher.get_remaining())
 
 
 def _get_own_values(logs: dict[str, float]) -> dict[str, float]:
