@@ -29,7 +29,7 @@ LIKELIHOOD_BATCH = 8
 class NoProgress(Progress):
     """Progress that prints nothing."""
 
-    def update(self, done: int, extra: str = "") -> None:
+    def update(self, done: int, extra: str = "", remaining: float | None = None) -> None:
         """Nothing."""
 
 

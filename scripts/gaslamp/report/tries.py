@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gaslamp.core.artefact import Score
 from gaslamp.core.contracts import TrainFacts
+from gaslamp.core.decisions import find_decision
 from gaslamp.core.files import read_json
 from gaslamp.core.finding import Remedy
 from gaslamp.pages.numbers import format_score
@@ -49,7 +50,10 @@ def _get_results(folder: Path) -> list[str]:
     valid = None
     if facts:
         valid = facts.valid_loss_kept if facts.valid_loss_kept is not None else facts.valid_loss_last
-    losses = [f"{facts.loss_last:.4g}" if facts else "did not end", f"{valid:.4g}" if valid is not None else ""]
+    measured = find_decision(facts.decisions, "valid_rows") if facts else None
+    on = f" ({measured.value} rows)" if measured else ""  # runs may measure it on more or fewer rows
+    shown = f"{valid:.4g}{on}" if valid is not None else ""
+    losses = [f"{facts.loss_last:.4g}" if facts else "did not end", shown]
     file = folder / "eval" / "compare.json"
     if not file.is_file():
         return [*losses, "", "", "not evaluated"]

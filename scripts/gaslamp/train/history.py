@@ -40,12 +40,16 @@ def get_windows(values: Sequence[float], count: int = WINDOWS) -> list[float]:
     The rest at the end counts to the last window. Fewer windows where they would have less than SHORTEST values; none
     below two windows.
     """
+    return [median(group) for group in get_groups(values, count)]
+
+
+def get_groups(values: Sequence[float], count: int = WINDOWS) -> list[Sequence[float]]:
+    """The values of each window of ``get_windows``."""
     count = min(count, len(values) // SHORTEST)
     if count < 2:
         return []
     size = len(values) // count
-    bounds = [(n * size, (n + 1) * size if n < count - 1 else len(values)) for n in range(count)]
-    return [median(values[start:end]) for start, end in bounds]
+    return [values[n * size : (n + 1) * size if n < count - 1 else len(values)] for n in range(count)]
 
 
 @dataclass

@@ -82,6 +82,7 @@ HEALTHY: dict[str, History] = {
     "sft, known already": make([0.05] * 100, [0.05] * 11),
     "sft, only begun": make([2.0] * 12, [2.0] * 2, done=False),
     "sft, flat in a long warm-up": make([2.0] * 40, [2.0] * 3, done=False, warmup_steps=30),
+    "sft, easy and hard rows by turns": make([0.2 if (n * n) % 7 < 3 - n // 60 else 1.4 for n in range(120)]),
     "dpo, both fall a little": make(
         fall(100, 0.69, 0.3),
         method="dpo",

@@ -101,7 +101,10 @@ def test_the_first_advice_lowers_the_validation_loss(base: Path, tmp_path: Path,
 
 
 def test_overfitting_for_60_epochs(noisy: Path, tmp_path: Path) -> None:
-    values = {"method": "sft", "train": {**BASIC, "max_steps": None, "epochs": 60, "learning_rate": 0.01}}
+    values = {
+        "method": "sft",
+        "train": {**BASIC, "max_steps": None, "epochs": 60, "learning_rate": 0.005, "valid_rows": 32},
+    }
     first = train(noisy, tmp_path / "first", values)
     assert first is not None
     found = {finding.name: finding for finding in first.findings}
