@@ -13,7 +13,7 @@ import pytest
 import tiny
 from gaslamp.core.files import read_json
 from gaslamp.core.ports import is_free
-from gaslamp.interfaces.studio.jobs import RECORD, Jobs, read_job
+from gaslamp.interfaces.studio.jobs import RECORD, Jobs, read_job, stop_model
 from gaslamp.interfaces.studio.place import Place, get_clone, get_single
 from gaslamp.interfaces.studio.server import start_in_thread
 from gaslamp.memory.entry import Entry, Source
@@ -77,6 +77,8 @@ class Studio:
             job = read_job(project)
             if job and job.running:
                 Jobs().stop(project)
+            if (project / "outputs/serve.json").exists():  # a test failed while the model was served
+                stop_model(project)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 90.0) -> None:

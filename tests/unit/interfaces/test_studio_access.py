@@ -18,6 +18,9 @@ from gaslamp.interfaces.studio.access import PAGE_POLICY, read_key
 from gaslamp.interfaces.studio.jobs import read_job
 from gaslamp.interfaces.studio.place import get_clone, get_single
 from gaslamp.interfaces.studio.server import get_app
+from gaslamp.memory.entry import Entry
+from gaslamp.memory.snapshot import get_home
+from gaslamp.memory.store import list_entries, remember
 from starlette.testclient import TestClient
 
 BASE = "http://127.0.0.1:8600"
@@ -26,7 +29,8 @@ KEY = "k" * 32
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GASLAMP_HOME", str(tmp_path / "memory"))
     root = tmp_path / "projects" / "mails"
     root.mkdir(parents=True)
     write_json(root / ".gaslamp.json", {})
@@ -225,6 +229,21 @@ def test_a_run_that_was_started_elsewhere_is_stopped_too(client: TestClient, pro
         assert client.get("/project/mails/state").json()["words"] == "Not started"
     finally:
         snakemake.kill()
+
+
+def test_exactly_one_entry_is_forgotten(client: TestClient) -> None:
+    for number in (1, 2):
+        judged = {"priority": "high", "durability": "durable", "decision": "promote"}
+        name = f"cafe:section_7:1a2b3c4{number}"
+        entry = Entry(
+            kind="lessons", candidate_id=name, title=f"lesson {number}", body="x", date="2026-01-01", **judged
+        )  # type: ignore[arg-type]
+        remember([entry], get_home())
+    answer = client.post("/memory/forget", data={"id": "cafe:section_7:1a2b3c41"}, headers=OURS)
+    assert answer.status_code == 303
+    assert [one.candidate_id[-1] for one in list_entries(get_home())["lessons"]] == ["2"]
+    again = client.post("/memory/forget", data={"id": "cafe:section_7:1a2b3c41"}, headers=OURS)
+    assert again.status_code == 422 and "lesson 2" in again.text
 
 
 def test_forms_have_a_bound(client: TestClient) -> None:

@@ -77,7 +77,7 @@ class SharedPages:
         """`make memory FORGET=id`."""
         name = (await read_form(request)).one("id")
         try:
-            await run_in_threadpool(forget, get_home(), name)
+            await run_in_threadpool(forget, get_home(), [name])
         except GaslampError as error:
             return self._show_memory(error)
         return go("/memory")
