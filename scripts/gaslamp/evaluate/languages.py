@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 LEAST = 40  # letters; shorter texts are guessed wrong too often
 CJK_LEAST = 8  # letters of a script that writes whole words with one or two
@@ -21,7 +24,7 @@ def find_language(text: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _load() -> Any:
+def _load() -> LanguageIdentifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

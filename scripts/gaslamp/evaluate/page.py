@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
-from gaslamp.core.files import write_text
+from gaslamp.core.files import JsonObject, write_text
 from gaslamp.core.finding import Finding
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.page_rows import get_page_data
@@ -116,7 +115,7 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     )
 
 
-def _get_finding(finding: Finding) -> dict[str, Any]:
+def _get_finding(finding: Finding) -> JsonObject:
     """One finding for the top of the page."""
     return {
         "name": finding.name,
@@ -170,7 +169,7 @@ def _describe_chance(p: float) -> str:
     return f"{times:.0f} times in 100 tries" if times >= 1.5 else f"about once in {round(1 / p)} tries"
 
 
-def _get_metric(metric: MetricResult) -> dict[str, Any]:
+def _get_metric(metric: MetricResult) -> JsonObject:
     better = (metric.tuned.value - metric.base.value) * {True: 1, False: -1, None: 0}[metric.higher]
     tone = "good" if better > 0 else "bad" if better < 0 else "even"
     direction = {True: "Higher is better.", False: "Lower is better.", None: "Neither high nor low is good by itself."}[
@@ -191,7 +190,7 @@ def _get_metric(metric: MetricResult) -> dict[str, Any]:
     }
 
 
-def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> dict[str, Any]:
+def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> JsonObject:
     top = get_ends(
         [
             score
@@ -209,7 +208,7 @@ def _get_slice(name: str, pair: dict[str, Score], metric: MetricResult) -> dict[
     }
 
 
-def _get_retention(compare: Compare) -> list[dict[str, Any]]:
+def _get_retention(compare: Compare) -> list[JsonObject]:
     found = [("General questions", compare.retention)] if compare.retention else []
     found += [
         (f"lm-evaluation-harness: {name}", scores)
@@ -229,7 +228,7 @@ def _get_retention(compare: Compare) -> list[dict[str, Any]]:
     ]
 
 
-def _get_details(metric: MetricResult) -> dict[str, Any] | None:
+def _get_details(metric: MetricResult) -> JsonObject | None:
     """The report of a metric as tables: plain figures, fields, classes, confusion."""
     base, tuned = metric.details.get("base", {}), metric.details.get("tuned", {})
     if not tuned:
@@ -276,7 +275,7 @@ def _get_details(metric: MetricResult) -> dict[str, Any] | None:
     }
 
 
-def _get_confusion(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
+def _get_confusion(counts: dict[str, dict[str, int]]) -> JsonObject | None:
     if not counts:
         return None
     rows = []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.contracts import Compare, Example
+from gaslamp.core.files import JsonObject
 from gaslamp.pages.differences import lay_out
 from gaslamp.pages.html import embed_file
 from gaslamp.pages.numbers import format_value
@@ -20,7 +20,7 @@ TURNS = {
 BINARY = {0.0: "wrong", 1.0: "right"}
 
 
-def get_page_data(compare: Compare, images: Path) -> dict[str, Any]:
+def get_page_data(compare: Compare, images: Path) -> JsonObject:
     """Rows in the order of the file, the ids of the rows of each finding, and whether more is better.
 
     Args:
@@ -34,7 +34,7 @@ def get_page_data(compare: Compare, images: Path) -> dict[str, Any]:
     }
 
 
-def _get_row(example: Example, compare: Compare, number: int, images: Path) -> dict[str, Any]:
+def _get_row(example: Example, compare: Compare, number: int, images: Path) -> JsonObject:
     wanted = lay_out(example.reference) or example.reference
     prompt = example.prompt[-1]["content"] if example.prompt else ""
     shown = [text for path in example.images if number < IMAGES and (text := embed_file(images / path))]
