@@ -135,7 +135,9 @@ def test_config_is_commented_for_people_and_editors(default_project: Path) -> No
 def test_agents_page_has_every_command_and_what_never_to_edit(default_project: Path, home: Path) -> None:
     text = (default_project / "AGENTS.md").read_text()
     listed = re.findall(r"^  make ([a-z-]+) ", run("make", cwd=default_project, home=home).stdout, re.MULTILINE)
-    assert re.findall(r"^\| `make ([a-z-]+)` \|", text, re.MULTILINE) == listed
+    commands, programs = text[: text.index("## For programs")], text[text.index("## For programs") :]
+    assert re.findall(r"^\| `make ([a-z-]+)` \|", commands, re.MULTILINE) == listed
+    assert set(re.findall(r"^\| `make ([a-z-]+)", programs, re.MULTILINE)) <= set(listed)
     for name in ("workflow", "rules", "scripts", "profiles", ".gaslamp_context", "data/raw", "outputs", "checkpoints"):
         assert f"`{name}/`" in text[text.index("## Never edit") :], name
     assert "turn cafe orders" in text and 'make hint HINT="..."' in text and "hint" in listed

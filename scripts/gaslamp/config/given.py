@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,7 +14,7 @@ from gaslamp.core.files import JsonObject
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
-def read_given(values: JsonObject, given: Mapping[str, Any]) -> None:
+def read_given(values: JsonObject, given: Mapping[str, object]) -> None:
     """Replace in ``values`` what the command line gave as text by what the text says: 20, 1e-4, true, null, [a, b].
 
     A text that its key wants as text stays one: quotes do not reach this place, so ``project={name: "2024"}`` is the
@@ -25,7 +24,7 @@ def read_given(values: JsonObject, given: Mapping[str, Any]) -> None:
         values: the config that Snakemake merged; changed in place.
         given: the part that came from the command line.
     """
-    merge(values, _parse(given))
+    merge(values, {key: _parse(part) for key, part in given.items()})
     try:
         Config.model_validate(values)
     except ValidationError as failure:
@@ -34,7 +33,7 @@ def read_given(values: JsonObject, given: Mapping[str, Any]) -> None:
                 _restore(values, given, error["loc"])
 
 
-def _parse(value: Any) -> Any:
+def _parse(value: object) -> object:
     import yaml
 
     if isinstance(value, Mapping):
@@ -52,13 +51,19 @@ def _parse(value: Any) -> Any:
     return read if read is None or isinstance(read, bool | int | float) else value
 
 
-def _restore(values: Any, given: Any, path: tuple[str | int, ...]) -> None:
+def _restore(values: object, given: object, path: tuple[str | int, ...]) -> None:
     """Put a text back at ``path``, which may end with what a union tried (``data.columns.prompt.str``)."""
     for part in path:
-        try:
-            section, values, given = values, values[part], given[part]
-        except (KeyError, IndexError, TypeError):
+        text = _step(given, part)
+        if isinstance(text, str):
+            if isinstance(values, dict | list) and _step(values, part) is not None:
+                values[part] = text  # type: ignore[index]  # _step has looked
             return
-        if isinstance(given, str):
-            section[part] = given
-            return
+        values, given = _step(values, part), text
+
+
+def _step(value: object, part: str | int) -> object:
+    """What is below ``part``; ``None`` for nothing."""
+    if isinstance(value, Mapping):
+        return value.get(part)
+    return value[part] if isinstance(value, list) and isinstance(part, int) and part < len(value) else None

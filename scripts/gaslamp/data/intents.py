@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gaslamp.data.cells import parse_list
 from gaslamp.data.flat_turns import Place, pack
@@ -78,7 +78,7 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
     yield from pack(rows, problems)
 
 
-def _get_texts(value: Any) -> list[str] | None:
+def _get_texts(value: object) -> list[str] | None:
     """The texts of a list, without empty ones; ``None`` for what is no list of texts."""
     value = parse_list(value)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
