@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import tarfile
-from typing import IO, Any
+from typing import IO
 
 OWNED = ("scripts", "rules", "workflow", "profiles")
 """Folders that hold exactly the files of the bundle: an old module there would be imported."""
@@ -61,17 +61,17 @@ def unpack(file: str, manifest: dict[str, str]) -> bool:
     return True
 
 
-def read_known() -> dict[str, Any]:
+def read_known() -> dict[str, list[object]]:
     """The hashes of the last call."""
     try:
         with open(KNOWN, encoding="utf-8") as handle:
-            found: dict[str, Any] = json.load(handle)
+            found: dict[str, list[object]] = json.load(handle)
             return found
     except (OSError, ValueError):
         return {}
 
 
-def get_hash(name: str, known: dict[str, Any]) -> str | None:
+def get_hash(name: str, known: dict[str, list[object]]) -> str | None:
     """The sha256 of a file; None when there is no such file."""
     try:
         state = os.stat(name)
