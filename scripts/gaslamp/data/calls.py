@@ -66,7 +66,7 @@ def read_calls(value: object, column: str, number: int) -> list[JsonObject]:
     return result
 
 
-def keep_arguments(given: object, parsed: object) -> Any:
+def keep_arguments(given: object, parsed: object) -> object:
     """Arguments so that nothing of them changes: as an object where that says all, else as JSON text.
 
     Text stays what the file has (spaces, order, escapes, ``1.50``) when ``json.dumps`` of its object is another one. An

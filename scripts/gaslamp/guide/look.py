@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
@@ -117,7 +116,7 @@ def _read_hub(name: str) -> Look:
     return Look(read_sample(open_preview(get_settings(name)), [], LOOKED_AT))
 
 
-def get_settings(source: str) -> Any:
+def get_settings(source: str) -> SimpleNamespace:
     """The keys of section ``data`` that say where rows are, with their defaults."""
     keys = dict.fromkeys(("sql", "subset", "hub_split", "revision", "sheet", "header", "encoding"))
     return SimpleNamespace(source=source, columns={}, **keys)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.environment.machines import Machine
 from gaslamp.environment.profile import get_settled_profile
 from gaslamp.guide.amount import find_counted
@@ -18,7 +17,7 @@ from gaslamp.guide.reconfigure import read_project
 
 
 def look_at_project(
-    project: Path, system: Machine, values: Mapping[str, Any] | None = None, *, offline: str = "", stage: str = ""
+    project: Path, system: Machine, values: JsonObject | None = None, *, offline: str = "", stage: str = ""
 ) -> Situation:
     """The situation of a project: its own task, data, method and profile, and what the data phase counted.
 

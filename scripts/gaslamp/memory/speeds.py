@@ -22,7 +22,7 @@ KEPT = 40
 """Trainings that the file holds; the oldest leave it."""
 
 
-def add_speed(home: Path, machine: Mapping[str, Any], one: Measured) -> None:
+def add_speed(home: Path, machine: Mapping[str, object], one: Measured) -> None:
     """Note what a training measured; one of the same model, profile and machine is replaced.
 
     Args:
@@ -36,7 +36,7 @@ def add_speed(home: Path, machine: Mapping[str, Any], one: Measured) -> None:
     write_json(home / FILE, {"schema_version": 1, "speeds": [newest, *others][:KEPT]})
 
 
-def read_speeds(home: Path, machine: Mapping[str, Any]) -> list[Measured]:
+def read_speeds(home: Path, machine: Mapping[str, object]) -> list[Measured]:
     """What trainings on a machine measured, the newest first; none when the file is missing or of another version."""
     hardware = describe_hardware(machine)
     found = []

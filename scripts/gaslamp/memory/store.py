@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -155,7 +155,7 @@ def read_forgotten(home: Path) -> dict[str, str]:
     return ids
 
 
-def note_speed(home: Path, machine: Mapping[str, Any], one: Measured) -> None:
+def note_speed(home: Path, machine: Mapping[str, object], one: Measured) -> None:
     """Keep how fast a training ran, for the estimates of later projects on the same machine."""
     with writing(home):
         add_speed(home, machine, one)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.data.readers.chunks import Chunk, Reading
 from gaslamp.data.readers.json_values import chunk_items, get_decoder, read_stream
 from gaslamp.data.readers.opening import open_text
@@ -131,7 +132,7 @@ def get_rows(value: Row, reading: Reading) -> Rows:
     return Rows(next(iter(filled.values())))
 
 
-def flatten_paragraphs(items: list[Any]) -> list[Row]:
+def flatten_paragraphs(items: list[JsonObject]) -> list[Row]:
     """A row for each question of SQuAD's articles {title, paragraphs: [{context, qas}]}; empty when they are none."""
     if not items or not all(isinstance(item, dict) and isinstance(item.get("paragraphs"), list) for item in items):
         return []
