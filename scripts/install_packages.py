@@ -6,6 +6,7 @@ Standard library only, and no syntax newer than Python 3.8: it runs before anyth
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
@@ -68,6 +69,27 @@ def main() -> int:
     python = args.venv / "bin" / "python"
     if args.venv.is_symlink() and not args.venv.exists():
         args.venv.unlink()  # a link to an environment that is gone
+    args.venv.mkdir(parents=True, exist_ok=True)
+    # an ended connection or terminal may leave an installation behind: two at a time would break the environment
+    with (args.venv / "install.lock").open("w") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"environment: another process installs into {args.venv}; waiting for its end", flush=True)
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        return install(args, python)
+
+
+def install(args: argparse.Namespace, python: Path) -> int:
+    """Make the environment where there is none, and install into it.
+
+    Args:
+        args: the options.
+        python: the interpreter of the environment, there or not yet.
+
+    Returns:
+        The exit code.
+    """
     if not python.exists():
         print(f"environment: {args.venv}, Python {sys.version.split()[0]}", flush=True)
         bare = [] if find_spec("ensurepip") else ["--without-pip"]  # Colab and Debian leave it out

@@ -81,11 +81,12 @@ class RemoteProject:
         """The project's folder on the other machine."""
         return next((self.server.home / "gaslamp").glob(f"{self.folder.name}-*"))
 
-    def start(self, part: str, **variables: str) -> subprocess.Popen[str]:
-        """The command of a rule, as a process."""
+    def start(self, part: str, *command: str, **variables: str) -> subprocess.Popen[str]:
+        """The command of a rule, as a process: a part of the training, or ``run`` and the command of another step."""
+        log = [] if command else ["--log", f"logs/{part}.log"]  # another step has its own
         return subprocess.Popen(
             [sys.executable, "scripts/run_remote.py", "--step", part, "--config", str(self.file)]
-            + ["--log", f"logs/{part}.log", "--", *self.task.command],
+            + [*log, "--", *(command or self.task.command)],
             cwd=self.folder,
             env=tiny.get_environ(self.folder.parent / "home", **variables),
             stdout=subprocess.PIPE,

@@ -17,8 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,7 +26,8 @@ from urllib.parse import urlparse
 
 import pytest
 
-PATIENCE = 90.0
+from remote_stands.waiting import wait_until
+
 CACHED_CLI = Path.home() / ".cache" / "gaslamp" / "colab-cli" / "bin" / "colab"
 NO_CLI = "google-colab-cli (Python 3.12+) is not installed: .ci/run does it, where there is such a Python"
 
@@ -39,16 +39,6 @@ def find_cli() -> Path:
     if not cli.is_file():
         pytest.skip(NO_CLI)
     return cli
-
-
-def wait_until(is_so: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """What ``is_so`` returns as soon as it is true."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if found := is_so():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"after {patience:g} s still not: {what}")
 
 
 class Runtime:

@@ -9,10 +9,12 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.artefact import now
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError, Interrupted
-from gaslamp.core.files import write_json
+from gaslamp.core.files import lock, write_json
+from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import is_manual
 from gaslamp.remote.manual import run_manual
+from gaslamp.remote.place import FOLDER
 from gaslamp.remote.session import CALL, Session, get_driver_name, read_lease
 from gaslamp.remote.steps import Trip
 from gaslamp.remote.task import Task
@@ -33,23 +35,35 @@ def run_guarded(settings: Slice, task: Task, config: Path, part: str, out: Path 
         GaslampError: a fault that no retry helped against, or the error of the step over there.
         Interrupted: Ctrl-C; what to do next.
     """
-    if is_manual(get_driver_name(settings)):
-        run_manual(settings, task, config, part)
-    else:
-        with Session(settings) as session:
-            try:
-                _run_part(Trip(session, task, config), part)
-            except KeyboardInterrupt:
-                raise _stop(session, task, config) from None
-            except GaslampError:
-                if session.driver.RELEASES and not settings.remote.keep:
-                    _rescue(session, task, config)
-                raise
-            if is_last and not settings.remote.keep:
-                session.release()
+    owner_gone = find_owner(Path.cwd())
+    # a part whose Snakemake was killed lives on for a moment: two would start the task twice and mix their files
+    with lock(FOLDER / f"{task.name}.lock", f"{task.name}: another process is at it; waiting"):
+        if owner_gone():
+            raise Interrupted("the Snakemake that waited for it is gone", "run the same command")
+        if is_manual(get_driver_name(settings)):
+            run_manual(settings, task, config, part)
+        else:
+            _run_driven(settings, task, config, part, is_last)
     if out:
         lease = read_lease()
         write_json(out, {"part": part, "task": task.name, "machine": lease.machine if lease else "", "time": now()})
+
+
+def _run_driven(settings: Slice, task: Task, config: Path, part: str, is_last: bool) -> None:
+    """One part with a machine that a driver reaches."""
+    with Session(settings) as session:
+        try:
+            _run_part(Trip(session, task, config), part)
+            if session.driver.RELEASES:
+                session.require_owner()  # nobody is there to give the machine back later
+        except KeyboardInterrupt:
+            raise _stop(session, task, config) from None
+        except GaslampError:
+            if session.driver.RELEASES and not settings.remote.keep:
+                _rescue(session, task, config)
+            raise
+        if is_last and not settings.remote.keep:
+            session.release()
 
 
 def _run_part(trip: Trip, part: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from gaslamp.config.backends import get_backend
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_duration, say
-from gaslamp.core.errors import GaslampError
+from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import CommandFailed, Driver, Lease, Machine, RemoteError, get_driver
 from gaslamp.remote.place import FOLDER, LEASE, get_used
@@ -50,6 +52,7 @@ class Session:
         self.driver_name = driver_name or get_driver_name(settings)
         self.driver: Driver = get_driver(self.driver_name)
         self.patience = 60.0 * float(settings.remote.patience_minutes) if patience is None else patience
+        self._owner_gone = find_owner(Path.cwd())
         self.machine: Machine = self.retry(self._open)
 
     def _open(self) -> Machine:
@@ -109,9 +112,15 @@ class Session:
                 gone = time.monotonic() - begun
                 if error.retry not in ("again", "wait") or gone + pause > self.patience:
                     raise
+                self.require_owner()
                 say(f"{error.cause}; trying again in {get_duration(pause)}")
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def require_owner(self) -> None:
+        """Raise Interrupted when the Snakemake that started this step is gone: its next start follows by itself."""
+        if self._owner_gone():
+            raise Interrupted("the Snakemake that waited for it is gone", "the same command attaches again")
 
     def ask(self, kind: type[One], *arguments: str, timeout: float = CALL, stdin: str = "") -> One:
         """Call the other side and return its line.

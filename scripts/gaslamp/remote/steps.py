@@ -12,11 +12,10 @@ from pathlib import Path
 from gaslamp.core.artefact import now
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Elsewhere, TrainFacts
-from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, lock, sha256_bytes, sha256_path, write_json, write_text
 from gaslamp.core.liveness import watch_here
 from gaslamp.core.seals import require_intact, seal, unseal
-from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.place import FOLDER
@@ -123,24 +122,19 @@ class Trip:
         """Append its metrics and its output to the files here until it ends; restart what was killed."""
         session = self.session
         remote = session.settings.remote
-        owner_gone = find_owner(Path.cwd())
         deaths, best, at_home = 0, -1, self._get_step_here()
         fetched = time.monotonic()
         with watch_here(Path.cwd()):
             while True:
+                session.require_owner()
                 poll = session.ask(lines.Poll, "poll", *self._get_offsets())
                 self._take(poll)
                 job = poll.job
-                if job.state == "running" and not (poll.metrics or poll.output):
-                    if owner_gone():
-                        raise Interrupted("the Snakemake that waited for it is gone", "the same command attaches again")
+                if job.state == "running":
                     if self._is_due(fetched) and job.step > at_home:
                         at_home, fetched = self._bring_checkpoint(at_home), time.monotonic()
-                    time.sleep(float(remote.poll_seconds))
-                elif job.state == "running":
-                    if self._is_due(fetched) and job.step > at_home:
-                        at_home, fetched = self._bring_checkpoint(at_home), time.monotonic()
-                    time.sleep(min(1.0, float(remote.poll_seconds)))
+                    pause = float(remote.poll_seconds)
+                    time.sleep(min(1.0, pause) if poll.metrics or poll.output else pause)
                 elif poll.metrics:
                     continue
                 elif job.state == "finished":

@@ -103,9 +103,23 @@ def fetch_model(command: Sequence[str], facts: Path, token: str) -> None:
 def supervise(name: str, key: str, command: Sequence[str]) -> int:
     """Run the command and record how it ended; this process is started in the background.
 
-    A process of the same job that outlived its supervisor is ended first, so that nothing is trained twice.
+    One supervisor of a job runs at a time. A process of the same job that outlived its supervisor is ended first, so
+    that nothing is trained twice.
     """
+    from filelock import FileLock, Timeout
+
     folder = JOBS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    alone = FileLock(str(folder / "supervise.lock"))
+    while not alone.is_locked:
+        try:
+            alone.acquire(timeout=0.2)
+        except Timeout:
+            job, end = _read(folder / "job.json"), _read(folder / "end.json")
+            if job.get("key") == key != end.get("key"):
+                return 0  # it was started twice at the same time, and runs
+            if job.get("key") != key:
+                _end(job.get("child"))
     _end(_read(folder / "job.json").get("child"))
     (folder / "end.json").unlink(missing_ok=True)
     record: JsonObject = {"key": key, "pid": os.getpid(), "started": time.time()}

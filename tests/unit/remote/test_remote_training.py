@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gaslamp.core.contracts import TrainFacts
+from gaslamp.core.contracts import Parity, TrainFacts
 from gaslamp.core.files import sha256_path
 from gaslamp.core.liveness import is_training_alive
 from remote_project import TRAIN, RemoteProject
@@ -153,3 +153,22 @@ def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_m
     said, _ = process.communicate(timeout=600)
     assert process.returncode != 0 and "error: on 127.0.0.1" in said and "usual fix:" in said
     assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True
+
+
+def test_two_steps_at_the_same_time_do_not_mix(tiny_model: Path, server: Sshd, tmp_path: Path) -> None:
+    """Both send first to a machine that is not set up; each sends files of its own and gets its own output."""
+    project = RemoteProject(tmp_path / "project", tiny_model, server)
+    steps = {}
+    for name in ("first", "second"):
+        place = project.folder / name
+        place.mkdir()
+        Parity(passed=True, summary=f"of the {name}", prompts=1, checks=[]).write(place / "parity.json")
+        files = f"--parity {name}/parity.json --out outputs/{name}.txt --log logs/{name}.log"
+        steps[name] = project.start("run", "scripts/require_parity.py", *files.split())
+    said = {name: step.communicate(timeout=600)[0] for name, step in steps.items()}
+    assert [step.returncode for step in steps.values()] == [0, 0], said
+    for name in steps:
+        assert (project.folder / f"outputs/{name}.txt").read_text(encoding="utf-8") == f"of the {name}\n"
+    assert sum("VERIFY_OK" in text for text in said.values()) == 1, "the second finds what the first made ready"
+    done = [json.loads(line) for line in (project.folder / ".gaslamp/remote/steps.jsonl").read_text().splitlines()]
+    assert {line["step"] for line in done} == set(steps)

@@ -8,8 +8,10 @@ import shutil
 import socket
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from gaslamp.core.ports import get_private_port
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.drivers import ssh
 from remote_stands.ssh import Sshd, serve
+from remote_stands.waiting import PATIENCE, wait_until
 
 
 def get_settings(server: Sshd, **changes: Any) -> Slice:
@@ -153,6 +156,40 @@ def test_a_cut_transfer_is_no_whole_file_and_goes_on_where_it_stopped(server: Ss
         assert (place / "next").read_bytes() == content
         far.get("deep/large", tmp_path / "home")
         assert (tmp_path / "home").read_bytes() == content and not (tmp_path / ".home.part").exists()
+
+
+UV = """#!/bin/sh
+# STAND-IN: installs nothing and takes its time
+echo begun >> "$CALLS"
+while [ ! -e "$CALLS.go" ]; do sleep 0.1; done
+echo ended >> "$CALLS"
+"""
+
+
+def test_an_installation_that_a_connection_left_behind_is_waited_for(server: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "uv").write_text(UV, encoding="utf-8")
+    (tmp_path / "uv").chmod(0o755)
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["x"]\noptional-dependencies = {cpu = []}\n')
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    calls = tmp_path / "calls"
+    own = [f"PATH={tmp_path}:{os.environ['PATH']}", "UV_DEFAULT_INDEX=x", f"CALLS={calls}"]
+    script = Path(__file__).parents[3] / "scripts" / "install_packages.py"
+    command = ["env", *own, sys.executable, str(script), "--venv", str(tmp_path / "venv"), "--extras", "cpu"]
+    with ssh.open(get_settings(server), None, lambda lease: None) as far:
+        far.put(tmp_path / "pyproject.toml", "pyproject.toml")
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(far.run, command, 600)
+            wait_until(calls.is_file, "it installs")
+            server.cut()
+            with pytest.raises(RemoteError):
+                first.result(PATIENCE)
+        handle = far.start(command, "second.log")
+        wait_until(lambda: b"another process installs into" in far.read("second.log", 0), "the second one waits")
+        assert calls.read_text(encoding="utf-8").split() == ["begun"]
+        Path(f"{calls}.go").touch()
+        wait_until(lambda: not far.alive(handle), "the second one ends")
+        assert calls.read_text(encoding="utf-8").split() == ["begun", "ended"] * 2
+        assert b"compiled: " in far.read("second.log", 0)
 
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("mount") is None, reason="only root mounts a small disk")
