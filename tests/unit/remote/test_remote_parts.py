@@ -17,6 +17,8 @@ from gaslamp.remote import bundle, lines, unpack
 from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.task import read_task
+from gaslamp.remote.there import find_job
+from remote_stands.waiting import PATIENCE, wait_until
 
 
 def test_a_line_is_found_among_what_programs_print(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,3 +130,30 @@ def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
     lease = Lease(driver="ssh", name="h", machine="h (gpu7)", folder="/x", started="2026-01-01T00:00:00+00:00")
     full = explain(CommandFailed(["python"], 1, "OSError: [Errno 28] No space left on device"), lease)
     assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry
+
+
+def test_a_job_runs_once_however_often_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a connection that ended after the start, by two processes at home: one run for a key; a newer key ends it."""
+    monkeypatch.chdir(tmp_path)
+    command = "import time, pathlib\nwith open('begun', 'a') as out: out.write('x')\n"
+    Path("wait.py").write_text(command + "while not pathlib.Path('go').exists(): time.sleep(0.05)\n", encoding="utf-8")
+    code = "import sys; from gaslamp.remote.there import supervise; supervise('job', sys.argv[1], ['wait.py'])"
+
+    def start(key: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", code, key])
+
+    def has_begun(times: int) -> bool:
+        return Path("begun").is_file() and len(Path("begun").read_text(encoding="utf-8")) == times
+
+    same = [start("a") for _ in range(3)]
+    try:
+        wait_until(lambda: sum(one.poll() is not None for one in same) == 2 and has_begun(1), "one of three runs")
+        assert find_job("job", None).state == "running"
+        newer = start("b")
+        assert [one.wait(PATIENCE) for one in same] == [0, 0, 0]
+        wait_until(lambda: has_begun(2), "the newer one runs")
+    finally:
+        Path("go").touch()
+    assert newer.wait(PATIENCE) == 0
+    job = find_job("job", None)
+    assert (job.key, job.state) == ("b", "finished") and has_begun(2)
