@@ -74,6 +74,7 @@ stop: ## stop the server
 cancel: ## stop the run that is going on; it saves its work
 status: ## one look at what runs, and what to do next
 results: ## scores with intervals, levels, parity, and where the files are
+try: ## what to do about a run that learned too little; N=1 trains again with the change as a new run
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go
@@ -82,7 +83,7 @@ plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=valu
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint try data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup

@@ -47,6 +47,8 @@ def main() -> None:
         if args.out:
             facts.write(args.out)
         say(facts.summary)
+        if facts.power:
+            say(facts.power)
         for decision in facts.choice:
             say(f"chosen: {decision.name} {decision.text}")
         for warning in facts.warnings:

@@ -304,3 +304,4 @@ class Preflight(Artefact):
     memory_free_gb: float
     fit: Literal["fits", "tight", "exceeds", "unknown"]
     choice: Decisions = Field(default_factory=list)  # cuda: setting left open -> what would be taken, and why
+    power: str = ""  # what the test rows can show; empty before the first data phase

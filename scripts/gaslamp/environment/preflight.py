@@ -18,6 +18,7 @@ from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json
+from gaslamp.core.power import describe_power
 from gaslamp.environment.base_model import get_shape, is_model_here, is_start_here
 from gaslamp.environment.disk import find_disk_problems, find_write_problem
 from gaslamp.environment.findings import Check, Findings, Problem, Request
@@ -75,8 +76,18 @@ def check_preflight(
         memory_free_gb=found.memory.free_gb,
         fit=found.memory.fit,
         choice=[*assumed, *found.choice],
+        power=read_power(card),
         provenance=Provenance.start([system_file, env_file], json.loads(json.dumps(given.dump()))),
     )
+
+
+def read_power(card: Path) -> str:
+    """What the test rows of the last data phase can show (``describe_power``); empty before the first one, which says
+    it itself, and for running text.
+    """
+    facts = read_json(card) if card.is_file() else {}
+    rows = (facts.get("rows") or {}).get("test")
+    return describe_power(int(rows)) if rows and facts.get("kind") != "text" else ""
 
 
 def check_machine(request: Request, found: Findings) -> None:

@@ -62,8 +62,8 @@ class Evaluated:
 
     @cached_property
     def references(self) -> list[str | None]:
-        """The reference answer of each row; ``None`` where there is none or it is a tool call."""
-        return [None if get_reference_calls(row) else get_reference(row) for row in self.rows]
+        """The reference answer of each row; ``None`` where there is none, or it is a tool call or a recording."""
+        return [None if "audio" in row or get_reference_calls(row) else get_reference(row) for row in self.rows]
 
     @cached_property
     def kind(self) -> str:

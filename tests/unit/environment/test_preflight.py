@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import facts
 import pytest
 from check_preflight import CHECKS, KEYS  # the script
 from gaslamp.config.presets import choose_by_size
@@ -410,3 +411,20 @@ def test_a_model_that_is_not_here_gets_the_preset_of_its_name(backend: str) -> N
     filled, decisions = choose_by_size(settings, 7_000_000_000, ": guessed from its name, the weights decide")
     assert (filled.train.learning_rate, filled.train.gradient_accumulation, filled.train.warmup_steps) == (2e-4, 4, 10)
     assert all(decision.reason.endswith("guessed from its name, the weights decide") for decision in decisions)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "says"),
+    [
+        ("conversation", 60, "with 60 test rows a gain under 10.0 points"),
+        ("conversation", 0, ""),
+        ("text", 60, ""),
+    ],
+)
+def test_what_the_test_rows_can_show_is_said_before_the_training(place: Path, kind: str, rows: int, says: str) -> None:
+    assert check().power == "", "the data phase has not counted them"
+    (place / "data").mkdir()
+    card = facts.card().model_copy(update={"kind": kind, "rows": {"train": 800, "test": rows}})
+    card.write(place / "data/card.json")
+    power = check().power
+    assert power.startswith(says) and bool(power) == bool(says)

@@ -100,6 +100,12 @@ HEALTHY: dict[str, History] = {
             "completions/clipped_ratio": [0.1] * 100,
         },
     ),
+    "online_dpo, the KL of long answers": make(
+        fall(100, 0.69, 0.5),
+        method="online_dpo",
+        more={"objective/scores": RISING, "objective/kl": [0.4 * n for n in range(100)]},
+        options={"max_completion_length": 256},
+    ),
     "grpo, solved": make(
         ZERO,
         method="grpo",
@@ -234,6 +240,16 @@ ILL: dict[str, tuple[History, str, dict[str, Any]]] = {
         "kl_runs_away",
         {"changes": {"train.learning_rate": 5e-6, "train.options.beta": 0.04}},
     ),
+    "KL of whole answers runs away": (
+        make(
+            fall(100, 0.69, 0.5),
+            method="online_dpo",
+            more={"objective/scores": RISING, "objective/kl": [40.0 * n for n in range(100)]},
+            options={"max_completion_length": 256, "beta": 0.1},
+        ),
+        "kl_runs_away",
+        {"changes": {"train.learning_rate": 5e-6, "train.options.beta": 0.3}},
+    ),
     "both become unlikely": (
         make(
             fall(100, 0.69, 0.01),
@@ -252,6 +268,16 @@ ILL: dict[str, tuple[History, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", HEALTHY)
 def test_no_healthy_training_is_called_ill(name: str) -> None:
     assert [finding.text for finding in find(HEALTHY[name]).values()] == []
+
+
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_a_value_that_a_method_does_not_log_makes_no_training_ill(method: str) -> None:
+    """What every method logs, one value left out at a time: it is looked at to its end, and nothing is certain."""
+    names = [name for name in registry.get("methods", method).METRICS if name != "loss"]
+    for left_out in (*names, None):
+        more = {name: [0.3 + 0.1 * math.sin(n) for n in range(60)] for name in names if name != left_out}
+        found = find(make(fall(60, 2.0, 0.8), DOWN, method=method, more=more))
+        assert [one.text for one in found.values() if one.severity == "certain"] == []
 
 
 @pytest.mark.parametrize("name", ILL)

@@ -56,7 +56,7 @@ class Diagnose(Section):
         0.05, gt=0, lt=1, description="Fall of the loss in the last fifth of the steps: more steps would have helped."
     )
     gradient_norm: Number = Field(100.0, gt=0, description="Median gradient norm from which the gradient explodes.")
-    kl: Number = Field(10.0, gt=0, description="Median KL divergence from the starting model, in nats.")
+    kl: Number = Field(10.0, gt=0, description="Median KL divergence from the starting model, in nats a token.")
     cut_share: Number = Field(
         0.5, gt=0, le=1, description="Share of sampled answers that reach the limit before they end by themselves."
     )

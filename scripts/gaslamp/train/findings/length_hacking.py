@@ -21,7 +21,7 @@ AGREE = 0.8
 def find(history: History, limits: Diagnose) -> Seen | None:
     """Medians of windows: the length grows by the threshold, and both rise and fall together."""
     lengths, rewards = history.get_windows("completions/mean_length"), history.get_windows("reward")
-    if not history.learns_from_rewards or history.step < LEAST_STEPS or len(lengths) != len(rewards):
+    if not history.learns_from_rewards or history.step < LEAST_STEPS or not 2 <= len(lengths) == len(rewards):
         return None
     if lengths[-1] < limits.length_growth * lengths[0] or rewards[-1] <= rewards[0]:
         return None

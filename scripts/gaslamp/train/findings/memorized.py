@@ -25,7 +25,7 @@ def find(history: History, limits: Diagnose) -> Seen | None:
     """Medians, so that rows of rehearsal in the last steps do not count; not where the loss depends on the batch."""
     valid, losses = history.get("valid_loss"), history.get("loss")
     epoch = history.get("epoch")
-    if not history.is_loss_comparable or len(valid) < 3 or not epoch or epoch[-1] < 2:
+    if not history.is_loss_comparable or len(valid) < 3 or not losses or not epoch or epoch[-1] < 2:
         return None
     windows = get_windows(losses)
     first, now = losses[0], windows[-1] if windows else losses[-1]
