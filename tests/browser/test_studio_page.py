@@ -311,9 +311,11 @@ def test_from_a_file_to_a_chat(clone: Studio, tmp_path: Path) -> None:
     """The whole of it, with a stop in the middle of the training."""
     project, page = make_project(clone, tmp_path), clone.page
     page.locator("#start").wait_for()
-    tiny.set_config(project, **{**tiny.SETTINGS, "train.max_steps": 300, "deploy.compare": False})
+    # long enough to be stopped, at a rate at which so many steps do not spoil the tiny model
+    steps = {"train.max_steps": 300, "train.learning_rate": 0.002}
+    tiny.set_config(project, **{**tiny.SETTINGS, **steps, "deploy.compare": False})
     page.locator("#start").click()
-    page.locator("#part-run progress").wait_for()
+    page.locator("#part-run progress").wait_for(timeout=300_000)
     page.frame_locator("iframe.fit").locator("#charts figure").first.wait_for()
     page.locator("#stop").click()
     page.locator("#part-status", has_text="it goes on from there").wait_for()
