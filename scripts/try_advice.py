@@ -24,8 +24,8 @@ def main() -> None:
             print(f"{number}  {one.text}" if one.remedy.changes else f"{number}  {one.text} (by hand)")
         if not advice:
             print(f"run {args.run} has nothing to try")
-        elif any(one.remedy.changes for one in advice):
-            print("make try N=1 applies the first as a new run")
+        elif first := next((place for place, one in enumerate(advice, 1) if one.remedy.changes), None):
+            print(f"make try N={first} applies advice {first} as a new run")
         print_tries(get_console(), project / "outputs", args.run)
         return
     planned = plan_try(project, args.run, args.number)

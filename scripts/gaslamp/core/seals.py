@@ -157,7 +157,7 @@ def restore(places: Iterable[Path], dry_run: bool = False) -> list[str]:
             lines.append(f"{found}: put back from its copy")
         else:
             aside = damage.path.with_name(damage.path.name + ASIDE)
-            shutil.rmtree(aside) if aside.is_dir() else aside.unlink(missing_ok=True)
+            shutil.rmtree(aside) if aside.is_dir() and not aside.is_symlink() else aside.unlink(missing_ok=True)
             damage.path.rename(aside)
             unseal(damage.path)
             lines.append(f"{found}: set aside as {aside.name} and made again")
@@ -174,7 +174,7 @@ def _put_back(damage: Damage) -> bool:
             return False
     for name in damage.files:
         file = damage.path / name if name else damage.path
-        if file.is_dir():
+        if file.is_dir() and not file.is_symlink():
             shutil.rmtree(file)
         _copy(copies / (name or "file"), file)
         known.files[name].state = _get_state(file)
@@ -190,7 +190,7 @@ def _check(path: Path, full: bool) -> Damage | None:
     except (GaslampError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         place.unlink(missing_ok=True)  # the seal itself is damaged: nothing is known
         return None
-    if not path.exists() or (path.is_dir() and "" not in known.files and not any(path.iterdir())):
+    if not os.path.lexists(path):
         return None
     changed, wrong, reasons = False, [], []
     for name, expected in known.files.items():

@@ -13,6 +13,7 @@ from gaslamp.evaluate.baselines import Rival, can_score
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.stats import get_difference, get_p_value, get_score
+from gaslamp.evaluate.unbeaten import describe_unbeaten, keep_whole, show_score
 from gaslamp.pages.numbers import format_chance, format_value
 
 Verdict = Literal["better", "no clear difference", "worse"]
@@ -134,9 +135,8 @@ def judge(main: MetricResult, baselines: Sequence[Baseline], confidence: float, 
     if verdict == "better" and trivial:
         verdict, answer = "no clear difference", _describe_trivial(trivial, main)
     elif verdict == "better" and open_ones:
-        others = " and ".join(f"{one.title} ({_show(one, main)})" for one in open_ones)
-        answer = f"The tuned model is better than base, but not than {others}"
-    before, after = (_keep_whole(format_value(score.value, main.unit)) for score in (main.base, main.tuned))
+        answer = f"The tuned model is better than base, {describe_unbeaten(open_ones, main)}"
+    before, after = (keep_whole(format_value(score.value, main.unit)) for score in (main.base, main.tuned))
     few = f" (few: under {FEW_ROWS}, so read the interval)" if main.tuned.n < FEW_ROWS else ""
     figures = f"{main.title}: {before} → {after}"
     return Judgement(verdict, answer, f"{answer}. {figures} on {main.tuned.n} rows it never saw{few}")
@@ -154,14 +154,5 @@ def _compare_with_base(main: MetricResult, confidence: float, min_gain: float) -
 def _describe_trivial(one: Baseline, main: MetricResult) -> str:
     gain = one.difference.value * (-1 if main.higher is False else 1) if one.difference else 0.0
     if gain > 0:
-        return f"Not clearly better than {one.title} ({_show(one, main)}; {format_chance(one.p_value)})"
-    return f"{'Worse' if one.outcome == 'ahead' else 'No better'} than {one.title} ({_show(one, main)})"
-
-
-def _show(one: Baseline, main: MetricResult) -> str:
-    return _keep_whole(format_value(one.score.value, main.unit)) if one.score else ""
-
-
-def _keep_whole(figure: str) -> str:
-    """With no-break spaces: a figure and its sign stay on one line, whatever the width of the page."""
-    return figure.replace(" ", "\u00a0")
+        return f"Not clearly better than {one.title} ({show_score(one, main)}; {format_chance(one.p_value)})"
+    return f"{'Worse' if one.outcome == 'ahead' else 'No better'} than {one.title} ({show_score(one, main)})"

@@ -12,6 +12,7 @@ from gaslamp.core.files import read_json
 from gaslamp.core.finding import Advice, Change, Finding, Remedy
 from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
+from gaslamp.evaluate.unbeaten import describe_unbeaten
 from gaslamp.pages.numbers import format_chance, format_value
 from gaslamp.train.advice import LINES, Tried, choose_advice
 from gaslamp.train.remedies import round_rate
@@ -61,8 +62,8 @@ def get_verdict(
             text = f"{name} fell by {drop:.0%} (eval.max_forgetting allows {settings.max_forgetting:.0%})"
             (blocking if settings.forgetting_gate == "block" else warnings).append(text)
     if compare.verdict == "better" and compare.unbeaten:
-        others = " and ".join(one.title for one in compare.unbeaten)
-        warnings.append(f"tuned is better than base, but not than {others}, which needs no training")
+        needs = "which needs no training" if len(compare.unbeaten) == 1 else "which need no training"
+        warnings.append(f"tuned is better than base, {describe_unbeaten(compare.unbeaten, main)}: rivals {needs}")
     found = [*(train.findings if train else []), *compare.findings]
     warnings += [finding.text for finding in found if finding.severity != "hint"]
     written = [str(example.columns[MARK]) for example in compare.examples if MARK in example.columns]

@@ -58,6 +58,11 @@ def make_folder(file: Path) -> None:
     file.mkdir()
 
 
+def point_nowhere(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
 FILES = [
     "outputs/main/model.gguf",
     "outputs/main/train.json",
@@ -66,7 +71,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize("harm", [flip, cut, empty, make_folder])
+@pytest.mark.parametrize("harm", [flip, cut, empty, make_folder, point_nowhere])
 @pytest.mark.parametrize("name", FILES)
 def test_harm_of_any_kind_is_found_and_put_right(project: Path, name: str, harm: Callable[[Path], None]) -> None:
     file = Path(name)
@@ -83,7 +88,7 @@ def test_harm_of_any_kind_is_found_and_put_right(project: Path, name: str, harm:
         assert file.read_bytes() == whole
     else:
         assert line.endswith(f"set aside as {top.name}{ASIDE} and made again")
-        assert not top.exists() and top.with_name(top.name + ASIDE).exists()
+        assert not top.exists() and os.path.lexists(top.with_name(top.name + ASIDE))
     assert restore([Path("outputs/main")]) == []
 
 
@@ -105,6 +110,18 @@ def test_a_missing_file_of_a_folder_is_damage_and_a_missing_path_is_not(project:
     shutil.rmtree("outputs/main/adapters")
     Path("outputs/main/model.gguf").unlink()
     assert find_damage(Path("outputs")) == [], "its step runs again"
+
+
+def test_a_folder_whose_files_are_all_gone_is_damage(project: Path) -> None:
+    folder = Path("outputs/main/adapters")
+    (folder / "adapter_model.safetensors").write_bytes(b"small")
+    seal(folder, "a_step")
+    for file in list(folder.iterdir()):
+        file.unlink()
+    with pytest.raises(GaslampError, match="adapters is not as a_step left it"):
+        require_intact([folder], full=True)
+    restore([folder])
+    assert (folder / "adapter_model.safetensors").read_bytes() == b"small"
 
 
 def test_bytes_that_change_under_the_same_state_are_found_by_a_full_check_and_then_by_any(

@@ -29,7 +29,10 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     text = f"{len(found)} of {len(answers.general)} general questions ({show(share)}), such as {quote(after)} to "
     text += quote(question, 60)
     remedies = [
-        Remedy(action="mix general chat data into the training rows (data.rehearsal)", effect="other tasks are kept"),
+        Remedy(
+            action="mix more general chat data into the training rows (data.rehearsal in config.yaml, such as 0.1)",
+            effect="other tasks are kept",
+        ),
         *answers.lower_rate(),
         *answers.train_less(),
         Remedy(action="keep it, when the model is used for this task alone"),

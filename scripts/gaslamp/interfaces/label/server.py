@@ -168,7 +168,7 @@ def serve(desk: Desk, port: int) -> None:
     url = f"http://127.0.0.1:{found}"
     rows = len(desk.list_items())
     print(
-        f"{desk.title.lower()}: {url}; {rows} rows, each change is saved to {desk.store.path}; Ctrl-C ends it",
+        f"{desk.title.lower()}: {url}\n{rows} rows, each change is saved to {desk.store.path}; Ctrl-C ends it",
         flush=True,
     )
     if desk.left_out:
