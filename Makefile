@@ -74,7 +74,7 @@ stop: ## stop the server
 cancel: ## stop the run that is going on; it saves its work
 status: ## one look at what runs, and what to do next
 results: ## scores with intervals, levels, parity, and where the files are
-try: ## what to do about a run that learned too little; N=1 trains again with the change as a new run
+try: ## what to try after a run that learned too little; N=1 trains with it
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
 push: ## to the model hub; DRY_RUN=1 only shows what would go

@@ -13,11 +13,11 @@ from gaslamp.remote.session import CALL, Session, read_lease
 
 
 def show_status(settings: Slice) -> int:
-    """Print which machine is used, for how long, and what runs on it; the exit code is 3 when there is none."""
+    """Print which machine is used, for how long, and what runs on it; returns the exit code."""
     lease = read_lease()
     if lease is None:
         print("this project uses no other machine now")
-        return 3
+        return 0
     print(f"{lease.machine}: used for {get_used(lease.started)}, driver {lease.driver}")
     print(f"folder there: {lease.folder}; trains with {lease.backend or 'nothing yet'}")
     with _attach(settings) as session:

@@ -38,7 +38,7 @@ AUTH = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key of {host} is another one than at your last connection",
-        "if the machine was set up again: ssh-keygen -R {known}, then ssh {shown} once and compare the key it shows",
+        "if the machine was set up again: {forget}, then ssh {shown} once and compare the key it shows",
         "somebody stands between you and the machine: do not connect before you know",
     ),
     (
@@ -189,7 +189,7 @@ class SshMachine:
 
     def _explain(self, said: str) -> RemoteError:
         """The fault of ssh, by its own words."""
-        names = {"host": self._host, "shown": self._shown, "known": self._get_known_name()}
+        names = {"host": self._host, "shown": self._shown, "forget": self._get_forgetting(said)}
         for mark, cause, fix, other in AUTH:
             if re.search(mark, said):
                 return RemoteError("auth", cause.format(**names), fix.format(**names), other and other.format(**names))
@@ -201,10 +201,13 @@ class SshMachine:
             "a firewall between here and there",
         )
 
-    def _get_known_name(self) -> str:
-        """How known_hosts names the host."""
+    def _get_forgetting(self, said: str) -> str:
+        """The command that removes the known key: ssh prints it, with the file and the name behind an alias."""
+        if found := re.search(r"ssh-keygen -f \S+ -R \S+", said):
+            return found[0]
         port = self._flags[self._flags.index("-p") + 1] if "-p" in self._flags else "22"
-        return self._host if port == "22" else f"'[{self._host}]:{port}'"
+        name = self._host if port == "22" else f"'[{self._host}]:{port}'"
+        return f"ssh-keygen -R {name}"
 
     def _shell(self, script: str, timeout: float, stdin: str = "") -> list[str]:
         status, out, said = self._ssh(script, timeout, stdin.encode())
