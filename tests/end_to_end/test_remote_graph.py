@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
 def bake(tmp_path: Path, server: Sshd, **settings: object) -> Path:
     model = tiny.write_checkpoint(tmp_path / "tiny-chat")
     data = tiny.write_rows(tmp_path / "notes.csv")
-    remote = {**server.remote, "python": sys.executable, "backend": "cpu", "poll_seconds": 1}
+    remote = {**server.remote, "python": sys.executable, "backend": "cpu", "poll_seconds": 3}
     values = {f"remote.{key}": value for key, value in remote.items()}
     return tiny.bake(tmp_path / "projects", data, model, {**tiny.SETTINGS, **values, **settings})
 
@@ -87,15 +87,17 @@ def test_a_killed_snakemake_is_followed_by_the_same_command(
     """kill -9 of Snakemake alone: what it had started lives on, here and there, and nothing is trained twice."""
     project = tiny.copy_project(prepared[0], tmp_path)  # its folder over there is another one too
     log = project / "logs" / "main" / f"run_remote_{part}.log"
-    first = start(project, tmp_path / "first.txt")
+    runs = [first := start(project, tmp_path / "first.txt")]
     try:
         wait_until(lambda: log.is_file() or first.poll() is not None, f"{log.name} begins", LONG)
         assert first.poll() is None, (tmp_path / "first.txt").read_text()
         first.kill()
         first.wait()
-        second = start(project, tmp_path / "second.txt")
+        runs.append(second := start(project, tmp_path / "second.txt"))
         assert second.wait(LONG) == 0, (tmp_path / "second.txt").read_text()
     finally:
+        for one in runs:
+            one.kill()
         wait_until(lambda: not find_processes(project), "nothing of it is left here")
     facts = TrainFacts.read(project / "outputs" / "main" / "train.json")
     assert facts.attempts == 1 and not facts.resumed_from and facts.steps == 120

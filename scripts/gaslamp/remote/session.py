@@ -13,6 +13,7 @@ from gaslamp.config.backends import get_backend
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_duration, say
 from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.files import lock
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import CommandFailed, Driver, Lease, Machine, RemoteError, get_driver
@@ -55,8 +56,16 @@ class Session:
         self._owner_gone = find_owner(Path.cwd())
         self.machine: Machine = self.retry(self._open)
 
-    def _open(self) -> Machine:
+    def _open(self, lost: str = "") -> Machine:
+        """The machine of the lease, or a new one where there is none or it began at ``lost``."""
+        # steps at the same time use one machine: the second finds the lease of the first
+        with lock(FOLDER / "lease.lock", "another step opens the machine; waiting"):
+            return self._find_machine(lost)
+
+    def _find_machine(self, lost: str) -> Machine:
         lease = read_lease()
+        if lease and lease.started == lost:
+            lease = None
         if lease and lease.driver == self.driver_name:
             try:
                 return self.driver.open(self.settings, lease, self.keep)
@@ -96,11 +105,11 @@ class Session:
             self.lease.machine = other.machine
 
     def renew(self) -> None:
-        """Forget a machine that is lost and get another."""
+        """Forget a machine that is lost and get another, or the one that a step at the same time got already."""
+        lost = self.lease.started
         with contextlib.suppress(GaslampError):
             self.machine.close()
-        LEASE.unlink(missing_ok=True)
-        self.machine = self.retry(self._open)
+        self.machine = self.retry(lambda: self._open(lost))
 
     def retry(self, call: Callable[[], T]) -> T:
         """Run ``call``, and again after a pause where that helps, until the patience ends."""

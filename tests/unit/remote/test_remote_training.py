@@ -122,6 +122,7 @@ def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_mode
         assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
 
 
+@pytest.mark.graphs
 def test_another_machine_goes_on_from_what_came_home(
     undisturbed: RemoteProject, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_m
     assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True
 
 
+@pytest.mark.graphs
 def test_two_steps_at_the_same_time_do_not_mix(tiny_model: Path, server: Sshd, tmp_path: Path) -> None:
     """Both send first to a machine that is not set up; each sends files of its own and gets its own output."""
     project = RemoteProject(tmp_path / "project", tiny_model, server)
