@@ -80,7 +80,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     folder = tmp_path_factory.mktemp("kills")
     with serve(folder / "sshd") as server:
         project = bake(folder, server, **{"train.max_steps": 120, "train.save_steps": 10})
-        done = run(project, "--until", "prepare_data", "check_preflight", "check_export")
+        done = run(project, "data/train.jsonl", "outputs/env/preflight.json")
+        assert done.returncode == 0, tiny.get_rules_error(done)
+        model = next((project / "resources" / "models").glob("*/model.json"))
+        done = run(project, str(model.with_name("export.json").relative_to(project)))
         assert done.returncode == 0, tiny.get_rules_error(done)
         yield project, server
 
