@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import screen_events
 from gaslamp.core.events import Events
 from gaslamp.report.dashboard.replay import SAMPLES, Replay
 from gaslamp.report.dashboard.server import start_in_thread
@@ -300,3 +301,31 @@ def test_it_fits_the_screen(browser: Browser, url: str, width: int, tmp_path: Pa
         visit.page.wait_for_timeout(300)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         visit.page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+
+
+def test_a_training_that_is_ill_has_no_green_banner(browser: Browser, tmp_path: Path) -> None:
+    """It was completed, and its worst finding stands in the banner with what to try."""
+    events = Events(tmp_path / "logs/main/train.metrics.jsonl", "k")
+    screen_events.start(events, max_steps=4)
+    for number in range(1, 5):
+        screen_events.step(events, number)
+    change = {"key": "train.epochs", "before": 20, "value": 8}
+    finding = {
+        "name": "overfitting",
+        "title": "the validation loss turned up",
+        "severity": "likely",
+        "seen": "lowest 0.7",
+        "step": 3,
+        "remedies": [{"action": "stop earlier", "changes": [change]}],
+    }
+    events.write("finding", step=3, finding=finding)
+    events.write("end", status="completed", step=4, reason="")
+    server, address = start_in_thread(tmp_path, 18500)
+    with Visit(browser, address) as visit:
+        banner = visit.page.locator("#banner.watch")
+        banner.wait_for(timeout=90_000)
+        assert banner.inner_text().endswith(
+            "Step 3: the validation loss turned up: lowest 0.7. Try: stop earlier (train.epochs: 20 -> 8)."
+        )
+        assert "ok" not in str(banner.get_attribute("class")) and visit.problems == []
+    server.should_exit = True

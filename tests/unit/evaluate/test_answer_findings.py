@@ -132,8 +132,18 @@ def test_answers_that_are_cut(tmp_path: Path, shape: str) -> None:
     found = diagnose(tmp_path, shape, half, max_new_tokens=12)
     assert found["cut_answers"].seen == "20 of 40 answers (50.0 %) were cut after 12 tokens"
     change = found["cut_answers"].remedies[0].changes[0]
-    assert change.text == "eval.max_new_tokens: 12 -> 24"
+    longest = max(len(get_right(row)["text"]) for row in rows)
+    assert change.text == f"eval.max_new_tokens: 12 -> {max(24, longest + 1)}", "a character is a token here"
     assert "never_ending" not in found
+
+
+def test_the_begun_right_answer_of_every_row_is_not_one_answer_for_all(tmp_path: Path) -> None:
+    """All rows want the same, and all answers end at the limit: more tokens, and no other rows."""
+    rows = [chat(n, f"q{n}", "ready at once") for n in range(20)]
+    cut = [{"text": "read", "stopped": False, "tokens": 4}] * 20
+    found = diagnose(tmp_path, "short", cut, rows, test=rows, max_new_tokens=4)
+    assert "one_answer" not in found
+    assert found["cut_answers"].remedies[0].changes[0].text == "eval.max_new_tokens: 4 -> 14"
 
 
 @pytest.mark.parametrize("piece", ["and so on ", "!", "12, ", "很好", '{"a": 1}\n'])

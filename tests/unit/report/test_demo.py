@@ -21,6 +21,7 @@ from gaslamp.config.methods import get_artefact, get_method
 from gaslamp.config.slices import parse_slice, write_merged
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.evaluation_contracts import Baseline
 from gaslamp.core.files import sha256_path
 from gaslamp.pages.html import escape_json
 from gaslamp.pages.numbers import join_units
@@ -176,6 +177,17 @@ def test_the_page_is_in_the_language(code: str) -> None:
         assert not re.search(r"Better than|How it was|test rows", visible)
     data = next(block for kind, block in page.blocks if block.startswith('{"improved"'))
     assert json.loads(data)["tuned"] == words["tuned"]
+
+
+@pytest.mark.parametrize("code", get_languages())
+def test_what_needs_no_training_and_is_as_good_is_said_in_every_language(code: str) -> None:
+    rival = Baseline(name="few_shot", title="few-shot prompting", score=facts.score(0.95), outcome="ahead")
+    answer = "The tuned model is better than base, but not than few-shot prompting"
+    compare = facts.compare().model_copy(update={"baselines": [rival], "answer": answer})
+    words, slice_ = read_language(code), parse_slice(settings(demo={"language": code}))
+    text = render_page(compare, facts.train(), facts.model(), slice_, "ab" * 32)
+    said = words["unbeaten"].format(verdict=words["better"], names="few-shot prompting")
+    assert (answer if code == "en" else said) in text
 
 
 def test_nothing_improved_is_said() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from gaslamp.config.sections.diagnose import AnswerLimits
 from gaslamp.core.finding import Change, Remedy
 from gaslamp.evaluate.evaluated import Evaluated, show
@@ -24,7 +26,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     text = f"{len(places)} of {len(answers.rows)} answers ({show(share)}) were cut"
     text += f" after {longest} tokens" if longest else ""
     remedies = []
-    value = min(MOST, 2 * (answers.max_new_tokens or longest))
+    value = min(MOST, max(2 * (answers.max_new_tokens or longest), _estimate_tokens(answers, places)))
     if value and value != answers.max_new_tokens:
         change = Change(key="eval.max_new_tokens", before=answers.max_new_tokens, value=value)
         remedies.append(Remedy(action="allow longer answers", effect="they end by themselves", changes=[change]))
@@ -32,3 +34,11 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         Remedy(action="check that the token that ends an answer is learnt: data/template.json, and data.max_truncated")
     )
     return Seen(text, {"share": share, "tokens": float(longest)}, remedies, rows=answers.get_ids(places))
+
+
+def _estimate_tokens(answers: Evaluated, places: list[int]) -> int:
+    """Tokens of the longest reference answer with the one that ends it, by the characters of a token in cut answers."""
+    tokens = sum(int(answers.tuned[n].get("tokens", 0)) for n in places)
+    characters = sum(len(answers.tuned[n].get("text", "")) for n in places)
+    longest = max((len(text) for text in answers.references if text), default=0)
+    return ceil(longest * tokens / characters) + 1 if characters else 0

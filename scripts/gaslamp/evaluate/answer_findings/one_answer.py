@@ -28,7 +28,8 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     top, count = Counter(given).most_common(1)[0]
     if not top or count < limits.one_answer * len(given):
         return None
-    others = [n for n, text in enumerate(wanted) if text and text != top]
+    begun = {n for n in answers.cut if wanted[n].startswith(given[n])}  # right as far as the limit of tokens lets it go
+    others = [n for n, text in enumerate(wanted) if text and text != top and n not in begun]
     if not any(wanted):  # no references: rewards score the answers
         others = [n for n, row in enumerate(answers.rows) if row["prompt"] != answers.rows[0]["prompt"]]
     missed = [n for n in others if given[n] == top]

@@ -72,13 +72,15 @@ def render_page(
     script = (HERE / "page.js").read_text(encoding="utf-8")
     shown = choose(compare.examples, settings.demo.examples)
     tone, verdict = TONES[compare.verdict], t[compare.verdict]
-    if compare.unbeaten and settings.demo.language == "en":
-        verdict = compare.answer
     first = compare.metrics[0]
     hero, hero_base = show_value(first.tuned.value, first.unit), show_value(first.base.value, first.unit)
     headline = compare.headline
     if settings.demo.language != "en":  # the headline in compare.json is English: the same figures in the page's words
         headline = t["headline"].format(verdict=verdict, metric=first.title, base=hero_base, tuned=hero, n=compare.n)
+    if compare.unbeaten:
+        names = ", ".join(one.title for one in compare.unbeaten)
+        is_english = settings.demo.language == "en"
+        verdict = compare.answer if is_english else t["unbeaten"].format(verdict=verdict, names=names)
     examples = [get_example(example, compare.kind, folder) for example in shown]
     return render(
         "index.html.j2",

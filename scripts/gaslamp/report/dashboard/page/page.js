@@ -276,9 +276,15 @@ function drawBanner(head) {
   else if (head.status === "killed") text = "Stopped at step " + number(head.step) + ": " + head.reason + ".";
   else if (head.multimodal) text = "Vision fine-tuning: the rows hold images; only the answers carry loss.";
   const worst = (head.findings || [])[0];
-  if (worst && worst.severity !== "hint" && head.status !== "error") text = [text, worst.text + (worst.try.length ? ". Try: " + worst.try[0] : "") + "."].filter(Boolean).join(" ");
+  const isIll = worst && worst.severity !== "hint" && head.status !== "error";
+  if (isIll) {
+    const says = worst.text + (worst.try.length ? ". Try: " + worst.try[0] : "") + ".";
+    text = [text, says.charAt(0).toUpperCase() + says.slice(1)].filter(Boolean).join(" ");
+  }
   banner.textContent = text;
-  banner.className = "banner " + (LEVELS[head.status] || "");
+  // a training that is ill has no green banner, however it ended
+  const level = LEVELS[head.status] || "";
+  banner.className = "banner " + (isIll && level !== "bad" ? (worst.severity === "certain" ? "bad" : "watch") : level);
   banner.hidden = !text;
 }
 
