@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from gaslamp.train.method import get_adapters, get_method
 from training import STEPS, get_place, get_values, say, train, write_bases
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+TRUE_FINDINGS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
+    "too_few_steps": lambda steps: len(steps) <= STEPS,
+    "cut_completions": lambda steps: min(step["completions/clipped_ratio"] for step in steps[-5:]) > 0.5,
+}
+"""What a training of these tests is rightly said to have: few steps, and answers of tokens that are no text."""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +60,14 @@ def test_a_method_learns_and_its_losses_are_pinned(name: str, base: Path, tmp_pa
     pinned = json.loads(file.read_text(encoding="utf-8"))
     assert pinned["metric"] == key and found["values"] == pytest.approx(pinned["values"], rel=0.02, abs=0.005)
     folder, kind = get_place(name, base)
-    judging.judge_trained(
+    compare = judging.judge_trained(
         name, folder, folder / f"{kind}.valid.jsonl", tmp_path / "adapters", get_values(name), tmp_path / "eval"
     )
+    found_ill = {finding.name for finding in facts.findings}
+    assert found_ill <= TRUE_FINDINGS.keys(), [finding.text for finding in facts.findings]
+    for finding in facts.findings:
+        assert TRUE_FINDINGS[finding.name](steps), finding.text
+    assert "class_never_found" not in {finding.name for finding in compare.findings}, "no task here has classes"
 
 
 def test_the_margin_of_a_pair_is_in_the_loss_of_a_reward_model(base: Path, tmp_path: Path) -> None:
