@@ -121,7 +121,8 @@ def _get_side(name: str) -> str | None:
         for adjective, joint in adjectives:
             for noun in (name.removeprefix(f"{adjective}{joint}"), name.removesuffix(f"{joint}{adjective}")):
                 noun = noun.strip("_")
-                if noun != name and KNOWN.get(_PLURALS.get(noun, noun), ("",))[0] == "answer":
+                # a plural (correct_answers of UltraFeedback and TruthfulQA) is a list of notes, and no answer to learn
+                if noun != name and KNOWN.get(noun, ("",))[0] == "answer":
                     return side
     return None
 
