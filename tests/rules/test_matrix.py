@@ -182,6 +182,16 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
         config(diagnose__answers={"one_answer": 0.8}),
         {"compare_models": 1, "build_demo": 1, **EXPORT},
     ),
+    ("when a training counts as ill", config(diagnose__constant_steps=30, diagnose__valid_rise=0.2), {}),
+    ("a training that is ill goes on", config(diagnose__stop=False), {}),
+    ("which weights are kept", config(train__keep="best"), TRAIN),
+    ("an early end", config(train__patience=3), TRAIN),
+    ("rows of the validation loss", config(train__valid_rows=4), TRAIN),
+    (
+        "one baseline less",
+        config(eval__baselines=["majority"]),
+        {"compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
     (
         "few-shot prompting next to tuned",
         config(eval__baselines=["few_shot"]),
@@ -316,7 +326,7 @@ def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None
 
 
 def test_the_first_run_left_what_it_promised(finished: Path) -> None:
-    """All that rule all names, a model that learnt its task, and the same answers from every file."""
+    """All that rule all names, a model that learnt its one answer, and the same answers from every file."""
     for name in (
         "project_brief.md",
         "data/report.html",
@@ -327,11 +337,17 @@ def test_the_first_run_left_what_it_promised(finished: Path) -> None:
         "data_strategy.md",
     ):
         assert (finished / name).stat().st_size > 100, name
-    compare = json.loads((finished / "outputs/main/eval/compare.json").read_text())
-    assert compare["verdict"] == "better" and compare["metrics"][0]["tuned"]["value"] == 1.0
+    card, train, compare = (
+        json.loads((finished / name).read_text())
+        for name in ("data/card.json", "outputs/main/train.json", "outputs/main/eval/compare.json")
+    )
+    assert (compare["metrics"][0]["base"]["value"], compare["metrics"][0]["tuned"]["value"]) == (0.0, 1.0)
+    assert compare["verdict"] == "no clear difference" and "always answering “ok”" in compare["answer"]
+    # both are true of rows that all have one answer; nothing else is called ill
+    assert {finding["name"] for finding in compare["findings"]} == {"no_better_than", "other_task"}
+    assert train["findings"] == []
     parity = json.loads((finished / "outputs/main/gguf/parity.json").read_text())
     assert parity["passed"] and len(parity["checks"]) == 33, parity["summary"]
-    card, train = (json.loads((finished / name).read_text()) for name in ("data/card.json", "outputs/main/train.json"))
     decision = next(one for one in card["decisions"] if one["name"] == "max_length")
     assert decision in train["decisions"] and train["settings"]["max_length"] == card["max_length"] == decision["value"]
     shown = [finished / name for name in ("gaslamp.md", "data/report.html", "logs/main/train_model.log")]
