@@ -25,6 +25,8 @@ CONNECT = 10.0
 """Seconds until a server has taken the connection."""
 RETRIES = 2
 """Further tries after a lost connection or a status of 408, 409, 429 or 5xx, with growing waits."""
+MOST_TOKENS = 100_000_000
+"""Tokens of one request above which a server's count is none."""
 
 
 def open_client(url: str, key: str | None, timeout: float = TIMEOUT, retries: int = RETRIES) -> OpenAI:
@@ -100,6 +102,18 @@ def read_key(url: str, key_env: str | None) -> str | None:
     return key
 
 
+def replace_halves(text: str) -> str:
+    """``text`` with U+FFFD for each half of a character (a lone surrogate), which no UTF-8 file can hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _read_count(value: object) -> int | None:
+    """Tokens that a server counted; None where that is no number of tokens: they are then estimated."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return int(value) if value == int(value) else None
+
+
 class EndpointError(GaslampError):
     """A server did not answer; ``status``: of HTTP, or ``None`` where there was none."""
 
@@ -172,22 +186,43 @@ class EndpointClient:
             answer = self._client.chat.completions.create(model=self.model, messages=list(messages), **options)
         except OpenAIError as error:
             raise self.explain(error) from error
+        except (ValueError, RecursionError) as error:  # the library leaves what its JSON parser raises as it is
+            raise self._refuse(f"its body is no JSON ({error})") from error
+        return self._read(answer)
+
+    def _read(self, answer: object) -> Reply:
+        """The parts of an answer. The library checks none of them: each may be missing, or of another type."""
         choices = getattr(answer, "choices", None)
-        if not choices or choices[0].message is None:
-            raise EndpointError(
-                f"{self.url} answers, but not as an OpenAI-compatible server: {self._clean(str(answer))}",
-                f"name its base URL in {self.place}: it ends with /v1 on most servers",
-                self.kept,
-                None,
-            )
-        message, usage = choices[0].message, answer.usage
+        if not isinstance(choices, list) or not choices:
+            raise self._refuse(f"no list of choices: {answer}")
+        message = getattr(choices[0], "message", None)
+        if not hasattr(message, "content"):
+            raise self._refuse(f"the first choice holds no message: {answer}")
+        content, calls = message.content, getattr(message, "tool_calls", None) or []
+        if not isinstance(content, str | None):
+            raise self._refuse(f"the content of the message is a {type(content).__name__}, no text: {content}")
+        if not isinstance(calls, list) or not all(hasattr(call, "model_dump") for call in calls):
+            raise self._refuse(f"tool_calls is no list of calls: {calls}")
+        thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        finish, usage = getattr(choices[0], "finish_reason", None), getattr(answer, "usage", None)
         return Reply(
-            message.content or "",
-            choices[0].finish_reason or "",
-            getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or "",
-            [call.model_dump() for call in message.tool_calls or []],
-            usage.prompt_tokens if usage else None,
-            usage.completion_tokens if usage else None,
+            replace_halves(content or ""),
+            finish if isinstance(finish, str) else "",
+            replace_halves(thoughts) if isinstance(thoughts, str) else "",
+            [call.model_dump() for call in calls],
+            _read_count(getattr(usage, "prompt_tokens", None)),
+            _read_count(getattr(usage, "completion_tokens", None)),
+        )
+
+    def _refuse(self, problem: str) -> EndpointError:
+        """An answer that is none of an OpenAI-compatible server."""
+        return EndpointError(
+            f"{self.url} answers, but not as an OpenAI-compatible server: {self._clean(problem)}",
+            f"name its base URL in {self.place}: it ends with /v1 on most servers",
+            "; ".join(
+                part for part in ("look at the server's log, or take another server or version", self.kept) if part
+            ),
+            None,
         )
 
     def explain(self, error: Exception) -> EndpointError:

@@ -175,6 +175,40 @@ def test_what_is_rejected_and_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        (r'"half of one: \ud83d"', "broken character"),
+        ('"lost on its way: \ufffd"', "broken character"),
+        ("[" * 200 + "]" * 200, "too deep"),
+        ("[" * 100_000, "too deep"),
+        ("[" * 100_000 + "]" * 100_000, "too deep"),
+        ("1e999", "no number"),
+        ("NaN", "no number"),
+    ],
+)
+def test_a_row_that_no_file_can_hold(field: str, kind: str) -> None:
+    with pytest.raises(Rejected) as found:
+        read_fields(f'{{"prompt": "What is amber?", "completion": {field}}}', {"type": "object"}, "stop")
+    assert found.value.kind == kind and found.value.reason.encode("utf-8")
+
+
+def test_one_odd_reply_costs_one_row(tmp_path: Path) -> None:
+    """Nor does it end a later start, which finds it among the replies."""
+    odd = [r'{"prompt": "Half of one", "completion": "it is \ud83d"}', '{"prompt": ' + "[" * 100_000]
+
+    def model(body: dict[str, Any]) -> str:
+        return write_fields(body) if is_judge(body) or not odd else odd.pop()
+
+    with openai_stub.serve(model) as received:
+        facts, place = generate(tmp_path, received.url, rows=3, parallel=1)
+        again, _ = generate(tmp_path, received.url, rows=3, parallel=1)
+    assert facts.accepted == again.accepted == 3
+    assert facts.rejected == again.rejected == {"too deep": 1, "broken character": 1}
+    assert len(received.bodies) == facts.requests == 8
+    assert {line["reason"] for line in read_jsonl(place / "rejects.jsonl")} == set(facts.rejected)
+
+
+@pytest.mark.parametrize(
     ("settings", "stopped", "accepted"),
     [
         ({"limits": {"requests": 9}, "judge": {"threshold": None}}, "limits.requests = 9 is used up", 9),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import openai_stub
 import pytest
 from gaslamp.config.sections.endpoint import Endpoint, find_url_problem
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.endpoint import EndpointClient, is_loopback, is_near, read_key
+from gaslamp.models.endpoint import EndpointClient, EndpointError, is_loopback, is_near, read_key
 
 KEY = "sk-not-for-logs-0123"
 
@@ -83,6 +84,57 @@ def test_a_page_is_no_answer_and_a_closed_port_no_server() -> None:
         with pytest.raises(GaslampError, match="no connection to http://127.0.0.1") as found:
             make(f"http://127.0.0.1:{taken.getsockname()[1]}/v1").ask([])
     assert "make deploy" in found.value.fix
+
+
+def say(message: object = None, **fields: object) -> str:
+    """The body of an answer in which something is odd."""
+    shown = {"role": "assistant", "content": "ok"} if message is None else message
+    return json.dumps({"choices": [{"index": 0, "message": shown}], **fields})
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ("<html>a page</html>", "its body is no JSON"),
+        ("", "its body is no JSON"),
+        ("[" * 100_000, "its body is no JSON"),
+        ("null", "no list of choices"),
+        (say(choices="abc"), "no list of choices"),
+        (say(choices=[]), "no list of choices"),
+        (say(choices=[None]), "holds no message"),
+        (say(choices=[{"index": 0}]), "holds no message"),
+        (say("hi"), "holds no message"),
+        (say({"content": [{"type": "text", "text": "hi"}]}), "is a list, no text"),
+        (say({"content": {"a": 1}}), "is a dict, no text"),
+        (say({"content": 7}), "is a int, no text"),
+        (say({"content": "ok", "tool_calls": ["x"]}), "no list of calls"),
+        (say({"content": "ok", "tool_calls": "x"}), "no list of calls"),
+    ],
+)
+def test_an_odd_answer_is_an_error_with_a_fix(body: str, part: str) -> None:
+    with openai_stub.serve(lambda request: (200, body)) as received, pytest.raises(EndpointError) as found:
+        make(received.url).ask([{"role": "user", "content": "q"}])
+    assert part in found.value.cause and received.url in found.value.cause
+    assert "eval.endpoint" in found.value.fix and "answers are kept" in str(found.value.less_likely)
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 1e30, "completion_tokens": -5}, (None, None)),
+        ({"prompt_tokens": "9", "completion_tokens": True}, (None, None)),
+        ({"prompt_tokens": 9.0, "completion_tokens": 1.5}, (9, None)),
+        ("many", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_a_count_that_is_none_is_unknown(usage: object, counts: tuple[int | None, int | None]) -> None:
+    """Nor does half a character reach a file."""
+    body = say({"content": "a \ud83d", "reasoning": 5}, usage=usage)
+    with openai_stub.serve(lambda request: (200, body)) as received:
+        reply = make(received.url).ask([{"role": "user", "content": "q"}])
+    assert (reply.prompt_tokens, reply.completion_tokens) == counts
+    assert (reply.text, reply.thoughts, reply.finish) == ("a \ufffd", "", "")
 
 
 def test_no_proxy_is_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from gaslamp.core.files import JsonObject
+from gaslamp.models.endpoint import replace_halves
 from gaslamp.models.messages import drop_blocks
 
 SHORTEST = 2
 """Letters of a text that says something."""
+REPLACED = "\ufffd"
+"""Stands for a character that was lost on its way."""
+DEEPEST = 32
+"""Levels of brackets in a row; more is what a model writes that repeats itself."""
 
 
 class Rejected(Exception):
@@ -18,11 +23,15 @@ class Rejected(Exception):
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
-        self.kind, self.reason = kind, reason
+        self.kind, self.reason = kind, replace_halves(reason)
 
 
 def find_objects(text: str) -> Iterator[JsonObject]:
-    """The JSON objects of a text, outermost first, in order; thoughts in front are not searched."""
+    """The JSON objects of a text, outermost first, in order; thoughts in front are not searched.
+
+    Raises:
+        Rejected: the brackets are nested deeper than a parser goes.
+    """
     text, decoder = drop_blocks(text), json.JSONDecoder()
     start = text.find("{")
     while start >= 0:
@@ -30,6 +39,8 @@ def find_objects(text: str) -> Iterator[JsonObject]:
             value, end = decoder.raw_decode(text, start)
         except ValueError:
             end = start + 1
+        except RecursionError:
+            raise Rejected("too deep", f"thousands of brackets are nested: {_shorten(text[start:])}") from None
         else:
             if isinstance(value, dict):
                 yield value
@@ -54,6 +65,7 @@ def read_fields(text: str, schema: JsonObject, finish: str) -> JsonObject:
         if finish == "length":
             raise Rejected("cut", "the reply was cut off: raise data.generate.max_tokens")
         raise Rejected("no JSON", f"the reply holds no JSON object: {_shorten(text)}")
+    _check_writable(found)
     try:
         jsonschema.validate(found, schema)
     except jsonschema.ValidationError as error:
@@ -70,6 +82,29 @@ def read_fields(text: str, schema: JsonObject, finish: str) -> JsonObject:
     return found
 
 
+def _check_writable(found: JsonObject) -> None:
+    """Refuse what no file of rows can hold, whatever the schema says of it.
+
+    Raises:
+        Rejected: says what it is.
+    """
+    level: list[Any] = [found]
+    for _ in range(DEEPEST):
+        level = [inner for value in level if isinstance(value, dict | list) for inner in _get_values(value)]
+    if level:
+        raise Rejected("too deep", f"more than {DEEPEST} brackets are nested")
+    try:
+        written = json.dumps(found, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise Rejected("no number", "a value is NaN or infinite, which is no JSON") from None
+    if replace_halves(written) != written or REPLACED in written:
+        raise Rejected("broken character", f"half of a character, of an emoji for example: {_shorten(written)}")
+
+
+def _get_values(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
 def read_score(text: str) -> tuple[float, str]:
     """Score (0 to 10) and reason of a judge's reply.
 
@@ -84,5 +119,5 @@ def read_score(text: str) -> tuple[float, str]:
 
 
 def _shorten(text: str, most: int = 120) -> str:
-    shown = " ".join(text.split())
+    shown = " ".join(replace_halves(text).split())
     return shown if len(shown) <= most else f"{shown[:most]}..."

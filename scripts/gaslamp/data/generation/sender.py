@@ -13,7 +13,7 @@ from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_jsonl, sha256_text, write_jsonl
 from gaslamp.data.rows import Message
-from gaslamp.models.endpoint import EndpointClient, EndpointError
+from gaslamp.models.endpoint import EndpointClient, EndpointError, replace_halves
 
 LETTERS = 4
 """Letters of a token, where a server does not count: an estimate."""
@@ -67,7 +67,7 @@ class Sender:
         self._unstructured: set[str] = set()
         self._lock = threading.Lock()
         if self.file.is_file():
-            lines = list(read_jsonl(self.file))
+            lines = [{**line, "text": replace_halves(line["text"])} for line in read_jsonl(self.file)]
             self._known = {line["key"]: line for line in lines}
             write_jsonl(self.file, lines)  # without a last line that a kill cut
         self.file.parent.mkdir(parents=True, exist_ok=True)
