@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gaslamp.core.files import JsonObject, read_jsonl
+from gaslamp.core.files import JsonObject
 from gaslamp.core.liveness import is_alive
 
 
@@ -26,12 +27,17 @@ class Attempt:
     settings: JsonObject = field(default_factory=dict)  # config keys whose values would have avoided the error
 
 
-def read_attempts(path: Path) -> list[Attempt]:
-    """The attempts in ``logs/phases.jsonl`` in the order of their starts, without the one of this process."""
+def read_attempts(path: Path, damaged: list[str] | None = None) -> list[Attempt]:
+    """The attempts in ``logs/phases.jsonl`` in the order of their starts, without the one of this process.
+
+    Args:
+        path: the file.
+        damaged: gets a sentence when lines are no events; these are left out.
+    """
     if not path.is_file():
         return []
     attempts: list[Attempt] = []
-    for event in read_jsonl(path):
+    for event in _read_events(path, [] if damaged is None else damaged):
         if event["event"] == "start":
             attempts.append(Attempt(event["step"], event["pid"], event["time"], "", log=event.get("log") or ""))
             continue
@@ -51,6 +57,41 @@ def read_attempts(path: Path) -> list[Attempt]:
         if not attempt.status:
             attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
     return [attempt for attempt in attempts if not (attempt.pid == os.getpid() and attempt.status == "running")]
+
+
+def _read_events(path: Path, damaged: list[str]) -> list[JsonObject]:
+    """The events of the file, without a last line that a kill cut off."""
+    events, bad = [], []
+    with path.open(encoding="utf-8", errors="replace") as handle:
+        for number, line in enumerate(handle, 1):
+            if not line.endswith("\n"):
+                break
+            try:
+                event = json.loads(line)
+                is_event = isinstance(event, dict) and _is_event(event)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                is_event = False
+            if is_event:
+                events.append(event)
+            else:
+                bad.append(number)
+    if bad:
+        lines = f"line {bad[0]} is" if len(bad) == 1 else f"{len(bad)} lines, the first {bad[0]}, are"
+        damaged.append(f"{path}, {lines} damaged and left out: delete what is no line of this file")
+    return events
+
+
+def _is_event(event: JsonObject) -> bool:
+    """Whether a line has what is read of it, in the types that this needs."""
+    _seconds(event["time"])
+    texts = [event["step"], event["event"], *([] if event["event"] == "start" else [event["status"]])]
+    optional = [event.get("error") or "", event.get("log") or ""]
+    numbers = [event["pid"], event.get("seconds") or 0, event.get("peak_memory_gb") or 0]
+    return (
+        all(isinstance(text, str) for text in [*texts, *optional])
+        and all(isinstance(number, int | float) for number in numbers)
+        and isinstance(event.get("settings") or {}, dict)
+    )
 
 
 def get_phases(attempts: list[Attempt]) -> list[list[Attempt]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from gaslamp.config.edit import write_scalar
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
@@ -254,11 +255,20 @@ def stop_on_blocks(checks: dict[str, Check]) -> None:
         lines += describe_findings(check)
         fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
         settings |= next((finding.settings for finding in check.findings if finding.settings), {})
-    first = blocking[0]
-    if first.count >= first.seen or not getattr(first.plugin, "ALLOWABLE", True):  # to leave every row out is no fix
-        raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), settings=settings)
-    allowed = min(100.0, round(first.percentage + 0.005, 2))
-    allow = f"allow it: data.checks: {{{first.name}: {{max_percentage: {allowed:g}}}}}" + (
-        " leaves such rows out" if getattr(first.plugin, "DROPS", False) else ""
+    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), _get_permission(blocking), settings=settings)
+
+
+def _get_permission(blocking: list[Check]) -> str | None:
+    """What allows all that blocks, as the line of config.yaml; None where no setting can."""
+    if any(check.count >= check.seen or not getattr(check.plugin, "ALLOWABLE", True) for check in blocking):
+        return None  # to leave every row out is no fix
+    limits = {}
+    for check in blocking:
+        allowed = min(100.0, round(check.percentage + 0.005, 2))
+        limits[check.name] = {"max_percentage": int(allowed) if allowed == int(allowed) else allowed}
+    dropped = [check.plugin.TITLE for check in blocking if getattr(check.plugin, "DROPS", False)]
+    left = "such rows" if len(dropped) == len(blocking) else ", ".join(dropped)
+    return (
+        f"allow it{f' ({left} are left out)' if dropped else ''}: in the section data of config.yaml write "
+        f"checks: {write_scalar(limits)} in place of checks: {{}} (or add to the checks that stand there)"
     )
-    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), allow, settings=settings)

@@ -16,6 +16,32 @@ LABELS = "gaslamp-labels.jsonl"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-][\w.-]*")
 
 
+def expand_home(text: str) -> Path:
+    """``text`` as a path, with the home folder for ``~`` and ``~name``.
+
+    Raises:
+        GaslampError: there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise GaslampError(
+            f"{text!r}: this machine has no home folder of {text.partition('/')[0]!r}",
+            "give the whole path, which begins with /",
+            "a file whose name begins with ~: write ./ in front of it",
+        ) from error
+
+
+def get_lookup_error(text: str, error: OSError) -> GaslampError:
+    """A path that cannot even be looked for: too long, or in a folder that is closed to this user."""
+    shown = text if len(text) <= 120 else f"{text[:120]}..."
+    return GaslampError(
+        f"{shown!r} cannot be looked up: {error.strerror or error}",
+        "give the path of a file or folder that you may read",
+        "a set of the hub: hub:owner/name. No data yet in a new project: answer none",
+    )
+
+
 def is_hub_id(source: str, root: Path = Path()) -> bool:
     """Whether ``data.source`` names a set on the hub.
 
@@ -41,12 +67,18 @@ def split_part(source: str, root: Path = Path()) -> tuple[Path, str | None]:
     """The path of ``orders.xlsx#May``, and the part of the file behind ``#``: a sheet, a member of an archive, a list.
 
     A file whose own name has a ``#`` is itself.
+
+    Raises:
+        GaslampError: a path that no file of this machine can have, or that may not be looked up.
     """
-    path = root / Path(source).expanduser()
-    if path.exists() or "#" not in source:
-        return path, None
+    path = root / expand_home(source)
+    try:
+        if path.exists() or "#" not in source:
+            return path, None
+    except OSError as error:
+        raise get_lookup_error(source, error) from error
     name, _, part = source.partition("#")
-    return root / Path(name).expanduser(), part or None
+    return root / expand_home(name), part or None
 
 
 def has_data(folder: Path) -> bool:

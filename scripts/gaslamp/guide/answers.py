@@ -12,7 +12,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.nearest import get_hint, get_nearest
 from gaslamp.data.readers.files import find_files
-from gaslamp.data.source_names import HUB_ID, is_hub_id
+from gaslamp.data.source_names import HUB_ID, expand_home, get_lookup_error, is_hub_id
 
 LONGEST_NAME = 40
 NOTHING = ("none", "none yet", "no", "not yet", "nothing", "nothing yet", "-")
@@ -63,6 +63,9 @@ def read_data_answer(text: str, folder: Path | None = None) -> DataAnswer:
         text: a file or folder, ``hub:owner/name`` (``owner/name`` alone where no such folder is there),
             ``embedded:NAME`` or ``none``.
         folder: where relative paths start; None: the current folder.
+
+    Raises:
+        GaslampError: a path that no file of this machine can have, or that may not be looked up.
     """
     folder = folder or Path.cwd()
     text = text.strip()
@@ -71,11 +74,14 @@ def read_data_answer(text: str, folder: Path | None = None) -> DataAnswer:
     if found := HUB_ADDRESS.match(text):
         return DataAnswer(text, "hub", text[found.end() :].strip().strip("/"))
     bare = text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
-    path = Path(os.path.abspath(folder / Path(bare).expanduser()))
-    if not path.exists() and bare.lower() in NOTHING:
-        return DataAnswer(text, "none", "")
-    if is_hub_id(bare, folder):
-        return DataAnswer(text, "hub", bare)
+    path = Path(os.path.abspath(folder / expand_home(bare)))
+    try:
+        if not path.exists() and bare.lower() in NOTHING:
+            return DataAnswer(text, "none", "")
+        if is_hub_id(bare, folder):
+            return DataAnswer(text, "hub", bare)
+    except OSError as error:
+        raise get_lookup_error(bare, error) from error
     return DataAnswer(text, "file", str(path))
 
 
@@ -121,8 +127,13 @@ def _check_file(data: DataAnswer, path: Path, inside: Path | None) -> None:
         raise GaslampError(
             f"{data.answer} is a web address", "download the file and give its path", "a set of the hub: hub:owner/name"
         )
-    if not path.exists():
-        near = get_nearest(path.name, os.listdir(path.parent)) if path.parent.is_dir() else None
+    try:
+        is_there = path.exists()
+        names = os.listdir(path.parent) if not is_there and path.parent.is_dir() else []
+    except OSError as error:
+        raise get_lookup_error(data.answer, error) from error
+    if not is_there:
+        near = get_nearest(path.name, names) if names else None
         raise GaslampError(
             f"no such file or folder: {data.answer!r} (looked for {path})",
             (f"did you mean '{near}'? Else " if near else "")

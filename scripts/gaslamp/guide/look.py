@@ -64,10 +64,8 @@ def look_at_data(data: DataAnswer) -> Look:
     """
     try:
         look = _read(data)
-    except (GaslampError, ImportError, OSError, ValueError) as error:
-        missing = error.name if isinstance(error, ImportError) else None
-        cause = f"{missing} is not installed here" if missing else str(getattr(error, "cause", error)).splitlines()[0]
-        return Look(unknown=cause)
+    except Exception as error:  # of any library that reads a file, or asks the hub without a network
+        return Look(unknown=_explain(error, data))
     if not look.rows:
         look.unknown = look.unknown or "no row could be read"
         return look
@@ -77,6 +75,18 @@ def look_at_data(data: DataAnswer) -> Look:
         look.unknown = error.cause.splitlines()[0]
     look.language = _detect(look)
     return look
+
+
+def _explain(error: Exception, data: DataAnswer) -> str:
+    """Why the data could not be looked at, in a line."""
+    if isinstance(error, ImportError) and error.name:
+        return f"{error.name} is not installed here"
+    if isinstance(error, GaslampError):
+        return error.cause.splitlines()[0]
+    said = (str(error).strip().splitlines() or [""])[0][:300]
+    if data.kind == "hub":
+        return f"the hub did not give {data.place} ({type(error).__name__}: {said}): check the network, or give a file"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _read(data: DataAnswer) -> Look:

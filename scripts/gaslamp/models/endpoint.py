@@ -196,7 +196,7 @@ class EndpointClient:
         if not isinstance(choices, list) or not choices:
             raise self._refuse(f"no list of choices: {answer}")
         message = getattr(choices[0], "message", None)
-        if not hasattr(message, "content"):
+        if message is None or not hasattr(message, "content"):
             raise self._refuse(f"the first choice holds no message: {answer}")
         content, calls = message.content, getattr(message, "tool_calls", None) or []
         if not isinstance(content, str | None):

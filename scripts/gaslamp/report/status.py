@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gaslamp.core.background import LOG, find, read_last
 from gaslamp.core.document import Document, Part
+from gaslamp.core.errors import GaslampError
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import get_brief, get_head
@@ -75,11 +76,17 @@ class StatusDocument(Document):
 
 
 def get_status(root: Path, run: str | None = None) -> StatusDocument:
-    """The state of the project in ``root``; of its newest training, or that of ``run``."""
+    """The state of the project in ``root``; of its newest training, or that of ``run``.
+
+    Raises:
+        GaslampError: nothing in the project is called ``run``.
+    """
     project = Project(root)
     project.metrics.read_all()
     training = project.metrics.find(run)
     live = training is not None and training.get_status()[0] == "training"
+    if run and training is None:
+        require_run(project, run)
     works, last = find(root), read_last(root)
     served = read_state(root / SERVED)
     end = read_last_lines(root / LOG)
@@ -98,6 +105,21 @@ def get_status(root: Path, run: str | None = None) -> StatusDocument:
         served=ServedPart(name=served["alias"], url=served["url"], model=served["model"]) if served else None,
         next=get_next(project, training, run),
     )
+
+
+def require_run(project: Project, run: str) -> None:
+    """Refuse the name of a run that neither config.yaml nor any file of the project has."""
+    root = project.root
+    known = {str(project.read_facts("config.yaml").get("run") or "main")}
+    known |= {path.name for place in ("outputs", "logs") for path in root.glob(f"{place}/*") if _is_run(path)}
+    if run not in known:
+        raise GaslampError(
+            f"there is no run {run}", f"name one of: {', '.join(sorted(known))}", f"make run RUN={run} starts it"
+        )
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and path.name != "env" and not path.name.startswith(".")
 
 
 def _get_training(training: Training) -> TrainingStatus:

@@ -210,14 +210,14 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
         console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
 
 
-def read_last_lines(log: Path, count: int = 12) -> list[str]:
-    """The last lines of a log that hold text, each cut at 200 characters; of a progress bar only its last state."""
+def read_last_lines(log: Path, count: int = 12, width: int = 200) -> list[str]:
+    """The last lines of a log that hold text, each cut at ``width`` characters; of a progress bar its last state."""
     if not log.is_file():
         return []
     with log.open("rb") as handle:
         handle.seek(max(0, log.stat().st_size - 65536))
         text = handle.read().decode("utf-8", errors="replace")
-    lines = [line.rstrip().rpartition("\r")[2][:200] for line in text.split("\n")]
+    lines = [line.rstrip().rpartition("\r")[2][:width] for line in text.split("\n")]
     return [line for line in lines if line.strip()][-count:]
 
 

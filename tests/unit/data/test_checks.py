@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data import mojibake
@@ -529,3 +531,24 @@ def test_repaired_letters() -> None:
                 assert mojibake.repair(wrong) == right
             elif mojibake.find(wrong):
                 assert "\ufffd" not in mojibake.repair(wrong)
+
+
+def test_one_line_allows_all_that_blocks() -> None:
+    checks = load_checks({"special_tokens": {"severity": "off"}})
+    for name, count in (("unreadable", 1), ("wrong_types", 3)):
+        checks[name].add([Finding(f"a.csv, line {n}", "bad") for n in range(count)], 90)
+    with pytest.raises(GaslampError) as found:
+        stop_on_blocks(checks)
+    said = str(found.value.less_likely)
+    line = re.search(r"write (checks: .*) in place of checks: {} ", said)
+    assert said.startswith("allow it (such rows are left out): in the section data of config.yaml write checks: ")
+    assert line is not None
+    again = load_checks(yaml.safe_load(line[1])["checks"])
+    for name, count in (("unreadable", 1), ("wrong_types", 3)):
+        again[name].add([Finding(f"a.csv, line {n}", "bad") for n in range(count)], 90)
+    stop_on_blocks(again)
+    assert [again[name].verdict for name in ("unreadable", "wrong_types")] == ["noted", "noted"]
+    checks["wrong_types"].add([Finding("a.csv, line 1", "bad")] * 87)
+    with pytest.raises(GaslampError) as found:
+        stop_on_blocks(checks)
+    assert found.value.less_likely is None, "every row: to leave all of them out is no fix"

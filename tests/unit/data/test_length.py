@@ -106,7 +106,7 @@ def test_rows_over_the_context_stop_the_run_or_are_left_out(tmp_path: Path, mode
     assert caught.value.cause.startswith("3 problems in the data; nothing was written")
     assert "rows.jsonl, line 1: 2123 tokens, up to 2048 are allowed: the context of" in caught.value.cause
     assert "the longest has 2523 tokens" in caught.value.fix and "a longer context (model.source)" in caught.value.fix
-    assert "data.checks: {too_long: {max_percentage:" in str(caught.value.less_likely)
+    assert "section data of config.yaml write checks: {too_long: {max_percentage:" in str(caught.value.less_likely)
     card = prepare(tmp_path, model, rows, max_truncated=0.1)
     assert (card.max_length, card.truncated) == (2048, 3)
     assert "the longest row has 2523 tokens; 2048 is the context of" in get_reason(card)

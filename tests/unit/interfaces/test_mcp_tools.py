@@ -128,3 +128,37 @@ def test_files_that_are_not_there_or_lie_outside(tmp_path: Path) -> None:
         return problems
 
     assert len(anyio.run(main)) == 3
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "where", "part"),
+    [
+        ("nope", {}, None, "there is no tool nope"),
+        ("results", {"run": "../x"}, "run", "results: run: "),
+        ("advise", {"rows": 0, "machine": "-x"}, "machine", "rows: "),
+        ("hint", {}, "text", "text: Field required"),
+        ("hint", {"text": "a\0b"}, None, "cannot be called with this argument: embedded null byte"),
+        ("describe_data", {"source": "data/\0x"}, "source", "NUL"),
+        ("describe_data", {"source": "a" * 5000}, "source", "too long"),
+        ("describe_data", {"source": "a" * 900}, "source", "cannot be looked up"),
+    ],
+)
+def test_every_error_is_json(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], where: str | None, part: str
+) -> None:
+    answer = ask(tmp_path, tool, **arguments)
+    error = ErrorDocument.model_validate_json(answer.content[0].text)
+    assert answer.is_error and part in error.error and error.where == where and error.fixes[0]
+    assert "://" not in error.error and "\n" not in error.error
+
+
+def test_a_resource_that_there_is_not_is_json_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Client(make_server(tmp_path)) as client:
+            for uri in ("gaslamp://nope", "gaslamp://roadbook"):
+                with pytest.raises(Exception, match="nope|roadbook") as refused:
+                    await client.read_resource(uri)
+                error = ErrorDocument.model_validate_json(getattr(refused.value, "message", str(refused.value)))
+                assert error.where == uri and "gaslamp://config" in error.fixes[0]
+
+    anyio.run(main)

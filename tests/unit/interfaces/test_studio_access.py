@@ -8,12 +8,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.workflow_state import OWNER
-from gaslamp.interfaces.studio import uploads
+from gaslamp.export.llamacpp.background import SERVED
+from gaslamp.guide import look
+from gaslamp.interfaces.studio import interview, project_facts, project_pages, uploads
 from gaslamp.interfaces.studio.access import PAGE_POLICY, read_key
 from gaslamp.interfaces.studio.jobs import read_job
 from gaslamp.interfaces.studio.place import get_clone, get_single
@@ -249,3 +252,101 @@ def test_exactly_one_entry_is_forgotten(client: TestClient) -> None:
 def test_forms_have_a_bound(client: TestClient) -> None:
     answer = client.post("/memory/forget", data={"id": "x" * 300_000}, headers=OURS)
     assert answer.status_code == 422 and "too large" in answer.text
+
+
+GOOD_JOB = '{"action": "run", "pid": 1, "created": 0, "ended": null, "code": null, "stopped": false}'
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("outputs/.studio_job.json", "{", "is damaged"),
+        ("outputs/.studio_job.json", "[]", "is damaged"),
+        ("outputs/.studio_job.json", "{}", "is damaged"),
+        ("outputs/.studio_job.json", "[" * 100_000, "is damaged"),
+        ("outputs/.studio_job.json", GOOD_JOB.replace("1", '"x"'), "is damaged"),
+        ("outputs/.studio_job.json", GOOD_JOB.replace("run", "rm -rf"), "is damaged"),
+        ("logs/phases.jsonl", "[]\n", "line 1 is damaged and left out"),
+        ("logs/phases.jsonl", '{"event": "start"}\n{"a\n', "2 lines, the first 1, are damaged"),
+        ("logs/phases.jsonl", '{"event":"start","step":"x","pid":1,"time":"no"}\n', "line 1 is damaged"),
+        ("outputs/.serve.json", "[]", "is damaged"),
+        ("data/card.json", "[]", "card.json"),
+        ("config.yaml", "- x", ""),
+    ],
+)
+def test_one_damaged_project_does_not_hide_the_others(
+    client: TestClient, project: Path, file: str, text: str, said: str
+) -> None:
+    other = project.parent / "orders"
+    other.mkdir()
+    write_json(other / ".gaslamp.json", {})
+    file = SERVED.as_posix() if "serve" in file else file
+    (project / file).parent.mkdir(exist_ok=True, parents=True)
+    (project / file).write_text(text)
+    home, page = client.get("/"), client.get("/project/mails")
+    assert home.status_code == page.status_code == client.get("/project/mails/state").status_code == 200
+    assert "/project/orders" in home.text and "/project/mails" in home.text
+    assert said in page.text and ("cannot be read" in home.text) == bool(said)
+
+
+@pytest.fixture
+def patient(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Whatever is asked breaks in a way that nobody expected."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a <b>bug</b>")
+
+    monkeypatch.setattr(project_facts, "_read", fail)
+    monkeypatch.setattr(project_pages, "read_plan", fail)
+    monkeypatch.setattr(interview, "check_data", fail)
+    return client
+
+
+def test_no_exception_is_a_bare_500(patient: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
+    home = patient.get("/")
+    assert home.status_code == 200 and "mails cannot be shown: ZeroDivisionError: a &lt;b&gt;bug" in home.text
+    page = patient.get("/project/mails")
+    assert page.status_code == 422 and "make doctor" in page.text and "content-security-policy" in page.headers
+    plan = patient.get("/project/mails/plan")
+    assert plan.status_code == 500 and plan.text.startswith('<div class="problem"') and "ZeroDivisionError" in plan.text
+    said = patient.post("/check", content=b"field=data&value=none", headers=OURS)
+    assert said.status_code == 500 and "ZeroDivisionError" in said.json()["problem"]["cause"]
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("~no-such-user/x", "no home folder of"),
+        ("a/" * 5000, "cannot be looked up"),
+        ("x" * 300, "cannot be looked up"),
+        ("a\0b", "no such file"),
+    ],
+)
+def test_a_place_that_no_file_can_have(client: TestClient, value: str, part: str) -> None:
+    answer = client.post("/check", data={"field": "data", "value": value}, headers=OURS)
+    assert answer.status_code == 422 and part in answer.json()["problem"]["cause"] and answer.json()["problem"]["fix"]
+
+
+def test_a_hub_that_cannot_be_reached_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise httpx.ConnectError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(look, "_read_hub", fail)
+    answer = client.post("/check", data={"field": "data", "value": "hub:a/b"}, headers=OURS)
+    assert answer.status_code == 200
+    assert "the hub did not give a/b (ConnectError: [Errno -2] Name or service" in answer.json()["seen"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"task": "x"}', '{"task":"x","data":1,"upload":"","wanted":{},"project":""}']
+)
+def test_a_damaged_draft_is_said(client: TestClient, project: Path, text: str) -> None:
+    file = project.parent / ".studio" / "drafts" / f"{'a' * 16}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    for page in ("/new/" + "a" * 16, "/new?draft=" + "a" * 16):
+        assert client.get(page).status_code == 422 and "answer once more" in client.get(page).text
+    form = {"task": "", "data": "none", "draft": "a" * 16, "upload": ""}
+    answer = client.post("/new", data=form, headers=OURS)
+    assert answer.status_code == 303 and answer.headers["location"].startswith("/new")

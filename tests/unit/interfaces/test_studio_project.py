@@ -243,3 +243,35 @@ def test_a_change_is_checked_as_at_a_terminal_and_kept_in_the_file(all_drafts: D
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "0123456789abcdeg", "0123456789abcdef"])
 def test_no_draft(name: str, all_drafts: Drafts) -> None:
     assert all_drafts.read(name) is None
+
+
+def test_an_error_of_a_step_is_shown_whole(project: Path) -> None:
+    """From its cause to the end of its longest line, however many rows it names."""
+    rows = [f"    - rows.csv, line {number}: column 'answer' is empty" for number in range(40)]
+    fix = "  less likely fix: allow it: in config.yaml " + "and so on " * 60 + "end"
+    log = project / "logs" / "main" / "prepare_data.log"
+    log.parent.mkdir()
+    log.write_text("\n".join(["before", "error: 40 problems in the data; " + "word " * 100, *rows, fix]) + "\n")
+    write_steps(
+        project,
+        {"step": "prepare_data", "event": "start", "log": "logs/main/prepare_data.log"},
+        {
+            "step": "prepare_data",
+            "event": "end",
+            "status": "failed",
+            "error": "40 problems in the data; " + "word " * 100,
+        },
+    )
+    facts = Reader().read(project)
+    assert facts.trouble and facts.trouble.title.endswith("word ...") and len(facts.trouble.title) <= 404
+    assert facts.trouble.lines[0].startswith("error: 40 problems") and facts.trouble.lines[1:] == [*rows, fix]
+    assert fix in render_parts(facts)["status"]
+
+
+def test_the_plan_of_a_project_that_has_none_is_its_error(project: Path) -> None:
+    (project / "scripts").mkdir()
+    said = {"error": "no such model", "fixes": ["name another", "a network"]}
+    (project / "scripts" / "plan_run.py").write_text(f"import sys; print({json.dumps(said)!r}); sys.exit(1)")
+    with pytest.raises(GaslampError) as found:
+        read_plan(project)
+    assert (found.value.cause, found.value.fix) == ("no such model", "name another; or: a network")

@@ -14,6 +14,7 @@ from gaslamp.core.events import Events
 from gaslamp.report.dashboard import terminal
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.replay import Replay, find_recording
+from gaslamp.report.status import get_status
 from rich.console import Console
 from screen_events import HOSTILE, read, start, step
 
@@ -115,3 +116,15 @@ def test_a_replay_is_the_run_again(project: Path, events: Events, tmp_path: Path
     )
     with pytest.raises(GaslampError, match="runs: main; samples: "):
         find_recording(project, "nothing")
+
+
+def test_a_run_that_there_is_not_is_an_error_and_one_to_come_is_none(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("run: first\n")
+    (tmp_path / "outputs" / "second").mkdir(parents=True)
+    (tmp_path / "outputs" / "env").mkdir()
+    for run in ("first", "second", None):
+        assert get_status(tmp_path, run).training is None
+    for run in ("nope", "env"):
+        with pytest.raises(GaslampError, match=f"no run {run}") as found:
+            get_status(tmp_path, run)
+        assert found.value.fix == "name one of: first, second"

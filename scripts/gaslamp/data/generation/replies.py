@@ -88,7 +88,7 @@ def _check_writable(found: JsonObject) -> None:
     Raises:
         Rejected: says what it is.
     """
-    level: list[Any] = [found]
+    level: list[object] = [found]
     for _ in range(DEEPEST):
         level = [inner for value in level if isinstance(value, dict | list) for inner in _get_values(value)]
     if level:
@@ -101,7 +101,7 @@ def _check_writable(found: JsonObject) -> None:
         raise Rejected("broken character", f"half of a character, of an emoji for example: {_shorten(written)}")
 
 
-def _get_values(value: dict[str, Any] | list[Any]) -> list[Any]:
+def _get_values(value: JsonObject | list[object]) -> list[object]:
     return list(value.values()) if isinstance(value, dict) else value
 
 

@@ -55,7 +55,11 @@ async def call(project: Path, script: str, contract: type[_Document], options: S
                 check=False,
             )
     except TimeoutError as error:
-        raise _fail(f"{script} took longer than {LONGEST:.0f} s", "run it in a terminal") from error
+        raise fail(f"{script} took longer than {LONGEST:.0f} s", "run it in a terminal") from error
+    except (ValueError, OSError) as error:  # NUL, half of a character, more text than a command line carries
+        raise fail(
+            f"{script} cannot be called with this argument: {error}", "take plain text, and less of it"
+        ) from error
     text = done.stdout.decode("utf-8", errors="replace")
     try:
         return contract.model_validate_json(text)
@@ -65,10 +69,11 @@ async def call(project: Path, script: str, contract: type[_Document], options: S
         document = ErrorDocument.model_validate_json(text)
     except ValidationError as error:
         last = " ".join(done.stderr.decode("utf-8", errors="replace").split())[-500:]
-        raise _fail(f"{script} ended with {done.returncode} and no document: {last}", "make doctor") from error
+        raise fail(f"{script} ended with {done.returncode} and no document: {last}", "make doctor") from error
     document.error = redact(document.error)
     raise CommandFailed(document)
 
 
-def _fail(cause: str, fix: str) -> CommandFailed:
-    return CommandFailed(ErrorDocument(error=redact(cause), fixes=[fix]))
+def fail(cause: str, fix: str, where: str | None = None) -> CommandFailed:
+    """An error of this server as that of a command; ``where``: the argument."""
+    return CommandFailed(ErrorDocument(error=redact(cause), fixes=[fix], where=where))

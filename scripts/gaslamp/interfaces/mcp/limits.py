@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gaslamp.core.document import ErrorDocument
-from gaslamp.interfaces.mcp.commands import CommandFailed
+from gaslamp.interfaces.mcp.commands import CommandFailed, fail
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """Of a run, a profile, a method, a machine."""
@@ -19,6 +19,7 @@ Key = Annotated[str, Field(pattern=r"^(method|(data|train|eval|export)\.[a-z_]+(
 Value = bool | int | float | Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,100}$")]
 """What it may be tried with: a number or a name. A path could name a file elsewhere, or a program."""
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+LONGEST_SOURCE = 1000  # letters
 SCHEMES = ("embedded:", "hub:")
 
 
@@ -30,12 +31,20 @@ def get_source(project: Path, source: str) -> str:
         source: as in ``data.source``.
 
     Raises:
-        CommandFailed: it is somewhere else.
+        CommandFailed: it is somewhere else, or no path at all.
     """
+    if "\0" in source or len(source) > LONGEST_SOURCE:
+        raise fail(
+            "source is no path: it is too long, or holds a NUL character", "name a file of the project", "source"
+        )
     if source.startswith(SCHEMES):
         is_inside = ".." not in source
     else:
-        place = (project.resolve() / source).resolve()
+        try:
+            place = (project.resolve() / source).resolve()
+            place.exists()  # a name that is too long is one only here
+        except (OSError, ValueError, RuntimeError) as error:
+            raise fail(f"source cannot be looked up: {error}", "name a file of the project", "source") from error
         is_inside = "://" not in source and not source.startswith("~") and place.is_relative_to(project.resolve())
     if not is_inside:
         raise CommandFailed(

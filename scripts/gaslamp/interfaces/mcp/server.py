@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import Field
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import AnyUrl, Field, ValidationError
 
 from gaslamp import __version__
 from gaslamp.config.load import read_config
@@ -17,10 +20,11 @@ from gaslamp.config.pin import AGENTS
 from gaslamp.core.background import RunDocument
 from gaslamp.core.document import Document, DoneDocument, ErrorDocument
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import JsonObject
 from gaslamp.core.redaction import redact
 from gaslamp.data.documents import DataDocument
 from gaslamp.guide.documents import AdviceDocument, RunPlanDocument
-from gaslamp.interfaces.mcp.commands import CommandFailed, call
+from gaslamp.interfaces.mcp.commands import CommandFailed, call, fail
 from gaslamp.interfaces.mcp.limits import Key, Name, Text, Value, Words, get_source, write_settings
 from gaslamp.memory.documents import HintsDocument, MemoryDocument
 from gaslamp.report.results import ResultsDocument
@@ -39,13 +43,50 @@ Tokens = Annotated[int, Field(ge=1, le=4096)]
 Rows = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
+class Server(MCPServer[object]):
+    """Says every error as the JSON of an error document, those of the library too: tools, arguments, resources."""
+
+    async def call_tool(
+        self, name: str, arguments: JsonObject, context: Context[object] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """The tool's answer, or its error."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            return _refuse(await self._explain(name, error))
+
+    async def _explain(self, name: str, error: ToolError) -> CommandFailed:
+        tools = {tool.name: tool for tool in await self.list_tools()}
+        if name not in tools:
+            return fail(f"there is no tool {name[:100]}", f"call one of: {', '.join(tools)}")
+        if isinstance(error.__cause__, ValidationError):
+            found = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.__cause__.errors(include_url=False)]
+            problems = dict.fromkeys(f"{place[:100]}: {text}" for place, text in found)
+            takes = ", ".join(tools[name].input_schema.get("properties", {})) or "no arguments"
+            return fail(f"{name}: {'; '.join(problems)}", f"correct it; {name} takes: {takes}", found[0][0][:100])
+        print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+        return fail(f"{name} failed: {error.__cause__ or error}", "make doctor; a bug: report it with the server's log")
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[object] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """A resource, or its error."""
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceError as error:
+            known = ", ".join(str(one.uri) for one in await self.list_resources())
+            missing = isinstance(error, ResourceNotFoundError)
+            fix = f"`run` makes what does not exist yet; the resources: {known}" if missing else "make doctor"
+            raise type(error)(str(fail(str(error), fix, str(uri)[:200]))) from error
+
+
 def make_server(project: Path) -> MCPServer:
     """A server for one project; it reads no file outside of it.
 
     Args:
         project: its folder, with scripts/ and config.yaml.
     """
-    server: MCPServer = MCPServer(
+    server = Server(
         f"gaslamp: {project.resolve().name}", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
     _add_looks(server, project)

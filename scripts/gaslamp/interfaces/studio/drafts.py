@@ -58,11 +58,26 @@ class Drafts:
         self._seen: OrderedDict[tuple[object, ...], Situation] = OrderedDict()
 
     def read(self, name: str) -> Draft | None:
-        """The draft of that id; None when there is none."""
+        """The draft of that id; None when there is none.
+
+        Raises:
+            GaslampError: its file is damaged.
+        """
         file = self.folder / f"{name}.json"
         if not ID.fullmatch(name) or not file.is_file():
             return None
-        draft: Draft = read_json(file)
+        try:
+            draft: Draft = read_json(file)
+            texts = (draft["task"], draft["data"], draft["upload"], draft["project"], *draft["wanted"].items())
+            is_whole = all(
+                isinstance(text, str) for one in texts for text in (one if isinstance(one, tuple) else [one])
+            )
+        except (GaslampError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+            is_whole = False
+        if not is_whole:
+            raise GaslampError(
+                "the answers of this new project are damaged on the disk", "answer once more: New project"
+            )
         return draft
 
     def write(self, draft: Draft, name: str = "") -> str:

@@ -81,7 +81,10 @@ class Interview:
         """Both answers: all problems at once, or the plan."""
         fields = await read_form(request)
         name = fields.one("draft")
-        before = self.drafts.read(name)
+        try:
+            before = self.drafts.read(name)
+        except GaslampError:  # damaged: what was just answered is all there is to know
+            before = None
         draft: Draft = {
             **(before or get_empty()),
             "task": fields.one("task").strip(),

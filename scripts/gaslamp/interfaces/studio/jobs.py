@@ -143,7 +143,11 @@ class Jobs:
 
 
 def read_job(project: Path) -> Job | None:
-    """The last job of a project by its record and the processes of this machine; None without one."""
+    """The last job of a project by its record and the processes of this machine; None without one.
+
+    Raises:
+        GaslampError: the record is damaged.
+    """
     record = _read(project)
     if record is None:
         return None
@@ -155,7 +159,23 @@ def _read(project: Path) -> Record | None:
     file = project / RECORD
     if not file.is_file():
         return None
-    record: Record = read_json(file)
+    try:
+        record: Record = read_json(file)
+        is_whole = (
+            record["action"] in ACTIONS
+            and isinstance(record["pid"], int)
+            and isinstance(record["created"], int | float)
+            and isinstance(record["ended"], int | float | None)
+            and isinstance(record["code"], int | None)
+            and isinstance(record["stopped"], bool)
+        )
+    except (GaslampError, ValueError, KeyError, TypeError, RecursionError, OSError):
+        is_whole = False
+    if not is_whole:
+        raise GaslampError(
+            f"{RECORD}, the record of what the studio started last, is damaged",
+            f"delete {RECORD} of the project {project.name}: what ran before is kept",
+        )
     return record
 
 

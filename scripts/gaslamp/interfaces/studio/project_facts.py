@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -129,11 +130,26 @@ class Reader:
         self._lock = threading.Lock()
 
     def read(self, root: Path) -> ProjectFacts:
-        """A look at a project."""
+        """A look at a project.
+
+        Raises:
+            GaslampError: a file of it is damaged in a way that no page can show.
+        """
         with self._lock:
             project = self._projects.setdefault(root, Project(root))
-            project.metrics.poll()
-            return _read(project)
+            try:
+                project.metrics.poll()
+                return _read(project)
+            except GaslampError:
+                raise
+            except Exception as error:  # whatever a file holds: it must not take the other projects down
+                del self._projects[root]  # what was half read
+                traceback.print_exc()
+                raise GaslampError(
+                    f"the project {root.name} cannot be shown: {type(error).__name__}: {str(error)[:300]}",
+                    "make doctor, in its folder: it names a file that is damaged",
+                    f"the last lines of make studio say which file it was; move it out of {root.name}",
+                ) from error
 
 
 def _read(project: Project) -> ProjectFacts:
@@ -141,13 +157,14 @@ def _read(project: Project) -> ProjectFacts:
     config = project.read_facts("config.yaml")
     run, section = str(config.get("run") or "main"), config.get("project")
     section = section if isinstance(section, dict) else {}
-    job = read_job(root)
+    problems: list[str] = []
+    job = _read_job(root, problems)
     is_job = bool(job and job.running)
     is_running = is_job or project.is_running()
     is_done = is_run_done(project, run)
     phases = project.get_phases()
     trainings = [one for one in project.metrics.sort() if one.run == run]
-    problems: list[str] = []
+    problems += project.damaged
     card = _read_file(Card, root / "data" / "card.json", problems)
     found = [check for check in card.checks if check.get("count") and check.get("verdict") != "off"] if card else []
     return ProjectFacts(
@@ -168,7 +185,7 @@ def _read(project: Project) -> ProjectFacts:
         findings=found[:FINDINGS],
         data_page=_get_page(root, "data/report.html"),
         results=read_results(root, run, problems),
-        chat=read_chat(root, str(config.get("method") or "sft")),
+        chat=_read_chat(root, str(config.get("method") or "sft"), problems),
         applied=_read_applied(root, problems),
         problems=problems,
         tail=read_last_lines(root / job.log, LOG_LINES) if job and is_job else [],
@@ -229,6 +246,15 @@ def _get_page(root: Path, path: str) -> str:
     return f"{path}?v={file.stat().st_mtime_ns}" if file.is_file() else ""
 
 
+def _read_chat(root: Path, method: str, problems: list[str]) -> Chat:
+    try:
+        return read_chat(root, method)
+    except (GaslampError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = error if isinstance(error, GaslampError) else f"{SERVED} is damaged ({error}): make stop, or delete it"
+        problems.append(str(reason))
+        return Chat()
+
+
 def read_chat(root: Path, method: str) -> Chat:
     """The server of this project that `make deploy` or `make serve` started, and its chat page."""
     state = read_state(root / SERVED)
@@ -244,6 +270,14 @@ def read_chat(root: Path, method: str) -> Chat:
         endpoint=f"{state['url']}/v1",
         level=Path(state["model"]).name,
     )
+
+
+def _read_job(root: Path, problems: list[str]) -> Job | None:
+    try:
+        return read_job(root)
+    except GaslampError as error:
+        problems.append(str(error))
+        return None
 
 
 def _read_applied(root: Path, problems: list[str]) -> list[Record]:

@@ -233,6 +233,11 @@ def read_plan(root: Path) -> JsonObject:
             check=False,
         )
         plan: JsonObject = json.loads(done.stdout)
+        if "error" in plan:  # the JSON form of an error
+            raise GaslampError(
+                str(plan["error"]),
+                "; or: ".join(plan.get("fixes") or []) or "make plan, at a terminal",
+            )
     except subprocess.TimeoutExpired:
         raise GaslampError(f"the plan took longer than {PLAN_SECONDS} s", "make plan, at a terminal") from None
     except ValueError:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from gaslamp.core.files import read_json, write_json
 from gaslamp.core.ports import get_free_port, is_free
 from gaslamp.interfaces.studio.access import HEADERS, Access, read_key
 from gaslamp.interfaces.studio.drafts import Drafts
+from gaslamp.interfaces.studio.failures import Failures
 from gaslamp.interfaces.studio.interview import Interview
 from gaslamp.interfaces.studio.jobs import Jobs
 from gaslamp.interfaces.studio.live import Live
@@ -57,7 +59,7 @@ def get_app(place: Place, key: str) -> Starlette:
         *projects.routes,
         Mount("/project/{name}/live", app=live),
     ]
-    middleware = [Middleware(Guard, headers=HEADERS), Middleware(Access, key=key)]
+    middleware = [Middleware(Guard, headers=HEADERS), Middleware(Access, key=key), Middleware(Failures)]
     return Starlette(
         routes=routes,
         middleware=middleware,
@@ -94,15 +96,23 @@ def find_running(place: Place, key: str) -> str | None:
     """The address of the studio that already shows this place; None when there is none."""
     import httpx
 
-    file = place.state / RECORD
-    if not file.is_file():
+    port = _read_port(place.state / RECORD)
+    if port is None:
         return None
     try:
-        port = int(read_json(file)["port"])
         answer = httpx.get(get_address(port, key), timeout=2, trust_env=False)
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except httpx.HTTPError:
         return None
     return get_address(port, key) if answer.status_code == 303 else None
+
+
+def _read_port(record: Path) -> int | None:
+    """The port of the last studio of this place; None without a record that can be read."""
+    try:
+        port = int(read_json(record)["port"]) if record.is_file() else 0
+    except (GaslampError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return port if 0 < port < 65536 else None
 
 
 def run_server(place: Place, port: int | None, show: bool) -> None:
@@ -122,7 +132,7 @@ def run_server(place: Place, port: int | None, show: bool) -> None:
             open_browser(url)
         return
     record = place.state / RECORD
-    last = int(read_json(record)["port"]) if record.is_file() else PORT
+    last = _read_port(record) or PORT
     found = port if port and is_free(port) else get_free_port(port or last)
     write_json(record, {"port": found, "pid": os.getpid()})
     url = get_address(found, key)

@@ -14,7 +14,7 @@ from gaslamp.config.edit import write_scalar
 from gaslamp.core.errors import GaslampError
 from gaslamp.interfaces.studio.forms import go, read_form, show
 from gaslamp.interfaces.studio.place import Place
-from gaslamp.interfaces.studio.project_facts import Reader
+from gaslamp.interfaces.studio.project_facts import ProjectFacts, Reader
 from gaslamp.interfaces.studio.render import PAGE, get_style
 from gaslamp.memory.entry import Entry, Kind
 from gaslamp.memory.overview import TITLES
@@ -45,8 +45,15 @@ class SharedPages:
         if self.place.only:
             return go(f"/project/{self.place.only.name}")
         found = self.place.list()
-        projects = [self.reader.read(root) for root in found[:MOST_PROJECTS]]
-        return show("home.html.j2", projects=projects, more=len(found) - len(projects), here="home")
+        projects: list[ProjectFacts] = []
+        damaged: list[tuple[str, GaslampError]] = []
+        for root in found[:MOST_PROJECTS]:
+            try:
+                projects.append(self.reader.read(root))
+            except GaslampError as error:
+                damaged.append((root.name, error))
+        more = max(0, len(found) - MOST_PROJECTS)
+        return show("home.html.j2", projects=projects, damaged=damaged, more=more, here="home")
 
     def memory(self, request: Request) -> Response:
         """What is remembered between projects."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from gaslamp.core.attempts import get_phases
 from gaslamp.interfaces.studio.jobs import Job
@@ -11,6 +12,8 @@ from gaslamp.report.dashboard.project import Project
 from gaslamp.report.summary import read_last_lines
 
 LOG_LINES = 14
+ERROR_LINES = 120  # of an error with its fix, which is shown whole
+LONGEST_LINE = 2000  # letters
 NAMES = {
     "data": "the look at the data",
     "run": "the run",
@@ -53,14 +56,14 @@ def find_trouble(project: Project, job: Job | None, is_done: bool) -> Trouble | 
         if was_stopped and was_ours and last.status != "failed":
             return Trouble("Stopped: what is done is kept", [], last.log, was_stopped=True)
         reason = last.error or ("its process is gone" if last.status == "killed" else last.status)
-        lines = read_last_lines(project.root / last.log, LOG_LINES) if last.log else []
+        lines = read_end(project.root / last.log) if last.log else []
         return Trouble(_first_line(reason), lines, last.log)
     if job is None or job.running or newest > (job.ended or newest):
         return None
     if was_stopped:
         return Trouble("Stopped: what is done is kept", [], str(job.log), was_stopped=True)
     if job.code:
-        lines = read_last_lines(project.root / job.log, LOG_LINES)
+        lines = read_end(project.root / job.log)
         cause = next((line for line in lines if line.startswith("error: ")), "")
         title = cause.removeprefix("error: ") or f"{NAMES[job.action]} ended with an error"
         return Trouble(title, lines, str(job.log))
@@ -70,8 +73,16 @@ def find_trouble(project: Project, job: Job | None, is_done: bool) -> Trouble | 
     return None
 
 
+def read_end(log: Path) -> list[str]:
+    """The end of a log: from its last error on, so that cause and fix are whole, else its last lines."""
+    lines = read_last_lines(log, ERROR_LINES, LONGEST_LINE)
+    begin = max((number for number, line in enumerate(lines) if line.startswith("error: ")), default=None)
+    return lines[-LOG_LINES:] if begin is None else lines[begin:]
+
+
 def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[0].removeprefix("error: ")[:400]
+    first = (text.strip().splitlines() or [""])[0].removeprefix("error: ")
+    return first if len(first) <= 400 else f"{first[:400].rpartition(' ')[0] or first[:400]} ..."
 
 
 def _get_time(text: str) -> float:

@@ -69,6 +69,7 @@ class Project:
         self.root = root
         self.metrics = Metrics(root)
         self._files: dict[Path, tuple[float, Any]] = {}
+        self.damaged: list[str] = []  # what of logs/phases.jsonl cannot be read
         self._phases: tuple[float, int, list[Attempt]] = (0.0, -1, [])
 
     def read_facts(self, place: str) -> JsonObject:
@@ -116,10 +117,8 @@ class Project:
             return []
         changed, size, attempts = self._phases
         if (changed, size) != (stat.st_mtime, stat.st_size) or any(attempt.status == "running" for attempt in attempts):
-            try:
-                attempts = read_attempts(path)
-            except (ValueError, KeyError):
-                attempts = []
+            self.damaged = []
+            attempts = read_attempts(path, self.damaged)
             self._phases = (stat.st_mtime, stat.st_size, attempts)
         return attempts
 

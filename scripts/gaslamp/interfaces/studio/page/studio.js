@@ -183,9 +183,10 @@ async function load(details) {
   details.dataset.loaded = "1";
   try {
     const answer = await fetch(details.dataset.load);
-    place.innerHTML = await answer.text();
+    place.innerHTML = await answer.text(); // an error too is a part of the page
   } catch {
     delete details.dataset.loaded;
+    showProblem(place, { cause: "the studio did not answer", fix: "is make studio still running? close this part and open it again; make plan says the same at a terminal" });
   }
 }
 
@@ -198,7 +199,7 @@ async function follow(root) {
     if (document.hidden) continue;
     try {
       const answer = await fetch(root.dataset.follow + "?seen=" + root.dataset.version, { cache: "no-store" });
-      if (answer.status === 404 || answer.status === 403) return location.reload();
+      if (answer.status >= 400) return location.reload(); // the page says why
       missed = 0;
       if (answer.status === 200) {
         const state = await answer.json();
