@@ -291,7 +291,7 @@ def test_one_damaged_project_does_not_hide_the_others(
 
 @pytest.fixture
 def patient(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """Whatever is asked breaks in a way that nobody expected."""
+    """Every page breaks in a way that nobody expected."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a <b>bug</b>")
