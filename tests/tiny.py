@@ -277,6 +277,11 @@ def copy_project(project: Path, folder: Path) -> Path:
     return copy
 
 
+def forget_seals(project: Path) -> None:
+    """So that a test may write a file in the place of its step: a seal would put it back (core/seals.py)."""
+    shutil.rmtree(project / ".gaslamp" / "seals", ignore_errors=True)
+
+
 def get_rules_error(done: subprocess.CompletedProcess[str]) -> str:
     """All that a failed command said."""
     return f"{done.stdout}\n{done.stderr}"

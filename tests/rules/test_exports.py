@@ -386,6 +386,7 @@ def test_a_failed_parity_gate_is_the_exit_code_of_the_run(finished: Path, tmp_pa
     """Also of a run without a Modelfile; the verdict survives, and the override passes."""
     project = tiny.copy_project(finished, tmp_path / "copy")
     tiny.set_config(project, **{"export.formats": formats})
+    tiny.forget_seals(project)
     gguf = project / "outputs" / "main" / "gguf"
     parity = gguf / "parity.json"
     facts, times = read_json(parity), parity.stat()
