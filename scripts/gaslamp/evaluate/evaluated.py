@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from gaslamp.core.contracts import Compare, MetricResult, TrainFacts
 from gaslamp.core.finding import Change, Remedy
-from gaslamp.data.rows import Row, get_reference
+from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
 from gaslamp.evaluate.default_metrics import recognize_answers
+from gaslamp.evaluate.forms import find_label
+from gaslamp.evaluate.label_sets import is_reordered
+from gaslamp.evaluate.leaks import THOUGHT, TOKEN, TURN, find_echoes, find_marks
 from gaslamp.evaluate.metrics.normalized_match import normalize
 from gaslamp.evaluate.predictions import Prediction, is_silent
 from gaslamp.evaluate.repeating import is_repeating
@@ -18,6 +22,7 @@ from gaslamp.evaluate.training_rows import TrainingRows
 from gaslamp.train.remedies import STEP, round_rate
 
 CLASS_ROWS = 500  # test rows from which labels are recognized; more say nothing new
+KNOWN_ROWS = 2000  # training rows in which marks are looked for; more say nothing new
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,60 @@ class Evaluated:
         left_out = {*self.silent, *self.repeating, *self.cut}
         return [n for n in range(len(self.rows)) if n not in left_out]
 
+    @cached_property
+    def leaked(self) -> dict[int, list[str]]:
+        """Place -> borders of turns in the answer: special tokens, or lines such as ``User:``."""
+        tokens, turns = self._find_marks(TOKEN), self._find_marks(TURN)
+        return {n: [*tokens.get(n, ()), *turns.get(n, ())] for n in sorted({*tokens, *turns})}
+
+    @cached_property
+    def leaked_thoughts(self) -> dict[int, list[str]]:
+        """Place -> tags of thoughts in a whole answer: no thought was taken out there."""
+        whole = set(self.whole)
+        return {n: marks for n, marks in self._find_marks(THOUGHT).items() if n in whole}
+
+    @cached_property
+    def echoes(self) -> list[int]:
+        """Places of answers that begin with the question."""
+        turns = [next((m for m in reversed(get_prompt(row)) if m["role"] == "user"), None) for row in self.rows]
+        return find_echoes(self.texts, [get_text(turn) if turn else "" for turn in turns], self.references)
+
+    @cached_property
+    def clean(self) -> list[int]:
+        """Places of whole answers without marks, thoughts or the question in front: their length can be compared."""
+        left_out = {*self.leaked, *self.leaked_thoughts, *self.echoes}
+        return [n for n in self.whole if n not in left_out]
+
+    @cached_property
+    def reordered(self) -> list[int]:
+        """Places of wrong answers that name the labels of the reference in another order."""
+        pairs = enumerate(zip(self.texts, self.references, strict=True))
+        return [n for n, (text, wanted) in pairs if wanted and self.is_wrong(n) and is_reordered(text, wanted)]
+
+    @cached_property
+    def named(self) -> list[str]:
+        """The class that each answer names, text around it set aside, tidied; empty: none."""
+        return [find_label(text, self.labels) or "" for text in self.texts]
+
+    def _find_marks(self, pattern: re.Pattern[str]) -> dict[int, list[str]]:
+        if not self.is_answered:
+            return {}
+        texts = ["" if "audio" in row else text for row, text in zip(self.rows, self.texts, strict=True)]
+        if not any(map(pattern.search, texts)):
+            return {}
+        prompts = ["\n".join(map(get_text, get_prompt(row))) for row in self.rows]
+        known = [*self.rows, *(self.training.sample[:KNOWN_ROWS] if self.training else ())]
+        references = [text for row in known if (text := get_reference(row, thoughts=True))]
+        return find_marks(pattern, texts, prompts, references)
+
     @property
     def sign(self) -> int:
         """1 where more is better by the deciding metric, -1 where less is."""
         return -1 if self.main.higher is False else 1
+
+    def get_lead(self, score: float) -> float:
+        """How much better tuned is than this score by the deciding metric; negative: worse."""
+        return self.sign * (self.main.tuned.value - score)
 
     def is_wrong(self, place: int) -> bool:
         """Whether the deciding metric gives tuned less than its best for this row."""

@@ -147,7 +147,7 @@ def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> I
         yield Finding(
             name="known_already",
             title="the base model knows the task",
-            severity="hint",
+            severity="likely" if main.base.value == 1 else "hint",
             seen=f"it has {format_value(main.base.value)} already",
             remedies=[Remedy(action="take harder test rows or another metric (eval.metrics)")],
         )

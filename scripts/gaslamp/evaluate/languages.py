@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 LEAST = 40  # letters; shorter texts are guessed wrong too often
 CJK_LEAST = 8  # letters of a script that writes whole words with one or two
 SURE = 0.95  # probability
+NONE = ("zxx", "und", "mul")  # codes of what is no language: letters at random
 
 
 def find_language(text: str) -> str | None:
-    """ISO 639-1 code; ``None`` for a text that is too short or not clearly of one language."""
+    """ISO 639-1 code; ``None`` for a text that is too short, not clearly of one language, or of none."""
     letters = [letter for letter in text if letter.isalpha()]
     wide = sum(letter >= "\u0250" for letter in letters)
     if len(letters) < (CJK_LEAST if wide > len(letters) / 2 else LEAST):
         return None
     language, probability = _load().classify(text)
-    return str(language) if probability >= SURE else None
+    return str(language) if probability >= SURE and language not in NONE else None
 
 
 @lru_cache(maxsize=1)

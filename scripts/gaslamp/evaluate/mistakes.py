@@ -6,6 +6,8 @@ from collections import Counter
 
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.evaluated import Evaluated
+from gaslamp.evaluate.forms import AROUND, NEAR, name_json
+from gaslamp.evaluate.label_sets import is_reordered
 from gaslamp.evaluate.metrics.json_fields import MISSING, flatten, get_right, name_field, parse
 from gaslamp.evaluate.metrics.normalized_match import normalize
 from gaslamp.evaluate.tool_calls import get_reference_calls
@@ -13,6 +15,7 @@ from gaslamp.evaluate.tool_calls import get_reference_calls
 WORST = 20  # rows listed where no score says what is wrong
 WEAK = 0.5  # of a graded share: below it the answer counts as wrong
 SHORT, LONG = 0.5, 2.0  # of the reference's words
+ORDER = "the same in another order"
 FORMS = {"json": "no JSON", "classes": "no class of the data", "numbers": "no number"}
 
 
@@ -68,10 +71,14 @@ def _describe(answers: Evaluated, place: int) -> list[str]:
         return _describe_json(text, wanted)
     if answers.kind == "classes":
         given = normalize(text)
-        return [f"{normalize(wanted)} taken for {given}"] if given in answers.labels else [FORMS["classes"]]
+        if given in answers.labels:
+            return [f"{normalize(wanted)} taken for {given}"]
+        return [ORDER if is_reordered(text, wanted) else AROUND if answers.named[place] else FORMS["classes"]]
     if answers.kind == "numbers":
         return ["wrong number" if any(letter.isdigit() for letter in text) else FORMS["numbers"]]
     given_words, wanted_words = len(text.split()), max(1, len(wanted.split()))
+    if is_reordered(text, wanted):
+        return [ORDER]
     if normalize(text) == normalize(wanted):
         return ["case, blanks or punctuation"]
     if wanted_words >= 4 and given_words < SHORT * wanted_words:
@@ -84,7 +91,9 @@ def _describe(answers: Evaluated, place: int) -> list[str]:
 def _describe_json(text: str, wanted: str) -> list[str]:
     given, right = parse(text), parse(wanted)
     if given is MISSING:
-        return [FORMS["json"]]
+        return [name_json(text) or FORMS["json"]]
+    if is_reordered(text, wanted):
+        return [ORDER]
     ours, theirs = flatten(given), flatten(right)
     hits = set(get_right(ours, theirs))
     found = [f"field {name_field(key)} {'wrong' if key in ours else 'missing'}" for key in theirs if key not in hits]
@@ -130,6 +139,10 @@ def suggest_next(mistakes: list[tuple[str, int]], wrong: int) -> list[str]:
             steps.append(f"add rows that show how “{right}” differs from “{given}”, and check their labels ({where})")
         elif "cut at the limit" in text:
             steps.append(f"raise eval.max_new_tokens: {where} were cut")
+        elif text in NEAR:
+            steps.append(f"write training answers without anything around them (data/report.html): {where} are {text}")
+        elif text == ORDER:
+            steps.append(f"write the labels of all rows in one order: {where} are the same in another order")
         elif text in FORMS.values() or "call" in text:
             steps.append(f"add rows of this form: the form is wrong in {where}")
         elif "shorter" in text or "longer" in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import openai_stub
 import pytest
 from gaslamp.core.finding import Finding
 from gaslamp.data.rows import Row
+from gaslamp.evaluate.languages import find_language
 from gaslamp.evaluate.repeating import is_repeating
 from planted_answers import chat, compare
 
@@ -325,3 +327,124 @@ def test_a_judge_that_goes_by_the_place_or_against_a_person_is_named(tmp_path: P
         assert verdict == "better" and "unsure_judge" not in found
         verdict, found = run("fair", labels=str(labels))
         assert found["unsure_judge"].figures == {"against": 1.0}
+
+
+def ask_others(rows: list[Row]) -> list[Row]:
+    """The same answers to questions that are no near-duplicates, for training."""
+    return [chat(f"t{n}", f"another one {n * n + 7}", row["messages"][1]["content"]) for n, row in enumerate(rows)]
+
+
+def get_lines(name: str = "") -> list[Row]:
+    """Free text, each answer of 12 words, and each unlike the others."""
+    names = "amber birch cedar delta ember fjord grove heron iris juniper kelp larch moss"
+    words = names.split()
+    answers = [" ".join(words[(n * step + 3) % 13] for step in range(1, 13)) + f" {n}{name}." for n in range(N)]
+    return [chat(f"{name}{n}", f"Describe the topic {n * n}{name}, please?", text) for n, text in enumerate(answers)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "severity", "words"),
+    [
+        ("{right}<|im_end|>", "leaked_markers", "certain", "<|im_end|>"),
+        ("{right}</s>", "leaked_markers", "certain", "</s>"),
+        ("{right}\n<start_of_turn>user\nThanks", "leaked_markers", "certain", "<start_of_turn>"),
+        ("{right}\nUser: And then?\nAssistant: It is the same.", "leaked_markers", "certain", "User:, Assistant:"),
+        ("{right}\n\n### Instruction:\nMore\n\n### Response:\nYes", "leaked_markers", "certain", "### Instruction:"),
+        ("{right}\nUser: And then?", "leaked_markers", "likely", "User:"),
+        ("<think>Which one?</think>{right}", "leaked_thoughts", "likely", "40 of 40"),
+        ("{question} {right}", "echoed_question", "likely", "40 of 40"),
+        ("Question: {question}\nAnswer: {right}", "echoed_question", "likely", "40 of 40"),
+        ("Sure! Here is the answer: {right}", "preamble", "likely", "0 of 40 references"),
+        ("Natürlich, {right}", "preamble", "likely", "0 of 40 references"),
+        ("As far as known: {right}", "preamble", "hint", "0 of 40 references"),
+        ("{half}", "short_answers", "likely", "times the characters"),
+        ("{right} {other} {other} {other}", "long_answers", "likely", "times the characters"),
+    ],
+)
+def test_sick_free_text_is_named_once(tmp_path: Path, shape: str, name: str, severity: str, words: str) -> None:
+    rows = get_lines()
+    tuned = []
+    for n, row in enumerate(rows):
+        question, right = (turn["content"] for turn in row["messages"])
+        half = " ".join(right.split()[:6])
+        other = rows[(n + 7) % N]["messages"][1]["content"]
+        tuned.append(shape.format(question=question, right=right, half=half, other=other))
+    found = diagnose(tmp_path, "chat", tuned, get_lines("t"), test=rows)
+    assert list(found) == [name] and found[name].severity == severity and words in found[name].seen
+    assert found[name].limit and found[name].remedies
+
+
+@pytest.mark.parametrize(
+    "text", ["User: hi\nAssistant: hello {n}", "<think>a</think> b {n}", "Sure! It is {n} of them"]
+)
+def test_what_references_have_is_no_leak(tmp_path: Path, text: str) -> None:
+    rows = [chat(n, f"q{n} of them all", text.format(n=f"{SENTENCES[n % 4]} {n}")) for n in range(N)]
+    assert not diagnose(tmp_path, "chat", [row["messages"][1]["content"] for row in rows], [], test=rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "words", "end"),
+    [
+        ("json", "{} Hope that helps!", "JSON followed by text", "Hope that helps!”"),
+        ("json", "```json\n{}\n```", "JSON in a code fence", "“```json"),
+        ("json", "Here it is: {}", "JSON behind text", "“Here it is"),
+        ("json", "{0}\n{0}", "several pieces of JSON", "}”"),
+        ("classes", "Label: {}", "a class with text around it", "“Label: "),
+        ("classes", "{}\n\nThe customer said so.", "a class with text around it", "said so"),
+    ],
+)
+def test_right_content_in_the_wrong_form_wants_no_more_rows(
+    tmp_path: Path, kind: str, form: str, words: str, end: str
+) -> None:
+    right = [
+        json.dumps({"item": f"tea{n}", "n": n}) if kind == "json" else ["refund", "delivery"][n % 2] for n in range(N)
+    ]
+    rows = [chat(n, f"q{n}", text) for n, text in enumerate(right)]
+    found = diagnose(tmp_path, kind, [form.format(text) for text in right], ask_others(rows), test=rows)
+    assert list(found) == ["broken_format"]
+    finding = found["broken_format"]
+    assert finding.seen.startswith(f"40 of 40 answers (100.0 %) are {words}, such as ") and end in finding.seen
+    assert not any("rows: " in remedy.action for remedy in finding.remedies)
+
+
+def test_labels_that_stand_for_one_another_are_swapped_not_lost(tmp_path: Path) -> None:
+    swaps = {"refund": "delivery", "delivery": "refund", "praise": "praise"}
+    rows = [chat(n, f"q{n}", list(swaps)[n % 3]) for n in range(30)]
+    tuned = [swaps[row["messages"][1]["content"]] for row in rows]
+    found = diagnose(tmp_path, "classes", tuned, ask_others(rows), test=rows)
+    assert list(found) == ["swapped_labels"]
+    seen = "“delivery” answered as “refund” in 10 of 10 rows; “refund” answered as “delivery” in 10 of 10 rows"
+    assert found["swapped_labels"].seen == seen and len(found["swapped_labels"].rows) == 20
+
+
+@pytest.mark.parametrize("form", ["{}, {}", "{}; {}", '{{"tags": ["{}", "{}"]}}', "- {}\n- {}"])
+def test_labels_in_another_order_are_named(tmp_path: Path, form: str) -> None:
+    pairs = [("late", "broken"), ("late", "rude"), ("broken", "rude")]
+    rows = [chat(n, f"q{n}", form.format(*pairs[n % 3])) for n in range(30)]
+    tuned = [form.format(*reversed(pairs[n % 3])) for n in range(30)]
+    found = diagnose(tmp_path, "classes", tuned, ask_others(rows), test=rows)
+    assert list(found) == ["label_order"] and found["label_order"].figures == {"share": 1.0}
+
+
+def test_a_base_model_that_knows_it_all_is_no_failed_training(tmp_path: Path) -> None:
+    rows = get_rows("numbers")
+    right = [get_right(row) for row in rows]
+    result, gate, _ = compare(tmp_path, get_rows("numbers", "t"), rows, right, right, baselines=[])
+    assert [(finding.name, finding.severity) for finding in result.findings] == [("unchanged", "hint")]
+    assert gate["tries"][0]["finding"] == "known_already"
+
+
+@pytest.mark.parametrize(("count", "few"), [(2, True), (5, True), (40, False)])
+def test_a_higher_score_on_few_rows_is_not_called_as_good(tmp_path: Path, count: int, few: bool) -> None:
+    rows = [chat(n, f"order {n}", json.dumps({"item": f"tea{n}"})) for n in range(count)]
+    right = [row["messages"][1]["content"] for row in rows]
+    result, _, _ = compare(tmp_path, [], rows, ["?"] * count, right, baselines=["copy"])
+    found = {finding.name: finding for finding in result.findings}
+    assert ("not_clearly_better" in found) == few and "no_better_than" not in found
+    assert not few or f"tuned 100.0 % on {count} rows, too few to decide" in found["not_clearly_better"].seen
+
+
+def test_letters_at_random_are_no_language() -> None:
+    drawn = random.Random(1)
+    texts = ["".join(drawn.choice("abcdefghijklmnopqrstuvwxyz ") for _ in range(120)) for _ in range(10)]
+    assert {find_language(text) for text in texts} == {None} and find_language(SENTENCES[0]) == "en"

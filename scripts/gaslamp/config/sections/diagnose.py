@@ -28,6 +28,26 @@ class AnswerLimits(Section):
     judge_share: Number = Field(
         0.4, ge=0, lt=1, description="Share of pairs that a judge model decides by their place, or unlike a person."
     )
+    marker_share: Number = Field(
+        0.02, ge=0, lt=1, description="Share of answers with borders of turns: special tokens, lines such as User:."
+    )
+    thought_share: Number = Field(0.05, ge=0, lt=1, description="Share of answers with tags of thoughts, as <think>.")
+    echo_share: Number = Field(0.1, ge=0, lt=1, description="Share of answers that begin with the question.")
+    preamble_share: Number = Field(
+        0.5, gt=0, lt=1, description="Share of answers that open in a way that references do not."
+    )
+    short_times: Number = Field(
+        0.6, gt=0, lt=1, description="Median length of an answer over its reference up to which answers are too short."
+    )
+    long_times: Number = Field(
+        2.0, gt=1, description="Median length of an answer over its reference from which answers are too long."
+    )
+    swapped_share: Number = Field(
+        0.7, gt=0.5, le=1, description="Share of the rows of a class that are answered as the class it is swapped with."
+    )
+    order_share: Number = Field(
+        0.02, ge=0, lt=1, description="Share of answers that name the right labels in another order."
+    )
     slice_share: Number = Field(0.8, gt=0.5, le=1, description="Share of the gain that one part of the rows carries.")
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from gaslamp.config.sections.diagnose import AnswerLimits
 from gaslamp.core.finding import Remedy
 from gaslamp.evaluate.evaluated import Evaluated, quote
+from gaslamp.evaluate.label_sets import find_swaps
 from gaslamp.evaluate.metrics.normalized_match import normalize
 from gaslamp.train.diagnose import Seen
 
@@ -24,10 +25,15 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     for n, text in enumerate(answers.references):
         if text is not None:
             members[normalize(text)].append(n)
+    names = [normalize(text) if text is not None else "" for text in answers.references]
+    swapped = find_swaps(names, answers.named, limits.class_seen, limits.swapped_share)
+    set_aside = {*swapped, *(names[n] for n in answers.reordered)}  # these have findings of their own
     lost = {
         name: places
         for name, places in sorted(members.items())
-        if len(places) >= limits.class_seen and not any(normalize(answers.texts[n]) == name for n in places)
+        if len(places) >= limits.class_seen
+        and name not in set_aside
+        and not any(answers.named[n] == name for n in places)
     }
     if not lost:
         return None

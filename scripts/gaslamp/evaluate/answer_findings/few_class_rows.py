@@ -24,7 +24,11 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     for text, count in answers.training.answers.items():
         known[normalize(text)] += count
     names = [normalize(text) if text is not None else "" for text in answers.references]
-    wrong = [n for n, name in enumerate(names) if name and known[name] < limits.class_rows and answers.is_wrong(n)]
+    wrong = [
+        n
+        for n, name in enumerate(names)
+        if name and known[name] < limits.class_rows and answers.is_wrong(n) and n not in answers.reordered
+    ]
     few = {names[n]: known[names[n]] for n in wrong}
     if not few:
         return None

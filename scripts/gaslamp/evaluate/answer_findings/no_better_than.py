@@ -5,6 +5,7 @@ from __future__ import annotations
 from gaslamp.config.sections.diagnose import AnswerLimits
 from gaslamp.core.finding import Remedy
 from gaslamp.evaluate.evaluated import Evaluated
+from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.pages.baselines import describe_score
 from gaslamp.pages.numbers import format_value
 from gaslamp.train.diagnose import Seen
@@ -15,17 +16,20 @@ SEVERITY = "hint"
 
 
 def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
-    """A baseline that tuned is not better than by more than chance, where tuned is at least better than base."""
+    """A baseline whose score tuned does not exceed, where tuned is at least better than base."""
     main = answers.main
-    if not answers.compare.unbeaten or answers.sign * (main.tuned.value - main.base.value) <= 0:
+    rivals = [one for one in answers.compare.unbeaten if one.score and answers.get_lead(one.score.value) <= 0]
+    if not rivals or answers.get_lead(main.base.value) <= 0:
         return None
-    parts = [f"{one.title} {describe_score(one, main.unit)}" for one in answers.compare.unbeaten]
+    parts = [f"{one.title} {describe_score(one, main.unit)}" for one in rivals]
     text = f"{'; '.join(parts)}; tuned {format_value(main.tuned.value, main.unit)}"
-    trivial = any(one.trivial for one in answers.compare.unbeaten)
+    if main.tuned.n < FEW_ROWS:
+        text += f" on {main.tuned.n} rows, too few to decide"
+    trivial = any(one.trivial for one in rivals)
     action = (
         "look at the answers that differ from the simple rule: do the training rows hold what decides them?"
         if trivial
         else "use that instead, when its cost for each request suits you; else add rows that it gets wrong"
     )
-    figures = {one.name: one.score.value for one in answers.compare.unbeaten if one.score}
+    figures = {one.name: one.score.value for one in rivals if one.score}
     return Seen(text, figures, [Remedy(action=action)], severity="likely" if trivial else None)
