@@ -83,8 +83,10 @@ def _read_events(path: Path, damaged: list[str]) -> list[JsonObject]:
 
 def _is_event(event: JsonObject) -> bool:
     """Whether a line has what is read of it, in the types that this needs."""
-    _seconds(event["time"])
-    texts = [event["step"], event["event"], *([] if event["event"] == "start" else [event["status"]])]
+    is_start = event["event"] == "start"
+    if is_start:
+        _seconds(event["time"])
+    texts = [event["step"], event["event"], *([] if is_start else [event["status"]])]
     optional = [event.get("error") or "", event.get("log") or ""]
     numbers = [event["pid"], event.get("seconds") or 0, event.get("peak_memory_gb") or 0]
     return (
