@@ -459,6 +459,7 @@ def test_the_merged_model_alone(finished: Path, tmp_path: Path) -> None:
     assert parity["passed"] and [check["artefact"] for check in parity["checks"]] == ["adapter", "merged", "merged"]
     refused = tiny.run(sys.executable, "scripts/serve_model.py", "start", cwd=project)
     assert refused.returncode == 1 and "add gguf to export.formats" in refused.stderr
+    tiny.forget_seals(project)
     other = tiny.write_checkpoint(tmp_path / "other", seed=7)
     (outputs / "merged" / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
     for name in ("parity.json", "parity_passed.txt"):
