@@ -160,7 +160,7 @@ def send(machine: Machine, bundle: Bundle, python: str, retry: Callable[[Callabl
         own = Path(__file__).with_name("unpack.py")
         retry(lambda: machine.put(listed, MANIFEST))
         retry(lambda: machine.put(own, UNPACK))
-        missing = _ask(machine, [python, UNPACK, "missing", MANIFEST], retry)
+        missing = [name for name in _ask(machine, [python, UNPACK, "missing", MANIFEST], retry) if name in manifest]
         sent, total, left = len(missing), sum(_get_length(bundle.files[name]) for name in missing), missing
         for _ in range(2):  # once more for a part that was continued with other bytes
             left = _send_files(machine, bundle, left, python, Path(scratch), retry) if left else []
@@ -191,7 +191,7 @@ def _send_files(
     write_archive(archive, small)
     there = f".gaslamp/there/{sha256_path(archive)[:16]}.tar.gz"
     retry(lambda: machine.put(archive, there))
-    return _ask(machine, [python, UNPACK, "place", MANIFEST, there], retry)
+    return [name for name in _ask(machine, [python, UNPACK, "place", MANIFEST, there], retry) if name in bundle.files]
 
 
 def _ask(machine: Machine, command: list[str], retry: Callable[[Callable[[], object]], object]) -> list[str]:
@@ -212,8 +212,15 @@ def _ask(machine: Machine, command: list[str], retry: Callable[[Callable[[], obj
 
     lines = retry(call)
     assert isinstance(lines, list)
-    found = json.loads(lines[-1])
-    return [str(name) for name in found]
+    try:
+        return [str(name) for name in json.loads(lines[-1])]
+    except (IndexError, TypeError, ValueError, RecursionError) as error:
+        raise RemoteError(
+            "network",
+            f"{machine.lease.machine} answers with other words than a list of files: {' '.join(lines)[-200:]!r}",
+            "run the same command",
+            "a start file there, such as .bashrc, prints: it must not",
+        ) from error
 
 
 def write_archive(archive: Path, files: Mapping[str, Path | bytes]) -> None:

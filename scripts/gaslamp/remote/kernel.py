@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from gaslamp.core.files import sha256_bytes, sha256_path
 from gaslamp.remote import kernel_side
+from gaslamp.remote.arrivals import FIX, OTHER, ForeignFile
 from gaslamp.remote.driver import CommandFailed, Lease, RemoteError
 
 PART = 16 << 20  # bytes of a file that travel at once: whole parts are held in memory, in base64
@@ -206,6 +207,8 @@ class KernelMachine:
             return
         there = self._get_path(f".parts/get-{sha256_bytes(name.encode())[:16]}")
         parts = self._ask("split", path=self._get_path(name), folder=there, most=self.part)
+        if any(part != f"part-{number:05d}" for number, (part, _) in enumerate(parts)):
+            raise ForeignFile(f"{self.lease.machine} names other parts of {name} than it was asked for", FIX, OTHER)
         here = target.with_name(f".{target.name}.parts")
         here.mkdir(exist_ok=True)
 

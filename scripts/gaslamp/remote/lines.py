@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gaslamp.remote.driver import RemoteError
 
@@ -77,7 +77,7 @@ class Packed(Line):
 
     NAME = "PACKED"
     name: str
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # a file here is called by it
     size: int
     files: list[str]
 
@@ -115,7 +115,7 @@ def parse(lines: Sequence[str], kind: type[One]) -> One:
             continue
         try:
             values = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if values.pop(MARK, None) != kind.NAME:
             continue

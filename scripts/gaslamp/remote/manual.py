@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tarfile
 import time
 from pathlib import Path
 
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import sha256_path
 from gaslamp.core.workflow_state import find_owner
+from gaslamp.remote.arrivals import unpack
 from gaslamp.remote.bundle import make_bundle, write_archive
 from gaslamp.remote.driver import get_driver
 from gaslamp.remote.place import FOLDER
@@ -50,29 +48,11 @@ def run_manual(settings: Slice, task: Task, config: Path, part: str) -> None:
 
 
 def _unpack(archive: Path, task: Task) -> None:
-    staging = FOLDER / "incoming" / "unpacked"
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        with tarfile.open(archive) as handle:
-            handle.extractall(staging, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        digest = sha256_path(archive)[:16]
-        raise GaslampError(
-            f"{archive} ({digest}) is not a whole archive: {error}", "download it again, then the same command"
-        ) from error
-    missing = [name for name in task.outputs if not (staging / name).exists()]
-    if missing:
+    wanted = [*task.outputs, *([task.metrics.as_posix()] if task.is_training else [])]
+    arrival = unpack(archive, FOLDER / "incoming" / "unpacked", [Path(name) for name in wanted])
+    if missing := arrival.find_missing(task.outputs):
         raise GaslampError(
             f"{archive} lacks {', '.join(missing)}", "run the last cell again and download the archive once more"
         )
-    wanted = [*task.outputs, *([task.metrics.as_posix()] if task.is_training else [])]
-    for name in wanted:
-        place = Path(name)
-        if not (staging / name).exists():
-            continue
-        if place.is_dir():
-            shutil.rmtree(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(staging / name, place)
-    shutil.rmtree(staging)
+    arrival.place(replaced=task.outputs)
     say(f"{', '.join(task.outputs)} came home")

@@ -6,7 +6,7 @@ import json
 import shutil
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from gaslamp.core.artefact import now
@@ -17,12 +17,13 @@ from gaslamp.core.files import JsonObject, lock, sha256_bytes, sha256_path, writ
 from gaslamp.core.liveness import watch_here
 from gaslamp.core.seals import require_intact, seal, unseal
 from gaslamp.remote import lines
+from gaslamp.remote.arrivals import Arrival, ForeignFile, unpack
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.place import FOLDER
 from gaslamp.remote.session import ANSWER, CALL, Session, read_error
 from gaslamp.remote.setup import prepare
 from gaslamp.remote.task import Task
-from gaslamp.remote.there import find_newest
+from gaslamp.remote.there import find_newest, list_checkpoints
 from gaslamp.train.checkpoints import get_step
 
 LEASES = 5  # machines that one training may lose
@@ -238,23 +239,28 @@ class Trip:
             packed = self.session.ask(lines.Packed, "checkpoint", *_rename_job(flags, ".checkpoint"), timeout=PACK)
             if not packed.files:
                 return at_home
-            self._bring(packed, lambda place: True)
+            arrival = self._bring(packed, [self.task.checkpoints])
+            newest = find_newest(arrival.staging / self.task.checkpoints, self.session.lease.backend)
+            if newest is None:
+                raise GaslampError("no whole checkpoint is among the files that were sent", "run the same command")
+            arrival.place()
+        except ForeignFile:
+            raise
         except (GaslampError, OSError) as error:
             if isinstance(error, RemoteError) and error.retry == "lease":
                 raise
             say(f"the checkpoint did not come home this time: {getattr(error, 'cause', error)}")
             return at_home
-        found = sorted({Path(name).parent for name in packed.files if "checkpoint-" in Path(name).parent.name})
-        step = get_step(found[-1])
-        for old in found[-1].parent.glob("checkpoint-*"):
-            if get_step(old) < step:
+        step, folder = get_step(newest), newest.relative_to(arrival.staging).parent
+        for old in list_checkpoints(folder.parent):
+            if old.parent == folder and get_step(old) < step:
                 shutil.rmtree(old)
         say(f"checkpoint-{step} came home, {get_size(packed.size)}")
         return step
 
-    def _bring(self, packed: lines.Packed, is_wanted: Callable[[Path], bool]) -> None:
-        """Fetch an archive, check its hash and unpack it; folders of outputs are replaced whole."""
-        archive = FOLDER / "incoming" / Path(packed.name).name
+    def _bring(self, packed: lines.Packed, wanted: Sequence[Path]) -> Arrival:
+        """Fetch an archive, check its hash and unpack it apart; only what lies below ``wanted`` is taken."""
+        archive = FOLDER / "incoming" / f"{packed.sha256}.tar"  # no name from there is a name here
 
         def fetch() -> None:
             self.session.machine.get(packed.name, archive)
@@ -263,17 +269,10 @@ class Trip:
                 raise RemoteError("network", f"{packed.name} came with other bytes", "run the same command")
 
         self.session.retry(fetch)
-        staging = archive.with_suffix(".unpacked")  # steps may run at the same time
-        shutil.rmtree(staging, ignore_errors=True)
-        with tarfile.open(archive) as handle:
-            handle.extractall(staging, filter="data")
-        for name in packed.files:
-            place = Path(name)
-            if is_wanted(place) and (staging / place).is_file():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                (staging / place).replace(place)
-        shutil.rmtree(staging)
-        archive.unlink()
+        try:  # a folder of its own: steps may run at the same time
+            return unpack(archive, archive.with_suffix(".unpacked"), wanted, packed.files)
+        finally:
+            archive.unlink()
 
     def pull(self) -> None:
         """Bring the outputs home, checked by hash; a training's metrics, facts and last checkpoint too."""
@@ -282,14 +281,12 @@ class Trip:
         self.bring_state()
         flags = ["--job", f"{task.name}.final", "--", *task.outputs]
         packed = session.ask(lines.Packed, "pack", *flags, timeout=PACK)
-        missing = [name for name in task.outputs if not any(_is_in(Path(file), Path(name)) for file in packed.files)]
-        if missing:
+        arrival = self._bring(packed, [Path(name) for name in task.outputs])
+        if missing := arrival.find_missing(task.outputs):
             raise GaslampError(f"{task.script} ended over there without {', '.join(missing)}", "run the same command")
         for name in task.outputs:
             unseal(Path(name))
-            if Path(name).is_dir():
-                shutil.rmtree(name)
-        self._bring(packed, lambda place: any(_is_in(place, Path(name)) for name in task.outputs))
+        arrival.place(replaced=task.outputs)
         seconds = round(time.monotonic() - self.begun, 1)
         place = Elsewhere(profile=session.settings.backend, machine=session.lease.machine, seconds=seconds)
         facts = task.get("--facts")
@@ -304,10 +301,6 @@ class Trip:
             handle.write(json.dumps({"time": now(), "step": task.name, **place.model_dump()}) + "\n")
         self._bring_log()
         say(f"FINAL: {', '.join(task.outputs)} came home, {get_size(packed.size)}")
-
-
-def _is_in(file: Path, place: Path) -> bool:
-    return file == place or file.is_relative_to(place)
 
 
 def _rename_job(flags: list[str], end: str) -> list[str]:

@@ -148,7 +148,7 @@ def find_job(name: str, training: Training | None) -> lines.Job:
     """What became of the last command of that name."""
     folder = JOBS / name
     job, end = _read(folder / "job.json"), _read(folder / "end.json")
-    steps = [get_step(path) for path in _list_checkpoints(training.checkpoints)] if training else []
+    steps = [get_step(path) for path in list_checkpoints(training.checkpoints)] if training else []
     facts: JsonObject = {
         "key": str(job.get("key", "")),
         "step": max(steps, default=-1),  # by their names: to read them takes seconds
@@ -193,8 +193,9 @@ def poll(name: str, training: Training | None, offset: int, prefix: str, output_
     )
 
 
-def _list_checkpoints(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*/checkpoint-*") if path.name[11:].isdigit()]
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, of every key, whole or not."""
+    return [path for path in folder.glob("*/checkpoint-*") if path.name[11:].isdecimal()]
 
 
 def find_newest(folder: Path, backend: str) -> Path | None:
@@ -207,7 +208,7 @@ def find_newest(folder: Path, backend: str) -> Path | None:
         except (OSError, RuntimeError):  # the training deleted it in this moment: there is a newer one
             return False
 
-    newest_first = sorted(_list_checkpoints(folder), key=get_step, reverse=True)
+    newest_first = sorted(list_checkpoints(folder), key=get_step, reverse=True)
     return next((path for path in newest_first if is_whole(path)), None)
 
 
@@ -220,7 +221,7 @@ def pack(name: str, places: Sequence[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / "archive.new"
     files = [file for place in places for file in _walk(place)]
-    with tarfile.open(unfinished, "w") as archive:
+    with tarfile.open(unfinished, "w", dereference=True) as archive:  # home takes no links
         for file in files:
             archive.add(file, arcname=file.as_posix(), recursive=False)
     digest = sha256_path(unfinished)

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
             return 4
         finally:
             for name in os.listdir(os.path.dirname(arguments[2])):
-                if name.endswith((".tar.gz", ".tar.gz.part")):
+                if name.endswith(".tar.gz") or (".tar.gz." in name and name.endswith(".part")):
                     os.remove(os.path.join(os.path.dirname(arguments[2]), name))
         clean(manifest)
     missing = [name for name, digest in sorted(manifest.items()) if get_hash(name, known) != digest]

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import Slice, get_slice, parse_slice
+from gaslamp.core.files import sha256_bytes
 from gaslamp.core.ports import get_private_port
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.drivers import ssh
@@ -93,6 +94,27 @@ def test_names_that_would_be_options_of_ssh_are_refused() -> None:
             Config.model_validate({"remote": remote})
 
 
+def test_a_host_that_prints_at_login_is_refused_and_the_printed_fix_works(server: Sshd) -> None:
+    """Also in the second step, which attaches to a lease: every answer and file would begin with those words."""
+    enter = server.folder / "enter.sh"
+    before = enter.read_text(encoding="utf-8")
+    with ssh.open(get_settings(server), None, lambda lease: None) as far:
+        lease = far.lease
+    (server.home / ".bashrc").write_text("echo Welcome to node7\n", encoding="utf-8")
+    enter.write_text(before.replace("/bin/sh -c", 'env BASH_ENV="$HOME/.bashrc" bash -c'), encoding="utf-8")
+    try:
+        cause, fix = get_problem(server)
+        assert "prints words of its own" in cause and "Welcome to node7" in cause and "~/.bashrc" in fix
+        with pytest.raises(RemoteError, match="Welcome to node7") as caught:
+            ssh.open(get_settings(server), lease, lambda lease: None)
+        assert caught.value.retry == ""
+        guard = fix.split("'")[1]
+        (server.home / ".bashrc").write_text(f"{guard}\necho Welcome to node7\n", encoding="utf-8")
+        assert ssh.check_machine(get_settings(server)) == []
+    finally:
+        enter.write_text(before, encoding="utf-8")
+
+
 class Cutting(socketserver.BaseRequestHandler):
     """Passes bytes on and closes the connection after some."""
 
@@ -149,11 +171,13 @@ def test_a_cut_transfer_is_no_whole_file_and_goes_on_where_it_stopped(server: Ss
         far.put(tmp_path / "large", "deep/large")
         assert Path(far.lease.folder, "deep/large").read_bytes() == content
         place = Path(far.lease.folder)
-    (place / "next.part").write_bytes(content[:2_500_000])
+    digest = sha256_bytes(content)[:16]
+    (place / f"next.{digest}.part").write_bytes(content[:2_500_000])
+    (place / f"next.{'0' * 16}.part").write_bytes(b"of an older file, ")
     (tmp_path / ".home.part").write_bytes(content[:1_000_000])
     with cut(server, [1_500_000]) as port, ssh.open(get_settings(server, port=port), None, lambda lease: None) as far:
         far.put(tmp_path / "large", "next")  # through a way that passes half of it only
-        assert (place / "next").read_bytes() == content
+        assert (place / "next").read_bytes() == content and list(place.glob("next*")) == [place / "next"]
         far.get("deep/large", tmp_path / "home")
         assert (tmp_path / "home").read_bytes() == content and not (tmp_path / ".home.part").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from typing import Self
 from gaslamp.config.slices import Slice
 from gaslamp.core.artefact import now
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import sha256_path
 from gaslamp.environment.findings import Problem
 from gaslamp.remote.driver import CommandFailed, Lease, RemoteError
 from gaslamp.remote.place import get_folder_name, get_used
@@ -138,20 +140,30 @@ class SshMachine:
 
     def connect(self) -> None:
         """Make the folder of the project there, and learn its absolute path."""
+        self._require_quiet()
         if self.lease.folder:
-            self._shell("true", CONNECT * 2)
             return
         root = self._root.replace("~/", "", 1) if self._root.startswith("~/") else self._root
         place = shlex.quote(f"{root}/{self._folder_name}")
         lines = self._shell(f"umask 077; mkdir -p {place} && cd {place} && pwd -P && uname -n", CONNECT * 2)
-        if len(lines) < 2 or not lines[-2].startswith("/"):
-            raise RemoteError(
-                "network",
-                f"{self._host} answers with other words than a shell: {' '.join(lines)[:200]!r}",
-                f"ssh {self._shown} true must print nothing; a start file such as .bashrc must not print either",
-            )
-        self.lease.folder = lines[-2]
-        self.lease.machine = f"{self.lease.name} ({lines[-1]})"
+        if len(lines) != 2 or not lines[0].startswith("/"):
+            raise self._get_noise(lines)
+        self.lease.folder = lines[0]
+        self.lease.machine = f"{self.lease.name} ({lines[1]})"
+
+    def _require_quiet(self) -> None:
+        """Raise RemoteError when a start file prints: its words would stand in every file that comes home."""
+        if lines := self._shell("true", CONNECT * 2):
+            raise self._get_noise(lines)
+
+    def _get_noise(self, lines: Sequence[str]) -> RemoteError:
+        return RemoteError(
+            "auth",  # only a person can change it
+            f"{self._host} prints words of its own in every connection: {' '.join(lines)[:200]!r}",
+            f"ssh {self._shown} true must print nothing: put '[[ $- == *i* ]] || return' at the top of ~/.bashrc "
+            "there (of ~/.zshenv: '[[ -o interactive ]] || return')",
+            "a start file of the system prints, in /etc: ask who runs the machine, or send its words to standard error",
+        )
 
     def _ssh(
         self, script: str, timeout: float, stdin: bytes | int | None = None, stdout: int = subprocess.PIPE
@@ -226,10 +238,13 @@ class SshMachine:
         return out.decode(errors="replace").splitlines()
 
     def put(self, source: Path, name: str) -> None:
-        """Send a file; what arrived of it in an earlier call is not sent again."""
-        part, target = shlex.quote(f"{name}.part"), shlex.quote(name)
-        folder = shlex.quote(str(Path(name).parent))
-        lines = self._shell(self._enter(f"mkdir -p {folder} && {{ [ ! -f {part} ] || wc -c < {part}; }}"), CONNECT * 2)
+        """Send a file; what arrived of it in an earlier call is not sent again, parts of another one are deleted."""
+        own = f"{name}.{sha256_path(source)[:16]}.part"  # by its content: it is never continued with other bytes
+        part, target, folder = shlex.quote(own), shlex.quote(name), shlex.quote(str(Path(name).parent))
+        pattern, kept = (shlex.quote(glob.escape(Path(one).name)) for one in (name, own))
+        others = f"find {folder} -maxdepth 1 -name {pattern}'.????????????????.part' ! -name {kept} -exec rm -f {{}} +"
+        make = f"mkdir -p {folder} && {{ {others}; [ ! -f {part} ] || wc -c < {part}; }}"
+        lines = self._shell(self._enter(make), CONNECT * 2)
         size = source.stat().st_size
         there = int(lines[-1]) if lines and lines[-1].strip().isdigit() else 0
         begin = there if there <= size else 0
@@ -242,12 +257,11 @@ class SshMachine:
                 handle.fileno(),
             )
         if status:
-            self._forget(name, size)
+            self._forget(part, size)
             raise RemoteError("network", f"{name} did not arrive whole ({said.strip()[:200]})", "run the same command")
 
-    def _forget(self, name: str, size: int) -> None:
-        """Delete a part that is longer than the file: it is of another one."""
-        part = shlex.quote(f"{name}.part")
+    def _forget(self, part: str, size: int) -> None:
+        """Delete a part (quoted) that is longer than the file: two calls wrote into it."""
         with contextlib.suppress(CommandFailed):
             self._shell(self._enter(f"[ $(wc -c < {part}) -le {size} ] || rm -f {part}"), CONNECT * 2)
 
@@ -256,6 +270,8 @@ class SshMachine:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         lines = self._shell(self._enter(f"wc -c < {shlex.quote(name)}"), CONNECT * 2)
+        if not lines or not lines[-1].strip().isdigit():
+            raise self._get_noise(lines)
         size = int(lines[-1])
         have = part.stat().st_size if part.is_file() else 0
         if have > size:
