@@ -11,15 +11,17 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import torch
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
-from gaslamp.remote import lines, steps
+from gaslamp.remote import lines, steps, there
 from gaslamp.remote.arrivals import ForeignFile, unpack
 from gaslamp.remote.driver import Lease
 from gaslamp.remote.kernel import KernelMachine
 from gaslamp.remote.manual import _unpack as unpack_manual
 from gaslamp.remote.session import Session
 from gaslamp.remote.task import read_task
+from safetensors.torch import save_file
 
 OWN = "scripts/watch_run.py"
 GOOD = "checkpoints/main/k/checkpoint-5/trainer_state.json"
@@ -119,6 +121,35 @@ def test_files_without_a_checkpoint_are_said_and_the_older_one_stays(
         assert "no whole checkpoint" in said.pop() and read_all(project) == before
     (tmp_path / "cut.tar").write_bytes(b"no archive")
     assert make_trip(tmp_path / "cut.tar", [GOOD])._bring_checkpoint(3) == 3 and "not a whole archive" in said.pop()
+
+
+def write_checkpoint(folder: Path, step: int) -> None:
+    """A whole one, as far as it is checked; two of its files are hard links of one another."""
+    folder.mkdir(parents=True)
+    save_file({"a": torch.zeros(1)}, folder / "adapter_model.safetensors")
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        torch.save({"name": name}, folder / name)
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (folder / "trainer_state.json").write_text(f'{{"global_step": {step}}}', encoding="utf-8")
+    os.link(folder / "adapter_config.json", folder / "linked.json")
+
+
+def test_a_whole_checkpoint_comes_home_and_the_older_one_goes(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the other side packs it: links are files in the archive."""
+    newest = Path("checkpoints/main/k/checkpoint-5")
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    write_checkpoint(newest, 5)
+    there.pack("job", [newest])
+    packed = lines.parse(capsys.readouterr().out.splitlines(), lines.Packed)
+    monkeypatch.chdir(project)
+    assert make_trip(tmp_path / "there" / packed.name, packed.files)._bring_checkpoint(3) == 5
+    assert os.listdir("checkpoints/main/k") == ["checkpoint-5"]
+    sent = read_all(tmp_path / "there" / "checkpoints")
+    assert read_all(project / "checkpoints") == sent and len(sent) == 7
+    assert list(project.glob(".gaslamp/remote/incoming/*")) == []
 
 
 def test_a_notebook_archive_replaces_outputs_only_when_all_of_it_is_wanted(project: Path, tmp_path: Path) -> None:
