@@ -1,4 +1,4 @@
-"""What comes from another machine: unpacked apart, checked, and put only where something was asked for.
+"""What comes from another machine: unpacked apart, checked, and put only where something was requested.
 
 The other machine may be shared, rented or broken, so no name that comes from there is trusted: neither the members of
 an archive nor a list of files.
@@ -19,7 +19,7 @@ OTHER = "another version of gaslamp runs there: delete the project's folder ther
 
 
 class ForeignFile(GaslampError):
-    """The other machine sent what nobody asked for."""
+    """The other machine sent what nobody requested."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def require_wanted(names: Iterable[str], wanted: Sequence[Path], source: str) ->
 
     Args:
         names: as they came from the other machine.
-        wanted: files and folders that were asked for, relative to the project.
+        wanted: files and folders that were requested, relative to the project.
         source: where the names stand, for the error.
 
     Raises:
@@ -79,8 +79,8 @@ def _require_one(name: str, wanted: Sequence[Path], source: str) -> Path:
     place = PurePosixPath(name)
     is_inside = name.isprintable() and "\\" not in name and not place.is_absolute() and ".." not in place.parts
     if not is_inside or not any(is_in(Path(place), one) for one in wanted):
-        asked = ", ".join(one.as_posix() for one in wanted if one != Path())
-        raise ForeignFile(f"{source} names {name!r}, which was not asked for (asked for: {asked})", FIX, OTHER)
+        requested = ", ".join(one.as_posix() for one in wanted if one != Path())
+        raise ForeignFile(f"{source} names {name!r}, which was not requested (requested: {requested})", FIX, OTHER)
     return Path(place)
 
 
@@ -90,7 +90,7 @@ def unpack(archive: Path, staging: Path, wanted: Sequence[Path], listed: Iterabl
     Args:
         archive: tar file.
         staging: folder for the files.
-        wanted: files and folders that were asked for, relative to the project.
+        wanted: files and folders that were requested, relative to the project.
         listed: names that must be in the archive.
 
     Raises:

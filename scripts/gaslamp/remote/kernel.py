@@ -208,7 +208,9 @@ class KernelMachine:
         there = self._get_path(f".parts/get-{sha256_bytes(name.encode())[:16]}")
         parts = self._ask("split", path=self._get_path(name), folder=there, most=self.part)
         if any(part != f"part-{number:05d}" for number, (part, _) in enumerate(parts)):
-            raise ForeignFile(f"{self.lease.machine} names other parts of {name} than it was asked for", FIX, OTHER)
+            raise ForeignFile(
+                f"{self.lease.machine} names other parts of {name} than those that were requested", FIX, OTHER
+            )
         here = target.with_name(f".{target.name}.parts")
         here.mkdir(exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""What another machine sends is taken only where something was asked for; the rest of the project is never touched."""
+"""What another machine sends is taken only where something was requested; the rest of the project is never touched."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def make_trip(archive: Path, files: list[str]) -> steps.Trip:
 
 
 @pytest.mark.parametrize(("member", "listed"), EVIL)
-def test_what_nobody_asked_for_is_refused_and_nothing_is_changed(
+def test_what_nobody_requested_is_refused_and_nothing_is_changed(
     project: Path, tmp_path: Path, member: tuple[str, bytes | str, bytes], listed: list[str]
 ) -> None:
     archive = write_tar(tmp_path / "a.tar", (GOOD, b"{}", REG), member)
@@ -166,13 +166,13 @@ def test_a_notebook_archive_replaces_outputs_only_when_all_of_it_is_wanted(proje
     assert Path("outputs/main/train.json").read_bytes() == b"new" and Path(OWN).read_text() == "mine"
 
 
-def test_an_option_that_is_missing_asks_for_nothing(tmp_path: Path) -> None:
+def test_an_option_that_is_missing_requests_nothing(tmp_path: Path) -> None:
     archive = write_tar(tmp_path / "a.tar", (OWN, b"evil", REG))
     with pytest.raises(ForeignFile):
         unpack(archive, tmp_path / "staging", [Path("")])
 
 
-def test_parts_of_a_kernel_have_the_names_that_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_kernel_have_the_names_that_were_requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = Lease(driver="colab", name="h", machine="h", folder="/x", started="2026-01-01T00:00:00+00:00")
     machine = KernelMachine(lease)
     answers = {"fetch": {"data": None}, "split": [["../evil", "0" * 64]]}
