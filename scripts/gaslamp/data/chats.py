@@ -164,9 +164,12 @@ def _unfold(
                 count += 1
     rows: list[tuple[Place, SourceRow]] = []
     alone = 0
+    pauses = shape.program != "mails" and any(
+        _is_answered(session) for talk in talks.values() for session in _divide(talk.messages, True)
+    )
     for talk in talks.values():
-        for session in _divide(talk.messages, shape.program != "mails"):
-            if len({speaker for _, speaker, _ in session}) < 2:
+        for session in _divide(talk.messages, pauses):
+            if not _is_answered(session):
                 alone += 1
                 continue
             turns = [_show(shape.program, speaker, text, people) for _, speaker, text in session]
@@ -178,7 +181,9 @@ def _unfold(
     if shape.program == TABLE and (unread := [name for name in columns if name not in shape.names.values()]):
         left.append(f"the column{'' if len(unread) == 1 else 's'} {', '.join(unread)}")
     by_pause = (
-        ", a new one after six hours of silence"
+        f", a new one after {LONGEST} messages, as six hours of silence lie before every answer"
+        if not pauses and rows
+        else ", a new one after six hours of silence"
         if shape.names.get("time", "time") in columns or shape.nested
         else (f", a new one after {LONGEST} messages, as no column says where one ends")
     )
@@ -191,6 +196,11 @@ def _unfold(
     if note not in notes:
         notes.append(note)
     yield from pack(rows, problems)
+
+
+def _is_answered(session: list[tuple[float | None, str, str]]) -> bool:
+    """Whether two people speak in a piece."""
+    return len({speaker for _, speaker, _ in session}) > 1
 
 
 def _show(program: str, speaker: str, text: str, people: dict[str, str]) -> SourceRow:

@@ -17,11 +17,12 @@ from gaslamp.core.visible import make_safe_console
 from gaslamp.data.glance import Glance, glance
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import LOOKED_AT, Mapping, Meaning, choose_kind, decide, get_columns
+from gaslamp.data.meaning.constant import warn_of_one_answer
 from gaslamp.data.meaning.examples import check_certain, lay_out, put_differing_row_first, render_reading, shorten
 from gaslamp.data.meaning.readings import get_mapped_columns, show_mapping, write_mapping
 from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.rows import LeftOut, Row, SourceRow, adapt_all, get_images
-from gaslamp.data.sample import read_sample
+from gaslamp.data.sample import explain_no_rows, read_sample
 from gaslamp.data.source_names import is_hub_id
 from gaslamp.data.sources import open_source
 
@@ -66,6 +67,7 @@ class Description:
     samples: list[Row] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)  # that can learn from it
     readings: list[str] = field(default_factory=list)  # the other readings, each with a worked example
+    warnings: list[str] = field(default_factory=list)  # of what can be learnt and is hardly worth it
     broken: list[str] = field(default_factory=list)  # rows that the data phase will refuse, by place
     error: GaslampError | None = None  # why the method of the config cannot
 
@@ -98,9 +100,9 @@ def describe(data: Data, method: str) -> Description:
     rows = read_sample(source, problems, LOOKED_AT, get_mapped_columns(data.columns))
     result = Description(source.name, len(rows), [_look_at(name, rows) for name in get_columns(rows)], problems)
     if not rows:
-        first = ": ".join(problems[0][:2]) if problems else "it is empty"
         result.error = GaslampError(
-            f"{source.name} has no row that can be read ({first})", "fix the file, or name another one in data.source"
+            f"{source.name} has no row that can be read ({explain_no_rows(source, problems)})",
+            "fix the file, or name another one in data.source",
         )
         return result
     result.methods = [name for name in registry.names("methods") if _can_learn(rows, data, name)]
@@ -122,6 +124,7 @@ def describe(data: Data, method: str) -> Description:
         result.error = error
         return result
     result.samples = _convert(rows, result.format, result.mapping, result.kind, SHOWN)
+    result.warnings = warn_of_one_answer(rows, reading.mapping)
     result.broken = _find_broken(glance(source, result.format, result.mapping))
     return result
 
@@ -213,6 +216,8 @@ def print_description(result: Description, method: str, console: Console | None 
     console.print(table)
     for line in result.broken:
         console.print(Text(line), style="red")
+    for line in result.warnings:
+        console.print(Text(line), style="yellow")
     for place, text, *_ in result.problems[:5]:
         console.print(Text(f"cannot be read: {place}: {text}"), style="red")
     if len(result.problems) > 5:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
-from gaslamp.data import chat_marks, chats, flat_turns, intents, trees
+from gaslamp.data import chat_marks, chats, exports, flat_turns, intents, trees
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
@@ -30,13 +30,30 @@ def read_sample(
         broken: how many of these end the reading.
         wanted: columns that the user names. Of one that the first rows do not have, the first row that has it is added.
     """
+    wanted = list(wanted)
     rows = _read_first(source, problems, broken)
     if source.unfolds and (chunks := _find_unfolded(source, rows)):
         source.chunks, source.unfolds = chunks, False
         problems.clear()
         rows = _read_first(source, problems, broken)
     missing = set(wanted) - set(get_columns(rows))
+    # data.columns may name the columns of the file, or the keys in them
+    if (not wanted or missing) and (export := exports.find_shape(rows)):
+        source.chunks = exports.unfold(source.chunks, export, source.notes)
+        problems.clear()
+        rows = _read_first(source, problems, broken)
+        missing = set(wanted) - set(get_columns(rows))
     return [*rows, *_find_rows_with(source, missing)] if missing and rows else rows
+
+
+def explain_no_rows(source: Source, problems: list[Problem]) -> str:
+    """Why a source whose sample is empty gives no row.
+
+    Args:
+        source: as ``read_sample`` left it.
+        problems: what ``read_sample`` found.
+    """
+    return ": ".join(problems[0][:2]) if problems else "; ".join(source.notes) or "it is empty"
 
 
 def _find_rows_with(source: Source, missing: set[str]) -> Iterator[SourceRow]:

@@ -14,9 +14,10 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.glance import Glance
 from gaslamp.data.meaning import LOOKED_AT, Meaning, Reading, decide
+from gaslamp.data.readers.chunks import Problem
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.rows import LeftOut, Row, SourceRow, get_kind, get_prompt, get_reference, get_text
-from gaslamp.data.sample import read_sample
+from gaslamp.data.sample import explain_no_rows, read_sample
 from gaslamp.data.sources import open_preview, open_source
 from gaslamp.guide.answers import DataAnswer
 from gaslamp.guide.language import detect
@@ -100,12 +101,15 @@ def _read(data: DataAnswer) -> Look:
     if path.suffix.lower() == ".json" and path.stat().st_size > LARGEST_JSON:
         return Look(unknown="the file is too large to be looked at here")
     source = open_source(get_settings(str(path)))
+    problems: list[Problem] = []
     try:
-        rows = read_sample(source, [], LOOKED_AT)
+        rows = read_sample(source, problems, LOOKED_AT)
     except ModuleNotFoundError as error:
         if error.name != "orjson":
             raise
         rows = _read_json(path)
+    if not rows:
+        return Look(unknown=f"no row could be read ({explain_no_rows(source, problems)})", count=0, is_exact=True)
     if len(rows) < LOOKED_AT:
         return Look(rows, count=len(rows), is_exact=True)
     return Look(rows, count=_estimate_count(path, rows))

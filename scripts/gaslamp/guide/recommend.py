@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gaslamp.data.meaning import Reading
+from gaslamp.data.meaning.constant import warn_of_one_answer
 from gaslamp.data.rows import Row, adapt_all, can_adapt, get_kind
 from gaslamp.environment.advise import Advice
 from gaslamp.environment.training_ways import Demand
@@ -108,6 +109,7 @@ def recommend(now: Situation) -> Plan:
         choose_demo_language(now, language.value),
     ]
     notes = find_broken(now.look, now.data.path, basis.reading)
+    notes += warn_of_one_answer(now.look.rows, basis.reading.mapping) if basis.reading else []
     notes += [*_list_notes(now, method, chosen), *suggest_colab(profile.value, chosen, is_rewarded(method))]
     plan = Plan(lines, "", list_alternatives(choice, chosen, basis.demand, profile.value), notes)
     lessons, taught = choose_lessons(now, plan)

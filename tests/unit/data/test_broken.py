@@ -152,7 +152,7 @@ JSONL: list[tuple[str, Make, str]] = [
         ),
         ("a bracket", "[", "not valid JSON"),
         ("text", "hello", "not valid JSON"),
-        ("NaN", '{"prompt": "q", "completion": NaN}', "not valid JSON"),
+        ("NaN", '{"prompt": "q", "completion": NaN}', "column 'completion' is empty or missing"),
         ("Infinity", '{"prompt": "q", "completion": -Infinity}', "not valid JSON"),
         ("tab in a text", '{"prompt": "q\tr", "completion": "a"}', "not valid JSON"),
         ("bad escape", '{"prompt": "\\x41", "completion": "a"}', "not valid JSON"),
@@ -509,7 +509,7 @@ FILES: list[tuple[str, str, Make, str]] = [
         "json, NaN",
         "rows.json",
         json.dumps([*GOOD, {"prompt": float("nan"), "completion": "a"}]),
-        "item 13: JSON has no NaN",
+        "item 13: column 'prompt' is empty or missing",
     ),
     (
         "json, duplicate key",

@@ -35,6 +35,8 @@ ANSWERS = (
     "response",
     "output",
 )
+GOLD = ("ground_truth", "expected_answer", "reward_model", "gold")
+"""What is right whatever else stands in the row: an ``answer`` next to it is what some model wrote."""
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
@@ -43,7 +45,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     if not prompt or not (isinstance(first_value(rows, prompt), str) or is_turns(first_value(rows, prompt))):
         return None
     mapping = {"prompt": prompt}
-    answer = find_column(columns, ANSWERS)
+    answer = find_column(columns, GOLD) or find_column(columns, ANSWERS)
     if answer:
         mapping["answer"] = answer
     if system := find_column(columns, ("system", "system_prompt")):

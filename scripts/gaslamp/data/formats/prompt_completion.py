@@ -50,6 +50,8 @@ PAIRS = (
     ("problem", "answer"),
     ("input", "output"),
     ("input", "target"),
+    ("input", "expected_output"),
+    ("input", "expected"),
     ("inputs", "targets"),
     ("source", "target"),
     ("src", "tgt"),
@@ -100,9 +102,11 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
                 ("reasoning", REASONING),
                 ("history", HISTORY),
             ):
-                found = find_column(columns, usual)
-                if found and found not in mapping.values() and (role != "reasoning" or holds_thoughts(rows, found)):
-                    mapping[role] = found
+                found = [column for name in usual if (column := find_column(columns, (name,)))]
+                if role == "reasoning":  # s1K has an empty column cot next to the one with the thoughts
+                    found = [column for column in found if holds_thoughts(rows, column)]
+                if found and found[0] not in mapping.values():
+                    mapping[role] = found[0]
             context = find_column([column for column in columns if column != completion], CONTEXTS)
             if context and names[0] == "question" and isinstance(first_value(rows, context), str):
                 mapping["context"] = context
@@ -124,10 +128,10 @@ def is_open(value: object) -> bool:
 
 
 def holds_thoughts(rows: list[SourceRow], column: str) -> bool:
-    """Whether a column holds reasoning in words, and not whether or how much there was (on, off, high)."""
+    """Whether a column holds reasoning in words: it is not empty, and not whether or how much there was (on, high)."""
     values = [row[column] for row in rows if row.get(column) not in (None, "", [])]
     worded = sum(isinstance(value, list) or " " in str(value).strip() or len(str(value)) > 12 for value in values)
-    return not values or 2 * worded > len(values)
+    return 2 * worded > len(values)
 
 
 def convert(row: SourceRow, mapping: JsonObject) -> Row:

@@ -12,6 +12,7 @@ from types import ModuleType
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.examples import show_first_row, show_formats
+from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
 from gaslamp.data.meaning.infer import infer
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import Profile, look_at
@@ -77,6 +78,7 @@ def decide(
         return _finish([_get_reading(name, mapping, 1.0, "data.columns says so")], rows, names, chosen_by="config")
     refuse_unlearnable(rows, names)
     profiles = [look_at(name, [row.get(name) for row in rows]) for name in names]
+    evaluated = find_evaluated(names, rows) if wanted == "auto" else None
     found = find_shape(rows, names, wanted, kinds)
     open_ways = found is not None and len(found.ways) > 1
     if found and wanted != "auto" and not open_ways:
@@ -87,6 +89,8 @@ def decide(
     if wanted == "auto":
         refuse_half_pairs(rows, names, found, kinds)
     readings = [] if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
+    if evaluated:
+        readings = [one for one in read_evaluated(evaluated, readings) if not kinds or _serves(one, kinds)]
     if not readings:
         raise _get_no_format(rows, names, kinds)
     if pick != "auto":

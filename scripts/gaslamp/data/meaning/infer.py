@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.data.meaning.names import normalize
-from gaslamp.data.meaning.profile import INPUTS, LABEL_LETTERS, TEXT_LETTERS, Profile
+from gaslamp.data.meaning.profile import INPUTS, LABEL_LETTERS, MARKS, TEXT_LETTERS, Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 
 ANSWERS = ("answer", "summary", "description", "extraction", "reasoning")
@@ -90,6 +90,8 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
         score = min(score, 0.6)  # an answer and a verdict on it, in a language that is not known
     if target.concept == "answer" and any(column.concept == "question" for column in inputs):
         score += 0.15
+    if target.concept == "rating" and normalize(target.name) in MARKS:
+        score = min(score, 0.65)  # a mark, or a note that happens to be a number
     mapping = _get_mapping(inputs, target, side)
     lost = [
         column
@@ -106,6 +108,8 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
         "summarize": f"'{target.name}' sums up {what}",
         "extract": f"'{target.name}' holds what is taken out of {what}",
     }.get(task, f"'{target.name}' is the answer to {what}")
+    if target.concept == "rating":
+        why = f"'{target.name}' rates {what}, {target.distinct} different scores: the number to write"
     return Reading(
         f"{task} {target.name}", "prompt_completion", mapping, "conversation", why, max(0.0, min(0.99, score))
     )

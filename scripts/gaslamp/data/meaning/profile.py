@@ -12,13 +12,15 @@ from statistics import median
 from gaslamp.data.cells import parse_list
 from gaslamp.data.formats.speech import is_sound_value
 from gaslamp.data.formats.vision import is_image_value
-from gaslamp.data.meaning.names import Hint, get_hint, is_index
+from gaslamp.data.meaning.names import Hint, get_hint, is_index, normalize
 from gaslamp.data.turns import is_turns
 
 INPUTS = ("question", "text", "title", "context")  # concepts of what a model reads
 LABEL_LETTERS = 40  # a longer text is no label
 LABEL_CLASSES = 50
 TEXT_LETTERS = 25  # from here on a text is free text rather than a name or a code
+MARKS = ("note", "notes", "nota")
+"""Columns that hold marks in French, Italian, Spanish or Portuguese when they hold numbers, and else texts."""
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
 _URL = re.compile(r"(https?|ftp|s3|gs)://\S+|www\.\S+")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
@@ -113,6 +115,8 @@ def look_at(name: str, values: list[object]) -> Profile:
     if holds == "code" and letters > TEXT_LETTERS + 15:
         holds = "text"
     hint = get_hint(name)
+    if hint is None and holds == "number" and normalize(name) in MARKS:
+        hint = Hint("rating", "rating", False)
     is_label = (
         not (hint and hint.is_last and hint.concept in INPUTS)  # a subject stays one, however few there are
         and holds in ("text", "flag", "number", "code", "label")

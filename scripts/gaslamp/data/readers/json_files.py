@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gaslamp.data.readers.chunks import Chunk, Reading
-from gaslamp.data.readers.json_lines import read_jsonl
+from gaslamp.data.readers.json_lines import drop_nan, read_jsonl
 from gaslamp.data.readers.json_objects import get_splits, holds_rows, read_object
 from gaslamp.data.readers.json_values import read_array
 from gaslamp.data.readers.opening import read_text_head
@@ -83,7 +83,7 @@ def is_json(line: str) -> bool:
     import orjson
 
     try:
-        orjson.loads(line.strip().removesuffix(","))
+        orjson.loads(drop_nan(line.strip().removesuffix(",").encode("utf-8", "replace")))
     except orjson.JSONDecodeError:
         return False
     return True

@@ -17,6 +17,9 @@ from gaslamp.data.rows import SourceRow
 from gaslamp.data.turns import is_turns
 
 BOM = b"\xef\xbb\xbf"
+NAN_NOTE = "NaN, which JSON does not have, is read as an empty cell"
+_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(?P<nan>NaN)')
+"""A text, so that what stands in it is passed over, or a NaN, as Python and pandas write it."""
 
 
 def read_jsonl(reading: Reading) -> Iterator[Chunk]:
@@ -29,6 +32,8 @@ def read_jsonl(reading: Reading) -> Iterator[Chunk]:
         if empty and re.match(rb"[^\n]*\},\s*\n", data):
             reading.note("commas at line ends are left out")
         empty = False
+        if b"NaN" in data and any(match["nan"] for match in _NAN.finditer(data)):
+            reading.note(NAN_NOTE)
         payload = data if offset is None else (str(reading.file), offset, len(data))
         yield Chunk(parse_jsonl, label, first, payload, reading.split)
         first += data.count(b"\n")
@@ -92,6 +97,7 @@ def parse_jsonl(chunk: Chunk, problems: list[Problem]) -> Iterator[Numbered]:
                 continue
             if stripped.endswith(b"},"):  # lines of a list, without its brackets
                 stripped = stripped[:-1]
+            stripped = drop_nan(stripped)
             try:
                 row, line = loads(stripped), stripped
             except orjson.JSONDecodeError:
@@ -137,6 +143,11 @@ def _read_all(data: bytes, written: int) -> list[SourceRow]:
     if set(map(type, rows)) == {dict} and (written == sum(map(len, rows)) or written == sum(map(count_keys, rows))):
         return rows
     return []
+
+
+def drop_nan(text: bytes) -> bytes:
+    """A JSON text with ``null`` for each NaN that stands outside its texts."""
+    return _NAN.sub(lambda match: b"null" if match["nan"] else match[0], text) if b"NaN" in text else text
 
 
 def count_keys(row: SourceRow) -> int:
@@ -191,10 +202,10 @@ def explain_line(place: str, line: bytes, error: json.JSONDecodeError) -> Proble
             "the other lines are UTF-8: write this one again",
         )
     message = str(error.msg).split(": line")[0]
-    if re.search(r"(?<![\w\"])(NaN|-?Infinity)(?![\w\"])", text):
+    if re.search(r"(?<![\w\"])-?Infinity(?![\w\"])", text):
         return (
             place,
-            f"not valid JSON ({message} at column {error.colno}): JSON has no NaN or Infinity",
+            f"not valid JSON ({message} at column {error.colno}): JSON has no Infinity",
             "write null, or leave the row out",
         )
     if "\x00" in text:

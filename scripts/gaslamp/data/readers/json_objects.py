@@ -36,7 +36,7 @@ def read_object(reading: Reading) -> Iterator[Chunk]:
     with open_text(reading) as handle:
         text = handle.read()
     try:
-        value = get_decoder().decode(text)
+        value = get_decoder(reading).decode(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and text.lstrip().startswith("{"):
             yield from read_stream(reading)

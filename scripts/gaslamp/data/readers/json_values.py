@@ -11,7 +11,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading, parse_rows
-from gaslamp.data.readers.json_lines import get_type_name
+from gaslamp.data.readers.json_lines import NAN_NOTE, get_type_name
 from gaslamp.data.readers.numbers import read_float, read_int
 from gaslamp.data.readers.opening import open_text
 from gaslamp.data.turns import is_turns
@@ -19,10 +19,17 @@ from gaslamp.data.turns import is_turns
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def get_decoder() -> json.JSONDecoder:
-    """A JSON decoder that keeps numbers as written and refuses NaN and keys that stand twice (ValueError)."""
+def get_decoder(reading: Reading) -> json.JSONDecoder:
+    """A JSON decoder that keeps numbers as written and refuses Infinity and keys that stand twice (ValueError).
 
-    def refuse_constant(name: str) -> object:
+    Args:
+        reading: takes up the note that a NaN is read as an empty cell.
+    """
+
+    def read_constant(name: str) -> None:
+        if name == "NaN":
+            reading.note(NAN_NOTE)
+            return
         raise ValueError(f"JSON has no {name}")
 
     def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def get_decoder() -> json.JSONDecoder:
         return row
 
     return json.JSONDecoder(
-        object_pairs_hook=refuse_twice, parse_constant=refuse_constant, parse_float=read_float, parse_int=read_int
+        object_pairs_hook=refuse_twice, parse_constant=read_constant, parse_float=read_float, parse_int=read_int
     )
 
 
@@ -43,7 +50,7 @@ class ValueReader:
     """The values of a JSON text, one after the other, without holding the text."""
 
     def __init__(self, reading: Reading, handle: io.TextIOBase) -> None:
-        self._reading, self._handle, self._decoder = reading, handle, get_decoder()
+        self._reading, self._handle, self._decoder = reading, handle, get_decoder(reading)
         self._text, self._at, self._lines, self._ended = "", 0, 1, False
 
     def _more(self) -> bool:
