@@ -199,7 +199,7 @@ def _unfold(
 
 
 def _is_answered(session: list[tuple[float | None, str, str]]) -> bool:
-    """Whether two people speak in a piece."""
+    """Whether a piece has messages of two people."""
     return len({speaker for _, speaker, _ in session}) > 1
 
 

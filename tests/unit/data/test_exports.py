@@ -97,14 +97,14 @@ EVALUATED = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "tried", "right"), EVALUATED)
+@pytest.mark.parametrize(("prompt", "tried", "right"), EVALUATED)
 @pytest.mark.parametrize("kinds", [(), ("conversation",)])
 def test_the_right_answer_comes_before_that_of_a_model(
-    asked: str, tried: str, right: str, kinds: tuple[str, ...]
+    prompt: str, tried: str, right: str, kinds: tuple[str, ...]
 ) -> None:
-    rows = [{asked: f"What is {n}?", "contexts": ["c"], tried: f"no {n}", right: f"yes {n}"} for n in range(30)]
+    rows = [{prompt: f"What is {n}?", "contexts": ["c"], tried: f"no {n}", right: f"yes {n}"} for n in range(30)]
     meaning = decide(rows, kinds=kinds)
-    assert not meaning.certain and meaning.reading.mapping == {"prompt": asked, "completion": right}
+    assert not meaning.certain and meaning.reading.mapping == {"prompt": prompt, "completion": right}
     assert [one.key for one in meaning.readings] == [f"answer {right}", f"check {right}", f"answer {tried}"]
     rewarded = decide(rows, kinds=("prompt", "conversation"))
     assert all(one.mapping.get("answer") != tried for one in rewarded.readings)
@@ -128,7 +128,7 @@ def test_an_empty_column_of_thoughts_is_not_read() -> None:
     assert "reasoning" not in decide(rows).reading.mapping
 
 
-def test_a_mark_is_a_score_that_is_asked_for() -> None:
+def test_a_mark_is_a_score_and_not_certain() -> None:
     texts = [f"Le produit {n} est en retard, et la boite est vide" for n in range(30)]
     for column in ("texte", "avis"):
         meaning = decide([{column: text, "note": n % 5 + 1} for n, text in enumerate(texts)])

@@ -68,14 +68,14 @@ def read_evaluated(found: Evaluated, readings: list[Reading]) -> list[Reading]:
     prompt = {role: name for role, name in own[0].mapping.items() if role not in ("completion", "reasoning")}
     why = f"'{found.right}' is what would have been right"
     learnt: Mapping = {**prompt, "completion": found.right}
-    asked: Mapping = {role: name for role, name in prompt.items() if role in ("prompt", "system")}
+    scored: Mapping = {role: name for role, name in prompt.items() if role in ("prompt", "system")}
     tried = f"'{found.answered}' is what a model answered, right or not"
     return [
         replace(own[0], key=f"answer {found.right}", mapping=learnt, reason=why, score=0.65),
         Reading(
             f"check {found.right}",
             "grpo",
-            {**asked, "answer": found.right},
+            {**scored, "answer": found.right},
             "prompt",
             f"rewards compare the model's own answers with '{found.right}'",
             0.6,
