@@ -35,7 +35,7 @@ LICENCE_FILES = {
 INTRO = """<!-- Written by scripts/dev/write_licences.py from pyproject.toml and the metadata of installed packages. -->
 # Licences of what gaslamp installs
 
-gaslamp itself is under the [Apache License 2.0](../LICENSE). It contains no code of other projects; it installs the
+gaslamp itself is under the Apache License 2.0 (`LICENSE`). It contains no code of other projects; it installs the
 packages below from the package index. Their own dependencies follow them: `pip-licenses`, for instance, lists those of
 an environment.
 """

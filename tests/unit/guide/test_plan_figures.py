@@ -110,7 +110,7 @@ def test_the_plan_fits_the_terminal_and_says_what_would_stop_it(project: Path, w
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
     for words in (
-        "with 94 test rows",
+        "with 60 test rows",
         "3 to run, 1 done already",
         "3.2 of 9.0 GB (fits)",
         "0.6 of 50.0 GB",
