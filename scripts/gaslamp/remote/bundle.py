@@ -103,7 +103,7 @@ def get_input(project: Path, place: Path) -> dict[str, Path | bytes]:
 
 
 def get_model(project: Path, place: Path) -> dict[str, Path | bytes]:
-    """A local model (a folder, a merged start) with its weights; nothing for one that is fetched over there."""
+    """A local model (a folder, a merged start) with its weights; empty where it is fetched over there."""
     facts = ModelFacts.read(project / place)
     if is_fetched_there(facts):
         return {}

@@ -11,7 +11,7 @@ from gaslamp.remote.session import get_driver_name
 
 
 def check_remote(request: Request, found: Findings) -> None:
-    """Problems of section ``remote``; nothing for a backend that trains here."""
+    """Problems of section ``remote``; none where the backend trains here."""
     settings = request.settings
     if not is_remote(settings.backend) or not get_backend(settings.backend).BUILT:
         return
