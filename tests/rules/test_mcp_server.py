@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import tiny
+from asynchronous import run_async
 from gaslamp.core.background import RunDocument
 from gaslamp.core.document import ErrorDocument
 from gaslamp.core.files import read_json
@@ -36,7 +37,7 @@ def talk(project: Path, command: list[str], work: Callable[[Any], Awaitable[None
         async with Client(stdio_client(parameters)) as client:
             await work(client)
 
-    anyio.run(main)
+    run_async(main)
 
 
 async def ask(client: Any, tool: str, **arguments: Any) -> Any:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
+from asynchronous import run_async
 from gaslamp.core.document import ErrorDocument
 from gaslamp.interfaces.mcp import server as server_module
 from gaslamp.interfaces.mcp.commands import CommandFailed, call
@@ -23,7 +23,7 @@ def ask(project: Path, tool: str, **arguments: Any) -> Any:
         async with Client(make_server(project)) as client:
             return await client.call_tool(tool, arguments)
 
-    return anyio.run(main)
+    return run_async(main)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_command_without_a_document_is_an_error_too(tmp_path: Path) -> None:
         "import sys\nprint('hello')\nsys.exit('token=abcdef and gone')\n"
     )
     with pytest.raises(CommandFailed) as failed:
-        anyio.run(call, tmp_path, "watch_run.py status", StatusDocument)
+        run_async(call, tmp_path, "watch_run.py status", StatusDocument)
     assert "no document" in failed.value.document.error and "and gone" in failed.value.document.error
     assert "abcdef" not in failed.value.document.error
 
@@ -127,7 +127,7 @@ def test_files_that_are_not_there_or_lie_outside(tmp_path: Path) -> None:
                 problems.append(str(refused.value))
         return problems
 
-    assert len(anyio.run(main)) == 3
+    assert len(run_async(main)) == 3
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_a_resource_that_there_is_not_is_json_too(tmp_path: Path) -> None:
                 error = ErrorDocument.model_validate_json(getattr(refused.value, "message", str(refused.value)))
                 assert error.where == uri and "gaslamp://config" in error.fixes[0]
 
-    anyio.run(main)
+    run_async(main)
