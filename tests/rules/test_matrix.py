@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 import tiny
+from compare_models import KEYS as COMPARE_KEYS
+from gaslamp.config.schema import Config
 from gaslamp.config.sections.data import Data
+from gaslamp.config.sections.diagnose import AnswerLimits
+from gaslamp.config.slices import get_slice
 
 END = {
     "write_roadbook": 1,
@@ -146,6 +150,11 @@ def other_file(project: Path) -> None:
 WRITTEN = {"rows": 5, "endpoint": {"url": "http://127.0.0.1:1/v1", "model": "m"}, "licence": "own use"}
 """data.generate of a project that has rows of its own."""
 
+ANSWERS: dict[str, object] = {  # every key of diagnose.answers with a value that is not its default
+    name: field.default + (1 if isinstance(field.default, int) else 0.01 if field.default < 0.9 else -0.01)
+    for name, field in AnswerLimits.model_fields.items()
+}
+
 CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("nothing edited", lambda project: None, {}),
     ("the data touched", touch("data/raw/notes.csv"), {}),
@@ -178,8 +187,8 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("batch size of the evaluation", config(eval__batch_size=4), END),
     ("another metric of answers", config(eval__metrics=["token_f1"]), {"compare_models": 1, "build_demo": 1, **EXPORT}),
     (
-        "a threshold of findings",
-        config(diagnose__answers={"one_answer": 0.8}),
+        "every threshold of the answers",
+        config(diagnose__answers=ANSWERS),
         {"compare_models": 1, "build_demo": 1, **EXPORT},
     ),
     ("when a training counts as ill", config(diagnose__constant_steps=30, diagnose__valid_rise=0.2), {}),
@@ -317,6 +326,17 @@ def test_edit_reruns_exactly_what_depends_on_it(finished: Path, edit: Edit, jobs
 
 def test_every_key_of_the_data_is_edited_once() -> None:
     assert {"source", "generate", *DATA_KEYS} == set(Data.model_fields)
+
+
+def test_every_threshold_of_the_answers_is_handed_to_the_comparison() -> None:
+    """One edited key after the other: what the rule compares to know whether its step is up to date."""
+
+    def cut(**answers: object) -> str:
+        values = {"project": {"name": "x"}, "model": {"source": "m"}, "diagnose": {"answers": answers}}
+        return get_slice(Config.model_validate(values), *COMPARE_KEYS)
+
+    assert [name for name, value in ANSWERS.items() if cut(**{name: value}) == cut()] == []
+    assert list(ANSWERS) == list(AnswerLimits.model_fields)
 
 
 def test_a_fresh_project_runs_everything(finished: Path, tmp_path: Path) -> None:

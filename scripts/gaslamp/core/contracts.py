@@ -210,6 +210,7 @@ class MetricResult(BaseModel):
     unit: str = "share"  # share | number | points | seconds | tokens | nats: how values are shown
     test: str = ""  # which paired test
     about: str = ""  # what it measures, in a sentence
+    fault: str = ""  # why its scores say nothing, as a sentence
     slices: dict[str, dict[str, Score]] = Field(default_factory=dict)  # slice -> base | tuned -> Score
     slice_p: dict[str, float] = Field(default_factory=dict)  # slice -> p when all slices are looked at (Holm)
     details: JsonObject = Field(default_factory=dict)  # base | tuned -> the metric's own report
@@ -289,6 +290,7 @@ class Verdict(BaseModel):
     warnings: list[str]
     advice: list[str] = Field(default_factory=list)  # what to try, first things first
     tries: list[Advice] = Field(default_factory=list)  # the same with the changes of the config: make try N=1
+    later: list[Advice] = Field(default_factory=list)  # what comes after these, in order
     override: str | None = None  # the config key that lets a failed gate pass
 
 

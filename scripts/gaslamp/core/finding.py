@@ -67,11 +67,20 @@ class Remedy(_Frozen):
         action: what to do, as an imperative phrase without a full stop.
         effect: what should become of it, as a phrase without a full stop.
         changes: of the config, which belong together; empty where a person must act (rows to add, a label to correct).
+        moves: keys that a person moves who does it by hand, and whither: "train longer" raises train.epochs.
     """
 
     action: str = Field(min_length=1)
     effect: str = ""
     changes: list[Change] = Field(default_factory=list)
+    moves: dict[str, Direction] = Field(default_factory=dict)
+
+    @property
+    def directions(self) -> dict[str, Direction | None]:
+        """Key -> whither the changes and the words move it; ``None``: to another value that is no number."""
+        return {get_quantity(change.key): change.direction for change in self.changes} | {
+            get_quantity(key): direction for key, direction in self.moves.items()
+        }
 
     @property
     def text(self) -> str:
@@ -158,35 +167,52 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def is_ruled_out(change: Change, findings: Iterable[Finding]) -> bool:
-    """Whether a finding says that this change makes things worse."""
-    return change.direction is not None and any(
-        finding.rules_out.get(change.key) == change.direction for finding in findings
-    )
+SAME = {"train.max_steps": "train.epochs"}
+"""Keys that set one quantity: how long it trains."""
+
+
+def get_quantity(key: str) -> str:
+    """What a key sets, where several set the same."""
+    return SAME.get(key, key)
+
+
+def is_ruled_out(remedy: Remedy, findings: Iterable[Finding]) -> bool:
+    """Whether a finding says that this makes things worse."""
+    ruled_out = {(get_quantity(key), direction) for finding in findings for key, direction in finding.rules_out.items()}
+    return any(pair in ruled_out for pair in remedy.directions.items())
 
 
 def get_remedies(findings: Sequence[Finding]) -> list[tuple[Finding, Remedy]]:
     """Every remedy that contradicts no finding, with the finding that it is for.
 
-    The findings in the order of ``sort_findings``, each one's remedies in its own order; a remedy whose changes were
-    proposed before is left out, and so is one that moves a key which an earlier remedy moves the other way.
+    The findings in the order of ``sort_findings``, each one's remedies in its own order; a remedy that was proposed
+    before is left out, and so is one that moves a key which an earlier remedy moves the other way.
     """
     taken: list[tuple[Finding, Remedy]] = []
     moved: dict[str, Direction | None] = {}
     known: list[Mapping[str, Value]] = []
     for finding in sort_findings(findings):
         for remedy in finding.remedies:
-            values = {change.key: change.value for change in remedy.changes}
-            if any(is_ruled_out(change, findings) for change in remedy.changes):
+            values: Mapping[str, Value] = {change.key: change.value for change in remedy.changes}
+            if is_ruled_out(remedy, findings):
                 continue
-            if any(change.key in moved and moved[change.key] != change.direction for change in remedy.changes):
+            if any(key in moved and moved[key] != direction for key, direction in remedy.directions.items()):
                 continue
-            if values and values in known:
+            if (values or {"": remedy.action}) in known:
                 continue
-            known.append(values)
-            moved |= {change.key: change.direction for change in remedy.changes}
+            known.append(values or {"": remedy.action})
+            moved |= remedy.directions
             taken.append((finding, remedy))
     return taken
+
+
+def keep_consistent(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings in order, each with those of its remedies that ``get_remedies`` takes."""
+    findings = sort_findings(findings)
+    taken: dict[str, list[Remedy]] = {}
+    for finding, remedy in get_remedies(findings):
+        taken.setdefault(finding.name, []).append(remedy)
+    return [finding.model_copy(update={"remedies": taken.get(finding.name, [])}) for finding in findings]
 
 
 def _write(value: Value) -> str:

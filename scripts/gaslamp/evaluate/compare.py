@@ -135,7 +135,7 @@ def compare_models(
         examples[n].mistakes = texts
     compare.wrong, compare.worst = len(wrong), evaluated.get_ids(wrong[:WORST])
     compare.mistakes = count_mistakes(mistakes)
-    compare.next_steps = suggest_next(compare.mistakes, len(wrong))
+    compare.next_steps = suggest_next(compare.mistakes, len(wrong), [finding.name for finding in compare.findings])
     tried = read_tried(facts.parents[1], facts.parent.name) if facts else []
     gate = get_verdict(compare, settings.eval, train_facts, tried)
     compare.write(outputs["compare"])
@@ -193,6 +193,7 @@ def score_metric(
         unit=metric.unit,
         test=get_test_name(everything["base"], everything["tuned"], weights),
         about=metric.about,
+        fault=metric.find_fault(predictions["tuned"]),
         slices=parts,
         slice_p=dict(zip(chances, adjust_holm(list(chances.values())), strict=True)),
         details=details,

@@ -24,17 +24,21 @@ def choose_deciding(metrics: Sequence[Metric], results: Sequence[MetricResult], 
     """The place of the deciding metric, and why it is not the first one; empty when it is.
 
     A metric that the base model has at its best value cannot rise: the next one that has room decides, unless the first
-    one fell by more than chance.
+    one fell by more than chance. Nor can one whose scores say nothing (a judge that goes by the place of an answer).
     """
     first = results[0]
-    if not _is_at_best(first) or (first.p_value < 1 - confidence and first.tuned.value != first.base.value):
+    if first.fault:
+        why = f"{first.title} cannot decide, {first.fault}"
+    elif _is_at_best(first) and (first.p_value >= 1 - confidence or first.tuned.value == first.base.value):
+        best = format_value(first.base.value, first.unit)
+        why = f"{first.title} was {best} before the training and cannot get better"
+    else:
         return 0, ""
-    best = format_value(first.base.value, first.unit)
     for place, (metric, result) in enumerate(zip(metrics, results, strict=True)):
-        if getattr(metric.module, "DECIDES", True) and result.higher is not None and not _is_at_best(result):
-            reason = f"{first.title} was {best} before the training and cannot get better: {result.title} decides"
-            return place, reason
-    return 0, f"{first.title} was {best} before the training and cannot get better; no other metric can decide"
+        can_decide = getattr(metric.module, "DECIDES", True) and result.higher is not None and not result.fault
+        if can_decide and not _is_at_best(result):
+            return place, f"{why}; {result.title} decides"
+    return 0, f"{why}; no other metric can decide"
 
 
 def _is_at_best(result: MetricResult) -> bool:
@@ -126,6 +130,8 @@ def judge(main: MetricResult, baselines: Sequence[Baseline], confidence: float, 
         "worse": "The tuned model is worse than the base model",
         "no clear difference": "No clear difference between base and tuned",
     }[verdict]
+    if main.fault:
+        return Judgement("no clear difference", answer := f"No verdict, since {main.fault}", answer)
     open_ones = sorted(
         (one for one in baselines if one.score and one.outcome != "beaten"),
         key=lambda one: one.score.value if one.score else 0.0,

@@ -184,7 +184,8 @@ class Evaluated:
         """A third of the learning rate that trained."""
         rate = self.facts.settings.get("learning_rate") if self.facts else None
         if not isinstance(rate, int | float) or not rate:
-            return [Remedy(action="lower train.learning_rate to a third", effect="the base model's abilities stay")]
+            action, effect = "lower train.learning_rate to a third", "the base model's abilities stay"
+            return [Remedy(action=action, effect=effect, moves={"train.learning_rate": "lower"})]
         change = Change(key="train.learning_rate", before=float(rate), value=round_rate(float(rate) / STEP))
         effect = "the base model's abilities stay"
         return [Remedy(action="lower the learning rate to a third", effect=effect, changes=[change])]

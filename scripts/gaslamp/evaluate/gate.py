@@ -14,7 +14,7 @@ from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
 from gaslamp.evaluate.unbeaten import describe_unbeaten
 from gaslamp.pages.numbers import format_chance, format_value
-from gaslamp.train.advice import LINES, Tried, choose_advice
+from gaslamp.train.advice import LINES, Tried, rank_advice
 from gaslamp.train.remedies import round_rate
 
 FEW_ROWS = 30  # fewer test rows are a hint, whatever the interval says
@@ -35,6 +35,8 @@ def get_verdict(
     blocking, warnings, override = [], [], []
     if compare.verdict != "better" and any(one.title in compare.answer for one in compare.unbeaten):
         blocking.append(f"{compare.answer[:1].lower()}{compare.answer[1:]}")
+    elif main.fault:
+        blocking.append(f"no verdict: {main.fault}")
     elif compare.verdict != "better":
         blocking.append(f"tuned is not better than base ({compare.verdict}, {format_chance(main.p_value)})")
     first = next((result for result in compare.metrics if result.name == compare.first), main)
@@ -65,7 +67,8 @@ def get_verdict(
         needs = "which needs no training" if len(compare.unbeaten) == 1 else "which need no training"
         warnings.append(f"tuned is better than base, {describe_unbeaten(compare.unbeaten, main)}: rivals {needs}")
     found = [*(train.findings if train else []), *compare.findings]
-    warnings += [finding.text for finding in found if finding.severity != "hint"]
+    said = {"no_better_than"} if any(one.title in compare.answer for one in compare.unbeaten) else set()
+    warnings += [finding.text for finding in found if finding.severity != "hint" and finding.name not in said]
     written = [str(example.columns[MARK]) for example in compare.examples if MARK in example.columns]
     if written:
         warnings.append(warn_of_test(len(written), compare.n, written[0].removesuffix(EDITED)))
@@ -80,8 +83,9 @@ def get_verdict(
         summary=compare.headline,
         blocking=blocking,
         warnings=warnings,
-        advice=[one.text for one in advice],
-        tries=advice,
+        advice=[one.text for one in advice[:LINES]],
+        tries=advice[:LINES],
+        later=advice[LINES:],
         override=override[0] if override else None,
     )
 
@@ -89,7 +93,7 @@ def get_verdict(
 def get_advice(
     compare: Compare, settings: Slice, train: TrainFacts | None = None, tried: Sequence[Tried] = ()
 ) -> list[Advice]:
-    """What to try, the likeliest gain first, three at most (``train/advice.py``). Empty when nothing is wrong.
+    """What to try, the likeliest gain first (``train/advice.py``), without contradictions. Empty when nothing is wrong.
 
     Args:
         compare: with the findings of the answers.
@@ -98,15 +102,12 @@ def get_advice(
         tried: the other runs of the project.
     """
     findings = [*(train.findings if train else []), *compare.findings, *_find_more(compare, settings, train)]
-    advice = choose_advice(findings, tried)
-    if compare.verdict == "better":
-        return advice
-    rest = [
-        *compare.next_steps,
-        "read the rows that were lost in outputs/<run>/eval/report.html: what do they have in common?",
-        "add rows like them to the data, or take a larger model (make advise)",
-    ]
-    return [*advice, *(Advice(remedy=Remedy(action=action)) for action in rest)][:LINES]
+    advice = rank_advice(findings, tried)
+    rest = list(compare.next_steps)
+    if compare.wrong and compare.verdict != "better":
+        rest.append("read the rows that are wrong on the evaluation page: what do they have in common?")
+        rest.append("add rows like them to the data, or take a larger model (make advise)")
+    return [*advice, *(Advice(remedy=Remedy(action=action)) for action in rest)]
 
 
 def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> Iterator[Finding]:
@@ -125,8 +126,10 @@ def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> I
                     *_lower_rate(train),
                     Remedy(
                         action="raise data.rehearsal together with train.max_steps or train.epochs, since its rows "
-                        "take steps from yours"
+                        "take steps from yours",
+                        moves={"train.epochs": "raise"},
                     ),
+                    Remedy(action="mix more general chat data into the training rows (data.rehearsal)"),
                     Remedy(action="a model that only does this task may forget: raise eval.max_forgetting"),
                 ],
                 rules_out={"train.learning_rate": "raise"},

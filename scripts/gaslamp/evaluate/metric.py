@@ -16,6 +16,7 @@ The smallest plug-in has ``TITLE``, ``BINARY`` and ``score(answer, reference)``.
     score_set(rows, predictions, **options) -> [float]: instead of score, when all rows are scored at once
     score_pairs(rows, base, tuned, **options) -> [(base, tuned)]: instead of score, when the two are compared
     weigh(prediction) -> float: how much a row counts (default 1); finish(mean) -> float: the figure that is shown
+    find_fault(predictions) -> str: why its scores say nothing, as a sentence; it then decides nothing
     report(rows, predictions, values) -> dict: further figures of one model, such as a confusion matrix
 """
 
@@ -192,6 +193,10 @@ class Metric:
                 "method and data",
                 f"it needs {', '.join(self.needs)}; see {self.module.__file__}",
             )
+
+    def find_fault(self, predictions: list[Prediction]) -> str:
+        """Why the scores of these answers say nothing; empty where they do."""
+        return str(self.module.find_fault(predictions)) if hasattr(self.module, "find_fault") else ""
 
     def report(self, rows: list[Row], predictions: list[Prediction], values: list[float | None]) -> JsonObject:
         """Further figures of one model over the rows that were scored; empty when the metric has none."""

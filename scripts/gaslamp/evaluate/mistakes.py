@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.evaluated import Evaluated
@@ -121,15 +122,29 @@ def _describe_call(row: Row, answers: Evaluated, place: int) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def suggest_next(mistakes: list[tuple[str, int]], wrong: int) -> list[str]:
+NAMED = {
+    "cut at the limit": "cut_answers",
+    ORDER: "label_order",
+    "no answer": "empty_answers",
+    "repeats itself without an end": "never_ending",
+    "much shorter than wanted": "short_answers",
+    "much longer than wanted": "long_answers",
+    "case, blanks or punctuation": "label_variants",
+    **dict.fromkeys([*FORMS.values(), *NEAR], "broken_format"),
+}
+"""What is wrong with a row -> the finding that says what to do against it."""
+
+
+def suggest_next(mistakes: list[tuple[str, int]], wrong: int, findings: Collection[str] = ()) -> list[str]:
     """What to try, from the largest groups: at most three sentences.
 
     Args:
         mistakes: of ``count_mistakes``.
         wrong: rows that are wrong.
+        findings: names of those that say themselves what to do.
     """
     steps = []
-    for text, count in mistakes[:3]:
+    for text, count in [pair for pair in mistakes if NAMED.get(pair[0]) not in findings][:3]:
         where = f"{count} of the {wrong} wrong rows"
         if text.startswith(("field ", "argument ")):
             name = text.removesuffix(" wrong").removesuffix(" missing").removesuffix(" not wanted")

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
 from gaslamp.core.files import JsonObject, write_text
-from gaslamp.core.finding import Finding
+from gaslamp.core.finding import Advice, Finding
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.page_rows import get_page_data
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import escape_json, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
 from gaslamp.pages.plots import get_ends, plot_bars, plot_histogram
+from gaslamp.train.advice import LINES
 
 HERE = Path(__file__).parent / "page"
 MISTAKES = 12  # groups in the table; the filter has all of them
@@ -47,13 +49,12 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
     first = compare.metrics[0]
     tone, answer = ANSWERS[compare.verdict]
-    if compare.unbeaten and any(one.title in compare.answer for one in compare.unbeaten):
+    if first.fault or any(one.title in compare.answer for one in compare.unbeaten):
         answer = compare.answer
     if first.tuned.n < FEW_ROWS:
         tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
     changes = Counter(example.change for example in compare.examples)
-    remedies = [remedy.text for finding in compare.findings for remedy in finding.remedies]
-    findings = [finding.text for finding in compare.findings]
+    findings, advice = [finding.text for finding in compare.findings], [*gate.tries, *gate.later]
     greedy = not compare.sampling.get("temperature")
     return render_template(
         HERE / "page.html.j2",
@@ -68,7 +69,7 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         explanation=_explain(first),
         gate=gate,
         warnings=[text for text in gate.warnings if text not in findings],
-        findings=[_get_finding(finding) for finding in compare.findings],
+        findings=[_get_finding(finding, advice) for finding in compare.findings],
         wrong=compare.wrong,
         wrong_share=format_value(compare.wrong / compare.n),
         mistakes=[
@@ -76,12 +77,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
             for text, count in compare.mistakes[:MISTAKES]
         ],
         mistake_names=[text for text, _ in compare.mistakes],
-        next_steps=compare.next_steps,
-        advice=[
-            step.replace("in outputs/<run>/eval/report.html", "under “Row by row” below")
-            for step in gate.advice
-            if step not in remedies
-        ],
+        advice=[_get_advice(one, number) for number, one in enumerate(advice, 1)],
+        shown=len(gate.tries),
         n=compare.n,
         confidence=f"{100 * compare.confidence:g} %",
         alpha=f"{1 - compare.confidence:.2g}",
@@ -115,8 +112,21 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     )
 
 
-def _get_finding(finding: Finding) -> JsonObject:
-    """One finding for the top of the page."""
+def _get_advice(one: Advice, number: int) -> JsonObject:
+    """One thing to try: in words, the lines of config.yaml that change, and the command that changes them."""
+    remedy = one.remedy
+    action = remedy.action.replace("on the evaluation page", "under “Row by row” below")
+    return {
+        "number": number,
+        "action": action[:1].upper() + action[1:],
+        "effect": remedy.effect,
+        "changes": [change.text for change in remedy.changes],
+        "command": f"make try N={number}" if remedy.changes and number <= LINES else "",
+    }
+
+
+def _get_finding(finding: Finding, advice: Sequence[Advice]) -> JsonObject:
+    """One finding for the top of the page, with the places of its remedies in the one list of what to try."""
     return {
         "name": finding.name,
         "title": finding.title[:1].upper() + finding.title[1:],
@@ -124,7 +134,7 @@ def _get_finding(finding: Finding) -> JsonObject:
         "severity": finding.severity,
         "seen": finding.seen,
         "cause": finding.cause,
-        "remedies": [remedy.text for remedy in finding.remedies],
+        "numbers": [number for number, one in enumerate(advice, 1) if one.remedy in finding.remedies],
         "limit": f"{finding.limit.key}: {finding.limit.value:g}" if finding.limit else "",
         "rows": len(finding.rows),
     }

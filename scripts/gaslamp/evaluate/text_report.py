@@ -16,7 +16,6 @@ def render_report(compare: Compare, gate: Verdict) -> str:
         lines += [f"decides: {compare.metrics[0].title}, because {compare.deciding.reason}", ""]
     for finding in compare.findings:
         lines += [f"{finding.severity}: {finding.text}", f"  usual cause: {finding.cause}"]
-        lines += [f"  try: {remedy.text}" for remedy in finding.remedies]
         lines += [f"  rows: {', '.join(finding.rows[:10])}"] if finding.rows else []
         lines.append(f"  threshold: {finding.limit.key}: {finding.limit.value:g}" if finding.limit else "")
     lines += [f"wrong rows: {compare.wrong} of {compare.n}", *(f"  {text}: {n}" for text, n in compare.mistakes), ""]
@@ -67,7 +66,9 @@ def render_report(compare: Compare, gate: Verdict) -> str:
             *(f"  {who:6} {format_score(score)}" for who, score in found.items()),
         ]
     lines += [f"warning: {text}" for text in gate.warnings] + [f"blocking: {text}" for text in gate.blocking]
-    lines += [f"try ({number}): {text}" for number, text in enumerate(gate.advice, 1)]
+    lines += [
+        f"try ({number}): {text}" for number, text in enumerate([one.text for one in (*gate.tries, *gate.later)], 1)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -42,9 +42,6 @@ def get_rows(outputs: Path, run: str) -> list[list[str]]:
     ]
 
 
-COLUMNS = ("run", "changed", "loss", "validation loss", "metric", "score", "verdict")
-
-
 def _get_results(folder: Path) -> list[str]:
     facts = TrainFacts.read(folder / "train.json") if (folder / "train.json").is_file() else None
     valid = None
@@ -64,18 +61,29 @@ def _get_results(folder: Path) -> list[str]:
 
 
 def print_tries(console: Console, outputs: Path, run: str) -> bool:
-    """Print the table of a run that tries an advice; returns whether there was one."""
+    """Print what each run of the chain changed, and below it their results next to each other.
+
+    Returns:
+        Whether there was anything to print: ``run`` tries an advice.
+    """
     from rich.table import Table
     from rich.text import Text
 
     rows = get_rows(outputs, run)
     if len(rows) < 2:
         return False
-    table = Table(title="what was tried", title_justify="left", box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
     console.print()
+    console.print(Text("what was tried"), style="bold")
+    for name, change, *_ in rows:
+        console.print(Text(f"{name}: {change}"), soft_wrap=True)  # a key that is cut or wrapped could not be copied
+    titles = list(dict.fromkeys(row[4] for row in rows if row[4]))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "loss", "validation loss", titles[0] if len(titles) == 1 else "score"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("verdict")
+    for name, _, loss, valid, title, score, verdict in rows:
+        table.add_row(
+            *(Text(cell) for cell in (name, loss, valid, score if len(titles) == 1 else f"{title}\n{score}", verdict))
+        )
     console.print(table)
     return True

@@ -49,7 +49,12 @@ def read_tried(outputs: Path, run: str) -> list[Tried]:
 
 
 def choose_advice(findings: Iterable[Finding], tried: Sequence[Tried] = ()) -> list[Advice]:
-    """At most LINES things to try, the likeliest gain first.
+    """The first LINES of ``rank_advice``."""
+    return rank_advice(findings, tried)[:LINES]
+
+
+def rank_advice(findings: Iterable[Finding], tried: Sequence[Tried] = ()) -> list[Advice]:
+    """What to try, the likeliest gain first.
 
     First the first remedy of what is certain, then of what is likely; the further remedies of a finding come later.
     None contradicts a finding, and none was tried in another run of the project.
@@ -63,7 +68,7 @@ def choose_advice(findings: Iterable[Finding], tried: Sequence[Tried] = ()) -> l
             continue
         rank = SEVERITIES.index(finding.severity) + LATER * place
         ranked.append((rank, Advice(finding=finding.name, remedy=remedy)))
-    return [advice for _, advice in sorted(ranked, key=lambda pair: pair[0])][:LINES]
+    return [advice for _, advice in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def read_findings(metrics: Path) -> list[Finding]:

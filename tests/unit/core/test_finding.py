@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from gaslamp.core.finding import Change, Finding, Limit, Remedy, get_remedies, is_ruled_out, sort_findings
+from gaslamp.core.finding import (
+    Change,
+    Finding,
+    Limit,
+    Remedy,
+    get_remedies,
+    is_ruled_out,
+    keep_consistent,
+    sort_findings,
+)
 from pydantic import ValidationError
 
 FEWER = Change(key="train.epochs", before=60, value=3)
@@ -83,10 +92,30 @@ def test_no_advice_contradicts_a_finding_or_an_earlier_advice() -> None:
     twice = make("spikes", "certain", Remedy(action="lower the rate", changes=[SLOWER]))
     found = [flat, slow, over, twice]
     assert [finding.name for finding in sort_findings(found)] == ["spikes", "overfitting", "few_steps", "too_slow"]
-    assert is_ruled_out(MORE, found) and not is_ruled_out(FEWER, found)
+    assert is_ruled_out(Remedy(action="more", changes=[MORE]), found)
+    assert not is_ruled_out(Remedy(action="fewer", changes=[FEWER]), found)
     taken = [(finding.name, remedy.action) for finding, remedy in get_remedies(found)]
     assert taken == [
         ("spikes", "lower the rate"),
         ("overfitting", "train fewer epochs"),
         ("few_steps", "add rows"),
+    ]
+    kept = {finding.name: [remedy.action for remedy in finding.remedies] for finding in keep_consistent(found)}
+    assert kept == {
+        "spikes": ["lower the rate"],
+        "overfitting": ["train fewer epochs"],
+        "few_steps": ["add rows"],
+        "too_slow": [],
+    }
+
+
+def test_words_contradict_as_changes_do_and_steps_are_epochs() -> None:
+    longer = Remedy(action="train longer", moves={"train.epochs": "raise"})
+    fewer = Remedy(action="fewer", changes=[Change(key="train.max_steps", before=60, value=20)])
+    less = make("overfitting", "likely", fewer, rules_out={"train.max_steps": "raise"})
+    short = make("short", "certain", longer, Remedy(action="add rows"))
+    assert [remedy.action for _, remedy in get_remedies([short, less])] == ["add rows", "fewer"]
+    assert [remedy.action for _, remedy in get_remedies([short, make("other", "likely", fewer)])] == [
+        "train longer",
+        "add rows",
     ]

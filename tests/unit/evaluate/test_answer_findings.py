@@ -302,13 +302,14 @@ def test_every_threshold_of_the_config_decides(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_goes_by_the_place_or_against_a_person_is_named(tmp_path: Path) -> None:
-    """The stub prefers place A always; and once the longer answer, against the labels of a person."""
+    """Stubs that say A, or the same, to every pair; and one that takes the longer answer, unlike a person."""
 
     def judge(body: dict[str, Any]) -> str:
         text = body["messages"][-1]["content"]
         a, b = [text.split(f"<answer_{place}>\n")[1].split(f"\n</answer_{place}>")[0] for place in "ab"]
-        return json.dumps({"better": "A" if body["model"] == "biased" or len(a) > len(b) else "B"})
+        return json.dumps({"better": "A" if len(a) > len(b) else "B"} | says_always.get(body["model"], {}))
 
+    says_always = {"biased": {"better": "A"}, "blind": {"better": "same"}}
     rows = get_rows("chat")[:12]
     labels = tmp_path / "labels.jsonl"
     labels.write_text("".join(json.dumps({"id": str(n), "better": "base"}) + "\n" for n in range(12)))
@@ -318,11 +319,21 @@ def test_a_judge_that_goes_by_the_place_or_against_a_person_is_named(tmp_path: P
         def run(model: str, **more: Any) -> tuple[str, dict[str, Finding]]:
             options = {"llm_judge": {"url": server.url, "model": model, **more}}
             result, _, _ = compare(tmp_path, [], rows, *given, options=options, baselines=[])
-            assert result.metrics[0].name == "llm_judge" and result.metrics[0].test
+            first = next(metric for metric in result.metrics if metric.name == "llm_judge")
+            assert first.test and result.metrics[0].name == ("token_f1" if first.fault else "llm_judge")
             return result.verdict, {finding.name: finding for finding in result.findings}
 
-        verdict, found = run("biased")
-        assert verdict == "no clear difference" and found["unsure_judge"].figures == {"by_place": 1.0}
+        _, found = run("biased")
+        says = "this judge answers A whatever the order of the answers: its verdict says nothing"
+        assert found["unsure_judge"].severity == "certain" and found["unsure_judge"].figures == {"A": 1.0}
+        assert found["unsure_judge"].seen.startswith(f"{says} (100.0")
+        options = {"llm_judge": {"url": server.url, "model": "biased"}}
+        result, gate, report = compare(tmp_path, [], rows, *given, metrics=["llm_judge"], options=options, baselines=[])
+        assert result.verdict == "no clear difference" and gate["blocking"] == [f"no verdict: {says}"]
+        assert result.headline == f"No verdict, since {says}" and "decided by the place: 12" in report
+        verdict, found = run("blind")
+        assert verdict == "no clear difference" and found["unsure_judge"].severity == "hint"
+        assert "calls both answers the same" in found["unsure_judge"].seen
         verdict, found = run("fair")
         assert verdict == "better" and "unsure_judge" not in found
         verdict, found = run("fair", labels=str(labels))

@@ -49,7 +49,8 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     seen += f"{known} of {len(wanted)} references open like this"
     remedies = [
         Remedy(action="remove such phrases from training answers; an answer begins with its content"),
-        Remedy(action="train longer or add rows: the base model's own way to answer is still there"),
+        Remedy(action="add rows: the base model's own way to answer is still there"),
+        Remedy(action="train longer", moves={"train.epochs": "raise"}),
         Remedy(action="say in the system turn of all rows, and when you serve it: answer without an introduction"),
     ]
     return Seen(seen, {"share": share}, remedies, severity=None if is_phrase else "hint", rows=answers.get_ids(found))

@@ -24,6 +24,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     remedies = [
         Remedy(action="compare the lengths of training and test answers (data/report.html): write them equally long"),
         Remedy(action="look for training answers that are cut (data.max_truncated, train.max_length)"),
-        Remedy(action="add rows or train longer: what is left out was not learnt"),
+        Remedy(action="add rows: what is left out was not learnt"),
+        Remedy(action="train longer", moves={"train.epochs": "raise"}),
     ]
     return Seen(seen, {"times": middle, "rows": float(len(places))}, remedies, rows=answers.get_ids(places))

@@ -23,6 +23,11 @@ TITLE = "preferred by a judge model"
 BINARY = False
 REFERENCE = False
 RUBRIC = "Which answer is more correct, complete and to the point?"
+FEWEST = 10
+"""Pairs from which on a place that always wins is no chance."""
+ALWAYS = 0.8
+"""Share of the pairs: a judge that tosses a coin favours one place in a quarter of them."""
+PLACES = ("A", "B")
 CACHE = Path("outputs/judge.jsonl")
 SCHEMA = {
     "type": "object",
@@ -101,7 +106,7 @@ def score_pairs(
         read, written = (sum(line.get("tokens", [0, 0])[n] for line in lines) for n in (0, 1))
         judged = {
             "result": {0.0: "lost", 0.5: "drawn", 1.0: "won"}[scores[1]],
-            "by_place": first == second != "same",
+            "twice": first if lines and first == second else "",
             "requests": len(lines),
             "tokens": read + written,
             "cost": (read * price_in + written * price_out) / 1e6,
@@ -156,6 +161,23 @@ def read_verdict(reply: str) -> str:
     )
 
 
+def find_habit(judged: list[JsonObject]) -> str:
+    """What the judge says to nearly every pair in both orders: ``A``, ``B`` or ``same``; empty where it has no habit.
+
+    Args:
+        judged: what ``score_pairs`` noted with each pair.
+    """
+    compared = [item["twice"] for item in judged if item["requests"]]
+    habit = next((word for word in (*PLACES, "same") if compared.count(word) >= ALWAYS * len(compared)), "")
+    return habit if len(compared) >= FEWEST else ""
+
+
+def find_fault(predictions: list[Prediction]) -> str:
+    """Why these verdicts say nothing, as a sentence; empty where they do."""
+    place = find_habit([given["judged"] for given in predictions if "judged" in given])
+    return f"this judge answers {place} whatever the order of the answers: its verdict says nothing" * (place in PLACES)
+
+
 def report(rows: list[Row], predictions: list[Prediction], values: list[float]) -> dict[str, object]:
     """Rows won, drawn and lost; how often the place decided; what it took; how far it agrees with a person."""
     judged = [prediction["judged"] for prediction in predictions if "judged" in prediction]
@@ -163,7 +185,7 @@ def report(rows: list[Row], predictions: list[Prediction], values: list[float]) 
         "won": sum(value == 1.0 for value in values),
         "drawn": sum(value == 0.5 for value in values),
         "lost": sum(value == 0.0 for value in values),
-        "decided by the place": sum(bool(item["by_place"]) for item in judged),
+        "decided by the place": sum(item["twice"] in PLACES for item in judged),
         "requests": sum(int(item["requests"]) for item in judged),
         "tokens": sum(int(item["tokens"]) for item in judged),
     }

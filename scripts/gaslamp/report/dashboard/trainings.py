@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gaslamp.core.files import JsonObject
-from gaslamp.core.finding import Finding, sort_findings
+from gaslamp.core.finding import Finding, keep_consistent
 from gaslamp.core.liveness import is_training_alive
 from gaslamp.core.pace import get_pace, get_remaining
 from gaslamp.report.dashboard.series import Series
@@ -163,8 +163,8 @@ class Training:
         )
 
     def get_findings(self) -> list[Finding]:
-        """What is wrong with it, the most certain first."""
-        return sort_findings(self.findings.values())
+        """What is wrong with it, the most certain first; no remedy contradicts another one."""
+        return keep_consistent(self.findings.values())
 
     def get_elapsed(self, live: bool) -> float:
         """Seconds of training over all attempts."""
