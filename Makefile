@@ -47,7 +47,7 @@ llamacpp: setup ## all of llama.cpp, found or built, for every project
 
 new: setup ## a project of your own, in projects/: two questions and a plan to change
 	@$(BIN)/python scripts/new_project.py $(call GIVEN,TASK,--task) $(call GIVEN,DATA,--data) $(call GIVEN,SET,--set) \
-	$(if $(NO_INPUT),--no-input)
+	$(if $(NO_INPUT),--no-input) $(JSON_FLAG)
 
 .PHONY: studio
 studio: setup ## all of it in the browser: new project, data, run, results, chat; PORT=, PROJECT=

@@ -14,11 +14,12 @@ from gaslamp.memory.snapshot import get_home
 
 def main() -> None:
     parser = get_parser(__doc__, has_json=True)
+    parser.add_argument("--only-errors", action="store_true", help="another command goes on: no document but an error")
     add_config_argument(parser)
     args = parser.parse_args()
     read_merged(args.config)
     notes = get_notes(args.config[0].parent, get_home())
-    if args.json:
+    if args.json and not args.only_errors:
         from gaslamp.core.document import DoneDocument, put_document
 
         put_document(DoneDocument(done=notes))

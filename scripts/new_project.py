@@ -23,7 +23,7 @@ EXAMPLE = "embedded:orders_json"
 
 
 def main() -> None:
-    parser = get_parser(__doc__)
+    parser = get_parser(__doc__, has_json=True)
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "projects", help="where it will stand, default: projects/"
     )
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
     parser.add_argument("--no-input", action="store_true", help="take the plan without asking")
     args = parser.parse_args()
-    is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not args.no_input
+    is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not (args.no_input or args.json)
     console = make_console()
     task, data = args.task, args.data
     if is_asking and not (task and data):
@@ -43,7 +43,13 @@ def main() -> None:
         now, plan = converse(input, console, now)
     else:
         print_plan(plan, console)
-    _, said = make_project(ROOT, args.folder, now.task, now.data.answer, dict(now.wanted))
+    project, said = make_project(ROOT, args.folder, now.task, now.data.answer, dict(now.wanted))
+    if args.json:
+        from gaslamp.core.document import put_document
+        from gaslamp.guide.documents import NewDocument
+
+        put_document(NewDocument.make(plan, task=now.task, data=now.data.answer, project=str(project), done=said))
+        return
     print("\n".join(said))
 
 

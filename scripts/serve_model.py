@@ -1,7 +1,11 @@
-"""Serve a run on this machine: start, stop, or chat in the terminal."""
+"""Serve a run on this machine: start, stop, or chat in the terminal.
+
+What stands after ``--`` is Snakemake's command, without a target: it measures each level before the start.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +14,7 @@ from gaslamp.config.base_models import get_model_name
 from gaslamp.config.methods import get_pooling
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import add_config_argument, read_merged
-from gaslamp.core.cli import add_json, get_parser
+from gaslamp.core.cli import add_json, get_parser, split_command
 from gaslamp.core.errors import GaslampError, exit_with_help
 
 if TYPE_CHECKING:
@@ -37,7 +41,8 @@ def main() -> None:
     add_config_argument(talk)
     for one in (start, end, talk):
         add_json(one)
-    args = parser.parse_args()
+    own, command = split_command(sys.argv[1:])
+    args = parser.parse_args(own)
     if args.action == "start":
         from gaslamp.serve import server
 
@@ -48,6 +53,10 @@ def main() -> None:
                 "add gguf to export.formats in config.yaml and run `make deploy` again: nothing is trained again",
                 "serve the merged model with another program: export.formats: [vllm] writes its start script",
             )
+        if command:
+            from gaslamp.core.foreground import follow
+
+            follow(command, "deploy")
         deploy = config.deploy
         run, level = args.run or config.run, args.level or deploy.level
         options = server.ServeOptions(

@@ -246,7 +246,9 @@ def test_push_goes_where_the_config_says(
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "hf_secret")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    hub.push(exported / "hub", dry_run=False)
+    pushed = hub.push(exported / "hub", dry_run=False)
+    assert pushed.was_pushed and pushed.url == "https://hub.example/commit" and pushed.repo == "somebody/orders"
+    assert "README.md" in {file.path for file in pushed.files} and hub.PUSH not in {file.path for file in pushed.files}
     assert [name for name, _ in calls] == ["token", "create", "upload"]
     assert (
         calls[1][1] == {"repo": "somebody/orders", "private": True, "exist_ok": True}

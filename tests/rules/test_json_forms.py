@@ -22,6 +22,9 @@ from gaslamp.guide.json_forms import FORMS, render_table
 SCRIPTS = tiny.ROOT / "scripts"
 TEMPLATE = tiny.ROOT / "cookiecutter-template" / "{{cookiecutter.__folder}}"
 ARGUMENTS = {
+    "adopt_data.py": ["--", "true"],  # the rows of the finished project are there
+    "try_advice.py": ["--run", "main"],
+    "push_model.py": ["--folder", "outputs/main/export/hub", "--dry-run"],
     "show_summary.py": ["--run", "main"],
     "run_doctor.py": ["--project", "."],
     "control_run.py start": [],
@@ -32,8 +35,13 @@ ARGUMENTS = {
     "upgrade_project.py": ["--dry-run", "--source", str(tiny.ROOT)],
 }
 """Of scripts that need some."""
-ELSEWHERE = {"control_run.py start", "serve_model.py start", "plan_run.py", "run_doctor.py", "reconfigure_project.py"}
-"""Tests that run them anyway validate their documents: test_mcp_server, test_targets, test_run_plan, test_bake."""
+ELSEWHERE = {
+    *("control_run.py start", "serve_model.py start", "plan_run.py", "run_doctor.py", "reconfigure_project.py"),
+    *("adopt_data.py --generated", "review_rows.py", "push_model.py"),
+}
+"""Tests that run them anyway validate their documents: test_mcp_server, test_targets, test_run_plan, test_bake,
+test_review, test_exports.
+"""
 FORM_OF = {form.script: form for form in FORMS}
 
 
@@ -162,7 +170,7 @@ def test_every_script_that_declares_a_form_has_one_and_every_target_passes_it_on
         for file in SCRIPTS.glob("*.py")
         if re.search(r"has_json=True|add_json\(", file.read_text(encoding="utf-8"))
     }
-    assert declared == {script.split()[0] for script in FORM_OF} | {"reproduce_project.py"}
+    assert declared == {script.split()[0] for script in FORM_OF} | {"reproduce_project.py", "new_project.py"}
     makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
     for form in FORMS:
         recipe = re.search(rf"^{form.target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)

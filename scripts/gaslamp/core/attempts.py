@@ -24,6 +24,7 @@ class Attempt:
     peak_memory_gb: float | None = None
     error: str = ""
     log: str = ""
+    fixes: list[str] = field(default_factory=list)  # of the error, the usual one first
     settings: JsonObject = field(default_factory=dict)  # config keys whose values would have avoided the error
 
 
@@ -53,6 +54,7 @@ def read_attempts(path: Path, damaged: list[str] | None = None) -> list[Attempt]
                 event.get("peak_memory_gb"),
             )
             attempt.error, attempt.settings = event.get("error") or "", event.get("settings") or {}
+            attempt.fixes = event.get("fixes") or []
     for attempt in attempts:
         if not attempt.status:
             attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
@@ -88,11 +90,14 @@ def _is_event(event: JsonObject) -> bool:
         _seconds(event["time"])
     texts = [event["step"], event["event"], *([] if is_start else [event["status"]])]
     optional = [event.get("error") or "", event.get("log") or ""]
+    fixes = event.get("fixes") or []
     numbers = [event["pid"], event.get("seconds") or 0, event.get("peak_memory_gb") or 0]
     return (
         all(isinstance(text, str) for text in [*texts, *optional])
         and all(isinstance(number, int | float) for number in numbers)
         and isinstance(event.get("settings") or {}, dict)
+        and isinstance(fixes, list)
+        and all(isinstance(fix, str) for fix in fixes)
     )
 
 

@@ -1,11 +1,13 @@
-"""What `make data-describe` says to programs."""
+"""What `make data`, `data-describe`, `generate`, `review` and `label` say to programs."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
+from gaslamp.core.contracts import Card
 from gaslamp.core.document import Document, ErrorDocument, Part
 from gaslamp.data.describe import Description
+from gaslamp.data.generation.facts import Generation
 from gaslamp.data.meaning.readings import Reading
 
 
@@ -73,3 +75,117 @@ class DataDocument(Document):
             problems=[f"{place}: {text}" for place, text, *_ in found.problems] + found.broken,
             error=ErrorDocument.make(found.error) if found.error else None,
         )
+
+
+class CheckPart(Part):
+    """What one check of the rows found."""
+
+    name: str
+    title: str
+    verdict: str  # passed, noted, fixed, warning, blocked, off
+    count: int
+    findings: list[str]  # the first ones, by place
+
+
+class PreparedDocument(Document):
+    """``make data JSON=1``: what will be learnt; data/report.html is the page of it."""
+
+    done: list[str]  # what was changed in config.yaml to take up the file
+    source: str
+    format: str
+    kind: str
+    mapping: dict[str, str]  # role -> column
+    rows: dict[str, int]  # train, valid, test, read ...
+    max_length: int  # tokens
+    too_long: int  # rows over it
+    classes: list[str]
+    generated: dict[str, Any]  # of rows that a model wrote: model, licence, split -> rows
+    checks: list[CheckPart]
+    warnings: list[str]
+    page: str
+
+    @classmethod
+    def make(cls, card: Card, done: list[str], page: str) -> Self:
+        """Of the data card."""
+        checks = [
+            CheckPart(
+                name=one["name"],
+                title=one["title"],
+                verdict=one["verdict"],
+                count=one["count"],
+                findings=[f"{found['place']}: {found['text']}" for found in one["findings"]],
+            )
+            for one in card.checks
+        ]
+        return cls(
+            done=done,
+            source=card.source,
+            format=card.format,
+            kind=card.kind,
+            mapping=card.columns,
+            rows=card.rows,
+            max_length=card.max_length,
+            too_long=card.truncated,
+            classes=list(card.classes),
+            generated=card.generated,
+            checks=checks,
+            warnings=card.warnings,
+            page=page,
+        )
+
+
+class GeneratedDocument(Document):
+    """``make generate JSON=1``: what a model wrote; ``make review`` decides on it."""
+
+    done: list[str]  # what was changed in config.yaml
+    wanted: int
+    accepted: int
+    rejected: dict[str, int]  # kind of reason -> rows
+    model: str
+    url: str
+    licence: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float  # US dollars, by data.generate.price
+    stopped: str | None  # why there are fewer rows than wanted
+    file: str
+
+    @classmethod
+    def make(cls, facts: Generation, done: list[str], file: str) -> Self:
+        """Of generation.json."""
+        names = set(cls.model_fields) - {"schema_version", "done", "file"}
+        return cls(done=done, file=file, **facts.model_dump(include=names))
+
+
+class TextPart(Part):
+    """One text of a row; ``key`` names it in a decision."""
+
+    key: str
+    name: str
+    text: str
+    fixed: bool  # it cannot be edited (a tool call)
+    choices: list[str]  # what it may be; empty: any text
+
+
+class RowPart(Part):
+    """A row on the desk of ``make review`` or ``make label``, the one that matters most first."""
+
+    id: str
+    version: str  # of its decision
+    state: str  # keep, edit, drop; empty: nothing is decided
+    split: str
+    notes: list[str]
+    parts: list[TextPart]
+
+
+class DeskDocument(Document):
+    """``make review JSON=1``, ``make label JSON=1``: the rows and what is decided; ``DECIDE=file`` decides first."""
+
+    title: str
+    file: str  # of the decisions
+    changed: int  # rows that DECIDE decided
+    decided: int
+    left_out: str
+    classes: list[str]
+    rows: list[RowPart]

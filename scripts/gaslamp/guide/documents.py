@@ -1,18 +1,20 @@
-"""What `make plan`, `make advise` and `make reconfigure` say to programs."""
+"""What the commands of the guide say to programs: plan, advise, new, reconfigure, try, check-pin, upgrade."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import JsonValue
 
 from gaslamp.core.document import Document, Part
+from gaslamp.core.finding import Advice as Tip
 from gaslamp.environment.advise import Advice
 from gaslamp.environment.elsewhere import Elsewhere
 from gaslamp.guide.plan import Plan
 from gaslamp.guide.run_plan import RunPlan
+from gaslamp.guide.try_advice import Try
 
 
 class JobPart(Part):
@@ -193,8 +195,8 @@ class AlternativePart(Part):
     reason: str
 
 
-class ReconfigureDocument(Document):
-    """``make reconfigure JSON=1``: what another answer would change. Nothing is written without ``YES=1``."""
+class PlanDocument(Document):
+    """What the interview decided, and what else there is."""
 
     task: str
     data: str
@@ -202,9 +204,6 @@ class ReconfigureDocument(Document):
     cost: str
     alternatives: list[AlternativePart]
     notes: list[str]
-    differences: list[str]  # of config.yaml: ``key: then -> now  (why)``
-    reruns: str  # what a run would do again; empty: nothing changes
-    is_written: bool
 
     @classmethod
     def make(cls, plan: Plan, **facts: object) -> Self:
@@ -215,6 +214,60 @@ class ReconfigureDocument(Document):
         others = [asdict(other) for other in plan.alternatives]
         named = {"plan": lines, "cost": plan.cost, "alternatives": others, "notes": plan.notes}
         return cls.model_validate({**named, **facts})
+
+
+class ReconfigureDocument(PlanDocument):
+    """``make reconfigure JSON=1``: what another answer would change. Nothing is written without ``YES=1``."""
+
+    differences: list[str]  # of config.yaml: ``key: then -> now  (why)``
+    reruns: str  # what a run would do again; empty: nothing changes
+    is_written: bool
+
+
+class NewDocument(PlanDocument):
+    """``make new JSON=1`` in the repository: the project that was made, by the plan as it was recommended."""
+
+    project: str  # its folder
+    done: list[str]  # what was said of it, the next command among it
+
+
+class TriedPart(Part):
+    """One thing to try after a run; ``make try N=`` applies it where it changes the config."""
+
+    number: int
+    text: str
+    changes: dict[str, JsonValue]  # config key -> value; empty: a person must do it
+
+
+class TryDocument(Document):
+    """``make try JSON=1``: what a run says to try; with ``N=`` the new run that tries it."""
+
+    run: str
+    advice: list[TriedPart]
+    number: int | None  # which was applied
+    new_run: str | None
+    diff: list[str]  # lines of config.yaml that change
+    is_written: bool  # config.yaml describes new_run now; it starts with make run
+
+    @classmethod
+    def make(cls, run: str, advice: Sequence[Tip], one: Try | None = None, *, is_written: bool = False) -> Self:
+        """Of the advice of a run, and of the one that is tried."""
+        parts = [
+            TriedPart(
+                number=number,
+                text=tip.text,
+                changes={change.key: cast("JsonValue", change.value) for change in tip.remedy.changes},
+            )
+            for number, tip in enumerate(advice, 1)
+        ]
+        return cls(
+            run=run,
+            advice=parts,
+            number=one.number if one else None,
+            new_run=one.run if one else None,
+            diff=one.diff if one else [],
+            is_written=is_written,
+        )
 
 
 class PinDocument(Document):

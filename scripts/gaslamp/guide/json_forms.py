@@ -28,6 +28,11 @@ FORMS = (
     JsonForm("plan", "plan_run.py", "guide.documents:RunPlanDocument", "jobs, time, memory, disk, price; `problem`"),
     JsonForm("advise", "advise_models.py", "guide.documents:AdviceDocument", "base models, the best choice first"),
     JsonForm("doctor", "run_doctor.py", "report.documents:DoctorDocument", "versions, machine, failures, `problems`"),
+    JsonForm("data", "adopt_data.py", "data.documents:PreparedDocument", "rows, columns and what the checks found"),
+    JsonForm("generate", "adopt_data.py --generated", "data.documents:GeneratedDocument", "rows that a model wrote"),
+    JsonForm("review", "review_rows.py", "data.documents:DeskDocument", "generated rows; DECIDE=file decides on them"),
+    JsonForm("label", "label_rows.py", "data.documents:DeskDocument", "rows by hand; DECIDE=file writes and corrects"),
+    JsonForm("push", "push_model.py", "export.exporters.hub:PushDocument", "files that went to the hub, or would go"),
     JsonForm("data-describe", "describe_data.py", "data.documents:DataDocument", "columns, readings, rows as learnt"),
     JsonForm("check-config", "check_config.py", "core.document:DoneDocument", "an error with its line, or notes"),
     JsonForm("run BACKGROUND=1", "control_run.py start", "core.background:RunDocument", "process and log of the run"),
@@ -42,10 +47,11 @@ FORMS = (
     JsonForm("reflect", "reflect.py", "memory.documents:ReflectionDocument", "what became of each candidate"),
     JsonForm("reflect-dry", "reflect.py", "memory.documents:ReflectionDocument", "the same, and nothing is written"),
     JsonForm("reconfigure", "reconfigure_project.py", "guide.documents:ReconfigureDocument", "plan, changes, reruns"),
+    JsonForm("try", "try_advice.py", "guide.documents:TryDocument", "what to try next; N= makes the run that tries it"),
     JsonForm("check-pin", "check_pin.py", "guide.documents:PinDocument", "files edited in the pinned copy"),
     JsonForm("upgrade", "upgrade_project.py", "guide.documents:UpgradeDocument", "what a newer version changes"),
 )
-"""Commands of a project. `make reproduce JSON=1` belongs to the repository."""
+"""Commands of a project. `make new JSON=1` and `make reproduce JSON=1` belong to the repository."""
 
 
 def render_table(prefix: str = "make ") -> str:

@@ -14,6 +14,7 @@ import pytest
 from gaslamp.core import background
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
+from gaslamp.core.foreground import follow
 
 WORKER = """#!{python}
 import signal, subprocess, sys, time
@@ -94,3 +95,41 @@ def test_without_snakemake_the_fix_is_named(project: Path) -> None:
     with pytest.raises(GaslampError, match="snakemake is not next to") as refused:
         background.start(project, "cpu")
     assert refused.value.fix == "make setup"
+
+
+STEP = """
+import sys
+from pathlib import Path
+from gaslamp.core.console import step
+from gaslamp.core.errors import GaslampError
+with step("logs/prepare_data.log"):
+    if sys.argv[1] == "fail":
+        raise GaslampError("data/raw/a.csv, row 7: three cells", "write two cells", "another delimiter")
+if sys.argv[1] == "early":
+    sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "cause", "fix"),
+    [
+        ("fail", "prepare_data: data/raw/a.csv, row 7: three cells", "write two cells"),
+        ("early", "Snakemake ended before a step that leads to early failed", "the standard error says why"),
+        ("well", "", ""),
+    ],
+)
+def test_a_failure_in_the_foreground_is_that_of_its_step(
+    how: str, cause: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "step.py").write_text(STEP, encoding="utf-8")
+    command = [sys.executable, "step.py"]
+    if not cause:
+        follow(command, how)
+        return
+    with pytest.raises(GaslampError) as caught:
+        follow(command, how)
+    assert caught.value.cause == cause and caught.value.fix.startswith(fix)
+    if how == "fail":
+        assert caught.value.less_likely == "another delimiter"

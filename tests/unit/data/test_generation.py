@@ -18,7 +18,9 @@ from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, read_jsonl, sha256_text, write_jsonl
 from gaslamp.data.adopt import adopt_generated
+from gaslamp.data.documents import GeneratedDocument
 from gaslamp.data.generation import report, sender
+from gaslamp.data.generation.facts import Generation
 from gaslamp.data.generation.generate import generate_rows
 from gaslamp.data.generation.replies import Rejected, read_fields, read_score
 from gaslamp.data.generation.select import select_rows
@@ -404,6 +406,13 @@ def made(tmp_path: Path) -> Path:
     """Forty candidates."""
     with openai_stub.serve(write_fields) as received:
         return generate(tmp_path, received.url, rows=40)[1]  # type: ignore[no-any-return]
+
+
+def test_the_generation_as_a_document(made: Path) -> None:
+    facts = Generation.read(made / "generation.json")
+    found = GeneratedDocument.make(facts, ["data.source is now x"], "data/generated/candidates.jsonl")
+    assert (found.accepted, found.wanted, found.model) == (40, 40, facts.model)
+    assert found.requests == facts.requests and found.done == ["data.source is now x"] and found.schema_version == 1
 
 
 def select(place: Path, lines: list[dict[str, Any]], is_needed: bool = True) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import label_rows
 import pytest
+import review_rows
 import yaml
 from gaslamp.config.load import load_config
 from gaslamp.config.schema import Config
@@ -16,12 +19,14 @@ from gaslamp.core.contracts import Card, Compare
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl, write_json, write_jsonl
 from gaslamp.data.adopt import adopt
+from gaslamp.data.documents import DeskDocument
 from gaslamp.data.prepare import prepare_data
 from gaslamp.data.readers.folders import list_folder
 from gaslamp.data.review.desk import LabelDesk, ReviewDesk, show
 from gaslamp.data.review.parts import get_parts, make_empty, put_parts
 from gaslamp.data.review.store import Conflict, Store, get_version
 from gaslamp.evaluate.gate import get_verdict
+from gaslamp.interfaces.label.program import answer
 from gaslamp.interfaces.label.server import get_app
 from gaslamp.models.fetch import fetch_model
 from starlette.testclient import TestClient
@@ -145,6 +150,52 @@ def test_the_review_over_http(tmp_path: Path) -> None:
     assert client.get("/api/items", headers={"Host": "evil.example"}).status_code == 403
     assert "default-src 'none'" in client.get("/").headers["content-security-policy"]
     assert client.get("/server.py").status_code == 404
+
+
+def test_a_program_decides_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make review JSON=1 DECIDE=file`: what the page does, without the page."""
+    write_candidates(tmp_path)
+    lines = [{"id": "generated-2", "action": "keep"}, {"id": "generated-0", "action": "drop"}]
+    lines += [{"id": "generated-1", "action": "edit", "texts": {"messages.1": "better"}}]
+    wrong: list[tuple[object, str]] = [
+        ({"id": "generated-2", "action": "fly"}, "action of keep, edit"),
+        ({"id": "nobody", "action": "keep"}, "there is no row nobody"),
+        ({"id": "generated-2", "action": "edit", "texts": {"answer": "x"}}, "no part answer"),
+        ({"id": "generated-2", "action": "edit"}, "texts go with edit"),
+        ({"id": "generated-2", "action": "keep", "texts": {"messages.1": "x"}}, "texts go with edit"),
+        ({"action": "new", "texts": {"messages.1": "x"}}, "no rows are written by hand"),
+        ({"id": "generated-0", "action": "keep"}, "decided twice"),
+        ("no object", "no object"),
+    ]
+
+    def get_desk() -> ReviewDesk:
+        return ReviewDesk(tmp_path / "candidates.jsonl", tmp_path / "review.jsonl")
+
+    write_jsonl(tmp_path / "decisions.jsonl", [*lines, *(line for line, _ in wrong)])
+    with pytest.raises(GaslampError) as caught:
+        answer(get_desk(), tmp_path / "decisions.jsonl")
+    for number, (_, problem) in enumerate(wrong, 4):
+        assert re.search(rf"line {number}: [^;]*{problem}", caught.value.cause), (number, caught.value.cause)
+    assert not (tmp_path / "review.jsonl").exists()
+    write_jsonl(tmp_path / "decisions.jsonl", lines)
+    found = answer(get_desk(), tmp_path / "decisions.jsonl")
+    assert (found.changed, found.decided) == (3, 3)
+    assert [(row.id, row.state) for row in found.rows] == [
+        ("generated-2", "keep"),
+        ("generated-1", "edit"),
+        ("generated-0", "drop"),
+    ]
+    assert found.rows[1].parts[1].text == "better" and found.rows[0].notes[0] == "judge: 7 of 10, ok"
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/generated").symlink_to(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["review_rows.py", "--json"])
+    review_rows.main()
+    assert DeskDocument.model_validate_json(capsys.readouterr().out) == found.model_copy(
+        update={"changed": 0, "file": "data/generated/review.jsonl"}
+    )
 
 
 def test_a_review_without_rows(tmp_path: Path) -> None:
@@ -279,13 +330,17 @@ def test_rows_by_hand_need_no_data(tmp_path: Path, tiny_model: Path, monkeypatch
         new = post(client, action="new")[1]["item"]
         texts = {"messages.0": f"Question {n}?", "messages.1": f"Answer {n}."}
         assert post(client, id=new["id"], action="edit", version="", texts=texts)[0] == 200
+    texts = {"messages.0": "Twelve?", "messages.1": "By a program."}
+    write_jsonl(tmp_path / "decisions.jsonl", [{"action": "new", "texts": texts}])
+    found = answer(desk, tmp_path / "decisions.jsonl")
+    assert len(found.rows) == 13 and [row.parts[0].text for row in found.rows][-1] == "Twelve?"
     assert adopt(tmp_path)[0].startswith("data.source is now data/raw/gaslamp-labels.jsonl")
     fetch_model(Config.model_validate({"model": {"source": str(tiny_model)}}).model, tmp_path / "model.json")
     settings = yaml.safe_load((tmp_path / "config.yaml").read_text())
     settings["data"] |= {"rehearsal": 0.0, "labelled": None}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     card, splits = prepare(tmp_path)
-    assert sum(map(len, splits.values())) == 12 and True not in card.unused.values()
+    assert sum(map(len, splits.values())) == 13 and True not in card.unused.values()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import Slice
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import Ladder, Parity
+from gaslamp.core.document import Document, Part
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.core.seals import require_intact
@@ -94,11 +95,30 @@ def verify(folder: Path) -> None:
         )
 
 
-def push(folder: Path, dry_run: bool) -> None:
+class PushedFile(Part):
+    """A file that goes to the hub."""
+
+    path: str
+    size_bytes: int
+
+
+class PushDocument(Document):
+    """``make push JSON=1``: what went to the hub, or would go (DRY_RUN=1)."""
+
+    repo: str | None
+    private: bool
+    files: list[PushedFile]
+    was_pushed: bool
+    url: str | None  # of the commit
+
+
+def push(folder: Path, dry_run: bool) -> PushDocument:
     """Upload a folder that ``export`` wrote; with ``dry_run`` only list what would be uploaded, without a request.
 
     Raises GaslampError: a file that is not as it was staged, no repo in the config, no token, or the hub's refusal.
     """
+    if not (folder / PUSH).is_file():
+        raise GaslampError(f"{folder} is not staged: it has no {PUSH}", "make push stages it, then pushes it")
     require_intact([folder], full=True)
     verify(folder)
     target = read_json(folder / PUSH)
@@ -111,9 +131,13 @@ def push(folder: Path, dry_run: bool) -> None:
     print(f"{'would push' if dry_run else 'pushing'} to {target['repo'] or '(export.hub.repo is not set)'}, {visible}:")
     for file in files:
         print(f"  {get_size(file.stat().st_size):>9}  {file.relative_to(folder)}")
+    listed = [PushedFile(path=str(file.relative_to(folder)), size_bytes=file.stat().st_size) for file in files]
+    result = PushDocument(
+        repo=target["repo"], private=bool(target["private"]), files=listed, was_pushed=not dry_run, url=None
+    )
     if dry_run:
         print(f"nothing was uploaded; the card: {folder / 'README.md'}")
-        return
+        return result
     if not target["repo"]:
         raise GaslampError(
             "there is no repo to push to",
@@ -161,4 +185,6 @@ def push(folder: Path, dry_run: bool) -> None:
         raise GaslampError(
             f"the hub cannot be reached: {type(error).__name__}", "connect to the network and run the same command"
         ) from None
-    print(f"pushed: {commit.commit_url if hasattr(commit, 'commit_url') else target['repo']}")
+    result.url = getattr(commit, "commit_url", None)
+    print(f"pushed: {result.url or target['repo']}")
+    return result
