@@ -199,12 +199,16 @@ class _Answers(BaseHTTPRequestHandler):
 
 @contextmanager
 def assigning(folder: Path) -> Iterator[Assigner]:
-    """The stub, until the block ends."""
+    """The stub, until the block ends; a file that nobody reads stands for a sign-in with gcloud."""
     server = Assigner(folder)
+    credentials = folder / "credentials.json"
+    credentials.write_text("{}", encoding="utf-8")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(credentials))
+            yield server
     finally:
         server.end()
         thread.join()

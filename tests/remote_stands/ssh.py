@@ -27,6 +27,7 @@ class Sshd:
     folder: Path
     port: int = field(default_factory=get_private_port)
     process: subprocess.Popen[bytes] | None = None
+    variables: dict[str, str] = field(default_factory=dict)  # of every command over there
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,7 @@ class Sshd:
         # as root, sshd takes the home folder from the list of users: a forced command enters this one
         # llama.cpp is built once for a user: its cache is that of this machine
         shared = f'HOME="{self.home}" GASLAMP_CACHE="{get_cache_dir()}"'
+        shared += "".join(f' {name}="{value}"' for name, value in self.variables.items())
         shell = f'cd "{self.home}" && {shared} exec /bin/sh -c "${{SSH_ORIGINAL_COMMAND:-true}}"'
         (self.folder / "enter.sh").write_text(f"#!/bin/sh\n{shell}\n", encoding="utf-8")
         (self.folder / "enter.sh").chmod(0o755)
@@ -120,11 +122,11 @@ class Sshd:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Sshd]:
-    """A server; it and what its connections run are ended."""
+def serve(folder: Path, **variables: str) -> Iterator[Sshd]:
+    """A server with variables of its user; it and what its connections run are ended."""
     if SSHD is None:
         pytest.skip("no sshd on this machine (apt install openssh-server)")
-    server = Sshd(folder)
+    server = Sshd(folder, variables=variables)
     try:
         server.start()
         yield server

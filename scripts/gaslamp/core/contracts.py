@@ -135,7 +135,7 @@ class Elsewhere(BaseModel):
 
     profile: str  # of the run here: ssh, colab
     machine: str  # in words
-    seconds: float  # from the first contact of this step to the result at home
+    seconds: float  # that the step itself ran there, in its last start; without sending, waiting and bringing home
 
 
 class TrainFacts(Artefact):

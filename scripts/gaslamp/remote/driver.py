@@ -141,6 +141,8 @@ class Driver(Protocol):
     # Optional
     MANUAL: bool  # a person carries the files: there is hand_over and find_archive, and no open; default False
 
+    IMAGES: bool  # its machines can run steps in a container image (remote.image); default False
+
     def find_problems(self, settings: Slice) -> list[Problem]:
         """What stops it on this machine, found without a connection: a missing program, a key that is not set."""
 

@@ -59,6 +59,7 @@ class Job(Line):
     status: int | None = None  # exit code
     step: int = -1  # of the newest checkpoint; -1: none
     metrics: int = 0  # bytes of the metrics file
+    seconds: float = 0.0  # that its last start took, from start to end; 0: it has no end yet
 
 
 class Poll(Line):

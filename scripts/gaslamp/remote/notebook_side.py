@@ -69,8 +69,14 @@ def set_up(plan: Values) -> None:
 
     Args:
         plan: what ``drivers/notebook.py`` wrote into the cell: python, backend, extras, alone, job, key, command,
-            model, checkpoints, metrics, outputs.
+            model, checkpoints, metrics, outputs, need_gb.
+
+    Raises:
+        RuntimeError: this machine cannot train with that backend; the lines above say why.
     """
+    # what needs no packages is checked before they are installed
+    look = ["scripts/detect_system.py", "--fit-for", plan["backend"], "--need-gb", str(plan["need_gb"])]
+    _run([sys.executable, *look])
     if not plan["python"]:
         venv = f"../environment-{plan['backend']}"
         flags = ["--extras", *plan["extras"], *(["--alone"] if plan["alone"] else []), "--command", "this cell"]

@@ -25,6 +25,13 @@ def check_remote(request: Request, found: Findings) -> None:
                 "export HF_TOKEN=... before the run, or set remote.hf_token: false",
             )
         )
+    if settings.remote.image and not getattr(driver, "IMAGES", False):
+        problems.append(
+            Problem(
+                f"remote.image is set, and the driver {name} runs no container images",
+                "set remote.image: null: an environment is made there then",
+            )
+        )
     if not problems and not is_manual(name) and (check := getattr(driver, "check_machine", None)):
         problems += check(settings)
     found.problems += problems

@@ -17,6 +17,7 @@ from gaslamp.core.files import lock
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.remote import lines
 from gaslamp.remote.driver import CommandFailed, Driver, Lease, Machine, RemoteError, get_driver
+from gaslamp.remote.image import enter_image
 from gaslamp.remote.place import FOLDER, LEASE, get_used
 
 ANSWER = "scripts/answer_remote.py"
@@ -68,7 +69,7 @@ class Session:
             lease = None
         if lease and lease.driver == self.driver_name:
             try:
-                return self.driver.open(self.settings, lease, self.keep)
+                return self._enter(self.driver.open(self.settings, lease, self.keep))
             except RemoteError as error:
                 if error.kind != "lost":
                     raise
@@ -79,7 +80,15 @@ class Session:
                 "make remote-stop first: it ends what runs there and gives the machine back",
             )
         LEASE.unlink(missing_ok=True)
-        return self.driver.open(self.settings, None, self.keep)
+        return self._enter(self.driver.open(self.settings, None, self.keep))
+
+    def _enter(self, machine: Machine) -> Machine:
+        """The image of the config on that machine."""
+        try:
+            return enter_image(machine, self.settings.remote.image, self.keep)
+        except BaseException:
+            machine.close()
+            raise
 
     def keep(self, lease: Lease) -> None:
         """Write the lease; so soon that a machine is known after a kill."""

@@ -22,6 +22,8 @@ PYTHONS = ("python3.13", "python3.12", "python3.11", "python3")
 INSTALL = 3600.0  # seconds
 FETCH = 6 * 3600.0
 PREFLIGHT = Path("outputs/env/preflight.json")
+NEEDED = ("pydantic", "yaml", "psutil", "filelock", "jinja2", "rich")
+"""Modules of this library's own that the steps over there import."""
 ON_THERE = ("model", "start", "checkpoints", "adapters", "reports")
 """Parts of the run's disk space that are written over there too."""
 
@@ -32,6 +34,7 @@ def prepare(session: Session, task: Task, config: Path) -> str:
     Raises:
         GaslampError: no Python, packages that do not install, a machine that is too small, another base model.
     """
+    _forget_changed(session)
     boot = _find_python(session)
     if not session.lease.backend:
         send(session.machine, make_bundle(Path.cwd(), config, "cpu", []), boot, session.retry)
@@ -39,6 +42,7 @@ def prepare(session: Session, task: Task, config: Path) -> str:
         session.update_lease()
     bundle = make_bundle(Path.cwd(), config, session.lease.backend, task.inputs)
     send(session.machine, bundle, boot, session.retry)
+    _look_first(session, boot)
     _set_up(session, boot)
     _verify(session)
     for place in task.inputs:
@@ -47,6 +51,18 @@ def prepare(session: Session, task: Task, config: Path) -> str:
     if toolchain := task.needs_llamacpp:
         _build_llamacpp(session, toolchain)
     return task.get_key(bundle)
+
+
+def _forget_changed(session: Session) -> None:
+    """What was made ready with another remote.backend, python or image is not what this run asks for."""
+    remote, lease = session.settings.remote, session.lease
+    asked = json.dumps([remote.backend, remote.python, remote.image])
+    if lease.details.get("asked", asked) != asked:
+        lease.python = lease.backend = ""
+        for name in ("boot", "pins", "verified", "toolchain"):
+            lease.details.pop(name, None)
+    lease.details["asked"] = asked
+    session.update_lease()
 
 
 def _find_python(session: Session) -> str:
@@ -82,16 +98,47 @@ def _choose_backend(session: Session, boot: str) -> str:
     return found.name
 
 
+def _look_first(session: Session, boot: str) -> None:
+    """What needs no packages is checked before they are installed: kind of machine, GPU memory, disk."""
+    if session.lease.details.get("verified"):
+        return
+    flags = ["--fit-for", session.lease.backend, "--need-gb", str(get_needed_disk())]
+    try:
+        session.retry(lambda: session.machine.run([boot, "scripts/detect_system.py", *flags], CALL))
+    except CommandFailed as error:
+        raise explain(error, session.lease) from error
+
+
+def get_needed_disk() -> float:
+    """GB that the run writes over there, as far as the preflight knows."""
+    parts = Preflight.read(PREFLIGHT).disk_needed_gb if PREFLIGHT.is_file() else {}
+    return round(sum(size for name, size in parts.items() if name in ON_THERE), 2)
+
+
+def _find_missing(session: Session, python: str) -> list[str]:
+    """Packages that the image's own interpreter lacks for the training."""
+    names = [*NEEDED, *get_backend(session.lease.backend).REQUIRES]
+    code = "import importlib.util as u, sys; print(*[n for n in sys.argv[1:] if u.find_spec(n) is None])"
+    said = session.retry(lambda: session.machine.run([python, "-c", code, *names], CALL))
+    return said[-1].split() if said else []
+
+
 def _set_up(session: Session, boot: str) -> None:
     """An environment over there with the pins of this project; it is shared by all projects with the same pins."""
-    lease = session.lease
+    lease, image = session.lease, session.settings.remote.image
     backend = get_backend(lease.backend)
-    pins = sha256_text(Path("pyproject.toml").read_text(encoding="utf-8") + lease.backend)[:12]
+    pins = sha256_text(Path("pyproject.toml").read_text(encoding="utf-8") + lease.backend + (image or ""))[:12]
     if lease.python and lease.details.get("pins") == pins:
         return
+    missing = _find_missing(session, boot) if image and not session.settings.remote.python else []
     if session.settings.remote.python:
         lease.python = str(session.settings.remote.python)
+    elif image and not missing:
+        say(f"{image} has the packages: they are used as they are, whatever this project's pins say")
+        lease.python = boot
     else:
+        if missing:
+            say(f"{image} lacks {', '.join(missing)}: an environment by this project's pins is made for it")
         extras = ["cpu"] if backend.EXTRA == "cpu" else ["cpu", backend.EXTRA]
         alone = ["--alone"] if hasattr(backend, "VENV") else []
         extras = [backend.EXTRA] if alone else extras
@@ -123,11 +170,8 @@ def _verify(session: Session) -> None:
     mark = f"{lease.backend} {lease.details.get('pins')}"
     if lease.details.get("verified") == mark:
         return
-    need = 0.0
-    if PREFLIGHT.is_file():
-        parts = Preflight.read(PREFLIGHT).disk_needed_gb
-        need = sum(size for name, size in parts.items() if name in ON_THERE)
-    answer = session.ask(lines.Verified, "verify", "--backend", lease.backend, "--need-gb", str(need), timeout=600)
+    flags = ["--backend", lease.backend, "--need-gb", str(get_needed_disk())]
+    answer = session.ask(lines.Verified, "verify", *flags, timeout=600)
     memory = f", {answer.vram_gb:.0f} GB of GPU memory" if answer.vram_gb else ""
     say(f"VERIFY_OK: {answer.machine}{memory}, {answer.disk_free_gb:.0f} GB of disk free, backend {answer.backend}")
     for warning in answer.warnings:

@@ -43,7 +43,6 @@ class Trip:
     def __init__(self, session: Session, task: Task, config: Path) -> None:
         self.session, self.task, self.config = session, task, config
         self.key = ""
-        self.begun = time.monotonic()
 
     def push(self) -> None:
         """Send what the task needs, and make the machine ready; a damaged file is not sent."""
@@ -287,8 +286,7 @@ class Trip:
         for name in task.outputs:
             unseal(Path(name))
         arrival.place(replaced=task.outputs)
-        seconds = round(time.monotonic() - self.begun, 1)
-        place = Elsewhere(profile=session.settings.backend, machine=session.lease.machine, seconds=seconds)
+        place = Elsewhere(profile=session.settings.backend, machine=session.lease.machine, seconds=self.find().seconds)
         facts = task.get("--facts")
         if facts:
             record = TrainFacts.read(facts)

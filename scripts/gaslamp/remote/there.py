@@ -21,14 +21,13 @@ from gaslamp.core.artefact import now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, sha256_bytes, sha256_path, write_json
 from gaslamp.core.liveness import is_alive
+from gaslamp.environment.fitness import require_fit
 from gaslamp.environment.python_env import detect_env, get_env_error
 from gaslamp.environment.system import detect_system
 from gaslamp.remote import lines
 from gaslamp.train.checkpoints import check_checkpoint, get_step
 
 JOBS = Path(".gaslamp") / "there"
-VRAM_GB = 6.0
-"""The least that a GPU must have for a training of the smallest models."""
 GRACE = 300.0
 """Seconds in which a training that gets a signal to stop may write its checkpoint."""
 MOST = 4_000_000
@@ -50,25 +49,12 @@ def verify(backend_name: str, need_gb: float) -> None:
     Raises:
         GaslampError: packages that do not load, no GPU or a small one, too little disk space.
     """
-    backend = registry.get("backends", backend_name)
-    system, env = detect_system(), detect_env(backend, backend_name)
-    if problems := backend.find_machine_problems(system):
-        causes, fixes = zip(*problems, strict=True)
-        raise GaslampError("; ".join(causes), "; ".join(dict.fromkeys(fixes)))
+    system, env = detect_system(), detect_env(registry.get("backends", backend_name), backend_name)
+    require_fit(system, backend_name, need_gb)
     if env["issues"]:
         raise get_env_error(env)
     gpus = system["gpus"] if backend_name == "cuda" else []
     sizes = [size for gpu in gpus if (size := gpu["vram_gb"])]
-    if sizes and max(sizes) < VRAM_GB:
-        raise GaslampError(
-            f"its largest GPU has {max(sizes):.1f} GB; {VRAM_GB:.0f} are the least",
-            "rent a machine with a larger GPU, or set remote.backend: cpu for a very small model",
-        )
-    if env["disk_free_gb"] < need_gb:
-        raise GaslampError(
-            f"{need_gb:.1f} GB of disk are needed, {env['disk_free_gb']:.1f} are free in {Path.cwd()}",
-            "free disk space there, or set remote.folder to a folder on a larger disk",
-        )
     names = [str(gpu["name"]) for gpu in gpus]
     words = ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names)) or f"{system['cores']} cores"
     lines.write(
@@ -131,7 +117,8 @@ def supervise(name: str, key: str, command: Sequence[str]) -> int:
     write_json(folder / "job.json", {**record, "child": {"pid": child.pid, "started": time.time()}})
     signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(signal.SIGTERM))
     status = child.wait()
-    write_json(folder / "end.json", {"key": key, "status": status, "ended": now()})
+    seconds = round(time.time() - record["started"], 1)
+    write_json(folder / "end.json", {"key": key, "status": status, "ended": now(), "seconds": seconds})
     return 0
 
 
@@ -159,7 +146,7 @@ def find_job(name: str, training: Training | None) -> lines.Job:
     if end.get("key") == job["key"]:
         status = int(end["status"])
         state = "finished" if status == 0 else "killed" if status < 0 else "failed"
-        return lines.Job(state=state, status=status, **facts)
+        return lines.Job(state=state, status=status, seconds=float(end["seconds"]), **facts)
     alive = is_alive(job.get("pid"), float(job.get("started", 0)))
     return lines.Job(state="running" if alive else "killed", **facts)
 

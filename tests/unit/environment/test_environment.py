@@ -263,7 +263,7 @@ def test_not_ready_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(f"environment/{name}.py" for name in ("system", "hardware", "programs", "python_env")),
+        *(f"environment/{name}.py" for name in ("system", "hardware", "programs", "python_env", "fitness")),
         *(f"core/{name}.py" for name in ("errors", "files", "console", "registry")),
         "models/cache.py",
         "../detect_system.py",

@@ -166,6 +166,18 @@ def test_what_is_missing_here_is_said_before_anything_is_requested(
     program.chmod(0o755)
     [problem] = colab.find_problems(get_settings({}))
     assert "no sign-in" in problem.cause and f"{program} --auth oauth2 sessions" in problem.fix
+    monkeypatch.setattr(colab, "PRODUCT", tmp_path / "product")
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    [problem] = colab.find_problems(get_settings({"colab_auth": "adc"}))
+    assert "no application-default credentials" in problem.cause and "gcloud auth" in problem.fix
+    (tmp_path / ".config" / "gcloud").mkdir(parents=True)
+    credentials = tmp_path / ".config" / "gcloud" / "application_default_credentials.json"
+    credentials.write_text("{}")
+    assert colab.find_problems(get_settings({"colab_auth": "adc"})) == []
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone"))
+    assert colab.find_problems(get_settings({"colab_auth": "adc"})) != [], "the named file is the one that counts"
+    (tmp_path / "product").write_text("Google Compute Engine\n")
     assert colab.find_problems(get_settings({"colab_auth": "adc"})) == []
     (tmp_path / ".config" / "colab-cli").mkdir(parents=True)
     (tmp_path / ".config" / "colab-cli" / "token.json").write_text("{}")

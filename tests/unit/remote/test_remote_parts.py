@@ -13,11 +13,14 @@ import pytest
 import yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_bytes
+from gaslamp.environment.fitness import require_fit
 from gaslamp.remote import bundle, lines, unpack
 from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
+from gaslamp.remote.image import enter_image, get_prefix
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.task import read_task
 from gaslamp.remote.there import find_job
+from machines import CPU
 from remote_stands.waiting import PATIENCE, wait_until
 
 
@@ -121,6 +124,92 @@ def test_pictures_go_with_the_rows_and_the_raw_files_stay(tmp_path: Path) -> Non
         (tmp_path / name).write_text("x", encoding="utf-8")
     found = bundle.get_input(tmp_path, Path("data/train.jsonl"))
     assert sorted(found) == ["data/images/a.png", "data/train.jsonl"]
+
+
+FOUND = {"user": "1000 1000", "hf": "/home/u/.cache/huggingface", "cache": "/home/u/.cache/gaslamp"}
+MOUNTED = "-v /home/u/gaslamp:/home/u/gaslamp -v /home/u/.cache/huggingface:/home/u/.cache/huggingface"
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "absent"),
+    [
+        ({"engine": "docker"}, ["docker run --rm -i", MOUNTED, "--user 1000:1000", "-w /home/u/gaslamp/p"], ["--gpus"]),
+        ({"engine": "docker", "gpu": "yes"}, ["--gpus all", "--ipc host", "--pid host"], ["--userns"]),
+        ({"engine": "docker", "user": "0 0"}, ["-e HF_HOME=/home/u/.cache/huggingface"], ["--user"]),
+        ({"engine": "podman", "gpu": "yes"}, ["--userns keep-id", "--device nvidia.com/gpu=all"], ["--gpus"]),
+        (
+            {"engine": "apptainer", "gpu": "yes"},
+            ["apptainer exec --cleanenv", "--nv", "--bind /home/u/gaslamp:/home/u/gaslamp", "docker://org/image:1"],
+            ["--pid", "--user"],
+        ),
+    ],
+)
+def test_an_engine_gets_folders_caches_user_and_gpu(found: dict[str, str], words: list[str], absent: list[str]) -> None:
+    prefix = " ".join(get_prefix("org/image:1", "/home/u/gaslamp", "/home/u/gaslamp/p", {**FOUND, **found}))
+    assert prefix.endswith("org/image:1") and all(word in prefix for word in words), prefix
+    assert not any(word in prefix for word in absent), prefix
+
+
+class Engines:
+    """A machine with programs of these names; the first of ``answers`` that a command holds is what it prints."""
+
+    def __init__(self, answers: dict[str, list[str] | int]) -> None:
+        self.lease = Lease(driver="ssh", name="h", machine="gpu7", folder="/home/u/gaslamp/p", started="2026-01-01")
+        self.answers, self.ran = answers, list[str]()
+
+    def run(self, command: list[str], timeout: float, stdin: str = "") -> list[str]:
+        self.ran.append(" ".join(command))
+        for mark, said in self.answers.items():
+            if mark in self.ran[-1]:
+                if isinstance(said, int):
+                    raise CommandFailed(command, said, "Error: manifest unknown")
+                return said
+        return []
+
+
+def test_an_image_is_fetched_once_and_what_cannot_run_it_is_named() -> None:
+    facts = [f"{key} {value}" for key, value in FOUND.items()]
+    machine: Any = Engines({"for name in": ["silent docker: Cannot connect to the daemon", "engine podman", *facts]})
+    kept: list[Lease] = []
+    inside = enter_image(machine, "org/image:1", kept.append)
+    assert kept == [machine.lease] and any("podman pull -q org/image:1" in one for one in machine.ran)
+    inside.run(["python3", "x.py"], 5)
+    assert machine.ran[-1].startswith("podman run --rm") and machine.ran[-1].endswith("org/image:1 python3 x.py")
+    before = len(machine.ran)
+    enter_image(machine, "org/image:1", kept.append)
+    assert len(machine.ran) == before, "the next step finds it in the lease"
+    assert enter_image(machine, None, kept.append) is machine
+    for answers, cause in (
+        ({"for name in": facts}, "has none of docker, podman, apptainer, singularity"),
+        (
+            {"for name in": ["silent docker: permission denied", *facts]},
+            "no container engine answers on gpu7: docker: p",
+        ),
+        ({"for name in": ["engine docker", *facts], "pull -q": 125}, "docker cannot run org/image:1 on gpu7"),
+    ):
+        broken: Any = Engines(answers)
+        with pytest.raises(GaslampError) as caught:
+            enter_image(broken, "org/image:1", kept.append)
+        assert cause in caught.value.cause and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("system", "backend", "cause"),
+    [
+        ({"gpus": []}, "cuda", "GPU"),
+        ({"gpus": [{"name": "K", "vram_gb": 4.0}]}, "cuda", "its largest GPU has 4.0 GB; 6 are the least"),
+        ({"disk_free_gb": 1.0}, "cpu", "3.0 GB of disk are needed, 1.0 are free there"),
+        ({}, "cpu", None),
+    ],
+)
+def test_a_machine_is_judged_before_anything_is_installed(system: dict[str, Any], backend: str, cause: str) -> None:
+    facts: Any = {**CPU, **system}
+    if cause is None:
+        require_fit(facts, backend, 3.0)
+        return
+    with pytest.raises(GaslampError) as caught:
+        require_fit(facts, backend, 3.0)
+    assert cause in caught.value.cause
 
 
 def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:

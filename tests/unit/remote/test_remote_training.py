@@ -6,14 +6,18 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiny
 from gaslamp.core.contracts import Parity, TrainFacts
 from gaslamp.core.files import sha256_path
 from gaslamp.core.liveness import is_training_alive
 from remote_project import TRAIN, RemoteProject
+from remote_stands import image
 from remote_stands.ssh import Sshd, serve
 
 SECRET = "hf_" + "thisIsNoRealToken"
@@ -154,6 +158,71 @@ def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_m
     said, _ = process.communicate(timeout=600)
     assert process.returncode != 0 and "error: on 127.0.0.1" in said and "usual fix:" in said
     assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True
+
+
+PIP_THERE = """[global]
+only-binary = :all:
+{more}
+"""
+
+
+@pytest.mark.by_hand
+@pytest.mark.timeout(3000)
+def test_without_an_interpreter_there_an_environment_is_made_by_the_pins(tiny_model: Path, tmp_path: Path) -> None:
+    """From the package index, with pip's settings of this terminal (PIP_...); no package is built."""
+    with serve(tmp_path / "sshd") as server:
+        options = {
+            name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name[:4] == "PIP_"
+        }
+        settings = server.home / ".config" / "pip" / "pip.conf"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(
+            PIP_THERE.format(more="\n".join(f"{key} = {value}" for key, value in options.items())), encoding="utf-8"
+        )
+        project = RemoteProject(tmp_path / "project", tiny_model, server, python=None)
+        said = {part: project.run(part, timeout=2400) for part in ("push", "train", "poll", "pull")}
+        [python] = (server.home / "gaslamp" / "environments").glob("*/bin/python")
+        assert "SETUP_OK" in said["push"] and str(python) in said["push"]
+        facts = read_facts(project)
+        assert facts.steps == TRAIN["max_steps"] and (project.folder / "outputs/main/adapters").is_dir()
+        listed = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        wanted = [*listed["dependencies"], *listed["optional-dependencies"]["cpu"]]
+        pins = dict(one.split("==") for one in wanted if "==" in one)
+        there = json.loads(subprocess.check_output([python, "-m", "pip", "list", "--format", "json"]))
+        versions = {one["name"].lower(): one["version"].partition("+")[0] for one in there}
+        assert len(pins) > 8 and {name: versions[name] for name in pins} == pins
+        again = project.run("push", timeout=2400)
+        assert "installing" not in again, "the environment is made once"
+        other = RemoteProject(tmp_path / "other", tiny_model, server, python=None)
+        said_other = other.run("push", timeout=2400)
+        assert f"{python}" in said_other
+        assert len(list((server.home / "gaslamp" / "environments").iterdir())) == 1, (
+            "projects with the same pins share it"
+        )
+
+
+@pytest.mark.by_hand
+def test_in_a_container_image_the_same_steps_run(tiny_model: Path, tmp_path: Path) -> None:
+    """podman, for real. A process of one container is found and signalled from the next; a killed trainer goes on."""
+    with image.engine(tmp_path / "engine") as variables, serve(tmp_path / "sshd", **variables) as server:
+        project = RemoteProject(tmp_path / "project", tiny_model, server, python=None, image=image.NAME)
+        said = project.run("push")
+        assert "podman runs" in said and "has the packages" in said and "SETUP_OK" in said and "VERIFY_OK" in said
+        poll = project.start("poll")
+        project.hold_training(12, poll)
+        listed = subprocess.check_output(["podman", "ps", "-q"], env={**os.environ, **variables}, text=True)
+        assert listed.split(), "it trains in a container"
+        project.signal_training(signal.SIGKILL)
+        said, _ = poll.communicate(timeout=600)
+        assert poll.returncode == 0 and "goes on from checkpoint-" in said, said
+        assert "is finished" in project.run("pull")
+        facts = read_facts(project)
+        assert facts.steps == TRAIN["max_steps"] and facts.attempts == 2
+        assert (project.folder / "outputs/main/adapters/adapter_model.safetensors").is_file()
+        missing = RemoteProject(tmp_path / "other", tiny_model, server, python=None, image="localhost/no-such:1")
+        process = missing.start("push")
+        said, _ = process.communicate(timeout=600)
+        assert process.returncode != 0 and "podman cannot run localhost/no-such:1" in said and "usual fix:" in said
 
 
 @pytest.mark.graphs

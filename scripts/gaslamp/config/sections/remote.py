@@ -55,6 +55,11 @@ class Remote(Section):
         description="An interpreter over there that has the packages already; null: an environment is made once, "
         "with this project's pins.",
     )
+    image: str | None = Field(
+        None,
+        description="ssh: a container image in which all steps over there run, by docker, podman or apptainer; its "
+        "own packages are used where it has them.",
+    )
     backend: str = Field(
         AUTO, description="What trains over there: cuda, cpu, mac, mps; auto: by what that machine has."
     )
@@ -96,7 +101,7 @@ class Remote(Section):
             raise ValueError(f"{problem}, or auto")
         return value
 
-    @field_validator("host", "user")
+    @field_validator("host", "user", "image")
     @classmethod
     def _is_no_option(cls, value: str | None) -> str | None:
         if value is not None and not PLAIN.match(value):

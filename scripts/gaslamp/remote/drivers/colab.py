@@ -32,6 +32,8 @@ NEW = 600.0  # seconds that Colab may take to hand out a machine; the program it
 CALL = 120.0  # seconds of a call that moves no file, on top of what the cell takes
 GRACE = 0.3  # seconds in which a program that has answered may end by itself
 TRANSFER = 1800.0  # seconds that one part may take
+ADC = "application_default_credentials.json"
+PRODUCT = Path("/sys/class/dmi/id/product_name")  # on a machine of Google's cloud credentials come from the network
 MOVED = ("~/.local/bin/colab", "~/.local/share/uv/tools/google-colab-cli/bin/colab")
 TOKEN = Path(".config") / "colab-cli" / "token.json"
 LOST = r"Session '[^']*' not found|appears to be lost|40[14] Client Error"
@@ -77,7 +79,23 @@ def find_problems(settings: Slice) -> list[Problem]:
                 "set remote.colab_auth: adc if you use gcloud",
             )
         ]
+    if remote.colab_auth == "adc" and not has_default_credentials():
+        return [
+            Problem(
+                "remote.colab_auth is adc, and gcloud has no application-default credentials here",
+                SIGN_IN["adc"],
+                "set remote.colab_auth: oauth2, which needs no gcloud",
+            )
+        ]
     return []
+
+
+def has_default_credentials() -> bool:
+    """Whether Google's libraries find a sign-in: a named file, that of gcloud, or a machine of Google's cloud."""
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or Path.home() / ".config" / "gcloud")
+    is_google = PRODUCT.is_file() and "Google" in PRODUCT.read_text(encoding="utf-8", errors="replace")
+    return (Path(named) if named else folder / ADC).is_file() or is_google
 
 
 def open(settings: Slice, lease: Lease | None, keep: Callable[[Lease], None]) -> ColabMachine:

@@ -14,6 +14,7 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.files import JsonObject, read_json, sha256_path, sha256_text, write_json
 from gaslamp.environment.findings import Problem
 from gaslamp.remote import notebook_open
+from gaslamp.remote.setup import get_needed_disk
 from gaslamp.remote.task import read_task
 
 TITLE = "a notebook that you run in a browser"
@@ -91,6 +92,7 @@ def get_plan(settings: Slice, bundle: Path, command: Sequence[str], digest: str)
         "backend": name,
         "extras": [backend.EXTRA] if alone or backend.EXTRA == "cpu" else ["cpu", backend.EXTRA],
         "alone": alone,
+        "need_gb": get_needed_disk(),
         "job": task.name,
         "command": list(command),
         "config": task.get("--config"),

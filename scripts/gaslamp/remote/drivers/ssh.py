@@ -24,6 +24,7 @@ from gaslamp.remote.place import get_folder_name, get_used
 
 TITLE = "a machine that you reach by SSH"
 RELEASES = False
+IMAGES = True
 CONNECT = 15  # seconds for a connection to begin
 ALIVE = 10  # seconds between two signs of life; after three without one the connection is lost
 TRANSFER = 6 * 3600.0  # seconds that one file may take

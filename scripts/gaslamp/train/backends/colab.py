@@ -2,32 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from gaslamp.train.remote_backend import *  # noqa: F403 - all but the names is the same wherever it trains
 
-from gaslamp.core import registry
-
-if TYPE_CHECKING:
-    from gaslamp.config.slices import Slice
-    from gaslamp.environment.system import System
-
-BUILT = True
-REASON = ""
-EXTRA = "cpu"
-REQUIRES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-METHODS = tuple(registry.names("methods"))
 MACHINE = "a machine of Google Colab"
-REMOTE = True
 DRIVER = "colab"
-QUANTIZES = True
-
-
-def find_machine_problems(system: System) -> list[tuple[str, str]]:
-    """Nothing of this machine's own: what the driver needs, it says by itself (``remote/drivers``)."""
-    return []
-
-
-def find_setting_warnings(settings: Slice) -> list[tuple[str, str]]:
-    """Settings that work there, but not well, each with what to do."""
-    from gaslamp.train.unsloth import find_dropout_warnings
-
-    return find_dropout_warnings(settings.train)
