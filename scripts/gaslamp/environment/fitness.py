@@ -18,7 +18,7 @@ def require_fit(system: System, backend: str, need_gb: float = 0.0) -> None:
 
     Args:
         system: what detection found on that machine.
-        backend: name of the backend that shall train there.
+        backend: name of the backend that will train there.
         need_gb: disk space that the run takes.
 
     Raises:

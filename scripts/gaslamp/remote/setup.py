@@ -56,12 +56,12 @@ def prepare(session: Session, task: Task, config: Path) -> str:
 def _forget_changed(session: Session) -> None:
     """What was made ready with another remote.backend, python or image is not what this run asks for."""
     remote, lease = session.settings.remote, session.lease
-    asked = json.dumps([remote.backend, remote.python, remote.image])
-    if lease.details.get("asked", asked) != asked:
+    wanted = json.dumps([remote.backend, remote.python, remote.image])
+    if lease.details.get("wanted", wanted) != wanted:
         lease.python = lease.backend = ""
         for name in ("boot", "pins", "verified", "toolchain"):
             lease.details.pop(name, None)
-    lease.details["asked"] = asked
+    lease.details["wanted"] = wanted
     session.update_lease()
 
 
