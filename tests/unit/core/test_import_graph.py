@@ -31,7 +31,7 @@ HIDDEN = frozenset(
     {"data", "export"},
 )
 """Rooms that still import this library inside functions; the list only shrinks."""
-READ_BARE = "gaslamp.train.backends."
+READ_BARE = ("gaslamp.train.backends.", "gaslamp.train.remote_backend")
 """Backends are read by interpreters without any package and of any version (detect_env.py):
 what needs one is imported late.
 """
