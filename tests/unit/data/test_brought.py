@@ -71,6 +71,101 @@ ANSWERED: dict[str, tuple[Rows, str]] = {  # the column or the columns that are 
 }  # fmt: skip
 
 
+PASSAGES: dict[str, tuple[Any, str]] = {  # a cell of context, and the text in front of the question
+    "text": ("The hall is\n\nold.", "The hall is\n\nold."),
+    "texts": (["One.", "Two.\n"], "One.\n\nTwo."),
+    "json": ('["One.", "Two."]', "One.\n\nTwo."),
+    "python": ("['One.', \"It's two.\"]", "One.\n\nIt's two."),
+    "langchain": ([{"page_content": "One.", "metadata": {"p": 1}}, {"page_content": "Two."}], "One.\n\nTwo."),
+    "titles": ([{"title": "A", "text": "One."}, {"title": "", "text": "Two."}], "A\nOne.\n\nTwo."),
+    "hotpot": ({"title": ["A", "B"], "sentences": [["One.", " Two."], ["Three."]]}, "A\nOne. Two.\n\nB\nThree."),
+    "pairs": ([["A", ["One.", "Two."]]], "A\nOne. Two."),
+    "pubmed": ({"contexts": ["One.", "Two."], "labels": ["AIM", "RESULT"], "meshes": ["X"]}, "One.\n\nTwo."),
+    "marco": ({"is_selected": [0, 1], "passage_text": ["One.", "Two."], "url": ["a", "b"]}, "One.\n\nTwo."),
+    "json of a program": ('{"name": 1.50}', '{"name": 1.50}'),
+}
+
+
+@pytest.mark.parametrize("column", ["contexts", "retrieved_contexts", "passages", "context", "Kontexte"])
+@pytest.mark.parametrize("name", PASSAGES)
+def test_passages_stand_in_front_of_the_question(name: str, column: str) -> None:
+    cell, text = PASSAGES[name]
+    rows = [{"question": ask(n), column: cell, "answer": say(n)} for n in NUMBERS]
+    rows += [{"question": ask(99), column: f"Other {name}", "answer": say(99)}]
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain and meaning.reading.mapping["context"] == column and not meaning.lost
+    made = registry.get("formats", meaning.reading.format).convert(rows[0], meaning.reading.mapping)
+    assert [turn["content"] for turn in made["messages"]] == [f"{text}\n\n{ask(0)}", say(0)]
+
+
+LISTS: dict[str, tuple[Any, list[str]]] = {  # the cells of a column of answers, and what is learnt of the first row
+    "one": ([["A0"], ["A1"]], ["A0"]),
+    "one, twice": ([["A0", "A0"], ["A1"]], ["A0"]),
+    "one as text": (['["A0"]', "['A1']"], ["A0"]),
+    "several": ([["A0", "B0"], ["A1"]], ["A0", '["A0","B0"]']),
+    "numbers": ([[1], [2]], ["1"]),
+}
+
+
+@pytest.mark.parametrize("column", ["ground_truths", "answers", "references", "Antworten"])
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_one_answer_is_that_answer(name: str, column: str) -> None:
+    cells, learnt = LISTS[name]
+    rows = [{"question": ask(n), column: cells[n % 2]} for n in NUMBERS]
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain == (len(learnt) == 1)
+    readings = [one for one in meaning.readings if one.kind == "conversation"]
+    made = [registry.get("formats", one.format).convert(rows[0], one.mapping) for one in readings]
+    assert [row["messages"][-1]["content"] for row in made] == learnt
+    columns = readings[0].mapping
+    assert decide(rows, columns=columns, kinds=("conversation",)).reading.mapping == columns, "what is printed works"
+    later = {**rows[0], column: ["A0", "B0"]}
+    if len(learnt) == 1:  # behind the sample
+        with pytest.raises(ValueError, match="2 different answers: take: first or list in data.columns"):
+            registry.get("formats", readings[0].format).convert(later, columns)
+
+
+def test_a_list_of_labels_stays_one() -> None:
+    rows = [{"text": ask(n), "keywords": [f"k{n}", "x"][: 1 + n % 2]} for n in NUMBERS]
+    assert "take" not in decide(rows, kinds=("conversation",)).reading.mapping
+
+
+THOUGHTS = ("thinking_trajectories", "reasoning_steps", "Complex_CoT", "reasoning_trace", "gemini_thinking_trajectory")
+
+
+@pytest.mark.parametrize("column", THOUGHTS)
+@pytest.mark.parametrize("is_list", [False, True])
+def test_thoughts_stand_in_front_of_the_answer(column: str, is_list: bool) -> None:
+    rows: Rows = []
+    for n in NUMBERS:
+        thought = f"Hm. {say(n)}"
+        rows.append({"question": ask(n), column: [thought] if is_list else thought, "answer": say(n)})
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain and meaning.reading.mapping["reasoning"] == column
+    made = registry.get("formats", meaning.reading.format).convert(rows[0], meaning.reading.mapping)
+    assert made["messages"][-1]["content"] == f"<think>\nHm. {say(0)}\n</think>\n\n{say(0)}"
+
+
+def test_thoughts_belong_to_the_answer_of_their_model() -> None:
+    """s1K and s1K-1.1: the solution of the book was learnt, and an answer of a model with it is a question."""
+    one: Rows = []
+    two: Rows = []
+    for n in NUMBERS:
+        own = {"question": ask(n), "cot": None}
+        thoughts = {"thinking_trajectories": [f"Hm, {WORDS} {n}"]}
+        one.append({"solution": f"By the book {WORDS} {n}", **own, **thoughts, "attempt": say(n)})
+        made = {f"{m}_thinking_trajectory": f"{m} thinks {WORDS} {n}" for m in ("gemini", "deepseek")}
+        two.append({**own, **made, **{f"{m}_attempt": f"{m}: {say(n)}" for m in ("gemini", "deepseek")}})
+    meaning = decide(one, kinds=("conversation",))
+    readings = [reading.mapping for reading in meaning.readings[:2]]
+    assert not meaning.certain and {str(mapping["completion"]) for mapping in readings} == {"attempt", "solution"}
+    assert {str(mapping["reasoning"]) for mapping in readings} == {"thinking_trajectories"}
+    meaning = decide(two, kinds=("conversation",))
+    found = {reading.mapping.get("completion"): reading.mapping.get("reasoning") for reading in meaning.readings}
+    assert not meaning.certain and found["gemini_attempt"] == "gemini_thinking_trajectory"
+    assert found["deepseek_attempt"] == "deepseek_thinking_trajectory"
+
+
 @pytest.mark.parametrize("name", ANSWERED)
 def test_what_is_learnt(name: str) -> None:
     rows, wanted = ANSWERED[name]

@@ -102,9 +102,15 @@ EVALUATED = [
 def test_the_right_answer_comes_before_that_of_a_model(
     prompt: str, tried: str, right: str, kinds: tuple[str, ...]
 ) -> None:
-    rows = [{prompt: f"What is {n}?", "contexts": ["c"], tried: f"no {n}", right: f"yes {n}"} for n in range(30)]
+    rows = [
+        {prompt: f"What is {n}?", "contexts": [f"c {n}", "d"], tried: f"no {n}", right: f"yes {n}"} for n in range(30)
+    ]
     meaning = decide(rows, kinds=kinds)
-    assert not meaning.certain and meaning.reading.mapping == {"prompt": prompt, "completion": right}
+    assert not meaning.certain and meaning.reading.mapping == {
+        "prompt": prompt,
+        "context": "contexts",
+        "completion": right,
+    }
     assert [one.key for one in meaning.readings] == [f"answer {right}", f"check {right}", f"answer {tried}"]
     rewarded = decide(rows, kinds=("prompt", "conversation"))
     assert all(one.mapping.get("answer") != tried for one in rewarded.readings)

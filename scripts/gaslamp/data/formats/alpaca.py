@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from gaslamp.data.cells import find_column, get_optional, get_text
+from gaslamp.data.passages import read_context
 from gaslamp.data.prompts import read_history
 from gaslamp.data.rows import Message, Row, SourceRow
+from gaslamp.data.several import TAKE, take_answer
 from gaslamp.data.transcripts import is_transcript, split_transcript
 
 KIND = "conversation"
 ORDER = 40
 EXAMPLE = '{"instruction": "Translate to German", "input": "good morning", "output": "guten Morgen"}'
 REQUIRED = ("instruction", "output")
-OPTIONAL = ("input", "system", "history")
-READ_ANYWAY = OPTIONAL
-INPUTS = ("input", "context", "inputs")
+OPTIONAL = ("input", "system", "history", "take")
+READ_ANYWAY = ("input", "system", "history")
+INPUTS = ("input", "context", "contexts", "inputs")
 OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 
 NO_INPUT = frozenset(("nan", "none", "null", "n/a", "na", "<noinput>", "noinput", "no input", "-", "."))
@@ -35,7 +37,8 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
 def read_instruction(row: SourceRow, mapping: dict[str, str]) -> list[Message]:
     """The prompt: system, earlier rounds, the instruction with its input below it."""
     prompt = get_text(row, mapping["instruction"])
-    extra = get_optional(row, mapping.get("input", "input"))
+    column = mapping.get("input", "input")
+    extra = get_optional(row, column) if column.lower().startswith("input") else read_context(row, column)
     if extra and extra.strip().casefold() not in NO_INPUT:
         prompt = f"{prompt}\n\n{extra}"
     messages: list[Message] = []
@@ -50,6 +53,8 @@ def read_instruction(row: SourceRow, mapping: dict[str, str]) -> list[Message]:
 
 def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     """One user turn (instruction, then input below it) and the answer."""
+    if TAKE in mapping:
+        row = {**row, mapping["output"]: take_answer(row.get(mapping["output"]), mapping["output"], mapping[TAKE])}
     return {
         "messages": [
             *read_instruction(row, mapping),

@@ -10,6 +10,7 @@ from typing import Any
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.passages import read_context
 from gaslamp.data.prompts import put_system
 from gaslamp.data.rows import LeftOut, Row, SourceRow
 
@@ -80,7 +81,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     if not answer:
         return []
     free = [column for column in free if column not in (right, why)]
-    context = find_column(free, ("context", "passage", "article"))
+    context = find_column(free, ("contexts", "context", "passage", "article"))
     base: dict[str, Any] = {"prompt": prompt, "choices": choices or several, "completion": answer}
     base |= {"context": context} if context else {}
     named = f"the answer is in '{answer}'" if right else f"'{answer}' explains the right choice"
@@ -137,7 +138,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     if not choices:
         raise ValueError(f"column '{column}' holds no list of choices")
     question = get_text(row, mapping["prompt"])
-    if "context" in mapping and (context := get_optional(row, mapping["context"])):
+    if "context" in mapping and (context := read_context(row, mapping["context"])):
         question = f"{context}\n\n{question}"
     prompt_text = question + "\n\n" + "\n".join(f"{mark}. {text}" for mark, text in choices)
     answer = _find_answer(row.get(mapping["completion"]), choices, mapping["completion"])

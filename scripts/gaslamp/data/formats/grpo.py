@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.passages import is_context, read_context
 from gaslamp.data.prompts import drop_marks, read_prompt
 from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.several import TAKE, take_answer
 from gaslamp.data.turns import is_turns
 
 KIND = "prompt"
 ORDER = 80
 EXAMPLE = '{"prompt": "What is 17 * 3?"}'
 REQUIRED = ("prompt",)
-OPTIONAL = ("answer", "system")
+OPTIONAL = ("answer", "system", "context", "take")
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)
 PROMPTS = ("prompt", "problem", "question", "query", "instruction", "task")
@@ -50,6 +52,9 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
         mapping["answer"] = answer
     if system := find_column(columns, ("system", "system_prompt")):
         mapping["system"] = system
+    context = find_column(columns, ("contexts", "context", "passages", "passage", "documents"))
+    if context and isinstance(first_value(rows, prompt), str) and is_context(first_value(rows, context)):
+        mapping["context"] = context
     return mapping
 
 
@@ -58,8 +63,13 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     if isinstance(mapping["prompt"], str) and row.get(mapping["prompt"]) is None:
         get_text(row, mapping["prompt"])
-    result: Row = {"prompt": drop_marks(read_prompt(row, mapping["prompt"], system))}
+    prompt = drop_marks(read_prompt(row, mapping["prompt"], system))
+    if "context" in mapping and (context := read_context(row, mapping["context"])):
+        prompt[-1] = {**prompt[-1], "content": f"{context}\n\n{prompt[-1]['content']}"}
+    result: Row = {"prompt": prompt}
     value = row.get(mapping["answer"]) if "answer" in mapping else None
+    if TAKE in mapping and "answer" in mapping:
+        value = take_answer(value, mapping["answer"], mapping[TAKE])
     value = parse_list(value) if isinstance(value, str) and '"ground_truth"' in value else value
     if isinstance(value, dict) and "ground_truth" in value:
         value = value["ground_truth"]

@@ -14,6 +14,7 @@ from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_t
 from gaslamp.data.judgements import is_good, is_verdict
 from gaslamp.data.prompts import check_marks, drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Row, SourceRow
+from gaslamp.data.several import TAKE, take_answer
 from gaslamp.data.turns import is_turns
 from gaslamp.data.verdicts import get_rating
 
@@ -21,7 +22,7 @@ KIND = "rating"
 ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
-OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold", "good_if")
+OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold", "good_if", "take")
 READ_ANYWAY = ("system", "tools")
 SEVERAL = ("prompt",)
 LABELS = (
@@ -118,7 +119,8 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         prompt, completion, name = turns[:-1], turns[-1:], mapping["messages"]
     else:
         name = mapping["completion"]
-        completion = trim_continued(read_answer(row.get(name), name), row, mapping)
+        value = take_answer(row.get(name), name, mapping[TAKE]) if TAKE in mapping else row.get(name)
+        completion = trim_continued(read_answer(value, name), row, mapping)
         prompt = read_question(row, mapping)
         if not prompt:
             raise ValueError(f"column '{mapping['prompt']}' is empty or missing")

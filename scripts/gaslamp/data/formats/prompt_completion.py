@@ -13,8 +13,11 @@ from gaslamp.data.borders import ROLES as BORDERS
 from gaslamp.data.borders import find_borders, strip_borders
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.comparing import trim_continued
+from gaslamp.data.meaning.names import get_hint, normalize
+from gaslamp.data.passages import is_context, read_context
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
+from gaslamp.data.several import TAKE, take_answer
 from gaslamp.data.transcripts import OPENINGS, is_transcript
 from gaslamp.data.turns import get_role, is_turns
 
@@ -31,6 +34,7 @@ OPTIONAL = (
     "prompt_end",
     "completion_start",
     "completion_end",
+    "take",
 )
 READ_ANYWAY = ()
 SEVERAL = ("prompt",)  # roles that take a list of columns
@@ -76,18 +80,10 @@ PAIRS = (
     ("prompt", "text"),
     *((turns, name) for turns in TURNS for name in ANSWERS),
 )
-CONTEXTS = ("context", "article", "passage", "document", "paragraph", "story")
-REASONING = (
-    "reasoning",
-    "complex_cot",
-    "cot",
-    "chain_of_thought",
-    "thought",
-    "thoughts",
-    "thinking",
-    "rationale",
-    "reasoning_content",
-)
+_ONE_CONTEXT = ("context", "article", "passage", "document", "paragraph", "story")
+CONTEXTS = ("contexts", *_ONE_CONTEXT, "evidence", *(f"{name}s" for name in _ONE_CONTEXT[2:5]))
+QUESTIONS = ("question", "query", "prompt", "problem")
+"""Prompts that a context stands in front of."""
 HISTORY = ("history",)
 
 
@@ -97,18 +93,14 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
         prompt, completion = (find_column(columns, (name,)) for name in names)
         if prompt and completion and (names[0] not in TURNS or is_open(first_value(rows, prompt))):
             mapping = {"prompt": prompt, "completion": completion}
-            for role, usual in (
-                ("system", ("system", "system_prompt")),
-                ("reasoning", REASONING),
-                ("history", HISTORY),
-            ):
-                found = [column for name in usual if (column := find_column(columns, (name,)))]
-                if role == "reasoning":  # s1K has an empty column cot next to the one with the thoughts
-                    found = [column for column in found if holds_thoughts(rows, column)]
-                if found and found[0] not in mapping.values():
-                    mapping[role] = found[0]
-            context = find_column([column for column in columns if column != completion], CONTEXTS)
-            if context and names[0] == "question" and isinstance(first_value(rows, context), str):
+            for role, usual in (("system", ("system", "system_prompt")), ("history", HISTORY)):
+                if (found := find_column(columns, usual)) and found not in mapping.values():
+                    mapping[role] = found
+            thoughts = find_thoughts([column for column in columns if column not in mapping.values()], rows)
+            if len(thoughts) == 1:  # of several each may belong to another answer
+                mapping["reasoning"] = thoughts[0]
+            context = find_column([column for column in columns if column not in mapping.values()], CONTEXTS)
+            if context and names[0] in QUESTIONS and is_context(first_value(rows, context)):
                 mapping["context"] = context
             if names == ("rewritten_intent", "snippet") and (plain := find_column(columns, ("intent",))):
                 mapping["prompt_else"] = plain
@@ -125,6 +117,19 @@ def is_open(value: object) -> bool:
         return True
     last = turns[-1]
     return isinstance(last, dict) and get_role(last.get("role", last.get("from"))) != "assistant"
+
+
+def find_thoughts(columns: list[str], rows: list[SourceRow]) -> list[str]:
+    """The columns of reasoning in words: by their whole name, else by a word of it."""
+    hints = {column: get_hint(column) for column in columns}
+    named = [column for column, hint in hints.items() if hint and hint.concept == "reasoning"]
+    # s1K has an empty column cot and one called cot_type next to the one with the thoughts
+    found = [column for column in named if holds_thoughts(rows, column) and not normalize(column).endswith(_ASIDE)]
+    exact = [column for column in found if (hint := hints[column]) and hint.exact]
+    return exact[:1] or found
+
+
+_ASIDE = ("_type", "_length", "_tokens", "_model", "_score", "_id")
 
 
 def holds_thoughts(rows: list[SourceRow], column: str) -> bool:
@@ -149,6 +154,9 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     if any(role in mapping for role in BORDERS):
         row = strip_borders(row, mapping)
         mapping = {role: name for role, name in mapping.items() if role not in BORDERS}
+    if TAKE in mapping:
+        row = {**row, completion: take_answer(row.get(completion), completion, mapping[TAKE])}
+        mapping = {role: name for role, name in mapping.items() if role != TAKE}
     if len(mapping) > 2 + ("system" in mapping) or type(prompt) is list:
         return _convert_more(row, mapping)
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
@@ -204,7 +212,7 @@ def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
     prompt = mapping["prompt"]
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = read_prompt(row, prompt, system)
-    if "context" in mapping and (context := get_optional(row, mapping["context"])):
+    if "context" in mapping and (context := read_context(row, mapping["context"])):
         messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
     if "history" in mapping:
         messages[-1:-1] = read_history(row.get(mapping["history"]), mapping["history"])

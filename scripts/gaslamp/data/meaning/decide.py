@@ -13,7 +13,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning.examples import show_first_row, show_formats
 from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
-from gaslamp.data.meaning.infer import infer
+from gaslamp.data.meaning.infer import OPEN_ANSWERS, infer, is_whole_answer
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import Profile, look_at
 from gaslamp.data.meaning.published import (
@@ -37,6 +37,7 @@ from gaslamp.data.meaning.readings import (
     get_mapped_columns,
     get_read_anyway,
 )
+from gaslamp.data.meaning.several import complete_take, spread_lists
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow, can_adapt
 
@@ -75,24 +76,28 @@ def decide(
     names = get_columns(rows)
     if columns:
         name, mapping = apply_columns(rows, names, wanted, columns, kinds)
+        mapping = complete_take(name, mapping, rows)
         return _finish([_get_reading(name, mapping, 1.0, "data.columns says so")], rows, names, chosen_by="config")
     refuse_unlearnable(rows, names)
     profiles = [look_at(name, [row.get(name) for row in rows]) for name in names]
     evaluated = find_evaluated(names, rows) if wanted == "auto" else None
     found = find_shape(rows, names, wanted, kinds)
     open_ways = found is not None and len(found.ways) > 1
+    known: list[Reading] = []
     if found and wanted != "auto" and not open_ways:
-        reading = _get_reading(found.name, found.mapping, 1.0, "data.format says so")
-        return _finish([reading], rows, names, profiles, chosen_by="config")
+        known = spread_lists([_get_reading(found.name, found.mapping, 1.0, "data.format says so")], rows)
+        if len(known) == 1:
+            return _finish(known, rows, names, profiles, chosen_by="config")
     if found:
         refuse_lost_images(registry.get("formats", found.name).KIND, rows, found.name)
     if wanted == "auto":
         refuse_half_pairs(rows, names, found, kinds)
-    readings = [] if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
+    readings = known if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
     if evaluated:
         readings = [one for one in read_evaluated(evaluated, readings) if not kinds or _serves(one, kinds)]
     if not readings:
         raise _get_no_format(rows, names, kinds)
+    readings = spread_lists(readings, rows)
     if pick != "auto":
         return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
     best, *others = (reading.score for reading in readings)
@@ -231,6 +236,9 @@ def _score_shape(
         return replace(reading, score=0.4)
     inputs = [by_name[column] for column in get_mapped_columns({"prompt": mapping.get("prompt", [])})]
     belongs = any(column.concept in PAIRS_THAT_BELONG for column in inputs)
+    learnt = by_name.get(str(mapping.get("completion", "")))
+    rivals = [column for column in lost if is_whole_answer(by_name[column])]
+    most = OPEN_ANSWERS if rivals and learnt and is_whole_answer(learnt) else 0.99
     texts = [
         column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")
     ]
@@ -239,7 +247,7 @@ def _score_shape(
         - 0.1 * len(texts)
         - (0 if belongs else 0.1) * (len(lost) - len(texts))
     )
-    return replace(reading, score=max(0.1, min(0.99, score)), reason=reading.reason)
+    return replace(reading, score=max(0.1, min(most, score)), reason=reading.reason)
 
 
 def _is_named_pair(mapping: Mapping, by_name: dict[str, Profile]) -> bool:

@@ -21,6 +21,7 @@ from gaslamp.data.rows import (
     get_images,
     get_text,
 )
+from gaslamp.data.several import FIRST, TAKE, get_answers, read_several
 
 SHOWN = 3  # readings
 SHOWN_TURNS = 6  # of a row
@@ -58,6 +59,9 @@ def check_certain(meaning: Meaning, rows: list[SourceRow], kinds: tuple[str, ...
 
 def put_differing_row_first(readings: list[Reading], rows: list[SourceRow]) -> list[SourceRow]:
     """The sample, the first row that the readings show differently in front: what sets them apart is to be seen."""
+    several = [get_answers(reading.mapping) for reading in readings if reading.mapping.get(TAKE) == FIRST]
+    if several:  # one answer looks the same whether a list is learnt or its first
+        rows = sorted(rows, key=lambda row: len(read_several(row.get(several[0])) or []) < 2)
     for number, row in enumerate(rows):
         shown = [render_row(reading, [row]) for reading in readings]
         if all(shown) and len({tuple(lines) for lines in shown}) == len(shown):

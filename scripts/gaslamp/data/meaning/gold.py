@@ -68,7 +68,7 @@ def read_evaluated(found: Evaluated, readings: list[Reading]) -> list[Reading]:
     prompt = {role: name for role, name in own[0].mapping.items() if role not in ("completion", "reasoning")}
     why = f"'{found.right}' is what would have been right"
     learnt: Mapping = {**prompt, "completion": found.right}
-    scored: Mapping = {role: name for role, name in prompt.items() if role in ("prompt", "system")}
+    scored: Mapping = {role: name for role, name in prompt.items() if role in ("prompt", "system", "context")}
     tried = f"'{found.answered}' is what a model answered, right or not"
     return [
         replace(own[0], key=f"answer {found.right}", mapping=learnt, reason=why, score=0.65),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from gaslamp.data.meaning.names import normalize
+from dataclasses import replace
+
+from gaslamp.data.meaning.names import get_maker, normalize
 from gaslamp.data.meaning.profile import INPUTS, LABEL_LETTERS, MARKS, TEXT_LETTERS, Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 
 ANSWERS = ("answer", "summary", "description", "extraction", "reasoning")
 SIDE_ROLES = ("system", "history", "reasoning")
 TASKS = {"answer": "answer", "summary": "summarize", "description": "describe", "extraction": "extract"}
+OPEN_ANSWERS = 0.69
+"""Of two columns of whole answers neither is certain: which of them is learnt is a question."""
 NAMED = {"answer": 0.6, "summary": 0.5, "description": 0.5, "extraction": 0.55, "label": 0.45}
 
 
@@ -22,8 +26,19 @@ def infer(profiles: list[Profile]) -> list[Reading]:
     readings = _read_images(columns) or _read_languages(columns)
     if not readings:
         readings = [reading for target in columns if (reading := _read_target(target, columns))]
+        whole = [column.name for column in columns if is_whole_answer(column)]
+        if len(whole) > 1:
+            readings = [
+                replace(one, score=OPEN_ANSWERS * one.score) if one.mapping.get("completion") in whole else one
+                for one in readings
+            ]
         readings += [*_read_documents(columns), *_read_checked(columns), *_read_short_answers(profiles)]
     return readings
+
+
+def is_whole_answer(column: Profile) -> bool:
+    """Whether a column holds answers in sentences, by its name and cells."""
+    return column.concept == "answer" and column.is_free_text and column.letters >= TEXT_LETTERS
 
 
 def _read_images(columns: list[Profile]) -> list[Reading]:
@@ -148,10 +163,14 @@ def _score_target(target: Profile, columns: list[Profile]) -> float | None:
 def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile], dict[str, str]]:
     """The columns that are read for ``target``, in the order of the file, and those with a role of their own."""
     others = [column for column in columns if column is not target]
+    thoughts = [column for column in others if column.concept == "reasoning" and column.letters >= TEXT_LETTERS / 2]
+    thoughts = [column for column in thoughts if not _is_of_another(column, target)]
+    if len({get_maker(column.name) for column in thoughts}) > 1:
+        thoughts = [column for column in thoughts if get_maker(column.name) == get_maker(target.name)]
     side = {
         column.concept: column.name
         for column in others
-        if column.concept in SIDE_ROLES and not (column.concept == "reasoning" and column.letters < TEXT_LETTERS / 2)
+        if column.concept in SIDE_ROLES and (column.concept != "reasoning" or column in thoughts)
     }
     if target.concept in ("label", "") or target.is_label:
         side.pop("reasoning", None)
@@ -162,7 +181,7 @@ def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile]
         for column in others
         if column.holds in ("text", "object", "list")
         and not column.is_label
-        and not column.is_json
+        and (not column.is_json or column.concept == "context")
         and column.name not in side.values()
         and column.concept not in ("label", "choices", "rating", "winner")
         and not (column.concept in ANSWERS and _is_written(column))
@@ -176,6 +195,12 @@ def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile]
     return known or texts, side
 
 
+def _is_of_another(column: Profile, target: Profile) -> bool:
+    """Whether a column and an answer name two makers: ``gemini_thinking_trajectory``, ``deepseek_attempt``."""
+    makers = [get_maker(each.name) for each in (column, target)]
+    return None not in makers and makers[0] != makers[1]
+
+
 def _is_written(column: Profile) -> bool:
     """Whether a column is itself something that a model would write."""
     return column.concept in ("answer", "summary", "extraction", "description", "reasoning")
@@ -185,9 +210,13 @@ def _get_mapping(inputs: list[Profile], target: Profile, side: dict[str, str]) -
     names = [column.name for column in inputs]
     question = next((column for column in inputs if column.concept == "question"), None)
     mapping: Mapping
+    passages = [column for column in inputs if column.concept == "context" and column.holds in ("list", "object")]
     if len(inputs) == 2 and question and all(column.concept in ("question", "context", "text") for column in inputs):
         other = next(column for column in inputs if column is not question)
         mapping = {"context": other.name, "prompt": question.name}
+    elif question and passages:
+        rest = [column.name for column in inputs if column not in passages]
+        mapping = {"context": passages[0].name, "prompt": rest[0] if len(rest) == 1 else rest}
     else:
         mapping = {"prompt": names[0] if len(names) == 1 else names}
     return {**mapping, "completion": target.name, **side}
@@ -195,6 +224,8 @@ def _get_mapping(inputs: list[Profile], target: Profile, side: dict[str, str]) -
 
 def _weigh_lost(column: Profile, target: Profile) -> float:
     """What it costs a reading to leave a column out."""
+    if _is_of_another(column, target):
+        return 0.05
     if column.concept in ("chosen", "rejected", "winner"):
         return 0.3
     if column.is_label or column.concept == "label":

@@ -53,7 +53,9 @@ _VERDICTS = {
 _NO_LANGUAGES = ("id", "no", "is", "it")  # alone they mean something else
 _LANGUAGE_SIDE = ("text", "sentence", "source", "target", "src", "tgt", "lang")
 _PLURALS = {
-    f"{english}s": english for concept, english in KNOWN.values() if concept in ("answer", "label", "text", "question")
+    f"{word}s": word
+    for word, (concept, _) in KNOWN.items()
+    if concept in ("answer", "label", "text", "question", "context", "reasoning") and word.isascii()
 }
 _PLURALS["categories"] = "category"
 
@@ -77,7 +79,8 @@ def get_hint(name: str) -> Hint | None:
     rest = [word for word in text.split("_") if word not in _LANGUAGE_SIDE]
     if len(rest) == 1 and rest[0] in LANGUAGES and text not in _NO_LANGUAGES:
         return Hint("language", text, True)
-    text = text if text in KNOWN else _PLURALS.get(text, text)
+    whole = normalize(name.casefold())  # Complex_CoT
+    text = whole if whole in KNOWN else text if text in KNOWN else _PLURALS.get(text, text)
     if text in KNOWN:
         return Hint(*KNOWN[text], True)
     for end in _TEXT_ENDS:  # answer_text is an answer
@@ -86,18 +89,30 @@ def get_hint(name: str) -> Hint | None:
         if hint and hint.is_last and hint.concept not in ("meta", "text", "language"):
             return Hint(hint.concept, hint.english, False)
     parts = text.split("_")
-    named_thoughts = KNOWN.get(parts[-1], ("",))[0] == "reasoning"  # deepseek_reasoning
     if (
-        MODELS.fullmatch(parts[0])
-        and not named_thoughts
-        and not set(parts) & {"score", "rating", "rank", "model", "name", "id", "label"}
+        get_maker(name)
+        and not _names_thoughts(parts[1:])  # deepseek_reasoning
+        and not set(parts) & {"score", "rating", "rank", "grade", "model", "name", "id", "label"}
     ):
         return Hint("answer", "response", False)
-    for part in ("_".join(parts[-2:]), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
+    two = "_".join(parts[-2:])
+    for part in (two, _PLURALS.get(two, ""), parts[-1], _PLURALS.get(parts[-1], ""), parts[0]):
         if part in KNOWN and part != text:
             return Hint(*KNOWN[part], False, part != parts[0])
     last = max((word for word in KNOWN if len(word) >= _least(word) and text.endswith(word)), key=len, default=None)
     return Hint(*KNOWN[last], False) if last else None
+
+
+def get_maker(name: str) -> str | None:
+    """The model that a column is named after; ``None`` when it is named after none."""
+    first = normalize(name).split("_")[0]
+    return first if MODELS.fullmatch(first) else None
+
+
+def _names_thoughts(parts: list[str]) -> bool:
+    """Whether the end of a name is a word for reasoning."""
+    ends = ("_".join(parts[-2:]), parts[-1]) if parts else ()
+    return any(KNOWN.get(_PLURALS.get(end, end), ("",))[0] == "reasoning" for end in ends)
 
 
 _SIDES = ("a", "b", "1", "2", "0")

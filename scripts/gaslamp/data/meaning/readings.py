@@ -18,7 +18,7 @@ Mapping = dict[str, str | list[str]]
 
 NO_COLUMNS = (
     *("threshold", "good_if", "first_if", "second_if", "first_number", "from_language", "to_language"),
-    *("prompt_end", "completion_start", "completion_end", "answers_of"),
+    *("prompt_end", "completion_start", "completion_end", "answers_of", "take"),
 )
 """Roles whose value is a setting, not a column."""
 CERTAIN = 0.7

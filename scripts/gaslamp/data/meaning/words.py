@@ -56,6 +56,11 @@ context: kontext zusammenhang contexto contexte contesto 上下文 语境 背景
 passage: textstelle pasaje passaggio 篇章
 schema: tabellenschema esquema
 background: hintergrund antecedentes
+contexts: kontexte contextos contextes contesti retrieved_contexts retrieved_context retrieval_context
+contexts: reference_contexts retrieved_passages retrieved_documents retrieved_docs source_documents retrieved_chunks
+evidence
+chunk
+persona: personality personalities personas
 [answer]
 answer: antwort antworten respuesta respuestas reponse reponses risposta antwoord 答案 回答 答え 解答 答
 answer: ответ ответы odpowiedz cevap yanit 답변 대답 답 відповідь
@@ -74,6 +79,7 @@ expected_answer
 correction: korrektur correccion
 rewrite
 agent_response
+attempt
 [summary]
 summary: zusammenfassung kurzfassung resumen resume resumo riassunto samenvatting sintesi 摘要 总结 概要 要約
 summary: резюме краткое_содержание streszczenie ozet 요약
@@ -151,6 +157,9 @@ rationale
 scratchpad
 think
 reasoning_content
+trajectory: thinking_trajectory
+trace: reasoning_trace thinking_trace thought_process thinking_process
+steps: reasoning_steps thinking_steps solution_steps
 [choices]
 choices: auswahl antwortmoglichkeiten opciones choix scelte escolhas 选项 选择 選択肢
 options
