@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gaslamp.config.backends import is_remote
 from gaslamp.config.length import CARD, assume_length
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
@@ -68,7 +69,7 @@ def check_preflight(
         raise _get_error(found.problems)
     return Preflight(
         backend=settings.backend,
-        summary=describe(found, disk, disk_free),
+        summary=describe(found, disk, disk_free, is_remote(settings.backend)),
         warnings=found.warnings,
         disk_needed_gb=disk,
         disk_free_gb=disk_free,
@@ -121,16 +122,17 @@ def check_machine(request: Request, found: Findings) -> None:
     found.disk["reports"] = REPORTS_BYTES
 
 
-def describe(found: Findings, disk: dict[str, float], disk_free: float) -> str:
-    """The summary in one line: the badge first, then memory, disk (GB by part, GB free) and llama.cpp."""
+def describe(found: Findings, disk: dict[str, float], disk_free: float, is_elsewhere: bool = False) -> str:
+    """The summary in one line: whether the memory is enough first, then disk (GB by part, GB free) and llama.cpp."""
     memory = found.memory
-    text = (
-        f"{memory.kind} up to {memory.need_gb} of {memory.free_gb} GB"
-        if memory.need_gb
-        else f"{memory.kind} unknown, {memory.free_gb} GB free"
-    )
+    if is_elsewhere:
+        text = "trains on another machine, which is checked as soon as it is reached; here:"
+    elif memory.need_gb:
+        text = f"{memory.fit.upper()}: {memory.kind} up to {memory.need_gb} of {memory.free_gb} GB,"
+    else:
+        text = f"{memory.kind} not checked (the model's size is not known yet), {memory.free_gb} GB free,"
     tools = "llama.cpp will be built once" if "toolchain" in disk else "llama.cpp is ready"
-    return f"{memory.fit.upper()}: {text}, disk {sum(disk.values()):.1f} of {disk_free} GB, {tools}"
+    return f"{text} disk {sum(disk.values()):.1f} of {disk_free} GB, {tools}"
 
 
 def _get_error(problems: list[Problem]) -> GaslampError:

@@ -157,7 +157,7 @@ def get_speed(machine: Machine, profile: str, shape: Shape, measured: Sequence[M
     if profile == "cuda" and processor:
         share = _get_share(machine, profile, shape)
         reason = f"{processor.tflops:g} TFLOPS at most ({processor.source}), {100 * share:.0f} % of it"
-        return Speed(processor.tflops * 1e12 * share, f"{reason} at this size, fitted to an H200")
+        return Speed(processor.tflops * 1e12 * share, f"{reason} at this size, as measurements of one card say")
     cores = int(machine.get("cores") or 1)
     return Speed(cores * CORE_FLOPS, f"{cores} cores with {CORE_FLOPS / 1e9:.0f} GFLOPS each, as two x86 cores reached")
 

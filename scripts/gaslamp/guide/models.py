@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gaslamp.environment.advise import Advice, get_advice
-from gaslamp.environment.machines import Machine, get_machine
+from gaslamp.environment.machines import Machine, get_machine, list_machines
 from gaslamp.environment.speed import Measured
 from gaslamp.environment.training_ways import Demand
 from gaslamp.guide.plan import Situation
@@ -88,11 +88,20 @@ def estimate_with(now: Situation, one: Advice, demand: Demand, profile: str, set
     return get_advice(target, demand, profile=there, measured=measured, models=[one.model], fixed=fixed)[0]
 
 
-def get_target(system: Machine, profile: str) -> tuple[Machine, str, str]:
+def get_target(system: Machine, profile: str, gpu: str = "") -> tuple[Machine, str, str]:
     """The machine that a profile trains on, its name, and the profile there.
 
     It is this one, or a usual one when the profile is none of here.
+
+    Args:
+        system: this machine.
+        profile: that trains.
+        gpu: of the machine elsewhere, where it is known and in the table.
     """
+    if gpu and profile in (COLAB, SSH):
+        like = next((name for name in list_machines() if name in gpu.lower()), "l4")  # memory and cores of a usual one
+        machine = get_machine(like)
+        return {**machine, "gpus": [{**machine["gpus"][0], "name": gpu}], "is_rented": True}, gpu, "cuda"
     if profile == "cuda" and system.get("gpus"):
         return system, "this GPU", profile
     if profile in ("cuda", COLAB):

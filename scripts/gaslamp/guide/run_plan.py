@@ -30,6 +30,7 @@ from gaslamp.environment.training_ways import Demand, choose_way, get_room
 from gaslamp.guide.dry_run import Job, get_jobs
 from gaslamp.guide.measured import find_measured
 from gaslamp.guide.models import get_target
+from gaslamp.guide.plan_elsewhere import TRAINS, Place, find_place, get_held_seconds
 from gaslamp.guide.project_situation import look_at_project
 from gaslamp.guide.recommend import settle_basis
 from gaslamp.guide.step_times import get_step_seconds
@@ -78,6 +79,8 @@ class RunPlan:
     download_gb: dict[str, float] = field(default_factory=dict)
     price_per_hour: float = 0.0
     price_reason: str = ""
+    place: Place | None = None  # the machine elsewhere
+    paid_seconds: float | None = None  # for which it is held; None: the whole run is paid
 
     @property
     def seconds(self) -> float:
@@ -87,7 +90,8 @@ class RunPlan:
     @property
     def price(self) -> float:
         """US dollars for the whole run."""
-        return self.seconds / 3600 * self.price_per_hour
+        paid = self.seconds if self.paid_seconds is None else self.paid_seconds
+        return paid / 3600 * self.price_per_hour
 
 
 def count_test_rows(project: Path, config: Config, train: int) -> int:
@@ -136,14 +140,16 @@ def make_plan(
     shape = get_shape(config.model.source, config.model.revision)
     demand, origin = get_demand(project, config, machine)
     measured = find_measured(machine, project)
-    training, speed_reason = _get_training(config, profile[0], machine, shape, demand, measured)
+    place = find_place(project, config)
+    training, speed_reason = _get_training(config, profile[0], machine, shape, demand, measured, place)
     history = {one.step: one for one in read_attempts(project / "logs" / "phases.jsonl") if one.status == "ok"}
     trainings = {"": training}
     for name, stage in (stages or {}).items():
         amount = get_demand(project, stage, machine, name)[0]
-        trainings[name] = _get_training(stage, profile[0], machine, shape, amount, measured)[0]
+        trainings[name] = _get_training(stage, profile[0], machine, shape, amount, measured, place)[0]
     jobs = [_plan_job(job, trainings, history, shape, machine) for job in planned]
-    per_hour, why = _get_price(config, machine)
+    per_hour, why = _get_price(config, machine, place)
+    steps = [(one.job.rule, one.seconds) for one in jobs]
     return RunPlan(
         profile=profile[0],
         profile_reason=profile[1],
@@ -160,6 +166,8 @@ def make_plan(
         download_gb=_get_downloads(config, shape, planned),
         price_per_hour=per_hour,
         price_reason=why,
+        place=place,
+        paid_seconds=get_held_seconds(steps, config) if place else None,
     )
 
 
@@ -200,7 +208,7 @@ def _plan_job(
     machine: Machine,
 ) -> PlannedJob:
     why = _get_why(job, not history)
-    if job.step.startswith("train_model"):
+    if job.step.startswith("train_model") or job.rule == TRAINS:
         return PlannedJob(job, trainings.get(job.wildcards.get("stage", "")), False, why)
     if (before := history.get(job.step)) and before.seconds is not None:
         return PlannedJob(job, before.seconds, True, why)
@@ -231,7 +239,13 @@ def get_demand(project: Path, config: Config, machine: Machine, stage: str = "")
 
 
 def estimate_run(
-    config: Config, profile: str, machine: Machine, shape: Shape | None, demand: Demand, measured: Sequence[Measured]
+    config: Config,
+    profile: str,
+    machine: Machine,
+    shape: Shape | None,
+    demand: Demand,
+    measured: Sequence[Measured],
+    gpu: str = "",
 ) -> tuple[float | None, str]:
     """Hours of the training that a config asks for, and how they were calculated.
 
@@ -242,10 +256,11 @@ def estimate_run(
         shape: of the base model; ``None``: not known.
         demand: what is trained on.
         measured: trainings on this machine.
+        gpu: of the machine elsewhere, where it is known.
     """
     if shape is None:
         return None, "the size of the base model is not known"
-    target, _, there = get_target(machine, profile)
+    target, _, there = get_target(machine, profile, gpu)
     plugin = read_method(config.method)
     train = choose_by_size(parse_slice(get_slice(config, "backend", "method", "train")), shape.parameters)[0].train
     settings = SimpleNamespace(
@@ -263,16 +278,30 @@ def estimate_run(
 
 
 def _get_training(
-    config: Config, profile: str, machine: Machine, shape: Shape | None, demand: Demand, measured: Sequence[Measured]
+    config: Config,
+    profile: str,
+    machine: Machine,
+    shape: Shape | None,
+    demand: Demand,
+    measured: Sequence[Measured],
+    place: Place | None,
 ) -> tuple[float | None, str]:
     """Seconds of the training, and how they were calculated."""
-    hours, words = estimate_run(config, profile, machine, shape, demand, measured)
+    if place and place.backend != "cuda":
+        return None, f"with {place.words}, whose speed is not known"
+    hours, words = estimate_run(config, profile, machine, shape, demand, measured, place.gpu if place else "")
+    words = f"on {place.words}: {words}" if place else words
     return None if hours is None else hours * 3600, words
 
 
-def _get_price(config: Config, machine: Machine) -> tuple[float, str]:
+def _get_price(config: Config, machine: Machine, place: Place | None) -> tuple[float, str]:
     if config.plan.price_per_hour is not None:
         return config.plan.price_per_hour, "plan.price_per_hour"
+    if place:
+        if place.price is None:
+            return 0.0, "not known: plan.price_per_hour in config.yaml says what that machine costs"
+        sure = "" if place.is_known else "; yours may be another one: plan.price_per_hour says what it costs"
+        return place.price, f"{place.words}: {place.price_source}{sure}"
     processor = find_processor(machine)
     if processor and processor.price and machine.get("is_rented"):
         return processor.price, processor.price_source

@@ -21,6 +21,14 @@ WHY = {
     "again": "what it reads is made again",
 }
 
+REMOTE = {
+    "run_remote_push": "sends the project; packages there: some minutes, once",
+    "run_remote_train": "starts the training there",
+    "run_remote_poll": "the training there, its curves live here",
+    "run_remote_pull": "brings the adapter home",
+}
+"""The rules of a training on another machine, and what they do."""
+
 
 def print_run_plan(plan: RunPlan, console: Console) -> None:
     """Print what a run would do, what it takes and what would stop it."""
@@ -40,11 +48,12 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
     table.add_column("jobs", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
-    short = [job for job in plan.jobs if job.why in ("new", "again") and (job.seconds or SHORT) < SHORT]
+    short = [job for job in plan.jobs if _is_short(job)]
     for rule, jobs in _group([job for job in plan.jobs if job not in short]).items():
         seconds = None if any(job.seconds is None for job in jobs) else sum(job.seconds or 0 for job in jobs)
         why = Counter(job.why for job in jobs).most_common(1)[0][0]
         measured = ", time as last time" if all(job.is_measured for job in jobs) else ""
+        measured += f"; {REMOTE[rule]}" if rule in REMOTE else ""
         table.add_row(rule, str(len(jobs)), show_seconds(seconds), Text(WHY[why] + measured))
     if short:
         seconds = sum(job.seconds or 0 for job in short)
@@ -67,6 +76,8 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
         tools = facts["disk_needed_gb"].get("toolchain", 0)
         is_main = bool(tools) and plan.profile in ("cpu", "mps")  # the GPU's memory does not build anything
         building = f", {TOOLCHAIN_GB:.1f} of it while llama.cpp is built" if is_main else ""
+        if plan.place:
+            memory, building = "of the other machine, checked as soon as it is reached (a GPU: 6 GB at least)", ""
         console.print(Text.assemble(("memory:   ", "cyan"), memory, (building, "dim")))
         built = f", {tools:.1f} of it for llama.cpp, once for all projects" if tools else ""
         disk = f"{needed:.1f} of {facts['disk_free_gb']} GB free"
@@ -77,6 +88,12 @@ def print_run_plan(plan: RunPlan, console: Console) -> None:
         console.print(Text.assemble(("warning:  ", "yellow"), warning))
     if plan.problem:
         console.print(Text.assemble(("\nwould stop before anything is downloaded:\n", "bold red"), plan.problem))
+
+
+def _is_short(job: PlannedJob) -> bool:
+    """Whether a job has no line of its own; those on another machine have."""
+    is_quick = job.why in ("new", "again") and (job.seconds or SHORT) < SHORT
+    return is_quick and job.job.rule not in REMOTE
 
 
 def _group(jobs: list[PlannedJob]) -> dict[str, list[PlannedJob]]:

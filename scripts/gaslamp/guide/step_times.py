@@ -38,6 +38,9 @@ COSTS = {
     "measure_gguf": Cost(34, "compute"),
     "build_ladder": Cost(2),
     "check_parity": Cost(12, "compute"),
+    "run_remote_push": Cost(240),  # the first time, with the packages; afterwards as measured
+    "run_remote_train": Cost(10),
+    "run_remote_pull": Cost(10),
 }
 OTHER = Cost(1)
 

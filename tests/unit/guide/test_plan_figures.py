@@ -122,6 +122,43 @@ def test_the_plan_fits_the_terminal_and_says_what_would_stop_it(project: Path, w
     assert facts["seconds"] == round(made.seconds, 1) and facts["jobs"][0]["rule"] == "train_model"
 
 
+PARTS = [job(f"run_remote_{part}", MISSING) for part in ("push", "train", "poll", "pull")]
+
+
+def test_a_training_elsewhere_has_its_steps_its_machine_and_its_price(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = job("evaluate_model_tuned", MISSING)
+    monkeypatch.setattr(run_plan, "get_jobs", lambda project, profile, arguments: [*PARTS, later])
+    source = {"source": "Qwen/Qwen3-0.6B"}
+
+    def show(**values: Any) -> tuple[RunPlan, str]:
+        config = Config.model_validate({"model": source, **values})
+        made = make_plan(project, config, (config.backend, "PROFILE"), MACHINE, FACTS)
+        out = io.StringIO()
+        print_run_plan(made, Console(file=out, width=200, color_system=None))
+        return made, out.getvalue()
+
+    made, text = show(backend="ssh", remote={"host": "gpu"})
+    assert all(one.job.rule in text for one in made.jobs[:4]) and "the training there" in text
+    assert "on an L4, as many rented machines have it; the machine is known after the first connection" in text
+    assert "of the other machine, checked as soon as it is reached" in text and "may be another one" in text
+    poll = made.jobs[2].seconds
+    assert poll and made.price == pytest.approx(0.78 * sum(one.seconds or 0 for one in made.jobs[:4]) / 3600)
+    all_there, _ = show(backend="ssh", remote={"host": "gpu", "evaluate": "there"})
+    assert all_there.price == pytest.approx(0.78 * all_there.seconds / 3600)
+
+    (project / "outputs" / "main").mkdir(parents=True)
+    facts = {"elsewhere": {"profile": "ssh", "machine": "sql4 (node7), 1 x NVIDIA H100 80GB HBM3", "seconds": 1.0}}
+    (project / "outputs" / "main" / "train.json").write_text(json.dumps(facts))
+    made, text = show(backend="ssh", remote={"host": "gpu"})
+    assert "1 x NVIDIA H100 80GB HBM3, as in the last training" in text and (made.jobs[2].seconds or poll) < poll
+    made, text = show(backend="colab", remote={"gpu": "T4"})
+    assert "on T4, remote.gpu: " in text and "nothing to pay" in text and "the free tier" in text
+    made, text = show(backend="ssh", remote={"host": "gpu", "backend": "cpu"})
+    assert made.jobs[2].seconds is None and "whose speed is not known" in text and "plan.price_per_hour" in text
+
+
 def test_settings_on_the_command_line() -> None:
     assert read_settings(["train.max_steps=100 run=b"]) == {"train": {"max_steps": 100}, "run": "b"}
     assert read_settings(["export.levels=[q8_0, q4_k_m]; project.task=a b c"]) == {
