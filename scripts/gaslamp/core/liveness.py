@@ -11,6 +11,8 @@ from pathlib import Path
 from gaslamp.core.files import read_json, write_json
 
 WATCH = Path(".gaslamp") / "remote" / "watch.json"
+LEASE = Path(".gaslamp") / "remote" / "lease.json"
+"""The machine elsewhere that a project uses now (gaslamp.remote.driver.Lease); relative to the project."""
 """The process here that follows a training on another machine; relative to the project."""
 TOLERANCE = 2.0  # seconds between the start of a process and the time that it recorded
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gaslamp.core import registry
+from gaslamp.core.liveness import LEASE
 from gaslamp.environment.python_env import get_train_python
 
 if TYPE_CHECKING:
@@ -87,10 +88,8 @@ def _find_last(project: Path) -> str | None:
         try:
             start = json.loads(first)
             # on another machine: its backend is not the profile of the run here
-            remote = (_read(project / ".gaslamp" / "remote" / "lease.json") if start.get("remote") else {}).get(
-                "driver"
-            )
-            return remote or start.get("backend")  # type: ignore[no-any-return]
+            lease = _read(project / LEASE) if start.get("remote") else {}
+            return (lease.get("details") or {}).get("profile") or start.get("backend")  # type: ignore[no-any-return]
         except ValueError:
             continue
     return None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gaslamp.core.console import get_duration
 from gaslamp.core.files import sha256_text
+from gaslamp.core.liveness import LEASE
 
-FOLDER = Path(".gaslamp") / "remote"
-LEASE = FOLDER / "lease.json"
+FOLDER = LEASE.parent
 
 
 def get_folder_name(project: Path) -> str:

@@ -93,6 +93,7 @@ class Session:
     def keep(self, lease: Lease) -> None:
         """Write the lease; so soon that a machine is known after a kill."""
         FOLDER.mkdir(parents=True, exist_ok=True)
+        lease.details["profile"] = str(self.settings.backend)
         lease.write(LEASE)
 
     @property

@@ -69,6 +69,7 @@ class StatusDocument(Document):
     is_running: bool
     running: BackgroundPart | None  # Snakemake, when it works here
     last_background: BackgroundPart | None  # the run that was started in the background last, when it has ended
+    elsewhere: str  # the other machine that it trains on, and for how long it is used; empty: none
     training: TrainingStatus | None
     phases: list[PhasePart]
     served: ServedPart | None
@@ -97,6 +98,7 @@ def get_status(root: Path, run: str | None = None) -> StatusDocument:
         last_background=BackgroundPart(pid=last["pid"], started=last["started"], log=last["log"], log_end=end)
         if last and not works
         else None,
+        elsewhere=project.get_elsewhere(),
         training=_get_training(training) if training else None,
         phases=[
             PhasePart(**{name: phase[name] for name in PhasePart.model_fields})  # type: ignore[literal-required]

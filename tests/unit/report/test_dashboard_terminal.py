@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,23 @@ def test_status(project: Path, events: Events) -> None:
     assert look()[1].splitlines()[-1] == "next: make deploy (goes on where it stopped)", "the run itself is done"
     (project / "logs/phases.jsonl").write_text(json.dumps({"step": "train_model", **stopped}) + "\n")
     assert look()[1].splitlines()[-1] == "next: make run (goes on where it stopped)"
+
+
+def test_a_training_elsewhere_is_said_to_be_there(project: Path, events: Events) -> None:
+    start(events)
+    step(events, 1)
+    lease = {"machine": "gpu (node7), 1 x NVIDIA L4", "started": datetime.now().astimezone().isoformat()}
+    (project / ".gaslamp" / "remote").mkdir(parents=True)
+    (project / ".gaslamp" / "remote" / "lease.json").write_text(json.dumps(lease))
+    out = io.StringIO()
+    terminal.show_status(project, None, Console(file=out, width=200, color_system=None))
+    assert "trains on gpu (node7), 1 x NVIDIA L4, used for" in out.getvalue() and "make remote-stop" in out.getvalue()
+    assert get_status(project).elsewhere.startswith("gpu (node7), 1 x NVIDIA L4, used for")
+    assert Project(project).get_hardware()[0][0] == "Trains on"
+    (project / ".gaslamp" / "remote" / "lease.json").write_text("{}")
+    assert get_status(project).elsewhere == "" and not any(
+        "Trains" in name for name, _ in Project(project).get_hardware()
+    )
 
 
 def test_a_replay_is_the_run_again(project: Path, events: Events, tmp_path: Path) -> None:

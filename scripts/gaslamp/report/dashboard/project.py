@@ -10,7 +10,9 @@ from typing import Any, NotRequired, TypedDict
 
 from gaslamp.core.attempts import Attempt, read_attempts
 from gaslamp.core.background import find
+from gaslamp.core.console import get_duration
 from gaslamp.core.files import JsonObject
+from gaslamp.core.liveness import LEASE
 from gaslamp.report.dashboard.trainings import Metrics
 
 # The whole graph in its order: (step as in logs/phases.jsonl, title). A step with a suffix (a level, a format) belongs
@@ -159,10 +161,20 @@ class Project:
 
     # ------------------------------------------------------------------------------------------------------- machine
 
+    def get_elsewhere(self) -> str:
+        """The other machine that this project trains on now, and for how long it is used; empty: none."""
+        lease = self.read_facts(LEASE.as_posix())
+        try:
+            since = datetime.fromisoformat(str(lease["started"])).timestamp()
+            return f"{lease['machine']}, used for {get_duration(max(0.0, time.time() - since))}"
+        except (KeyError, ValueError):
+            return ""
+
     def get_hardware(self) -> list[list[str]]:
-        """Name and value of what the detection found; empty before it ran."""
+        """Name and value of what the detection found, a machine elsewhere first; empty before it ran."""
         system, env = self.read_facts("outputs/env/system.json"), self.read_facts("outputs/env/env.json")
-        rows = [["System", " ".join(str(system[key]) for key in ("os", "arch") if system.get(key))]]
+        rows = [["Trains on", self.get_elsewhere()]]
+        rows += [["System", " ".join(str(system[key]) for key in ("os", "arch") if system.get(key))]]
         rows += [["Processor", f"{system.get('apple_chip') or system.get('cpu') or ''} {_count(system)}".strip()]]
         for gpu in system.get("gpus") or []:
             rows.append(["GPU", f"{gpu.get('name', '')} {gpu.get('vram_gb', '')} GB"])

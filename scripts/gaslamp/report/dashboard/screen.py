@@ -74,7 +74,8 @@ def get_lines(training: Training, width: int) -> list[Text]:
     if head["tokens_per_second"]:
         parts.append(f"{head['tokens_per_second']:,.0f} tokens/s")
     if head["memory"]["peak"] is not None:
-        parts.append(f"memory {_get_gauge(head['memory']['peak'])}")
+        peak = head["memory"]["peak"]
+        parts.append(f"memory {peak:.1f} GB there" if training.start.get("remote") else f"memory {_get_gauge(peak)}")
     parts.append(f"gradient {show_number(now.get('grad_norm'))}")
     lines.append(Text(" · ".join(parts)))
     if head["reason"]:
@@ -133,6 +134,8 @@ def get_screen(project: Project, run: str | None, width: int, height: int, color
             *phases,
         )
     lines = get_lines(training, width)
+    if training.start.get("remote") and (place := project.get_elsewhere()):
+        lines.insert(1, Text(f"trains on {clean(place)}"[:width], style="dim"))
     panels = choose_panels(training)
     used = sum(max(1, -(-len(line.plain) // width)) for line in [*lines, *phases]) + 5
     columns = 2 if width >= 80 and len(panels) > 1 else 1

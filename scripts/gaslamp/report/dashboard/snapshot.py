@@ -41,6 +41,7 @@ class Head(Brief):
     """Everything about a training but its curves; times in seconds, memory in GB."""
 
     live: bool
+    elsewhere: bool  # on another machine
     task: str
     multimodal: bool
     backend: str | None
@@ -113,6 +114,7 @@ def get_head(training: Training) -> Head:
     return {
         **get_brief(training),
         "live": live,
+        "elsewhere": bool(start.get("remote")),
         "task": method.title,
         "multimodal": method.multimodal,
         "backend": start.get("backend"),

@@ -91,6 +91,8 @@ def show_status(root: Path, run: str | None, console: Console | None = None, nee
     else:
         for text in get_idle_lines(project, training, run):
             console.print(Text(text), soft_wrap=True)
+    if place := project.get_elsewhere():
+        console.print(Text(f"trains on {clean(place)} (make remote-status, make remote-stop)"), soft_wrap=True)
     served = read_state(root / SERVED)
     if served:
         console.print(Text(f"served: {served['alias']} at {served['url']} (make chat, make stop)"), soft_wrap=True)

@@ -440,7 +440,9 @@ function drawGauge() {
   const memory = head ? head.memory : null;
   show("memory", memory && memory.peak !== null && machine);
   if (!memory || memory.peak === null || !machine) return;
-  const total = memory.total_gb || machine.memory_total_gb;
+  // of a machine elsewhere only the peak is known
+  const total = memory.total_gb || (head.elsewhere ? memory.peak : machine.memory_total_gb);
+  const free = total > memory.peak ? [["free of " + total.toFixed(1) + " GB", "sunk", (total - memory.peak).toFixed(1) + " GB"]] : [];
   const base = memory.base_gb || 0;
   const adapters = memory.adapters_gb || 0;
   const parts = [
@@ -453,7 +455,7 @@ function drawGauge() {
     piece.style.width = Math.min(100, (100 * size) / total) + "%";
     return piece;
   }));
-  drawLegend($("gauge-legend"), [...parts.map(([name, tint, size]) => [name, tint, size.toFixed(2) + " GB"]), ["free of " + total.toFixed(1) + " GB", "sunk", Math.max(0, total - memory.peak).toFixed(1) + " GB"]]);
+  drawLegend($("gauge-legend"), [...parts.map(([name, tint, size]) => [name, tint, size.toFixed(2) + " GB"]), ...free]);
 }
 
 // ---------------------------------------------------------------------------------------------------------- compare
