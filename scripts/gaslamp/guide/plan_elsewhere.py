@@ -41,8 +41,9 @@ def find_place(project: Path, config: Config) -> Place | None:
         return None
     remote = config.remote
     backend = "cuda" if remote.backend == "auto" else remote.backend
+    gpu, known = "", ""
     if config.backend == "colab":
-        gpu, known = ("" if remote.gpu == "none" else remote.gpu), "remote.gpu"
+        gpu, known = ("" if remote.gpu == "none" else str(remote.gpu)), "remote.gpu"
         backend = backend if gpu else "cpu"
     else:
         gpu, known = _find_last_gpu(project), "as in the last training"
