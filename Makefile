@@ -7,7 +7,7 @@ READY_DEV := .venv/.installed-dev
 MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev mlx run llamacpp new test test-all lint words signatures golden bench bench-data bench-gpu schema architecture models
+.PHONY: help setup dev mlx run llamacpp new test test-all lint words signatures golden bench bench-data bench-gpu faults schema architecture models
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -152,6 +152,9 @@ bench-data: dev ## a million rows through the data phase, against `datasets` and
 bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
 	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
+
+faults: dev ## damage runs at random places and compare their ends; ARGS="--seed 2 --minutes 20 --only kills,disk"
+	@$(BIN)/python scripts/dev/run_faults.py $(ARGS)
 
 schema: setup ## write the schema of the config and docs/config.md from the code
 	@$(BIN)/python scripts/dev/write_schema.py

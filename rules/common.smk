@@ -12,6 +12,7 @@ from gaslamp.config import outcome
 from gaslamp.config.backends import is_remote as is_remote_backend
 from gaslamp.core.code_graph import get_code
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.interrupts import pass_on_to_steps
 from gaslamp.core.places import localize
 from gaslamp.config.given import read_given
 from gaslamp.config.length import get_span
@@ -557,6 +558,7 @@ def start_run():
     from gaslamp.report.dashboard.launch import open_at_start
 
     open_at_start(Path.cwd(), CONFIG.dashboard)
+    pass_on_to_steps()
 
 
 def is_reflected():

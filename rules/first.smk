@@ -7,7 +7,11 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.interrupts import catch, end_before_start
 from gaslamp.core.places import localize
+
+if workflow.is_main_process:
+    catch(end_before_start)
 
 # Snakemake's own reading of the file says less about what is wrong with it. The repository, which is linted, has none.
 try:

@@ -6,10 +6,8 @@ push, train, poll and pull are the parts of a training, each a rule; run is all 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from gaslamp.config.slices import add_config_argument, load_slice
 from gaslamp.core.cli import add_log, add_optional_paths, get_parser, split_command
@@ -19,11 +17,6 @@ from gaslamp.remote.guard import run_guarded
 from gaslamp.remote.task import read_task
 
 KEYS = ("backend", "method", "project.name", "remote")
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM like Ctrl-C: a machine that costs money is given back first."""
-    raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -38,7 +31,6 @@ def main() -> None:
     if not command:
         parser.error("no command: -- scripts/NAME.py and its options")
     task = read_task(command)
-    signal.signal(signal.SIGTERM, interrupt)
     # what is sent is checked, what comes home is sealed: push and poll bring nothing
     made = [Path(path) for path in task.outputs] if args.step in ("pull", "run") else []
     files = argparse.Namespace(inputs=task.inputs, made=made)

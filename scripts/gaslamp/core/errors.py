@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
+from gaslamp.core.interrupts import catch, raise_interrupt
 from gaslamp.core.json_form import find_place, is_wanted, open_channel, put_error
 from gaslamp.core.places import PREFIX, LocalizedStream, localize
 from gaslamp.core.visible import show_controls
@@ -57,10 +58,12 @@ class Interrupted(GaslampError):
 def exit_with_help(main: Callable[[], int | None]) -> None:
     """Run a script's ``main`` and end the process with its exit code.
 
-    A GaslampError becomes its text and exit code, anything else keeps its traceback. With ``--json`` either is one
+    A GaslampError becomes its text and exit code, anything else keeps its traceback. SIGTERM and a closed terminal are
+    what Ctrl-C is. With ``--json`` either is one
     JSON document too, with the same exit code. Paths are printed as they work where the command was typed
     (core/places.py).
     """
+    catch(raise_interrupt)
     is_json = is_wanted(sys.argv[1:])
     if is_json:
         open_channel()

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from gaslamp.core.interrupts import Requests, catch, get_other
 from gaslamp.core.ports import get_private_port
 
 T = TypeVar("T")
@@ -62,13 +63,13 @@ def run_all(count: int, arguments: list[str]) -> int:
         for rank in range(count)
     ]
 
-    def end_all(number: int, frame: Any = None) -> None:
+    def end_all(number: int) -> None:
         for process in processes:
             if process.poll() is None:
                 process.send_signal(number)
 
-    signal.signal(signal.SIGTERM, end_all)
-    signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C reaches the whole process group anyway
+    requests = Requests()
+    catch(lambda number, frame: end_all(get_other(number)) if requests.note(number) else None)
     deadline = None
     while any(process.poll() is None for process in processes):
         if deadline is None and any(process.poll() for process in processes):

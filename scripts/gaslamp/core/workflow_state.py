@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
+from gaslamp.core.interrupts import is_stopping
 from gaslamp.core.liveness import is_alive
 
 OWNER = Path(".snakemake") / "gaslamp_owner.json"
@@ -105,13 +106,16 @@ def runs_jobs(arguments: Sequence[str]) -> bool:
 def silence_snakemake() -> None:
     """Keep Snakemake's progress and errors on the terminal, without a line for every start and end of a job.
 
-    Its own log file in .snakemake/log keeps those lines; each step prints its own progress.
+    Its own log file in .snakemake/log keeps those lines; each step prints its own progress. Once a stop was
+    requested, Snakemake's errors about the steps that ended because of it are not shown either.
     """
 
     def is_shown(record: logging.LogRecord) -> bool:
         event = getattr(record, "event", None)
-        return event not in ("job_started", "job_finished") and not record.getMessage().startswith(
-            ("Select jobs", "Execute ")
+        return (
+            not is_stopping()
+            and event not in ("job_started", "job_finished")
+            and not record.getMessage().startswith(("Select jobs", "Execute "))
         )
 
     for handler in logging.getLogger("snakemake.logging").handlers:

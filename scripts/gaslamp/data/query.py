@@ -24,7 +24,8 @@ def connect(source: str, revision: str | None = None) -> Connection:
     """A DuckDB connection with data.source as the view ``source``: nothing is read before a query needs it.
 
     Hub files are reached through huggingface_hub's file system, so that only the columns and row groups of a query
-    travel.
+    travel. A query is foreign text, from a config that somebody sent: it reads the source and nothing else, writes no
+    file, and neither installs nor loads an extension.
     """
     import duckdb
 
@@ -57,16 +58,32 @@ def connect(source: str, revision: str | None = None) -> Connection:
         raise GaslampError(
             f"data.sql cannot read files that end in '{suffix}'", "take .parquet, .csv, .tsv, .json or .jsonl"
         )
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     options = ", maximum_object_size = 67108864" if function == "read_json" else ""
     try:
-        connection.execute(f"CREATE VIEW source AS SELECT * FROM {function}([{listed}]{options})")
+        connection.execute(f"CREATE VIEW source AS SELECT * FROM {function}([{_list_texts(files)}]{options})")
     except (duckdb.Error, OSError) as error:
         raise GaslampError(
             f"{named} cannot be read by DuckDB: {_get_first_lines(error)}",
             "fix the file, or leave data.sql out",
         ) from error
+    _close(connection, None if source.startswith("hf://") else files)
     return connection
+
+
+def _close(connection: Connection, files: list[str] | None) -> None:
+    """Leave a connection ``files``, or with None the registered file system of the hub, and no way back."""
+    for extensions in ("autoinstall_known_extensions", "autoload_known_extensions"):
+        connection.execute(f"SET {extensions} = false")
+    if files is None:
+        connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+    else:
+        connection.execute(f"SET allowed_paths = [{_list_texts(files)}]")
+        connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _list_texts(texts: list[str]) -> str:
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
 
 
 def _get_first_lines(error: Exception) -> str:
@@ -83,6 +100,12 @@ def _run(connection: Connection, sql: str) -> Iterator[pyarrow.RecordBatch]:
     import duckdb
 
     try:
+        kinds = [statement.type for statement in duckdb.extract_statements(sql)]
+        if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):
+            found = ", ".join(kind.name for kind in kinds) or "nothing"
+            raise GaslampError(
+                f"data.sql is one query, and this is {found}", "write one SELECT ... FROM source (a PIVOT is one too)"
+            )
         result = connection.cursor().sql(sql)
         if result is None:  # a statement that is no query
             raise GaslampError("data.sql returns no rows", "write a SELECT ... FROM source")

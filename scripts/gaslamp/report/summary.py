@@ -244,6 +244,6 @@ def show_failure(run: str, console: Console) -> None:
     _print_advice(console, run)
     if not broken:
         console.print(Text("The run stopped before a step failed; the message above says why."))
-    console.print(
-        Text("Fix it and run the same command again: finished steps are kept, training resumes from its checkpoint.")
-    )
+    again = "un the same command again: finished steps are kept, training resumes from its checkpoint."
+    was_stopped = broken and all(attempt.status == "interrupted" for attempt in broken)
+    console.print(Text(f"{'R' if was_stopped else 'Fix it and r'}{again}"))

@@ -33,6 +33,10 @@ LEAST_TO_CHOOSE = 32
 """Rows at least where the weights are chosen by it (train.keep: best, train.patience)."""
 
 
+class ValidationStopped(Exception):
+    """A stop was requested while the validation loss was measured; it is measured when the training goes on."""
+
+
 def get_validation_steps(steps: int) -> list[int]:
     """The steps after which the validation loss is measured: ten, evenly spread, the last one among them."""
     return sorted({round(n * steps / POINTS) for n in range(1, POINTS + 1)} - {0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,11 +16,13 @@ from gaslamp.core.console import Progress, say
 from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events, read_events
 from gaslamp.core.finding import Finding
+from gaslamp.core.interrupts import STOPS, Requests, catch
 from gaslamp.core.pace import get_remaining
+from gaslamp.core.processes import get_count
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.train.diagnose import diagnose, get_urgent, stops
-from gaslamp.train.history import History, add_events
-from gaslamp.train.validation import BestKeeper
+from gaslamp.train.history import Column, History, add_events
+from gaslamp.train.validation import BestKeeper, ValidationStopped
 
 if TYPE_CHECKING:
     from gaslamp.train.plan import Plan
@@ -46,6 +48,7 @@ class Watcher:
         stopped_by: the finding for which the training ends early, or ``None``.
         keeper: which weights are kept, or ``None`` before the engine set it.
         validations: steps after which the validation loss is measured; empty where it is not.
+        measure: measures the validation loss now; ``None`` where it is not measured.
         ended: why the training is complete before its last step, or ``None``.
     """
 
@@ -66,6 +69,7 @@ class Watcher:
         self.stopped_by: Finding | None = None
         self.keeper: BestKeeper | None = None
         self.validations: list[int] = []
+        self.measure: Callable[[], object] | None = None
         self.ended: str | None = None
         self.seconds: list[float] = []  # of each step of this process
 
@@ -174,20 +178,39 @@ class Watcher:
 
     @contextmanager
     def catch_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM ask for a stop after the running step; the second one ends at once."""
+        """Ctrl-C, SIGTERM and a closed terminal ask for a stop after the running step; the second one ends at once."""
 
         def request_stop(number: int, frame: FrameType | None) -> None:
+            if not requests.note(number):
+                return
             if self.stop_reason:
                 raise KeyboardInterrupt
             self.stop_reason = signal.Signals(number).name
             say("stopping after this step, saving a checkpoint (once more: stop at once)")
 
-        before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        requests = Requests()
+        before = {number: signal.getsignal(number) for number in STOPS}
+        catch(request_stop)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def look_in_validation(self) -> None:
+        """End a validation that goes on when a stop is requested: a checkpoint of the step is saved all the same.
+
+        Not with several processes, which would wait for each other, and not after the last step, which ends the
+        training anyway. Raises ValidationStopped.
+        """
+        if self.stop_reason and self.step < self.steps and get_count() == 1:
+            raise ValidationStopped
+
+    def catch_up(self, step: int) -> None:
+        """Measure the validation loss of ``step``, from which the training resumes, where a stop ended that."""
+        measured = self.history.columns.get("valid_loss")
+        if self.measure and step in self.validations and get_count() == 1 and step not in (measured or Column()).steps:
+            self.measure()
 
     def is_save_due(self) -> bool:
         """Whether ``train.save_minutes`` have passed since the last checkpoint."""

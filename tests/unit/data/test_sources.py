@@ -193,8 +193,40 @@ def test_a_query_reads_what_it_needs(tmp_path: Path, kind: str) -> None:
 def test_a_statement_that_is_no_query(tmp_path: Path, sql: str) -> None:
     pytest.importorskip("duckdb")
     connection = query.connect(get_data(write(tmp_path / "rows.jsonl")).source)
-    with pytest.raises(GaslampError, match="data.sql returns no rows"):
+    with pytest.raises(GaslampError, match="data.sql is one query, and this is nothing"):
         list(query.get_chunks(connection, sql))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('{other}')",
+        "SELECT * FROM '{other}'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_csv('http://127.0.0.1:1/a.csv')",
+        "COPY (SELECT 1) TO '{place}/written.csv'",
+        "COPY source TO '{source}'",
+        "ATTACH '{place}/new.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SELECT 1; SELECT 2",
+        "DROP VIEW source",
+    ],
+)
+def test_a_query_reads_its_source_alone(tmp_path: Path, sql: str) -> None:
+    """A config may come from somebody else: no file but the source is read, none is written."""
+    (tmp_path / "a.csv").write_text("q,a\n1,2\n"), (tmp_path / "other.csv").write_text("secret\n")
+    before = sorted(tmp_path.iterdir())
+    connection = query.connect(str(tmp_path / "a.csv"))
+    with pytest.raises(GaslampError, match="data.sql") as caught:
+        list(
+            query.get_chunks(
+                connection, sql.format(place=tmp_path, other=tmp_path / "other.csv", source=tmp_path / "a.csv")
+            )
+        )
+    assert sorted(tmp_path.iterdir()) == before and "secret" not in str(caught.value)
+    assert query.sample(connection) == [{"q": 1, "a": 2}]
 
 
 def test_sql_on_the_hub_goes_through_its_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from gaslamp.train.problems import PlannedRun, find_run_problems
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl import callback, engine, probe
 from gaslamp.train.trl.arguments import count_trained
+from gaslamp.train.watcher import Watcher
 from training import refuse_memory
 
 # Seed 3407, 10 steps of 4 rows, learning rate 0.02: what this recipe gives with torch 2.13, transformers 5.17, trl
@@ -182,6 +183,33 @@ def test_a_signal_saves_and_the_same_call_goes_on(
     assert get_losses(tmp_path) == pytest.approx(get_losses(undisturbed), rel=1e-4)
     ends = [event for event in read_events(tmp_path / "metrics.jsonl") if event["event"] == "end"]
     assert [event["status"] for event in ends] == ["interrupted", "completed"]
+
+
+def test_a_stop_in_a_validation_does_not_wait_for_its_end(
+    data: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is saved, and the validation loss that is missing is measured when the training goes on."""
+    seen = []
+    look = Watcher.look_in_validation
+
+    def stop(watcher: Watcher) -> None:
+        if watcher.step == 6:
+            seen.append(1)
+            if len(seen) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+        look(watcher)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watcher, "look_in_validation", stop)
+        with pytest.raises(Interrupted, match=r"step 6 of 10 \(SIGTERM\); checkpoint-6 is saved"):
+            train(data, tmp_path)
+    assert len(seen) == 1
+    facts = train(data, tmp_path)
+    assert (facts.steps, facts.resumed_from) == (10, [6])
+    for kind, name in (("step", "loss"), ("eval", "valid_loss")):
+        mine, whole = (get_history(read_events(one / "metrics.jsonl"), kind) for one in (tmp_path, undisturbed))
+        assert [event["step"] for event in mine] == [event["step"] for event in whole]
+        assert [event[name] for event in mine] == pytest.approx([event[name] for event in whole], rel=1e-4)
 
 
 def test_a_resume_in_a_later_epoch_sees_the_same_rows(

@@ -22,6 +22,7 @@ from gaslamp.train.mlx.optimizer import get_optimizer
 from gaslamp.train.mlx.resume import get_random_state, save_checkpoint
 from gaslamp.train.mlx.types import Array, Model, Sample
 from gaslamp.train.plan import Plan
+from gaslamp.train.validation import ValidationStopped
 from gaslamp.train.watcher import OWNER_GONE, Watcher
 
 
@@ -125,6 +126,7 @@ class Session:
     ) -> Iterator[tuple[Array, ...]]:
         """The validation rows once, in their order."""
         for start in range(0, len(dataset), batch_size):
+            self.watcher.look_in_validation()
             yield self.get_batch(
                 list(dataset[start : start + batch_size]), 1 / self.train_settings.gradient_accumulation
             )
@@ -177,7 +179,10 @@ class Session:
                 )
 
         self.callback, self.first = Callback(), self.step
-        if not self.step:
+        self.watcher.measure = self.validate
+        if self.step:
+            self.watcher.catch_up(self.step)
+        else:
             self.validate()
         if self.step >= self.steps or self.watcher.stopped_by or self.watcher.ended:
             return
@@ -250,16 +255,20 @@ class Session:
         if not self.valid:
             return
         started = time.monotonic()
-        loss = evaluate(
-            self.model,
-            self.valid,
-            self.train_settings.batch_size * 2,
-            -1,
-            self.train_settings.max_length,
-            self.get_loss,
-            self.iterate_valid,
-        )
-        self.model.train()
+        try:
+            loss = evaluate(
+                self.model,
+                self.valid,
+                self.train_settings.batch_size * 2,
+                -1,
+                self.train_settings.max_length,
+                self.get_loss,
+                self.iterate_valid,
+            )
+        except ValidationStopped:
+            return
+        finally:
+            self.model.train()
         self.take_reported()
         self.callback.on_val_loss_report(
             {"iteration": self.step, "val_loss": loss, "val_time": time.monotonic() - started}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gaslamp.core.processes import get_count
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl.state import keep_random_state
-from gaslamp.train.validation import count_validation_rows, get_validation_steps, pick_rows
+from gaslamp.train.validation import ValidationStopped, count_validation_rows, get_validation_steps, pick_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -86,7 +86,10 @@ def set_validation(trainer: Trainer, train: TrainSettings, steps: int) -> list[i
 
     def evaluate_apart(*args: object, **options: object) -> object:
         with keep_random_state():
-            return evaluate(*args, **options)
+            try:
+                return evaluate(*args, **options)
+            except ValidationStopped:
+                return {}
 
     trainer.evaluate = evaluate_apart  # type: ignore[method-assign]
     return get_validation_steps(steps)

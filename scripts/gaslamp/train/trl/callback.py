@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp.core.processes import agree, is_first
 from gaslamp.train.checkpoints import record_hashes
 from gaslamp.train.trl.measure import get_memory_gb
+from gaslamp.train.validation import ValidationStopped
 from gaslamp.train.watcher import OWNER_GONE, Watcher
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ def build_callback(watcher: Watcher) -> TrainerCallback:
     from transformers import TrainerCallback
 
     class Callback(TrainerCallback):  # type: ignore[misc]
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            watcher.catch_up(state.global_step)
+
+        def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            try:
+                watcher.look_in_validation()
+            except ValidationStopped:
+                control.should_training_stop = control.should_save = True
+                control.should_evaluate = False  # else the end of the epoch measures again
+                raise
+
         def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             watcher.step_started, watcher.step = time.monotonic(), state.global_step + 1
 

@@ -155,6 +155,7 @@ def _build_run(
     watcher.begin(steps)
     valid_rows = len(trainer.eval_dataset) if trainer.eval_dataset is not None else 0
     watcher.validations = set_validation(trainer, train, steps)
+    watcher.measure = trainer.evaluate
     check_run(plan, steps)
     run = _Run(plan, events, method, context, trainer, watcher, columns, epochs, steps, held, {}, valid_rows)
     watcher.keeper = BestKeeper(plan.checkpoints, train.keep, train.patience, lambda folder: _save(run, folder))
