@@ -166,6 +166,81 @@ def test_thoughts_belong_to_the_answer_of_their_model() -> None:
     assert found["deepseek_attempt"] == "deepseek_thinking_trajectory"
 
 
+def exam(answers: list[Any], lists: list[str] | None = None) -> Rows:
+    """Twelve questions with four choices each."""
+    rows = []
+    for n in NUMBERS:
+        texts = [f"{n}{mark}" for mark in "wxyz"] if lists is None else lists
+        rows.append({"question": ask(n), "choices": texts, "answer": answers[n % len(answers)]})
+    return rows
+
+
+EXAMS: dict[str, tuple[Rows, list[str]]] = {  # rows, and the answer of the first in each reading
+    "from 0": (exam([1, 0, 2, 3]), ["B. 0x"]),
+    "from 1": (exam([1, 2, 4, 3]), ["A. 0w"]),
+    "as text": (exam(["1", "2", "4", "3"]), ["A. 0w"]),
+    "as pandas writes it": (exam(["1.0", "2.0", "4.0", "3.0"]), ["A. 0w"]),
+    "open": (exam([1, 2, 3]), ["B. 0x", "A. 0w"]),
+    "choices that are numbers": (exam([2, 0, 1, 3], ["8", "2", "24", "120"]), ["C. 24"]),
+    "texts that are numbers": (exam(["24", "8", "2"], ["8", "2", "24", "120"]), ["C. 24"]),
+    "letters": (exam(["(B)", "a.", "C"]), ["B. 0x"]),
+    "letter and text": (exam([f"B. {n}x" for n in NUMBERS]), ["B. 0x"]),
+    "in capitals": (exam([f"{n}X" for n in NUMBERS]), ["B. 0x"]),
+    "columns from 1": (
+        [
+            {"question": ask(n), **{f"option{k}": f"{n}-{k}" for k in (1, 2, 3, 4)}, "answer": 1 + n % 3}
+            for n in NUMBERS
+        ],
+        ["A. 0-1"],
+    ),
+    "some with two choices": (
+        [{"question": ask(n), "A": "yes", "B": "no", "C": "" if n % 2 else "maybe", "answer": "B"} for n in NUMBERS],
+        ["B. no"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMS)
+def test_numbers_of_choices(name: str) -> None:
+    """``answer: 2`` was the choice that reads 2, and the last of four was none of the choices."""
+    rows, learnt = EXAMS[name]
+    meaning = decide(rows, kinds=("conversation",))
+    readings = [one for one in meaning.readings if one.format == "choices"]
+    assert meaning.certain == (len(learnt) == 1)
+    convert = registry.get("formats", "choices").convert
+    made = [[convert(row, one.mapping)["messages"][-1]["content"] for row in rows] for one in readings]
+    assert [answers[0] for answers in made] == learnt
+    for one in readings:
+        again = decide(rows, columns=one.mapping, kinds=("conversation",)).reading
+        assert convert(rows[0], again.mapping) == convert(rows[0], one.mapping)
+
+
+@pytest.mark.parametrize(
+    "good", ["resposta escolhida", "선택된 답변", "gekozen antwoord", "bevorzugte Antwort", "chosen"]
+)
+def test_a_chosen_and_a_rejected_answer_are_a_preference(good: str) -> None:
+    bad = {
+        "r": "resposta rejeitada",
+        "선": "거부된 답변",
+        "g": "afgewezen antwoord",
+        "b": "abgelehnte Antwort",
+        "c": "rejected",
+    }
+    rows: Rows = [{"prompt": ask(n), bad[good[0]]: f"bad {n}", good: say(n)} for n in NUMBERS]
+    reading = decide(rows).reading
+    assert reading.kind == "preference" and reading.mapping["chosen"] == good
+
+
+def test_a_scale_whose_name_says_its_ends_is_a_question() -> None:
+    """``preference (1-7)`` was taken for a flag of the first answer: 1 was better, and all else a tie."""
+    rows: Rows = [
+        {"prompt": ask(n), "response 1": say(n), "response 2": f"B {n}", "preference (1-7)": 1 + n % 7} for n in NUMBERS
+    ]
+    meaning = decide(rows, kinds=("preference",))
+    assert not meaning.certain
+    assert [one.mapping["first_if"] for one in meaning.readings] == ["below 4", "above 4"]
+
+
 @pytest.mark.parametrize("name", ANSWERED)
 def test_what_is_learnt(name: str) -> None:
     rows, wanted = ANSWERED[name]

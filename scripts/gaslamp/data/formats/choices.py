@@ -5,9 +5,11 @@ A question, its choices, and the right one as an index, a letter or its text.
 
 from __future__ import annotations
 
+import re
 from string import ascii_uppercase
 from typing import Any
 
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.passages import read_context
@@ -18,10 +20,12 @@ KIND = "conversation"
 ORDER = 38
 EXAMPLE = '{"question": "Which is a metal?", "choices": ["wood", "iron"], "answer": 1}'
 REQUIRED = ("prompt", "choices", "completion")
-OPTIONAL = ("context", "system", "explanation")
+OPTIONAL = ("context", "system", "explanation", "first_number")
 READ_ANYWAY = ()
 SEVERAL = ("choices",)
 QUESTIONS = ("question", "query", "prompt", "problem", "ctx", "input", "goal")
+FEW = 6
+"""So few numbers say nothing about where they count from: published sets count from 0."""
 CHOICES = ("choices", "options", "endings", "candidates", "alternatives")
 ANSWERS = (
     "answer",
@@ -51,7 +55,22 @@ LETTERED = tuple(
         "answer_{}",
         "answer{}",
     )
-    for marks in ("abcd", "abc", "ab", "1234", "12", "0123", "01")
+    for marks in (
+        "abcdef",
+        "abcde",
+        "abcd",
+        "abc",
+        "ab",
+        "123456",
+        "12345",
+        "1234",
+        "123",
+        "12",
+        "01234",
+        "0123",
+        "012",
+        "01",
+    )
 )
 
 
@@ -85,13 +104,64 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     base: dict[str, Any] = {"prompt": prompt, "choices": choices or several, "completion": answer}
     base |= {"context": context} if context else {}
     named = f"the answer is in '{answer}'" if right else f"'{answer}' explains the right choice"
+    numbered = count_from(rows, base) if right else []
+    if len(numbered) > 1:
+        return [
+            (f"choices from {start}", {**base, "first_number": start}, f"{named}, its numbers count from {start}")
+            for start in numbered
+        ]
+    base |= {"first_number": numbered[0]} if numbered else {}
     if not right or not why or not first_value(rows, why):
         return [("choices", base, named)]
     return [
         ("answer and explanation", {**base, "explanation": why}, f"{named}, '{why}' stands below it"),
         ("answer", base, named),
-        ("explanation", {**base, "completion": why}, f"'{why}' explains the right choice"),
+        (
+            "explanation",
+            {role: name for role, name in base.items() if role != "first_number"} | {"completion": why},
+            f"'{why}' explains the right choice",
+        ),
     ]
+
+
+def count_from(rows: list[SourceRow], mapping: JsonObject) -> list[str]:
+    """The number of the first choice, ``0`` or ``1``, where answers are numbers of choices; both where nothing says it.
+
+    Empty where answers are letters or texts. MMLU's choices may be numbers too: ``answer: 2`` is the third of 8, 2, 24
+    and 120, not the one that reads 2.
+
+    Args:
+        rows: the sample.
+        mapping: with the columns of the choices and of the answer.
+    """
+    found: list[tuple[int, int]] = []  # number, and how many choices there are
+    worded = others = 0
+    for row in rows:
+        value = row.get(mapping["completion"])
+        choices = _get_choices(row, mapping["choices"])
+        if value in (None, "", -1) or not choices:
+            continue
+        number = _read_number(value)
+        worded += isinstance(value, str) and value.strip() in [text.strip() for _, text in choices]
+        if number is None or any(mark == str(number) for mark, _ in choices):
+            others += 1
+        else:
+            found.append((number, len(choices)))
+    if len(found) <= others or worded > 0.9 * len(found):
+        return []
+    zero, last = any(number == 0 for number, _ in found), any(number == count for number, count in found)
+    column = mapping["choices"]
+    if zero or last:
+        return ["0"] if zero else ["1"]
+    if isinstance(column, list) and column[0][-1:] == "1":  # option1, option2
+        return ["1"]
+    return ["0"] if len(found) < FEW else ["0", "1"]
+
+
+def _read_number(value: Any) -> int | None:
+    """A whole number, also as text and as ``2.0``, which tables make of it."""
+    text = to_text(value).strip()
+    return int(text.split(".")[0]) if re.fullmatch(r"\d{1,2}(\.0+)?", text) else None
 
 
 def _find_lettered(columns: list[str]) -> list[str] | None:
@@ -123,6 +193,23 @@ def _read_choices(value: Any) -> list[tuple[str, str]]:
     return [(str(mark).strip(), to_text(text)) for mark, text in zip(names, value, strict=False)]
 
 
+def complete(mapping: JsonObject, rows: list[SourceRow]) -> list[JsonObject]:
+    """The mapping of data.columns with where the numbers of its answers count from.
+
+    Raises:
+        GaslampError: nothing says it.
+    """
+    if "first_number" in mapping or not {"choices", "completion"} <= set(mapping):
+        return [mapping]
+    starts = count_from(rows, mapping)
+    if len(starts) > 1:
+        raise GaslampError(
+            f"the numbers in column '{mapping['completion']}' may count the choices from 0 or from 1: no row says it",
+            'add to data.columns first_number: "0" or first_number: "1"',
+        )
+    return [mapping | {"first_number": starts[0]} if starts else mapping]
+
+
 def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """The question with its choices below it; the answer is the letter and the text of the right one.
 
@@ -131,17 +218,17 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         LeftOut: the row does not say which choice is right.
     """
     column = mapping["choices"]
+    choices = _get_choices(row, column)
     if isinstance(column, list):
-        choices = list(zip(ascii_uppercase, (get_text(row, name) for name in column), strict=False))
-    else:
-        choices = _read_choices(row.get(column))
+        for name in column[: max(2, *(place for place, name in enumerate(column, 1) if get_optional(row, name)), 0)]:
+            get_text(row, name)  # an empty one in front of another is an error that names it
     if not choices:
         raise ValueError(f"column '{column}' holds no list of choices")
     question = get_text(row, mapping["prompt"])
     if "context" in mapping and (context := read_context(row, mapping["context"])):
         question = f"{context}\n\n{question}"
     prompt_text = question + "\n\n" + "\n".join(f"{mark}. {text}" for mark, text in choices)
-    answer = _find_answer(row.get(mapping["completion"]), choices, mapping["completion"])
+    answer = _find_answer(row.get(mapping["completion"]), choices, mapping["completion"], mapping.get("first_number"))
     if "explanation" in mapping and (why := get_optional(row, mapping["explanation"])):
         answer = f"{answer}\n\n{why}"
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
@@ -149,19 +236,40 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     return {"messages": [*messages, {"role": "assistant", "content": answer}]}
 
 
-def _find_answer(value: Any, choices: list[tuple[str, str]], column: str) -> str:
+def _get_choices(row: SourceRow, column: str | list[str]) -> list[tuple[str, str]]:
+    """(letter, text) of each choice of a row; of several columns those that are filled."""
+    if not isinstance(column, list):
+        return _read_choices(row.get(column))
+    cells = [(mark, get_optional(row, name)) for mark, name in zip(ascii_uppercase, column, strict=False)]
+    return [(mark, text) for mark, text in cells if text and text.strip()]
+
+
+def _find_answer(value: Any, choices: list[tuple[str, str]], column: str, first_number: str | None) -> str:
     """The right choice with its letter; a text that is none of the choices (an explanation) as it stands."""
     if value is None or value == "" or value == -1:
         raise LeftOut(f"column '{column}' does not say which choice is right")
     text = to_text(value).strip()
     by_mark = {mark.casefold(): number for number, (mark, _) in enumerate(choices)}
     texts = [choice.strip() for _, choice in choices]
-    if text in texts:
+    letter = text.strip("().:").casefold()
+    both = re.fullmatch(r"\(?(\w{1,2})\s?[).:]\s*(.+)", text, re.DOTALL)  # B. iron
+    index = _read_number(value)
+    if index is not None and first_number is not None:
+        number = index - int(first_number)
+        if not 0 <= number < len(choices):
+            raise ValueError(
+                f"column '{column}' is {text}, which is none of the {len(choices)} choices, counted from {first_number}"
+            )
+    elif text in texts:
         number = texts.index(text)
-    elif text.rstrip(".)").casefold() in by_mark:
-        number = by_mark[text.rstrip(".)").casefold()]
-    elif text.isdigit() and int(text) < len(choices):
-        number = int(text)
+    elif letter in by_mark:
+        number = by_mark[letter]
+    elif both and both[2].strip() in texts and by_mark.get(both[1].casefold()) == texts.index(both[2].strip()):
+        number = texts.index(both[2].strip())
+    elif index is not None and index < len(choices):
+        number = index
+    elif text.casefold() in (folded := [choice.casefold() for choice in texts]):
+        number = folded.index(text.casefold())
     elif len(text) > 2:
         return to_text(value)
     else:

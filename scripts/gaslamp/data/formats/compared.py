@@ -180,7 +180,10 @@ def _read_winners(
         named = [column for column in free if WINNER_WORDS & set(split_name(column)) and not find_mark(column, marks)]
     if not named:
         named = [column for column in free if RATER_WORDS & set(split_name(column))]
-    flags = [column for column in free if FLAGS & set(split_name(column)) and find_mark(column, marks)]
+    alone = [column for column in free if FLAGS & set(split_name(column)) and find_mark(column, marks)]
+    flags = [column for column in alone if _is_flag(rows, column)]
+    if not named and len(alone) == 1 and not flags:  # preference (1-7): a scale whose name says its ends
+        named = alone
     result: list[tuple[dict[str, str], str]] = []
     verdicts: list[list[Side | None]] = []
     for column in named:

@@ -47,6 +47,7 @@ letter: brief carta lettre
 feedback_text
 dialogue: dialog dialogo 对话 対話
 abstract
+original: draft entwurf brouillon borrador uncorrected buggy
 [title]
 title: titel uberschrift ueberschrift titulo titre titolo 标题 题名 タイトル заголовок tytul baslik 제목
 subject: betreff asunto objet oggetto assunto onderwerp 主题 主旨 件名 тема temat konu
@@ -76,8 +77,8 @@ result: ergebnis resultado resultat risultato resultaat 结果 結果
 final_answer
 ground_truth: reference reference_answer
 expected_answer
-correction: korrektur correccion
-rewrite
+correction: korrektur correccion corrected korrigiert corregido corrige corretto corrigido
+rewrite: rewritten revised edited fixed simplified umgeschrieben
 agent_response
 attempt
 [summary]
@@ -166,9 +167,13 @@ options
 endings
 alternatives: alternativen
 [chosen]
-chosen: bevorzugt gewahlt gewaehlt besser elegida preferida preferido choisie preferee prescelta 优选 选中 较好
+chosen: bevorzugt gewahlt gewaehlt besser elegida elegido preferida preferido choisie choisi preferee prescelta scelta
+chosen: escolhida escolhido preferita gekozen wybrana wybrany wybrane выбранный выбранная tercih_edilen secilen
+chosen: 선택된 선택 选择的 被选中 优选 选中 较好 採用
 [rejected]
-rejected: abgelehnt verworfen schlechter rechazada rechazado rejetee rejete rifiutata 拒绝 落选 较差
+rejected: abgelehnt verworfen schlechter rechazada rechazado rejetee rejete rifiutata rejeitada rejeitado scartata
+rejected: afgewezen odrzucona odrzucony отклоненный отвергнутый отклоненная reddedilen 거부된 거절된 거부 拒绝的 被拒绝
+rejected: 拒绝 落选 较差 却下
 [winner]
 winner: gewinner ganador gagnant vincitore vencedor 获胜者 胜者 勝者
 winner: meilleure meilleur mejor migliore melhor beste 更好 更优 哪个更好 победитель zwyciezca kazanan 승자
@@ -216,6 +221,9 @@ good better best correct right gut gute guter gutes bessere besserer beste korre
 correcto bonne bon meilleure meilleur correcte buona buono migliore corretta corretto boa bom melhor correta correto
 goede goed betere juiste 好 好的 更好 更好的 正确 正确的 良い 良 より良い 正しい 좋은 더_좋은 올바른 хороший хорошая
 хорошее лучший правильный dobra dobry dobre lepsza poprawna prawidlowa iyi dogru daha_iyi
+bevorzugte gewahlte ausgewahlte akzeptierte elegida preferida aceptada choisie preferee acceptee scelta preferita
+escolhida aceita gekozen verkozen wybrana wybrane preferowana выбранный предпочтительный выбранная secilen tercih_edilen
+선택된 선호하는 选中的 被选中的 选择的 优选的 選ばれた 採用された
 """
 BAD = """
 bad worse worst incorrect wrong schlecht schlechte schlechter schlechtes schlechtere schlechteste falsche inkorrekte
@@ -223,6 +231,8 @@ mala malo peor incorrecta incorrecto mauvaise mauvais pire incorrecte fausse cat
 sbagliato errata ruim ma mau pior incorreta errada slechte slecht slechtere foute 差 差的 坏 坏的 不好 更差 更差的 错误
 错误的 悪い 悪 より悪い 間違った 나쁜 더_나쁜 잘못된 плохой плохая плохое худший неправильный zla zly zle
 zła zły złe gorsza niepoprawna bledna kotu yanlis daha_kotu
+abgelehnte verworfene rechazada descartada rejetee refusee rifiutata scartata rejeitada recusada descartada afgewezen
+odrzucona odrzucone отклоненный отвергнутый отклоненная reddedilen 거부된 거절된 被拒绝的 拒绝的 落选的 却下された
 """
 """What stands in front of or behind ``answer`` in the names of two columns, the better and the worse."""
 
