@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import parse_json
+from gaslamp.data.langchain import is_langchain, read_langchain
 from gaslamp.data.meaning.names import get_hint
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, parse_rows
 from gaslamp.data.rows import SourceRow
-from gaslamp.data.turns import PLAIN, get_role, is_turn
+from gaslamp.data.turns import is_turn
 
 PAIRS = (
     ("inputs", "outputs"),
@@ -153,27 +154,8 @@ def _read_turns(value: object) -> list[JsonObject] | None:
 
 
 def _is_message(value: JsonObject) -> bool:
-    return is_turn(value) or (_get_inner(value) is not None and _get_type(value) in PLAIN)
-
-
-def _get_inner(value: JsonObject) -> JsonObject | None:
-    """The fields of a message of LangChain: behind ``data``, behind ``kwargs`` as it writes objects, or the message."""
-    inner = next((value[key] for key in ("data", "kwargs") if isinstance(value.get(key), dict)), value)
-    return inner if "content" in inner else None
-
-
-def _get_type(value: JsonObject) -> str:
-    """The role of a message of LangChain: ``type: human``, or the class ``HumanMessage``."""
-    inner = _get_inner(value) or {}
-    name = value.get("id")
-    written = str(name[-1]) if isinstance(name, list) and name else ""
-    kind = value.get("type") if written == "" else inner.get("type") or written
-    return get_role(str(kind or "").removesuffix("MessageChunk").removesuffix("Message"))
+    return is_turn(value) or is_langchain(value)
 
 
 def _read_message(value: JsonObject) -> JsonObject:
-    inner = None if is_turn(value) else _get_inner(value)
-    if inner is None:
-        return value
-    calls = inner.get("tool_calls") or (inner.get("additional_kwargs") or {}).get("tool_calls")
-    return {"role": _get_type(value), "content": inner["content"], **({"tool_calls": calls} if calls else {})}
+    return read_langchain(value) if is_langchain(value) else value

@@ -12,6 +12,7 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_calls
 from gaslamp.data.cells import parse_list, to_text
+from gaslamp.data.langchain import is_langchain, read_langchain
 from gaslamp.data.parts import (
     DETAILS,
     MARKS,
@@ -106,8 +107,8 @@ def is_turn(value: JsonObject) -> bool:
         return True
     if isinstance(lower.get("type"), str) and lower["type"] in ITEMS:
         return True
-    return any(get_role(lower.get(key)) in PLAIN for key in WEAK_ROLE_KEYS) and any(
-        key in lower for key in CONTENT_KEYS
+    return is_langchain(value) or (
+        any(get_role(lower.get(key)) in PLAIN for key in WEAK_ROLE_KEYS) and any(key in lower for key in CONTENT_KEYS)
     )
 
 
@@ -216,6 +217,8 @@ def _read_turn(turn: dict[str, Any], column: str, number: int) -> list[Message]:
         raise ValueError(f"{place} has no role")
     if not any(key in turn for key in (*ROLE_KEYS, *CONTENT_KEYS)):  # Role, Content
         turn = {key.lower(): item for key, item in turn.items()}
+    if is_langchain(turn):
+        turn = read_langchain(turn)
     role_key, role = _find_role(turn)
     if not role:
         raise ValueError(f"{place} has no role")
@@ -231,6 +234,8 @@ def _read_turn(turn: dict[str, Any], column: str, number: int) -> list[Message]:
         rest = {key: item for key, item in rest.items() if key not in ("name", "arguments", "call_id", "type", "id")}
     elif role == "tool" and turn.get("type") == "function_call_output":
         return [read_result(turn, place)]
+    elif role == "tool" and isinstance(turn.get("tool_results"), list):
+        return _read_results(turn["tool_results"], place)
     elif calls is not None:
         calls = read_calls(calls, column, number)
     if "function_call" in rest and role == "assistant" and calls is None:  # OpenAI's older key
@@ -310,6 +315,23 @@ def _read_call_turn(turn: dict[str, Any], content: Any, column: str, number: int
         call = {"id": turn.get("call_id"), "name": turn["name"], "arguments": turn.get("arguments")}
         return read_calls([call], column, number)
     return read_calls(content, column, number)
+
+
+def _read_results(results: list[Any], place: str) -> list[Message]:
+    """The results of tools in a turn of Cohere, each with the call that it answers.
+
+    Raises:
+        ValueError: one has no outputs.
+    """
+    messages: list[Message] = []
+    for result in results:
+        outputs = result.get("outputs") if isinstance(result, dict) else None
+        if not isinstance(outputs, list) or not outputs:
+            raise ValueError(f"{place}: a result of a tool has no outputs")
+        call = result.get("call")
+        named = {"name": call["name"]} if isinstance(call, dict) and isinstance(call.get("name"), str) else {}
+        messages.append({"role": "tool", **named, "content": to_text(outputs[0] if len(outputs) == 1 else outputs)})
+    return messages
 
 
 def _is_part(content: dict[str, Any]) -> bool:

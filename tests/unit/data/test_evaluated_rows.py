@@ -78,6 +78,50 @@ def test_keys_of_an_export_are_columns(tmp_path: Path, shape: dict[str, Any], ro
     assert bool(source.notes) == (row != {**shape, **row}), "what was taken apart is said"
 
 
+LANGCHAIN_TURNS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [  # role, message, and what it adds to the turn
+    ("plain", {"type": "ai", "content": "It is 3", "id": "run-1", "usage_metadata": {"input_tokens": 3}}, {}),
+    ("dict", {"type": "ai", "data": {"content": "It is 3", "additional_kwargs": {}, "type": "ai"}}, {}),
+    ("class", {**KWARGS, "id": ["langchain", "schema", "AIMessage"], "kwargs": {"content": "It is 3"}}, {}),
+    ("chunk", {"type": "AIMessageChunk", "content": "It is 3"}, {}),
+    (
+        "call",
+        {"type": "ai", "content": "", "tool_calls": [{"name": "f", "args": {"x": 1}, "id": "c1"}]},
+        {
+            "content": "",
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}],
+        },
+    ),
+    (
+        "thought",
+        {"type": "ai", "content": "It is 3", "additional_kwargs": {"reasoning_content": "2 + 1"}},
+        {"content": "<think>\n2 + 1\n</think>\n\nIt is 3"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "made"), LANGCHAIN_TURNS)
+def test_messages_of_langchain_are_turns(name: str, answer: dict[str, Any], made: dict[str, Any]) -> None:
+    from gaslamp.data.turns import is_turns, read_turns
+
+    turns = [{"type": "human", "content": "Which?"}, answer]
+    assert is_turns(turns) and not is_turns([{"type": "text", "content": "no speaker"}])
+    assert read_turns(turns, "messages") == [
+        {"role": "user", "content": "Which?"},
+        {"role": "assistant", "content": "It is 3", **made},
+    ]
+
+
+def test_results_of_tools_in_a_turn_of_cohere() -> None:
+    from gaslamp.data.turns import read_turns
+
+    results = [{"call": {"name": "f", "parameters": {}}, "outputs": [{"t": 12}]}, {"outputs": [1, 2]}]
+    turn = {"role": "Tool", "tool_results": results}
+    assert read_turns([turn], "chat") == [
+        {"role": "tool", "name": "f", "content": '{"t":12}'},
+        {"role": "tool", "content": "[1,2]"},
+    ]
+
+
 def test_an_export_is_learnt_by_its_keys_or_by_its_columns(tmp_path: Path) -> None:
     path = write(tmp_path, SHAPES[0][0])
     turns = [{"role": "user", "content": "Q 0?"}, {"role": "assistant", "content": "It is 0"}]
