@@ -22,6 +22,7 @@ TOGETHER = (
     "tests/rules/test_reproduce.py",
     "tests/rules/test_run_plan.py",
     "tests/rules/test_targets.py",
+    "tests/unit/dev/test_faults.py",
     "tests/unit/export/test_parity.py",
 )
 """The files whose tests use the fixture ``finished``; ``test_quality`` compares."""
