@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -378,6 +380,44 @@ def test_what_a_level_loses_is_measured(tools: Toolchain, tiny: dict[str, Path],
         and found.perplexity_tokens >= 100
     )
     assert not list(tmp_path.glob(".measure-*")), "distributions of f16 are large and go at once"
+
+
+def test_a_measurement_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it works, and is ended when that takes too long."""
+    lines: list[str] = []
+    monkeypatch.setattr(convert, "say", lines.append)
+    monkeypatch.setattr(convert, "HEARTBEAT", 0.1)
+    with pytest.raises(GaslampError, match="measuring it was ended after 0.5 s"):
+        convert.run_tool([sys.executable, "-c", "import time; time.sleep(600)"], None, "measuring it", 0.5)
+    assert lines and all(line.startswith("measuring it: works, for 0.") for line in lines)
+
+
+def test_figures_that_cannot_be_had_end_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise GaslampError("it took too long", "")
+
+    write_json(tmp_path / "toolchain.json", {})
+    write_jsonl(tmp_path / "rows.jsonl", [{"text": "words"}])
+    files = [tmp_path / f"model-{level}.gguf" for level in ("q8_0", "f16")]
+    for file in files:
+        file.touch()
+    monkeypatch.setattr(
+        measure,
+        "LlamaServer",
+        lambda *args, **options: contextlib.nullcontext(SimpleNamespace(tokenize=lambda *a, **o: [1] * 999)),
+    )
+    monkeypatch.setattr(measure, "read_gguf_facts", lambda file: {"context_length": 64})
+    said: list[str] = []
+    monkeypatch.setattr(measure, "say", said.append)
+    monkeypatch.setattr(measure, "bench", refuse)
+    monkeypatch.setattr(measure, "measure_loss", refuse)
+    found = measure.measure_levels(
+        files, tmp_path / "toolchain.json", [tmp_path / "rows.jsonl"], tmp_path / "bench.json", tmp_path / "log.txt"
+    )
+    assert [list(level) for level in found.levels.values()] == [["load_seconds"]] * 2 and found.perplexity_tokens == 0
+    lines = "\n".join(said)
+    assert lines.count("speed not measured: it took too long") == 2
+    assert lines.count("distance from f16 not measured") == 1, "without f16 nothing is compared with it"
 
 
 def test_bench_gives_both_speeds(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:

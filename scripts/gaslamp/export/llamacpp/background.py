@@ -59,5 +59,8 @@ def stop_background(state_file: Path) -> bool:
     state = read_state(state_file)
     if state:
         stop_process(state["pid"], state["created"])
+        if "front" in state:  # it ends with the server; its port must be free when this returns
+            number, created = state["front"]
+            stop_process(int(number), created)
     Path(state_file).unlink(missing_ok=True)
     return state is not None

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypedDict
 
-from gaslamp.core.console import Progress
+from gaslamp.core.console import Progress, get_duration, say
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.llamacpp.gguf_facts import check_gguf
 from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
@@ -123,6 +123,7 @@ def bench(
     log: Path | None = None,
     repetitions: int = 2,
     threads: int | None = None,
+    limit: float | None = None,
 ) -> Speed:
     """Measure the speed of a GGUF file on this machine with llama-bench.
 
@@ -134,13 +135,20 @@ def bench(
         log: receives llama-bench's output.
         repetitions: of each measurement.
         threads: compute threads; None: llama.cpp's own choice.
+        limit: seconds that it may take.
+
+    Raises:
+        GaslampError: it failed, took too long, or printed no figures.
     """
     command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
     command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
-    output = run_tool(command, log, f"measuring the speed of {gguf}")
-    rows = json.loads(output.stdout)
-    prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
-    gen = next(row for row in rows if row["n_gen"] and not row["n_prompt"])
+    output = run_tool(command, log, f"measuring the speed of {gguf}", limit)
+    try:
+        rows = json.loads(output.stdout)
+        prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
+        gen = next(row for row in rows if row["n_gen"] and not row["n_prompt"])
+    except (ValueError, LookupError, TypeError, StopIteration) as error:
+        raise GaslampError(f"llama-bench gave no figures for {gguf}", f"see the end of {log}") from error
     return {
         "prompt_tps": prompt["avg_ts"],
         "prompt_stddev": prompt["stddev_ts"],
@@ -177,6 +185,8 @@ class Output(NamedTuple):
     peak_memory_gb: float
 
 
+HEARTBEAT = 30.0
+"""Seconds between two lines about a measurement that works."""
 _DONE = re.compile(rb"\[ *(\d+)/ *(\d+)\]|(\d+)%\|")  # llama-quantize's [  12/ 272], the converter's 45%|
 
 
@@ -189,9 +199,12 @@ def get_percentage(text: bytes) -> int | None:
     return found
 
 
-def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress) -> tuple[int, Any]:
-    """Wait for a child process and log its progress; returns its status and resource usage."""
-    pause = 0.02
+def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress, limit: float | None = None) -> tuple[int, Any]:
+    """Wait for a child process and log its progress; returns its status and resource usage.
+
+    Raises TimeoutError after ``limit`` seconds.
+    """
+    pause, started, last = 0.02, time.monotonic(), time.monotonic()
     while True:
         # wait4 reports the memory of this child alone; getrusage would report the largest of all
         ended, status, usage = os.wait4(pid, os.WNOHANG)
@@ -204,19 +217,38 @@ def _wait(pid: int, printed: tuple[IO[bytes], ...], progress: Progress) -> tuple
             percentage = get_percentage(os.pread(handle.fileno(), 4096, max(0, size - 4096)))
             if percentage is not None and 0 < percentage < 100:
                 progress.update(percentage)
+        now = time.monotonic()
+        if limit is not None and now - started > limit:
+            raise TimeoutError
+        if limit is not None and now - last > HEARTBEAT:
+            last = now
+            say(f"{progress.what} works, for {get_duration(now - started)} (at most {get_duration(limit)})")
 
 
-def run_tool(command: list[str], log: Path | None, what: str) -> Output:
+def run_tool(command: list[str], log: Path | None, what: str, limit: float | None = None) -> Output:
     """Run a llama.cpp program and append all it prints to ``log``.
 
-    Raises GaslampError with the program's own lines when it fails; ``what`` says what it was doing.
+    Args:
+        command: program and arguments.
+        log: receives what it prints.
+        what: it is doing, for messages.
+        limit: seconds that it may take; with a limit it is reported now and then that it works.
+
+    Raises:
+        GaslampError: it failed, with the program's own lines, or took longer than ``limit``.
     """
     # Nothing may be fetched for a model that is already on this disk.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, stdin=subprocess.DEVNULL)
         try:
-            status, usage = _wait(process.pid, (out, err), Progress(f"{what}:", 100, in_percent=True))
+            status, usage = _wait(process.pid, (out, err), Progress(f"{what}:", 100, in_percent=True), limit)
+        except TimeoutError:
+            process.kill()
+            process.wait()
+            raise GaslampError(
+                f"{what} was ended after {get_duration(limit or 0)}", "close other programs and run the same command"
+            ) from None
         except BaseException:
             process.kill()
             process.wait()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gaslamp.core.console import say
@@ -22,6 +24,9 @@ CONTEXTS = (256, 128, 64)
 """Tokens of a chunk of text, the longest that the text has enough of. llama-perplexity scores the
 second half of each chunk."""
 SERVED_CONTEXT = 4096
+LIMIT = 900.0
+"""Seconds that one program may take to measure one level. The figures are for people: no run waits longer for them,
+and none ends because one is missing."""
 
 
 def measure_levels(
@@ -58,24 +63,21 @@ def measure_levels(
                     context, chunks = choose_chunks(
                         len(server.tokenize(text.read_text(encoding="utf-8"), parse_special=False))
                     )
-            speed = bench(tools, file, log=log)
-            levels[level] = {
-                "load_seconds": round(loaded, 2),
-                "peak_memory_gb": speed["peak_memory_gb"],
-                **{
-                    key: round(speed[key], 2)  # type: ignore[literal-required]
-                    for key in ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if not pooling else ()))
-                },
-            }
+            levels[level] = {"load_seconds": round(loaded, 2)}
+            with _said(level, "speed"):
+                speed = bench(tools, file, log=log, limit=LIMIT)
+                levels[level] |= _get_speed(speed, pooling)
             if chunks:
-                levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
+                with _said(level, "perplexity and distance from f16"):
+                    levels[level] |= measure_loss(tools, file, text, logits, file == first, context, chunks, log)
+            if file == first and "perplexity" not in levels[level]:
+                chunks = 0  # the others are compared with it
             say(f"{level}: {describe_level(levels[level])}")
-    assert speed is not None, "there is at least one file"
     measured = Bench(
         levels=levels,
-        n_prompt=speed["n_prompt"],
-        n_gen=speed["n_gen"],
-        threads=speed["threads"],
+        n_prompt=speed["n_prompt"] if speed else 0,
+        n_gen=speed["n_gen"] if speed else 0,
+        threads=speed["threads"] if speed else 0,
         perplexity_tokens=chunks * (context - 1 - context // 2),
         provenance=provenance,
     )
@@ -83,11 +85,31 @@ def measure_levels(
     return measured
 
 
+@contextmanager
+def _said(level: str, what: str) -> Iterator[None]:
+    """Go on without figures that cannot be had, and say so."""
+    try:
+        yield
+    except GaslampError as error:
+        say(f"warning: {level}: {what} not measured: {error.cause}")
+
+
+def _get_speed(speed: Speed, pooling: str | None) -> dict[str, float]:
+    """What of llama-bench's figures is recorded; a model that returns vectors generates nothing."""
+    names = ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if not pooling else ()))
+    figures = {key: round(speed[key], 2) for key in names}  # type: ignore[literal-required]
+    return {"peak_memory_gb": speed["peak_memory_gb"], **figures}
+
+
 def describe_level(level: dict[str, float]) -> str:
     """The figures of one level in a line."""
-    writes = f" generates {level['gen_tps']:.0f}," if "gen_tps" in level else ""
-    line = f"reads {level['prompt_tps']:.0f} tokens/s,{writes} loads in {level['load_seconds']:.1f} s"
-    return line + (f", KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "")
+    parts = [
+        f"reads {level['prompt_tps']:.0f} tokens/s" if "prompt_tps" in level else "",
+        f"generates {level['gen_tps']:.0f}" if "gen_tps" in level else "",
+        f"loads in {level['load_seconds']:.1f} s",
+        f"KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def get_text_for_perplexity(files: list[Path], enough: int = 40_000) -> str:
@@ -156,11 +178,14 @@ def measure_loss(
             [tool, "-m", str(file), "-f", str(text), "--chunks", str(chunks), *sizes],
             log,
             f"measuring the perplexity of {file}",
+            LIMIT,
         )
     # A thread writes its log and may be cut off when the program ends. The last row of the table, which has the figures
     # over all chunks, comes early, and a second try costs seconds.
     for _ in range(9):  # on a busy machine three were too few
-        output = run_tool([tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16").stdout
+        output = run_tool(
+            [tool, "-m", str(file), "--kl-divergence", *sizes], log, f"comparing {file} with f16", LIMIT
+        ).stdout
         rows = {int(row[1]): row for row in _ROW.finditer(output)}
         if chunks in rows:
             row = rows[chunks]

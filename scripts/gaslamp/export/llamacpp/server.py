@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, TypedDict
+from typing import IO, Any, NotRequired, TypedDict
 
 import httpx
 import psutil
@@ -18,7 +18,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.guard import Guard
 from gaslamp.core.ports import get_private_port, is_free
-from gaslamp.export.llamacpp import log_pump
+from gaslamp.export.llamacpp import front, log_pump
 from gaslamp.export.llamacpp.client import LlamaClient
 from gaslamp.export.llamacpp.process import stop_process
 from gaslamp.export.llamacpp.toolchain import Toolchain
@@ -47,6 +47,7 @@ class ServerState(TypedDict):
     model: str
     log: str
     command: list[str]
+    front: NotRequired[list[float]]  # number and start time of the process in front of it
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ class ServerOptions:
     page: Path | None = None  # folder of a chat page to serve at ``/``
     api_key_file: Path | None = None  # with the key that clients must send; its mode is set to 600
 
-    def get_command(self, toolchain: Toolchain, model: Path, port: int) -> list[str]:
-        """The command line of llama-server."""
+    def get_command(self, toolchain: Toolchain, model: Path, port: int, public: int | None = None) -> list[str]:
+        """The command line of llama-server; ``public`` is the port that clients see, where that is another one."""
         command = [toolchain["tools"]["llama-server"], "--host", "127.0.0.1", "--port", str(port)]
         command += ["--model", str(model), "--alias", self.alias.replace(",", " ")]  # a comma would begin another name
         command += ["--ctx-size", str(self.context * self.parallel), "--parallel", str(self.parallel)]
         # Without an explicit origin llama-server lets any web page that the user visits read its answers.
-        command += ["--cors-origins", self.origin or f"http://127.0.0.1:{port}", "--no-cors-credentials"]
+        command += ["--cors-origins", self.origin or f"http://127.0.0.1:{public or port}", "--no-cors-credentials"]
         if self.origin:  # another server's page sends the key; the default "*" does not cover that header
             command += ["--cors-headers", "Authorization, Content-Type"]
         command += ["--jinja", "--no-slots", "--metrics", "--offline", "--no-kv-unified"]
@@ -118,6 +119,7 @@ class LlamaServer(LlamaClient):
         self.log = Path(log)
         self.state: ServerState | None = None
         self.pump: subprocess.Popen[bytes] | None = None
+        self.front: subprocess.Popen[bytes] | None = None
         self.guard: Guard | None = None
 
     def __enter__(self) -> LlamaServer:
@@ -133,9 +135,9 @@ class LlamaServer(LlamaClient):
         """Start llama-server and wait until it is healthy.
 
         Args:
-            state_file: with it the server outlives this process, which else takes it along however it ends, and its log
-                is bounded (``log_pump``). It is written before the wait begins, so that an interrupted start can be
-                stopped too.
+            state_file: with it the server outlives this process, which else takes it along however it ends, its log
+                is bounded (``log_pump``), and requests are checked first (``front``). It is written before the wait
+                begins, so that an interrupted start can be stopped too.
 
         Raises:
             GaslampError: a file is missing, the port is taken, or the server ends or does not load the model.
@@ -154,15 +156,39 @@ class LlamaServer(LlamaClient):
         if options.api_key_file:
             os.chmod(options.api_key_file, 0o600)
             key = Path(options.api_key_file).read_text(encoding="utf-8").split("\n")[0].strip()
-        command = options.get_command(self.toolchain, self.model, port)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         detached = state_file is not None
+        inner = get_private_port() if detached else port
+        command = options.get_command(self.toolchain, self.model, inner, port)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         # llama.cpp reads options from such variables too: only those of the command line count
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LLAMA_", "AIP_"))}
-        with self._open_log(detached) as sink:
+        watched, held = os.pipe()  # the server holds one end as long as it lives, its front waits at the other
+        with self._open_log(detached) as sink, os.fdopen(watched, "rb"), os.fdopen(held, "wb"):
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=detached, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=detached,
+                env=environment,
+                pass_fds=(held,) if detached else (),
             )
+            if detached:
+                self.front = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-I",
+                        "-S",
+                        front.__file__,
+                        str(port),
+                        str(inner),
+                        *filter(None, [options.origin]),
+                    ],
+                    stdin=watched,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
         self.process = process
         self.guard = None if detached else Guard(process.pid)
         self.state = {
@@ -176,6 +202,8 @@ class LlamaServer(LlamaClient):
             "log": str(self.log),
             "command": command,
         }
+        if self.front:
+            self.state["front"] = [self.front.pid, psutil.Process(self.front.pid).create_time()]
         super().__init__(self.state["url"], key, options.parallel, options.lora is not None, self.log)
         try:
             if state_file:
@@ -207,6 +235,8 @@ class LlamaServer(LlamaClient):
                 if self.pump:
                     self.pump.wait(timeout=30)  # it ends with the server: then the last lines are in the file
                 raise _explain(self.process.returncode, self.log)
+            if self.front and self.front.poll() is not None:
+                raise GaslampError(f"port {self.port} was taken by another program", "run the same command again")
             try:
                 if self.http.get("/health", timeout=2.0).status_code == 200 and self.process.poll() is None:
                     return  # alive: it is our process that answered
@@ -230,8 +260,9 @@ class LlamaServer(LlamaClient):
         self.http.close()
         stop_process(self.state["pid"], self.state["created"])
         self.process.wait(timeout=30)
-        if self.pump:
-            self.pump.wait(timeout=30)
+        for helper in (self.pump, self.front):
+            if helper:
+                helper.wait(timeout=30)
         if self.guard:
             self.guard.close()
         self.state = None
