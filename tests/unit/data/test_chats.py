@@ -349,6 +349,27 @@ def test_chats_of_line(tmp_path: Path, head: str, day: str, at: str, sticker: st
     assert "chat.txt: left out: 3 messages that are stickers, pictures or calls" in source.notes
 
 
+def test_chats_of_line_from_windows(tmp_path: Path) -> None:
+    """Only blanks stand between time, name and message: it was running text."""
+    said = ["Where is hall 1?", "and now, at", "12:30 or so", "No", "See you", "Thanks a lot", "ok", "Ann Lee says hi"]
+    lines = ["2024.01.10 Wednesday"]
+    for number, text in enumerate(said):
+        lines += [
+            f"14:{number:02} Ann Lee {text}",
+            f"14:{number:02} \u5c71\u7530 {text}!",
+            "",
+            "2024.01.11 Thursday",
+        ]
+    lines[-1] = "14:09 Ann Lee [Sticker]"
+    (tmp_path / "chat.txt").write_text("\n".join(lines), encoding="utf-8")
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "chat.txt")}}).data)
+    rows = [row for chunk in source.chunks() for _, row in chunk.read([])]
+    assert [(row["speaker"], row["text"]) for row in rows] == [
+        message for text in said for message in (("Ann Lee", text), ("\u5c71\u7530", f"{text}!"))
+    ]
+    assert any("the names are Ann Lee, \u5c71\u7530" in note for note in source.notes)
+
+
 def test_several_people_and_nobody_who_answers() -> None:
     turns = [
         {"from": name, "value": text}

@@ -49,6 +49,7 @@ PAIRS = (
     ),
     *(("query", name) for name in ("response", "answer", "completion", "output")),
     *(("instruction", name) for name in ("completion", "answer", "response")),
+    ("front", "back"),  # Anki
     ("problem", "generated_solution"),
     ("problem", "solution"),
     ("problem", "answer"),

@@ -17,6 +17,7 @@ human: mensch humano humain umano 人类
 inquiry: kundenanliegen anliegen indagacion 咨询 諮詢
 issue
 user_message: nutzernachricht
+front: vorderseite recto anverso fronte frente 正面 表面
 task
 [text]
 text: texte texto testo tekst 文本 文字 テキスト 原文 текст tekst metin 텍스트
@@ -80,6 +81,7 @@ expected_answer
 correction: korrektur correccion corrected korrigiert corregido corrige corretto corrigido
 rewrite: rewritten revised edited fixed simplified umgeschrieben
 agent_response
+back: ruckseite verso reverso retro 背面 裏面
 attempt
 [summary]
 summary: zusammenfassung kurzfassung resumen resume resumo riassunto samenvatting sintesi 摘要 总结 概要 要約

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
+from gaslamp.data.readers.anki import COLLECTIONS
 from gaslamp.data.readers.chunks import Chunk, Options, Reading
 from gaslamp.data.readers.delimited import read_csv
 from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder
@@ -112,6 +113,8 @@ def _get_zip_kind(file: Path) -> str:
         return ".zip"
     if any(name.startswith("xl/") for name in names):
         return ".xlsx"
+    if names & set(COLLECTIONS):
+        return ".apkg"
     return ".docx" if "word/document.xml" in names else ".zip"
 
 

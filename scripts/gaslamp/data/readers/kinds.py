@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gaslamp.data.readers.anki import read_apkg
 from gaslamp.data.readers.chunks import Chunk, Reading
 from gaslamp.data.readers.columnar import read_arrow, read_parquet
 from gaslamp.data.readers.delimited import read_csv
@@ -35,6 +36,8 @@ TABLES: dict[str, Reader] = {
     ".ods": read_workbook,
     ".eml": read_eml,
     ".mbox": read_mbox,
+    ".apkg": read_apkg,
+    ".colpkg": read_apkg,
 }
 DOCUMENTS: dict[str, Reader] = {
     ".md": read_markdown,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
+from gaslamp.data.readers.anki import is_anki, read_anki
 from gaslamp.data.readers.chat_text import is_chat, read_chat
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 from gaslamp.data.readers.delimited import find_separator, get_separator_line, read_csv, sample_rows
@@ -31,6 +32,8 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
     if kind and (is_json(first) or first.strip() in ("[", "{") or kind == "lines"):
         reading.note("it holds JSON and is read as such")
         yield from read_json(reading)
+    elif is_anki(head):
+        yield from read_anki(reading)
     elif is_chat(head):
         yield from read_chat(reading)
     elif is_line_chat(head):

@@ -11,9 +11,10 @@ from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading, parse
 from gaslamp.data.readers.opening import open_text
 
 _MARK = re.compile(
-    r"\s*(?:\d{1,4}[.)]\s*)?[*_#\s]*(?P<word>[^\W\d_]{1,12})\s?\d{0,4}\s?[*_]*[:\uff1a][*_]*[ \t]*(?P<text>.*)"
+    r"\s*(?:\d{1,4}[.)]\s*)?[*_#\s]*(?P<word>[^\W\d_]{1,12})\s?"
+    r"(?:\d{0,4}\s?[*_]*[:\uff1a]|\d{1,4}\s?[*_]*[.)])[*_]*[ \t]*(?P<text>.*)"
 )
-"""A line that begins a question or an answer: ``Q:``, ``3. Question:``, ``**A1:**``."""
+"""A line that begins a question or an answer: ``Q:``, ``3. Question:``, ``**A1:**``, ``Q1.``."""
 _SHORT = {
     **dict.fromkeys(("q", "f", "p", "d", "v", "\u95ee", "\u554f", "\u8cea\u554f", "s"), "question"),
     **dict.fromkeys(("a", "r", "o", "\u7b54", "c"), "answer"),
