@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from gaslamp.core import registry
@@ -17,6 +18,8 @@ from gaslamp.core.places import localize
 from gaslamp.config.given import read_given
 from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config, load_stage
+from gaslamp.config.points import get_seed_runs, write_point
+from gaslamp.config.schema import Config
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
 from gaslamp.config.sections.models import is_local
@@ -77,7 +80,7 @@ LEVELS = ["f16", *CONFIG.export.levels]
 def restore_damaged():
     """Put back, or set aside so that it is made again, what is not as its step left it."""
     if workflow.is_main_process and not is_locked(Path.cwd()):
-        runs = [*STAGES, RUN]
+        runs = [*STAGES, RUN, *get_seed_runs(CONFIG)]
         places = [
             "data",
             "resources",
@@ -224,16 +227,22 @@ def get_progress_inputs():
     return ["data/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files())]
 
 
-def get_settings(*keys):
-    """The named parts of the config as JSON: what a rule depends on, and nothing else.
+@cache
+def get_config(run):
+    """The config of a run: that of the project, or of a point of it (config/points.py)."""
+    return CONFIG if run == RUN else Config.model_validate({**config, "run": run})
 
-    A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is escaped as JSON allows.
-    """
-    return cut_settings(CONFIG, *keys)
+
+def get_settings(*keys):
+    """The named parts of the config as JSON, of the run in the wildcards: what a rule depends on, and nothing else."""
+    return lambda wildcards: cut_settings(get_config(getattr(wildcards, "run", RUN)), *keys)
 
 
 def cut_settings(config, *keys):
-    """The same of the config of a stage."""
+    """The same of one config.
+
+    A word in braces (in a system prompt, in data.speech.tokens) is no wildcard: its brace is escaped as JSON allows.
+    """
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", get_slice(config, *keys))
 
 
@@ -410,6 +419,20 @@ def get_judge_labels():
     return [labels] if labels else []
 
 
+def get_part(wildcards, input):
+    """The file that makes a script read the config of a point; empty for the run itself.
+
+    It takes ``input``, so that Snakemake does not count it among the reasons to run again: params.settings has them.
+    """
+    return "" if wildcards.run == RUN else str(write_point(wildcards.run))
+
+
+def get_seed_answers(wildcards):
+    """The answers of the same training with other seeds."""
+    runs = get_seed_runs(get_config(wildcards.run))
+    return [f"outputs/{run}/eval/tuned.predictions.jsonl" for run in runs]
+
+
 def get_lm_eval(wildcards):
     """The results of lm-evaluation-harness for base and tuned, when tasks are named."""
     results = [f"outputs/{wildcards.run}/eval/{who}.lm_eval.json" for who in ("base", "tuned")]
@@ -469,7 +492,7 @@ EXPORT_RUNNER = get_runner(CONFIG.remote.export)
 # The command of the training, for the rules that run it in one piece.
 TRAIN_COMMAND = (
     "{TRAIN_RUNNER} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
-    " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.stage} --checkpoints {params.checkpoints}"
+    " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.part} --checkpoints {params.checkpoints}"
     " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
 )
 # What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its

@@ -59,12 +59,12 @@ rule prepare_data:
     params:
         settings=get_settings(*DATA_KEYS),
         length=get_length_reasons(),
-        stage="",
+        part="",
         kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
         added=get_added_flags,
     shell:
         "{PYTHON} scripts/prepare_data.py --model {input.model} {params.kept} {params.added} --system {input.system} --env {input.env}"
-        " --config {CONFIG_FILE} {params.stage}"
+        " --config {CONFIG_FILE} {params.part}"
         " --train {output.train} --valid {output.valid} --test {output.test} --template {output.template}"
         " --card {output.card} --strategy {output.strategy} --log {log}"
 
@@ -83,7 +83,7 @@ rule build_data_page:
         "logs/build_data_page.log",
     params:
         settings=get_settings("project", "method"),
-        stage="",
+        part="",
     shell:
         "{PYTHON} scripts/build_data_page.py --card {input.card} --template {input.template} --model {input.model}"
-        " --config {CONFIG_FILE} {params.stage} --out {output} --log {log}"
+        " --config {CONFIG_FILE} {params.part} --out {output} --log {log}"

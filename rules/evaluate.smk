@@ -21,12 +21,12 @@ rule evaluate_model:
     params:
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
-        stage="",
+        part=get_part,
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
         options=get_prompt_options(),
     shell:
         "{EVALUATE_RUNNER} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
-        " --template {input.template} {params.card} --config {CONFIG_FILE} {params.stage} --out {output.predictions}"
+        " --template {input.template} {params.card} --config {CONFIG_FILE} {params.part} --out {output.predictions}"
         " --log {log}"
 
 
@@ -62,6 +62,7 @@ rule compare_models:
         base="outputs/{run}/eval/base.predictions.jsonl",
         tuned="outputs/{run}/eval/tuned.predictions.jsonl",
         rivals=get_rivals,
+        seeds=get_seed_answers,
         test="data/test.jsonl",
         train="data/train.jsonl",
         facts="outputs/{run}/train.json",
@@ -79,12 +80,14 @@ rule compare_models:
         "logs/{run}/compare_models.log",
     params:
         settings=get_settings(*COMPARE_KEYS),
-        stage="",
+        part=get_part,
         lm_eval=lambda wildcards, input: f"--lm-eval {input.lm_eval}" if input.lm_eval else "",
         rivals=lambda wildcards, input: f"--rivals {input.rivals}" if input.rivals else "",
+        seeds=lambda wildcards, input: f"--seeds {input.seeds}" if input.seeds else "",
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.tuned} --test {input.test}"
-        " --train {input.train} --facts {input.facts} {params.lm_eval} {params.rivals} --config {CONFIG_FILE} {params.stage}"
+        " --train {input.train} --facts {input.facts} {params.lm_eval} {params.rivals} {params.seeds}"
+        " --config {CONFIG_FILE} {params.part}"
         " --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"

@@ -40,7 +40,7 @@ use rule prepare_data as prepare_data_stage with:
     params:
         settings=get_stage_settings(*DATA_KEYS),
         length=lambda wildcards: get_length_reasons(STAGES[wildcards.stage]),
-        stage="--stage {stage}",
+        part="--stage {stage}",
         kept="",
         added="",
 
@@ -59,7 +59,7 @@ use rule build_data_page as build_data_page_stage with:
         "logs/{stage}/build_data_page_{stage}.log",
     params:
         settings=get_stage_settings("project", "method"),
-        stage="--stage {stage}",
+        part="--stage {stage}",
 
 
 rule train_model_stage:
@@ -83,7 +83,7 @@ rule train_model_stage:
         model=1,
     params:
         settings=get_stage_settings(*TRAIN_KEYS),
-        stage="--stage {stage}",
+        part="--stage {stage}",
         checkpoints="checkpoints/{stage}",
         metrics="logs/{stage}/train.metrics.jsonl",
     shell:
@@ -106,7 +106,7 @@ use rule evaluate_model as evaluate_model_stage with:
     params:
         card="",
         settings=get_stage_settings(*PROMPT_KEYS),
-        stage="--stage {stage}",
+        part="--stage {stage}",
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
         options=lambda wildcards: get_prompt_options(STAGES[wildcards.stage]),
 
@@ -116,6 +116,7 @@ use rule compare_models as compare_models_stage with:
         base="outputs/{stage}/eval/base.predictions.jsonl",
         tuned="outputs/{stage}/eval/tuned.predictions.jsonl",
         rivals=[],
+        seeds=[],
         test="data/{stage}/test.jsonl",
         train="data/{stage}/train.jsonl",
         facts="outputs/{stage}/train.json",
@@ -137,9 +138,10 @@ use rule compare_models as compare_models_stage with:
         "logs/{stage}/compare_models_{stage}.log",
     params:
         settings=get_stage_settings(*COMPARE_KEYS),
-        stage="--stage {stage}",
+        part="--stage {stage}",
         lm_eval="",
         rivals="",
+        seeds="",
 
 
 # What each stage gave: the model that it starts from answers the test rows of the last stage too. The results of the last
@@ -160,7 +162,7 @@ use rule evaluate_model as evaluate_model_start with:
     params:
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
-        stage="",
+        part="",
         adapters="",
         options=get_prompt_options(),
 

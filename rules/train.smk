@@ -23,7 +23,7 @@ rule train_model:
         model=1,
     params:
         settings=get_settings(*TRAIN_KEYS),
-        stage="",
+        part=get_part,
         checkpoints="checkpoints/{run}",
         metrics="logs/{run}/train.metrics.jsonl",
     shell:

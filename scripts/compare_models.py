@@ -32,6 +32,13 @@ def main() -> None:
     parser.add_argument(
         "--rivals", type=Path, nargs="+", default=[], help="NAME.predictions.jsonl of base models with better prompts"
     )
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="RUN/eval/tuned.predictions.jsonl of trainings with other seeds",
+    )
     parser.add_argument("--target", default="adapter", help="what the tuned predictions come from")
     parser.add_argument("--lm-eval", type=Path, nargs=2, help="results of lm-evaluation-harness for base and tuned")
     add_paths(parser, **OUTPUTS)
@@ -44,7 +51,8 @@ def main() -> None:
         outputs = {name: getattr(args, name) for name in OUTPUTS}
         settings, rows = load_slice(args.config, KEYS, args.stage), (args.base, args.tuned, args.test)
         rivals = {file.name.partition(".")[0]: file for file in args.rivals}
-        compare_models(settings, *rows, outputs, args.train, args.facts, args.target, lm_eval, rivals)
+        seeds = {file.parents[1].name: file for file in args.seeds}
+        compare_models(settings, *rows, outputs, args.train, args.facts, args.target, lm_eval, rivals, seeds)
 
 
 if __name__ == "__main__":

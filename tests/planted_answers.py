@@ -36,6 +36,7 @@ def compare(
     general: tuple[list[str], list[str]] | None = None,
     method: str = "sft",
     page: bool = False,
+    seeds: dict[str, Path] | None = None,
     **settings: Any,
 ) -> tuple[Compare, dict[str, Any], str]:
     """compare.json, verdict.json and the text report.
@@ -48,6 +49,7 @@ def compare(
         general: answers of base and of tuned to the general questions; the last one is given to all that are left.
         method: of the config.
         page: write the page too.
+        seeds: run with another seed -> predictions file.
         settings: of section eval.
     """
     write_jsonl(folder / "train.jsonl", train)
@@ -66,5 +68,5 @@ def compare(
     files = [folder / f"{name}.jsonl" for name in ("base", "tuned", "test")]
     base_file, tuned_file, test_file = files
     train_file = folder / "train.jsonl"
-    result = compare_models(chosen, base_file, tuned_file, test_file, outputs, train_file, rivals=rivals)
+    result = compare_models(chosen, base_file, tuned_file, test_file, outputs, train_file, rivals=rivals, seeds=seeds)
     return result, json.loads(outputs["verdict"].read_text()), outputs["report"].read_text()

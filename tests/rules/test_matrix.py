@@ -195,6 +195,12 @@ CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("a training that is ill goes on", config(diagnose__stop=False), {}),
     ("which weights are kept", config(train__keep="best"), TRAIN),
     ("an early end", config(train__patience=3), TRAIN),
+    ("a part of the rows", config(train__share=0.5), TRAIN),
+    (
+        "three seeds",
+        config(train__seeds=3),
+        {"train_model_cpu": 2, "evaluate_model": 2, "compare_models": 1, "build_demo": 1, **EXPORT},
+    ),
     ("rows of the validation loss", config(train__valid_rows=4), TRAIN),
     (
         "one baseline less",

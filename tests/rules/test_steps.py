@@ -25,6 +25,15 @@ include: "Snakefile"
 
 import json
 
+from types import SimpleNamespace
+
+
+def ask(settings):
+    if not callable(settings):
+        return settings
+    return settings(SimpleNamespace(run=RUN, stage=next(iter(STAGES), "")))
+
+
 print(
     "PROBE "
     + json.dumps(
@@ -32,7 +41,7 @@ print(
             one.name: {
                 "logs": [str(log) for log in one.log],
                 "shell": one.shellcmd,
-                "settings": dict(one.params.items()).get("settings"),
+                "settings": ask(dict(one.params.items()).get("settings")),
             }
             for one in workflow.rules
             if one.shellcmd
@@ -52,6 +61,7 @@ READ_ONLY = {
         "train.report_to": TRAINING,
         "train.on_oom": TRAINING,
         "diagnose.*": "it says when a training is stopped as hopeless; a training that went through is what it was",
+        "train.seeds": "the other seeds are runs of their own",
         "train.thinking": "data/template.json, an input, has what the data phase made of it",
     },
     "evaluate_model": {"eval.*": PROBED, "train.*": PROBED},

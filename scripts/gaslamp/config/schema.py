@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from gaslamp.config.backends import is_autotuned, list_profiles
 from gaslamp.config.lora import needs_whole_base
 from gaslamp.config.methods import get_options, get_preset, get_sized_keys
+from gaslamp.config.points import resolve_point
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.config.sections.evaluate import Eval
@@ -72,9 +73,9 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_last_stage(cls, values: object) -> object:
-        """The config of a project with stages is that of its last stage (config/stages.py)."""
-        return resolve(values) if isinstance(values, dict) else values
+    def _take_part(cls, values: object) -> object:
+        """The config of a project with stages is that of its last stage (config/stages.py); of a point: its own."""
+        return resolve_point(resolve(values)) if isinstance(values, dict) else values
 
     @field_validator("run")
     @classmethod

@@ -16,6 +16,7 @@ from gaslamp.core.artefact import get_versions as get_versions
 from gaslamp.core.artefact import now as now
 from gaslamp.core.decisions import Decision, Decisions
 from gaslamp.core.evaluation_contracts import Baseline as Baseline
+from gaslamp.core.evaluation_contracts import Spread as Spread
 from gaslamp.core.export_contracts import BaseFile as BaseFile
 from gaslamp.core.export_contracts import Bench as Bench
 from gaslamp.core.export_contracts import Ladder as Ladder
@@ -228,6 +229,7 @@ class Compare(Artefact):
     deciding: Decision | None = None  # the metric that decides, and why; None: written before version 0.3
     first: str = ""  # the metric that eval.metrics or the rows put first: what eval.min_score is about
     baselines: list[Baseline] = Field(default_factory=list)  # rivals of tuned that need no training
+    seeds: Spread | None = None  # the same training with other seeds; None: one seed
     findings: list[Finding] = Field(default_factory=list)  # what is wrong with the answers, the most certain first
     stop_rate: dict[str, float]  # base | tuned -> share of answers that say something and ended by themselves
     retention: dict[str, Score] = Field(default_factory=dict)  # base | tuned

@@ -35,3 +35,25 @@ class Baseline(BaseModel):
     outcome: Outcome = "not run"
     reason: str = ""
     scores: dict[str, Score] = Field(default_factory=dict)
+
+
+class Spread(BaseModel):
+    """Trainings that differ in their seed alone (``train.seeds``), scored on the same test rows.
+
+    Attributes:
+        runs: of the seeds; the first is the run that is compared.
+        values: metric -> score of each run, in their order.
+        mean: of the deciding metric.
+        deviation: its standard deviation between seeds.
+        gain: mean minus base, with its t interval over seeds.
+    """
+
+    runs: list[str]
+    values: dict[str, list[float]]
+    mean: float
+    deviation: float
+    gain: Score
+
+    def excludes_zero(self, sign: int) -> bool:
+        """Whether the interval of the gain lies above zero, or below it with ``sign`` -1."""
+        return (self.gain.low if sign > 0 else -self.gain.high) > 0

@@ -26,6 +26,7 @@ from gaslamp.evaluate.page import write_page
 from gaslamp.evaluate.predictions import Answers, ended_with_an_answer, read_predictions
 from gaslamp.evaluate.prompted_rivals import read_rivals
 from gaslamp.evaluate.retention import get_retention_scores, read_retention
+from gaslamp.evaluate.seeds import score_seeds
 from gaslamp.evaluate.slices import get_slices
 from gaslamp.evaluate.stats import adjust_holm, get_difference, get_p_value, get_score, get_test_name
 from gaslamp.evaluate.text_report import render_report, render_side_by_side
@@ -46,6 +47,7 @@ def compare_models(
     target: str = "adapter",
     lm_eval: dict[str, Path] | None = None,
     rivals: dict[str, Path] | None = None,
+    seeds: dict[str, Path] | None = None,
 ) -> Compare:
     """Score both and write compare.json, verdict.json, the page and the two readable logs.
 
@@ -59,6 +61,7 @@ def compare_models(
         target: what the tuned predictions come from.
         lm_eval: base | tuned -> results file of lm-evaluation-harness.
         rivals: few_shot | format -> predictions of the base model prompted in that way.
+        seeds: run of the same training with another seed -> its predictions.
     """
     confidence = settings.eval.confidence
     rows = list(read_jsonl(test))
@@ -84,7 +87,9 @@ def compare_models(
     examples = make_examples(rows, answers, main, scores, near)
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     retention, lost = _score_retention(answers, confidence, own)
-    judgement = judge(main, baselines, confidence, settings.eval.min_gain)
+    run = facts.parent.name if facts else "tuned"
+    spread = score_seeds(seeds or {}, run, metrics, results, rows, answers["base"], confidence)
+    judgement = judge(main, baselines, confidence, settings.eval.min_gain, spread)
     compare = Compare(
         n=len(rows),
         kind=get_kind(rows[0]),
@@ -95,6 +100,7 @@ def compare_models(
         deciding=Decision(name="deciding metric", value=main.name, reason=reason),
         first=first,
         baselines=baselines,
+        seeds=spread,
         stop_rate={
             who: sum(ended_with_an_answer(found[row["id"]], row) for row in rows) / len(rows)
             for who, found in answers.items()
@@ -113,7 +119,9 @@ def compare_models(
         answer=judgement.answer,
         headline=judgement.headline,
         seconds={who: round(sum(row["seconds"] for row in found.values()), 1) for who, found in answers.items()},
-        provenance=Provenance.start([base, tuned, test, *([train] if train else [])], settings.dump()),
+        provenance=Provenance.start(
+            [base, tuned, test, *([train] if train else []), *(seeds or {}).values()], settings.dump()
+        ),
     )
     train_facts = TrainFacts.read(facts) if facts else None
     evaluated = Evaluated(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gaslamp.core.contracts import MetricResult
+from gaslamp.core.contracts import MetricResult, Spread
 from gaslamp.core.evaluation_contracts import Baseline, Outcome
 from gaslamp.data.rows import Row
 from gaslamp.evaluate.baselines import Rival, can_score
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.metric import Metric
+from gaslamp.evaluate.seeds import describe_gain, describe_seeds, is_beyond_spread
 from gaslamp.evaluate.stats import get_difference, get_p_value, get_score
 from gaslamp.evaluate.unbeaten import describe_unbeaten, keep_whole, show_score
 from gaslamp.pages.numbers import format_chance, format_value
@@ -119,12 +120,17 @@ def _score(metric: Metric, rows: list[Row], rival: Rival, tuned: Scores) -> list
     return [(ours, own) for ours, own in zip(values, tuned, strict=True) if ours is not None and own is not None]
 
 
-def judge(main: MetricResult, baselines: Sequence[Baseline], confidence: float, min_gain: float) -> Judgement:
+def judge(
+    main: MetricResult, baselines: Sequence[Baseline], confidence: float, min_gain: float, seeds: Spread | None = None
+) -> Judgement:
     """Better means: than base, by more than chance and by ``min_gain``, and than every trivial baseline.
 
     A rival that is no trivial one (few-shot prompting, the nearest training row) leaves the verdict and is named.
+    With several seeds the mean gain must also be more than their spread.
     """
     verdict = _compare_with_base(main, confidence, min_gain)
+    lucky = bool(seeds and verdict != "no clear difference" and not is_beyond_spread(seeds, verdict, main, min_gain))
+    verdict = "no clear difference" if lucky else verdict
     answer = {
         "better": "The tuned model is better",
         "worse": "The tuned model is worse than the base model",
@@ -132,6 +138,8 @@ def judge(main: MetricResult, baselines: Sequence[Baseline], confidence: float, 
     }[verdict]
     if main.fault:
         return Judgement("no clear difference", answer := f"No verdict, since {main.fault}", answer)
+    if seeds and lucky:
+        answer = f"No clear difference: {describe_gain(seeds, main)}"
     open_ones = sorted(
         (one for one in baselines if one.score and one.outcome != "beaten"),
         key=lambda one: one.score.value if one.score else 0.0,
@@ -145,7 +153,8 @@ def judge(main: MetricResult, baselines: Sequence[Baseline], confidence: float, 
     before, after = (keep_whole(format_value(score.value, main.unit)) for score in (main.base, main.tuned))
     few = f" (few: under {FEW_ROWS}, so read the interval)" if main.tuned.n < FEW_ROWS else ""
     figures = f"{main.title}: {before} → {after}"
-    return Judgement(verdict, answer, f"{answer}. {figures} on {main.tuned.n} rows it never saw{few}")
+    repeated = f"; {describe_seeds(seeds, main)}" if seeds else ""
+    return Judgement(verdict, answer, f"{answer}. {figures} on {main.tuned.n} rows it never saw{few}{repeated}")
 
 
 def _compare_with_base(main: MetricResult, confidence: float, min_gain: float) -> Verdict:

@@ -12,6 +12,7 @@ from gaslamp.core.files import read_json
 from gaslamp.core.finding import Advice, Change, Finding, Remedy
 from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
+from gaslamp.evaluate.seeds import describe_gain
 from gaslamp.evaluate.unbeaten import describe_unbeaten
 from gaslamp.pages.numbers import format_chance, format_value
 from gaslamp.train.advice import LINES, Tried, rank_advice
@@ -37,6 +38,8 @@ def get_verdict(
         blocking.append(f"{compare.answer[:1].lower()}{compare.answer[1:]}")
     elif main.fault:
         blocking.append(f"no verdict: {main.fault}")
+    elif compare.verdict != "better" and compare.seeds and describe_gain(compare.seeds, main) in compare.answer:
+        blocking.append(describe_gain(compare.seeds, main))
     elif compare.verdict != "better":
         blocking.append(f"tuned is not better than base ({compare.verdict}, {format_chance(main.p_value)})")
     first = next((result for result in compare.metrics if result.name == compare.first), main)

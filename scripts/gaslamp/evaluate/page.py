@@ -15,6 +15,7 @@ from gaslamp.core.files import JsonObject, write_text
 from gaslamp.core.finding import Advice, Finding
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.page_rows import get_page_data
+from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import escape_json, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
@@ -84,6 +85,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         alpha=f"{1 - compare.confidence:.2g}",
         deciding=compare.deciding.reason if compare.deciding else "",
         baselines=get_baseline_rows(compare),
+        seeds=get_seed_rows(compare),
+        seeds_text=explain_seeds(compare),
         metrics=[_get_metric(metric) for metric in compare.metrics],
         slices=[_get_slice(name, pair, first) for name, pair in first.slices.items()],
         details=[block for metric in compare.metrics if (block := _get_details(metric))],

@@ -30,7 +30,7 @@ def get_score(
         GaslampError: no values, or one that is no number: a score of nothing must never look like a result.
     """
     _require(values, weights)
-    mean = _get_mean(values, weights)
+    mean = get_mean(values, weights)
     if not weights and not finish and set(values) <= {0.0, 1.0}:
         low, high = get_wilson(mean, len(values), confidence)
     else:
@@ -48,7 +48,7 @@ def get_difference(
     _require(base, weights)
     _require(tuned, weights)
     finished = finish or float
-    means = [finished(_get_mean(values, weights)) for values in (base, tuned)]
+    means = [finished(get_mean(values, weights)) for values in (base, tuned)]
     before, after = _resample([base, tuned], weights)
     low, high = _get_edges(
         [finished(float(b)) - finished(float(a)) for a, b in zip(before, after, strict=True)], confidence
@@ -73,7 +73,8 @@ def _require(values: list[float], weights: list[float] | None) -> None:
         )
 
 
-def _get_mean(values: list[float], weights: list[float] | None) -> float:
+def get_mean(values: list[float], weights: list[float] | None) -> float:
+    """The mean of ``values``, each counted by its weight; ``None``: all the same."""
     if weights is None:
         return sum(values) / len(values)
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)

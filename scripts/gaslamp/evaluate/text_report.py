@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gaslamp.core.contracts import Compare, Verdict
+from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.numbers import format_score
 
@@ -19,6 +20,8 @@ def render_report(compare: Compare, gate: Verdict) -> str:
         lines += [f"  rows: {', '.join(finding.rows[:10])}"] if finding.rows else []
         lines.append(f"  threshold: {finding.limit.key}: {finding.limit.value:g}" if finding.limit else "")
     lines += [f"wrong rows: {compare.wrong} of {compare.n}", *(f"  {text}: {n}" for text, n in compare.mistakes), ""]
+    if compare.seeds:
+        lines += [explain_seeds(compare), *(f"  {': '.join(row)}" for row in get_seed_rows(compare)), ""]
     if compare.baselines:
         lines += [
             f"without training, by {compare.metrics[0].title}",

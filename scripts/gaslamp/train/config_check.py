@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from gaslamp.config.backends import can_use_processes
+from gaslamp.config.backends import can_use_processes, is_remote
 from gaslamp.config.methods import find_option_problems, get_adapters, get_method, is_packing_allowed
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
@@ -13,6 +13,8 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.train import lora
 from gaslamp.train.reward_runner import load_rewards
+
+LONGEST_RUN = 57  # with -seed10, 64
 
 
 def find_problems(config: Config, root: Path) -> list[Problem]:
@@ -23,6 +25,14 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     ]
     if train.processes > 1 and not can_use_processes(config.backend):
         problems.append(Problem(("train", "processes"), f"{config.backend} trains in one process: set it to 1"))
+    if train.seeds > 1 and is_remote(config.backend):
+        message = f"{config.backend} trains one run at a time: set it to 1, or train the seeds on this machine"
+        problems.append(Problem(("train", "seeds"), message))
+    if train.seeds > 1 and len(config.run) > LONGEST_RUN:
+        message = (
+            f"{config.run} is too long a name for runs such as {config.run}-seed2: {LONGEST_RUN} characters at most"
+        )
+        problems.append(Problem(("run",), message))
     if train.adapter not in get_adapters(method):
         able = [name for name in registry.names("methods") if train.adapter in get_adapters(name)]
         message = f"the method {method} trains an adapter only; full fine-tuning works with {', '.join(able)}"

@@ -31,6 +31,7 @@ from gaslamp.train.oom import OutOfMemory, StepDown, get_oom_error, get_steps_do
 from gaslamp.train.plan import Plan, Result
 from gaslamp.train.protocols import get_backend
 from gaslamp.train.record import build_facts, get_folder_size
+from gaslamp.train.share import take_share
 from gaslamp.train.shown_row import describe_row
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def train_model(
             template=template_facts,
             settings=settings,
             renderer=Renderer.load(model_facts.path, template_facts),
-            train=_read_rows(train, settings.method),
+            train=take_share(_read_rows(train, settings.method), settings.train.share),
             valid=_read_rows(valid, settings.method),
             folder=train.parent,
             checkpoints=folder,

@@ -182,6 +182,20 @@ class Train(Section):
         None, gt=0, description="Gradients with a larger norm are clipped to it. null: the method's preset."
     )
     seed: int = Field(3407, ge=0, lt=2**32, description="Seed of the row order and of the adapter's initial weights.")
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Trainings that differ in their seed alone (seed, seed + 1 ...): the verdict then rests on their "
+        "mean and spread, and the first one is shipped. Each takes as long as the first.",
+    )
+    share: Number = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the training rows that are learnt; a smaller share is a part of a larger one "
+        "(make learning-curve).",
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="auto: the best one for the backend (cpu: bfloat16 where the processor gains by it, else float32); "
@@ -271,6 +285,6 @@ CHOSEN = ("batch_size", "gradient_accumulation", "packing", "gradient_checkpoint
 """What ``choose`` may name."""
 SPLIT = ("batch_size", "gradient_accumulation")
 """Chosen only together: their product, the effective batch size, stays the same."""
-NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom", "thinking")
-"""Settings that change nothing in the trained weights, or only through data/template.json (thinking): editing one does
-not train again by itself."""
+NO_REASON_TO_TRAIN = ("save_minutes", "save_steps", "report_to", "on_oom", "thinking", "seeds")
+"""Settings that change nothing in the trained weights, or only through data/template.json (thinking), or in runs of
+their own (seeds): editing one does not train again by itself."""

@@ -32,6 +32,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, read_jsonl, write_text
 from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
+from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
 from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.apply import read_applied
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
@@ -197,6 +198,8 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         stages=stages,
         compare=compare,
         baselines=get_baseline_rows(compare),
+        seeds=get_seed_rows(compare),
+        seeds_text=explain_seeds(compare),
         sampling=_describe_sampling(compare.sampling),
         verdict=Verdict.model_validate(read_json(facts["verdict"])),
         examples=choose(compare.examples, settings.demo.examples),
