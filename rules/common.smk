@@ -18,7 +18,7 @@ from gaslamp.core.places import localize
 from gaslamp.config.given import read_given
 from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config, load_stage
-from gaslamp.config.points import get_seed_runs, write_point
+from gaslamp.config.points import get_seed_runs, get_share_runs, write_point
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
@@ -33,8 +33,10 @@ from gaslamp.evaluate.choose_metrics import get_needed_outputs
 from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, get_pooling, is_multimodal
+from gaslamp.config.sweep_points import get_sweep_points
 from gaslamp.config.base_models import get_base_name, get_model_name
 from gaslamp.models.start import get_inputs
+from gaslamp.evaluate.sweep import list_runs, read_kept
 from gaslamp.core.seals import restore
 from gaslamp.core.workflow_state import (
     claim,
@@ -62,6 +64,9 @@ except GaslampError as error:
 # again.
 CONFIG_FILE = write_merged(config)
 RUN = CONFIG.run
+# The points of a sweep, and every run that they train: each point, and its further seeds.
+POINTS = get_sweep_points(config) if CONFIG.sweep.is_on else {}
+POINT_RUNS = list_runs(CONFIG, POINTS)
 # The config of each earlier stage; CONFIG is that of the last one, which has no folders of its own in data/.
 STAGES = {name: load_stage(config, name) for name in get_earlier(config)}
 BASE_FACTS = f"resources/models/{get_base_name(CONFIG.model)}/model.json"
@@ -80,11 +85,12 @@ LEVELS = ["f16", *CONFIG.export.levels]
 def restore_damaged():
     """Put back, or set aside so that it is made again, what is not as its step left it."""
     if workflow.is_main_process and not is_locked(Path.cwd()):
-        runs = [*STAGES, RUN, *get_seed_runs(CONFIG)]
+        runs = [*STAGES, RUN, *get_seed_runs(CONFIG), *POINT_RUNS]
         places = [
             "data",
             "resources",
             "outputs/env",
+            "outputs/sweep.json",
             *(f"{top}/{run}" for top in ("outputs", "demos", "logs") for run in runs),
         ]
         for line in restore(map(Path, places), dry_run=not runs_jobs(sys.argv[1:])):
@@ -155,9 +161,24 @@ def get_levels(run=RUN):
     return [f"outputs/{run}/gguf/model-{level}.gguf" for level in LEVELS] if is_converted() else []
 
 
-def get_files():
+def get_kept():
+    """The runs that go through every phase: the run itself, or the best points of a sweep, known when it is done."""
+    return read_kept(checkpoints.compare_points.get().output[0]) if POINTS else [RUN]
+
+
+def get_best():
+    """The run that is shipped."""
+    return get_kept()[0]
+
+
+def of_best(name):
+    """An input function: a file of the run that is shipped."""
+    return lambda wildcards: f"outputs/{get_best()}/{name}"
+
+
+def get_files(run=RUN):
     """The model files that a run without a parity gate ends with: every level, or the merged folder."""
-    return get_levels() or [f"outputs/{RUN}/merged"]
+    return get_levels(run) or [f"outputs/{run}/merged"]
 
 
 def is_proven():
@@ -175,31 +196,53 @@ def get_ladder(run=RUN):
     return [f"outputs/{run}/gguf/ladder.json"] if is_proven() and is_converted() else []
 
 
-def get_model_files():
+def get_model_files(run=RUN):
     """The model in each form that a person takes away: adapter, merged, GGUF files and companions.
 
     What export.keep_intermediates: false removes is made again only when a step needs it.
     """
-    kept = get_files() if CONFIG.export.keep_intermediates else [one for one in get_levels() if "-f16" not in one]
-    merged = [f"outputs/{RUN}/merged"] if CONFIG.export.keep_intermediates else []
-    adapters = [f"outputs/{RUN}/adapters", f"outputs/{RUN}/train.json"]
-    return [*adapters, *merged, *kept, *(f"outputs/{RUN}/gguf/{name}" for name in get_companion_names())]
+    levels = get_levels(run)
+    kept = get_files(run) if CONFIG.export.keep_intermediates else [one for one in levels if "-f16" not in one]
+    merged = [f"outputs/{run}/merged"] if CONFIG.export.keep_intermediates else []
+    adapters = [f"outputs/{run}/adapters", f"outputs/{run}/train.json"]
+    return [*adapters, *merged, *kept, *(f"outputs/{run}/gguf/{name}" for name in get_companion_names())]
 
 
-def get_targets():
-    """The files of a whole run, up to the quantized and proven ones, or to the merged model."""
-    page = ["project_brief.md", "data/report.html", MODEL_FACTS, *get_stage_targets(), *get_model_files()]
-    verdict = f"outputs/{RUN}/eval/verdict.json"
-    demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
+def get_first_targets():
+    """What a sweep needs in any case: without it a failure of these steps would show after all trainings only."""
+    shared = ["project_brief.md", "data/report.html", *([TOOLCHAIN] if is_converted() else [])]
+    return shared if POINTS else []
+
+
+def get_all_targets(wildcards):
+    """The files of the whole run, or of the sweep and of the points that go on."""
+    if not POINTS:
+        return [*get_targets(), *get_target_reports()]
+    runs = get_kept()
+    files = [file for run in runs for file in (*get_targets(run, run == runs[0]), *get_target_reports(run))]
+    return list(dict.fromkeys(["outputs/sweep.html", *files]))
+
+
+def get_targets(run=RUN, is_shipped=True):
+    """The files of a whole run, up to the quantized and proven ones, or to the merged model.
+
+    Args:
+        run: its name.
+        is_shipped: whether the roadbook is about it: there is one for a project.
+    """
+    page = ["project_brief.md", "data/report.html", MODEL_FACTS, *get_stage_targets(), *get_model_files(run)]
+    verdict = f"outputs/{run}/eval/verdict.json"
+    demo = [f"demos/{run}/index.html"] if is_language_model() and has_test_prompts() else []
     if not is_proven():
-        closing = [] if is_chat_model() else [f"outputs/{RUN}/report.html"]
-        return [*page, *demo, *closing, verdict, *get_files(), "progress_log.md"]
-    gate = f"outputs/{RUN}/gguf/parity_passed.txt"
-    proof = [f"outputs/{RUN}/report.html", verdict, *get_parity(), *get_exports(), "progress_log.md", gate]
+        closing = [] if is_chat_model() else [f"outputs/{run}/report.html"]
+        return [*page, *demo, *closing, verdict, *get_files(run), "progress_log.md"]
+    gate = f"outputs/{run}/gguf/parity_passed.txt"
+    proof = [f"outputs/{run}/report.html", verdict, *get_parity(run), *get_exports(run), "progress_log.md", gate]
     if not is_converted():
         return [*page, *demo, *proof]
-    files = [f"demos/{RUN}/files.html"] if demo else []
-    return [*page, *demo, *files, *get_ladder(), *proof, f"outputs/{RUN}/reflection/decisions.md", "gaslamp.md"]
+    files = [f"demos/{run}/files.html"] if demo and is_shipped else []
+    roadbook = ["gaslamp.md"] if is_shipped else []
+    return [*page, *demo, *files, *get_ladder(run), *proof, f"outputs/{run}/reflection/decisions.md", *roadbook]
 
 
 def get_stage_targets():
@@ -213,18 +256,20 @@ def get_stages_facts(run=RUN):
     return [f"outputs/{run}/eval/stages.json"] if STAGES else []
 
 
-def get_deploy_targets():
+def get_deploy_targets(wildcards):
     """The speed of every level, and what the base column of the chat page needs, before the files are served."""
+    run = get_best()
     is_compared = CONFIG.deploy.compare and is_chat_model() and has_test_prompts()
-    base = [f"outputs/{RUN}/base.json"] if is_compared else []
-    lora = [f"outputs/{RUN}/lora"] if is_compared and CONFIG.train.adapter == "lora" else []
-    return [f"outputs/{RUN}/gguf/bench.json", *base, *lora] if is_converted() else []
+    base = [f"outputs/{run}/base.json"] if is_compared else []
+    lora = [f"outputs/{run}/lora"] if is_compared and CONFIG.train.adapter == "lora" else []
+    return [f"outputs/{run}/gguf/bench.json", *base, *lora] if is_converted() else []
 
 
-def get_progress_inputs():
+def get_progress_inputs(wildcards):
     """What must be there before the progress log is written."""
-    demo = [f"demos/{RUN}/index.html"] if is_language_model() and has_test_prompts() else []
-    return ["data/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files())]
+    run = get_best()
+    demo = [f"demos/{run}/index.html"] if is_language_model() and has_test_prompts() else []
+    return ["data/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files(run))]
 
 
 @cache
@@ -236,6 +281,11 @@ def get_config(run):
 def get_settings(*keys):
     """The named parts of the config as JSON, of the run in the wildcards: what a rule depends on, and nothing else."""
     return lambda wildcards: cut_settings(get_config(getattr(wildcards, "run", RUN)), *keys)
+
+
+def get_settings_of_best(*keys):
+    """The same of the run that is shipped, for a rule that has no wildcard run."""
+    return lambda wildcards: cut_settings(get_config(get_best()), *keys)
 
 
 def cut_settings(config, *keys):
@@ -374,7 +424,7 @@ def get_imatrix(wildcards):
     return f"outputs/{wildcards.run}/gguf/imatrix.gguf" if wanted else []
 
 
-def get_exports():
+def get_exports(run=RUN):
     """The files and folders that export.formats names."""
     places = {
         "merged": "outputs/{run}/merged",
@@ -383,7 +433,7 @@ def get_exports():
         "ollama": "outputs/{run}/gguf/Modelfile",
     }
     wanted = outcome.get_formats(CONFIG)
-    return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", RUN) for name in wanted]
+    return [places.get(name, f"outputs/{{run}}/export/{name}").replace("{run}", run) for name in wanted]
 
 
 def get_hub_input(wildcards):
@@ -427,10 +477,20 @@ def get_part(wildcards, input):
     return "" if wildcards.run == RUN else str(write_point(wildcards.run))
 
 
+def get_part_of_best(wildcards, input):
+    """The same of the run that is shipped."""
+    return str(write_point(get_best())) if POINTS else ""
+
+
 def get_seed_answers(wildcards):
     """The answers of the same training with other seeds."""
     runs = get_seed_runs(get_config(wildcards.run))
     return [f"outputs/{run}/eval/tuned.predictions.jsonl" for run in runs]
+
+
+def get_share_files(run, name):
+    """A file of each run of the learning curve, the smallest share first, the run itself last."""
+    return [f"outputs/{one}/{name}" for one in (*get_share_runs(run), run)]
 
 
 def get_lm_eval(wildcards):
@@ -461,9 +521,9 @@ def get_target_model(wildcards):
     return f"outputs/{wildcards.run}/merged" if wildcards.target == "merged" else []
 
 
-def get_target_reports():
+def get_target_reports(run=RUN):
     """The comparison of eval.target with the base model, when that is not the adapter."""
-    return [] if CONFIG.eval.target == "adapter" else [f"outputs/{RUN}/eval/target/{CONFIG.eval.target}.verdict.json"]
+    return [] if CONFIG.eval.target == "adapter" else [f"outputs/{run}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
 def get_prompt_options(config=CONFIG):
@@ -584,27 +644,35 @@ def start_run():
     pass_on_to_steps()
 
 
-def is_reflected():
+def get_shown_run():
+    """The run whose results are shown at the end: the best point of a sweep, once it is known."""
+    is_chosen = POINTS and Path("outputs/sweep.json").is_file()
+    return read_kept("outputs/sweep.json")[0] if is_chosen else RUN
+
+
+def is_reflected(run):
     """Whether the rule `reflect` has seen the newest facts; runs without that rule are reflected on when they end."""
-    facts = [file for name in ("train.json", "eval/compare.json") if (file := Path(f"outputs/{RUN}/{name}")).is_file()]
-    done = [Path(f"outputs/{RUN}/reflection/{name}") for name in ("decisions.md", "latest.md")]
+    facts = [file for name in ("train.json", "eval/compare.json") if (file := Path(f"outputs/{run}/{name}")).is_file()]
+    done = [Path(f"outputs/{run}/reflection/{name}") for name in ("decisions.md", "latest.md")]
     newest = max((file.stat().st_mtime for file in done if file.is_file()), default=0)
     return all(file.stat().st_mtime <= newest for file in facts)
 
 
-def reflect_now():
+def reflect_now(run):
     """Remember what the run taught until here; one that failed teaches too."""
     if CONFIG.reflect.write:
-        command = [sys.executable, "scripts/reflect.py", "--run", RUN, "--config", str(CONFIG_FILE)]
-        subprocess.run([*command, "--log", f"logs/{RUN}/reflect.log"], check=False)
+        part = [str(write_point(run))] if run != RUN else []
+        command = [sys.executable, "scripts/reflect.py", "--run", run, "--config", str(CONFIG_FILE), *part]
+        subprocess.run([*command, "--log", f"logs/{run}/reflect.log"], check=False)
 
 
 def show_summary():
     """Print the closing table; after `make deploy` without the next command, which is under way."""
-    if not is_reflected():
-        reflect_now()
+    run = get_shown_run()
+    if not is_reflected(run):
+        reflect_now(run)
     flags = ["--no-next"] if "deploy" in sys.argv else []
-    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, *flags], check=False)
+    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", run, *flags], check=False)
     give_machine_back("end")
 
 
@@ -617,6 +685,7 @@ def give_machine_back(how):
 
 def show_failure():
     """After a failure: update progress_log.md, print the end of the failed step's log and how to go on."""
-    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", RUN, "--failed"], check=False)
-    reflect_now()
+    run = get_shown_run()
+    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", run, "--failed"], check=False)
+    reflect_now(run)
     give_machine_back("fail")

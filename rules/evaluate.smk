@@ -50,10 +50,11 @@ rule evaluate_rival:
     resources:
         model=1,
     params:
+        part=get_part,
         settings=get_settings(*RIVAL_KEYS),
     shell:
         "{PYTHON} scripts/evaluate_rival.py --rival {wildcards.rival} --model {input.model} --base {input.base}"
-        " --test {input.test} --train {input.train} --template {input.template} --config {CONFIG_FILE}"
+        " --test {input.test} --train {input.train} --template {input.template} --config {CONFIG_FILE} {params.part}"
         " --out {output.predictions} --log {log}"
 
 
@@ -112,11 +113,12 @@ rule run_lm_eval:
     resources:
         model=1,
     params:
+        part=get_part,
         settings=get_settings("method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence"),
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
     shell:
         "{PYTHON} scripts/run_lm_eval.py --model {input.model} {params.adapters} --template {input.template}"
-        " --config {CONFIG_FILE} --out {output} --log {log}"
+        " --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule evaluate_target:
@@ -137,13 +139,14 @@ rule evaluate_target:
     resources:
         model=1,
     params:
+        part=get_part,
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS, "eval.endpoint"),
         options=get_prompt_options(),
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
-        " --template {input.template} {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --template {input.template} {params.card} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule evaluate_gguf_target:
@@ -165,13 +168,14 @@ rule evaluate_gguf_target:
     resources:
         model=1,
     params:
+        part=get_part,
         card=get_length_flag,
         settings=get_settings(*FILE_KEYS, "eval.retention", "eval.retention_file", "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --known {input.known}"
         " --toolchain {input.toolchain}"
-        " --test {input.test} {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --test {input.test} {params.card} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule compare_models_target:
@@ -193,9 +197,37 @@ rule compare_models_target:
     wildcard_constraints:
         target="[a-z0-9_]+",
     params:
+        part=get_part,
         settings=get_settings(*COMPARE_KEYS),
     shell:
         "{PYTHON} scripts/compare_models.py --base {input.base} --tuned {input.target} --test {input.test}"
-        " --train {input.train} --target {wildcards.target} --config {CONFIG_FILE} --compare {output.compare}"
+        " --train {input.train} --target {wildcards.target} --config {CONFIG_FILE} {params.part} --compare {output.compare}"
         " --verdict {output.verdict} --page {output.page} --report {output.report} --side-by-side {output.side_by_side}"
         " --log {log}"
+
+
+# Only on request (make learning-curve): the same training on shares of the rows.
+
+
+rule build_learning_curve:
+    input:
+        answers=lambda wildcards: get_share_files(wildcards.run, "eval/tuned.predictions.jsonl"),
+        facts=lambda wildcards: get_share_files(wildcards.run, "train.json"),
+        base="outputs/{run}/eval/base.predictions.jsonl",
+        compare="outputs/{run}/eval/compare.json",
+        test="data/test.jsonl",
+        code=get_code("build_learning_curve.py", "pages/base.css", *get_metric_plugins()),
+        page=expand("scripts/gaslamp/report/sweep/{file}", file=["curve.html.j2", "style.css"]),
+    output:
+        facts="outputs/{run}/learning_curve.json",
+        page="outputs/{run}/learning_curve.html",
+    log:
+        "logs/{run}/build_learning_curve.log",
+    params:
+        part=get_part,
+        settings=get_settings(*SCORE_KEYS, "project.name"),
+        runs=lambda wildcards: " ".join([*get_share_runs(wildcards.run), wildcards.run]),
+    shell:
+        "{PYTHON} scripts/build_learning_curve.py --runs {params.runs} --answers {input.answers} --facts {input.facts}"
+        " --base {input.base} --compare {input.compare} --test {input.test} --config {CONFIG_FILE} {params.part}"
+        " --out {output.facts} --page {output.page} --log {log}"

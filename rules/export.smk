@@ -69,10 +69,11 @@ rule build_imatrix:
     resources:
         model=1,
     params:
+        part=get_part,
         settings=get_settings("export.calibration"),
     shell:
         "{EXPORT_RUNNER} scripts/build_imatrix.py --source {input.f16} --toolchain {input.toolchain} --train {input.train}"
-        " --template {input.template} --model {input.model} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --template {input.template} --model {input.model} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule quantize_gguf:
@@ -128,13 +129,14 @@ rule evaluate_gguf:
     resources:
         model=1,
     params:
+        part=get_part,
         card=get_length_flag,
         settings=get_settings(*FILE_KEYS, "export.ladder_rows"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{EXPORT_RUNNER} scripts/evaluate_gguf.py --gguf {input.gguf} {params.companion} --toolchain {input.toolchain}"
         " --test {input.test}"
-        " {params.card} --config {CONFIG_FILE} --out {output} --log {log}"
+        " {params.card} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule build_ladder:
@@ -152,10 +154,11 @@ rule build_ladder:
     log:
         "logs/{run}/build_ladder.log",
     params:
+        part=get_part,
         settings=get_settings("export.tolerance", "export.imatrix", "export.ladder_rows", *SCORE_KEYS),
     shell:
         "{PYTHON} scripts/build_ladder.py --gguf {input.gguf} --predictions {input.predictions} --bench {input.bench}"
-        " --compare {input.compare} --test {input.test} --config {CONFIG_FILE}"
+        " --compare {input.compare} --test {input.test} --config {CONFIG_FILE} {params.part}"
         " --out {output.facts} --plot {output.plot} --page {output.page} --log {log}"
 
 
@@ -184,6 +187,7 @@ rule check_parity:
     resources:
         model=1,
     params:
+        part=get_part,
         card=get_length_flag,
         settings=get_settings(*SIZE_KEYS, "export.tolerance", "export.parity", "export.parity_prompts"),
         files=lambda wildcards, input: " ".join(
@@ -192,7 +196,7 @@ rule check_parity:
     shell:
         "{EXPORT_RUNNER} scripts/check_parity.py --model {input.model} --adapters {input.adapters} --merged {input.merged}"
         " {params.files} --test {input.test} --template {input.template} --predictions {input.predictions} {params.card}"
-        " --config {CONFIG_FILE} --out {output} --log {log}"
+        " --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 # A failed gate is the run's exit code, whatever the kind of model. Snakemake deletes the outputs of a failed job, so another
@@ -224,11 +228,12 @@ rule write_modelfile:
     log:
         "logs/{run}/write_modelfile.log",
     params:
+        part=get_part,
         settings=get_settings("deploy.context", "deploy.level"),
         companion=lambda wildcards, input: f"--companion {input.companion}" if input.companion else "",
     shell:
         "{PYTHON} scripts/write_modelfile.py --parity {input.parity} --ladder {input.ladder} {params.companion}"
-        " --template {input.template} --card {input.card} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 # The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. An exporter may read every fact.
@@ -254,9 +259,10 @@ rule export_model:
     wildcard_constraints:
         format="[a-z][a-z0-9_]*",
     params:
+        part=get_part,
         settings=get_settings("project", "method", "train", "export", "deploy.context"),
         gguf=lambda wildcards, input: Path(input.parity).parent,
     shell:
         "{PYTHON} scripts/export_model.py --format {wildcards.format} --model {input.model} --adapters {input.adapters}"
         " --merged {input.merged} --template {input.template} --card {input.card} --train {input.train}"
-        " --compare {input.compare} --gguf {params.gguf} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --compare {input.compare} --gguf {params.gguf} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"

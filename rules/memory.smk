@@ -17,8 +17,9 @@ rule reflect:
     log:
         "logs/{run}/reflect.log",
     params:
+        part=get_part,
         settings=get_settings("project", "method", "model", "backend", "train", "reflect"),
     shell:
         "{PYTHON} scripts/reflect.py --run {wildcards.run} --system {input.system} --train {input.train} --compare {input.compare}"
-        " --ladder {input.ladder} --model {input.model} --card {input.card} --config {CONFIG_FILE}"
+        " --ladder {input.ladder} --model {input.model} --card {input.card} --config {CONFIG_FILE} {params.part}"
         " --payload {output.payload} --decisions {output.decisions} --log {log}"

@@ -30,10 +30,11 @@ rule build_demo:
     log:
         "logs/{run}/build_demo.log",
     params:
+        part=get_part,
         settings=get_settings("project", "demo", "method"),
     shell:
         "{PYTHON} scripts/build_demo.py --compare {input.compare} --train {input.train} --model {input.model}"
-        " --config {CONFIG_FILE} --out {output} --log {log}"
+        " --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule build_demo_files:
@@ -55,10 +56,11 @@ rule build_demo_files:
     log:
         "logs/{run}/build_demo_files.log",
     params:
+        part=get_part,
         settings=get_settings("project", "demo"),
     shell:
         "{PYTHON} scripts/build_demo_files.py --ladder {input.ladder} --plot {input.plot} --parity {input.parity}"
-        " --roadbook {input.roadbook} --compare {input.compare} --predictions {input.predictions} --config {CONFIG_FILE} --out {output.page} --log {log}"
+        " --roadbook {input.roadbook} --compare {input.compare} --predictions {input.predictions} --config {CONFIG_FILE} {params.part} --out {output.page} --log {log}"
 
 
 rule write_roadbook:
@@ -69,13 +71,13 @@ rule write_roadbook:
         model=MODEL_FACTS,
         card="data/card.json",
         template="data/template.json",
-        train=f"outputs/{RUN}/train.json",
-        compare=f"outputs/{RUN}/eval/compare.json",
-        verdict=f"outputs/{RUN}/eval/verdict.json",
-        ladder=f"outputs/{RUN}/gguf/ladder.json",
-        parity=f"outputs/{RUN}/gguf/parity.json",
-        exports=get_exports(),
-        payload=f"outputs/{RUN}/reflection/payload.json",
+        train=of_best("train.json"),
+        compare=of_best("eval/compare.json"),
+        verdict=of_best("eval/verdict.json"),
+        ladder=of_best("gguf/ladder.json"),
+        parity=of_best("gguf/parity.json"),
+        exports=lambda wildcards: get_exports(get_best()),
+        payload=of_best("reflection/payload.json"),
         stages=get_stages_facts(),
         applied=branch(Path(".gaslamp_applied.json").is_file(), then=".gaslamp_applied.json", otherwise=[]),
         style=rules.build_demo.input.style,
@@ -86,7 +88,8 @@ rule write_roadbook:
     log:
         "logs/write_roadbook.log",
     params:
-        settings=get_settings(
+        part=get_part_of_best,
+        settings=get_settings_of_best(
             "run",
             "backend",
             "method",
@@ -119,7 +122,7 @@ rule write_roadbook:
             )
         ),
     shell:
-        "{PYTHON} scripts/write_roadbook.py {params.facts} --config {CONFIG_FILE} --out {output} --log {log}"
+        "{PYTHON} scripts/write_roadbook.py {params.facts} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule build_report:
@@ -139,6 +142,7 @@ rule build_report:
     log:
         "logs/{run}/build_report.log",
     params:
+        part=get_part,
         settings=get_settings("project"),
         metrics="logs/{run}/train.metrics.jsonl",
         shipped=lambda wildcards, input: " ".join(f"--{Path(file).stem} {file}" for file in input.shipped),
@@ -146,12 +150,12 @@ rule build_report:
         "{PYTHON} scripts/build_report.py --system {input.system} --env {input.env} --model {input.model}"
         " --card {input.card}"
         " --train {input.train} --compare {input.compare} --verdict {input.verdict} {params.shipped}"
-        " --metrics {params.metrics} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --metrics {params.metrics} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule write_progress:
     input:
-        get_progress_inputs(),
+        get_progress_inputs,
         code=get_code("write_progress.py"),
     output:
         "progress_log.md",

@@ -21,11 +21,12 @@ rule convert_base:
     resources:
         model=1,
     params:
+        part=get_part,
         settings=get_settings("deploy.level", "export.calibration", "export.imatrix"),
     shell:
         "{PYTHON} scripts/convert_base.py --model {input.model} --template {input.template}"
         " --toolchain {input.toolchain} --train {input.train} --test {input.test} --predictions {input.predictions}"
-        " --ladder {input.ladder} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --ladder {input.ladder} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 rule convert_lora:

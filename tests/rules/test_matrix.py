@@ -157,6 +157,16 @@ ANSWERS: dict[str, object] = {  # every key of diagnose.answers with a value tha
 
 CASES: list[tuple[str, Edit, dict[str, int]]] = [
     ("nothing edited", lambda project: None, {}),
+    (
+        "a sweep of four points",
+        config(sweep={"over": {"train.lora.r": [4, 8], "train.learning_rate": [0.01, 0.02]}}),
+        {"train_model_cpu": 4, "evaluate_model_valid": 4, "compare_points": 1},
+    ),
+    (
+        "a point of the sweep as the run",
+        config(run="r8", sweep={"over": {"train.lora.r": [4, 8]}}),
+        {**TRAIN, "evaluate_model": 2},
+    ),
     ("the data touched", touch("data/raw/notes.csv"), {}),
     (
         "code, config and model touched",

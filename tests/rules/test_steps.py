@@ -28,6 +28,10 @@ import json
 from types import SimpleNamespace
 
 
+def get_kept():  # the real one asks a checkpoint
+    return list(POINTS)[:1] or [RUN]
+
+
 def ask(settings):
     if not callable(settings):
         return settings
@@ -128,6 +132,10 @@ def get_script(rule: dict[str, Any]) -> str:
 def test_script_rule_and_log_have_one_name(project: Path, backend: str) -> None:
     rules = read_rules(project, backend)
     assert len(rules) > 25 and f"{'run_remote_pull' if backend != 'cpu' else 'train_model_cpu'}" in rules
+    check_names(rules, backend)
+
+
+def check_names(rules: dict[str, dict[str, Any]], backend: str) -> None:
     seen: dict[str, str] = {}
     for name, rule in rules.items():
         script = get_script(rule)
@@ -163,11 +171,28 @@ def is_listed(listed: dict[str, dict[str, str]], name: str, key: str) -> bool:
     return any(fnmatch(key, pattern) for rule, keys in listed.items() if fnmatch(name, rule) for pattern in keys)
 
 
+def test_the_rules_of_a_sweep_too(tmp_path: Path, project: Path) -> None:
+    """Its points are runs like any other: the rules are the same, and three come with it."""
+    own = tiny.copy_project(project, tmp_path)
+    for old in (own / ".gaslamp").glob("*.yaml"):
+        old.unlink()
+    tiny.set_config(own, **{"sweep.over": {"train.lora.r": [4, 8]}})
+    rules = read_rules(own)
+    assert rules.keys() - read_rules(project).keys() == {"evaluate_model_valid", "compare_points", "build_sweep_page"}
+    check_names(rules, "cpu")
+    (merged,) = (own / ".gaslamp").glob("*.yaml")
+    whole = load_config(yaml.safe_load(merged.read_text(encoding="utf-8")), merged, own)
+    for name in ("compare_points", "build_sweep_page"):
+        read = json.loads(get_slice(whole, *get_keys(name, rules[name])))
+        assert set(flatten(read)) == set(flatten(json.loads(rules[name]["settings"]))), name
+    assert "sweep.over.train.lora.r" in set(flatten(json.loads(rules["compare_points"]["settings"])))
+
+
 def test_scripts_read_what_their_rules_depend_on(project: Path) -> None:
-    for old in (project / ".gaslamp").glob("*"):
+    for old in (project / ".gaslamp").glob("*.yaml"):
         old.unlink()
     rules = read_rules(project)
-    (merged,) = (project / ".gaslamp").iterdir()
+    (merged,) = (project / ".gaslamp").glob("*.yaml")
     config = load_slice([merged], ["backend"])
     assert config.backend == "cpu", "the profile's backend is part of the merged file"
 
@@ -252,7 +277,7 @@ def test_phases_have_one_number_everywhere() -> None:
     assert list(phases.values()) == list(range(9))
     for file in (tiny.ROOT / "rules").glob("*.smk"):
         if file.stem not in ("first", "common"):
-            name = "train" if file.stem in ("remote", "stages") else file.stem
+            name = "train" if file.stem in ("remote", "stages", "sweep") else file.stem
             first = file.read_text(encoding="utf-8").splitlines()[0]
             assert first.startswith(f"# Phase {phases[name]}, {name}"), first
     table = re.findall(r"^\| (\d) (\w+) \|", (tiny.ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

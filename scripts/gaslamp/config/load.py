@@ -17,6 +17,7 @@ from gaslamp.config.problems import find_problems
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import PARTS, get_earlier, relocate, resolve
 from gaslamp.config.suggest import explain, get_place, join
+from gaslamp.config.sweep_check import find_sweep_problems
 from gaslamp.config.yaml_file import find_bad_text, read_yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
@@ -45,6 +46,7 @@ def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str 
             found += _find_conflicts(Config.model_validate(rest), text, file, root, values)
         raise GaslampError(join(problems + found), f"edit {file}: the comments in it say what each key takes") from None
     problems += _find_conflicts(config, text, file, root, values)
+    problems += [f"{get_place(text, file, path)}: {message}" for path, message in find_sweep_problems(config, values)]
     for stage in get_earlier(values):
         if stage.casefold() == config.run.casefold():
             place = get_place(text, file, ("stages",))

@@ -1,7 +1,8 @@
 """Points: further runs of the same config, each with a name and the keys in which it differs.
 
-``run: <name of a point>`` is the config of that point, for Snakemake's wildcard ``run`` as for every script. Two kinds
-belong to every run, and their names say what they are: ``main-seed2`` is ``main`` with the next seed (``train.seeds``),
+``run: <name of a point>`` is the config of that point, for Snakemake's wildcard ``run`` as for every script. The points
+of section ``sweep`` are named by what they change (config/sweep_points.py). Two kinds belong to every run, and their
+names say what they are: ``main-seed2`` is ``main`` with the next seed (``train.seeds``),
 ``main-share25`` is ``main`` trained on 25 % of its rows (``make learning-curve``).
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gaslamp.config.sweep_points import get_sweep_points
 from gaslamp.core.files import JsonObject, write_text
 
 if TYPE_CHECKING:
@@ -33,12 +35,17 @@ def resolve_point(values: JsonObject) -> JsonObject:
         values: of config.yaml, as they were written (after stages.resolve). What is malformed is left alone, for the
             check of the config to report.
     """
-    found = _DERIVED.fullmatch(str(values.get("run", "")))
+    run = str(values.get("run", ""))
+    if values.get("sweep") and (points := get_sweep_points(values)) and run in points:
+        plain = {key: value for key, value in values.items() if key != "sweep"}
+        return change(plain, points[run], run)
+    found = _DERIVED.fullmatch(run)
     if not found:
         return values
     whole = resolve_point({**values, "run": found["run"]})
     changes = _get_changes(whole, found["kind"], int(found["number"]))
-    return change(whole, {**changes, "train.seeds": 1}, str(values["run"])) if changes else values
+    plain = {key: value for key, value in whole.items() if key != "sweep"}
+    return change(plain, {**changes, "train.seeds": 1}, run) if changes else values
 
 
 def _get_changes(values: JsonObject, kind: str, number: int) -> JsonObject:

@@ -29,6 +29,7 @@ from gaslamp.config.sections.remote import Remote
 from gaslamp.config.sections.report import Dashboard, Demo
 from gaslamp.config.sections.serve import Deploy
 from gaslamp.config.sections.stages import Stage
+from gaslamp.config.sections.sweep import Sweep
 from gaslamp.config.sections.train import CHOSEN, SPLIT, Train
 from gaslamp.config.stages import RESERVED, resolve
 from gaslamp.core.errors import GaslampError
@@ -61,6 +62,7 @@ class Config(Section):
     model: Model = Field(default_factory=Model, description="The base model.")  # type: ignore[arg-type]
     data: Data = Field(default_factory=Data, description="The training data.")  # type: ignore[arg-type]
     train: Train = Field(default_factory=Train, description="The training.")  # type: ignore[arg-type]
+    sweep: Sweep = Field(default_factory=Sweep, description="Several trainings, compared.")  # type: ignore[arg-type]
     diagnose: Diagnose = Field(default_factory=Diagnose, description="What is a finding.")  # type: ignore[arg-type]
     eval: Eval = Field(default_factory=Eval, description="The evaluation.")  # type: ignore[arg-type]
     demo: Demo = Field(default_factory=Demo, description="The demo page.")  # type: ignore[arg-type]

@@ -84,7 +84,7 @@ def plan_try(project: Path, run: str, number: int) -> Try:
         )
     name, changed = _find_free_name(project, run), text
     for change in chosen.remedy.changes:
-        changed = _apply(changed, values, change.key, change.value)
+        changed = apply_change(changed, values, change.key, change.value)
         if change.key == "method":
             changed = _drop_options(changed, values, str(change.value))
     changed = set_value(changed, ("run",), name)
@@ -101,7 +101,7 @@ def write_try(project: Path, one: Try) -> None:
     write_text(project / "config.yaml", one.after)
 
 
-def _apply(text: str, values: JsonObject, key: str, value: object) -> str:
+def apply_change(text: str, values: JsonObject, key: str, value: object) -> str:
     """``text`` with one key set, also one that stands in a mapping in braces or is not in the file yet."""
     top, _, last = key.rpartition(".")
     section = get_value(values, top) if top else values

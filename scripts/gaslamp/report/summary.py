@@ -14,6 +14,7 @@ from gaslamp.core.files import read_json
 from gaslamp.core.visible import make_safe_console
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
+from gaslamp.report.sweep.table import print_sweep
 from gaslamp.report.tries import print_tries
 from gaslamp.train.advice import read_advice
 
@@ -135,6 +136,7 @@ def get_paths(run: str, ladder: Ladder | None) -> list[tuple[str, Path]]:
     paths = [
         ("demo page", Path("demos") / run / "index.html"),
         ("report", outputs / "report.html"),
+        ("sweep", Path("outputs/sweep.html")),
         ("roadbook", Path("gaslamp.md")),
         ("the model", outputs / "gguf" / f"model-{ladder.recommended}.gguf" if ladder else outputs / "merged"),
     ]
@@ -201,6 +203,7 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
             Text(f"parity {'passed' if parity.passed else 'NOT passed'}: {parity.summary}"),
             style="" if parity.passed else "bold red",
         )
+    print_sweep(console, run)
     print_tries(console, Path("outputs"), run)
     _print_advice(console, run)
     _print_times(console, read_attempts(Path("logs/phases.jsonl")))

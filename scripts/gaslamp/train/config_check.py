@@ -25,9 +25,10 @@ def find_problems(config: Config, root: Path) -> list[Problem]:
     ]
     if train.processes > 1 and not can_use_processes(config.backend):
         problems.append(Problem(("train", "processes"), f"{config.backend} trains in one process: set it to 1"))
-    if train.seeds > 1 and is_remote(config.backend):
-        message = f"{config.backend} trains one run at a time: set it to 1, or train the seeds on this machine"
-        problems.append(Problem(("train", "seeds"), message))
+    if is_remote(config.backend):
+        wrong = [("train", "seeds")] if train.seeds > 1 else []
+        message = f"{config.backend} trains one run at a time: leave it out, or train on this machine"
+        problems += [Problem(place, message) for place in (*wrong, *([("sweep",)] if config.sweep.is_on else []))]
     if train.seeds > 1 and len(config.run) > LONGEST_RUN:
         message = (
             f"{config.run} is too long a name for runs such as {config.run}-seed2: {LONGEST_RUN} characters at most"

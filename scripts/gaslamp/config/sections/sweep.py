@@ -1,0 +1,110 @@
+"""The section ``sweep``: several trainings of one project, compared on the validation rows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from gaslamp.config.sections.fields import Section
+
+
+class Sweep(Section):
+    """What the points of a sweep differ in. Without ``over`` and ``points`` there is one training."""
+
+    over: dict[str, list[Any] | dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Key of section train -> its values: {train.learning_rate: [1e-4, 5e-4], train.lora.r: [8, 16]}; "
+        "with how: random also a range: {train.learning_rate: {low: 1e-5, high: 1e-3, log: true}}.",
+    )
+    points: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Further points, each with its own values: [{train.epochs: 5, train.lora.r: 64}]; a name of its "
+        "own: {name: large, train.lora.r: 128}.",
+    )
+    how: Literal["grid", "random"] = Field(
+        "grid", description="grid: every combination of the values; random: so many draws as trials says."
+    )
+    trials: int = Field(
+        20, ge=1, le=1000, description="random: number of points; raising it keeps those that are there."
+    )
+    seed: int = Field(3407, ge=0, lt=2**32, description="random: another one draws other points.")
+    keep: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="How many of the best points go on to the test rows, the GGUF files and the parity gate.",
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a sweep."""
+        return bool(self.over or self.points)
+
+    @field_validator("over")
+    @classmethod
+    def _has_values(cls, over: dict[str, list[Any] | dict[str, Any]]) -> dict[str, list[Any] | dict[str, Any]]:
+        for key, values in over.items():
+            if not key.startswith("train.") or key in NOT_SWEPT:
+                raise ValueError(f"{key}: {explain_refusal(key)}")
+            if isinstance(values, list) and not values:
+                raise ValueError(f"{key}: a list of values is empty")
+            if isinstance(values, dict) and (problem := _find_range_problem(values)):
+                raise ValueError(f"{key}: {problem}")
+        return over
+
+    @field_validator("points")
+    @classmethod
+    def _names_keys(cls, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for number, point in enumerate(points, 1):
+            wrong = next(
+                (key for key in point if key != "name" and (not key.startswith("train.") or key in NOT_SWEPT)), ""
+            )
+            if wrong:
+                raise ValueError(f"point {number}, {wrong}: {explain_refusal(wrong)}")
+            if not set(point) - {"name"}:
+                raise ValueError(f"point {number} changes nothing: write {{train.lora.r: 64}}")
+        return points
+
+    @model_validator(mode="after")
+    def _ranges_are_drawn(self) -> Sweep:
+        ranges = [key for key, values in self.over.items() if isinstance(values, dict)]
+        if ranges and self.how == "grid":
+            raise ValueError(
+                f"{', '.join(ranges)}: a grid needs values, a range is drawn from: list them, or how: random"
+            )
+        return self
+
+
+NOT_SWEPT = ("train.max_length", "train.thinking", "train.processes", "train.seed", "train.seeds", "train.share")
+"""Keys of train that change the data, the machine, or what a point is."""
+
+
+def explain_refusal(key: str) -> str:
+    """Why a key cannot be swept, and what to do."""
+    if key in ("train.seed", "train.seeds"):
+        return "other seeds of one config are train.seeds: 3"
+    if key == "train.share":
+        return "make learning-curve trains on shares of the rows"
+    if key in NOT_SWEPT:
+        return "all points share one data phase and one machine: set it once, in section train"
+    return "only keys of section train can differ between points, written whole: train.learning_rate, train.lora.r"
+
+
+def _find_range_problem(values: dict[str, Any]) -> str:
+    numbers = [values.get(name) for name in ("low", "high")]
+    if set(values) - {"low", "high", "log"} or not all(_is_number(one) for one in numbers):
+        return "a range is {low: 1e-5, high: 1e-3}, with log: true where the exponent counts"
+    low, high = (float(one) for one in numbers if one is not None)
+    if low >= high:
+        return "low is not below high"
+    if values.get("log") and low <= 0:
+        return "a range with log: true begins above 0"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and value is not None and float(str(value)) == float(str(value))
+    except ValueError:
+        return False
