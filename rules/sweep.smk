@@ -19,7 +19,7 @@ use rule evaluate_model as evaluate_model_valid with:
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
         part=get_part,
-        adapters=lambda wildcards, input: f"--adapters {input.adapters}",
+        adapters=lambda wildcards, input: f"--rows-only --adapters {input.adapters}",
         options=get_prompt_options(),
 
 

@@ -22,6 +22,7 @@ def main() -> None:
     )
     add_optional_paths(parser, adapters="adapter folder (or a whole model); without it the base model is evaluated")
     add_optional_paths(parser, card="card.json of the data phase, where it decides how many tokens a text has")
+    parser.add_argument("--rows-only", action="store_true", help="leave the general questions out (a point of a sweep)")
     add_config_argument(parser)
     add_stage_argument(parser)
     add_log(parser, required=True)
@@ -33,7 +34,7 @@ def main() -> None:
         from gaslamp.evaluate.run import evaluate_model
 
         settings = settle_length(load_slice(args.config, KEYS, args.stage), args.card)
-        evaluate_model(settings, args.model, args.adapters, args.test, args.template, args.out)
+        evaluate_model(settings, args.model, args.adapters, args.test, args.template, args.out, args.rows_only)
 
 
 if __name__ == "__main__":

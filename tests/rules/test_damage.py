@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,40 @@ def test_every_file_that_a_later_step_reads_has_a_seal(finished: Path, monkeypat
     assert [
         damage for top in ("data", "outputs", "demos", "logs", "resources") for damage in find_damage(Path(top))
     ] == []
+
+
+def test_verify_names_the_first_record_that_does_not_fit(project: Path, tmp_path: Path) -> None:
+    """From the rows to the GGUF files; a file from elsewhere is one of them, or none."""
+
+    def verify(*flags: str) -> tuple[int, str]:
+        done = tiny.run(sys.executable, "scripts/verify_run.py", "--run", "main", *flags, cwd=project)
+        return done.returncode, done.stdout + done.stderr
+
+    shutil.copy(project / LEVEL, tmp_path / "sent.gguf")
+    code, said = verify("--file", str(tmp_path / "sent.gguf"))
+    assert code == 0 and "run main is what its records say" in said, said
+    assert [f"{name}: fits" in said for name in ("data/card.json", "outputs/main/train.json")] == [True, True]
+    assert "outputs/main/gguf/parity.json: fits, 8 checked" in said
+
+    overwrite(tmp_path / "sent.gguf")
+    code, said = verify("--file", str(tmp_path / "sent.gguf"))
+    assert code == 1 and "is none of the GGUF files of this run" in said.splitlines()[-1]
+
+    rows, adapter = project / "data/train.jsonl", project / "outputs/main/adapters/adapter_model.safetensors"
+    kept = {file: file.read_bytes() for file in (rows, adapter)}
+    overwrite(adapter)
+    code, said = verify()
+    last = said.splitlines()[-1]
+    assert code == 1 and last.startswith("the first that does not fit: outputs/main/train.json was made with"), last
+    rows.write_bytes(kept[rows].replace(b"tea", b"tee", 1))
+    code, said = verify()
+    last = said.splitlines()[-1]
+    assert code == 1 and last.startswith(
+        "the first that does not fit: data/card.json was made with data/train.jsonl"
+    ), last
+    for file, content in kept.items():
+        file.write_bytes(content)
+    assert verify()[0] == 0
 
 
 def test_a_damaged_level_is_made_again(project: Path) -> None:

@@ -28,7 +28,15 @@ from gaslamp.models.template import Renderer
 from gaslamp.models.trained import load_evaluated
 
 
-def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Path, template: Path, out: Path) -> None:
+def evaluate_model(
+    settings: Slice,
+    model: Path,
+    adapters: Path | None,
+    test: Path,
+    template: Path,
+    out: Path,
+    rows_only: bool = False,
+) -> None:
     """Evaluate base (no adapter) or tuned on the test rows and write one prediction a line.
 
     Args:
@@ -36,6 +44,7 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
             metrics, options, max_new_tokens, sampling, batch_size, retention, retention_file.
         model, test, template: files of the earlier phases.
         adapters: what training wrote, or ``None``.
+        rows_only: leave the general questions out: only the rows choose a point of a sweep.
         out: predictions file. Finished rows of a killed run are kept next to it and not generated again.
 
     Raises:
@@ -50,12 +59,13 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
     rows, artefact = list(read_jsonl(test)), getattr(registry.get("methods", settings.method), "ARTEFACT", "causal_lm")
     needed = get_needed_outputs(choose_metrics(settings, rows))
     renderer = Renderer.load(facts.path, recorded)
+    retention = settings.eval.retention and not rows_only
     own = Path(settings.eval.retention_file) if settings.eval.retention_file else None
     prompts: list[EvalPrompt] = []
     if artefact == "causal_lm" and "answer" in needed:
         prompts = get_row_prompts(rows, renderer.tokenize, settings.eval.max_new_tokens, renderer.render)
         # rows of running text have no prompts, but forgetting is measured all the same
-        prompts += get_retention_prompts(own) if settings.eval.retention else []
+        prompts += get_retention_prompts(own) if retention else []
     sizes = get_evaluation_options(settings.method, settings.train.options)
     texts = get_texts(rows, needed, renderer, recorded, facts.context, artefact)
     key = sha256_text(
@@ -68,8 +78,8 @@ def evaluate_model(settings: Slice, model: Path, adapters: Path | None, test: Pa
                 sha256_path(adapters) if adapters else None,
                 needed,
                 settings.eval.sampling.dump(),
-                settings.eval.retention,
-                read_retention(own) if settings.eval.retention else None,
+                retention,
+                read_retention(own) if retention else None,
                 sizes,
                 settings.train.max_length if artefact == "encoder" else None,
             ]
