@@ -74,6 +74,9 @@ stop: ## stop the server
 cancel: ## stop the run that is going on; it saves its work
 status: ## one look at what runs, and what to do next
 results: ## scores with intervals, levels, parity, and where the files are
+adopt: ## take a point of a sweep over into config.yaml: RUN=name
+learning-curve: ## would more data help? Trains on 10, 25, 50 % of the rows too
+verify: ## recompute the hashes of a run, rows to GGUF; FILE=x.gguf: is it from here?
 try: ## what to try after a run that learned too little; N=1 trains with it
 dashboard: ## live curves and phases in the browser
 watch: ## the same in the terminal
@@ -83,7 +86,7 @@ plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=valu
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint try data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint try adopt learning-curve verify data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup
@@ -153,7 +156,7 @@ bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" list
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
 	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
 
-faults: dev ## damage runs at random places and compare their ends; ARGS="--seed 2 --minutes 20 --only kills,disk"
+faults: dev ## damage runs at random places and compare their ends; ARGS="--minutes 20"
 	@$(BIN)/python scripts/dev/run_faults.py $(ARGS)
 
 schema: setup ## write the schema of the config and docs/config.md from the code
