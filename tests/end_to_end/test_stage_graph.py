@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,16 @@ def test_three_stages_go_through_the_whole_graph(tmp_path: Path) -> None:
     roadbook = (project / "gaslamp.md").read_text(encoding="utf-8")
     assert "## Stages" in roadbook and all(f"\n| {name} | " in roadbook for name in ("read", "chat", "prefer"))
     assert tiny.get_jobs(project) == {}
+
+    # another person repeats it from the roadbook and the files alone
+    script = str(tiny.ROOT / "scripts" / "reproduce_project.py")
+    where = ["--folder", str(tmp_path / "again"), "--files", str(tmp_path), "--model", str(model)]
+    again = tiny.run(sys.executable, script, str(project / "gaslamp.md"), *where, cwd=tmp_path, timeout=1200)
+    assert again.returncode == 0, again.stdout + again.stderr
+    (repeated,) = (tmp_path / "again").iterdir()
+    result = read_json(repeated / "reproduction.json")
+    assert result["outcome"] == "reproduced", result
+    assert all(check["expected"] == check["found"] for check in result["checks"]), result["checks"]
+    for run in runs:
+        other = read_json(repeated / "outputs" / run.name / "train.json")
+        assert other["adapter_sha256"] == read_json(run / "train.json")["adapter_sha256"], run.name

@@ -36,6 +36,7 @@ class Prediction(TypedDict, total=False):
     kind: str  # test or retention
     text: str  # the final answer, without special tokens
     thought: str  # what the model thought before it; absent when it did not
+    unread: str  # what the model wrote, where the server cannot read it and gives an error; the text is empty then
     stopped: bool  # the answer ended with a stop token; False: cut at the limit
     tokens: int
     seconds: float

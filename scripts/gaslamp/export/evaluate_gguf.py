@@ -11,7 +11,7 @@ from typing import Any
 
 from gaslamp.config.methods import get_artefact, get_evaluation_options
 from gaslamp.config.slices import Slice
-from gaslamp.core.console import Progress
+from gaslamp.core.console import Progress, say
 from gaslamp.core.files import read_json, read_jsonl, sha256_path, sha256_text, write_jsonl
 from gaslamp.data.images import to_served
 from gaslamp.data.rows import Message, Row, get_calls, get_images, get_prompt, get_reference, get_text
@@ -106,6 +106,8 @@ def evaluate_gguf(
                 prediction = make_prediction(
                     batch[index], text, stopped, answer["completion_tokens"], seconds, calls=calls, thought=thought
                 )
+                if "unread" in answer:
+                    prediction["unread"] = answer["unread"]
                 with guard:
                     results.add(("answer", batch[index].id), prediction)
                     progress.update(sum(("answer", prompt.id) in results.known for prompt in prompts))
@@ -115,7 +117,13 @@ def evaluate_gguf(
                 to_served(prompt.messages, test.parent, **sizes) if has_images else prompt.messages for prompt in batch
             ]
             server.generate_batch(conversations, limit, record, tools=tools if any(tools) else None, **generation)
-        write_jsonl(out, results.merge(rows, prompts))
+        predictions = results.merge(rows, prompts)
+    if unread := [row["id"] for row in predictions if "unread" in row]:
+        say(
+            f"{len(unread)} answers do not keep to the format of this model: the server gives an error instead, and "
+            f"they count as empty ({', '.join(unread[:5])}; what the model wrote is `unread` in {out})"
+        )
+    write_jsonl(out, predictions)
 
 
 def get_context(rows: list[Row]) -> int:

@@ -18,9 +18,12 @@ import tiny
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import parse_slice
 from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
 from gaslamp.export.exporters.merged import export
+from gaslamp.export.llamacpp.client import UNREADABLE, LlamaClient
 from gaslamp.export.llamacpp.convert import convert_to_gguf
+from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
 from gaslamp.export.parity import endpoint
 from gaslamp.export.parity.endpoint import check_endpoint
@@ -98,6 +101,30 @@ def edit_field(file: Path, key: str, value: float | bool) -> None:
     field = GGUFReader(file, "r+").get_field(key)
     assert field is not None and field.parts[field.data[0]][0] != value
     field.parts[field.data[0]][0] = value
+
+
+def test_answers_that_the_server_cannot_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama-server answers those that do not keep to the format of gpt-oss with an error: compared as tokens."""
+    post = LlamaClient.post
+
+    def refuse(self: LlamaClient, path: str, body: dict[str, Any]) -> Any:
+        if path == "/v1/chat/completions":
+            raise GaslampError(f"llama-server refused {path}: The model produced output that {UNREADABLE} format", "-")
+        return post(self, path, body)
+
+    monkeypatch.setattr(LlamaClient, "post", refuse)
+    file, tools = run.folder / "gguf" / "model-f16.gguf", read_json(next(run.folder.parents[1].rglob("toolchain.json")))
+    common = (tools, run.renderer, run.template, run.prompts)
+    log = tmp_path / "server.log"
+    checks = check_served(file, *common, run.references, log)
+    assert get_failed(checks) == {}
+    assert f"{len(run.references)} do not keep to the model's format" in " ".join(check.detail for check in checks)
+    name, reference = next(iter(run.references.items()))
+    others = {**run.references, name: replace(reference, ids=reference.ids[1:], ranked=reference.ranked[1:])}
+    assert set(get_failed(check_served(file, *common, others, log))) == {("f16", "endpoint answers")}
+    with LlamaServer(tools, file, context=512, log=log) as server:
+        answer = server.chat(run.prompts[0].served, 32)
+    assert answer["text"] == "" and answer["unread"] == run.renderer.tokenizer.decode(reference.ids)
 
 
 def test_the_shipped_model_is_the_evaluated_model(finished: Path, run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import httpx
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 
+UNREADABLE = "does not match the expected"
+"""What llama-server says of an answer that does not keep to its model's format (that of gpt-oss, for instance)."""
 Messages = Sequence[Mapping[str, Any]]
 """A conversation: ``[{"role": "user", "content": "..."}, ...]``."""
 Tools = Sequence[Mapping[str, Any]] | None
@@ -29,6 +31,7 @@ class Answer(TypedDict):
     thoughts: NotRequired[str]  # what the chat endpoint took out of the text as reasoning
     calls: NotRequired[int]  # tool calls that it took out of the text
     ids: NotRequired[list[int]]  # on request: the generated tokens that end a character
+    unread: NotRequired[str]  # the whole answer, where the server gave an error instead, because it cannot read it
     raw: NotRequired[list[int]]  # of a text prompt, on request: every generated token, by the completion endpoint
 
 
@@ -107,6 +110,9 @@ class LlamaClient:
             tools: functions that the model may call. The answer is then the whole text as generated: the chat endpoint
                 would parse calls out of it.
             ids: return the token ids too: text does not distinguish bytes that are not valid UTF-8.
+
+        Returns:
+            The answer; one that the server cannot read has no text, and is ``unread``.
         """
         if tools:
             prompt = self.tokenize(self.apply_template(messages, tools))
@@ -118,7 +124,15 @@ class LlamaClient:
             body |= {"logprobs": True, "top_logprobs": 1}
         if lora is not None:
             body["lora"] = [{"id": 0, "scale": lora}]
-        value = self.post("/v1/chat/completions", body)
+        try:
+            value = self.post("/v1/chat/completions", body)
+        except GaslampError as error:
+            if UNREADABLE not in error.cause:
+                raise
+            # a user gets an error, so there is no text; what the model wrote is kept for whoever looks for the cause
+            prompt = self.tokenize(self.apply_template(messages), add_special=True)
+            unread = self.complete(prompt, max_tokens, temperature, seed, stop, top_p, ids=True, lora=lora)
+            return {**unread, "ids": unread["raw"], "unread": unread["text"], "text": ""}
         choice, usage = value["choices"][0], value["usage"]
         answer: Answer = {
             "text": choice["message"].get("content") or "",
@@ -136,9 +150,7 @@ class LlamaClient:
     def generate(self, messages: Messages, max_tokens: int) -> list[int]:
         """The greedy answer to a conversation as token ids, all of them: nothing is parsed out of it."""
         prompt = self.tokenize(self.apply_template(messages), add_special=True)
-        body: JsonObject = {"prompt": prompt, "n_predict": max_tokens, "temperature": 0.0, "return_tokens": True}
-        tokens: list[int] = self.post("/completion", body)["tokens"]
-        return tokens
+        return self.complete(prompt, max_tokens, ids=True)["raw"]
 
     def complete(
         self,
@@ -148,19 +160,29 @@ class LlamaClient:
         seed: int = 0,
         stop: list[str] | None = None,
         top_p: float = 1.0,
+        ids: bool = False,
+        lora: float | None = None,
     ) -> Answer:
-        """Continue a rendered prompt (text or token ids); the other arguments are those of ``chat``."""
+        """Continue a rendered prompt (text or token ids); the other arguments are those of ``chat``.
+
+        With ``ids`` every generated token is in ``raw``. Nothing is parsed out of the text.
+        """
         body: JsonObject = {"prompt": prompt, "n_predict": max_tokens, "temperature": temperature, "seed": seed}
+        body |= {"return_tokens": True} if ids else {}
+        body |= {} if lora is None else {"lora": [{"id": 0, "scale": lora}]}
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         body |= {"cache_prompt": not self.has_lora} | ({"stop": stop} if stop else {})
         value = self.post("/completion", body)
-        return {
+        answer: Answer = {
             "text": value["content"],
             "finish_reason": "length" if value.get("stop_type") == "limit" else "stop",
             "prompt_tokens": value["tokens_evaluated"],
             "completion_tokens": value["tokens_predicted"],
             "timings": value.get("timings", {}),
         }
+        if ids:
+            answer["raw"] = value["tokens"]
+        return answer
 
     def embed(self, texts: Sequence[list[int]], batch_size: int = 64) -> list[list[float]]:
         """One vector for each text (token ids), not normalized. The server must have been started with ``pooling``."""

@@ -98,7 +98,11 @@ def describe_cut(answers: Sequence[Answer]) -> str:
         f"{calls} calls into tool_calls" if calls else "",
     ]
     text = " and ".join(filter(None, parts))
-    return f"; the server moved {text}: they were compared as tokens" if text else ""
+    moved = f"; the server moved {text}: they were compared as tokens" if text else ""
+    unread = sum("unread" in answer for answer in answers)
+    if not unread:
+        return moved
+    return f"{moved}; {unread} do not keep to the model's format, which the server answers with an error: as tokens too"
 
 
 def _get_gap(wanted: Reference, ids: list[int]) -> tuple[int, float]:
