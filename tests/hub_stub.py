@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +27,16 @@ def get_etag(file: Path) -> str:
 class Hub(BaseHTTPRequestHandler):
     root: Path
     requests: list[str]
+    token: str  # who shows another one is refused, as for a gated repository; empty: everybody may read
+    look: Callable[[], None]  # is called while a client waits for its answer
+
+    def is_refused(self) -> bool:
+        """Whether the right token is missing; then that is answered."""
+        self.look()
+        if not self.token or self.headers.get("Authorization") == f"Bearer {self.token}":
+            return False
+        self.answer(401, b"{}", X_Error_Code="GatedRepo", Content_Type="application/json")
+        return True
 
     def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(code)
@@ -42,6 +52,8 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.requests.append(f"{self.command} {path}")
+        if self.is_refused():
+            return None
         parts = path.strip("/").split("/")
         if parts[0] == "api":  # /api/models/owner/name/{revision,tree}/main
             kind, folder, what = parts[1], self.root / parts[1] / "/".join(parts[2:4]), parts[4:5]
@@ -96,6 +108,8 @@ class Hub(BaseHTTPRequestHandler):
         """paths-info: which of the named paths are there."""
         path = unquote(urlsplit(self.path).path)
         self.requests.append(f"POST {path}")
+        if self.is_refused():
+            return
         parts = path.strip("/").split("/")
         folder = self.root / parts[1] / "/".join(parts[2:4])
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
@@ -117,10 +131,14 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_hub(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve ``root``/models/<owner>/<name> and ``root``/datasets/<owner>/<name>: address, and what was requests."""
+def serve_hub(root: Path, token: str = "", look: Callable[[], None] = lambda: None) -> Iterator[tuple[str, list[str]]]:
+    """Serve ``root``/models/<owner>/<name> and ``root``/datasets/<owner>/<name>: address, and what was requests.
+
+    With ``token`` every repository is gated; ``look`` is called in each request.
+    """
     requests: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Hub,), {"root": root, "requests": requests}))
+    values = {"root": root, "requests": requests, "token": token, "look": staticmethod(look)}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Hub,), values))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", requests

@@ -13,10 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hub_stub
 import tiny
 import training
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import Slice, get_slice, parse_slice, write_config
+from gaslamp.core.contracts import ModelFacts
+from gaslamp.remote.driver import Lease
+from gaslamp.remote.place import LEASE, get_folder_name
 from gaslamp.remote.task import Task, read_task
 from remote_stands.ssh import Sshd
 
@@ -35,8 +39,9 @@ KEYS = ("backend", "method", "project", "remote")
 class RemoteProject:
     """A project folder of the tiny model, and the SSH machine that it trains on."""
 
-    def __init__(self, folder: Path, model: Path, server: Sshd, **remote: Any) -> None:
-        self.folder, self.server = folder, server
+    def __init__(self, folder: Path, model: Path, server: Sshd, source: str = "./x", **remote: Any) -> None:
+        self.folder, self.server, self.source = folder, server, source
+        self.said: dict[str, str] = {}
         folder.mkdir(parents=True)
         for name in ("scripts", "rules", "workflow", "profiles"):
             (folder / name).symlink_to(tiny.ROOT / name)
@@ -51,6 +56,10 @@ class RemoteProject:
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(base / source, folder / target)
         shutil.rmtree(base)
+        facts = ModelFacts.read(folder / "resources/models/tiny/model.json")
+        if source != "./x":  # a model of the hub: fetched over there
+            facts.source, facts.revision = source, hub_stub.COMMIT
+            facts.write(folder / "resources/models/tiny/model.json")
         (folder / "logs").mkdir()
         self.set(**remote)
 
@@ -58,9 +67,24 @@ class RemoteProject:
         """Write the config with these values of the section ``remote``."""
         section = {"python": sys.executable, "backend": "cpu", "poll_seconds": 1, **self.server.remote, **remote}
         self.config = Config.model_validate(
-            {"backend": "ssh", "project": {"name": "t"}, "model": {"source": "./x"}, "train": TRAIN, "remote": section}
+            {
+                "backend": "ssh",
+                "project": {"name": "t"},
+                "model": {"source": self.source},
+                "train": TRAIN,
+                "remote": section,
+            }
         )
         self.file = write_config(self.config, self.folder / ".gaslamp").relative_to(self.folder)
+
+    def adopt(self, other: RemoteProject) -> None:
+        """Take over what another project learned of its machine, which is this computer too: that it can train."""
+        lease = Lease.read(other.folder / LEASE)
+        folder = self.server.home / "gaslamp" / get_folder_name(self.folder)
+        folder.mkdir(parents=True)
+        lease.folder, lease.name = str(folder), f"127.0.0.1:{self.server.port}"
+        (self.folder / LEASE).parent.mkdir(parents=True)
+        lease.write(self.folder / LEASE)
 
     @property
     def settings(self) -> Slice:

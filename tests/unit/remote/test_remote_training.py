@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,13 +10,16 @@ import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import hub_stub
 import pytest
 import tiny
 from gaslamp.core.contracts import Parity, TrainFacts
 from gaslamp.core.files import sha256_path
 from gaslamp.core.liveness import is_training_alive
+from hub_stub import serve_hub
 from remote_project import TRAIN, RemoteProject
 from remote_stands import image
 from remote_stands.ssh import Sshd, serve
@@ -23,17 +27,43 @@ from remote_stands.ssh import Sshd, serve
 SECRET = "hf_" + "thisIsNoRealToken"
 
 
+@dataclass
+class Hub:
+    """What the stub of the model hub saw."""
+
+    url: str
+    requested: list[str]
+    shown: list[str] = field(default_factory=list)  # command lines with the token, while a client waited
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with serve(tmp_path_factory.mktemp("sshd")) as server:
+def hub(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Hub]:
+    """A STUB of the hub with the tiny model as a gated repository, which only SECRET opens."""
+    root, found = tmp_path_factory.mktemp("hub"), Hub("", [])
+    shutil.copytree(tiny_model, root / "models" / "me" / "tiny")
+
+    def look() -> None:
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if SECRET.encode() in (line := place.read_bytes()):
+                    found.shown.append(line.decode(errors="replace"))
+
+    with serve_hub(root, SECRET, look) as (found.url, found.requested):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Sshd]:
+    with serve(tmp_path_factory.mktemp("sshd"), HF_ENDPOINT=hub.url, HF_HUB_DISABLE_XET="1") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, server: Sshd) -> RemoteProject:
-    """A project whose training went through the four parts."""
-    project = RemoteProject(tmp_path_factory.mktemp("undisturbed") / "project", tiny_model, server)
-    project.said = {part: project.run(part, HF_TOKEN=SECRET) for part in ("push", "train", "poll", "pull")}  # type: ignore[attr-defined]
+    """A project whose training went through the four parts, with a gated model of the hub."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "project"
+    project = RemoteProject(folder, tiny_model, server, source="me/tiny", hf_token=True)
+    project.said = {part: project.run(part, HF_TOKEN=SECRET) for part in ("push", "train", "poll", "pull")}
     return project
 
 
@@ -55,7 +85,7 @@ def test_a_training_runs_there_and_comes_home(undisturbed: RemoteProject) -> Non
 
 
 def test_each_part_reports_what_it_found_done(undisturbed: RemoteProject) -> None:
-    said = undisturbed.said  # type: ignore[attr-defined]
+    said = undisturbed.said
     assert "SETUP_OK" in said["push"] and "VERIFY_OK" in said["push"]
     assert "sent 0 files" in said["train"] and "started on" in said["train"]
     assert "still runs" in said["poll"] and "is finished" in said["pull"]
@@ -81,17 +111,22 @@ def test_the_bundle_holds_exactly_the_listed_files(undisturbed: RemoteProject) -
         "data/train.jsonl",
         "data/valid.jsonl",
         "data/template.json",
-        *(f"resources/models/tiny/{name}" for name in ("model.json", "files/config.json", "files/model.safetensors")),
-        *(
-            f"resources/models/tiny/files/{name}.json"
-            for name in ("generation_config", "tokenizer", "tokenizer_config")
-        ),
+        "resources/models/tiny/model.json",  # written there: the weights are in the cache there
     }
     assert "scripts/train_model.py" in code and not any("/dev/" in name for name in code)
 
 
-def test_no_token_goes_anywhere(undisturbed: RemoteProject) -> None:
-    files = [file for place in (undisturbed.there, undisturbed.folder) for file in place.rglob("*") if file.is_file()]
+def test_a_gated_model_is_fetched_there_and_its_token_is_in_no_file_and_no_process_list(
+    undisturbed: RemoteProject, hub: Hub
+) -> None:
+    assert "fetching me/tiny on 127.0.0.1" in undisturbed.said["push"]
+    weights = [one for one in hub.requested if one == f"GET /me/tiny/resolve/{hub_stub.COMMIT}/model.safetensors"]
+    assert len(weights) == 1, "once, by the other machine"
+    path = json.loads((undisturbed.there / "resources/models/tiny/model.json").read_text(encoding="utf-8"))["path"]
+    assert Path(path).is_relative_to(undisturbed.server.home / ".cache" / "huggingface")
+    assert hub.shown == []
+    places = (undisturbed.server.home, undisturbed.server.folder, undisturbed.folder)
+    files = [file for place in places for file in place.rglob("*") if file.is_file()]
     assert len(files) > 500
     assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
 
@@ -100,9 +135,11 @@ def test_faults_on_both_sides_cost_no_step(undisturbed: RemoteProject, tiny_mode
     """The way is cut, the server ends, the poll here is killed, the trainer there is killed: the result is the same."""
     with serve(tmp_path / "sshd") as server:
         project = RemoteProject(tmp_path / "project", tiny_model, server, checkpoint_minutes=0.05)
-        project.run("push")
+        project.adopt(undisturbed)
         poll = project.start("poll")
         project.hold_training(12, poll)
+        sent = {file.name for file in (project.there / "resources/models/tiny/files").iterdir()}
+        assert {"config.json", "model.safetensors", "tokenizer.json"} <= sent, "a local model goes along"
         project.wait(lambda: project.get_step() >= 12, poll)
         start = project.read_metrics()[0]
         assert start["remote"] is True and is_training_alive(start, project.folder)
@@ -151,8 +188,11 @@ def test_another_machine_goes_on_from_what_came_home(
         assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
 
 
-def test_an_error_of_the_training_is_shown_with_its_own_fix(server: Sshd, tiny_model: Path, tmp_path: Path) -> None:
+def test_an_error_of_the_training_is_shown_with_its_own_fix(
+    undisturbed: RemoteProject, server: Sshd, tiny_model: Path, tmp_path: Path
+) -> None:
     project = RemoteProject(tmp_path / "project", tiny_model, server)
+    project.adopt(undisturbed)
     (project.folder / "data/train.jsonl").write_text("", encoding="utf-8")
     process = project.start("poll")
     said, _ = process.communicate(timeout=600)
