@@ -19,6 +19,7 @@ import training
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import Slice, get_slice, parse_slice, write_config
 from gaslamp.core.contracts import ModelFacts
+from gaslamp.core.files import JsonObject
 from gaslamp.remote.driver import Lease
 from gaslamp.remote.place import LEASE, get_folder_name
 from gaslamp.remote.task import Task, read_task
@@ -39,8 +40,16 @@ KEYS = ("backend", "method", "project", "remote")
 class RemoteProject:
     """A project folder of the tiny model, and the SSH machine that it trains on."""
 
-    def __init__(self, folder: Path, model: Path, server: Sshd, source: str = "./x", **remote: Any) -> None:
-        self.folder, self.server, self.source = folder, server, source
+    def __init__(
+        self,
+        folder: Path,
+        model: Path,
+        server: Sshd,
+        source: str = "./x",
+        train: JsonObject | None = None,
+        **remote: Any,
+    ) -> None:
+        self.folder, self.server, self.source, self.train = folder, server, source, {**TRAIN, **(train or {})}
         self.said: dict[str, str] = {}
         folder.mkdir(parents=True)
         for name in ("scripts", "rules", "workflow", "profiles"):
@@ -71,7 +80,7 @@ class RemoteProject:
                 "backend": "ssh",
                 "project": {"name": "t"},
                 "model": {"source": self.source},
-                "train": TRAIN,
+                "train": self.train,
                 "remote": section,
             }
         )

@@ -8,6 +8,7 @@ from gaslamp.config.backends import get_backend, is_remote
 from gaslamp.environment.findings import Findings, Problem, Request
 from gaslamp.remote.driver import get_driver, is_manual
 from gaslamp.remote.session import get_driver_name
+from gaslamp.remote.setup import find_step_problem
 
 
 def check_remote(request: Request, found: Findings) -> None:
@@ -25,6 +26,9 @@ def check_remote(request: Request, found: Findings) -> None:
                 "export HF_TOKEN=... before the run, or set remote.hf_token: false",
             )
         )
+    chosen, later = settings.remote.backend, (settings.remote.evaluate, settings.remote.export)
+    if chosen != "auto" and "there" in later and (wrong := find_step_problem(chosen)):
+        problems.append(Problem(*wrong))
     if settings.remote.image and not getattr(driver, "IMAGES", False):
         problems.append(
             Problem(

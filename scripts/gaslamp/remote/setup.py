@@ -40,6 +40,8 @@ def prepare(session: Session, task: Task, config: Path) -> str:
         send(session.machine, make_bundle(Path.cwd(), config, "cpu", []), boot, session.retry)
         session.lease.backend = _choose_backend(session, boot)
         session.update_lease()
+    if not task.is_training and (problem := find_step_problem(session.lease.backend)):
+        raise GaslampError(*problem)
     bundle = make_bundle(Path.cwd(), config, session.lease.backend, task.inputs)
     send(session.machine, bundle, boot, session.retry)
     _look_first(session, boot)
@@ -51,6 +53,20 @@ def prepare(session: Session, task: Task, config: Path) -> str:
     if toolchain := task.needs_llamacpp:
         _build_llamacpp(session, toolchain)
     return task.get_key(bundle)
+
+
+def find_step_problem(backend: str) -> tuple[str, str, str] | None:
+    """Why other steps than the training cannot run where this backend trains: cause, usual and less likely fix.
+
+    A backend with an environment of its own (MLX) has there what trains, and not what answers and converts.
+    """
+    if not hasattr(get_backend(backend), "VENV"):
+        return None
+    return (
+        f"the other machine trains with {backend}, in an environment that only trains",
+        "set remote.evaluate: here and remote.export: here",
+        "set remote.backend: mps, or cpu, which can do all of it there",
+    )
 
 
 def _forget_changed(session: Session) -> None:

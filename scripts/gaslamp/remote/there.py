@@ -5,6 +5,7 @@ Each function prints one line of lines.py. It runs in the project's folder there
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from gaslamp.core import registry
 from gaslamp.core.artefact import now
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, sha256_bytes, sha256_path, write_json
-from gaslamp.core.liveness import is_alive
+from gaslamp.core.liveness import TOLERANCE, is_alive
 from gaslamp.environment.fitness import require_fit
 from gaslamp.environment.python_env import detect_env, get_env_error
 from gaslamp.environment.system import detect_system
@@ -113,10 +114,12 @@ def supervise(name: str, key: str, command: Sequence[str]) -> int:
     for place in _get_outputs(command):
         place.parent.mkdir(parents=True, exist_ok=True)
     environ = {**os.environ, "GASLAMP_REMOTE": "1", "PYTHONUNBUFFERED": "1"}
-    child = subprocess.Popen([sys.executable, *command], env=environ, stdin=subprocess.DEVNULL)
+    # a session of its own: the processes of several GPUs, and what they started, are found by it
+    child = subprocess.Popen([sys.executable, *command], env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
     write_json(folder / "job.json", {**record, "child": {"pid": child.pid, "started": time.time()}})
     signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(signal.SIGTERM))
     status = child.wait()
+    _end_group(child.pid, record["started"])
     seconds = round(time.time() - record["started"], 1)
     write_json(folder / "end.json", {"key": key, "status": status, "ended": now(), "seconds": seconds})
     return 0
@@ -241,16 +244,37 @@ def stop(name: str = "", grace: float = GRACE) -> None:
 
 def _end(child: object, grace: float = GRACE) -> bool:
     """Send a process the signal to stop, wait, and kill it when it does not; whether there was one."""
-    if not isinstance(child, dict) or not is_alive(child.get("pid"), float(child.get("started", 0))):
+    if not isinstance(child, dict) or not isinstance(child.get("pid"), int):
         return False
-    pid = int(child["pid"])
-    os.kill(pid, signal.SIGTERM)
+    pid, started = int(child["pid"]), float(child.get("started", 0))
+    was_alive = is_alive(pid, started)
+    if was_alive:
+        os.kill(pid, signal.SIGTERM)
     limit = time.monotonic() + grace
-    while is_alive(pid, float(child["started"])):
+    while is_alive(pid, started):
         if time.monotonic() > limit:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
-    return True
+    return _end_group(pid, started) or was_alive
+
+
+def _end_group(leader: int, started: float) -> bool:
+    """Kill what a command left behind: the other processes of its session, such as those of further GPUs.
+
+    They would wait for a process that is gone, or write into the files of the next start. Whether there were any.
+    """
+    import psutil
+
+    left: list[int] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == leader and process.create_time() >= started - TOLERANCE:
+                process.kill()
+                left.append(process.pid)
+    limit = time.monotonic() + GRACE
+    while any(is_alive(pid, time.time()) for pid in left) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return bool(left)
 
 
 def _walk(place: Path) -> list[Path]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_bytes
+from gaslamp.core.liveness import is_alive
 from gaslamp.environment.fitness import require_fit
 from gaslamp.remote import bundle, lines, unpack
 from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
@@ -246,3 +249,32 @@ def test_a_job_runs_once_however_often_it_is_started(tmp_path: Path, monkeypatch
     assert newer.wait(PATIENCE) == 0
     job = find_job("job", None)
     assert (job.key, job.state) == ("b", "finished") and has_begun(2)
+
+
+@pytest.mark.parametrize("with_supervisor", [False, True])
+def test_what_a_killed_command_left_behind_is_ended_before_the_next_start(
+    with_supervisor: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a training on several GPUs does, whose first process alone is killed: the others would go on."""
+    monkeypatch.chdir(tmp_path)
+    rank = "import time, pathlib, os; pathlib.Path(f'rank-{os.getpid()}').touch(); time.sleep(600)"
+    Path("lead.py").write_text(
+        f"import subprocess, sys, pathlib\nif pathlib.Path('again').exists(): sys.exit()\n"
+        f"subprocess.Popen([sys.executable, '-c', {rank!r}]).wait()\n",
+        encoding="utf-8",
+    )
+    code = "import sys; from gaslamp.remote.there import supervise; supervise('job', 'a', ['lead.py'])"
+    supervisor = subprocess.Popen([sys.executable, "-c", code])
+    wait_until(lambda: list(tmp_path.glob("rank-*")), "the second process runs")
+    pid = int(next(tmp_path.glob("rank-*")).name[5:])
+    job = json.loads(Path(".gaslamp/there/job/job.json").read_text(encoding="utf-8"))
+    if with_supervisor:
+        supervisor.kill()
+        supervisor.wait()
+    os.kill(job["child"]["pid"], signal.SIGKILL)
+    if not with_supervisor:
+        assert supervisor.wait(PATIENCE) == 0 and not is_alive(pid, time.time())
+    assert find_job("job", None).state == "killed"
+    Path("again").touch()
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE).returncode == 0
+    assert not is_alive(pid, time.time()) and find_job("job", None).state == "finished"

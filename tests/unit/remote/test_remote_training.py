@@ -242,6 +242,42 @@ def test_without_an_interpreter_there_an_environment_is_made_by_the_pins(tiny_mo
 
 
 @pytest.mark.by_hand
+def test_two_processes_train_together_there_and_a_killed_one_goes_on(tiny_model: Path, tmp_path: Path) -> None:
+    """As on a machine with two GPUs: accelerate and gloo on two processes of the processor."""
+    with serve(tmp_path / "sshd") as server:
+        project = RemoteProject(tmp_path / "project", tiny_model, server, train={"processes": 2})
+        project.run("push")
+        poll = project.start("poll")
+        project.hold_training(12, poll)
+        project.signal_training(signal.SIGKILL)  # the first process: the others are ended with it
+        said, _ = poll.communicate(timeout=600)
+        assert poll.returncode == 0 and "goes on from checkpoint-" in said, said
+        project.run("pull")
+        facts = read_facts(project)
+        assert facts.steps == TRAIN["max_steps"] and facts.attempts == 2 and facts.resumed_from[-1] >= 10
+        steps = [event["step"] for event in project.read_metrics() if event["event"] == "step"]
+        assert steps[-1] == TRAIN["max_steps"]
+        assert facts.settings["processes"] == 2
+
+
+@pytest.mark.by_hand
+@pytest.mark.timeout(2400)
+def test_mlx_trains_there(tiny_model: Path, tmp_path: Path) -> None:
+    """remote.backend: mac, with MLX on this processor: its own environment, its checkpoints, its adapter."""
+    done = subprocess.run(["make", "mlx", "LIGHT=1"], cwd=tiny.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    python = str(tiny.ROOT / ".venv-mlx" / "bin" / "python")
+    with serve(tmp_path / "sshd") as server:
+        project = RemoteProject(tmp_path / "project", tiny_model, server, python=python, backend="mac")
+        said = [project.run(part) for part in ("push", "train", "poll", "pull")]
+        assert "backend mac" in said[0]
+        facts = read_facts(project)
+        assert facts.backend == "mac" and facts.steps == TRAIN["max_steps"] and facts.loss_last < facts.loss_first
+        assert (project.folder / "outputs/main/adapters/adapter_model.safetensors").is_file()
+        assert sorted(project.folder.glob("checkpoints/main/*/checkpoint-*")), "the last checkpoint came home"
+
+
+@pytest.mark.by_hand
 def test_in_a_container_image_the_same_steps_run(tiny_model: Path, tmp_path: Path) -> None:
     """podman, for real. A process of one container is found and signalled from the next; a killed trainer goes on."""
     with image.engine(tmp_path / "engine") as variables, serve(tmp_path / "sshd", **variables) as server:
