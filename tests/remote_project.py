@@ -56,14 +56,14 @@ class RemoteProject:
             (folder / name).symlink_to(tiny.ROOT / name)
         shutil.copy(tiny.ROOT / "pyproject.toml", folder)
         base = training.write_base(folder / "base", model, {"conversation": training.ROWS["conversation"]})
-        for source, target in (
+        for made, target in (
             ("model.json", "resources/models/tiny/model.json"),
             ("template.json", "data/template.json"),
             ("conversation.train.jsonl", "data/train.jsonl"),
             ("conversation.valid.jsonl", "data/valid.jsonl"),
         ):
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(base / source, folder / target)
+            shutil.move(base / made, folder / target)
         shutil.rmtree(base)
         facts = ModelFacts.read(folder / "resources/models/tiny/model.json")
         if source != "./x":  # a model of the hub: fetched over there

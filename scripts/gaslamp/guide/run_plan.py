@@ -301,7 +301,8 @@ def _get_price(config: Config, machine: Machine, place: Place | None) -> tuple[f
         if place.price is None:
             return 0.0, "not known: plan.price_per_hour in config.yaml says what that machine costs"
         sure = "" if place.is_known else "; yours may be another one: plan.price_per_hour says what it costs"
-        return place.price, f"{place.words}: {place.price_source}{sure}"
+        card = place.words.split("; ")[0]
+        return place.price, f"{card}: {place.price_source}{sure}"
     processor = find_processor(machine)
     if processor and processor.price and machine.get("is_rented"):
         return processor.price, processor.price_source

@@ -14,7 +14,7 @@ from gaslamp.core.files import sha256_text
 from gaslamp.environment.profile import choose_profile
 from gaslamp.remote import lines
 from gaslamp.remote.bundle import CONFIG, is_fetched_there, make_bundle, send
-from gaslamp.remote.driver import CommandFailed
+from gaslamp.remote.driver import CommandFailed, RemoteError
 from gaslamp.remote.session import CALL, Session, explain
 from gaslamp.remote.task import Task
 
@@ -207,7 +207,15 @@ def _fetch_model(session: Session, place: Path) -> None:
     say(f"fetching {facts.source} on {lease.machine}")
     step = ["scripts/fetch_model.py", "--config", CONFIG, "--out", place.as_posix(), "--log", "logs/fetch_model.log"]
     flags = ["model", "--facts", place.as_posix(), "--", *step]
-    answer = session.ask(lines.Model, *flags, timeout=FETCH, stdin=token + "\n")
+    try:
+        answer = session.ask(lines.Model, *flags, timeout=FETCH, stdin=token + "\n")
+    except RemoteError:
+        raise
+    except GaslampError as error:
+        if token:
+            raise
+        how = "accept its terms on its page, export HF_TOKEN=... here, and set remote.hf_token: true"
+        raise GaslampError(error.cause, error.fix, f"it is gated or private: {how}") from error
     if answer.sha256 != facts.sha256:
         raise GaslampError(
             f"{facts.source} has other weights over there than here: the hub changed it in between",

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from gaslamp.core import registry
 from gaslamp.core.artefact import now
-from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, sha256_bytes, sha256_path, write_json
 from gaslamp.core.liveness import TOLERANCE, is_alive
 from gaslamp.environment.fitness import require_fit
@@ -76,11 +75,14 @@ def fetch_model(command: Sequence[str], facts: Path, token: str) -> None:
         command: of the step.
         facts: model.json that it writes.
         token: for a gated model; it is in the environment of that process only.
+
+    Raises:
+        SystemExit: the step failed; its own error stands above.
     """
     environ = {**os.environ, **({"HF_TOKEN": token} if token else {})}
     done = subprocess.run([sys.executable, *command], env=environ, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
-        raise GaslampError("the base model could not be fetched over there", "see the lines above")
+        sys.exit(done.returncode)  # it has said why
     lines.write(lines.Model(sha256=read_json(facts)["sha256"]))
 
 

@@ -63,7 +63,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, serv
     """A project whose training went through the four parts, with a gated model of the hub."""
     folder = tmp_path_factory.mktemp("undisturbed") / "project"
     project = RemoteProject(folder, tiny_model, server, source="me/tiny", hf_token=True)
-    project.said = {part: project.run(part, HF_TOKEN=SECRET) for part in ("push", "train", "poll", "pull")}
+    refused = project.start("push")
+    said, _ = refused.communicate(timeout=600)
+    assert refused.returncode != 0 and "the hub has no model 'me/tiny' that you may read" in said, said
+    assert "it is gated or private: accept its terms" in said and "remote.hf_token: true" in said
+    project.said = {"refused": said} | {
+        part: project.run(part, HF_TOKEN=SECRET) for part in ("push", "train", "poll", "pull")
+    }
     return project
 
 
@@ -86,7 +92,7 @@ def test_a_training_runs_there_and_comes_home(undisturbed: RemoteProject) -> Non
 
 def test_each_part_reports_what_it_found_done(undisturbed: RemoteProject) -> None:
     said = undisturbed.said
-    assert "SETUP_OK" in said["push"] and "VERIFY_OK" in said["push"]
+    assert "SETUP_OK" in said["refused"] and "VERIFY_OK" in said["refused"] and "VERIFY_OK" not in said["push"]
     assert "sent 0 files" in said["train"] and "started on" in said["train"]
     assert "still runs" in said["poll"] and "is finished" in said["pull"]
     before = sha256_path(undisturbed.folder / "outputs/main")
