@@ -74,8 +74,8 @@ def test_files_go_there_and_come_home_whole(machine: Machine, tmp_path: Path) ->
         machine.put(source, name)
         machine.get(name, home)
         assert home.read_bytes() == content
-        assert machine.read(name, 0) == content and machine.read(name, 69_000) == content[69_000:]
-        assert machine.read(name, len(content)) == b""
+    assert machine.read(name, 0) == content and machine.read(name, 69_000) == content[69_000:]
+    assert machine.read(name, len(content)) == b""
     assert machine.read("no such file", 0) == b""
 
 

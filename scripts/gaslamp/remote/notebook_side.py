@@ -22,6 +22,7 @@ FOLDER = Path(__file__).resolve().parents[3]
 ANSWER = "scripts/answer_remote.py"
 PLAN = FOLDER / ".gaslamp" / "there" / "plan.json"
 EVERY = 10.0  # seconds between two polls
+NEWS = 3.0  # and while there is something to show
 
 
 def _run(command: list[str], stdin: str = "") -> Values:
@@ -138,7 +139,7 @@ def poll() -> None:
         if job["state"] != "running" and not news["output"]:
             break
         if job["state"] == "running":
-            time.sleep(EVERY if not news["output"] else 1.0)
+            time.sleep(NEWS if news["output"] else EVERY)
     _show({"gaslamp": "POLL", "done": job["state"] == "finished", "state": job["state"], "step": job["step"]})
     if job["state"] != "finished":
         raise RuntimeError(

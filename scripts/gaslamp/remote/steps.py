@@ -23,7 +23,7 @@ from gaslamp.remote.place import FOLDER
 from gaslamp.remote.session import ANSWER, CALL, Session, read_error
 from gaslamp.remote.setup import prepare
 from gaslamp.remote.task import Task
-from gaslamp.remote.there import find_newest, list_checkpoints
+from gaslamp.remote.there import MOST, find_newest, list_checkpoints
 from gaslamp.train.checkpoints import get_step
 
 LEASES = 5  # machines that one training may lose
@@ -133,8 +133,8 @@ class Trip:
                 if job.state == "running":
                     if self._is_due(fetched) and job.step > at_home:
                         at_home, fetched = self._bring_checkpoint(at_home), time.monotonic()
-                    pause = float(remote.poll_seconds)
-                    time.sleep(min(1.0, pause) if poll.metrics or poll.output else pause)
+                    if len(poll.metrics) + len(poll.output) < MOST // 2:  # else there is more to fetch
+                        time.sleep(float(remote.poll_seconds))  # each look starts a process over there
                 elif poll.metrics:
                     continue
                 elif job.state == "finished":
