@@ -38,6 +38,7 @@ class Verified(Line):
     NAME = "VERIFY_OK"
     backend: str
     machine: str  # in words
+    gpus: int  # NVIDIA GPUs that the backend can use
     vram_gb: float | None
     disk_free_gb: float
     warnings: list[str]

@@ -190,6 +190,8 @@ def _verify(session: Session) -> None:
     answer = session.ask(lines.Verified, "verify", *flags, timeout=600)
     memory = f", {answer.vram_gb:.0f} GB of GPU memory" if answer.vram_gb else ""
     say(f"VERIFY_OK: {answer.machine}{memory}, {answer.disk_free_gb:.0f} GB of disk free, backend {answer.backend}")
+    if answer.gpus > 1:
+        say(f"train.processes says how many of its {answer.gpus} GPUs train together")
     for warning in answer.warnings:
         say(f"over there: {warning}")
     lease.machine = f"{lease.machine}, {answer.machine}"

@@ -61,6 +61,7 @@ def verify(backend_name: str, need_gb: float) -> None:
         lines.Verified(
             backend=backend_name,
             machine=words,
+            gpus=len(gpus),
             vram_gb=max(sizes) if sizes else None,
             disk_free_gb=env["disk_free_gb"],
             warnings=env["warnings"],

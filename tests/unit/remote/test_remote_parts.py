@@ -9,17 +9,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from gaslamp.config.schema import Config
+from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_bytes
 from gaslamp.core.liveness import is_alive
+from gaslamp.environment.findings import Findings
 from gaslamp.environment.fitness import require_fit
 from gaslamp.remote import bundle, lines, unpack
 from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
 from gaslamp.remote.image import enter_image, get_prefix
+from gaslamp.remote.preflight import check_remote
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.task import read_task
 from gaslamp.remote.there import find_job
@@ -213,6 +218,26 @@ def test_a_machine_is_judged_before_anything_is_installed(system: dict[str, Any]
     with pytest.raises(GaslampError) as caught:
         require_fit(facts, backend, 3.0)
     assert cause in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("backend", "remote", "words"),
+    [
+        ("colab", {"driver": "notebook", "image": "org/image:1"}, "the driver notebook runs no container images"),
+        ("colab", {"driver": "notebook", "hf_token": True}, "remote.hf_token is true and HF_TOKEN is not set"),
+        ("ssh", {"backend": "mac", "evaluate": "there"}, "in an environment that only trains"),
+        ("ssh", {}, "remote.host is not set"),
+    ],
+)
+def test_the_preflight_names_what_cannot_work(
+    backend: str, remote: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    config = Config.model_validate({"backend": backend, "remote": remote})
+    found = Findings()
+    request: Any = SimpleNamespace(settings=parse_slice(get_slice(config, "backend", "project", "remote")))
+    check_remote(request, found)
+    assert any(words in problem.cause and problem.fix for problem in found.problems), found.problems
 
 
 def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
