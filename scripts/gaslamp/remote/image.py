@@ -113,7 +113,8 @@ def get_prefix(image: str, root: str, folder: str, found: dict[str, str]) -> lis
     engine, is_gpu = found["engine"], "gpu" in found
     mounts = list(dict.fromkeys((root, found["hf"], found["cache"])))
     home = f"{root}/home"
-    variables = {"HOME": home, "HF_HOME": found["hf"], "GASLAMP_CACHE": found["cache"]}
+    # libraries ask for the name of the user, whom the image does not know
+    variables = {"HOME": home, "USER": "user", "HF_HOME": found["hf"], "GASLAMP_CACHE": found["cache"]}
     if engine in ("apptainer", "singularity"):
         place = image if "://" in image or image.endswith(".sif") or image.startswith("/") else f"docker://{image}"
         return [
