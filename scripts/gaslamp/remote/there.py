@@ -152,7 +152,7 @@ def find_job(name: str, training: Training | None) -> lines.Job:
     if end.get("key") == job["key"]:
         status = int(end["status"])
         state = "finished" if status == 0 else "killed" if status < 0 else "failed"
-        return lines.Job(state=state, status=status, seconds=float(end["seconds"]), **facts)
+        return lines.Job(state=state, status=status, seconds=float(end.get("seconds", 0)), **facts)
     alive = is_alive(job.get("pid"), float(job.get("started", 0)))
     return lines.Job(state="running" if alive else "killed", **facts)
 

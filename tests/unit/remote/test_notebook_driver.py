@@ -165,3 +165,14 @@ def test_a_hub_model_is_fetched_there(project: Path) -> None:
     run_manual(get_settings(project), Task(tuple(COMMAND)), project / "config.yaml", "push")
     text = (HANDED / "train.ipynb").read_text()
     assert "'model': 'resources/models/tiny/model.json'" in text and "hf_token='hf_...'" in text
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
+def test_a_machine_that_cannot_train_is_named_before_anything_is_installed(project: Path, tmp_path: Path) -> None:
+    values: dict[str, Any] = yaml.safe_load((project / "config.yaml").read_text())
+    values["remote"] |= {"backend": "cuda", "python": None}
+    (project / "config.yaml").write_text(yaml.safe_dump(values))
+    run_manual(get_settings(project), read_task(COMMAND), project / "config.yaml", "push")
+    with pytest.raises(CellExecutionError, match="--fit-for ended with 1") as caught:
+        run_cells(HANDED / "train.ipynb", tmp_path / "there", "bundle", "setup")
+    assert "no NVIDIA GPU here" in str(caught.value) and not list((tmp_path / "there").glob("environment*"))
