@@ -74,6 +74,7 @@ stop: ## stop the server
 cancel: ## stop the run that is going on; it saves its work
 status: ## one look at what runs, and what to do next
 results: ## scores with intervals, levels, parity, and where the files are
+sweep: ## make run for a sweep that Optuna steers; goes on after a kill
 adopt: ## take a point of a sweep over into config.yaml: RUN=name
 learning-curve: ## would more data help? Trains on 10, 25, 50 % of the rows too
 verify: ## recompute the hashes of a run, rows to GGUF; FILE=x.gguf: is it from here?
@@ -86,7 +87,7 @@ plan: ## what a run would do: jobs, time, downloads, memory, price; SET=key=valu
 upgrade: ## show what changed since the project was made, and take it over
 reflect: ## remember what its run taught until now; reflect-dry shows what that would be
 hint: ## note a finding for later projects: HINT="..."
-PROJECT_COMMANDS := reconfigure reflect reflect-dry hint try adopt learning-curve verify data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
+PROJECT_COMMANDS := reconfigure reflect reflect-dry hint try sweep adopt learning-curve verify data data-describe generate review label push deploy serve stop cancel chat chat-eval dashboard watch status results check-config mcp replay plan upgrade check-pin clean-run
 .PHONY: $(PROJECT_COMMANDS)
 
 $(PROJECT_COMMANDS): setup

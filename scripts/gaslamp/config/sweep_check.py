@@ -40,6 +40,8 @@ def find_sweep_problems(config: Config, values: JsonObject) -> Iterator[tuple[tu
     except GaslampError as error:
         yield ("sweep",), f"{error.cause.removeprefix('sweep: ')}; {error.fix}"
         return
+    if not points:
+        yield ("sweep", "how"), f"{config.sweep.how} asks for one point after the other: make sweep does that"
     for name in points:
         if not _NAME.fullmatch(name):
             yield ("sweep", "points"), f"'{name}' cannot name a folder: letters, figures, '.', '-' and '_', 48 at most"

@@ -11,12 +11,13 @@ import math
 import random
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 
-from gaslamp.config.sections.sweep import Sweep
+from gaslamp.config.sections.sweep import STEERED, Sweep
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, sha256_text
+from gaslamp.core.files import JsonObject, read_json, sha256_text
 
 SHORT = {
     "learning_rate": "lr",
@@ -29,6 +30,8 @@ SHORT = {
     "max_grad_norm": "norm",
 }
 """Last part of a key -> how names of points say it; other keys are said whole."""
+REQUESTED = Path("outputs/sweep.points.json")
+"""The points that Optuna requested, in a project where it steers the sweep (evaluate/sweep_study.py)."""
 LONGEST = 48
 """Characters of a name; a longer one ends with a digest."""
 
@@ -67,6 +70,8 @@ def _list_changes(sweep: Sweep) -> Iterator[JsonObject]:
         # each draw has a generator of its own: more draws change none of the first ones
         generator = random.Random(f"{sweep.seed} {number}")
         yield {key: _draw(generator, values) for key, values in sweep.over.items()}
+    if sweep.how in STEERED and REQUESTED.is_file():
+        yield from ({**one["changes"], "name": one["name"]} for one in read_json(REQUESTED))
     yield from sweep.points
 
 

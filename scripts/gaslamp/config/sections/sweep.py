@@ -15,20 +15,22 @@ class Sweep(Section):
     over: dict[str, list[Any] | dict[str, Any]] = Field(
         default_factory=dict,
         description="Key of section train -> its values: {train.learning_rate: [1e-4, 5e-4], train.lora.r: [8, 16]}; "
-        "with how: random also a range: {train.learning_rate: {low: 1e-5, high: 1e-3, log: true}}.",
+        "with another how also a range: {train.learning_rate: {low: 1e-5, high: 1e-3, log: true}}.",
     )
     points: list[dict[str, Any]] = Field(
         default_factory=list,
         description="Further points, each with its own values: [{train.epochs: 5, train.lora.r: 64}]; a name of its "
         "own: {name: large, train.lora.r: 128}.",
     )
-    how: Literal["grid", "random"] = Field(
-        "grid", description="grid: every combination of the values; random: so many draws as trials says."
+    how: Literal["grid", "random", "tpe", "gp", "qmc"] = Field(
+        "grid",
+        description="grid: every combination of the values; random: so many draws as trials says; tpe, gp, qmc: "
+        "samplers of Optuna, which choose each point by the results before it (make sweep).",
     )
     trials: int = Field(
-        20, ge=1, le=1000, description="random: number of points; raising it keeps those that are there."
+        20, ge=1, le=1000, description="Number of points, but for a grid; raising it keeps those that are there."
     )
-    seed: int = Field(3407, ge=0, lt=2**32, description="random: another one draws other points.")
+    seed: int = Field(3407, ge=0, lt=2**32, description="Another one draws other points.")
     keep: int = Field(
         1,
         ge=1,
@@ -76,6 +78,8 @@ class Sweep(Section):
         return self
 
 
+STEERED = ("tpe", "gp", "qmc")
+"""Values of ``how`` that are samplers of Optuna."""
 NOT_SWEPT = ("train.max_length", "train.thinking", "train.processes", "train.seed", "train.seeds", "train.share")
 """Keys of train that change the data, the machine, or what a point is."""
 
