@@ -16,6 +16,7 @@ from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.core import registry
 from gaslamp.core.finding import Direction, Finding, Limit, Remedy, Severity, sort_findings
 from gaslamp.train.history import History, build_history
+from gaslamp.train.validation import FEW
 
 if TYPE_CHECKING:
     from gaslamp.core.files import JsonObject
@@ -34,6 +35,7 @@ class Seen:
         step: at which it showed; ``None``: the last one.
         severity: where it is another one than the plug-in's.
         rows: ids of rows that show it, worst first.
+        validated: the validation loss shows it: where that is of few rows, it is a hint and rules nothing out.
     """
 
     text: str
@@ -42,6 +44,7 @@ class Seen:
     step: int | None = None
     severity: Severity | None = None
     rows: list[str] = field(default_factory=list)
+    validated: bool = False
 
 
 def get_plugins() -> list[tuple[str, ModuleType]]:
@@ -79,11 +82,14 @@ def build_finding(name: str, plugin: ModuleType, seen: Seen, history: History, l
     """The finding of one plug-in, with what its file says about it."""
     rules_out: dict[str, Direction] = getattr(plugin, "RULES_OUT", {})
     key: str | None = getattr(plugin, "LIMIT", None)
+    severity, text = seen.severity or plugin.SEVERITY, seen.text
+    if seen.validated and 0 < history.valid_rows < FEW:
+        severity, rules_out, text = "hint", {}, f"{text}; only {history.valid_rows} validation rows say so"
     return Finding(
         name=name,
         title=plugin.TITLE,
-        severity=seen.severity or plugin.SEVERITY,
-        seen=seen.text,
+        severity=severity,
+        seen=text,
         figures=seen.figures,
         rows=seen.rows,
         cause=plugin.CAUSE,

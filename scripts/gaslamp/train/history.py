@@ -73,6 +73,7 @@ class History:
         parameters: of the base model.
         trainable: parameters that are trained; ``None``: not known yet.
         trained_tokens: that carry loss; ``None``: not known, or no token does because a reward decides.
+        valid_rows: of each measurement of the validation loss; 0: not known.
         has_answers: whether the rows of prompts come with an answer.
         ended: whether no step will follow.
         columns: logged name -> values; the validation loss is ``valid_loss``.
@@ -86,6 +87,7 @@ class History:
     parameters: int = 0
     trainable: int | None = None
     trained_tokens: int | None = None
+    valid_rows: int = 0
     has_answers: bool = False
     ended: bool = False
     columns: dict[str, Column] = field(default_factory=dict)
@@ -183,6 +185,7 @@ def build_history(events: Sequence[JsonObject]) -> History:
         parameters=int(start.get("parameters") or 0),
         trainable=start.get("trainable"),
         trained_tokens=start.get("trained_tokens"),
+        valid_rows=int(start.get("valid_rows") or 0),
         has_answers=bool(start.get("has_answers")),
         ended=bool(events) and events[-1]["event"] == "end",
     )

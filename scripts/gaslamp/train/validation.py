@@ -1,7 +1,8 @@
 """When the validation loss is measured, on which rows, and which weights are kept by it.
 
 Ten measurements show where a training begins to memorize; three do not. They are cheap because they use a part of
-the validation rows, the same each time, so that the points of the curve can be compared.
+the validation rows, the same each time, so that the points of the curve can be compared. A short training affords
+fewer rows, then fewer measurements.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ SHARE = 0.05
 """Of the training's computing that they may cost."""
 FORWARD = 2.0
 """Passes that a training row costs, in forward passes of a frozen base: its backward pass is about one more."""
-LEAST, MOST = 8, 256
+LEAST, MOST = 4, 256
 """Rows of a measurement: fewer say too little, more say nothing more."""
+FEW = 8
+"""Rows of a measurement below which a turn of its curve may be the luck of which rows they are."""
 LEAST_TO_CHOOSE = 32
 """Rows at least where the weights are chosen by it (train.keep: best, train.patience)."""
 
@@ -37,25 +40,46 @@ class ValidationStopped(Exception):
     """A stop was requested while the validation loss was measured; it is measured when the training goes on."""
 
 
-def get_validation_steps(steps: int) -> list[int]:
-    """The steps after which the validation loss is measured: ten, evenly spread, the last one among them."""
-    return sorted({round(n * steps / POINTS) for n in range(1, POINTS + 1)} - {0})
+def get_validation_steps(steps: int, points: int = POINTS) -> list[int]:
+    """The steps after which the validation loss is measured: evenly spread, the last one among them."""
+    return sorted({round(n * steps / points) for n in range(1, points + 1)} - {0})
 
 
-def count_validation_rows(train: TrainSettings, valid: int, steps: int) -> int:
-    """How many validation rows each measurement takes.
+def plan_validation(train: TrainSettings, valid: int, steps: int) -> tuple[int, list[int]]:
+    """How many validation rows each measurement takes, and after which steps it is made, besides before the first.
+
+    Together they take SHARE of the computing at most, except where settings ask for more (``valid_rows``, or weights
+    that are chosen by it) and where the training is so short that two measurements of LEAST rows take more.
 
     Args:
         train: settings; ``valid_rows`` sets the number.
         valid: rows that there are.
         steps: optimizer steps of the training.
     """
-    if train.valid_rows is not None:
-        return min(valid, train.valid_rows)
+    if not valid:
+        return 0, []
     seen = steps * train.batch_size * train.gradient_accumulation * train.processes
-    chooses = train.keep == "best" or train.patience is not None
-    affordable = int(SHARE * FORWARD * seen / (POINTS + 1))
-    return min(valid, max(LEAST_TO_CHOOSE if chooses else LEAST, min(MOST, affordable)))
+    affordable = SHARE * FORWARD * seen  # rows of all measurements together
+    each = int(affordable / (POINTS + 1))
+    if train.valid_rows is not None:
+        rows, points = train.valid_rows, POINTS
+    elif train.keep == "best" or train.patience is not None:
+        rows, points = max(LEAST_TO_CHOOSE, min(MOST, each)), POINTS
+    else:
+        rows = min(valid, max(LEAST, min(MOST, each)))
+        points = max(1, min(POINTS, int(affordable / rows) - 1))
+    return min(valid, rows), get_validation_steps(steps, points)
+
+
+def describe_plan(rows: int, valid: int, points: int, steps: int) -> str:
+    """The line of the log for a training that affords fewer measurements; empty for one that has them all."""
+    if points >= min(POINTS, steps) or not rows:
+        return ""
+    times = f"{points + 1} times" if points > 1 else "before the first and after the last step"
+    return (
+        f"validation loss: {rows} of {valid} rows, {times}: more would take over {100 * SHARE:.0f} % of so short a "
+        "training (train.valid_rows sets the rows)"
+    )
 
 
 def pick_rows(count: int, total: int) -> list[int]:

@@ -22,7 +22,7 @@ from gaslamp.core.processes import get_count
 from gaslamp.core.workflow_state import find_owner
 from gaslamp.train.diagnose import diagnose, get_urgent, stops
 from gaslamp.train.history import Column, History, add_events
-from gaslamp.train.validation import BestKeeper, ValidationStopped
+from gaslamp.train.validation import BestKeeper, ValidationStopped, describe_plan
 
 if TYPE_CHECKING:
     from gaslamp.train.plan import Plan
@@ -49,6 +49,7 @@ class Watcher:
         keeper: which weights are kept, or ``None`` before the engine set it.
         validations: steps after which the validation loss is measured; empty where it is not.
         measure: measures the validation loss now; ``None`` where it is not measured.
+        valid_rows: that each measurement takes.
         ended: why the training is complete before its last step, or ``None``.
     """
 
@@ -70,12 +71,25 @@ class Watcher:
         self.keeper: BestKeeper | None = None
         self.validations: list[int] = []
         self.measure: Callable[[], object] | None = None
+        self.valid_rows = 0
         self.ended: str | None = None
         self.seconds: list[float] = []  # of each step of this process
 
     def begin(self, steps: int) -> None:
         """Note the number of optimizer steps, once it is known."""
         self.steps, self.progress = steps, Progress("step", steps)
+
+    def set_validations(self, places: list[int], rows: int, valid: int) -> None:
+        """Note when the validation loss is measured and on how many rows; say so where these are few.
+
+        Args:
+            places: steps after which it is; empty: never.
+            rows: of each measurement.
+            valid: rows that there are.
+        """
+        self.validations, self.valid_rows = places, rows if places else 0
+        if text := describe_plan(self.valid_rows, valid, len(places), self.steps):
+            say(text)
 
     def log_start(
         self,
@@ -115,6 +129,7 @@ class Watcher:
             "parameters": self.plan.model.parameters,
             "trainable": trainable,
             "trained_tokens": trained_tokens,
+            "valid_rows": self.valid_rows,
             "has_answers": bool(self.plan.train) and all(row.get("answer") for row in self.plan.train[:100]),
         }
         self.events.write(
@@ -125,6 +140,7 @@ class Watcher:
             **({"remote": True} if os.environ.get("GASLAMP_REMOTE") else {}),
             memory=held,
             probe=probe,
+            validations=self.validations,
             **facts,
             **({"chosen": {decision.name: decision.text for decision in chosen}} if chosen is not None else {}),
         )

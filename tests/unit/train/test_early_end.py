@@ -14,7 +14,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import get_history, read_events
 from gaslamp.train import validation
 from gaslamp.train.history import History
-from gaslamp.train.validation import BestKeeper, count_validation_rows, get_validation_steps, pick_rows
+from gaslamp.train.validation import BestKeeper, describe_plan, get_validation_steps, pick_rows, plan_validation
 from gaslamp.train.watcher import Watcher
 
 
@@ -178,7 +178,7 @@ def test_how_often_the_validation_is_measured_changes_no_weights(
 
 
 class Settings:
-    """What count_validation_rows reads."""
+    """What plan_validation reads."""
 
     def __init__(self, **values: Any) -> None:
         self.batch_size, self.gradient_accumulation, self.processes = 4, 1, 1
@@ -187,21 +187,32 @@ class Settings:
 
 
 @pytest.mark.parametrize(
-    ("settings", "valid", "steps", "rows"),
+    ("settings", "valid", "steps", "rows", "points"),
     [
-        ({}, 500, 100, 8),  # 5 % of 400 rows would be 3
-        ({}, 500, 1000, 36),
-        ({}, 500, 100_000, 256),
-        ({}, 5, 100_000, 5),
-        ({"gradient_accumulation": 4, "processes": 2}, 500, 1000, 256),
-        ({"keep": "best"}, 500, 100, 32),
-        ({"patience": 3}, 500, 100, 32),
-        ({"valid_rows": 400}, 500, 10, 400),
-        ({"valid_rows": 400}, 12, 10, 12),
+        ({}, 500, 1000, 36, 10),
+        ({}, 500, 100_000, 256, 10),
+        ({}, 5, 100_000, 5, 10),
+        ({}, 500, 110, 4, 10),  # 44 rows of 440
+        ({}, 500, 100, 4, 9),
+        ({}, 500, 40, 4, 3),
+        ({}, 2, 40, 2, 7),  # fewer rows leave room for more measurements
+        ({}, 500, 10, 4, 1),  # two are made whatever they cost
+        ({}, 0, 100, 0, 0),
+        ({"gradient_accumulation": 4, "processes": 2}, 500, 1000, 256, 10),
+        ({"keep": "best"}, 500, 100, 32, 10),
+        ({"patience": 3}, 500, 100, 32, 10),
+        ({"valid_rows": 400}, 500, 10, 400, 10),
+        ({"valid_rows": 400}, 12, 10, 12, 10),
     ],
 )
-def test_rows_of_a_measurement(settings: dict[str, Any], valid: int, steps: int, rows: int) -> None:
-    assert count_validation_rows(Settings(**settings), valid, steps) == rows  # type: ignore[arg-type]
+def test_measurements_cost_a_twentieth_of_the_training(
+    settings: dict[str, Any], valid: int, steps: int, rows: int, points: int
+) -> None:
+    count, places = plan_validation(Settings(**settings), valid, steps)  # type: ignore[arg-type]
+    assert (count, len(places)) == (rows, points) and places[-1:] == [steps][:points]
+    affordable = 0.1 * 4 * steps * (8 if settings.get("processes") else 1)  # a step trains 4 rows, each two passes
+    assert settings or points == 1 or rows * (points + 1) <= affordable
+    assert bool(describe_plan(count, valid, len(places), steps)) == (0 < points < min(10, steps))
 
 
 def test_measurements_are_spread_evenly() -> None:

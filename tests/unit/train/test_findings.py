@@ -328,6 +328,15 @@ def test_pinned_trainings_of_every_method_are_healthy(file: Path) -> None:
     assert find(make(losses, method=file.stem, more=more)) == {}
 
 
+def test_a_curve_of_few_validation_rows_is_a_hint_that_forbids_nothing() -> None:
+    history = make(fall(100, 2.0, 0.1), UP)
+    sure = find(history)["overfitting"]
+    history.valid_rows = 3
+    unsure = find(history)["overfitting"]
+    assert (sure.severity, unsure.severity) == ("likely", "hint") and sure.rules_out and not unsure.rules_out
+    assert unsure.seen == f"{sure.seen}; only 3 validation rows say so"
+
+
 def test_thresholds_of_the_config_decide() -> None:
     history = ILL["overfitting"][0]
     strict, lax = Diagnose(valid_rise=0.05), Diagnose(valid_rise=2.0)

@@ -271,7 +271,7 @@ class Train(Section):
         ge=1,
         le=100_000,
         description="Validation rows of each of these measurements; null: as many as 5 % of the training's computing "
-        "allow, 8 to 256, and 32 at least where they choose the weights.",
+        "allow, 4 to 256, and 32 at least where they choose the weights.",
     )
     lora: Lora = Field(default_factory=Lora, description="The adapter.")  # type: ignore[arg-type]
 

@@ -17,7 +17,6 @@ from gaslamp.core.liveness import is_training_alive
 from gaslamp.core.pace import get_pace, get_remaining
 from gaslamp.report.dashboard.series import Series
 from gaslamp.report.dashboard.tail import CHUNK, Tail
-from gaslamp.train.validation import get_validation_steps
 
 LAST_ROWS = 10
 SAMPLES = 12
@@ -182,7 +181,7 @@ class Training:
         if series is None or not self.max_steps:
             return None
         between = list(measured.values) if measured else []
-        pauses = sum(step > self.step for step in get_validation_steps(self.max_steps)) if between else 0
+        pauses = sum(step > self.step for step in self.start.get("validations") or ()) if between else 0
         return get_remaining(series.values, self.max_steps - self.step, between, pauses)
 
 

@@ -44,4 +44,4 @@ def find(history: History, limits: Diagnose) -> Seen | None:
         action = "see the rows less often"
         remedies.insert(0, Remedy(action=action, effect="both losses stay closer together", changes=changes))
     figures = {"training": now, "validation": valid[-1]}
-    return Seen(f"{now:.3f} in training, {valid[-1]:.3f} on validation rows", figures, remedies)
+    return Seen(f"{now:.3f} in training, {valid[-1]:.3f} on validation rows", figures, remedies, validated=True)

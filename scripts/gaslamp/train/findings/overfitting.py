@@ -41,4 +41,4 @@ def find(history: History, limits: Diagnose) -> Seen | None:
     remedies.append(Remedy(action="add rows: they help most against memorizing"))
     figures = {"lowest": low, "last": after[-1], "step": float(step)}
     text = f"lowest {low:.3f} at step {step}, {after[-1]:.3f} at step {points[-1][0]}"
-    return Seen(text, figures, remedies, step)
+    return Seen(text, figures, remedies, step, validated=True)

@@ -33,4 +33,6 @@ def find(history: History, limits: Diagnose) -> Seen | None:
         return None
     what = "validation" if curve is valid else "training"
     text = f"the {what} loss fell from {late[0]:.3f} to {late[-1]:.3f} in the last fifth of {history.step} steps"
-    return Seen(text, {"before": late[0], "last": late[-1], "fall": fall}, train_longer(history))
+    return Seen(
+        text, {"before": late[0], "last": late[-1], "fall": fall}, train_longer(history), validated=curve is valid
+    )

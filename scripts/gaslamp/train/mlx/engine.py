@@ -25,7 +25,7 @@ from gaslamp.train.mlx.session import Session
 from gaslamp.train.mlx.types import Model
 from gaslamp.train.oom import OutOfMemory, is_out_of_memory
 from gaslamp.train.plan import Plan, Result, check_run, choose_epochs, get_epochs
-from gaslamp.train.validation import BestKeeper, count_validation_rows, get_validation_steps, pick_rows
+from gaslamp.train.validation import BestKeeper, pick_rows, plan_validation
 from gaslamp.train.watcher import Watcher
 
 
@@ -62,9 +62,10 @@ def train_with_mlx(plan: Plan, events: Events, dtype: str, decisions: list[Decis
     )
     check_run(plan, steps)
     valid = objective.encode(plan.valid)
-    measured = [valid[n] for n in pick_rows(count_validation_rows(train, len(valid), steps), len(valid))]
+    count, places = plan_validation(train, len(valid), steps)
+    measured = [valid[n] for n in pick_rows(count, len(valid))]
     session = Session(plan, events, watcher, model, objective, rows, measured, steps)
-    watcher.validations = get_validation_steps(steps) if measured else []
+    watcher.set_validations(places, count, len(valid))
 
     def save(folder: Path) -> None:
         mlx_models.save_peft(get_weights(model), modules, train.lora, plan.model.source, folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gaslamp.core.processes import get_count
 from gaslamp.train.sampler import LengthSampler
 from gaslamp.train.trl.state import keep_random_state
-from gaslamp.train.validation import ValidationStopped, count_validation_rows, get_validation_steps, pick_rows
+from gaslamp.train.validation import ValidationStopped, pick_rows, plan_validation
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -81,7 +81,8 @@ def set_validation(trainer: Trainer, train: TrainSettings, steps: int) -> list[i
     if trainer.eval_dataset is None or str(trainer.args.eval_strategy).rpartition(".")[2].lower() == "no":
         return []
     total = len(trainer.eval_dataset)
-    trainer.eval_dataset = trainer.eval_dataset.select(pick_rows(count_validation_rows(train, total, steps), total))
+    rows, places = plan_validation(train, total, steps)
+    trainer.eval_dataset = trainer.eval_dataset.select(pick_rows(rows, total))
     evaluate = trainer.evaluate
 
     def evaluate_apart(*args: object, **options: object) -> object:
@@ -92,7 +93,7 @@ def set_validation(trainer: Trainer, train: TrainSettings, steps: int) -> list[i
                 return {}
 
     trainer.evaluate = evaluate_apart  # type: ignore[method-assign]
-    return get_validation_steps(steps)
+    return places
 
 
 def set_batch(trainer: Trainer, batch_size: int, gradient_accumulation: int) -> None:

@@ -154,7 +154,7 @@ def _build_run(
     steps = set_steps(trainer, train)
     watcher.begin(steps)
     valid_rows = len(trainer.eval_dataset) if trainer.eval_dataset is not None else 0
-    watcher.validations = set_validation(trainer, train, steps)
+    watcher.set_validations(set_validation(trainer, train, steps), len(trainer.eval_dataset or ()), valid_rows)
     watcher.measure = trainer.evaluate
     check_run(plan, steps)
     run = _Run(plan, events, method, context, trainer, watcher, columns, epochs, steps, held, {}, valid_rows)
