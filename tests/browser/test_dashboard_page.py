@@ -133,7 +133,7 @@ def test_every_panel_of_every_task_fills(browser: Browser, url: str, task: str) 
             assert page.locator("#sample-list article").count() >= 2 and page.locator(".scores li").count() >= 2
             assert any(name.startswith("reward:") for name in visit.get_panels())
         before = page.locator("#charts figure").first.locator("path.js-line").count()
-        page.uncheck("#show-ema")
+        page.uncheck("#show-smooth")
         visit.wait(
             "before => document.querySelector('#charts figure').querySelectorAll('path.js-line').length < before",
             before,

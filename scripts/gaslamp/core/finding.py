@@ -186,7 +186,8 @@ def get_remedies(findings: Sequence[Finding]) -> list[tuple[Finding, Remedy]]:
     """Every remedy that contradicts no finding, with the finding that it is for.
 
     The findings in the order of ``sort_findings``, each one's remedies in its own order; a remedy that was proposed
-    before is left out, and so is one that moves a key which an earlier remedy moves the other way.
+    before is left out, be it with other numbers, and so is one that moves a key which an earlier remedy moves the other
+    way.
     """
     taken: list[tuple[Finding, Remedy]] = []
     moved: dict[str, Direction | None] = {}
@@ -196,8 +197,11 @@ def get_remedies(findings: Sequence[Finding]) -> list[tuple[Finding, Remedy]]:
             values: Mapping[str, Value] = {change.key: change.value for change in remedy.changes}
             if is_ruled_out(remedy, findings):
                 continue
-            if any(key in moved and moved[key] != direction for key, direction in remedy.directions.items()):
+            directions = remedy.directions
+            if any(key in moved and moved[key] != direction for key, direction in directions.items()):
                 continue
+            if directions and None not in directions.values() and directions.keys() <= moved.keys():
+                continue  # halved above, a third here: the first one is to be tried
             if (values or {"": remedy.action}) in known:
                 continue
             known.append(values or {"": remedy.action})

@@ -110,6 +110,22 @@ def _find_nearest(rows: list[Row], training: TrainingRows | None) -> Rival | Non
     return Rival("nearest", "the answer of the nearest training row", predictions)
 
 
+def find_neighbours(rows: list[Row]) -> dict[int, int]:
+    """Place of each row -> place of the other row with the most similar question; without those that share no word."""
+    questions = [get_input_text(row)[:CHARACTERS] for row in rows]
+    if not any(text.strip() for text in questions):
+        return {}
+    ours, theirs = _vectorize(questions, questions)
+    found = {}
+    for start in range(0, len(rows), CHUNK):
+        similar = (ours[start : start + CHUNK] @ theirs.T).toarray()
+        for number, values in enumerate(similar, start):
+            values[number] = 0.0
+            if values.max() > 0:
+                found[number] = int(values.argmax())
+    return found
+
+
 def _prefer_longer(rows: list[Row]) -> Rival:
     def measure(row: Row) -> Prediction:
         lengths = {name: float(sum(len(get_text(m)) for m in row[name])) for name in ("chosen", "rejected")}

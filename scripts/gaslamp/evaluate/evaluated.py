@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from gaslamp.config.methods import get_preset
+from gaslamp.core import registry
 from gaslamp.core.contracts import Compare, MetricResult, TrainFacts
 from gaslamp.core.finding import Change, Remedy
 from gaslamp.data.rows import Row, get_prompt, get_reference, get_text
@@ -189,6 +191,25 @@ class Evaluated:
         change = Change(key="train.learning_rate", before=float(rate), value=round_rate(float(rate) / STEP))
         effect = "the base model's abilities stay"
         return [Remedy(action="lower the learning rate to a third", effect=effect, changes=[change])]
+
+    @property
+    def is_rate_high(self) -> bool:
+        """Whether the learning rate is far above the usual one of the method for this model."""
+        if self.facts is None or self.facts.method not in registry.names("methods"):
+            return False
+        settings = self.facts.settings
+        usual = get_preset(self.facts.method, str(settings.get("adapter") or "lora"), self.facts.total_parameters)
+        rate, known = settings.get("learning_rate"), usual.get("learning_rate")
+        return isinstance(rate, int | float) and isinstance(known, int | float) and rate >= STEP * known
+
+    def train_longer(self) -> list[Remedy]:
+        """Twice the steps or epochs."""
+        for key in ("max_steps", "epochs"):
+            now = self.facts.settings.get(key) if self.facts else None
+            if isinstance(now, int | float) and now:
+                change = Change(key=f"train.{key}", before=now, value=2 * now)
+                return [Remedy(action="train twice as long", effect="it learns to distinguish them", changes=[change])]
+        return [Remedy(action="train longer", moves={"train.epochs": "raise"})]
 
     def train_less(self) -> list[Remedy]:
         """Half the steps or epochs."""

@@ -130,9 +130,8 @@ def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> I
                     Remedy(
                         action="raise data.rehearsal together with train.max_steps or train.epochs, since its rows "
                         "take steps from yours",
-                        moves={"train.epochs": "raise"},
+                        moves={"data.rehearsal": "raise", "train.epochs": "raise"},
                     ),
-                    Remedy(action="mix more general chat data into the training rows (data.rehearsal)"),
                     Remedy(action="a model that only does this task may forget: raise eval.max_forgetting"),
                 ],
                 rules_out={"train.learning_rate": "raise"},
@@ -147,7 +146,7 @@ def _find_more(compare: Compare, settings: Slice, train: TrainFacts | None) -> I
             title="the score is rough",
             severity="hint",
             seen=f"{main.tuned.n} test rows",
-            remedies=[Remedy(action=action)],
+            remedies=[Remedy(action=action, moves={"data.split.test": "raise"})],
         )
     if compare.verdict != "better" and main.unit == "share" and main.higher and main.base.value > 0.95:
         yield Finding(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from gaslamp.data.rows import Row
-from gaslamp.evaluate.evaluated import Evaluated
+from gaslamp.evaluate.evaluated import Evaluated, quote
 from gaslamp.evaluate.forms import AROUND, NEAR, name_json
 from gaslamp.evaluate.label_sets import is_reordered
 from gaslamp.evaluate.metrics.json_fields import MISSING, flatten, get_right, name_field, parse
@@ -151,7 +151,9 @@ def suggest_next(mistakes: list[tuple[str, int]], wrong: int, findings: Collecti
             steps.append(f"add training rows in which the {name} is as in these rows ({where})")
         elif " taken for " in text:
             right, _, given = text.partition(" taken for ")
-            steps.append(f"add rows that show how “{right}” differs from “{given}”, and check their labels ({where})")
+            steps.append(
+                f"add rows that show how {quote(right)} differs from {quote(given)}, and check their labels ({where})"
+            )
         elif "cut at the limit" in text:
             steps.append(f"raise eval.max_new_tokens: {where} were cut")
         elif text in NEAR:

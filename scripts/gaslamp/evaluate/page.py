@@ -16,6 +16,7 @@ from gaslamp.core.finding import Advice, Finding
 from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.page_rows import get_page_data
 from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
+from gaslamp.evaluate.unbeaten import keep_whole
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import escape_json, render_template
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
@@ -52,8 +53,10 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
     tone, answer = ANSWERS[compare.verdict]
     if first.fault or any(one.title in compare.answer for one in compare.unbeaten):
         answer = compare.answer
+    answer, _, further = answer.partition("; ")  # the title names the first rival, the text the others
     if first.tuned.n < FEW_ROWS:
         tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
+    change = keep_whole(f"{format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}")
     changes = Counter(example.change for example in compare.examples)
     findings, advice = [finding.text for finding in compare.findings], [*gate.tries, *gate.later]
     greedy = not compare.sampling.get("temperature")
@@ -64,10 +67,8 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         headline=compare.headline,
         target=compare.target,
         tone=tone,
-        answer=(
-            f"{answer}: {format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}"
-        ),
-        explanation=_explain(first),
+        answer=answer if first.fault else f"{answer}: {change}",
+        explanation=" ".join([_explain(first), *([f"{further[:1].upper()}{further[1:]}."] if further else [])]),
         gate=gate,
         warnings=[text for text in gate.warnings if text not in findings],
         findings=[_get_finding(finding, advice) for finding in compare.findings],

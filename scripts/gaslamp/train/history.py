@@ -30,8 +30,13 @@ def get_smoothed(values: Sequence[float]) -> float:
     Args:
         values: one for each step, without NaN; not empty.
     """
-    tail = values[-max(1, len(values) // 10) :]
+    tail = values[-get_width(len(values)) :]
     return sum(tail) / len(tail)
+
+
+def get_width(count: int) -> int:
+    """How many of ``count`` values a smoothed one is the mean of: a tenth, one at least."""
+    return max(1, count // 10)
 
 
 def get_windows(values: Sequence[float], count: int = WINDOWS) -> list[float]:

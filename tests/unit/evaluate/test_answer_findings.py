@@ -459,3 +459,31 @@ def test_letters_at_random_are_no_language() -> None:
     drawn = random.Random(1)
     texts = ["".join(drawn.choice("abcdefghijklmnopqrstuvwxyz ") for _ in range(120)) for _ in range(10)]
     assert {find_language(text) for text in texts} == {None} and find_language(SENTENCES[0]) == "en"
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_labels_that_nothing_ties_to_their_texts_are_named_and_get_no_more_epochs(
+    tmp_path: Path, shuffled: bool
+) -> None:
+    """The model says one class to all rows either way: from random labels, or because it has not learnt enough yet."""
+    draw = random.Random(5)
+
+    def make(name: str, count: int, at_random: bool) -> list[Row]:
+        found = []
+        for n in range(count):
+            is_warm = draw.random() < 0.5
+            words = draw.sample(["cocoa", "tea", "soup", "toast"] if is_warm else ["ice", "juice", "salad", "cake"], 2)
+            label = draw.choice(["warm", "cold"]) if at_random else "warm" if is_warm else "cold"
+            found.append(chat(f"{name}{n}", f"{words[0]} and {words[1]} for guest {draw.randrange(900)}", label))
+        return found
+
+    train, test = make("t", 120, shuffled), make("", 40, False)
+    base = [{"text": f"no idea {n}"} for n in range(40)]
+    result, gate, _ = compare(tmp_path, train, test, base, ["warm"] * 40, baselines=["majority"])
+    found = {finding.name: finding for finding in result.findings}
+    assert ("labels_at_random" in found) == shuffled and {"one_answer", "class_never_found"} <= set(found)
+    if shuffled:
+        assert abs(found["labels_at_random"].figures["same"] - 0.5) < 0.15
+    advice = [one["remedy"]["action"] for one in (*gate["tries"], *gate["later"])]
+    assert ("train longer" in advice) != shuffled and not [text for text in advice if "as many training rows" in text]
+    assert any("compare the labels" in text for text in advice[:3]) == shuffled

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from gaslamp.core.events import Events
 from gaslamp.report.dashboard.panels import get_panels
-from gaslamp.report.dashboard.series import EMA
+from gaslamp.report.dashboard.series import Series
 from gaslamp.report.dashboard.snapshot import get_marks, get_snapshot, get_update
 from gaslamp.report.dashboard.trainings import Training
 from gaslamp.report.settings_table import flatten
+from gaslamp.train.history import get_smoothed
 from screen_events import read, start, step
 
 
@@ -100,12 +102,18 @@ def test_a_resume_drops_the_steps_after_its_checkpoint(project: Path, events: Ev
     metrics.read_all()
     assert list(training.series["loss"].values) == [1, 2, 3, 4, 5, 6, 70] and training.cuts == 1
     assert training.get_status()[0] == "training" and [row["step"] for row in training.rows] == [1, 2, 3, 4, 5, 6, 7]
-    expected = 1.0
-    for value in (2, 3, 4, 5, 6, 70):
-        expected = EMA * expected + (1 - EMA) * value
-    assert training.series["loss"].ema[-1] == pytest.approx(expected) and training.series["loss"].mean[
-        -1
-    ] == pytest.approx(91 / 7)
+    assert list(training.series["loss"].smooth) == pytest.approx([1, 2, 3, 4, 5, 6, 70])  # a tenth of 7 steps is one
+
+
+def test_the_smoothed_curve_ends_in_the_number_that_stands_for_it() -> None:
+    series, values = Series(), [math.nan, *(5.0 - n / 10 for n in range(29)), math.nan, 9.0]
+    for place, value in enumerate(values):
+        series.add(place, value)
+    known = [value for value in values if value == value]
+    assert series.get_smoothed() == series.smooth[-1] == pytest.approx(get_smoothed(known))
+    assert series.smooth[-1] == pytest.approx((2.3 + 2.2 + 9.0) / 3) and math.isnan(series.smooth[0])
+    assert series.cut(19) and series.smooth[-1] == series.get_smoothed() == pytest.approx(get_smoothed(known[:19]))
+    assert len(series.smooth) == 20 and not series.cut(19)
 
 
 def test_nan_is_a_gap_and_a_warning(project: Path, events: Events) -> None:

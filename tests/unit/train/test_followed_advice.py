@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import training
 from gaslamp.config.schema import Config
-from gaslamp.core.contracts import TrainFacts
+from gaslamp.config.slices import get_slice, parse_slice
+from gaslamp.core.contracts import Compare, TrainFacts, Verdict
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_jsonl
 from gaslamp.core.finding import Advice
+from gaslamp.data.rows import Row
+from gaslamp.evaluate.compare import compare_models
+from gaslamp.evaluate.run import evaluate_model
 from gaslamp.train.advice import choose_advice, read_findings
+from planted_answers import chat
 
 pytestmark = pytest.mark.graphs
 
@@ -147,6 +155,61 @@ def generate(base: Path, adapters: Path | None) -> str:
     ids = torch.tensor([renderer.encode_prompt(training.say("user", training.NOTES[50]), None)])
     made = model.generate(input_ids=ids, max_new_tokens=4, do_sample=False, eos_token_id=template.stop_ids)
     return str(renderer.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)).strip()
+
+
+def judge_signs(base: Path, place: Path, share: float) -> tuple[Compare, list[Advice]]:
+    """Train on 210 rows of which ``share`` want "no", and evaluate 71 rows of which 8 do; the advice comes with it."""
+
+    def make(share: float, seed: int, count: int) -> list[Row]:
+        draw, found = random.Random(seed), []
+        for n in range(count):
+            is_no = draw.random() < share
+            note = f"{'minus' if is_no else 'plus'} {draw.choice(tiny.ITEMS)} for {draw.choice(tiny.NAMES)}"
+            found.append(chat(f"{seed}-{n}", note, "no" if is_no else "yes"))
+        return found
+
+    files = {
+        "conversation.train": make(share, 1, 210),
+        "conversation.valid": make(share, 2, 16),
+        "test": make(1 / 7, 3, 71),
+    }
+    place.mkdir()
+    for name in ("model.json", "template.json"):
+        (place / name).write_bytes((base / name).read_bytes())
+    for name, rows in files.items():
+        write_jsonl(place / f"{name}.jsonl", rows)
+    recipe = {
+        **BASIC,
+        "max_steps": 16,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "warmup_steps": 5,
+        "scheduler": "linear",
+    }
+    values = {"method": "sft", "train": recipe, "eval": {"max_new_tokens": 5, "retention": False}}
+    training.train_values(place, place, values)
+    keys = ("eval", "diagnose.answers", "data.slice", "method", "train.rewards", "train.options", "train.max_length")
+    settings = parse_slice(get_slice(Config.model_validate(values), *keys))
+    test, predictions = place / "test.jsonl", {who: place / f"{who}.jsonl" for who in ("base", "tuned")}
+    for who, file in predictions.items():
+        adapters = place / "adapters" if who == "tuned" else None
+        evaluate_model(settings, place / "model.json", adapters, test, place / "template.json", file)
+    outputs = {name: place / name for name in ("compare", "verdict", "report", "side_by_side")}
+    rows, facts = place / "conversation.train.jsonl", place / "train.json"
+    result = compare_models(settings, predictions["base"], predictions["tuned"], test, outputs, rows, facts)
+    return result, Verdict.model_validate(read_json(outputs["verdict"])).tries
+
+
+def test_a_classifier_that_says_yes_to_every_row(base: Path, tmp_path: Path) -> None:
+    """Six of seven training rows want "yes": the advice is as many rows of each class, and carried out it helps."""
+    first, advice = judge_signs(base, tmp_path / "first", 1 / 7)
+    found = {finding.name: finding for finding in first.findings}
+    assert first.verdict == "no clear difference" and found["one_answer"].seen.startswith("“yes” for 71 of 71 rows")
+    assert "“no”: 0 of 8 test rows" in found["class_never_found"].seen and found["one_answer"].severity == "certain"
+    assert advice[0].text.startswith("give every kind of answer about as many training rows")
+    second, _ = judge_signs(base, tmp_path / "second", 1 / 2)
+    assert second.verdict == "better" and second.metrics[0].tuned.value > first.metrics[0].tuned.value
+    assert not {"one_answer", "class_never_found"} & {finding.name for finding in second.findings}
 
 
 def test_answers_that_are_cut_by_the_limit(base: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ TITLE = "a class is never found"
 CAUSE = "it has few training rows next to the others, or its label is written in several ways"
 SEVERITY = "likely"
 LIMIT = "class_seen"
+MOST = 5  # classes that are listed
 
 
 def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
@@ -42,7 +43,20 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         f"{quote(name)}: 0 of {len(places)} test rows" + (f" ({known.get(name, 0)} training rows)" if known else "")
         for name, places in lost.items()
     ]
-    remedies = [Remedy(action=f"add training rows of {', '.join(map(quote, lost))}", effect="the class is learnt")]
+    usual = sum(known.values()) / max(1, len(known))
+    rare = [name for name in lost if not known or known.get(name, 0) < usual]
+    common = [name for name in lost if name not in rare]
+    remedies = []
+    if rare:
+        action = f"add training rows of {_list(rare)}"
+        remedies.append(Remedy(action=action, effect="the class is learnt"))
+    if common:
+        action = f"{_list(common)} has rows enough: look whether its prompts hold what tells it from the other classes"
+        remedies += [Remedy(action=action), *answers.train_longer()]
     rows = [n for places in lost.values() for n in places]
     figures = {"classes": float(len(lost)), "rows": float(len(rows))}
-    return Seen("; ".join(parts[:5]), figures, remedies, rows=answers.get_ids(rows))
+    return Seen("; ".join(parts[:MOST]), figures, remedies, rows=answers.get_ids(rows))
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(map(quote, names[:MOST])) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")

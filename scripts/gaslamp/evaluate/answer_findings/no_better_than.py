@@ -29,7 +29,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     action = (
         "look at the answers that differ from the simple rule: do the training rows hold what decides them?"
         if trivial
-        else "use that instead, when its cost for each request suits you; else add rows that it gets wrong"
+        else f"use {rivals[0].title} instead, when its cost for each request suits you; else add rows it gets wrong"
     )
     figures = {one.name: one.score.value for one in rivals if one.score}
     return Seen(text, figures, [Remedy(action=action)], severity="likely" if trivial else None)

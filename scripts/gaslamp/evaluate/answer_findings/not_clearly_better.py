@@ -24,6 +24,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     parts = [f"{one.title} {describe_score(one, main.unit)} ({format_chance(one.p_value)})" for one in rivals]
     text = f"{'; '.join(parts)}; tuned {format_value(main.tuned.value, main.unit)} on {main.tuned.n} rows"
     text += ", too few to decide" if main.tuned.n < FEW_ROWS else ""
-    remedies = [Remedy(action="set more rows aside for the test (data.split.test, data.split.max_test)")]
+    action = "set more rows aside for the test (data.split.test, data.split.max_test)"
+    remedies = [Remedy(action=action, moves={"data.split.test": "raise"})]
     figures = {one.name: one.score.value for one in rivals if one.score}
     return Seen(text, figures | {"rows": float(main.tuned.n)}, remedies)

@@ -12,10 +12,11 @@ from gaslamp.evaluate.metrics.normalized_match import normalize
 from gaslamp.train.diagnose import Seen
 
 TITLE = "one answer for most rows"
-CAUSE = "one answer is far more frequent in the training rows than all others, or the learning rate is too high"
+CAUSE = "one answer is far more frequent in the training rows than all others, or the others were not learnt yet"
 SEVERITY = "certain"
 LIMIT = "one_answer"
 FEWEST_ROWS = 10
+FREQUENT = 0.6  # of the training answers: guessing it pays
 MISSED = 0.5  # of the rows that want another answer
 
 
@@ -39,10 +40,14 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     text = (
         f"{quote(shown)} for {count} of {len(given)} rows ({show(count / len(given))}); {len(missed)} want another one"
     )
-    remedies = [
-        Remedy(action="give every kind of answer about as many training rows", effect="guessing one pays less"),
-        *answers.lower_rate(),
-    ]
+    known = answers.training.answers if answers.training else {}
+    taught = sum(number for answer, number in known.items() if _tidy(answer) == top)
+    frequent = taught / answers.training.count if answers.training and taught else None
+    if frequent is not None:
+        text += f"; it is {show(frequent)} of the training answers"
+    even = Remedy(action="give every kind of answer about as many training rows", effect="guessing one pays less")
+    rates = answers.lower_rate() if answers.is_rate_high or frequent is None else []
+    remedies = [*rates, *answers.train_longer()] if frequent is not None and frequent < FREQUENT else [even, *rates]
     return Seen(
         text, {"share": count / len(given), "missed": float(len(missed))}, remedies, rows=answers.get_ids(missed)
     )

@@ -32,6 +32,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         Remedy(
             action="mix more general chat data into the training rows (data.rehearsal in config.yaml, such as 0.1)",
             effect="other tasks are kept",
+            moves={"data.rehearsal": "raise"},
         ),
         *answers.lower_rate(),
         *answers.train_less(),

@@ -34,5 +34,6 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     text = (
         f"{change}{points} on {len(pairs)} rows ({format_chance(main.p_value)}); about {needed} such rows would show it"
     )
-    remedies = [Remedy(action=f"set about {needed} rows aside for the test (data.split.test, data.split.max_test)")]
+    action = f"set about {needed} rows aside for the test (data.split.test, data.split.max_test)"
+    remedies = [Remedy(action=action, moves={"data.split.test": "raise"})]
     return Seen(text, {"rows": float(len(pairs)), "needed": float(needed)}, remedies)

@@ -32,7 +32,7 @@ def draw_panel(training: Training, panel: Panel, width: int, height: int, colors
         series = training.series.get(curve.name)
         if series is None:
             continue
-        form = "ema" if panel.smooth and len(series.steps) > 30 and curve.name != "valid_loss" else "raw"
+        form = "smooth" if panel.smooth and len(series.steps) > 30 and curve.name != "valid_loss" else "raw"
         steps, values = series.get_points(limit)[form]
         known = [
             (step, value) for step, value in zip(steps, values, strict=True) if step is not None and value is not None

@@ -5,11 +5,9 @@ The findings are those of ``train/findings/``, with their statistics and thresho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gaslamp.report.dashboard.series import WINDOW
 from gaslamp.report.dashboard.trainings import Training
 from gaslamp.train.diagnose import get_panel
 from gaslamp.train.history import get_smoothed
@@ -50,9 +48,5 @@ def judge(panel: str, curve: str, training: Training) -> Health:
     if panel == "memory":
         return Health("ok", f"{known[-1]:.2f} GB at most")
     if panel in SHARES:
-        return Health("ok", f"{100 * _get_mean(known[-WINDOW:]):.0f} % lately")
-    return Health("ok", f"{_get_mean(known[:WINDOW]):.3g} at first, {get_smoothed(known):.3g} lately")
-
-
-def _get_mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+        return Health("ok", f"{100 * get_smoothed(known):.0f} % lately")
+    return Health("ok", f"{known[0]:.3g} at first, {get_smoothed(known):.3g} lately")

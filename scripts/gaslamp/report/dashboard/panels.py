@@ -40,7 +40,7 @@ class Spec:
         title: its heading.
         curves: its lines.
         about: what a healthy curve looks like.
-        smooth: the running mean and the moving average apply.
+        smooth: a smoothed curve is drawn too.
         wide: it takes a whole row of the page.
     """
 

@@ -1,53 +1,48 @@
-"""One logged value over the steps, with both smoothed forms, thinned to what a screen can show."""
+"""One logged value over the steps, as it is and smoothed, thinned to what a screen can show."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gaslamp.train.history import get_smoothed
+from gaslamp.train.history import get_width
 
 POINTS = 800  # of one curve on a screen: more points than a screen has columns
-EMA = 0.9  # weight of the past in the exponential moving average
-WINDOW = 20  # steps of the running mean
-
 Points = list[list[float | None]]
 """Steps and values of a curve, of the same length; ``None`` where the value was NaN or infinite."""
 
 
 @dataclass
 class Series:
-    """One logged value over the steps, with both smoothed forms; NaN where the value was NaN or infinite."""
+    """One logged value over the steps, as it is and smoothed; NaN where the value was NaN or infinite.
+
+    The smoothed value of a step is what ``train/history.py: get_smoothed`` gives for the steps until then, so that the
+    end of the curve is the number that train.json and every page show.
+    """
 
     steps: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
-    ema: array[float] = field(default_factory=lambda: array("d"))
-    mean: array[float] = field(default_factory=lambda: array("d"))
+    smooth: array[float] = field(default_factory=lambda: array("d"))
     broken: int = 0  # values that were NaN or infinite
-    _window: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    _total: float = 0.0  # of the window
+    _sums: array[float] = field(default_factory=lambda: array("d", [0.0]))  # of the first values that are numbers
 
     def add(self, step: int, value: float) -> None:
-        """Append one value; NaN and infinity count neither for the moving average nor for the mean."""
+        """Append one value; NaN and infinity do not count for the smoothed one."""
         finite = math.isfinite(value)
         self.broken += not finite
-        before = self.ema[-1] if self.ema else math.nan
-        smoothed = before if not finite else value if math.isnan(before) else EMA * before + (1 - EMA) * value
         self.steps.append(step)
         self.values.append(value if finite else math.nan)
-        self.ema.append(smoothed)
         if finite:
-            self._total += value - (self._window[0] if len(self._window) == WINDOW else 0.0)
-            self._window.append(value)
-        self.mean.append(self._total / len(self._window) if self._window else math.nan)
+            self._sums.append(self._sums[-1] + value)
+        count = len(self._sums) - 1
+        width = get_width(count)
+        self.smooth.append((self._sums[-1] - self._sums[count - width]) / width if count else math.nan)
 
     def get_smoothed(self) -> float | None:
         """The smoothed value at the end, as train.json and every page have it; ``None`` before the first."""
-        known = [value for value in self.values if value == value]
-        return get_smoothed(known) if known else None
+        return self.smooth[-1] if len(self._sums) > 1 else None
 
     def cut(self, step: int) -> bool:
         """Drop everything after ``step``, where a resume continues; returns whether anything was dropped."""
@@ -56,10 +51,9 @@ class Series:
             keep -= 1
         if keep == len(self.steps):
             return False
-        for column in (self.steps, self.values, self.ema, self.mean):
+        for column in (self.steps, self.values, self.smooth):
             del column[keep:]
-        self._window = deque((value for value in self.values[-WINDOW:] if value == value), maxlen=WINDOW)
-        self._total = sum(self._window)
+        del self._sums[1 + sum(value == value for value in self.values) :]
         return True
 
     def last(self) -> float | None:
@@ -67,11 +61,10 @@ class Series:
         return next((value for value in reversed(self.values) if value == value), None)
 
     def get_points(self, limit: int) -> dict[str, Points]:
-        """At most ``limit`` points of each form, chosen so that the line looks the same (LTTB downsampling)."""
+        """At most ``limit`` points of both forms, chosen so that the line looks the same (LTTB downsampling)."""
         return {
             "raw": _thin(self.steps, self.values, limit),
-            "ema": _thin(self.steps, self.ema, limit),
-            "mean": _thin(self.steps, self.mean, limit),
+            "smooth": _thin(self.steps, self.smooth, limit),
         }
 
 

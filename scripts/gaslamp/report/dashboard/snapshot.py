@@ -70,7 +70,7 @@ class Head(Brief):
 
 
 class Snapshot(TypedDict):
-    """Head and curves: for each series its forms ``raw``, ``ema`` and ``mean`` as ``[steps, values]``."""
+    """Head and curves: for each series its forms ``raw`` and ``smooth`` as ``[steps, values]``."""
 
     head: Head
     series: dict[str, dict[str, Points]]
@@ -128,7 +128,7 @@ def get_head(training: Training) -> Head:
         "remaining": _round(training.get_remaining()) if live else None,
         "seconds_per_step": _round(training.get_seconds_per_step()),
         "tokens": training.tokens,
-        "tokens_per_second": _round(speed.mean[-1] if speed and speed.mean else None),
+        "tokens_per_second": _round(speed.get_smoothed() if speed else None),
         "memory": {"peak": _round(memory.last() if memory else None), **_get_memory(start)},
         "checkpoints": training.saves[-5:],
         "settings": flatten(_get_settings(start)),
@@ -252,7 +252,7 @@ def _get_new(series: Series, start: int) -> dict[str, Points] | None:
     if start >= len(series.steps):
         return None
     steps: list[float | None] = list(series.steps[start:])
-    parts = (("raw", series.values), ("ema", series.ema), ("mean", series.mean))
+    parts = (("raw", series.values), ("smooth", series.smooth))
     return {
         name: [steps, [float(f"{value:.6g}") if value == value else None for value in column[start:]]]
         for name, column in parts

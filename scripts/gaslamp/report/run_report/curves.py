@@ -68,7 +68,7 @@ def get_chart(training: Training, panel: Panel) -> Chart | None:
         if series is None:
             continue
         smooth = panel.smooth and len(series.steps) > 30 and curve.name != "valid_loss"
-        for form in ("raw", "ema") if smooth else ("raw",):
+        for form in ("raw", "smooth") if smooth else ("raw",):
             steps, values = series.get_points(POINTS)[form]
             known = [(step, v) for step, v in zip(steps, values, strict=True) if step is not None and v is not None]
             if known:

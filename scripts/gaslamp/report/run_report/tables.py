@@ -81,7 +81,7 @@ def get_training(train: TrainFacts) -> Table:
     rows = [
         ["Method", f"{train.method} ({method.title}) on {train.backend}, {train.device}, {train.dtype}"],
         ["Steps", f"{train.steps:,}, {train.epochs:g} epochs, {train.train_rows:,} rows"],
-        ["Training loss, smoothed", f"{train.loss_first:.4g} → {train.loss_last:.4g}"],
+        ["Training loss, first step → smoothed", f"{train.loss_first:.4g} → {train.loss_last:.4g}"],
     ]
     if train.valid_loss_first is not None and train.valid_loss_last is not None:
         rows.append(["Validation loss", f"{train.valid_loss_first:.4g} → {train.valid_loss_last:.4g}"])

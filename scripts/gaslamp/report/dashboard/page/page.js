@@ -90,8 +90,8 @@ function update(data) {
   Object.assign(state.head, data.head);
   let most = 0;
   for (const [name, forms] of Object.entries(data.series)) {
-    const own = (state.series[name] = state.series[name] || { raw: [[], []], ema: [[], []], mean: [[], []] });
-    for (const form of ["raw", "ema", "mean"]) {
+    const own = (state.series[name] = state.series[name] || { raw: [[], []], smooth: [[], []] });
+    for (const form of ["raw", "smooth"]) {
       own[form][0].push(...forms[form][0]);
       own[form][1].push(...forms[form][1]);
       most = Math.max(most, own[form][0].length);
@@ -351,12 +351,11 @@ function traces(panel) {
     if (!forms) return;
     const tint = color(COLORS[place % COLORS.length]);
     const smoothable = panel.smooth && forms.raw[0].length > 5 && curve.name !== "valid_loss";
-    const smooth = smoothable && ($("show-ema").checked || $("show-mean").checked);
+    const smooth = smoothable && $("show-smooth").checked;
     const sigma = curve.sigma && state.series[curve.sigma];
     if (sigma) result.push(...band(forms.raw, sigma.raw, tint));
     if (raw || !smooth) result.push({ ...line(forms.raw, curve.label, tint, smooth ? { width: 1 } : {}), opacity: smooth ? 0.4 : 1 });
-    if (smoothable && $("show-ema").checked) result.push(line(forms.ema, curve.label + ", smoothed", tint));
-    if (smoothable && $("show-mean").checked) result.push(line(forms.mean, curve.label + ", mean of 20", tint, { dash: "dot" }));
+    if (smooth) result.push(line(forms.smooth, curve.label + ", smoothed", tint));
     legend.push([curve.label, COLORS[place % COLORS.length], sigma ? "± one standard deviation" : ""]);
   });
   return [result, legend];
@@ -513,7 +512,7 @@ async function compareRuns() {
     const forms = (compared.data.get(run.id) || { series: {} }).series[compared.name];
     if (!forms) return;
     const tint = COLORS[place % COLORS.length];
-    data.push(line(forms[$("show-ema").checked ? "ema" : "raw"], runName(run), color(tint)));
+    data.push(line(forms[$("show-smooth").checked ? "smooth" : "raw"], runName(run), color(tint)));
     legend.push([runName(run), tint, number(run.loss)]);
   });
   drawLegend($("compare-legend"), legend);
@@ -532,7 +531,7 @@ $("compare-name").onchange = () => {
   compared.name = $("compare-name").value;
   compareRuns();
 };
-for (const id of ["show-raw", "show-ema", "show-mean", "show-log"]) $(id).onchange = draw;
+for (const id of ["show-raw", "show-smooth", "show-log"]) $(id).onchange = draw;
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 setInterval(() => document.hidden || drawCards(), 1000);
 if (location.hash === "#inside") document.documentElement.classList.add("inside"); // the page around it says the rest
