@@ -149,7 +149,8 @@ def test_a_replay_is_watched_live_and_survives_a_restart(browser: Browser, tmp_p
     with Visit(browser, address) as visit:
         page = visit.page
         visit.wait(
-            "() => !document.querySelector('#empty').hidden && document.querySelector('#link').textContent === 'live'"
+            "() => !document.querySelector('#empty').hidden"
+            " && document.querySelector('#link').textContent === 'connected'"
         )
         replay = Replay(SAMPLES / "dpo.metrics.jsonl", tmp_path, "again", speed=0.3)
         stop = threading.Event()
@@ -163,7 +164,7 @@ def test_a_replay_is_watched_live_and_survives_a_restart(browser: Browser, tmp_p
         visit.wait("first => document.querySelectorAll('#last-body tr').length > first", first)
         assert visit.problems == []
         server.should_exit = True
-        visit.wait("() => document.querySelector('#link').textContent !== 'live'")
+        visit.wait("() => document.querySelector('#link').textContent !== 'connected'")
         for _ in range(100):
             time.sleep(0.1)
             if server.started and not any(True for one in server.servers if one.is_serving()):
@@ -174,7 +175,7 @@ def test_a_replay_is_watched_live_and_survives_a_restart(browser: Browser, tmp_p
         again, address = start_in_thread(tmp_path, port)
         assert address.endswith(str(port)), "the old server still holds its port"
         visit.wait(
-            "() => document.querySelector('#link').textContent === 'live'"
+            "() => document.querySelector('#link').textContent === 'connected'"
             " && document.querySelector('#phase').textContent === 'completed'"
         )
         assert page.inner_text("#step-text") == "12 of 12"

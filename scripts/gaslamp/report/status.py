@@ -8,9 +8,9 @@ from gaslamp.core.background import LOG, find, read_last
 from gaslamp.core.document import Document, Part
 from gaslamp.core.errors import GaslampError
 from gaslamp.export.llamacpp.background import SERVED, read_state
+from gaslamp.report.dashboard.outcome import get_next
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import get_brief, get_head
-from gaslamp.report.dashboard.terminal import get_next
 from gaslamp.report.dashboard.trainings import Training
 from gaslamp.report.summary import read_last_lines
 
@@ -105,7 +105,7 @@ def get_status(root: Path, run: str | None = None) -> StatusDocument:
             for phase in project.get_phases()
         ],
         served=ServedPart(name=served["alias"], url=served["url"], model=served["model"]) if served else None,
-        next=get_next(project, training, run),
+        next=get_next(project, run or (training.run if training else "main"), begun=training is not None),
     )
 
 

@@ -17,13 +17,14 @@ from gaslamp.core.workflow_state import OWNER
 from gaslamp.export.llamacpp.background import SERVED
 from gaslamp.guide import look
 from gaslamp.interfaces.studio import interview, project_facts, project_pages, uploads
-from gaslamp.interfaces.studio.access import PAGE_POLICY, read_key
+from gaslamp.interfaces.studio.access import read_key
 from gaslamp.interfaces.studio.jobs import read_job
 from gaslamp.interfaces.studio.place import get_clone, get_single
 from gaslamp.interfaces.studio.server import get_app
 from gaslamp.memory.entry import Entry
 from gaslamp.memory.snapshot import get_home
 from gaslamp.memory.store import list_entries, remember
+from gaslamp.report.dashboard.outcome import PAGE_POLICY
 from starlette.testclient import TestClient
 
 BASE = "http://127.0.0.1:8600"

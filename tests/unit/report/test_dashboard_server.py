@@ -13,6 +13,7 @@ import pytest
 from gaslamp.core.events import Events
 from gaslamp.report.dashboard import launch
 from gaslamp.report.dashboard.guard import HEADERS
+from gaslamp.report.dashboard.outcome import PAGE_POLICY
 from gaslamp.report.dashboard.overview import get_overview
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.server import run_server, start_in_thread
@@ -68,6 +69,26 @@ def test_routes(served: str) -> None:
         for bad in ("/api/metrics?run=none", "/server.py", "/..%2fserver.py", "/page/../server.py"):
             assert client.get(bad).status_code == 404, bad
         assert client.post("/api/runs").status_code == 405
+
+
+def test_the_end_of_a_run_links_its_pages_and_names_the_next_command(served: str, project: Path) -> None:
+    found = project / "outputs/main/eval"
+    found.mkdir(parents=True)
+    (found / "verdict.json").write_text(json.dumps({"summary": "The tuned model is better", "verdict": "better"}))
+    (found / "report.html").write_text("<p>rows</p>")
+    with httpx.Client(base_url=served, trust_env=False) as client:
+        outcome = client.get("/api/runs").json()["outcomes"]["main"]
+        assert (outcome["headline"], outcome["verdict"]) == ("The tuned model is better", "better")
+        assert [page["title"] for page in outcome["pages"]] == ["Evaluation"]
+        assert outcome["next"] == "make run (goes on where it stopped)"
+        page = client.get(f"/files/{outcome['pages'][0]['link']}")
+        assert page.text == "<p>rows</p>" and page.headers["content-security-policy"] == PAGE_POLICY
+        assert "connect-src" not in PAGE_POLICY and page.headers["x-frame-options"] == "DENY"
+        for bad in ("outputs/main/eval/verdict.json", "config.yaml", "demos/main/index.html", "..%2fx/report.html"):
+            assert client.get(f"/files/{bad}").status_code == 404, bad
+        (found.parent / "gguf").mkdir()
+        (found.parent / "gguf/parity_passed.txt").write_text("")
+        assert client.get("/api/runs").json()["outcomes"]["main"]["next"] == "make deploy"
 
 
 @pytest.mark.parametrize(

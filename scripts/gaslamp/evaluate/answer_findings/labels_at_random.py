@@ -6,7 +6,7 @@ from collections import Counter
 from math import sqrt
 
 from gaslamp.config.sections.diagnose import AnswerLimits
-from gaslamp.core.finding import Remedy
+from gaslamp.core.finding import Remedy, Severity
 from gaslamp.data.rows import get_reference
 from gaslamp.evaluate.baselines import find_neighbours
 from gaslamp.evaluate.evaluated import Evaluated, show
@@ -21,11 +21,12 @@ SEVERITY = "likely"
 RULES_OUT = {"train.epochs": "raise", "train.max_steps": "raise"}
 FEWEST = 50  # training rows: fewer show no tie that there is
 MOST = 1000  # that are compared
+WEAK = 0.25  # of the way from chance to all
 TIE = 1.64  # standard deviations above chance, one in twenty by luck
 
 
 def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
-    """Tuned is no better than the most frequent class, and labels of neighbours are equal as often as by chance."""
+    """Tuned is no better than the most frequent class, and similar texts have one label hardly more than by chance."""
     training = answers.training
     if answers.kind != "classes" or training is None or not answers.is_answered:
         return None
@@ -37,18 +38,21 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     if len(rows) < FEWEST:
         return None
     labels = [normalize(get_reference(row) or "") for row in rows]
-    pairs = [(labels[n], labels[other]) for n, other in find_neighbours(rows).items()]
+    mutual = {tuple(sorted(pair)) for pair in find_neighbours(rows).items()}  # two that are nearest to each other
+    pairs = [(labels[one], labels[other]) for one, other in mutual]
     chance = sum((count / len(labels)) ** 2 for count in Counter(labels).values())
     if len(pairs) < FEWEST or chance > 1 - 1 / FEWEST:
         return None
     same = sum(one == other for one, other in pairs) / len(pairs)
-    if same > chance + TIE * sqrt(chance * (1 - chance) / len(pairs)):
+    luck = chance + TIE * sqrt(chance * (1 - chance) / len(pairs))
+    if same > max(luck, chance + WEAK * (1 - chance)):
         return None
-    text = f"the row with the most similar text has the same label in {show(same)} of {len(pairs)} training rows; by "
-    text += f"chance it would in {show(chance)}"
+    text = f"of {len(pairs)} pairs of training rows with similar texts {show(same)} have the same label; by chance "
+    text += f"{show(chance)} would"
     remedies = [
         Remedy(action="compare the labels of twenty training rows with their texts: does each belong to its text?"),
         Remedy(action="make the file again from its source, sorting and joining whole rows"),
         Remedy(action="put what decides the label into the prompt (data.columns), when it stands in another column"),
     ]
-    return Seen(text, {"same": same, "chance": chance}, remedies)
+    severity: Severity | None = "hint" if same > luck else None
+    return Seen(text, {"same": same, "chance": chance}, remedies, severity=severity)

@@ -42,7 +42,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     )
     known = answers.training.answers if answers.training else {}
     taught = sum(number for answer, number in known.items() if _tidy(answer) == top)
-    frequent = taught / answers.training.count if answers.training and taught else None
+    frequent = taught / answers.training.count if answers.training and answers.training.count else None
     if frequent is not None:
         text += f"; it is {show(frequent)} of the training answers"
     even = Remedy(action="give every kind of answer about as many training rows", effect="guessing one pays less")

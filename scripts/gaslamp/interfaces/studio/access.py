@@ -33,11 +33,6 @@ HEADERS = {
     "referrer-policy": "same-origin",  # with no-referrer a form would come from the origin null
     "cache-control": "no-store",
 }
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "media-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
-"""For pages of a project, each of which names the hashes of its own script and style: it may ask the studio nothing."""
 KEY_BYTES = 24
 
 

@@ -22,9 +22,9 @@ from gaslamp.interfaces.studio.jobs import Job, read_job
 from gaslamp.interfaces.studio.stages import Stage, get_stages
 from gaslamp.interfaces.studio.trouble import LOG_LINES, Trouble, find_trouble
 from gaslamp.memory.apply import Record, read_applied
+from gaslamp.report.dashboard.outcome import get_link, get_pages, is_run_done
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import Brief, get_brief
-from gaslamp.report.dashboard.terminal import is_run_done
 from gaslamp.report.summary import ScoreRow, get_comparison_rows, get_level_rows, is_outdated, read_last_lines
 from gaslamp.serve.server import KEY_FILE, PAGE
 from gaslamp.train.advice import Advice, read_advice
@@ -183,7 +183,7 @@ def _read(project: Project) -> ProjectFacts:
         trouble=None if is_running else find_trouble(project, job, is_done),
         card=card,
         findings=found[:FINDINGS],
-        data_page=_get_page(root, "data/report.html"),
+        data_page=get_link(root, "data/report.html"),
         results=read_results(root, run, problems),
         chat=_read_chat(root, str(config.get("method") or "sft"), problems),
         applied=_read_applied(root, problems),
@@ -230,20 +230,8 @@ def read_results(root: Path, run: str, problems: list[str]) -> Results | None:
         problems.append(f"{gate} is not of this version: {error.errors()[0]['msg']}")
     except GaslampError as error:
         problems.append(str(error))
-    pages = (
-        ("Evaluation", "each test row with both answers", f"outputs/{run}/eval/report.html"),
-        ("Report", "everything about this run on one page", f"outputs/{run}/report.html"),
-        ("Demo page", "to show to others: one file, opens without a network", f"demos/{run}/index.html"),
-        ("Roadbook", "every decision with its reason", "gaslamp.md"),
-    )
-    results.pages = [(title, about, link) for title, about, path in pages if (link := _get_page(root, path))]
+    results.pages = [(page["title"], page["about"], page["link"]) for page in get_pages(root, run)]
     return results
-
-
-def _get_page(root: Path, path: str) -> str:
-    """The address of a page below ``files/``, with its time, so that a new one is loaded; empty without it."""
-    file = root / path
-    return f"{path}?v={file.stat().st_mtime_ns}" if file.is_file() else ""
 
 
 def _read_chat(root: Path, method: str, problems: list[str]) -> Chat:

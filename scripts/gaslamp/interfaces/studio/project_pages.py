@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import threading
@@ -19,7 +18,6 @@ from gaslamp.core import background
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.guide.run_plan_show import WHY, show_seconds
-from gaslamp.interfaces.studio.access import PAGE_POLICY
 from gaslamp.interfaces.studio.forms import go, read_form, say, show
 from gaslamp.interfaces.studio.jobs import ACTIONS, Jobs, stop_model
 from gaslamp.interfaces.studio.place import Place
@@ -28,14 +26,10 @@ from gaslamp.interfaces.studio.render import render
 from gaslamp.interfaces.studio.uploads import check_size, receive, shorten_name
 from gaslamp.memory.apply import undo
 from gaslamp.memory.hints import add_hint
+from gaslamp.report.dashboard.outcome import PAGE_POLICY, find_page, get_media_type
 
 PARTS = ("status", "data", "frame", "run", "curves", "results", "chat", "talk", "memory")
 """Parts of the page that follow the files, each replaced by itself when it changed."""
-SHOWN = re.compile(
-    r"data/report\.html|demos/[\w.-]+/(index|files)\.html|outputs/[\w.-]+/(eval/)?report\.html"
-    r"|(demos/[\w.-]+/)?gaslamp\.md|project_brief\.md"
-)
-"""Files of a project that the studio gives to the browser."""
 PLAN_SECONDS = 180
 
 
@@ -128,15 +122,15 @@ class ProjectPages:
             return plan
 
     def give_file(self, request: Request) -> Response:
-        """A page that the project made. It may ask nothing of the studio (access.PAGE_POLICY)."""
+        """A page that the project made. It may ask nothing of the studio (dashboard/outcome.py: PAGE_POLICY)."""
         root, path = self._find(request), request.path_params["path"]
-        if root is None or not SHOWN.fullmatch(path):
-            return self._show_missing(request) if root is None else PlainTextResponse("not found\n", 404)
-        file = (root / path).resolve()
-        if not file.is_file() or not file.is_relative_to(root.resolve()):
-            return PlainTextResponse("not made yet\n", 404)
-        kind = "text/html" if file.suffix == ".html" else "text/plain; charset=utf-8"
-        return FileResponse(file, media_type=kind, headers={"content-security-policy": PAGE_POLICY})
+        if root is None:
+            return self._show_missing(request)
+        file = find_page(root, path)
+        if file is None:
+            return PlainTextResponse("there is no such page, or it is not made yet\n", 404)
+        headers = {"content-security-policy": PAGE_POLICY}
+        return FileResponse(file, media_type=get_media_type(file), headers=headers)
 
     # -------------------------------------------------------------------------------------------------------- acting
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TypedDict
 
+from gaslamp.report.dashboard.outcome import Outcome, get_outcome
 from gaslamp.report.dashboard.project import Phase, Project
 from gaslamp.report.dashboard.snapshot import Brief, get_brief
 from gaslamp.report.dashboard.trainings import Training
 
 MAX_TRAININGS = 200
+MAX_OUTCOMES = 20
 
 
 class Machine(TypedDict):
@@ -32,6 +34,7 @@ class Overview(TypedDict):
     phases: list[Phase]
     machine: Machine
     hardware: list[list[str]]
+    outcomes: dict[str, Outcome]
 
 
 def get_machine(training: Training | None) -> Machine:
@@ -64,4 +67,5 @@ def get_overview(project: Project) -> Overview:
         "phases": project.get_phases(),
         "machine": get_machine(newest),
         "hardware": project.get_hardware(),
+        "outcomes": {run: get_outcome(project, run) for run in {one.run for one in trainings[:MAX_OUTCOMES]}},
     }

@@ -23,6 +23,7 @@ PHASES = [
     ("detect_env", "Packages"),
     ("check_preflight", "Preflight"),
     ("fetch_model", "Base model"),
+    ("check_export", "Export check"),
     ("build_llamacpp", "llama.cpp"),
     ("prepare_data", "Data"),
     ("build_data_page", "Data page"),
@@ -32,6 +33,7 @@ PHASES = [
     ("evaluate_rival", "Evaluate prompts"),
     ("compare_models", "Compare"),
     ("build_demo", "Demo page"),
+    ("build_demo_files", "Demo of the files"),
     ("merge_adapters", "Merge"),
     ("convert_gguf", "GGUF f16"),
     ("quantize_gguf", "Quantize"),
@@ -46,7 +48,7 @@ PHASES = [
     ("write_roadbook", "Roadbook"),
 ]
 # Steps that begin like one of the graph and are another.
-_OTHERS = ("build_demo_files", "evaluate_gguf_target", "compare_models_target", "build_llamacpp_rest")
+_OTHERS = ("evaluate_gguf_target", "compare_models_target", "build_llamacpp_rest")
 _ORDER = {"failed": 0, "killed": 1, "interrupted": 2, "running": 3, "ok": 4}
 MAX_TEXT = 4000  # characters of a sample or a reason on a screen
 

@@ -26,6 +26,7 @@ from gaslamp.core.ports import get_free_port
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.hub import Hub, dump
 from gaslamp.report.dashboard.launch import RECORD, find_server, open_browser
+from gaslamp.report.dashboard.outcome import PAGE_POLICY, find_page, get_media_type
 from gaslamp.report.dashboard.overview import get_overview
 from gaslamp.report.dashboard.series import POINTS
 from gaslamp.report.dashboard.snapshot import get_snapshot
@@ -102,6 +103,13 @@ def get_routes(hub: Hub) -> list[Route]:
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
+    async def file(request: Request) -> Response:
+        found = find_page(hub.project.root, request.path_params["path"])
+        if found is None:
+            return PlainTextResponse("not found\n", 404)
+        headers = {"content-security-policy": PAGE_POLICY, "cache-control": "no-cache"}
+        return FileResponse(found, media_type=get_media_type(found), headers=headers)
+
     async def health(request: Request) -> Response:
         return reply(
             {
@@ -118,6 +126,7 @@ def get_routes(hub: Hub) -> list[Route]:
         Route("/api/metrics", metrics),
         Route("/api/stream", stream),
         Route("/api/health", health),
+        Route("/files/{path:path}", file),
         Route("/{name}", asset),
     ]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from gaslamp.core.visible import make_safe_console
 from gaslamp.export.llamacpp.background import SERVED, read_state
 from gaslamp.report.dashboard.charts import clean
-from gaslamp.report.dashboard.project import Phase, Project
+from gaslamp.report.dashboard.outcome import get_next, list_stopped
+from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.screen import WORDS, get_lines, get_phase_lines, get_screen, show_number
 from gaslamp.report.dashboard.snapshot import get_brief
 from gaslamp.report.dashboard.trainings import Training
@@ -51,10 +52,6 @@ def watch(root: Path, run: str | None, console: Console | None = None, until: fl
         pass
     console.print(get_screen(project, run, console.width, 0, False))
     return 0
-
-
-DEPLOY_STEPS = ("convert_base", "convert_lora", "serve_model")
-"""Steps that only `make deploy` takes: where one of them stopped, the run itself is done."""
 
 
 def show_status(root: Path, run: str | None, console: Console | None = None, needs_run: bool = False) -> int:
@@ -99,13 +96,6 @@ def show_status(root: Path, run: str | None, console: Console | None = None, nee
     return 0 if is_running or not needs_run else 1
 
 
-def is_run_done(project: Project, run: str) -> bool:
-    """Whether every phase up to the proof of the exported files ended well."""
-    stopped = _list_stopped(project)
-    is_proven = (project.root / "outputs" / run / "gguf" / "parity_passed.txt").is_file()
-    return is_proven and all(phase["step"].startswith(DEPLOY_STEPS) for phase in stopped)
-
-
 def get_idle_lines(project: Project, training: Training | None, run: str | None) -> list[str]:
     """What to say while no run is going on: how the last one ended, and the next command."""
     lines = []
@@ -125,19 +115,7 @@ def get_idle_lines(project: Project, training: Training | None, run: str | None)
             lines.append(clean(brief["reason"])[:500])
         advice = read_advice(project.root, brief["run"])
         lines += [f"try {number}: {one.text} (make try)" for number, one in enumerate(advice, 1)]
-    lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in _list_stopped(project)]
-    lines.append(f"next: {get_next(project, training, run)}")
+    lines += [f"{phase['title']} {phase['state']}: {clean(phase['reason'])[:300]}" for phase in list_stopped(project)]
+    name = run or (training.run if training else "main")
+    lines.append(f"next: {get_next(project, name, begun=training is not None)}")
     return lines
-
-
-def _list_stopped(project: Project) -> list[Phase]:
-    return [phase for phase in project.get_phases() if phase["state"] in ("failed", "interrupted")]
-
-
-def get_next(project: Project, training: Training | None, run: str | None) -> str:
-    """The command to go on with: ``make run`` until a model is proven to be the evaluated one, then ``make deploy``."""
-    stopped = _list_stopped(project)
-    is_done = is_run_done(project, run or (training.start.get("run") if training else None) or "main")
-    begun = training is not None or any(phase["state"] != "waiting" for phase in project.get_phases())
-    goes_on = " (goes on where it stopped)" if (stopped if is_done else begun) else ""
-    return f"{'make deploy' if is_done else 'make run'}{goes_on}"

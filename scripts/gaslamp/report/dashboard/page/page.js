@@ -184,7 +184,7 @@ document.addEventListener("visibilitychange", () => document.hidden || (drawProj
 
 function drawLink() {
   const link = $("link");
-  link.textContent = state.live ? "live" : state.polled ? "polling every 5 s" : "no connection, trying again";
+  link.textContent = state.live ? "connected" : state.polled ? "polling every 5 s" : "no connection, trying again";
   link.className = "badge link " + (state.live ? "ok" : state.polled ? "watch" : "bad");
 }
 
@@ -228,6 +228,7 @@ function drawProject() {
   const rows = [...data.hardware, ["Processor load", machine.cpu_percent.toFixed(0) + " % of " + machine.cores + " cores"],
     ["Memory in use", machine.memory_used_gb.toFixed(1) + " of " + machine.memory_total_gb.toFixed(1) + " GB"]];
   fill($("machine-list"), rows.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
+  drawOutcome();
   drawCards();
   drawGauge();
 }
@@ -236,7 +237,7 @@ function drawTraining() {
   const head = state.head;
   for (const id of ["progress", "curves"]) show(id, head);
   if (!head) {
-    for (const id of ["banner", "task", "phase", "samples", "last", "memory", "settings"]) show(id, false);
+    for (const id of ["banner", "outcome", "task", "phase", "samples", "last", "memory", "settings"]) show(id, false);
     return;
   }
   document.title = (head.live ? head.step + " of " + head.max_steps + " · " : "") + head.run + ", " + (NAMES[head.status] || head.status);
@@ -246,6 +247,7 @@ function drawTraining() {
   show("task", true);
   show("phase", true);
   drawBanner(head);
+  drawOutcome();
   $("step-bar").max = Math.max(1, head.max_steps);
   $("step-bar").value = head.step;
   $("step-text").textContent = number(head.step) + " of " + number(head.max_steps);
@@ -286,6 +288,27 @@ function drawBanner(head) {
   const level = LEVELS[head.status] || "";
   banner.className = "banner " + (isIll && level !== "bad" ? (worst.severity === "certain" ? "bad" : "watch") : level);
   banner.hidden = !text;
+}
+
+// once the run stands still: the verdict, its pages, the next command
+function drawOutcome() {
+  const head = state.head;
+  const found = head && state.project && (state.project.outcomes || {})[head.run];
+  const shown = found && !head.live && !state.project.running;
+  show("outcome", shown);
+  if (!shown) return;
+  $("headline").textContent = found.headline;
+  $("headline").className = { better: "good", worse: "bad" }[found.verdict] || "";
+  $("headline").hidden = !found.headline;
+  fill($("pages"), found.pages.map((page) => {
+    const link = make("a", page.title);
+    link.href = "files/" + page.link;
+    link.title = page.about;
+    link.target = "_blank";
+    link.rel = "noopener";
+    return link;
+  }));
+  $("next").textContent = found.next;
 }
 
 function drawCards() {
