@@ -51,7 +51,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         action = f"add training rows of {_list(rare)}"
         remedies.append(Remedy(action=action, effect="the class is learnt"))
     if common:
-        action = f"{_list(common)} has rows enough: look whether its prompts hold what tells it from the other classes"
+        action = f"{_list(common)} has rows enough: look whether its prompts hold what distinguishes it from others"
         remedies += [Remedy(action=action), *answers.train_longer()]
     rows = [n for places in lost.values() for n in places]
     figures = {"classes": float(len(lost)), "rows": float(len(rows))}
