@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
-from gaslamp.data import chat_marks, chats, exports, flat_turns, intents, trees
+from gaslamp.data import chat_marks, chats, exports, flat_turns, intents, numbered_turns, question_lists, trees
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
@@ -32,7 +32,8 @@ def read_sample(
     """
     wanted = list(wanted)
     rows = _read_first(source, problems, broken)
-    if source.unfolds and (chunks := _find_unfolded(source, rows)):
+    named = not set(wanted) - set(get_columns(rows))  # data.columns may name what comes of the rows
+    if (source.unfolds or not named) and (chunks := _find_unfolded(source, rows)):
         source.chunks, source.unfolds = chunks, False
         problems.clear()
         rows = _read_first(source, problems, broken)
@@ -73,6 +74,10 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
         return trees.unfold(source.chunks, shape, source.notes)
     if intent := intents.find_shape(rows):
         return intents.unfold(source.chunks, intent, source.notes)
+    if lists := question_lists.find_column(rows):
+        return question_lists.unfold(source.chunks, lists, source.notes)
+    if turns := numbered_turns.find_columns(rows):
+        return numbered_turns.unfold(source.chunks, turns, source.notes)
     if chat := chats.find_shape(rows):
         people = chat_marks.read_people(source.folder) if chat.program == "Slack" else {}
         return chats.unfold(source.chunks, chat, source.notes, people)

@@ -60,3 +60,65 @@ def test_without_responses_the_intent_is_learnt(tmp_path: Path) -> None:
 def test_other_lists_stay_as_they_are(tmp_path: Path) -> None:
     rows, notes = read(tmp_path, [{"tag": "same", "patterns": ["a", "b"], "responses": ["c"]} for _ in range(3)])
     assert len(rows) == 3 and "patterns" in rows[0] and notes == [], "one tag for all: no intents"
+
+
+PAIRS = [{"question": f"Where is hall {n}?", "answer": f"Left of {n}"} for n in range(6)]
+SHORT = [{"q": pair["question"], "a": pair["answer"]} for pair in PAIRS]
+SQUAD = [{"question": pair["question"], "answers": [{"text": pair["answer"], "answer_start": 1}]} for pair in PAIRS]
+LISTS: dict[str, Any] = {  # a file, and the first row that comes of it
+    "qa_pairs": (
+        [{"document": "A map", "qa_pairs": PAIRS[k : k + 3]} for k in (0, 3)],
+        {"document": "A map", **PAIRS[0]},
+    ),
+    "qas": (
+        [{"context": "A map", "qas": SQUAD[k : k + 3]} for k in (0, 3)],
+        {
+            "context": "A map",
+            "question": PAIRS[0]["question"],
+            "answers": {"text": ["Left of 0"], "answer_start": [1]},
+        },
+    ),
+    "text": ([{"topic": "maps", "FAQ": json.dumps(SHORT[k : k + 3])} for k in (0, 3)], {"topic": "maps", **PAIRS[0]}),
+    "sections": ({"faq": [{"category": "maps", "items": SHORT}]}, {"category": "maps", **PAIRS[0]}),
+    "keys": ({pair["question"] + k: pair["answer"] for pair in PAIRS for k in ("", " And why?")}, PAIRS[0]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_question_of_a_list_is_a_row(tmp_path: Path, name: str) -> None:
+    """They were learnt as one answer of JSON, or as one conversation."""
+    value, first = LISTS[name]
+    rows, notes = read(tmp_path, value)
+    assert rows[0] == first and len(rows) == (12 if name == "keys" else 6) and len(notes) == 1
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain and str(meaning.reading.mapping["completion"]) in ("answer", "answers")
+    columns = {"prompt": next(key for key in first if key == "question"), "completion": "x"}
+    columns["completion"] = str(meaning.reading.mapping["completion"])
+    data = Config.model_validate({"data": {"source": str(tmp_path / "intents.json"), "columns": columns}}).data
+    assert read_sample(open_source(data), [], wanted=columns.values())[0] == first, "what data-describe prints works"
+
+
+def test_rounds_of_a_conversation_are_no_list_of_questions(tmp_path: Path) -> None:
+    rows, notes = read(tmp_path, [{"conversation": PAIRS[k : k + 3]} for k in (0, 3)])
+    assert len(rows) == 2 and notes == []
+
+
+TURNS: dict[str, tuple[list[str], list[str]]] = {  # columns, and the roles that come of them; none: they stay
+    "named": (["user_1", "assistant_1", "user_2", "assistant_2"], ["user", "assistant"] * 2),
+    "in another order": (["Human 2", "Bot 1", "Human 1", "Bot 2"], ["user", "assistant"] * 2),
+    "turns": (["turn1", "turn2", "turn3", "turn4", "id"], ["user", "assistant"] * 2),
+    "turns with a class": (["turn1", "turn2", "turn3", "label"], []),
+    "two answers": (["user_1", "assistant_1", "assistant_2"], []),
+    "two questions": (["question_1", "answer_1", "question_2", "answer_2"], []),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_a_column_for_each_turn_is_a_conversation(tmp_path: Path, name: str) -> None:
+    columns, roles = TURNS[name]
+    rows, notes = read(tmp_path, [{column: f"{column} of {n}" for column in columns} for n in range(6)])
+    assert bool(notes) == bool(roles) and ("messages" in rows[0]) == bool(roles)
+    if roles:
+        assert [turn["role"] for turn in rows[0]["messages"]] == roles
+        ordered = [turn["content"] for turn in rows[0]["messages"]]
+        assert sorted(ordered, key=lambda text: text.split(" of")[0][-1]) == ordered, "by their numbers"

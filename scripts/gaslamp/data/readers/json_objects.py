@@ -18,6 +18,9 @@ Row = dict[str, Any]
 ROW_KEYS = ("messages", "conversations", "conversation", "prompt", "chosen", "contents", "segments", "text")
 """An object with one of these keys and others is a row, though it holds a list."""
 
+MANY = 10
+"""So many keys with a text each are rows."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -110,6 +113,8 @@ def get_rows(value: Row, reading: Reading) -> Rows:
     by_key = _get_keyed_rows(value)
     if by_key:
         return by_key
+    if by_text := _get_texts_by_key(value):
+        return by_text
     lists = {key: items for key, items in value.items() if isinstance(items, list)}
     if len(lists) > 1 and len(lists) == len(value):
         sizes = {len(items) for items in lists.values()}
@@ -142,11 +147,11 @@ def flatten_paragraphs(items: list[JsonObject]) -> list[Row]:
             if not isinstance(paragraph, dict) or not isinstance(paragraph.get("qas"), list):
                 return []
             shared = {**_without(article, {"paragraphs"}), **_without(paragraph, {"qas"})}
-            rows += [{**shared, **_join_answers(question)} for question in paragraph["qas"]]
+            rows += [{**shared, **join_answers(question)} for question in paragraph["qas"]]
     return rows
 
 
-def _join_answers(question: Row) -> Row:
+def join_answers(question: Row) -> Row:
     """A question with its answers as the hub's sets hold them: {"text": [...], "answer_start": [...]}."""
     answers = question.get("answers")
     if not isinstance(answers, list) or not all(isinstance(answer, dict) and "text" in answer for answer in answers):
@@ -192,6 +197,16 @@ def _get_keyed_rows(value: Row) -> Rows | None:
     if all(_is_number(key) for key in value) or (len(value) >= 3 and same and len(value) > len(keys)):
         return Rows(inner, "each key is read as a row, as DataFrame.to_json(orient='index') writes them")
     return None
+
+
+def _get_texts_by_key(value: Row) -> Rows | None:
+    """``{"Where is ...?": "Left", ...}``: many keys with a text each are rows, and no row of so many columns."""
+    if len(value) < MANY or not all(isinstance(text, str) and text for text in value.values()):
+        return None
+    is_question = 2 * sum(" " in key.strip() for key in value) > len(value)
+    names = ("question", "answer") if is_question else ("key", "text")
+    how = f"each of its {len(value)} keys is read as a {names[0]}, its value as the {names[1]}"
+    return Rows([dict(zip(names, pair, strict=True)) for pair in value.items()], how)
 
 
 def _is_number(key: str) -> bool:
