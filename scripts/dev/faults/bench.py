@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -211,7 +212,15 @@ def check_output(done: subprocess.CompletedProcess[str], trial: Trial, must_end_
 def get_results(project: Path) -> dict[str, str]:
     """sha256 of what a run ends with."""
     files = sorted(file for pattern in RESULTS for file in project.glob(pattern))
-    return {file.relative_to(project).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.relative_to(project).as_posix(): hashlib.sha256(read_result(file)).hexdigest() for file in files}
+
+
+def read_result(file: Path) -> bytes:
+    """What is compared of a file: its bytes; of predictions all but the time that each answer took."""
+    if not file.name.endswith(".predictions.jsonl"):
+        return file.read_bytes()
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in read_jsonl(file)]
+    return json.dumps(rows).encode()
 
 
 def get_seconds(project: Path) -> dict[str, float]:

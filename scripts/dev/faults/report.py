@@ -24,8 +24,8 @@ HEAD = """# Reliability
 part again, gets its faults, and then the same command, once. It holds when
 
 - that command ends well, without a step by hand and without a traceback, and a command that cannot end well says why;
-- data, adapter, merged model, every GGUF file, all predictions and the verdict are equal to the undisturbed run, byte
-  by byte;
+- data, adapter, merged model, every GGUF file, all predictions (but for their times) and the verdict are equal to the
+  undisturbed run, byte by byte;
 - a training lost no more steps than lie between two checkpoints, and nothing that was killed goes on;
 - nothing hangs (15 minutes for a command, 3 for what should stop).
 

@@ -183,6 +183,7 @@ def test_no_bos_is_added_where_the_template_has_none(tools: Toolchain, tmp_path:
     write_json(base / "gaslamp.json", {"base": "org/some-name"})
     convert_staged(tools, base, tmp_path / "model.gguf", "org/some-name", tmp_path / "log.txt")
     assert read_gguf_facts(tmp_path / "model.gguf")["add_bos"] is False
+    assert b"staged" not in (tmp_path / "model.gguf").read_bytes(), "a name of this conversion would be in no other one"
 
 
 @pytest.mark.parametrize("adds", [True, False])

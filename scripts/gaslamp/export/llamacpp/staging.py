@@ -42,7 +42,9 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
     """
     adds_bos = wants_bos(merged)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".staged-") as place:
-        staged = stage(merged, Path(place), adds_bos)
+        named = Path(place) / "model"  # the converter writes what it makes of the folder's name into the file
+        named.mkdir()
+        staged = stage(merged, named, adds_bos)
         convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source))
     if not adds_bos and read_gguf_facts(out)["add_bos"]:
         stop_adding_bos(out)
