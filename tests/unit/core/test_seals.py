@@ -130,7 +130,7 @@ def test_bytes_that_change_under_the_same_state_are_found_by_a_full_check_and_th
     """A disk that gives other bytes changes no time."""
     file = Path("outputs/main/model.gguf")
     state = [1, 2, 3, 4]
-    monkeypatch.setattr("gaslamp.core.seals._get_state", lambda _: state)
+    monkeypatch.setattr("gaslamp.core.seals.get_state", lambda _: state)
     seal(file, "a_step")
     flip(file)
     assert find_damage(file) == []

@@ -226,8 +226,11 @@ def test_build_failure_then_success_then_cache(tmp_path: Path, monkeypatch: pyte
     cached = toolchain.ensure_toolchain(*arguments)
     assert cached["source"] == "cache" and cached["tools"] == built["tools"]
     assert cached["build_seconds"] == built["build_seconds"]
-    Path(built["tools"]["llama-quantize"]).unlink()
-    assert toolchain.ensure_toolchain(*arguments)["source"] == "built"
+    for damage in (Path.unlink, lambda tool: tool.write_bytes(tool.read_bytes()[:1000])):
+        damage(Path(built["tools"]["llama-quantize"]))
+        assert toolchain.ensure_toolchain(*arguments)["source"] == "built"
+        assert subprocess.run([built["tools"]["llama-quantize"]], check=False).returncode == 0
+        assert toolchain.ensure_toolchain(*arguments)["source"] == "cache"
 
 
 def test_another_tool_is_built_next_to_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_text
+from gaslamp.core.manifests import is_whole, record
 from gaslamp.core.packages import download_package
 
 VERSION = "0.3.36"
@@ -40,7 +41,7 @@ def ensure_source(root: Path, log: Path) -> Path:
         GaslampError: no network, no disk space, or a package that is not the one that was tested.
     """
     folder = root / f"source-{VERSION}-{SDIST_SHA256[:8]}"
-    if folder.is_dir():  # renamed into place when complete
+    if is_whole(folder, list_needed(folder)):  # renamed into place when complete
         return folder
     root.mkdir(parents=True, exist_ok=True)
     check_disk(root)
@@ -49,8 +50,17 @@ def ensure_source(root: Path, log: Path) -> Path:
         say("unpacking the source")
         unpacked = Path(name) / "tree"
         unpack_source(archive, unpacked)
+        record(unpacked, folder, list_needed(unpacked))
         os.replace(unpacked, folder)
     return folder
+
+
+def list_needed(folder: Path) -> list[Path]:
+    """The files of the tree that every run reads: the converters. The others are read when something is built."""
+    return [
+        *folder.glob("*.py"),
+        *(file for name in ("conversion", "gguf-py") for file in (folder / name).rglob("*.py")),
+    ]
 
 
 def download_source(folder: Path, log: Path) -> Path:

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
+from gaslamp.core.console import say
 from gaslamp.core.files import get_cache_dir, lock, write_json, write_text
+from gaslamp.core.manifests import find_damage, get_manifest, record
 from gaslamp.environment.programs import get_llama_version, run_verbose
 from gaslamp.export.llamacpp.build import build_tools, find_build_programs, get_build_key, get_flags
 from gaslamp.export.llamacpp.source import VERSION, ensure_source
@@ -74,12 +76,17 @@ def ensure_toolchain(cache_dir: Path, log: Path, tools: Sequence[str] = TOOLS) -
     marker = folder / "complete.json"
     waiting = f"llama.cpp: another process is building it ({folder}.lock); waiting for that build"
     with lock(Path(f"{folder}.lock"), waiting):
+        for name, what in find_damage(folder).items():
+            say(f"{folder / name} {what}: built again")
+            (folder / name).unlink(missing_ok=True)
         built = _read_marker(marker, tools)
         if built is None:
             find_build_programs()  # before a long download
         with lock(root / "source.lock", "llama.cpp: waiting for another process that unpacks the source"):
             source = ensure_source(root, log)
         if built is not None:
+            if not get_manifest(folder).is_file():  # of an earlier version: taken as it is
+                record(folder, files_of=map(Path, built["tools"].values()))
             return _result("cache", f"built earlier in {folder}", built["build_seconds"], flags, built["tools"], source)
         started = time.monotonic()
         paths = build_tools(folder, source, flags, tools, log)
@@ -88,7 +95,9 @@ def ensure_toolchain(cache_dir: Path, log: Path, tools: Sequence[str] = TOOLS) -
         if marker.is_file():
             earlier = json.loads(marker.read_text(encoding="utf-8"))
         whole = round(earlier["build_seconds"] + seconds, 1)
-        write_json(marker, {"tools": {**earlier["tools"], **paths}, "build_seconds": whole, "flags": flags})
+        known = {**earlier["tools"], **paths}
+        write_json(marker, {"tools": known, "build_seconds": whole, "flags": flags})
+        record(folder, files_of=map(Path, known.values()))
     return _result("built", reason, seconds, flags, paths, source)
 
 
