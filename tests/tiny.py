@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 from gaslamp.core.files import write_json
-from warm import get_server
+from gaslamp.core.workflow_state import runs_jobs
+from warm import get_server, get_step_python
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -216,9 +217,13 @@ def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str)
 def snakemake(
     project: Path, *arguments: str, timeout: float = 600, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """``snakemake --profile cpu`` in a project, from a process that has Snakemake loaded (``warm.py``)."""
+    """``snakemake --profile cpu`` in a project, from a process that has Snakemake loaded; so have its steps what they
+    need (``warm.py``).
+    """
     environ = get_environ(project.parent / "gaslamp_home", **variables)
-    return get_server().run(["--profile", "cpu", *map(str, arguments)], project, environ, timeout)
+    words = ["--profile", "cpu", *map(str, arguments)]
+    python = get_step_python() if runs_jobs(words) else None
+    return get_server().run(words, project, environ, timeout, python)
 
 
 def start_snakemake(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,55 +1,74 @@
 """Python programs with their imports done: a process that forks for each command.
 
-Every command is the command line itself in a process of its own: its folder, environment, arguments, exit code. What
-the fork skips is the start of Python and the import of big packages: Snakemake and pandas are 2 of 2.7 s of a dry run,
-torch and transformers 5 of 6 s of llama.cpp's converter. Nothing of gaslamp is loaded before it.
+Every command is the command line itself in a process of its own: its folder, environment, arguments, streams, exit
+code. What the fork skips is the start of Python and the import of big packages: Snakemake and pandas are 2 of 2.7 s of
+a dry run, torch and transformers 5 of 6 s of llama.cpp's converter, TRL and what it loads 7 of 9 s of a training of the
+tiny model. Nothing of gaslamp is loaded before it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
+import math
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 
+READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "DATASETS_", "TRL_", "ACCELERATE_", "TORCH", "PYTHON")
+"""Variables that a package reads when it is loaded: a command that has others needs a Python of its own."""
+WARM = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
+"""How the commands of the tests are started (``tiny.get_environ``), and what a step sets before it loads TRL."""
+
+
 class Server:
-    """The waiting process of a kind, ``snakemake`` or ``converter``; it ends with the one that started it."""
+    """The waiting process of a kind: ``snakemake``, ``steps`` or ``converter``. It ends with the one that started it."""
 
     def __init__(self, kind: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))  # a socket's path is short
         self.address = self.folder / "socket"
-        environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHONPATH")}
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(READ_AT_IMPORT)}
         self.process = subprocess.Popen(
             [sys.executable, __file__, kind, str(self.address)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**environ, **WARM, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert self.process.stdout and self.process.stdout.readline(), "the warm process did not start"
 
     def run(
-        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float
+        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float, python: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """The command in ``cwd`` with exactly the environment ``env``.
+
+        Args:
+            arguments: what follows the program's name.
+            cwd: folder of the command.
+            env: all of its environment variables.
+            timeout: seconds.
+            python: what it takes for its own interpreter, e.g. for the steps of a graph.
 
         Raises:
             subprocess.TimeoutExpired: after ``timeout`` seconds; the command is killed.
         """
         assert "PYTHONPATH" not in env, "it counts at the start of Python: tiny.start_snakemake"
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            code = ask(self.address, arguments, cwd, env, timeout, out, err)
-            texts = [file.read_text(encoding="utf-8", errors="replace") for file in (out, err)]
+        job = {"arguments": arguments, "cwd": str(cwd), "env": env, "python": str(python or "")}
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
+            code = ask(self.address, job, (nothing.fileno(), out.fileno(), err.fileno()), timeout)
+            out.seek(0), err.seek(0)
+            texts = [file.read().decode("utf-8", errors="replace") for file in (out, err)]
         if code is None:
             raise subprocess.TimeoutExpired(arguments, timeout, *texts)
         return subprocess.CompletedProcess(arguments, code, *texts)
@@ -59,7 +78,7 @@ class Server:
         program = self.folder / "python"
         program.write_text(
             f"#!{sys.executable} -IS\nimport sys\nsys.path.append({str(Path(__file__).parent)!r})\n"
-            f"import warm\nwarm.forward({str(self.address)!r})\n",
+            f"import warm\nwarm.forward({str(self.address)!r}, {sys.executable!r})\n",
             encoding="utf-8",
         )
         program.chmod(0o755)
@@ -72,48 +91,51 @@ def get_server(kind: str = "snakemake") -> Server:
     return Server(kind)
 
 
-def ask(
-    address: Path, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float, out: Path, err: Path
-) -> int | None:
-    """Run a command in a warm process, which writes to ``out`` and ``err``; its exit code, None: it took too long."""
-    job = {"arguments": arguments, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err), "timeout": timeout}
+@cache
+def get_step_python() -> Path:
+    """The interpreter of the steps of a graph: it has loaded what trains and evaluates."""
+    return get_server("steps").write_program()
+
+
+def ask(address: Path, job: dict[str, Any], streams: tuple[int, ...], timeout: float | None) -> int | None:
+    """Run a command in a warm process with these streams (0, 1, 2); its exit code, None: it took too long."""
     with socket.socket(socket.AF_UNIX) as wire:
         wire.connect(str(address))
-        with wire.makefile("rw", encoding="utf-8") as stream:
-            print(json.dumps(job), file=stream, flush=True)
+        socket.send_fds(wire, [b"."], streams)
+        wire.sendall(json.dumps({**job, "timeout": timeout}).encode() + b"\n")
+        with wire.makefile("rb") as stream:
             answer = stream.readline()
     assert answer, "the warm process ended by itself"
     code: int | None = json.loads(answer)["code"]
     return code
 
 
-def forward(address: str) -> None:
+def forward(address: str, python: str) -> None:
     """Run the command line of this process in a warm one, and end as it does."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        code = ask(Path(address), sys.argv[1:], Path.cwd(), dict(os.environ), 600, out, err)
-        for file, stream in ((out, sys.stdout), (err, sys.stderr)):
-            shutil.copyfileobj(file.open(encoding="utf-8", errors="replace"), stream)
-    sys.stdout.flush()
-    os._exit(124 if code is None else code if code >= 0 else 128 - code)
+    needed = {key: value for key, value in os.environ.items() if key.startswith(READ_AT_IMPORT)}
+    if not sys.argv[1:2] or not sys.argv[1].endswith(".py") or needed.items() - WARM.items():
+        os.execv(python, [python, *sys.argv[1:]])
+    job = {"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "python": ""}
+    code = ask(Path(address), job, (0, 1, 2), None)
+    assert code is not None
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
 
 
-def _become(kind: str, job: dict[str, Any]) -> None:
+def _become(kind: str, job: dict[str, Any], streams: list[int]) -> None:
     """The child: turn into the command; never returns."""
     code = 70
     try:
-        for number, path, flags in (
-            (0, os.devnull, os.O_RDONLY),
-            (1, job["out"], os.O_WRONLY | os.O_CREAT),
-            (2, job["err"], os.O_WRONLY | os.O_CREAT),
-        ):
-            opened = os.open(path, flags, 0o600)
+        for number, opened in enumerate(streams):
             os.dup2(opened, number)
             os.close(opened)
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"])
         sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+        sys.executable = job["python"] or sys.executable
         if kind == "snakemake":
             sys.argv = ["snakemake", *job["arguments"]]
             from snakemake.cli import main
@@ -123,11 +145,13 @@ def _become(kind: str, job: dict[str, Any]) -> None:
             import runpy
 
             sys.argv = job["arguments"]
-            sys.path[0] = str(Path(sys.argv[0]).parent)
+            sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
             runpy.run_path(sys.argv[0], run_name="__main__")
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
     except BaseException:
         import traceback
 
@@ -144,23 +168,41 @@ def _become(kind: str, job: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _wait(pid: int, seconds: float) -> int | None:
-    """The exit code of a child; None, and the child killed, when it takes longer."""
+def _answer(kind: str, wire: socket.socket) -> None:
+    """A process for one command: starts it, waits, and answers with its exit code (None: it was killed as too slow).
+
+    It is killed too when the one who asked is gone.
+    """
     import psutil
 
-    child = psutil.Process(pid)
-    try:
-        return child.wait(seconds)
-    except psutil.TimeoutExpired:
-        for process in [*child.children(recursive=True), child]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        child.wait()
-        return None
+    _, streams, _, _ = socket.recv_fds(wire, 1, 3)
+    with wire, wire.makefile("rb") as stream:
+        job = json.loads(stream.readline())
+        pid = os.fork()
+        if not pid:
+            wire.close()
+            _become(kind, job, streams)
+        for opened in streams:
+            os.close(opened)
+        child, code = psutil.Process(pid), None
+        end = time.monotonic() + (job["timeout"] or math.inf)
+        while time.monotonic() < end:
+            with contextlib.suppress(psutil.TimeoutExpired):
+                code = child.wait(0.02)
+                break
+            if select.select([wire], [], [], 0)[0]:
+                break
+        if code is None:
+            for process in [*child.children(recursive=True), child]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            child.wait()
+        with contextlib.suppress(OSError):
+            wire.sendall(json.dumps({"code": code}).encode() + b"\n")
 
 
-def serve(kind: str, address: str) -> None:
-    """Answer each command at the socket ``address`` with its exit code, until stdin ends."""
+def load(kind: str) -> None:
+    """Import what the commands of a kind need, without starting a thread."""
     if kind == "snakemake":
         import pandas  # noqa: F401
         import pulp  # noqa: F401
@@ -168,23 +210,45 @@ def serve(kind: str, address: str) -> None:
 
         with contextlib.suppress(SystemExit):  # loads the plug-ins of Snakemake
             snakemake.cli.parse_args(["--dry-run"])
-    else:
-        import torch  # noqa: F401
-        from transformers import AutoConfig, AutoTokenizer  # noqa: F401
+        return
+    import torch  # noqa: F401
+    from transformers import AutoConfig, AutoTokenizer  # noqa: F401
+
+    if kind == "steps":
+        import datasets  # noqa: F401
+        import jinja2  # noqa: F401
+        import numpy  # noqa: F401
+        import pandas  # noqa: F401
+        import psutil  # noqa: F401
+        import pydantic  # noqa: F401
+        import rich.progress  # noqa: F401
+        import yaml  # noqa: F401
+        from peft import LoraConfig, PeftModel  # noqa: F401
+        from transformers import AutoModelForCausalLM, GenerationConfig, LlamaForCausalLM, Trainer  # noqa: F401
+        from trl import DPOTrainer, GRPOTrainer, SFTTrainer  # noqa: F401
+
+
+def serve(kind: str, address: str) -> None:
+    """Answer each command at the socket ``address`` with its exit code, until stdin ends."""
+    load(kind)
     sys.path[0] = str(Path(sys.executable).parent)  # as for the program itself
+    gc.collect()
+    gc.freeze()  # else the first collection of every child copies all pages
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
-        listening.listen()
+        listening.listen(16)
         print("ready", flush=True)
         while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):
             assert listening in ready
             wire, _ = listening.accept()
-            with wire, wire.makefile("rw", encoding="utf-8") as stream:
-                job = json.loads(stream.readline())
-                pid = os.fork()
-                if not pid:
-                    _become(kind, job)
-                print(json.dumps({"code": _wait(pid, job["timeout"])}), file=stream, flush=True)
+            with wire:
+                if not os.fork():
+                    listening.close()
+                    _answer(kind, wire)
+                    os._exit(0)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
     shutil.rmtree(Path(address).parent, ignore_errors=True)
 
 
