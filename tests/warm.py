@@ -38,13 +38,14 @@ class Server:
     def __init__(self, kind: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))  # a socket's path is short
         self.address = self.folder / "socket"
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(READ_AT_IMPORT)}
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHONPATH")} | WARM
+        self.settings = {key: value for key, value in environ.items() if key.startswith(READ_AT_IMPORT)}
         self.process = subprocess.Popen(
             [sys.executable, __file__, kind, str(self.address)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**environ, **WARM, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert self.process.stdout and self.process.stdout.readline(), "the warm process did not start"
 
@@ -78,7 +79,7 @@ class Server:
         program = self.folder / "python"
         program.write_text(
             f"#!{sys.executable} -IS\nimport sys\nsys.path.append({str(Path(__file__).parent)!r})\n"
-            f"import warm\nwarm.forward({str(self.address)!r}, {sys.executable!r})\n",
+            f"import warm\nwarm.forward({str(self.address)!r}, {sys.executable!r}, {self.settings!r})\n",
             encoding="utf-8",
         )
         program.chmod(0o755)
@@ -110,10 +111,16 @@ def ask(address: Path, job: dict[str, Any], streams: tuple[int, ...], timeout: f
     return code
 
 
-def forward(address: str, python: str) -> None:
-    """Run the command line of this process in a warm one, and end as it does."""
+def forward(address: str, python: str, settings: dict[str, str]) -> None:
+    """Run the command line of this process in a warm one, and end as it does.
+
+    Args:
+        address: socket of the warm process.
+        python: the real interpreter, for what that process cannot do.
+        settings: what it had of READ_AT_IMPORT when it was started.
+    """
     needed = {key: value for key, value in os.environ.items() if key.startswith(READ_AT_IMPORT)}
-    if not sys.argv[1:2] or not sys.argv[1].endswith(".py") or needed.items() - WARM.items():
+    if not sys.argv[1:2] or not sys.argv[1].endswith(".py") or needed.items() - settings.items():
         os.execv(python, [python, *sys.argv[1:]])
     job = {"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "python": ""}
     code = ask(Path(address), job, (0, 1, 2), None)
