@@ -25,15 +25,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "DATASETS_", "TRL_", "ACCELERATE_", "TORCH", "PYTHON")
 """Variables that a package reads when it is loaded: a command that has others needs a Python of its own."""
 WARM = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
 """How the commands of the tests are started (``tiny.get_environ``), and what a step sets before it loads TRL."""
+CONVERTERS = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py")
 
 
 class Server:
-    """The waiting process of a kind: ``snakemake``, ``steps`` or ``converter``. It ends with the one that started it."""
+    """The waiting process of a kind, ``snakemake``, ``steps`` or ``converter``; it ends with its starter."""
 
     def __init__(self, kind: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))  # a socket's path is short
@@ -151,6 +151,8 @@ def _become(kind: str, job: dict[str, Any], streams: list[int]) -> None:
         else:
             import runpy
 
+            if kind == "steps":
+                _convert_here()
             sys.argv = job["arguments"]
             sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
             runpy.run_path(sys.argv[0], run_name="__main__")
@@ -173,6 +175,20 @@ def _become(kind: str, job: dict[str, Any], streams: list[int]) -> None:
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(code)
+
+
+def _convert_here() -> None:
+    """llama.cpp's converters, which a step starts with its own interpreter, run in the warm process too."""
+    start = subprocess.Popen.__init__
+    program = str(Path(sys.argv[2]).parent / "python")
+
+    def start_warm(self: Any, args: Any, *more: Any, **options: Any) -> None:
+        words = [args] if isinstance(args, (str, Path)) else list(args)
+        if words[0] == sys.executable and len(words) > 1 and Path(words[1]).name in CONVERTERS:
+            args = [program, *words[1:]]
+        start(self, args, *more, **options)
+
+    subprocess.Popen.__init__ = start_warm  # type: ignore[method-assign]
 
 
 def _answer(kind: str, wire: socket.socket) -> None:
@@ -225,12 +241,13 @@ def load(kind: str) -> None:
         import datasets  # noqa: F401
         import jinja2  # noqa: F401
         import numpy  # noqa: F401
+        import orjson  # noqa: F401
         import pandas  # noqa: F401
         import psutil  # noqa: F401
-        import pydantic  # noqa: F401
         import rich.progress  # noqa: F401
         import yaml  # noqa: F401
         from peft import LoraConfig, PeftModel  # noqa: F401
+        from pydantic import BaseModel, TypeAdapter, model_validator  # noqa: F401
         from transformers import AutoModelForCausalLM, GenerationConfig, LlamaForCausalLM, Trainer  # noqa: F401
         from trl import DPOTrainer, GRPOTrainer, SFTTrainer  # noqa: F401
 
