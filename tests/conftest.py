@@ -74,7 +74,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny.write_checkpoint(folder / "tiny-chat")
     data = tiny.write_rows(folder / "notes.csv")
     project = tiny.bake(folder / "projects", data, model, tiny.SETTINGS)
-    done = tiny.start_snakemake(project)
+    done = tiny.snakemake(project)
     assert done.returncode == 0, tiny.get_rules_error(done)
     (project / "first_run.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     return project

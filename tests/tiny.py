@@ -215,13 +215,13 @@ def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str)
 
 
 def snakemake(
-    project: Path, *arguments: str, timeout: float = 600, **variables: str
+    project: Path, *arguments: str, profile: str = "cpu", timeout: float = 600, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """``snakemake --profile cpu`` in a project, from a process that has Snakemake loaded; so have its steps what they
     need (``warm.py``).
     """
     environ = get_environ(project.parent / "gaslamp_home", **variables)
-    words = ["--profile", "cpu", *map(str, arguments)]
+    words = ["--profile", profile, *map(str, arguments)]
     python = get_step_python() if runs_jobs(words) else None
     return get_server().run(words, project, environ, timeout, python)
 

@@ -60,14 +60,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     changes = {"method": "sft_noise", "train.max_steps": 12, "train.options": {"alpha": 2.0}}
     tiny.set_config(project, **changes, **{"eval.metrics": ["any_case"], "export.formats": ["adapter_zip"]})
     run = get_run(project)
-    done = tiny.run(
-        tiny.SNAKEMAKE,
-        "--profile",
-        "gentle",
-        f"outputs/{run}/eval/compare.json",
-        "outputs/env/preflight.json",
-        cwd=project,
-    )
+    targets = (f"outputs/{run}/eval/compare.json", "outputs/env/preflight.json")
+    done = tiny.snakemake(project, *targets, profile="gentle")
     assert done.returncode == 0, tiny.get_rules_error(done)
     return project
 
@@ -136,7 +130,7 @@ def test_an_edited_example_runs_its_steps_again(project: Path) -> None:
     before = file.read_text(encoding="utf-8")
     file.write_text(before + "# edited\n", encoding="utf-8")
     target = f"outputs/{get_run(project)}/eval/compare.json"
-    done = tiny.run(tiny.SNAKEMAKE, "--profile", "gentle", "--dry-run", target, cwd=project)
+    done = tiny.snakemake(project, "--dry-run", target, profile="gentle")
     file.write_text(before, encoding="utf-8")
     assert "compare_models" in done.stdout + done.stderr and "train_gentle" not in done.stdout + done.stderr
 
@@ -168,7 +162,7 @@ def test_the_exporter_writes_its_file(project: Path, tmp_path: Path) -> None:
 def test_the_embedded_set_becomes_rows(project: Path, tmp_path: Path) -> None:
     copy = tiny.copy_project(project, tmp_path)
     tiny.set_config(copy, **{"data.source": "embedded:sums"})
-    done = tiny.run(tiny.SNAKEMAKE, "--profile", "gentle", "data/card.json", cwd=copy)
+    done = tiny.snakemake(copy, "data/card.json", profile="gentle")
     assert done.returncode == 0, tiny.get_rules_error(done)
     texts = (copy / "data" / "train.jsonl").read_text(encoding="utf-8")
     assert "3 + 4 = ?" in texts or "3 + 4 = ?" in (copy / "data" / "test.jsonl").read_text(encoding="utf-8")

@@ -257,6 +257,7 @@ def test_a_stop_saves_and_says_how_to_go_on(
         "scripts/train_model.py|CalledProcessError|Error in rule", output
     )
     assert output.count(STOPPING) == 1 and "Fix it" not in output and "\nRun the same command again" in output, output
+    assert "Warning" not in output, output
     go_on(project)
     assert_as_undisturbed(project, undisturbed, attempts=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from gaslamp.core.decisions import Decision
 from gaslamp.core.processes import get_count
@@ -10,12 +11,16 @@ from gaslamp.core.processes import get_count
 BUSY_PERCENT = 20.0
 
 
+_chosen: dict[int, Decision] = {}
+
+
 def prepare_process() -> Decision:
     """Set the environment variables that torch reads at import, and return the choice of threads.
 
     PyTorch's waiting threads spin. On a quiet machine that is fastest: 1.75 s a step against 2.2 s when they sleep.
     With another process on the same cores (llama.cpp being built) it is far slower: the same steps took 55 s against
-    16 s. So the load is measured for half a second first.
+    16 s. So the load is measured for half a second first, unless there is one thread, which never waits, or torch has
+    read the choice of an earlier call already.
     Snakemake counts one thread for the step, so the number of cores is set here.
     """
     import psutil
@@ -27,12 +32,16 @@ def prepare_process() -> Decision:
         os.environ[f"{library}_NUM_THREADS"] = str(cores)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    load = psutil.cpu_percent(interval=0.5)
+    if "torch" in sys.modules and cores in _chosen:
+        return _chosen[cores]
     if "OMP_WAIT_POLICY" in os.environ:
         policy, reason = os.environ["OMP_WAIT_POLICY"], "set by OMP_WAIT_POLICY"
-    elif load > BUSY_PERCENT:
+    elif cores == 1:
+        policy, reason = "active", "this process has one core: no thread waits for another"
+    elif (load := psutil.cpu_percent(interval=0.5)) > BUSY_PERCENT:
         os.environ["OMP_WAIT_POLICY"] = policy = "passive"
         reason = f"other processes use {load:.0f} % of the processor"
     else:
         policy, reason = "active", f"the machine is idle ({load:.0f} % used by other processes)"
-    return Decision(name="threads", value=f"{cores}, {policy} while they wait", reason=reason)
+    _chosen[cores] = Decision(name="threads", value=f"{cores}, {policy} while they wait", reason=reason)
+    return _chosen[cores]

@@ -14,6 +14,7 @@ import pytest
 import training
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import write_config
+from gaslamp.core import threads
 from gaslamp.core.contracts import TrainFacts
 from gaslamp.core.events import get_history, read_events
 
@@ -106,3 +107,27 @@ def test_two_processes_stop_and_go_on_together(base: Path, tmp_path: Path) -> No
     assert [event["resumed_from"] for event in events if event["event"] == "start"] == [0, done] and TrainFacts.read(
         tmp_path / "run" / "train.json"
     ).steps == 60
+
+
+@pytest.mark.parametrize(
+    ("cores", "load", "wish", "value", "looks"),
+    [
+        (2, 3.0, None, "2, active while they wait", 1),
+        (2, 50.0, None, "2, passive while they wait", 1),
+        (1, 50.0, None, "1, active while they wait", 0),
+        (2, 50.0, "active", "2, active while they wait", 0),
+    ],
+)
+def test_threads_sleep_where_others_compute(
+    monkeypatch: pytest.MonkeyPatch, cores: int, load: float, wish: str | None, value: str, looks: int
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": wish} if wish else {})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: seen.append(interval) or load)
+    monkeypatch.setattr(threads, "_chosen", {})
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert threads.prepare_process().value == value and len(seen) == looks
+    assert os.environ.get("OMP_WAIT_POLICY") == (wish or ("passive" if "passive" in value else None))
+    monkeypatch.setitem(sys.modules, "torch", sys)
+    assert threads.prepare_process().value == value and len(seen) == looks, "torch has read it"
