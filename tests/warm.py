@@ -27,8 +27,8 @@ from typing import Any
 
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "DATASETS_", "TRL_", "ACCELERATE_", "TORCH", "PYTHON")
 """Variables that a package reads when it is loaded: a command that has others needs a Python of its own."""
-SILENT = {"TRL_EXPERIMENTAL_SILENCE": "1"}  # a step sets it before it loads TRL
-WARM = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", **SILENT}  # the first two: ``tiny.get_environ``
+SET_LATER = {"TRL_EXPERIMENTAL_SILENCE": "1", "TRANSFORMERS_OFFLINE": "1"}  # by a step itself, and for the converter
+WARM = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", **SET_LATER}  # the first two: ``tiny.get_environ``
 CONVERTERS = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py")
 
 
@@ -120,7 +120,7 @@ def forward(address: str, python: str, settings: dict[str, str]) -> None:
         settings: what it had of READ_AT_IMPORT when it was started.
     """
     needed = {key: value for key, value in os.environ.items() if key.startswith(READ_AT_IMPORT)}
-    if not sys.argv[1:2] or not sys.argv[1].endswith(".py") or {**SILENT, **needed} != settings:
+    if not sys.argv[1:2] or not sys.argv[1].endswith(".py") or {**SET_LATER, **needed} != settings:
         os.execv(python, [python, *sys.argv[1:]])
     job = {"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "python": ""}
     code = ask(Path(address), job, (0, 1, 2), None)
