@@ -69,6 +69,7 @@ rule prepare_data:
         " --card {output.card} --strategy {output.strategy} --log {log}"
 
 
+# It computes alone: a training that starts next to it takes the machine for a busy one, and its threads sleep to the end.
 rule build_data_page:
     input:
         card="data/card.json",
@@ -81,6 +82,9 @@ rule build_data_page:
         "data/report.html",
     log:
         "logs/build_data_page.log",
+    priority: 10
+    resources:
+        model=1,
     params:
         settings=get_settings("project", "method"),
         part="",

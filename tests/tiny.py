@@ -200,9 +200,12 @@ def get_environ(home: Path, **variables: str) -> dict[str, str]:
 
 
 def run(*command: str | Path, cwd: Path, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in ``cwd``; stdout and stderr apart."""
+    """Run a command in ``cwd``; stdout and stderr apart. A script of a project runs in the warm process."""
+    words = [str(part) for part in command]
+    if words[0] == sys.executable and "".join(words[1:2]).startswith("scripts/") and "PYTHONPATH" not in variables:
+        words[0] = str(get_step_python())
     return subprocess.run(
-        [str(part) for part in command],
+        words,
         cwd=cwd,
         env=get_environ(cwd.parent / "gaslamp_home", **variables),
         stdin=subprocess.DEVNULL,
