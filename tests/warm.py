@@ -227,8 +227,10 @@ def _answer(kind: str, wire: socket.socket) -> None:
 def load(kind: str) -> None:
     """Import what the commands of a kind need, without starting a thread."""
     if kind == "snakemake":
+        import orjson  # noqa: F401
         import pandas  # noqa: F401
         import pulp  # noqa: F401
+        import smart_open  # noqa: F401
         import snakemake.cli
 
         with contextlib.suppress(SystemExit):  # loads the plug-ins of Snakemake
