@@ -194,7 +194,7 @@ def _convert_here() -> None:
 def _answer(kind: str, wire: socket.socket) -> None:
     """A process for one command: starts it, waits, and answers with its exit code (None: it was killed as too slow).
 
-    It is killed too when the one who asked is gone.
+    It is killed too when whoever waits for it is gone.
     """
     import psutil
 
