@@ -29,9 +29,11 @@ def record(folder: Path, place: Path | None = None, files_of: Iterable[Path] | N
         place: where it will be renamed to, when that is elsewhere.
         files_of: only these files of it; the others may change.
     """
-    files = {}
-    for file in sorted(folder.rglob("*") if files_of is None else files_of):
-        name = file.relative_to(folder).as_posix()
+    files, root = {}, folder.resolve()  # a cache may be reached through a link
+    for file in sorted(root.rglob("*") if files_of is None else (one.resolve() for one in files_of)):
+        if not file.is_relative_to(root):
+            continue
+        name = file.relative_to(root).as_posix()
         if file.is_file() and not file.is_symlink() and not any(part in name for part in LEFT_OUT):
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())

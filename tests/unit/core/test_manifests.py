@@ -87,6 +87,16 @@ def test_a_folder_without_a_manifest_is_taken_as_it_is(folder: Path, text: str |
     assert find_damage(folder) == {} and is_whole(folder)
 
 
+def test_a_cache_may_be_reached_through_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "model"
+    link.symlink_to(folder)
+    record(link, files_of=[folder / "weights.bin", tmp_path / "no_part_of_it"])
+    assert list(json.loads(get_manifest(link).read_text())["files"]) == ["weights.bin"]
+    cut(folder / "weights.bin")
+    assert find_damage(link) == {"weights.bin": "is not as it was written"}
+
+
 def test_records_that_cannot_be_read_name_nothing(tmp_path: Path) -> None:
     for number, text in enumerate(("", "[1, null]", '{"path": "relative"}', '"/"')):
         (tmp_path / f"{number}.json").write_text(text)
