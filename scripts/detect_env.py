@@ -17,11 +17,14 @@ def main() -> int:
     parser = get_parser(__doc__)
     add_optional_paths(parser, out="env.json to write when the packages are there; without it the JSON is printed")
     parser.add_argument("--backend", default="cpu", help="a name from scripts/gaslamp/train/backends, default cpu")
+    parser.add_argument(
+        "--quick", action="store_true", help="packages that loaded here before, and are untouched, are not loaded again"
+    )
     add_log(parser)
     args = parser.parse_args()
     name, backend = args.backend, registry.get("backends", args.backend)
     if args.out is None:
-        env = detect_env(backend, name)
+        env = detect_env(backend, name, is_quick=args.quick)
         print(json.dumps(env, indent=2))
         print(describe_env(env), file=sys.stderr)
         return 0 if env["ready"] else 1

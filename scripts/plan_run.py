@@ -85,7 +85,7 @@ def run_preflight(config: Any, machine: System, longest: int) -> tuple[JsonObjec
         backend = registry.get("backends", config.backend)
         try:
             python = get_train_python(config.train_python, backend)
-            command = [python, "scripts/detect_env.py", "--backend", config.backend]
+            command = [python, "scripts/detect_env.py", "--backend", config.backend, "--quick"]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
             env.write_text(done.stdout, encoding="utf-8")
             facts = check_preflight(settings, system, env, CHECKS)

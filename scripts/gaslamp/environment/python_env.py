@@ -6,6 +6,7 @@ training.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import platform
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import get_cache_dir
 from gaslamp.environment.hardware import get_disk_free
 from gaslamp.environment.programs import read_system_file
 from gaslamp.environment.system import detect_system, is_container
@@ -122,13 +124,49 @@ def get_train_python(wanted: str | None, backend: types.ModuleType, project: Pat
     )
 
 
-def detect_env(backend: types.ModuleType, name: str) -> PythonEnv:
+def get_packages_state() -> str:
+    """A hash that changes when any package of this Python is installed, removed or replaced."""
+    marks = [sys.version]
+    for place in dict.fromkeys(path for path in sys.path if path.endswith("-packages")):
+        try:
+            with os.scandir(place) as entries:
+                marks += sorted(f"{one.path} {one.stat().st_mtime_ns}" for one in entries if one.name != "__pycache__")
+        except OSError:
+            continue
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+
+def is_known_to_load(backend: types.ModuleType, name: str) -> bool:
+    """Whether these very packages have loaded here before; never for a backend that reads its device through them."""
+    try:
+        return not hasattr(backend, "read_device") and _get_record(name).read_text() == get_packages_state()
+    except (OSError, ValueError):
+        return False
+
+
+def _get_record(name: str) -> Path:
+    """Where the state of this Python's packages stands that loaded last."""
+    return get_cache_dir() / "loads" / f"{name}-{hashlib.sha256(sys.executable.encode()).hexdigest()[:16]}"
+
+
+def _note_that_it_loads(name: str) -> None:
+    """Remember it; a cache that cannot be written costs the next look some seconds, and nothing else."""
+    try:
+        record = _get_record(name)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(get_packages_state())
+    except OSError:
+        pass
+
+
+def detect_env(backend: types.ModuleType, name: str, *, is_quick: bool = False) -> PythonEnv:
     """The facts of the Python that runs this.
 
     Args:
         backend: plug-in whose REQUIRES are imported, unless it cannot be used on this machine at all (installing
             packages would not help then): ``machine_issues`` says so, and the preflight reports it.
         name: of the backend.
+        is_quick: packages that have loaded here before, and have not been touched since, are not imported again.
     """
     started = time.monotonic()
     env_type, isolation = get_env_type()
@@ -148,7 +186,8 @@ def detect_env(backend: types.ModuleType, name: str) -> PythonEnv:
         issues.append(
             {"problem": f"Python {platform.python_version()} is too old: 3.11 or newer is needed", "fix": fix}
         )
-    for package in () if machine_issues or too_old else backend.REQUIRES:
+    is_known = is_quick and is_known_to_load(backend, name)
+    for package in () if machine_issues or too_old or is_known else backend.REQUIRES:
         modules[package], problem = _import(package)
         if problem and problem.startswith(f"ModuleNotFoundError: No module named '{package}'"):
             missing.append(package)
@@ -196,6 +235,8 @@ def detect_env(backend: types.ModuleType, name: str) -> PythonEnv:
     }
     if env["ready"] and hasattr(backend, "read_device"):
         env["device"] = backend.read_device()
+    if env["ready"] and not is_known:
+        _note_that_it_loads(name)
     return env
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,11 +52,25 @@ def get_jobs(project: Path, profile: str, arguments: Sequence[str] = (), targets
     Raises:
         DryRunError: the config has problems, or the workflow cannot be planned.
     """
+    return _dry_run(project, [*targets, "--profile", profile, "--dry-run", *arguments], [()])[0]
+
+
+def get_jobs_and_all(project: Path, profile: str, arguments: Sequence[str] = ()) -> tuple[list[Job], list[Job]]:
+    """The same, and all jobs of the whole run, those that are done among them; Snakemake is loaded once for both.
+
+    Raises:
+        DryRunError: the config has problems, or the workflow cannot be planned.
+    """
+    planned, every = _dry_run(project, ["--profile", profile, "--dry-run", *arguments], [(), ("--forceall",)])
+    return planned, every
+
+
+def _dry_run(project: Path, command: Sequence[str], variants: Sequence[Sequence[str]]) -> list[list[Job]]:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "jobs.jsonl"
-        command = [sys.executable, str(Path(__file__).resolve()), str(out), *targets, "--profile", profile, "--dry-run"]
+        outs = [Path(folder) / f"jobs_{number}.jsonl" for number in range(len(variants))]
+        runs = [{"out": str(out), "more": list(more)} for out, more in zip(outs, variants, strict=True)]
         done = subprocess.run(
-            [*command, *arguments],
+            [sys.executable, str(Path(__file__).resolve()), json.dumps(runs), *command],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -66,7 +81,11 @@ def get_jobs(project: Path, profile: str, arguments: Sequence[str] = (), targets
         )
         if done.returncode:
             raise DryRunError(done.stdout.strip())
-        lines = out.read_text(encoding="utf-8").splitlines() if out.is_file() else []
+        return [_read_jobs(out) for out in outs]
+
+
+def _read_jobs(file: Path) -> list[Job]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     jobs = [Job(**{**json.loads(line), "outputs": tuple(json.loads(line)["outputs"])}) for line in lines]
     return [job for job in jobs if job.outputs]  # `all` makes nothing
 
@@ -96,12 +115,23 @@ class _Listener(logging.Filter):
 
 
 def main() -> None:
-    """Call Snakemake with the listener; the first argument is the file for the jobs."""
+    """Call Snakemake with the listener, once for each file of jobs, in forks of one process that has it loaded."""
     from snakemake.cli import main as snakemake
     from snakemake.logging import logger
 
-    logger.addFilter(_Listener(Path(sys.argv[1])))
-    snakemake(sys.argv[2:])
+    runs, command = json.loads(sys.argv[1]), sys.argv[2:]
+    children = []
+    for number, run in enumerate(runs):
+        if child := os.fork():
+            children.append(child)
+            continue
+        if number:  # what is wrong is said once
+            sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        logger.addFilter(_Listener(Path(run["out"])))
+        snakemake([*command, *run["more"]])
+        return
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    sys.exit(next((1 for code in codes if code), 0))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from gaslamp.environment.base_model import get_shape, is_model_here
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.speed import Measured, estimate_training, get_speed
 from gaslamp.environment.training_ways import Demand, choose_way, get_room
-from gaslamp.guide.dry_run import Job, get_jobs
+from gaslamp.guide.dry_run import Job, get_jobs_and_all
 from gaslamp.guide.measured import find_measured
 from gaslamp.guide.models import get_target
 from gaslamp.guide.plan_elsewhere import TRAINS, Place, find_place, get_held_seconds
@@ -132,8 +132,7 @@ def make_plan(
     """
     arguments, file = _get_arguments(project, profile[0], settings or {})
     try:
-        planned = get_jobs(project, profile[0], arguments)
-        every = get_jobs(project, profile[0], [*arguments, "--forceall"])
+        planned, every = get_jobs_and_all(project, profile[0], arguments)
     finally:
         if file:
             file.unlink()

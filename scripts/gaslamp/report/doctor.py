@@ -83,7 +83,7 @@ def _get_backend(name: str, project: Path, root: Path) -> Finding:
         python = get_train_python(None, registry.get("backends", name), project)
     except GaslampError as error:
         return Finding(f"backend {name}", error.cause, True)
-    command = [python, str(root / "scripts" / "detect_env.py"), "--backend", name]
+    command = [python, str(root / "scripts" / "detect_env.py"), "--backend", name, "--quick"]
     try:
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
