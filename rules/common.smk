@@ -691,9 +691,25 @@ def give_machine_back(how):
         subprocess.run(command, check=False)
 
 
+# The targets of commands other than `make run`, and what to type to go on with them.
+COMMANDS = {
+    "deploy": "deploy",
+    "data/report.html": "data",
+    "data/generated/candidates.jsonl": "generate",
+    "stage_push": "push",
+    "llamacpp": "llamacpp",
+}
+
+
 def show_failure():
-    """After a failure: update progress_log.md, print the end of the failed step's log and how to go on."""
+    """After a failure: update progress_log.md, print the end of the failed step's log and how to go on.
+
+    After Ctrl-C only what is kept and the command that goes on; what it taught is remembered when the run has ended.
+    """
+    command = next((COMMANDS[word] for word in sys.argv if word in COMMANDS), "run")
     run = get_shown_run()
-    subprocess.run([sys.executable, "scripts/show_summary.py", "--run", run, "--failed"], check=False)
-    reflect_now(run)
+    flags = ["--run", run, "--failed", "--command", command]
+    done = subprocess.run([sys.executable, "scripts/show_summary.py", *flags], check=False)
+    if done.returncode != 130:  # a person stopped it
+        reflect_now(run)
     give_machine_back("fail")

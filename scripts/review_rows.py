@@ -7,8 +7,7 @@ from pathlib import Path
 from gaslamp.core.cli import get_parser
 from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
-from gaslamp.data.generation.facts import CANDIDATES, REVIEW
-from gaslamp.data.review.desk import ReviewDesk
+from gaslamp.interfaces.label.desks import open_review_desk
 from gaslamp.interfaces.label.program import answer, decide
 from gaslamp.interfaces.label.server import serve
 
@@ -18,7 +17,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="first port tried on 127.0.0.1 (default: 8090)")
     parser.add_argument("--decide", type=Path, help="decisions as JSON lines, which are taken instead of a page")
     args = parser.parse_args()
-    desk = ReviewDesk(Path(CANDIDATES), Path(REVIEW))
+    desk = open_review_desk(Path())
     if args.json:
         put_document(answer(desk, args.decide))
         return

@@ -25,6 +25,7 @@ class Attempt:
     error: str = ""
     log: str = ""
     fixes: list[str] = field(default_factory=list)  # of the error, the usual one first
+    allows: JsonObject = field(default_factory=dict)  # config keys whose values let the problem pass
     settings: JsonObject = field(default_factory=dict)  # config keys whose values would have avoided the error
 
 
@@ -54,7 +55,7 @@ def read_attempts(path: Path, damaged: list[str] | None = None) -> list[Attempt]
                 event.get("peak_memory_gb"),
             )
             attempt.error, attempt.settings = event.get("error") or "", event.get("settings") or {}
-            attempt.fixes = event.get("fixes") or []
+            attempt.fixes, attempt.allows = event.get("fixes") or [], event.get("allows") or {}
     for attempt in attempts:
         if not attempt.status:
             attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
@@ -95,7 +96,7 @@ def _is_event(event: JsonObject) -> bool:
     return (
         all(isinstance(text, str) for text in [*texts, *optional])
         and all(isinstance(number, int | float) for number in numbers)
-        and isinstance(event.get("settings") or {}, dict)
+        and all(isinstance(event.get(key) or {}, dict) for key in ("settings", "allows"))
         and isinstance(fixes, list)
         and all(isinstance(fix, str) for fix in fixes)
     )

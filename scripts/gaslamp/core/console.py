@@ -161,25 +161,26 @@ def _recorded(name: str, log: str | Path | None) -> Iterator[None]:
     """
     started = time.monotonic()
     _record({"step": name, "event": "start", "log": str(log) if log else None})
-    status, problem, settings, fixes = "ok", None, {}, []
+    status, problem, more = "ok", None, dict[str, object]()
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, Interrupted) as error:
         status = "interrupted"
+        problem = error.cause if isinstance(error, Interrupted) else None
         raise
     except BaseException as error:
         status = "failed"
         problem = error.cause if isinstance(error, GaslampError) else f"{type(error).__name__}: {error}"
         if isinstance(error, GaslampError):
-            settings, fixes = error.settings, [fix for fix in (error.fix, error.less_likely) if fix]
+            fixes = [fix for fix in (error.fix, error.less_likely) if fix]
+            more = {"fixes": fixes, "settings": error.settings, "allows": error.allows}
         raise
     finally:
         usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
         end = {"step": name, "event": "end", "status": status, "seconds": round(time.monotonic() - started, 2)}
-        avoided = {"settings": settings} if settings else {}  # what would have avoided the problem
-        advice = {"fixes": fixes} if fixes else {}
-        _record({**end, "error": problem, **advice, **avoided, "peak_memory_gb": round(max(usage) * unit / 1e9, 3)})
+        known = {key: value for key, value in more.items() if value}
+        _record({**end, "error": problem, **known, "peak_memory_gb": round(max(usage) * unit / 1e9, 3)})
 
 
 def _record(event: dict[str, object]) -> None:

@@ -13,6 +13,9 @@ from gaslamp.core.visible import show_controls
 
 INTERRUPTED = "interrupted: run the same command again, finished steps are kept"
 
+IN_WORKFLOW = "GASLAMP_IN_WORKFLOW"
+"""Set in the steps that Snakemake starts: what a stopped step has kept is said once, for all of them, at the end."""
+
 
 class GaslampError(Exception):
     """A problem that the user can fix: what happened, the usual fix, then the less likely one.
@@ -24,6 +27,7 @@ class GaslampError(Exception):
         code: exit code of the process, 1 to 125.
         settings: config keys whose values avoid the problem (``{"train.batch_size": 1}``), which the memory keeps for
             the next project; ``None`` where no setting does.
+        allows: config keys whose values let the problem pass (rows that are left out); only a person decides that.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class GaslampError(Exception):
         less_likely: str | None = None,
         code: int = 1,
         settings: Mapping[str, object] | None = None,
+        allows: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -40,6 +45,7 @@ class GaslampError(Exception):
         self.less_likely = less_likely
         self.code = code
         self.settings = dict(settings or {})
+        self.allows = dict(allows or {})
 
     def __str__(self) -> str:
         lines = [f"error: {self.cause}", f"  usual fix:       {self.fix}"]
@@ -72,13 +78,15 @@ def exit_with_help(main: Callable[[], int | None]) -> None:
     try:
         sys.exit(main() or 0)
     except GaslampError as error:
-        print(error, file=sys.stderr, flush=True)
+        if not (isinstance(error, Interrupted) and os.environ.get(IN_WORKFLOW)):
+            print(error, file=sys.stderr, flush=True)
         if is_json:
             fixes = [localize(fix) for fix in (error.fix, error.less_likely) if fix]
             put_error(localize(error.cause), fixes, find_place(localize(error.cause)))
         sys.exit(error.code)
     except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr, flush=True)
+        if not os.environ.get(IN_WORKFLOW):
+            print(INTERRUPTED, file=sys.stderr, flush=True)
         if is_json:
             put_error("interrupted", ["run the same command again, finished steps are kept"])
         sys.exit(130)

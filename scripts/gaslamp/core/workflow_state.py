@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gaslamp.core.errors import GaslampError
+from gaslamp.core.errors import IN_WORKFLOW, GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.interrupts import is_stopping
 from gaslamp.core.liveness import is_alive
@@ -107,8 +107,10 @@ def silence_snakemake() -> None:
     """Keep Snakemake's progress and errors on the terminal, without a line for every start and end of a job.
 
     Its own log file in .snakemake/log keeps those lines; each step prints its own progress. Once a stop was
-    requested, Snakemake's errors about the steps that ended because of it are not shown either.
+    requested, Snakemake's errors about the steps that ended because of it are not shown either:
+    ``show_failure`` says what is kept.
     """
+    os.environ[IN_WORKFLOW] = "1"  # for the steps
 
     def is_shown(record: logging.LogRecord) -> bool:
         event = getattr(record, "event", None)

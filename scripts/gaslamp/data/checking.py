@@ -255,17 +255,27 @@ def stop_on_blocks(checks: dict[str, Check]) -> None:
         lines += describe_findings(check)
         fixes.append(next((finding.fix for finding in check.findings if finding.fix), check.plugin.FIX))
         settings |= next((finding.settings for finding in check.findings if finding.settings), {})
-    raise GaslampError("\n".join(lines), "; ".join(dict.fromkeys(fixes)), _get_permission(blocking), settings=settings)
+    limits = _get_limits(blocking)
+    permission = _get_permission(blocking, limits) if limits else None
+    fix = "; ".join(dict.fromkeys(fixes))
+    raise GaslampError(
+        "\n".join(lines), fix, permission, settings=settings, allows={"data.checks": limits} if limits else None
+    )
 
 
-def _get_permission(blocking: list[Check]) -> str | None:
-    """What allows all that blocks, as the line of config.yaml; None where no setting can."""
+def _get_limits(blocking: list[Check]) -> JsonObject:
+    """What allows all that blocks, as data.checks; empty where no setting can."""
     if any(check.count >= check.seen or not getattr(check.plugin, "ALLOWABLE", True) for check in blocking):
-        return None  # to leave every row out is no fix
-    limits = {}
+        return {}  # to leave every row out is no fix
+    limits: JsonObject = {}
     for check in blocking:
         allowed = min(100.0, round(check.percentage + 0.005, 2))
         limits[check.name] = {"max_percentage": int(allowed) if allowed == int(allowed) else allowed}
+    return limits
+
+
+def _get_permission(blocking: list[Check], limits: JsonObject) -> str:
+    """What allows all that blocks, as the line of config.yaml."""
     dropped = [check.plugin.TITLE for check in blocking if getattr(check.plugin, "DROPS", False)]
     left = "such rows" if len(dropped) == len(blocking) else ", ".join(dropped)
     return (

@@ -13,9 +13,9 @@ from pathlib import Path
 from gaslamp.core.contracts import Compare, Example, MetricResult, Score, Verdict
 from gaslamp.core.files import JsonObject, write_text
 from gaslamp.core.finding import Advice, Finding
-from gaslamp.evaluate.gate import FEW_ROWS
 from gaslamp.evaluate.page_rows import get_page_data
 from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
+from gaslamp.evaluate.tone import get_tone
 from gaslamp.evaluate.unbeaten import keep_whole
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import escape_json, render_template
@@ -26,9 +26,9 @@ from gaslamp.train.advice import LINES
 HERE = Path(__file__).parent / "page"
 MISTAKES = 12  # groups in the table; the filter has all of them
 ANSWERS = {
-    "better": ("good", "Yes, the model became better"),
-    "worse": ("bad", "No, the model became worse"),
-    "no clear difference": ("even", "No clear difference"),
+    "better": "Yes, the model became better",
+    "worse": "No, the model became worse",
+    "no clear difference": "No clear difference",
 }
 SEVERITY = {"certain": "certain", "likely": "very likely", "hint": "worth a look"}
 
@@ -50,12 +50,12 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
 
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
     first = compare.metrics[0]
-    tone, answer = ANSWERS[compare.verdict]
+    tone, answer = get_tone(compare), ANSWERS[compare.verdict]
     if first.fault or any(one.title in compare.answer for one in compare.unbeaten):
         answer = compare.answer
     answer, _, further = answer.partition("; ")  # the title names the first rival, the text the others
-    if first.tuned.n < FEW_ROWS:
-        tone, answer = "few", f"{answer}, on {first.tuned.n} test rows only"
+    if tone == "few":
+        answer = f"{answer}, on {first.tuned.n} test rows only"
     change = keep_whole(f"{format_value(first.base.value, first.unit)} → {format_value(first.tuned.value, first.unit)}")
     changes = Counter(example.change for example in compare.examples)
     findings, advice = [finding.text for finding in compare.findings], [*gate.tries, *gate.later]

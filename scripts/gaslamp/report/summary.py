@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
+from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Verdict
 from gaslamp.core.files import read_json
 from gaslamp.core.visible import make_safe_console
+from gaslamp.core.workflow_state import read_owner
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
 from gaslamp.report.sweep.table import print_sweep
@@ -224,17 +227,34 @@ def read_last_lines(log: Path, count: int = 12, width: int = 200) -> list[str]:
     return [line for line in lines if line.strip()][-count:]
 
 
-def show_failure(run: str, console: Console) -> None:
-    """Update progress_log.md; print which steps failed, the end of each log with its path, and how to continue."""
+def show_failure(run: str, console: Console, command: str = "run") -> bool:
+    """Update progress_log.md; print which steps failed, the end of each log with its path, and how to continue.
+
+    Of a run that a person stopped, two lines: what is kept, and the command that goes on.
+
+    Args:
+        run: its name.
+        console: where to.
+        command: target of the Makefile that was stopped.
+
+    Returns:
+        Whether a person stopped it.
+    """
     from rich.text import Text
 
     phases = Path("logs/phases.jsonl")
     write_progress(phases, Path("progress_log.md"))
-    broken = [
-        tries[-1]
-        for tries in get_phases(read_attempts(phases))
-        if tries[-1].status in ("failed", "interrupted", "killed")
-    ]
+    last = [tries[-1] for tries in get_phases(read_attempts(phases))]
+    if stopped := find_stopped(last, read_owner(Path())):
+        kept = [f"{sum(attempt.status == 'ok' for attempt in last)} finished steps"]
+        kept += [attempt.error for attempt in stopped if attempt.error]
+        names = ", ".join(attempt.step for attempt in stopped)
+        own = str(read_yaml(Path("config.yaml")).get("run") or "main")
+        named = "" if run == own else f" RUN={run}"
+        console.print(Text(f"stopped in {names}; kept: {'; '.join(kept)}"), soft_wrap=True)
+        console.print(Text(f"Run the same command again to go on: make {command}{named}"), soft_wrap=True)
+        return True
+    broken = [attempt for attempt in last if attempt.status in ("failed", "interrupted", "killed")]
     console.print()
     for attempt in broken:
         reason = f": {' '.join(attempt.error.split())[:300]}" if attempt.error else ""
@@ -247,6 +267,19 @@ def show_failure(run: str, console: Console) -> None:
     _print_advice(console, run)
     if not broken:
         console.print(Text("The run stopped before a step failed; the message above says why."))
-    again = "un the same command again: finished steps are kept, training resumes from its checkpoint."
-    was_stopped = broken and all(attempt.status == "interrupted" for attempt in broken)
-    console.print(Text(f"{'R' if was_stopped else 'Fix it and r'}{again}"))
+    console.print(
+        Text("Fix it and run the same command again: finished steps are kept, training resumes from its checkpoint.")
+    )
+    return False
+
+
+def find_stopped(last: list[Attempt], owner: tuple[int, float] | None) -> list[Attempt]:
+    """The steps that a person stopped in this run; none when a step of it failed.
+
+    Args:
+        last: the last attempt of each step.
+        owner: process and start (Unix time) of the run.
+    """
+    begun = owner[1] if owner else 0.0
+    own = [one for one in last if datetime.fromisoformat(one.started).timestamp() >= int(begun) and one.status != "ok"]
+    return own if all(one.status == "interrupted" for one in own) else []

@@ -64,7 +64,7 @@ def test_an_error_for_the_user_is_in_the_log_too(redirect: bool, capsys: pytest.
 def test_an_interrupt_is_no_failure() -> None:
     with pytest.raises(Interrupted), step("logs/train_model.log"):
         raise Interrupted("stopped after step 3", "run the same command again")
-    assert read_events()[-1]["status"] == "interrupted"
+    assert (read_events()[-1]["status"], read_events()[-1]["error"]) == ("interrupted", "stopped after step 3")
 
 
 SPEAKER = """

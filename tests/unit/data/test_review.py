@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import label_rows
 import pytest
 import review_rows
 import yaml
@@ -26,6 +25,7 @@ from gaslamp.data.review.desk import LabelDesk, ReviewDesk, show
 from gaslamp.data.review.parts import get_parts, make_empty, put_parts
 from gaslamp.data.review.store import Conflict, Store, get_version
 from gaslamp.evaluate.gate import get_verdict
+from gaslamp.interfaces.label.desks import read_without_source
 from gaslamp.interfaces.label.program import answer
 from gaslamp.interfaces.label.server import get_app
 from gaslamp.models.fetch import fetch_model
@@ -323,7 +323,7 @@ def test_rows_by_hand_need_no_data(tmp_path: Path, tiny_model: Path, monkeypatch
     (tmp_path / "data" / "raw").mkdir(parents=True)
     (tmp_path / "data" / "raw" / "README").write_text("There is no data yet.\n", encoding="utf-8")
     (tmp_path / "config.yaml").write_text("data: {source: data/raw}\ntrain: {max_length: 256}\n", encoding="utf-8")
-    config = label_rows.read_without_source(tmp_path / "config.yaml")
+    config = read_without_source(tmp_path / "config.yaml")
     desk = LabelDesk(tmp_path / "data", Path(config.data.labelled or ""), "conversation", None, None, "slice")
     client = TestClient(get_app(desk), base_url="http://127.0.0.1:8090")
     for n in range(12):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.workflow_state import OWNER
@@ -18,7 +20,7 @@ from gaslamp.export.llamacpp.background import SERVED
 from gaslamp.guide import look
 from gaslamp.interfaces.studio import interview, project_facts, project_pages, uploads
 from gaslamp.interfaces.studio.access import read_key
-from gaslamp.interfaces.studio.jobs import read_job
+from gaslamp.interfaces.studio.jobs import Jobs, read_job
 from gaslamp.interfaces.studio.place import get_clone, get_single
 from gaslamp.interfaces.studio.server import get_app
 from gaslamp.memory.entry import Entry
@@ -108,6 +110,82 @@ def test_a_project_gives_its_pages_and_no_other_file(client: TestClient, project
         assert client.get(f"/project/mails/files/{path}").status_code == 404, path
     for name in ("..%2f..", "%2e%2e%2fmails", ".studio", "nothing"):
         assert client.get(f"/project/{name}").status_code == 404, name
+
+
+def test_a_markdown_page_is_shown_as_one_and_its_markup_stays_text(client: TestClient, project: Path) -> None:
+    (project / "data").mkdir()
+    (project / "data" / "report.html").write_text("<p>rows</p>")
+    (project / "gaslamp.md").write_text(
+        "# Roadbook\n\n| a | b |\n|---|---|\n| 1 | <script>alert(1)</script> |\n\n[bad](javascript:alert(1)) "
+        "[page](data/report.html) [other](config.yaml) [web](https://example.org) ![p](https://example.org/p.png)\n"
+    )
+    text = client.get("/project/mails/files/gaslamp.md?v=1").text
+    article = text.partition("<article")[2]
+    assert "<h1>Roadbook</h1>" in article and "<td>1</td>" in article
+    assert "&lt;script&gt;" in article and "<script" not in article.partition("</article>")[0] and "<img" not in article
+    assert 'href="data/report.html"' in article and "<span>other</span>" in article
+    assert 'href="javascript' not in article and 'href="https://example.org" target="_blank" rel="noopener"' in article
+    assert client.get("/project/mails/files/gaslamp.md?as=text").text.startswith("# Roadbook")
+
+
+def test_rows_are_written_by_hand_in_the_studio(client: TestClient, project: Path) -> None:
+    """The page of `make label`, behind the key of the studio."""
+    waits(project)
+    page = client.get("/project/mails").text
+    assert 'href="/project/mails/label/"' in page and 'action="/project/mails/generate"' in page
+    assert client.get("/project/mails/label/").status_code == 200
+    new = client.post("/project/mails/label/api/change", json={"action": "new"}, headers=OURS).json()["item"]
+    texts = {"messages.0": "Where is it?", "messages.1": "delivery"}
+    body = {"id": new["id"], "action": "edit", "version": "", "texts": texts}
+    assert client.post("/project/mails/label/api/change", json=body, headers=OURS).status_code == 200
+    assert "delivery" in (project / "data/raw/gaslamp-labels.jsonl").read_text()
+    assert client.get("/project/mails/review/").status_code == 422, "nothing was generated"
+    client.cookies.clear()
+    assert client.get("/project/mails/label/").status_code == 403
+
+
+def waits(project: Path) -> None:
+    (project / "data/raw").mkdir(parents=True)
+    (project / "data/raw/README").write_text("no data yet")
+    endpoint = "    endpoint:\n      url: ''\n      model: ''\n      key_env: null\n"
+    generate = f"  generate:\n    rows: 0 # how many\n{endpoint}    licence: ''\n"
+    text = f"run: main # the name\nmethod: sft\ndata:\n  source: data/raw\n{generate}"
+    (project / "config.yaml").write_text(text)
+
+
+def test_a_model_writes_rows_from_a_form(client: TestClient, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(Jobs, "start", lambda self, root, action, number=0: started.append(action))
+    waits(project)
+    before = (project / "config.yaml").read_text()
+    fields = {"rows": "40", "url": "http://127.0.0.1:9/v1", "model": "m", "licence": "apache-2.0", "key_env": ""}
+    for wrong in ({"rows": "many"}, {"model": ""}, {"licence": ""}):
+        answer = client.post("/project/mails/generate", data={**fields, **wrong}, headers=OURS)
+        assert answer.status_code == 422 and (project / "config.yaml").read_text() == before, wrong
+    assert client.post("/project/mails/generate", data=fields, headers=OURS).status_code == 303
+    data = yaml.safe_load((project / "config.yaml").read_text())["data"]["generate"]
+    assert (data["rows"], data["endpoint"]["model"], data["licence"]) == (40, "m", "apache-2.0")
+    assert "# how many" in (project / "config.yaml").read_text() and started == ["generate"]
+
+
+def test_rows_that_stop_the_run_are_left_out_by_a_button(
+    client: TestClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(Jobs, "start", lambda self, root, action, number=0: started.append(action))
+    text = "run: main\ndata:\n  source: embedded:orders_json\n  checks: {}\n"
+    (project / "config.yaml").write_text(text)
+    assert client.post("/project/mails/allow", headers=OURS).status_code == 303 and started == [], "nothing to allow"
+    (project / "logs").mkdir()
+    step = {"step": "prepare_data", "pid": 999999999, "time": "2026-01-01T00:00:00+00:00"}
+    end = {"event": "end", "status": "failed", "error": "2 problems in the data"}
+    allows = {"data.checks": {"wrong_types": {"max_percentage": 4.01}}}
+    lines = [{**step, "event": "start"}, {**step, **end, "allows": allows}]
+    (project / "logs/phases.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert 'action="/project/mails/allow"' in client.get("/project/mails").text
+    assert client.post("/project/mails/allow", headers=OURS).status_code == 303 and started == ["data"]
+    checks = yaml.safe_load((project / "config.yaml").read_text())["data"]["checks"]
+    assert checks == {"wrong_types": {"max_percentage": 4.01}}
 
 
 def test_the_studio_of_one_project_shows_no_other_and_makes_none(project: Path) -> None:

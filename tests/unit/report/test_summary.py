@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import facts
@@ -17,7 +18,7 @@ from gaslamp.core.contracts import now
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import find_placeholders
 from gaslamp.report.roadbook.progress import render_progress
-from gaslamp.report.summary import get_console, show_summary
+from gaslamp.report.summary import get_console, show_failure, show_summary
 
 ROOT = Path(__file__).parents[3]
 
@@ -119,6 +120,33 @@ def test_failure_names_step_log_and_way_on(tmp_path: Path) -> None:
     assert " no space left" in shown and "50%" not in shown, "a progress bar's last state"
     assert "train_model killed" not in text
     assert "| convert_gguf_f16 | failed |" in (tmp_path / "progress_log.md").read_text()
+
+
+def test_a_stopped_run_gets_two_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept, and the command that goes on; a step of an earlier run that failed is not of this one."""
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "config.yaml", "run: main\n")
+
+    def write(step: str, status: str, minute: int, **more: str) -> str:
+        common = {"step": step, "pid": 999999999, "time": f"2026-01-01T00:{minute:02}:00+00:00"}
+        lines = ({**common, "event": "start"}, {**common, "event": "end", "status": status, **more})
+        return "".join(json.dumps(line) + "\n" for line in lines)
+
+    old = write("convert_gguf_f16", "failed", 1, error="no disk space") + write("prepare_data", "ok", 2)
+    reached = "training stopped at step 5 of 9 (SIGINT); checkpoint-5 is saved"
+    stopped = write("train_model", "interrupted", 31, error=reached)
+    begun = datetime.fromisoformat("2026-01-01T00:30:00+00:00").timestamp()
+    write_text(tmp_path / ".snakemake/gaslamp_owner.json", json.dumps({"pid": 999999999, "started": begun}))
+    write_text(tmp_path / "logs/phases.jsonl", old + stopped)
+    out = io.StringIO()
+    assert show_failure("b", get_console(out), "deploy")
+    assert out.getvalue().splitlines() == [
+        f"stopped in train_model; kept: 1 finished steps; {reached}",
+        "Run the same command again to go on: make deploy RUN=b",
+    ]
+    write_text(tmp_path / "logs/phases.jsonl", old + stopped + write("evaluate_model_base", "failed", 32, error="full"))
+    out = io.StringIO()
+    assert not show_failure("b", get_console(out)) and "evaluate_model_base failed: full" in out.getvalue()
 
 
 def test_a_later_run_of_a_step_starts_a_new_count(tmp_path: Path) -> None:

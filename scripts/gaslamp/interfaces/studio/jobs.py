@@ -1,4 +1,4 @@
-"""What a person starts with a button: `make data`, `run`, `try`, `deploy`, each in a session of its own.
+"""What a person starts with a button: `make data`, `run`, `try`, `deploy`, `generate`, each in a session of its own.
 
 The record is a file of the project, so that a studio which was killed finds what it had started. A job outlives the
 studio; stopping it is what Ctrl-C does at a terminal: the whole group gets SIGINT, and the training saves first.
@@ -22,7 +22,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.export.llamacpp.process import find_process
 
-ACTIONS = ("data", "run", "try", "deploy")
+ACTIONS = ("data", "run", "try", "deploy", "generate")
 RECORD = Path("outputs") / ".studio_job.json"
 OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GASLAMP_PREFIX", "GASLAMP_PROJECT")
 """What a `make studio` around this process has set, and a command of the project must not read."""

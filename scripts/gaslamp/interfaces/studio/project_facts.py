@@ -11,13 +11,17 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
+from gaslamp.config.edit import get_value
 from gaslamp.config.methods import get_pooling
 from gaslamp.core.contracts import Artefact, Bench, Card, Compare, Ladder, Parity, Verdict
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json
 from gaslamp.data.adopt import find_dropped
+from gaslamp.data.generation.facts import CANDIDATES
 from gaslamp.data.source_names import WAITING
+from gaslamp.evaluate.tone import get_tone
 from gaslamp.export.llamacpp.background import SERVED, read_state
+from gaslamp.interfaces.studio.edits import GENERATE_FIELDS
 from gaslamp.interfaces.studio.jobs import Job, read_job
 from gaslamp.interfaces.studio.stages import Stage, get_stages
 from gaslamp.interfaces.studio.trouble import LOG_LINES, Trouble, find_trouble
@@ -31,6 +35,7 @@ from gaslamp.train.advice import Advice, read_advice
 
 _File = TypeVar("_File", bound=Artefact)
 FINDINGS = 12
+BEGINS = {"data": "Looking at the data", "deploy": "Starting the chat", "generate": "Having rows written"}
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Results:
 
     Attributes:
         headline: the verdict in a sentence.
-        verdict: better, worse or no clear difference.
+        tone: of the verdict (evaluate.tone).
         metric: what the scores are.
         scores: base and tuned, slices; then the files.
         parity: whether the files are the evaluated model, in a sentence.
@@ -49,7 +54,7 @@ class Results:
     """
 
     headline: str = ""
-    verdict: str = ""
+    tone: str = "even"
     metric: str = ""
     about: str = ""
     scores: list[ScoreRow] = field(default_factory=list)
@@ -94,6 +99,8 @@ class ProjectFacts:
     card: Card | None
     findings: list[JsonObject]
     data_page: str
+    generate: dict[str, str]  # field of the form -> value in config.yaml
+    has_generated: bool
     results: Results | None
     chat: Chat
     applied: list[Record]
@@ -108,7 +115,7 @@ class ProjectFacts:
             current = next((stage.title for stage in self.stages if stage.state == "running"), "")
             if self.training and self.training["status"] == "training":
                 return f"Training: step {self.training['step']:,} of {self.training['max_steps']:,}"
-            begins = {"data": "Looking at the data", "deploy": "Starting the chat"}.get(action, "Running")
+            begins = BEGINS.get(action, "Running")
             return f"{begins}: {current.lower()}" if current and action != "deploy" else begins
         if self.trouble:
             return "Stopped" if self.trouble.was_stopped else "Something went wrong"
@@ -184,6 +191,8 @@ def _read(project: Project) -> ProjectFacts:
         card=card,
         findings=found[:FINDINGS],
         data_page=get_link(root, "data/report.html"),
+        generate={name: str(get_value(config, key) or "") for name, key in GENERATE_FIELDS.items()},
+        has_generated=(root / CANDIDATES).is_file(),
         results=read_results(root, run, problems),
         chat=_read_chat(root, str(config.get("method") or "sft"), problems),
         applied=_read_applied(root, problems),
@@ -194,7 +203,7 @@ def _read(project: Project) -> ProjectFacts:
 
 def needs_data(root: Path) -> bool:
     """Whether the project waits for a file in data/raw."""
-    if not (root / WAITING).is_file():
+    if not (root / WAITING).is_file() or (root / CANDIDATES).is_file():
         return False
     try:
         return find_dropped(root / "data" / "raw", root) is None
@@ -214,7 +223,7 @@ def read_results(root: Path, run: str, problems: list[str]) -> Results | None:
     results = Results(is_outdated=is_outdated(run, root))
     if compare:
         first = compare.metrics[0]
-        results.headline, results.verdict = compare.headline, compare.verdict
+        results.headline, results.tone = compare.headline, get_tone(compare)
         results.metric, results.about = f"{first.title}, {compare.n} test rows", first.about
         results.scores = get_comparison_rows(compare)
     if ladder:

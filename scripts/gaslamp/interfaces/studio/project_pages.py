@@ -18,11 +18,12 @@ from gaslamp.core import background
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.guide.run_plan_show import WHY, show_seconds
+from gaslamp.interfaces.studio.edits import GENERATE_FIELDS, write_allowed, write_generate
 from gaslamp.interfaces.studio.forms import go, read_form, say, show
 from gaslamp.interfaces.studio.jobs import ACTIONS, Jobs, stop_model
 from gaslamp.interfaces.studio.place import Place
 from gaslamp.interfaces.studio.project_facts import ProjectFacts, Reader
-from gaslamp.interfaces.studio.render import render
+from gaslamp.interfaces.studio.render import render, render_markdown
 from gaslamp.interfaces.studio.uploads import check_size, receive, shorten_name
 from gaslamp.memory.apply import undo
 from gaslamp.memory.hints import add_hint
@@ -53,6 +54,8 @@ class ProjectPages:
             Route(f"{at}/stop", self.stop, methods=["POST"]),
             Route(f"{at}/quiet", self.stop_chat, methods=["POST"]),
             Route(f"{at}/upload", self.upload, methods=["POST"]),
+            Route(f"{at}/generate", self.generate, methods=["POST"]),
+            Route(f"{at}/allow", self.allow, methods=["POST"]),
             Route(f"{at}/hint", self.hint, methods=["POST"]),
             Route(f"{at}/undo", self.undo, methods=["POST"]),
         ]
@@ -129,6 +132,10 @@ class ProjectPages:
         file = find_page(root, path)
         if file is None:
             return PlainTextResponse("there is no such page, or it is not made yet\n", 404)
+        if file.suffix == ".md" and request.query_params.get("as") != "text":
+            title, text = file.stem.replace("_", " "), file.read_text(encoding="utf-8", errors="replace")
+            body = render_markdown(text, lambda path: find_page(root, path))
+            return show("document.html.j2", root=root.name, title=title, body=body, here="")
         headers = {"content-security-policy": PAGE_POLICY}
         return FileResponse(file, media_type=get_media_type(file), headers=headers)
 
@@ -149,7 +156,7 @@ class ProjectPages:
         """`make data`, `make run`, `make deploy`; `make try` with the number of the advice."""
         action, given = request.path_params["action"], request.query_params.get("number", "")
         number = int(given) if given.isascii() and given.isdigit() and len(given) < 3 else 0
-        if action not in ACTIONS or (action == "try") != (number > 0):
+        if action not in ACTIONS or action == "generate" or (action == "try") != (number > 0):
             return PlainTextResponse("not found\n", 404)
 
         def act(root: Path) -> None:
@@ -157,7 +164,7 @@ class ProjectPages:
                 return  # another tab, or a terminal: the page shows it
             self.jobs.start(root, action, number)
 
-        return self._act(request, act, {"data": "data", "deploy": "chat"}.get(action, "run"))
+        return self._act(request, act, {"data": "data", "generate": "data", "deploy": "chat"}.get(action, "run"))
 
     def stop(self, request: Request) -> Response:
         """What Ctrl-C does, to the job of this page or, as `make cancel`, to a run that was started elsewhere."""
@@ -181,6 +188,30 @@ class ProjectPages:
         except GaslampError as error:
             return say(error)
         return JSONResponse({"name": file.name, "seen": ""})
+
+    async def generate(self, request: Request) -> Response:
+        """`make generate`, after the fields of the form are in data.generate of config.yaml."""
+        fields = await read_form(request)
+
+        def act(root: Path) -> None:
+            if self.reader.read(root).is_running:
+                return
+            write_generate(root, {name: fields.one(name).strip() for name in GENERATE_FIELDS})
+            self.jobs.start(root, "generate")
+
+        return await run_in_threadpool(self._act, request, act, "data")
+
+    async def allow(self, request: Request) -> Response:
+        """Leave rows out that stopped the data phase: what its error allows goes into config.yaml, and `make data`."""
+
+        def act(root: Path) -> None:
+            facts = self.reader.read(root)
+            if facts.is_running or not (facts.trouble and facts.trouble.allows):
+                return
+            write_allowed(root, facts.trouble.allows)
+            self.jobs.start(root, facts.job.action if facts.job and facts.job.action == "run" else "data")
+
+        return await run_in_threadpool(self._act, request, act, "data")
 
     async def hint(self, request: Request) -> Response:
         """`make hint`."""

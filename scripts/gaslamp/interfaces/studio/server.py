@@ -20,6 +20,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.ports import get_free_port, is_free
 from gaslamp.interfaces.studio.access import HEADERS, Access, read_key
+from gaslamp.interfaces.studio.desks import Desks
 from gaslamp.interfaces.studio.drafts import Drafts
 from gaslamp.interfaces.studio.failures import Failures
 from gaslamp.interfaces.studio.interview import Interview
@@ -58,6 +59,8 @@ def get_app(place: Place, key: str) -> Starlette:
         *(Interview(place, drafts, jobs).routes if place.repository else []),
         *projects.routes,
         Mount("/project/{name}/live", app=live),
+        Mount("/project/{name}/label", app=Desks(place, "label")),
+        Mount("/project/{name}/review", app=Desks(place, "review")),
     ]
     middleware = [Middleware(Guard, headers=HEADERS), Middleware(Access, key=key), Middleware(Failures)]
     return Starlette(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from gaslamp.core.attempts import get_phases
+from gaslamp.core.files import JsonObject
 from gaslamp.interfaces.studio.jobs import Job
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.summary import read_last_lines
@@ -19,6 +20,7 @@ NAMES = {
     "run": "the run",
     "try": "the try",
     "deploy": "the start of the chat",
+    "generate": "the writing of rows",
 }
 
 
@@ -31,12 +33,14 @@ class Trouble:
         lines: the end of the log, which ends with the fix.
         log: its path in the project.
         was_stopped: the person did it: no error.
+        allows: config keys whose values leave the rows out that stopped it.
     """
 
     title: str
     lines: list[str]
     log: str
     was_stopped: bool = False
+    allows: JsonObject = field(default_factory=dict)
 
 
 def find_trouble(project: Project, job: Job | None, is_done: bool) -> Trouble | None:
@@ -57,7 +61,7 @@ def find_trouble(project: Project, job: Job | None, is_done: bool) -> Trouble | 
             return Trouble("Stopped: what is done is kept", [], last.log, was_stopped=True)
         reason = last.error or ("its process is gone" if last.status == "killed" else last.status)
         lines = read_end(project.root / last.log) if last.log else []
-        return Trouble(_first_line(reason), lines, last.log)
+        return Trouble(_first_line(reason), lines, last.log, allows=last.allows)
     if job is None or job.running or newest > (job.ended or newest):
         return None
     if was_stopped:

@@ -11,6 +11,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, ModelFacts, TrainFacts
 from gaslamp.core.files import sha256_path, write_text
+from gaslamp.evaluate.tone import get_tone
 from gaslamp.pages.differences import choose
 from gaslamp.pages.html import escape_json
 from gaslamp.pages.numbers import format_chance, format_change
@@ -19,8 +20,6 @@ from gaslamp.report.demo.render import HERE, render
 from gaslamp.report.demo.scores import get_bars, get_retention, get_rows, show_share, show_value
 from gaslamp.report.demo.training import get_training
 from gaslamp.report.demo.words import read_language
-
-TONES = {"better": "good", "no clear difference": "even", "worse": "bad"}
 
 SCRIPT_WORDS = (
     "improved",
@@ -71,7 +70,7 @@ def render_page(
     t = read_language(settings.demo.language)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     shown = choose(compare.examples, settings.demo.examples)
-    tone, verdict = TONES[compare.verdict], t[compare.verdict]
+    tone, verdict = get_tone(compare), t[compare.verdict]
     first = compare.metrics[0]
     hero, hero_base = show_value(first.tuned.value, first.unit), show_value(first.base.value, first.unit)
     headline = compare.headline

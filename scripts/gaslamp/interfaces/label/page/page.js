@@ -34,7 +34,7 @@ function warn(text, ...buttons) {
 }
 
 async function send(body) {
-  const answer = await fetch("/api/change", {
+  const answer = await fetch("api/change", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -315,7 +315,7 @@ $("filter").onchange = () => {
 };
 
 async function load() {
-  const answer = await fetch("/api/items");
+  const answer = await fetch("api/items");
   const value = await answer.json();
   // a row that is being typed keeps the version that the person saw: saving it says that it was changed elsewhere
   const held = new Map(state.items.filter(isUnsaved).map((item) => [item.id, item]));
