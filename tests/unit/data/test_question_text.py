@@ -49,6 +49,29 @@ def test_a_pair_is_a_row(tmp_path: Path, question: str, answer: str) -> None:
     assert problems == [] and decide(rows, kinds=("conversation",)).certain
 
 
+def test_rules_part_conversations(tmp_path: Path) -> None:
+    """They stood behind each last answer, and its rounds were rows of their own."""
+    round_ = "{who}: Where is hall {n}{k}?\n{bot}: Left of {n}.\nThen up.\n"
+    for who, bot, rule in (("User", "Assistant", "---"), ("Kunde", "Berater", "=====")):
+        blocks = ["".join(round_.format(n=n, k=k, who=who, bot=bot) for k in "ab") for n in range(4)]
+        rows, problems = read(tmp_path / "talks.txt", f"{rule}\n".join(blocks))
+        assert problems == [] and [[turn["content"] for turn in row["messages"]] for row in rows] == [
+            [text for k in "ab" for text in (f"Where is hall {n}{k}?", f"Left of {n}.\nThen up.")] for n in range(4)
+        ]
+        assert decide(rows, kinds=("conversation",)).reading.format == "messages"
+    rows, _ = read(tmp_path / "faq.txt", "***\n".join(f"Q: Where is {n}?\nA: Left of {n}.\n" for n in range(4)))
+    assert rows == [{"question": f"Where is {n}?", "answer": f"Left of {n}."} for n in range(4)]
+
+
+def test_lines_of_fasttext_and_rendered_turns(tmp_path: Path) -> None:
+    labels = ("__label__spam", "__label__ham __label__late")
+    rows, _ = read(tmp_path / "train.txt", "".join(f"{labels[n % 2]} mail | {n}\n" for n in range(8)))
+    assert rows[:2] == [{"text": "mail | 0", "label": "spam"}, {"text": "mail | 1", "label": "ham, late"}]
+    turns = "".join(f"<|im_start|>user\nq {n}<|im_end|>\n<|im_start|>assistant\na {n}<|im_end|>\n" for n in range(8))
+    with pytest.raises(GaslampError, match="does not say where each ends"):
+        read(tmp_path / "talks.txt", turns)
+
+
 def test_a_question_without_an_answer_is_named(tmp_path: Path) -> None:
     text = "".join(f"Q: Where is hall {n}?\nA: Left of {n}.\n" for n in range(4)) + "Q: And hall 9?\n"
     rows, problems = read(tmp_path / "faq.txt", text)

@@ -59,6 +59,10 @@ ADVICE = {
     ".rtf": "save it as .docx or .txt",
     ".odt": "save it as .docx or .html",
     ".epub": "convert it to .html or .txt",
+    **dict.fromkeys(
+        (".yaml", ".yml", ".xml", ".tmx"), "convert it to .json, .jsonl or .csv: one object or line for each row"
+    ),
+    ".tex": "convert it to .html or .txt: pandoc file.tex -o file.html",
     ".pkl": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
     ".pickle": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
     ".pt": "a pickle can run code when it is opened: save it as .parquet or .jsonl",

@@ -19,6 +19,10 @@ from gaslamp.data.readers.line_text import is_line_chat, read_line_chat
 from gaslamp.data.readers.opening import open_text, read_text_head
 from gaslamp.data.readers.question_text import is_questions, read_questions
 
+LABEL = "__label__"
+_LABELLED = re.compile(rf"(?:{LABEL}\S+\s+)+")
+RENDERED = ("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]", "<|user|>", "<|turn>")
+"""How chat templates open a turn."""
 WRAPPED = 120  # letters: text that is wrapped by hand or by a program has shorter lines
 
 
@@ -40,6 +44,14 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from read_line_chat(reading)
     elif is_questions(head):
         yield from read_questions(reading)
+    elif is_labelled(head):
+        yield from _read_labelled(reading)
+    elif mark := next((mark for mark in RENDERED if head.count(mark) > 2), None):
+        raise GaslampError(
+            f"{reading.title} holds conversations as a chat template writes them ({mark}), and does not say where each "
+            "ends",
+            'write each as a JSON line: {"messages": [{"role": "user", "content": ...}, ...]}, or {"text": ...}',
+        )
     elif is_table(head, whole):
         reading.note("it holds a table and is read as such")
         yield from read_csv(reading)
@@ -51,6 +63,27 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from _read_blocks(reading, width)
     else:
         yield from _read_blocks(reading, 0)
+
+
+def is_labelled(text: str) -> bool:
+    """Whether lines begin with their class, as fastText has them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return len(lines) > 2 and sum(_LABELLED.match(line) is not None for line in lines) > 0.9 * len(lines)
+
+
+def _read_labelled(reading: Reading) -> Iterator[Chunk]:
+    """A row of text and label for each line of fastText; several labels are joined."""
+    reading.note(f"its lines begin with their class ({LABEL}...), as fastText has them")
+    rows: list[Numbered] = []
+    with open_text(reading) as handle:
+        for number, line in enumerate(handle, 1):
+            if line.strip():
+                found = _LABELLED.match(line)
+                labels = found[0].split() if found else []
+                text = line[found.end() :].strip() if found else line.strip()
+                rows.append((number, {"text": text, "label": ", ".join(one.removeprefix(LABEL) for one in labels)}))
+    for start in range(0, len(rows), limits.BATCH):
+        yield Chunk(parse_rows, f"{reading.name}, line", 1, rows[start : start + limits.BATCH], reading.split)
 
 
 def is_table(text: str, whole: bool) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from gaslamp.data.meaning.names import get_hint, normalize
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, Reading, parse_rows
 from gaslamp.data.readers.opening import open_text
+from gaslamp.data.turns import PLAIN, get_role
 
 _MARK = re.compile(
     r"\s*(?:\d{1,4}[.)]\s*)?[*_#\s]*(?P<word>[^\W\d_]{1,12})\s?"
@@ -20,6 +22,8 @@ _SHORT = {
     **dict.fromkeys(("a", "r", "o", "\u7b54", "c"), "answer"),
 }
 _PAIRS = ({"q", "a"}, {"f", "a"}, {"p", "r"}, {"q", "r"}, {"d", "r"}, {"v", "a"}, {"p", "o"}, {"s", "c"})
+_RULE = re.compile(r"\s*(?:-{3,}|={3,}|\*{3,}|_{3,}|~{3,}|#{3,})\s*")
+"""A line that parts one pair or conversation from the next."""
 LEAST = 3  # pairs that make a text one of questions and answers
 
 
@@ -38,23 +42,32 @@ def is_questions(text: str) -> bool:
 
 def read_questions(reading: Reading) -> Iterator[Chunk]:
     """A row for each question with its answer; further lines belong to what they stand below."""
-    reading.note("it is questions and answers: each pair is a row")
     rows: list[Numbered] = []
     problems: list[Problem] = []
     part = ""
+    starts: set[int] = set()  # places of the pairs behind a line that parts
+    words: set[str] = set()
     with open_text(reading) as handle:
         for number, line in enumerate(handle, 1):
+            if _RULE.fullmatch(line.rstrip("\r\n")):
+                starts.add(len(rows))
+                part = ""
+                continue
             mark = _MARK.match(line.rstrip("\r\n"))
             role = _get_role(mark["word"]) if mark else None
+            if mark and role:
+                words.add(mark["word"])
             if mark and role == "question":
                 rows.append((number, {"question": mark["text"], "answer": ""}))
                 part = role
             elif mark and role == "answer" and part == "question":
                 rows[-1][1]["answer"] = mark["text"]
                 part = role
-            elif rows:
+            elif part:
                 rows[-1][1][part] += f"\n{line.rstrip()}"
-    kept = []
+            elif line.strip():
+                problems.append((f"{reading.name}, line {number}", "the line belongs to no question", ""))
+    kept: list[Numbered] = []
     for number, row in rows:
         pair = {name: text.strip() for name, text in row.items()}
         if all(pair.values()):
@@ -62,9 +75,32 @@ def read_questions(reading: Reading) -> Iterator[Chunk]:
         else:
             lacks = "an answer" if pair["question"] else "a text"
             problems.append((f"{reading.name}, line {number}", f"the question lacks {lacks}", ""))
+    reading.note("it is questions and answers: each pair is a row")
+    if starts - {0, len(rows)} and all(get_role(word) in PLAIN for word in words):
+        numbers = sorted(rows[place][0] for place in starts | {0} if place < len(rows))
+        kept = _join_rounds(kept, numbers)
+        reading.notes.remove(f"{reading.name}: it is questions and answers: each pair is a row")
+        reading.note("it is conversations: a line of dashes or signs ends each")
     for start in range(0, len(kept), limits.BATCH):
         found = tuple(problems) if not start else ()
         yield Chunk(parse_rows, f"{reading.name}, line", 1, kept[start : start + limits.BATCH], reading.split, found)
+
+
+def _join_rounds(pairs: list[Numbered], starts: list[int]) -> list[Numbered]:
+    """Pairs as conversations.
+
+    Args:
+        pairs: each with its line.
+        starts: the lines of the first pair of each conversation.
+    """
+    rows: list[Numbered] = []
+    for number, pair in pairs:
+        turns = [{"role": "user", "content": pair["question"]}, {"role": "assistant", "content": pair["answer"]}]
+        if rows and bisect_right(starts, number) == bisect_right(starts, rows[-1][0]):
+            rows[-1][1]["messages"] += turns
+        else:
+            rows.append((number, {"messages": turns}))
+    return rows
 
 
 def _get_role(word: str) -> str | None:
@@ -73,4 +109,6 @@ def _get_role(word: str) -> str | None:
     if short in _SHORT:
         return _SHORT[short]
     hint = get_hint(word) if normalize(word) else None
-    return hint.concept if hint and hint.exact and hint.concept in ("question", "answer") else None
+    if hint and hint.exact and hint.concept in ("question", "answer"):
+        return hint.concept
+    return {"user": "question", "assistant": "answer"}.get(get_role(word))
