@@ -15,6 +15,7 @@ from gaslamp.data.meaning.profile import look_at
 from gaslamp.data.order import sort_results
 from gaslamp.data.peek import Peek
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow, get_images, get_text
+from gaslamp.data.several import LIST, TAKE
 from gaslamp.data.talks import read_talk
 
 REPEATED = 15  # letters of a question that no answer begins with by chance
@@ -145,7 +146,8 @@ def _repeats_question(row: Row) -> bool:
 
 def _find_lists(found: Peek) -> tuple[str, str] | None:
     """The column of answers when it holds lists of texts, and the first of them as it is learnt."""
-    column = found.mapping.get("completion") if found.format == "prompt_completion" else None
+    learns_list = found.format == "prompt_completion" and found.mapping.get(TAKE, LIST) == LIST
+    column = found.mapping.get("completion") if learns_list else None
     if not isinstance(column, str):
         return None
     values = [parse_list(row.get(column)) for row in found.rows]
