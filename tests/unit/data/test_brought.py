@@ -193,6 +193,24 @@ EXAMS: dict[str, tuple[Rows, list[str]]] = {  # rows, and the answer of the firs
         ],
         ["A. 0-1"],
     ),
+    "marked": (
+        [{"question": ask(n), "mc1_targets": {"choices": [f"{n}w", f"{n}x"], "labels": [0, 1]}} for n in NUMBERS],
+        ["B. 0x"],
+    ),
+    "gaps": (
+        [
+            {"sentence": f"Ann saw _ {n}", "option1": f"{n}w", "option2": f"{n}x", "answer": str(1 + n % 2)}
+            for n in NUMBERS
+        ],
+        ["A. 0w"],
+    ),
+    "stems": (
+        [
+            {"question_stem": ask(n), "choices": {"text": ["w", "x"], "label": ["A", "B"]}, "answerKey": "B"}
+            for n in NUMBERS
+        ],
+        ["B. x"],
+    ),
     "some with two choices": (
         [{"question": ask(n), "A": "yes", "B": "no", "C": "" if n % 2 else "maybe", "answer": "B"} for n in NUMBERS],
         ["B. no"],
@@ -213,6 +231,48 @@ def test_numbers_of_choices(name: str) -> None:
     for one in readings:
         again = decide(rows, columns=one.mapping, kinds=("conversation",)).reading
         assert convert(rows[0], again.mapping) == convert(rows[0], one.mapping)
+
+
+READ: dict[str, tuple[Rows, list[tuple[str, str]]]] = {  # the prompts and answers of the first row, of each reading
+    "instruction and question": (
+        [{"instruction": f"Be brief {n}", "question": ask(n), "answer": say(n)} for n in NUMBERS],
+        [(f"Be brief 0\n\n{ask(0)}", say(0))],
+    ),
+    "premise": (
+        [
+            {"premise": f"It {n}", "choice1": f"a{n}", "choice2": f"b{n}", "question": "cause", "label": n % 2}
+            for n in NUMBERS
+        ],
+        [("It 0\n\ncause\n\nA. a0\nB. b0", "A. a0")],
+    ),
+    "spider": (
+        [{"db_id": "d", "query": f"SELECT a FROM t{n}", "question": ask(n)} for n in NUMBERS],
+        [(ask(0), "SELECT a FROM t0")],
+    ),
+    "code with tests": (
+        [{"prompt": ask(n), "code": f"def f{n}(): pass", "test_list": [f"assert f{n}()"]} for n in NUMBERS],
+        [(ask(0), "def f0(): pass")],
+    ),
+    "commits": (
+        [{"diff": f"- old {WORDS} {n}\n+ new", "message": f"Fix {WORDS} {n}"} for n in NUMBERS],
+        [(f"Fix {WORDS} 0", f"- old {WORDS} 0\n+ new"), (f"- old {WORDS} 0\n+ new", f"Fix {WORDS} 0")],
+    ),
+    "corrected": (
+        [{"original": f"teh {say(n)}", "corrected": say(n), "edit_type": ("word", "style")[n % 2]} for n in NUMBERS],
+        [(f"teh {say(0)}", "word"), (f"teh {say(0)}", say(0))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read_and_learnt(name: str) -> None:
+    rows, wanted = READ[name]
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain == (len(wanted) == 1)
+    made = [
+        registry.get("formats", one.format).convert(rows[0], one.mapping) for one in meaning.readings[: len(wanted)]
+    ]
+    assert [tuple(turn["content"] for turn in row["messages"]) for row in made] == wanted
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ REQUIRED = ("instruction", "output")
 OPTIONAL = ("input", "system", "history", "take")
 READ_ANYWAY = ("input", "system", "history")
 INPUTS = ("input", "context", "contexts", "inputs")
+PROMPTS = ("question", "query", "prompt", "problem", "user")
 OUTPUTS = ("output", "response", "revision", "completion", "answer", "outputs")
 
 NO_INPUT = frozenset(("nan", "none", "null", "n/a", "na", "<noinput>", "noinput", "no input", "-", "."))
@@ -28,7 +29,8 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     if not instruction or not output:
         return None
     mapping = {"instruction": instruction, "output": output}
-    for role, names in (("input", INPUTS), ("system", ("system", "system_prompt")), ("history", ("history",))):
+    inputs = (*INPUTS, *PROMPTS)  # a question next to an instruction is what it is applied to
+    for role, names in (("input", inputs), ("system", ("system", "system_prompt")), ("history", ("history",))):
         if found := find_column(columns, names):
             mapping[role] = found
     return mapping

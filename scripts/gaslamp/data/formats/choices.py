@@ -23,10 +23,10 @@ REQUIRED = ("prompt", "choices", "completion")
 OPTIONAL = ("context", "system", "explanation", "first_number")
 READ_ANYWAY = ()
 SEVERAL = ("choices",)
-QUESTIONS = ("question", "query", "prompt", "problem", "ctx", "input", "goal")
+QUESTIONS = ("question", "question_stem", "stem", "query", "prompt", "problem", "ctx", "input", "goal", "sentence")
 FEW = 6
 """So few numbers say nothing about where they count from: published sets count from 0."""
-CHOICES = ("choices", "options", "endings", "candidates", "alternatives")
+CHOICES = ("choices", "options", "endings", "candidates", "alternatives", "mc1_targets")
 ANSWERS = (
     "answer",
     "answerkey",
@@ -93,6 +93,8 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
         return []
     free = [column for column in columns if column not in (prompt, choices, *(several or ()))]
     right = find_column(free, ANSWERS)
+    if not right and choices and _get_marked(first_value(rows, choices)) is not None:
+        right = choices
     solution = find_column(free, ("solution",))
     why = find_column(free, EXPLANATIONS) or (solution if right else None)
     right = right or (solution if why != solution else None)
@@ -100,7 +102,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     if not answer:
         return []
     free = [column for column in free if column not in (right, why)]
-    context = find_column(free, ("contexts", "context", "passage", "article"))
+    context = find_column(free, ("contexts", "context", "passage", "article", "premise"))
     base: dict[str, Any] = {"prompt": prompt, "choices": choices or several, "completion": answer}
     base |= {"context": context} if context else {}
     named = f"the answer is in '{answer}'" if right else f"'{answer}' explains the right choice"
@@ -178,7 +180,9 @@ def _read_choices(value: Any) -> list[tuple[str, str]]:
     value = parse_list(value)
     marks: Any = None
     if isinstance(value, dict):
-        if isinstance(value.get("text"), list):
+        if _get_marked(value) is not None:
+            value = value["choices"]
+        elif isinstance(value.get("text"), list):
             value, marks = value["text"], value.get("label")
         elif value and all(len(str(key)) <= 2 for key in value):  # {"A": ..., "B": ...}
             value, marks = list(value.values()), list(value)
@@ -208,6 +212,17 @@ def complete(mapping: JsonObject, rows: list[SourceRow]) -> list[JsonObject]:
             'add to data.columns first_number: "0" or first_number: "1"',
         )
     return [mapping | {"first_number": starts[0]} if starts else mapping]
+
+
+def _get_marked(value: Any) -> int | None:
+    """The place of the right one in choices that are marked 0 or 1 (TruthfulQA's mc1_targets); ``None``: not so."""
+    value = parse_list(value)
+    if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
+        return None
+    labels = value.get("labels")
+    if not isinstance(labels, list) or len(labels) != len(value["choices"]) or labels.count(1) != 1:
+        return None
+    return labels.index(1)
 
 
 def convert(row: SourceRow, mapping: JsonObject) -> Row:
@@ -246,6 +261,8 @@ def _get_choices(row: SourceRow, column: str | list[str]) -> list[tuple[str, str
 
 def _find_answer(value: Any, choices: list[tuple[str, str]], column: str, first_number: str | None) -> str:
     """The right choice with its letter; a text that is none of the choices (an explanation) as it stands."""
+    if (place := _get_marked(value)) is not None:
+        return f"{choices[place][0]}. {choices[place][1]}"
     if value is None or value == "" or value == -1:
         raise LeftOut(f"column '{column}' does not say which choice is right")
     text = to_text(value).strip()

@@ -6,6 +6,7 @@ context stands above the question, earlier rounds in front of it, reasoning in f
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gaslamp.core.files import JsonObject
@@ -50,6 +51,8 @@ PAIRS = (
     *(("query", name) for name in ("response", "answer", "completion", "output")),
     *(("instruction", name) for name in ("completion", "answer", "response")),
     ("front", "back"),  # Anki
+    ("question", "query"),  # Spider: the query is SQL
+    *((name, "code") for name in ("prompt", "question", "task", "instruction", "problem")),
     ("problem", "generated_solution"),
     ("problem", "solution"),
     ("problem", "answer"),
@@ -86,12 +89,15 @@ CONTEXTS = ("contexts", *_ONE_CONTEXT, "evidence", *(f"{name}s" for name in _ONE
 QUESTIONS = ("question", "query", "prompt", "problem")
 """Prompts that a context stands in front of."""
 HISTORY = ("history",)
+SQL = re.compile(r"\s*(select|with|insert|update|delete|create)\b", re.IGNORECASE)
 
 
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """The first pair of names that both stand in the file, whatever their case."""
     for names in PAIRS:
         prompt, completion = (find_column(columns, (name,)) for name in names)
+        if names[1] == "query" and not SQL.match(str(first_value(rows, completion or ""))):
+            continue
         if prompt and completion and (names[0] not in TURNS or is_open(first_value(rows, prompt))):
             mapping = {"prompt": prompt, "completion": completion}
             for role, usual in (("system", ("system", "system_prompt")), ("history", HISTORY)):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gaslamp.data.meaning.names import get_maker, normalize
 from gaslamp.data.meaning.profile import INPUTS, LABEL_LETTERS, MARKS, TEXT_LETTERS, Profile
-from gaslamp.data.meaning.readings import Mapping, Reading
+from gaslamp.data.meaning.readings import CERTAIN, Mapping, Reading
 
 ANSWERS = ("answer", "summary", "description", "extraction", "reasoning")
 SIDE_ROLES = ("system", "history", "reasoning")
@@ -33,6 +33,7 @@ def infer(profiles: list[Profile]) -> list[Reading]:
                 for one in readings
             ]
         readings += [*_read_documents(columns), *_read_checked(columns), *_read_short_answers(profiles)]
+        readings += _turn_round(readings, columns)
     return readings
 
 
@@ -279,6 +280,20 @@ def _read_short_answers(profiles: list[Profile]) -> list[Reading]:
             reason = f"'{answer.name}' is the answer to '{question.name}'"
             return [Reading(f"answer {answer.name}", "prompt_completion", mapping, "conversation", reason, 0.6)]
     return []
+
+
+def _turn_round(readings: list[Reading], columns: list[Profile]) -> list[Reading]:
+    """Of two columns of text with one uncertain reading the other direction: ``diff`` and ``message`` of a commit."""
+    answers = [reading for reading in readings if reading.format == "prompt_completion"]
+    if len(columns) != 2 or len(answers) != 1 or not all(column.is_free_text for column in columns):
+        return []
+    only = answers[0]
+    question, answer = only.mapping.get("prompt"), only.mapping.get("completion")
+    if only.score >= CERTAIN or not isinstance(question, str) or not isinstance(answer, str):
+        return []
+    turned: Mapping = {"prompt": answer, "completion": question}
+    reason = f"'{question}' is the answer to '{answer}'"
+    return [Reading(f"answer {question}", "prompt_completion", turned, "conversation", reason, only.score - 0.05)]
 
 
 def _read_checked(columns: list[Profile]) -> list[Reading]:

@@ -182,9 +182,9 @@ winner: meilleure meilleur mejor migliore melhor beste 更好 更优 哪个更�
 [anchor]
 anchor: anker ancla ancre
 [positive]
-positive: passend positivo positif
+positive: passend positivo positif pos
 [negative]
-negative: unpassend negativo negatif
+negative: unpassend negativo negatif neg hard_negative hard_negatives negatives
 [history]
 history: verlauf historial historique cronologia historico 历史 履歴
 [system]
@@ -234,7 +234,8 @@ sbagliato errata ruim ma mau pior incorreta errada slechte slecht slechtere fout
 错误的 悪い 悪 より悪い 間違った 나쁜 더_나쁜 잘못된 плохой плохая плохое худший неправильный zla zly zle
 zła zły złe gorsza niepoprawna bledna kotu yanlis daha_kotu
 abgelehnte verworfene rechazada descartada rejetee refusee rifiutata scartata rejeitada recusada descartada afgewezen
-odrzucona odrzucone отклоненный отвергнутый отклоненная reddedilen 거부된 거절된 被拒绝的 拒绝的 落选的 却下された
+odrzucona odrzucone отклоненный отвергнутый отклоненная reddedilen
+hallucinated halluzinierte 거부된 거절된 被拒绝的 拒绝的 落选的 却下された
 """
 """What stands in front of or behind ``answer`` in the names of two columns, the better and the worse."""
 
