@@ -74,7 +74,7 @@ class RemoteProject:
 
     def set(self, **remote: Any) -> None:
         """Write the config with these values of the section ``remote``."""
-        section = {"python": sys.executable, "backend": "cpu", "poll_seconds": 2, **self.server.remote, **remote}
+        section = {"python": sys.executable, "backend": "cpu", "poll_seconds": 3, **self.server.remote, **remote}
         self.config = Config.model_validate(
             {
                 "backend": "ssh",

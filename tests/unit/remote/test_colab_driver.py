@@ -89,6 +89,7 @@ ContentsClient.download = download
 """
 
 
+@pytest.mark.by_hand
 def test_a_cut_download_is_fetched_again_and_a_new_kernel_is_entered_again(
     assigner: Assigner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

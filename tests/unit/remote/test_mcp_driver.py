@@ -13,6 +13,7 @@ from gaslamp.config.slices import Slice, get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.drivers import mcp
+from gaslamp.remote.kernel import KernelMachine
 from gaslamp.remote.mcp_holder import read_result
 from remote_stands.mcp import SERVER, stand
 
@@ -41,12 +42,37 @@ def test_what_a_tool_returns_is_read_as_text(structured: object, texts: list[str
     assert read_result(structured, texts) == printed
 
 
-def test_a_server_that_ends_takes_its_machine_along(tmp_path: Path) -> None:
+def check_parts_and_kernels(machine: KernelMachine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all drivers with a kernel share; the command line of Colab does it by hand (test_colab_driver.py)."""
+    monkeypatch.setattr(machine, "part", 200_000)
+    (folder / "source").write_bytes(content := os.urandom(450_000))
+    machine.put(folder / "source", "data/large")
+    assert (Path(machine.lease.folder) / "data" / "large").read_bytes() == content
+    whole, cut = machine._fetch, list[str]()
+
+    def fetch(path: str, target: Path) -> None:
+        whole(path, target)
+        if not cut:
+            cut.append(path)
+            target.write_bytes(target.read_bytes()[:1000])
+
+    monkeypatch.setattr(machine, "_fetch", fetch)
+    machine.get("data/large", folder / "home")
+    assert cut and (folder / "home").read_bytes() == content and not list(folder.glob(".home*"))
+    assert list((Path(machine.lease.folder) / ".parts").iterdir()) == []
+    with pytest.raises(RemoteError, match="no answer"):
+        machine._ask("run", command=["true"], folder=machine.lease.folder, nonsense=1)  # an exception in the cell
+    machine._execute("import sys; [sys.modules.pop(m) for m in list(sys.modules) if 'gaslamp_side' in m]", 5)
+    assert machine.run(["echo", "again"], 60) == ["again"], "a kernel that was started again"
+
+
+def test_a_server_that_ends_takes_its_machine_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with stand(tmp_path) as remote:
         settings = get_settings(remote)
         with mcp.open(settings, None, lambda lease: None) as machine:
             assert machine.run(["seq", "50000"], 60) == [str(n) for n in range(1, 50001)], "longer than one answer"
             assert machine.run(["sleep", "5"], 60) == [], "longer than a cell may be silent"
+            check_parts_and_kernels(machine, tmp_path, monkeypatch)
             socket = Path(machine.lease.details["socket"])
             assert socket.stat().st_mode & 0o77 == 0 and socket.parent.stat().st_mode & 0o77 == 0
             os.kill(int(machine.lease.details["pid"]), signal.SIGKILL)

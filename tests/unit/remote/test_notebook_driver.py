@@ -125,21 +125,25 @@ def test_the_notebook_trains_and_its_archive_comes_home(
     assert Path("outputs/main/adapters/adapter_model.safetensors").stat().st_size > 10_000
 
 
-def test_a_failed_training_stops_the_notebook_and_the_same_bundle_is_the_same_notebook(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (project / "data" / "train.jsonl").write_text("{broken\n")
+def test_the_same_bundle_is_the_same_notebook(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, task = get_settings(project), read_task(COMMAND)
     monkeypatch.setattr(notebook, "EMBEDDED", 0)
     run_manual(settings, task, project / "config.yaml", "push")
     first = (HANDED / "train.ipynb").read_bytes()
     run_manual(settings, task, project / "config.yaml", "push")
     assert (HANDED / "train.ipynb").read_bytes() == first, "a notebook that runs somewhere stays the right one"
+    with pytest.raises(ValueError, match="is not the file that belongs to this notebook"):
+        open_bundle("x", "0" * 64, "YW5vdGhlcg==")
+
+
+@pytest.mark.by_hand
+def test_a_failed_training_stops_the_notebook(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "data" / "train.jsonl").write_text("{broken\n")
+    monkeypatch.setattr(notebook, "EMBEDDED", 0)
+    run_manual(get_settings(project), read_task(COMMAND), project / "config.yaml", "push")
     there = tmp_path / "there"
     with pytest.raises(CellExecutionError, match="put bundle.tar.gz, which lies next to this notebook, into"):
         run_cells(HANDED / "train.ipynb", there)
-    with pytest.raises(ValueError, match="is not the file that belongs to this notebook"):
-        open_bundle("x", "0" * 64, "YW5vdGhlcg==")
     shutil.copy(HANDED / "bundle.tar.gz", there)
     with pytest.raises(CellExecutionError, match="the training failed: see the lines above"):
         run_cells(HANDED / "train.ipynb", there, "bundle", "setup", "train", "poll")

@@ -196,16 +196,18 @@ def test_another_machine_goes_on_from_what_came_home(
         assert facts.loss_last == pytest.approx(read_facts(undisturbed).loss_last, rel=1e-4)
 
 
-def test_an_error_of_the_training_is_shown_with_its_own_fix(
+def test_an_error_of_a_step_is_shown_with_its_own_fix(
     undisturbed: RemoteProject, server: Sshd, tiny_model: Path, tmp_path: Path
 ) -> None:
     project = RemoteProject(tmp_path / "project", tiny_model, server)
     project.adopt(undisturbed)
-    (project.folder / "data/train.jsonl").write_text("", encoding="utf-8")
-    process = project.start("poll")
+    failed = "q4_k_m answers otherwise"
+    Parity(passed=False, summary=failed, prompts=1, checks=[]).write(project.folder / "parity.json")
+    files = "--parity parity.json --out outputs/passed.txt --log logs/require_parity.log"
+    process = project.start("run", "scripts/require_parity.py", *files.split())
     said, _ = process.communicate(timeout=600)
-    assert process.returncode != 0 and "error: on 127.0.0.1" in said and "usual fix:" in said
-    assert os.listdir(project.folder / "outputs" / "main") == [] if (project.folder / "outputs").exists() else True
+    assert process.returncode != 0 and "error: on 127.0.0.1" in said and failed in said and "usual fix:" in said
+    assert not (project.folder / "outputs").exists() or not list((project.folder / "outputs").rglob("*.txt"))
 
 
 @pytest.mark.by_hand
