@@ -28,9 +28,9 @@ def main() -> None:
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, files=args):
-        from gaslamp.core.threads import prepare_process
+        from gaslamp.core.threads import PATIENCE, prepare_process
 
-        prepare_process()
+        prepare_process(PATIENCE)
         from gaslamp.evaluate.run import evaluate_model
 
         settings = settle_length(load_slice(args.config, KEYS, args.stage), args.card)

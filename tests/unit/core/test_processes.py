@@ -110,24 +110,33 @@ def test_two_processes_stop_and_go_on_together(base: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("cores", "load", "wish", "value", "looks"),
+    ("cores", "loads", "wish", "patience", "value", "reason"),
     [
-        (2, 3.0, None, "2, active while they wait", 1),
-        (2, 50.0, None, "2, passive while they wait", 1),
-        (1, 50.0, None, "1, active while they wait", 0),
-        (2, 50.0, "active", "2, active while they wait", 0),
+        (2, [3.0], None, 0, "2, active while they wait", "the machine is idle (3 % used by other processes)"),
+        (2, [50.0], None, 0, "2, passive while they wait", "other processes use 50 % of the processor for 0.5 s"),
+        (2, [90.0, 50.0, 4.0], None, 8, "2, active while they wait", "idle after 1.5 s (4 % used"),  # a step that ended
+        (2, [90.0, 60.0, 50.0], None, 1.5, "2, passive while they wait", "use 50 % of the processor for 1.5 s"),
+        (1, [], None, 8, "1, active while they wait", "this process has one core"),
+        (2, [], "active", 8, "2, active while they wait", "set by OMP_WAIT_POLICY"),
     ],
 )
 def test_threads_sleep_where_others_compute(
-    monkeypatch: pytest.MonkeyPatch, cores: int, load: float, wish: str | None, value: str, looks: int
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    loads: list[float],
+    wish: str | None,
+    patience: float,
+    value: str,
+    reason: str,
 ) -> None:
-    seen: list[float] = []
+    left = list(loads)
     monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": wish} if wish else {})
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
-    monkeypatch.setattr("psutil.cpu_percent", lambda interval: seen.append(interval) or load)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: left.pop(0))
     monkeypatch.setattr(threads, "_chosen", {})
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    assert threads.prepare_process().value == value and len(seen) == looks
+    chosen = threads.prepare_process(patience)
+    assert chosen.value == value and reason in chosen.reason and left == []
     assert os.environ.get("OMP_WAIT_POLICY") == (wish or ("passive" if "passive" in value else None))
     monkeypatch.setitem(sys.modules, "torch", sys)
-    assert threads.prepare_process().value == value and len(seen) == looks, "torch has read it"
+    assert threads.prepare_process(patience) == chosen, "torch has read it"

@@ -86,7 +86,7 @@ def prepare_process(settings: Slice) -> Decision:
     """Set what must stand before torch is imported; returns the choice of threads."""
     from gaslamp.core import threads
 
-    return threads.prepare_process()
+    return threads.prepare_process(threads.PATIENCE)
 
 
 def train(plan: Plan, events: Events) -> Result:
