@@ -6,6 +6,14 @@ from pydantic import BaseModel, Field
 
 from gaslamp.core.artefact import Artefact, Score
 
+OTHERS_PERCENT = 20.0
+"""Of the processor: where other programs use more of it meanwhile, a speed says little."""
+
+
+def describe_others(percent: float | None) -> str:
+    """What to say next to a speed that was measured while other programs used ``percent`` of the processor."""
+    return f"other programs used {percent:.0f} % of the processor" if percent and percent > OTHERS_PERCENT else ""
+
 
 class Level(BaseModel):
     """One rung of the ladder."""
@@ -25,6 +33,7 @@ class Level(BaseModel):
     prompt_tps: float | None = None  # tokens read a second
     gen_tps: float | None = None  # tokens written a second
     peak_memory_gb: float | None = None  # with 512 tokens read and 128 written
+    others_percent: float | None = None  # of the processor, used by other programs while the speed was measured
     perplexity: float | None = None  # on the words of the test rows; None: too little text
     perplexity_error: float | None = None
     kl_divergence: float | None = None  # mean, nats a token, against f16
@@ -70,8 +79,8 @@ class Bench(Artefact):
     """outputs/<run>/gguf/bench.json: what each level costs and loses on this machine."""
 
     levels: dict[str, dict[str, float]]
-    """level -> load_seconds, peak_memory_gb, prompt_tps, prompt_stddev, gen_tps, gen_stddev (tokens/s); with enough
-    text perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
+    """level -> load_seconds, peak_memory_gb, others_percent (see Level), prompt_tps, prompt_stddev, gen_tps, gen_stddev
+    (tokens/s); with enough text perplexity, perplexity_error, kl_divergence, kl_error, same_top (see Level)."""
     n_prompt: int
     n_gen: int
     threads: int

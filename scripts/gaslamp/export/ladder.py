@@ -22,6 +22,7 @@ MEASURED = (
     "prompt_tps",
     "gen_tps",
     "peak_memory_gb",
+    "others_percent",
     "perplexity",
     "perplexity_error",
     "kl_divergence",

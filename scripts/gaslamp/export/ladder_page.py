@@ -9,6 +9,7 @@ from html import escape
 
 from gaslamp.core.console import get_size
 from gaslamp.core.contracts import Ladder, Level, Score
+from gaslamp.core.export_contracts import describe_others
 from gaslamp.pages.numbers import format_value
 from gaslamp.pages.plots import get_ticks
 
@@ -110,6 +111,7 @@ def get_cells(level: Level, unit: str = "share") -> list[str]:
     def show(value: float | None, form: str, unit: str = "") -> str:
         return "not measured" if value is None else f"{value:{form}}{unit}"
 
+    busy = f" ({others})" if (others := describe_others(level.others_percent)) else ""
     return [
         level.level + (", imatrix" if level.imatrix else ""),
         show_score(level.score, unit),
@@ -118,8 +120,8 @@ def get_cells(level: Level, unit: str = "share") -> list[str]:
         f"{100 * level.same_as_f16:.1f} %",
         show(level.perplexity, ".3f"),
         show(level.kl_divergence, ".5f"),
-        show(level.prompt_tps, ".0f", " tokens/s"),
-        show(level.gen_tps, ".1f", " tokens/s"),
+        show(level.prompt_tps, ".0f", f" tokens/s{busy}"),
+        show(level.gen_tps, ".1f", f" tokens/s{busy}"),
         show(level.peak_memory_gb, ".2f", " GB"),
         show(level.load_seconds, ".1f", " s"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -421,6 +422,25 @@ def test_figures_that_cannot_be_had_end_no_run(tmp_path: Path, monkeypatch: pyte
     lines = "\n".join(said)
     assert lines.count("speed not measured: it took too long") == 2
     assert lines.count("distance from f16 not measured") == 1, "without f16 nothing is compared with it"
+
+
+@pytest.mark.parametrize(("busy", "percent"), [(2.4, 5.0), (6.0, 50.0), (1.0, 0.0)])
+def test_a_speed_says_how_much_others_computed(busy: float, percent: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 2 s on 4 cores, of which llama-bench took 2 s of one."""
+    rows: list[dict[str, Any]] = [
+        {"n_prompt": prompt, "n_gen": gen, "avg_ts": 9, "stddev_ts": 1, "n_threads": 4, "backends": "", "cpu_info": ""}
+        for prompt, gen in ((512, 0), (0, 128))
+    ]
+    output = convert.Output(json.dumps(rows), "", 0.1, cpu_seconds=2.0)
+    seconds, clock = iter([100.0, 100.0 + busy]), iter([7.0, 9.0])
+    monkeypatch.setattr(convert, "run_tool", lambda *command: output)
+    monkeypatch.setattr(convert, "get_busy_seconds", lambda: next(seconds))
+    monkeypatch.setattr(convert, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(convert.os, "cpu_count", lambda: 4)
+    speed = convert.bench({"tools": {"llama-bench": "llama-bench"}}, Path("model-q8_0.gguf"))
+    assert speed["others_percent"] == pytest.approx(percent)
+    line = measure.describe_level({"load_seconds": 0.4, "gen_tps": 9.0, "others_percent": percent})
+    assert ("other programs used 50 % of the processor" in line) == (percent == 50.0), line
 
 
 def test_bench_gives_both_speeds(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:

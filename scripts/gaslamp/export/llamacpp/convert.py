@@ -33,6 +33,7 @@ class Speed(TypedDict):
     backend: str
     cpu: str
     peak_memory_gb: float  # resident
+    others_percent: float  # of the processor, used by other programs meanwhile
 
 
 def convert_to_gguf(
@@ -142,7 +143,10 @@ def bench(
     """
     command = [toolchain["tools"]["llama-bench"], "-m", str(gguf), "-p", str(n_prompt), "-n", str(n_gen)]
     command += ["-r", str(repetitions), "-o", "json"] + (["-t", str(threads)] if threads else [])
+    before, started = get_busy_seconds(), time.monotonic()
     output = run_tool(command, log, f"measuring the speed of {gguf}", limit)
+    others = get_busy_seconds() - before - output.cpu_seconds
+    others_percent = 100 * others / (time.monotonic() - started) / (os.cpu_count() or 1)
     try:
         rows = json.loads(output.stdout)
         prompt = next(row for row in rows if row["n_prompt"] and not row["n_gen"])
@@ -161,7 +165,18 @@ def bench(
         "backend": gen["backends"],
         "cpu": gen["cpu_info"],
         "peak_memory_gb": output.peak_memory_gb,
+        "others_percent": round(min(100.0, max(0.0, others_percent)), 1),
     }
+
+
+def get_busy_seconds() -> float:
+    """Seconds that the cores of this machine have computed since it started, all programs together."""
+    import psutil
+
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Linux counts the time of virtual machines in "user" too
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
 
 
 def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | None, what: str) -> None:
@@ -178,11 +193,12 @@ def _write_gguf(command: Callable[[Path], list[str]], out: Path, log: Path | Non
 
 
 class Output(NamedTuple):
-    """What a program printed, and its peak memory (resident)."""
+    """What a program printed, its peak memory (resident), and the seconds that cores computed for it."""
 
     stdout: str
     stderr: str
     peak_memory_gb: float
+    cpu_seconds: float
 
 
 HEARTBEAT = 30.0
@@ -265,7 +281,7 @@ def run_tool(command: list[str], log: Path | None, what: str, limit: float | Non
     if process.returncode != 0:
         raise explain_failure(what, process.returncode, texts[0] + texts[1], log)
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, kibibytes elsewhere
-    return Output(texts[0], texts[1], round(usage.ru_maxrss * unit / 1e9, 3))
+    return Output(texts[0], texts[1], round(usage.ru_maxrss * unit / 1e9, 3), usage.ru_utime + usage.ru_stime)
 
 
 def explain_failure(what: str, code: int, output: str, log: Path | None) -> GaslampError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Bench, Provenance
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.export_contracts import describe_others
 from gaslamp.core.files import read_json, read_jsonl, write_text
 from gaslamp.data.rows import Row, get_kind, get_prompt, get_reference, get_text
 from gaslamp.export.llamacpp.convert import Speed, bench, run_tool
@@ -98,7 +99,7 @@ def _get_speed(speed: Speed, pooling: str | None) -> dict[str, float]:
     """What of llama-bench's figures is recorded; a model that returns vectors generates nothing."""
     names = ("prompt_tps", "prompt_stddev", *(("gen_tps", "gen_stddev") if not pooling else ()))
     figures = {key: round(speed[key], 2) for key in names}  # type: ignore[literal-required]
-    return {"peak_memory_gb": speed["peak_memory_gb"], **figures}
+    return {"peak_memory_gb": speed["peak_memory_gb"], "others_percent": speed["others_percent"], **figures}
 
 
 def describe_level(level: dict[str, float]) -> str:
@@ -108,6 +109,7 @@ def describe_level(level: dict[str, float]) -> str:
         f"generates {level['gen_tps']:.0f}" if "gen_tps" in level else "",
         f"loads in {level['load_seconds']:.1f} s",
         f"KL divergence {level['kl_divergence']:.4f}" if "kl_divergence" in level else "",
+        describe_others(level.get("others_percent")),
     ]
     return ", ".join(part for part in parts if part)
 

@@ -8,6 +8,7 @@ from gaslamp.config.backends import get_unused_settings
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Provenance, Score, TrainFacts
 from gaslamp.core.decisions import Decision
+from gaslamp.core.export_contracts import describe_others
 from gaslamp.core.files import sha256_path
 from gaslamp.environment.system import describe_hardware
 from gaslamp.pages.numbers import format_change, format_interval, format_value
@@ -53,7 +54,9 @@ def get_levels(ladder: Ladder) -> Table:
             _show(level.score, ladder.unit),
             format_value(level.same_as_f16),
             f"{level.kl_divergence:.4f}" if level.kl_divergence is not None else "",
-            f"{level.gen_tps:.0f}" if level.gen_tps else "",
+            ", ".join(filter(None, (f"{level.gen_tps:.0f}", describe_others(level.others_percent))))
+            if level.gen_tps
+            else "",
         ]
         for level in ladder.levels
     ]
