@@ -19,6 +19,7 @@ from gaslamp.evaluate.tone import get_tone
 from gaslamp.evaluate.unbeaten import keep_whole
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import escape_json, render_template
+from gaslamp.pages.links import get_links
 from gaslamp.pages.numbers import format_chance, format_change, format_number, format_value
 from gaslamp.pages.plots import get_ends, plot_bars, plot_histogram
 from gaslamp.train.advice import LINES
@@ -41,11 +42,11 @@ def write_page(compare: Compare, gate: Verdict, out: Path, images: Path) -> None
         out: HTML file.
         images: the folder that image paths are relative to (data/).
     """
-    write_text(out, render_page(compare, gate, images))
+    write_text(out, render_page(compare, gate, images, get_links(out)))
 
 
-def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
-    """The HTML text."""
+def render_page(compare: Compare, gate: Verdict, images: Path, links: Sequence[tuple[str, str]] = ()) -> str:
+    """The HTML text; ``links`` are title and address of the other pages."""
     from markupsafe import Markup
 
     style, script = [(HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")]
@@ -66,6 +67,7 @@ def render_page(compare: Compare, gate: Verdict, images: Path) -> str:
         script,
         headline=compare.headline,
         target=compare.target,
+        links=links,
         tone=tone,
         answer=answer if first.fault else f"{answer}: {change}",
         explanation=" ".join([_explain(first), *([f"{further[:1].upper()}{further[1:]}."] if further else [])]),

@@ -24,6 +24,8 @@ from gaslamp.train.advice import read_advice
 if TYPE_CHECKING:
     from rich.console import Console
 
+SHORT = 0.03
+"""Of the time of all steps: a shorter one is not named."""
 _File = TypeVar("_File", bound=Artefact)
 
 
@@ -127,10 +129,20 @@ def _print_times(console: Console, attempts: list[Attempt]) -> None:
     timed = [(tries[-1].step, sum(attempt.seconds or 0 for attempt in tries)) for tries in get_phases(attempts)]
     timed = [(step, seconds) for step, seconds in timed if seconds]
     if timed:
-        parts = [f"{step} {get_duration(seconds)}" for step, seconds in timed if seconds >= 1]
-        parts.append(f"all {get_duration(sum(seconds for _, seconds in timed))} (steps may overlap)")
         console.print()
-        console.print(Text("time: " + ", ".join(parts)), style="dim")
+        console.print(Text(describe_times(timed)), style="dim")
+
+
+def describe_times(timed: list[tuple[str, float]]) -> str:
+    """Steps and their seconds in one line: the longest first, those below ``SHORT`` of the whole together."""
+    whole = sum(seconds for _, seconds in timed)
+    ranked = sorted(timed, key=lambda pair: -pair[1])
+    long, rest = [[pair for pair in ranked if (pair[1] >= SHORT * whole) is is_long] for is_long in (True, False)]
+    parts = [f"{step} {get_duration(seconds)}" for step, seconds in long]
+    if rest:
+        steps = f"{len(rest)} shorter steps" if len(rest) > 1 else rest[0][0]
+        parts.append(f"{steps} {get_duration(sum(seconds for _, seconds in rest))}")
+    return f"time: {', '.join(parts)}; all {get_duration(whole)} (steps may overlap)"
 
 
 def get_paths(run: str, ladder: Ladder | None) -> list[tuple[str, Path]]:

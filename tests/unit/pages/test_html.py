@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 import pytest
 from gaslamp.pages.html import embed_file, escape_json, get_base_style, get_csp_hash, render_template
+from gaslamp.pages.links import get_links
 
 HOSTILE = "<script>alert(1)</script>\u2028&\"'"
 
@@ -46,3 +47,16 @@ def test_files_become_data_urls(tmp_path: Path) -> None:
     (tmp_path / "d.svg").write_text("<svg/>")
     assert embed_file(tmp_path / "d.svg") is None, "SVG may hold scripts"
     assert embed_file(tmp_path / "none.png") is None
+
+
+@pytest.mark.parametrize("root", ["", "/home/ann/outputs/of/mine/"])
+def test_pages_of_a_run_link_each_other(root: str) -> None:
+    report, evaluation = Path(f"{root}outputs/main/report.html"), Path(f"{root}outputs/main/eval/report.html")
+    assert get_links(report) == [
+        ("Data", "../../data/report.html"),
+        ("Evaluation", "eval/report.html"),
+        ("Demo", "../../demos/main/index.html"),
+    ]
+    assert get_links(evaluation)[0] == ("Data", "../../../data/report.html")
+    assert [title for title, _ in get_links(evaluation)] == ["Data", "Report", "Demo"]
+    assert get_links(Path("page.html")) == get_links(Path("outputs/page.html")) == []

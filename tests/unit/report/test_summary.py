@@ -18,7 +18,7 @@ from gaslamp.core.contracts import now
 from gaslamp.core.files import write_text
 from gaslamp.pages.markdown import find_placeholders
 from gaslamp.report.roadbook.progress import render_progress
-from gaslamp.report.summary import get_console, show_failure, show_summary
+from gaslamp.report.summary import describe_times, get_console, show_failure, show_summary
 
 ROOT = Path(__file__).parents[3]
 
@@ -90,6 +90,22 @@ def test_summary_is_plain_and_narrow(tmp_path: Path) -> None:
         assert shown in text, shown
     for path in ("demos/main/index.html", "gaslamp.md", "outputs/main/gguf/model-q8_0.gguf"):
         assert path in text
+
+
+def test_the_longest_steps_come_first_and_the_short_ones_together() -> None:
+    timed = [
+        ("detect_env", 1.2),
+        ("train_model", 240.0),
+        ("evaluate_model_base", 60.0),
+        ("reflect", 0.4),
+        ("merge", 30.0),
+    ]
+    line = describe_times(timed)
+    assert line.startswith(
+        "time: train_model 4 min 0 s, evaluate_model_base 1 min 0 s, merge 30 s, 2 shorter steps 1.6 s;"
+    )
+    assert line.endswith("; all 5 min 32 s (steps may overlap)")
+    assert describe_times([("train_model", 240.0), ("reflect", 0.4)]).count("reflect 0.4 s") == 1
 
 
 def test_results_of_earlier_data_are_not_shown(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gaslamp.config.slices import Slice
@@ -12,6 +13,7 @@ from gaslamp.evaluate.metric import get_title
 from gaslamp.export.ladder_page import render_svg
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.html import render_template
+from gaslamp.pages.links import get_links
 from gaslamp.pages.themes import get_theme_css
 from gaslamp.report.dashboard.panels import get_panels
 from gaslamp.report.dashboard.tail import Tail
@@ -42,13 +44,14 @@ def read_training(metrics: Path) -> Training | None:
     return trainings.get(newest or "")
 
 
-def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str:
+def render_report(files: dict[str, Path], metrics: Path, settings: Slice, links: Sequence[tuple[str, str]] = ()) -> str:
     """The HTML text.
 
     Args:
         files: paths of system, env, model, card, train, compare, verdict, and ladder and parity of a chat model.
         metrics: the metrics.jsonl of the run; the curves are left out when it is gone.
         settings: slice with project.
+        links: title and address of the other pages.
     """
     from markupsafe import Markup
 
@@ -67,6 +70,7 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
         HERE / "report.html.j2",
         style,
         project=settings.project,
+        links=links,
         compare=compare,
         verdict=verdict,
         parity=parity,
@@ -92,5 +96,5 @@ def render_report(files: dict[str, Path], metrics: Path, settings: Slice) -> str
 
 def build_report(files: dict[str, Path], metrics: Path, settings: Slice, out: Path) -> None:
     """Write the report of a run to ``out``; the other arguments as for ``render_report``."""
-    write_text(out, render_report(files, metrics, settings))
+    write_text(out, render_report(files, metrics, settings, get_links(out)))
     say(f"{out}: the whole run in one file")
