@@ -114,6 +114,18 @@ def test_a_class_that_is_never_found(tmp_path: Path) -> None:
     assert "one_answer" not in found
 
 
+def test_answers_of_the_test_that_no_training_row_gives(tmp_path: Path) -> None:
+    """Another language, an introduction, other names of the classes: the rows teach what the test does not want."""
+    rows = [chat(n, f"q{n}", "abc"[n % 3]) for n in range(30)]
+    train = [chat(f"t{n}", f"w{n}", f"Sure! It is {'abc'[n % 3]}.") for n in range(60)]
+    tuned = [f"Sure! It is {'abc'[n % 3]}." for n in range(30)]
+    lost = diagnose(tmp_path, "classes", ["d"] * 15 + tuned[15:], train, test=rows)["class_never_found"]
+    assert lost.severity == "certain" and lost.seen.startswith("no training row gives the answer of any test row; ")
+    assert lost.remedies[0].action.startswith(
+        "write the answers of training and test rows alike: “a” here, there “sure"
+    )
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("count", "severity"), [(N, "certain"), (4, "likely"), (0, None)])
 def test_empty_answers(tmp_path: Path, shape: str, count: int, severity: str | None) -> None:

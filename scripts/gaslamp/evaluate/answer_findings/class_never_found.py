@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from gaslamp.config.sections.diagnose import AnswerLimits
-from gaslamp.core.finding import Remedy
+from gaslamp.core.finding import Remedy, Severity
 from gaslamp.evaluate.evaluated import Evaluated, quote
 from gaslamp.evaluate.label_sets import find_swaps
 from gaslamp.evaluate.metrics.normalized_match import normalize
@@ -38,7 +38,9 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     }
     if not lost:
         return None
-    known = {normalize(text): count for text, count in answers.training.answers.items()} if answers.training else {}
+    known: Counter[str] = Counter()
+    for text, count in (answers.training.answers if answers.training else Counter()).items():
+        known[normalize(text)] += count
     parts = [
         f"{quote(name)}: 0 of {len(places)} test rows" + (f" ({known.get(name, 0)} training rows)" if known else "")
         for name, places in lost.items()
@@ -47,7 +49,13 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     rare = [name for name in lost if not known or known.get(name, 0) < usual]
     common = [name for name in lost if name not in rare]
     remedies = []
-    if rare:
+    is_foreign = bool(known) and not any(known[name] for name in members)
+    if is_foreign:
+        shown, given = next(iter(lost)), known.most_common(1)[0][0]
+        action = f"write the answers of training and test rows alike: {quote(shown)} here, there {quote(given)}"
+        parts.insert(0, "no training row gives the answer of any test row")
+        remedies.append(Remedy(action=action, effect="what is learnt is what is wanted"))
+    elif rare:
         action = f"add training rows of {_list(rare)}"
         remedies.append(Remedy(action=action, effect="the class is learnt"))
     if common:
@@ -55,7 +63,8 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         remedies += [Remedy(action=action), *answers.train_longer()]
     rows = [n for places in lost.values() for n in places]
     figures = {"classes": float(len(lost)), "rows": float(len(rows))}
-    return Seen("; ".join(parts[:MOST]), figures, remedies, rows=answers.get_ids(rows))
+    severity: Severity | None = "certain" if is_foreign else None
+    return Seen("; ".join(parts[:MOST]), figures, remedies, severity=severity, rows=answers.get_ids(rows))
 
 
 def _list(names: list[str]) -> str:
