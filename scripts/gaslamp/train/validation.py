@@ -30,7 +30,7 @@ FORWARD = 2.0
 """Passes that a training row costs, in forward passes of a frozen base: its backward pass is about one more."""
 LEAST, MOST = 4, 256
 """Rows of a measurement: fewer say too little, more say nothing more."""
-FEW = 8
+FEW = LEAST
 """Rows of a measurement below which a turn of its curve may be the luck of which rows they are."""
 LEAST_TO_CHOOSE = 32
 """Rows at least where the weights are chosen by it (train.keep: best, train.patience)."""

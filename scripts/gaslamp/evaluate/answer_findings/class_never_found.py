@@ -16,6 +16,7 @@ CAUSE = "it has few training rows next to the others, or its label is written in
 SEVERITY = "likely"
 LIMIT = "class_seen"
 MOST = 5  # classes that are listed
+RARE = 0.5  # of the rows that a class has on average
 
 
 def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
@@ -46,7 +47,7 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         for name, places in lost.items()
     ]
     usual = sum(known.values()) / max(1, len(known))
-    rare = [name for name in lost if not known or known.get(name, 0) < usual]
+    rare = [name for name in lost if not known or known[name] < RARE * usual]
     common = [name for name in lost if name not in rare]
     remedies = []
     is_foreign = bool(known) and not any(known[name] for name in members)

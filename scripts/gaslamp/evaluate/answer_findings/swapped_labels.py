@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.config.sections.diagnose import AnswerLimits
-from gaslamp.core.finding import Remedy
+from gaslamp.core.finding import Remedy, Severity
 from gaslamp.evaluate.evaluated import Evaluated, quote
 from gaslamp.evaluate.label_sets import find_swaps
 from gaslamp.evaluate.metrics.normalized_match import normalize
@@ -13,6 +13,7 @@ TITLE = "labels look swapped"
 CAUSE = "the model distinguishes the classes and gives them other names: labels of training or test rows are mixed up"
 SEVERITY = "likely"
 LIMIT = "swapped_share"
+ALL = 0.95  # of their rows: no model that has not learnt them swapped does that
 
 
 def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
@@ -36,4 +37,6 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         ),
     ]
     figures = {"classes": float(len(swaps)), "rows": float(len(places))}
-    return Seen("; ".join(parts[:5]), figures, remedies, rows=answers.get_ids(places))
+    all_rows = sum(name in swaps for name in wanted)
+    severity: Severity | None = "certain" if len(places) >= ALL * all_rows else None
+    return Seen("; ".join(parts[:5]), figures, remedies, severity=severity, rows=answers.get_ids(places))
