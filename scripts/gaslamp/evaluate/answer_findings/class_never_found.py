@@ -30,11 +30,13 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     names = [normalize(text) if text is not None else "" for text in answers.references]
     swapped = find_swaps(names, answers.named, limits.class_seen, limits.swapped_share)
     set_aside = {*swapped, *(names[n] for n in answers.reordered)}  # these have findings of their own
+    explained = {*answers.silent, *answers.repeating, *answers.cut}  # and so have these
     lost = {
         name: places
         for name, places in sorted(members.items())
         if len(places) >= limits.class_seen
         and name not in set_aside
+        and not explained.issuperset(places)
         and not any(answers.named[n] == name for n in places)
     }
     if not lost:

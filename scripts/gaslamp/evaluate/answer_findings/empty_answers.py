@@ -22,9 +22,13 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         return None
     before = answers.compare.n and sum(not given.get("text", "").strip() for given in answers.base) / len(answers.rows)
     text = f"{len(places)} of {len(answers.rows)} rows ({show(share)}) got no answer; of base {show(before)} were empty"
+    blank = answers.training.answers.get("", 0) if answers.training else 0
+    if blank:
+        text += f"; {blank} of {answers.training.count if answers.training else 0} training rows have an empty answer"
     remedies = [
+        *([Remedy(action="remove the training rows with an empty answer")] if blank else []),
         Remedy(action="look at the learnt tokens in data/report.html: each answer must be marked, not its end alone"),
-        Remedy(action="remove training rows with an empty answer"),
+        *([] if blank else [Remedy(action="look for training rows whose answer is blanks or a mark alone")]),
         *answers.lower_rate(),
     ]
     severity: Severity | None = "certain" if share >= MOST else None
