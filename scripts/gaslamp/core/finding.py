@@ -6,7 +6,7 @@ Plug-ins make findings from the metrics of a training (``train/findings/``) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -182,31 +182,38 @@ def is_ruled_out(remedy: Remedy, findings: Iterable[Finding]) -> bool:
     return any(pair in ruled_out for pair in remedy.directions.items())
 
 
-def get_remedies(findings: Sequence[Finding]) -> list[tuple[Finding, Remedy]]:
-    """Every remedy that contradicts no finding, with the finding that it is for.
+LATER = 1.5
+"""Steps of severity by which each further remedy of one finding ranks lower."""
 
-    The findings in the order of ``sort_findings``, each one's remedies in its own order; a remedy that was proposed
-    before is left out, be it with other numbers, and so is one that moves a key which an earlier remedy moves the other
-    way.
+
+def get_remedies(findings: Iterable[Finding]) -> list[tuple[Finding, Remedy]]:
+    """Every remedy that contradicts no finding, with the finding that it is for, the likeliest gain first.
+
+    First the first remedy of what is certain, then of what is likely; the further remedies of a finding come later. A
+    remedy that was proposed before is left out, be it with other numbers, and so is one that moves a key which an
+    earlier remedy moves the other way.
     """
+    findings = sort_findings(findings)
+    left = [list(finding.remedies) for finding in findings]
+    ranks = [float(SEVERITIES.index(finding.severity)) for finding in findings]
     taken: list[tuple[Finding, Remedy]] = []
     moved: dict[str, Direction | None] = {}
     known: list[Mapping[str, Value]] = []
-    for finding in sort_findings(findings):
-        for remedy in finding.remedies:
-            values: Mapping[str, Value] = {change.key: change.value for change in remedy.changes}
-            if is_ruled_out(remedy, findings):
-                continue
-            directions = remedy.directions
-            if any(key in moved and moved[key] != direction for key, direction in directions.items()):
-                continue
-            if directions and None not in directions.values() and directions.keys() <= moved.keys():
-                continue  # halved above, a third here: the first one is to be tried
-            if (values or {"": remedy.action}) in known:
-                continue
-            known.append(values or {"": remedy.action})
-            moved |= remedy.directions
-            taken.append((finding, remedy))
+    while any(left):
+        place = min((n for n, remedies in enumerate(left) if remedies), key=lambda n: ranks[n])
+        remedy = left[place].pop(0)
+        values: Mapping[str, Value] = {change.key: change.value for change in remedy.changes} or {"": remedy.action}
+        directions = remedy.directions
+        if is_ruled_out(remedy, findings) or values in known:
+            continue
+        if any(key in moved and moved[key] != direction for key, direction in directions.items()):
+            continue
+        if directions and None not in directions.values() and directions.keys() <= moved.keys():
+            continue  # halved above, a third here: the first one is to be tried
+        known.append(values)
+        moved |= directions
+        taken.append((findings[place], remedy))
+        ranks[place] += LATER
     return taken
 
 

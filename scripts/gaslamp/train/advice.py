@@ -10,12 +10,10 @@ from pathlib import Path
 from gaslamp.core.contracts import TrainFacts, Verdict
 from gaslamp.core.events import read_events
 from gaslamp.core.files import JsonObject, read_json
-from gaslamp.core.finding import SEVERITIES, Advice, Change, Finding, get_remedies, sort_findings
+from gaslamp.core.finding import Advice, Change, Finding, get_remedies, sort_findings
 
 LINES = 3
 """Pieces of advice at most: a person tries one, and who reads ten reads none."""
-LATER = 1.5
-"""Steps of severity by which each further remedy of one finding ranks lower."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +52,12 @@ def choose_advice(findings: Iterable[Finding], tried: Sequence[Tried] = ()) -> l
 
 
 def rank_advice(findings: Iterable[Finding], tried: Sequence[Tried] = ()) -> list[Advice]:
-    """What to try, the likeliest gain first.
-
-    First the first remedy of what is certain, then of what is likely; the further remedies of a finding come later.
-    None contradicts a finding, and none was tried in another run of the project.
-    """
-    findings = sort_findings(findings)
-    places: dict[str, int] = {}
-    ranked = []
-    for finding, remedy in get_remedies(findings):
-        place = places[finding.name] = places.get(finding.name, -1) + 1
-        if remedy.changes and any(all(one.has(change) for change in remedy.changes) for one in tried):
-            continue
-        rank = SEVERITIES.index(finding.severity) + LATER * place
-        ranked.append((rank, Advice(finding=finding.name, remedy=remedy)))
-    return [advice for _, advice in sorted(ranked, key=lambda pair: pair[0])]
+    """What to try, in the order of ``get_remedies``; what another run of the project tried is left out."""
+    return [
+        Advice(finding=finding.name, remedy=remedy)
+        for finding, remedy in get_remedies(findings)
+        if not (remedy.changes and any(all(one.has(change) for change in remedy.changes) for one in tried))
+    ]
 
 
 def read_findings(metrics: Path) -> list[Finding]:
