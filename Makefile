@@ -17,13 +17,13 @@ help: ## this list
 
 ##@ to begin with
 
-setup: $(READY) ## install what a run needs into .venv, with uv where that is on the PATH
+setup: $(READY) ## install what a run needs into .venv, with uv where it is on the PATH; LOCK=1: by hash
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data)",:)
 
 INSTALL = $(PYTHON) scripts/install_packages.py --venv .venv --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
 
 $(READY): pyproject.toml
-	@$(INSTALL) --editable ".[cpu]"
+	@$(INSTALL) $(if $(LOCK),--lock scripts/dev/locks/cpu.txt) --editable ".[cpu]"
 	@touch $(READY)
 
 mlx: $(MLX) ## MLX for PROFILE=mac, into .venv-mlx; LIGHT=1: what the tests load
@@ -156,6 +156,11 @@ bench-data: dev ## a million rows through the data phase, against `datasets` and
 bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")
 	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
+
+.PHONY: lock
+lock: ## write scripts/dev/locks/cpu.txt: one version and its hashes of each package of `make setup LOCK=1`; needs uv
+	@uv pip compile pyproject.toml --extra cpu --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url -q -o scripts/dev/locks/cpu.txt
 
 faults: dev ## damage runs at random places and compare their ends; ARGS="--minutes 20"
 	@$(BIN)/python scripts/dev/run_faults.py $(ARGS)

@@ -23,6 +23,10 @@ FIXES = (
     ("ConnectionError", "check the network (a proxy goes into HTTPS_PROXY) and run the same command"),
     ("NewConnectionError", "check the network (a proxy goes into HTTPS_PROXY) and run the same command"),
     ("Permission denied", "make the folder writable and run the same command"),
+    (
+        "DO NOT MATCH THE HASHES",
+        "the index has another file than the lock names: leave LOCK out, or look into its origin",
+    ),
     ("Failed building wheel", "take a Python for which there are ready-made packages: 3.11, 3.12 or 3.13"),
     ("No matching distribution", "take a Python for which there are ready-made packages: 3.11, 3.12 or 3.13"),
 )
@@ -54,6 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, required=True, help="folder of the environment; made when it is missing")
     parser.add_argument("--editable", help="a folder with extras to install for editing, such as .[cpu,dev]")
+    parser.add_argument("--lock", type=Path, help="first the packages of this file, each with the hash that it names")
     parser.add_argument("--extras", nargs="+", default=[], help="install these extras of pyproject.toml")
     parser.add_argument("--alone", action="store_true", help="the extras only, without the project's dependencies")
     parser.add_argument("--skip", nargs="+", default=[], help="packages of the extras to leave out")
@@ -99,7 +104,8 @@ def install(args: argparse.Namespace, python: Path) -> int:
     own_pip = get_pip(args.venv)
     pip = [*own_pip, "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
     uv = find_uv(python, own_pip)
-    jobs = [["-e", args.editable]] if args.editable else []
+    jobs = [["--require-hashes", "-r", str(args.lock)]] if args.lock else []
+    jobs += [["-e", args.editable]] if args.editable else []
     if args.extras:
         wanted = read_requirements(args.extras, args.alone)
         names = [name.lower() for name in (*args.skip, *args.bare)]

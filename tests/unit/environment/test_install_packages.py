@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "install_packages.py"
 PROJECT = """
@@ -152,3 +156,30 @@ def test_a_line_of_pip_as_it_is_shown(line: str, shown: str) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.shorten(line) == shown
+
+
+def test_with_a_lock_each_package_has_its_hash(folder: Path, tmp_path: Path) -> None:
+    """Another file than the lock names is not installed, nor anything after it."""
+    wheel = folder / "wheels" / "glass-2-py3-none-any.whl"
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for name, value, code in (("good", digest, 0), ("bad", digest[::-1], 1)):
+        lock = tmp_path / f"{name}.txt"
+        lock.write_text(f"glass==2 --hash=sha256:{value}\n")
+        done = install(folder, "--venv", str(tmp_path / name), "--lock", str(lock), "--extras", "cpu", "--alone")
+        assert done.returncode == code, done.stdout + done.stderr
+        assert get_installed(tmp_path / name) - {"setuptools"} == ({"glass", "wick"} if not code else set())
+    assert "the index has another file than the lock names" in done.stderr
+
+
+def test_the_lock_is_of_these_requirements() -> None:
+    """Every package with hashes, none with the host that it came from, in versions that pyproject.toml takes."""
+    root = SCRIPT.parents[1]
+    text = (root / "scripts" / "dev" / "locks" / "cpu.txt").read_text()
+    packages = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE))
+    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert len(blocks) > 150 and all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"://|--(extra-)?index|--find-links|@ ", text)
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for one in (*project["dependencies"], *project["optional-dependencies"]["cpu"]):
+        wanted = Requirement(one)
+        assert wanted.specifier.contains(packages[wanted.name.lower()]), f"{one}: make lock"
