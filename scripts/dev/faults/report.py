@@ -72,6 +72,8 @@ def render(record: JsonObject, kinds: Mapping[str, ModuleType]) -> str:
     lines = [HEAD, "| kind | faults | seed | trials | faults given | broken promises |", "|---|---|---|---|---|---|"]
     left = []
     for name, module in kinds.items():
+        if not any(name in campaign["kinds"] for campaign in record.values()):
+            lines.append(f"| `{name}` | {module.ABOUT} | | 0 | 0 | not tried |")
         for seed, campaign in sorted(record.items(), key=lambda item: int(item[0])):
             if found := campaign["kinds"].get(name):
                 problems = len(found["problems"])

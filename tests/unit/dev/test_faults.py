@@ -70,6 +70,7 @@ def test_the_page_names_every_broken_promise() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `kills`")]
     assert [row.split("|")[3:7] for row in rows] == [[" 2 ", " 2 ", " 5 ", " none "], [" 10 ", " 2 ", " 5 ", " 1 "]]
     assert "- `kills`, seed 10: a ¦ b …: `c`" in page and page.count("left out, no mount") == 2
+    assert render({}, {"kills": kills}).count("| 0 | 0 | not tried |") == 1
     assert clean("x" * 999) == "x" * 400
 
 
