@@ -126,10 +126,21 @@ def silence_snakemake() -> None:
 
 
 def find_owner(project: Path) -> Callable[[], bool]:
-    """A cheap check for a long step: whether the Snakemake that started it is gone. Never true when started by hand."""
+    """A cheap check for a long step: whether the Snakemake that started it is gone. Never true when started by hand.
+
+    A recorded start would not do: a clock that is set forward moves the start of every process.
+    """
     import psutil
 
     owner = read_owner(project)
-    if owner is None or owner[0] not in [process.pid for process in psutil.Process().parents()]:
+    parent = next((one for one in psutil.Process().parents() if owner and one.pid == owner[0]), None)
+    if parent is None:
         return lambda: False
-    return lambda: not is_alive(*owner)
+
+    def is_gone() -> bool:
+        try:
+            return not parent.is_running() or parent.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return is_gone

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.workflow_state import (
@@ -73,6 +74,17 @@ def test_a_run_that_has_not_claimed_the_project_yet_keeps_its_lock(
     other.kill()
     other.wait()
     assert release_stale_lock(project)
+
+
+def test_a_clock_that_is_set_ends_no_training(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it every process seems to have started at another time than the one that was recorded."""
+    parent = psutil.Process(os.getppid())
+    (project / OWNER).write_text(json.dumps({"pid": parent.pid, "started": parent.create_time()}))
+    is_gone = find_owner(project)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: 9e9)
+    assert not is_gone()
+    (project / OWNER).unlink()
+    assert not find_owner(project)(), "started by hand"
 
 
 def test_a_run_elsewhere_is_none_of_this_project(project: Path, other: subprocess.Popen[bytes], tmp_path: Path) -> None:
