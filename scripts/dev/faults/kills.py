@@ -100,7 +100,9 @@ def kill_once(
         trial.what += f"{name} in {step}; "
         wait_for_end(terminal, project, trial, name)
         if TRACEBACK in terminal.text:
-            trial.problems.append(f"{name} in {step}: a traceback: {terminal.text[-600:]}")
+            trial.problems.append(
+                f"{name} in {step}: a traceback: {terminal.text[terminal.text.index(TRACEBACK) :][:1500]}"
+            )
         if training and step == "train_model" and (lost := get_lost(project, training[0])):
             trial.problems.append(f"{name} in {step}: {lost}")
         return True

@@ -1,13 +1,15 @@
 """Requests to stop: Ctrl-C, a scheduler's SIGTERM, a closed terminal; what a step and what Snakemake do about them.
 
 One request may reach a process twice, from the terminal or the scheduler and from Snakemake, which passes it on to its
-steps. So Snakemake passes it on as another signal than it got, and two different signals are one request. The same
-signal a second time is a second request: to stop at once.
+steps as SIGTERM (SIGINT would be a traceback in a step whose Python still starts). So two different signals are one
+request, and SIGTERM that comes again within seconds is the same. Ctrl-C a second time, or SIGTERM later, is a second
+request: to stop at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -20,6 +22,8 @@ from types import FrameType
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOGETHER = 10.0
 """Seconds within which two different signals are the same request."""
+AGAIN = 5.0
+"""Seconds within which a second SIGTERM is the first one, from elsewhere."""
 SHELLS = ("bash", "sh", "dash", "zsh")
 STOPPING = "stopping: what runs saves its work first (once more: stop at once)"
 
@@ -33,11 +37,15 @@ class Requests:
 
     def __init__(self) -> None:
         self.count = 0
-        self._base, self._seen, self._last = 0, Counter[int](), 0.0
+        self._base, self._seen, self._last, self._terminated = 0, Counter[int](), -math.inf, -math.inf
 
     def note(self, number: int) -> bool:
         """Whether the signal ``number`` is a request of its own, and not one that was noted already."""
         now = time.monotonic()
+        if number == signal.SIGTERM:
+            is_same, self._terminated = now - self._terminated < AGAIN, now
+            if is_same:
+                return False
         if now - self._last > TOGETHER:
             self._base, self._seen = self.count, Counter()
         self._last = now
@@ -49,11 +57,6 @@ class Requests:
 
 REQUESTS = Requests()
 """Those of this process."""
-
-
-def get_other(number: int) -> signal.Signals:
-    """The signal as which a request is passed on."""
-    return signal.SIGTERM if number == signal.SIGINT else signal.SIGINT
 
 
 def catch(handler: Callable[[int, FrameType | None], object]) -> None:
@@ -110,16 +113,16 @@ def pass_on_to_steps() -> None:
             _print(STOPPING)
             if callable(finish):  # takes a lock that this very thread may hold
                 threading.Thread(target=finish, args=(number, frame)).start()
-        pass_on(number if REQUESTS.count < 3 else signal.SIGKILL)
+        pass_on(signal.SIGTERM if REQUESTS.count < 3 else signal.SIGKILL)
 
     catch(handle)
 
 
 def pass_on(number: int) -> None:
-    """Send a request to stop to the steps that this process started, each in the form of the other signal."""
+    """Send ``number`` to the steps that this process started."""
     for step in find_steps():
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(step, number if number == signal.SIGKILL else get_other(number))
+            os.kill(step, number)
 
 
 def find_steps(parent: int | None = None) -> list[int]:

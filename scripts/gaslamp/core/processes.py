@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-from gaslamp.core.interrupts import Requests, catch, get_other
+from gaslamp.core.interrupts import Requests, catch
 from gaslamp.core.ports import get_private_port
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def run_all(count: int, arguments: list[str]) -> int:
                 process.send_signal(number)
 
     requests = Requests()
-    catch(lambda number, frame: end_all(get_other(number)) if requests.note(number) else None)
+    catch(lambda number, frame: end_all(signal.SIGTERM) if requests.note(number) else None)
     deadline = None
     while any(process.poll() is None for process in processes):
         if deadline is None and any(process.poll() for process in processes):
