@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,11 @@ def _load_with_unsloth(job: dict[str, Any], dtype: Any) -> tuple[Any, None]:
 
     lora, again = job["lora"], "unsloth" if job["arguments"]["gradient_checkpointing"] else False
     model, _ = FastLanguageModel.from_pretrained(
-        job["model"], max_seq_length=job["max_length"], dtype=dtype, load_in_4bit=job.get("quantization") == "4bit"
+        job["model"],
+        max_seq_length=job["max_length"],
+        dtype=dtype,
+        load_in_4bit=job.get("quantization") == "4bit",
+        offload_embedding=bool(job.get("offload_embedding")),
     )
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     model = FastLanguageModel.get_peft_model(
@@ -100,6 +105,11 @@ def _train(
     from gaslamp.train.sampler import LengthSampler
     from trl import SFTConfig, SFTTrainer
 
+    profile = None
+    if count := job.get("profiled_steps"):
+        from benchmarks.gpu_profile import StepProfile
+
+        profile = StepProfile(job["arguments"]["max_steps"] - count, count, job.get("device") == "cuda")
     files = {name: job[name] for name in ("train", "valid") if job[name]}
     rows = load_dataset("json", data_files=files, cache_dir=job["cache"])
     trainer = SFTTrainer(
@@ -109,17 +119,28 @@ def _train(
         eval_dataset=rows.get("valid"),
         processing_class=tokenizer,
         peft_config=adapter,
-        callbacks=[clock],
+        callbacks=[clock, *([profile] if profile else [])],
     )
     # our order of the rows, so that the losses can be compared step by step
     step_rows = job["arguments"]["per_device_train_batch_size"] * job["arguments"].get("gradient_accumulation_steps", 1)
     sampler = LengthSampler([len(row["input_ids"]) for row in rows["train"]], step_rows, job["seed"])
     trainer._get_train_sampler = lambda dataset=None: sampler
     trainer.train()
+    if not any(step["tokens"] for step in steps):  # Unsloth's trainer logs no num_tokens
+        for step, tokens in zip(
+            steps, count_tokens(list(sampler), rows["train"]["input_ids"], step_rows), strict=False
+        ):
+            step["tokens"] = float(tokens)
     return {
         "steps": steps,
         "peak_memory_gb": torch.cuda.max_memory_reserved() / 1e9 if job.get("device") == "cuda" else None,
+        "profile": profile.found if profile else None,
     }
+
+
+def count_tokens(order: Sequence[int], rows: Sequence[Sequence[int]], step_rows: int) -> list[int]:
+    """Tokens of each step: of ``step_rows`` rows after the other in ``order``."""
+    return [sum(len(rows[row]) for row in order[at : at + step_rows]) for at in range(0, len(order), step_rows)]
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Training:
     train: dict[str, Any] = field(default_factory=dict)
     bare: str = ""  # engine of a bare script: trl, unsloth, or newest (another TRL, in the folder of --newest-trl)
     mixed: bool = False  # rows of 64 tokens up to the full length
+    options: dict[str, Any] = field(default_factory=dict)  # of a bare script: offload_embedding, profiled_steps, optim
 
 
 def get_trainings(shape: str, steps: int) -> list[Training]:
@@ -82,6 +83,12 @@ def get_trainings(shape: str, steps: int) -> list[Training]:
         Training(f"{shape} bare newest TRL, 16 bit", shape, steps, bare="newest"),
         Training(f"{shape} gaslamp with TRL, 16 bit", shape, steps, trl),
         Training(f"{shape} gaslamp with Unsloth, 16 bit", shape, steps, unsloth),
+        Training(
+            f"{shape} gaslamp with Unsloth, 16 bit, no checkpointing",
+            shape,
+            steps,
+            {**unsloth, "gradient_checkpointing": False},
+        ),
         Training(f"{shape} bare TRL, 4 bit", shape, steps, four, bare="trl"),
         Training(f"{shape} gaslamp with Unsloth, 4 bit", shape, steps, {**unsloth, **four}),
         Training(f"{shape} bare TRL, mixed lengths", shape, steps, bare="trl", mixed=True),
@@ -343,7 +350,9 @@ class GpuBench:
         place, started = self.get_place(training.name), time.monotonic()
         found: dict[str, Any] = {}
         if training.bare:
-            steps, peak = self.run_bare(training, self.get_rows(training) / "train.tokens.jsonl", place)
+            result = self.run_bare(training, self.get_rows(training) / "train.tokens.jsonl", place)
+            steps, peak = result["steps"], result["peak_memory_gb"]
+            found = {"profile": result["profile"]} if result["profile"] else {}
         else:
             self.call(training.name, self.get_command(training, place))
             events, facts = read_events(place / "metrics.jsonl"), read_json(place / "train.json")
@@ -370,10 +379,8 @@ class GpuBench:
             **found,
         }
 
-    def run_bare(
-        self, training: Training, tokens: Path, place: Path, template: Path | None = None
-    ) -> tuple[list[dict[str, Any]], float | None]:
-        """A bare script on rows that are tokens already; its steps and peak memory."""
+    def run_bare(self, training: Training, tokens: Path, place: Path, template: Path | None = None) -> dict[str, Any]:
+        """A bare script on rows that are tokens already: its steps, peak memory, and profile if one was wanted."""
         if training.bare == "newest" and self.newest_trl is None:
             raise NotHere("no other TRL is here: --newest-trl FOLDER (pip install --no-deps --target FOLDER trl)")
         train = self.get_config({"max_steps": training.steps, **training.train}).train
@@ -407,7 +414,7 @@ class GpuBench:
                 "weight_decay": 0.0,
                 "max_grad_norm": 1.0,
                 "gradient_checkpointing": train.gradient_checkpointing,
-                "optim": "adamw_torch",
+                "optim": training.options.get("optim", "adamw_torch"),
                 "seed": train.seed,
                 "data_seed": train.seed,
                 "logging_steps": 1,
@@ -420,6 +427,7 @@ class GpuBench:
             },
             "out": str(place / "result.json"),
             "cache": str(place / "cache"),
+            **{name: value for name, value in training.options.items() if name != "optim"},
         }
         write_json(place / "job.json", job)
         first = self.newest_trl if training.bare == "newest" else None
@@ -434,8 +442,7 @@ class GpuBench:
             ],
             first,
         )
-        result = read_json(place / "result.json")
-        return result["steps"], result["peak_memory_gb"]
+        return dict(read_json(place / "result.json"))
 
     def get_mfu(self, training: Training, tokens_per_second: float) -> float | None:
         """Share of the GPU's peak that the model's own FLOPs took; ``None`` for mixed lengths and unknown GPUs."""

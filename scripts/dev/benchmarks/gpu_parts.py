@@ -2,7 +2,7 @@
 
 ``item`` of a part is its number in the list of what is measured: 1 speed and memory, 2 the longest context, 3 our
 overhead, 4 the whole graph, 5 GRPO, 6 vision, 7 kill and resume, 8 the chosen settings against a search, 9 every
-method.
+method, 10 where the time of a step goes, 11 the memory of 4 bit, 12 full fine-tuning.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from gaslamp.core.console import say
@@ -34,6 +35,8 @@ from benchmarks.gpu import PART_SECONDS, SCRIPTS, SKIPPED, GpuBench, NotHere, Tr
 from benchmarks.training import compare_trainings, find_disturbed
 
 ROOT = SCRIPTS.parent
+PAIRS = 3
+"""How often the overhead is measured: each time by the rule and by a bare script."""
 VERSIONS = ("torch", "transformers", "trl", "peft", "datasets", "unsloth", "unsloth_zoo", "bitsandbytes", "triton")
 VISION_CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
@@ -66,24 +69,78 @@ def get_parts(bench: GpuBench, shapes: list[str], steps: int) -> list[Part]:
         for shape in shapes
         for one in get_searches(shape, steps, bench)
     ]
+    small_4bit = [
+        Part(one.name, 11, 2.0 if largest == "8b" else 1.0, _measure(one))
+        for one in get_small(largest, steps, bench.tiny)
+    ]
+    full = Training(
+        f"{smallest} gaslamp with Unsloth, full fine-tuning",
+        smallest,
+        steps,
+        {"engine": "unsloth", "adapter": "none", "learning_rate": 2e-5},
+    )
     return [
         *searches,
         *(
             Part(f"longest context, {largest} 4 bit, {engine}", 2, 3.0, _find_context(largest, engine))
             for engine in ("unsloth", "trl")
         ),
-        Part("overhead of the whole rule", 3, 6.0, _measure_overhead(smallest)),
-        Part("whole graph up to the adapters", 4, 8.0, _run_graph),
+        *(
+            Part(f"overhead of the whole rule, pair {pair}", 3, 4.0, _measure_overhead(smallest, pair))
+            for pair in range(1, PAIRS + 1)
+        ),
+        Part("whole graph up to the adapters", 4, 3.0, _run_graph),
+        Part("whole graph to the proven GGUF", 4, 5.0, _prove_graph),
         Part("GRPO on sums", 5, 9.0, _run_grpo),
         Part("vision on digits", 6, 6.0, _run_vision),
         Part("kill and resume", 7, 3.0, _kill_and_resume(smallest)),
         *(Part(f"method {name}", 9, 1.5, _train_method(name)) for name in METHODS),
+        *(Part(one.name, 10, 2.5, _measure(one)) for one in get_profiled(largest, steps)),
+        *small_4bit,
+        Part(full.name, 12, 1.5, _measure(full)),
         *parts,
     ]
 
 
 def _measure(training: Training) -> Callable[[GpuBench], dict[str, Any]]:
     return lambda bench: bench.measure(training)
+
+
+# ------------------------------------------------------------------ 10 and 11: a step's time, and the memory of 4 bit
+
+
+def get_profiled(shape: str, steps: int) -> list[Training]:
+    """Bare Unsloth scripts whose last steps are profiled, with and without checkpointing."""
+    return [
+        Training(
+            f"{shape} profile, {name}",
+            shape,
+            steps,
+            {"gradient_checkpointing": again},
+            bare="unsloth",
+            options={"profiled_steps": min(3, steps - SKIPPED)},
+        )
+        for name, again in (("checkpointing", True), ("no checkpointing", False))
+    ]
+
+
+def get_small(shape: str, steps: int, tiny: bool) -> list[Training]:
+    """4 bit with Unsloth (16 bit in a rehearsal), and what could make it smaller: one by one, then together."""
+    four = {"quantization": "none" if tiny else "4bit"}
+    rows: dict[str, Any] = {"batch_size": 1, "gradient_accumulation": 8}
+    optimizer: dict[str, Any] = {"optim": "adamw_8bit"}
+    offload: dict[str, Any] = {"offload_embedding": True}
+    tried: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("as it is", {}, {}),
+        ("one row a pass", rows, {}),
+        ("8-bit optimizer", {}, optimizer),
+        ("embedding in main memory", {}, offload),
+        ("all three", rows, optimizer | offload),
+    ]
+    return [
+        Training(f"{shape} 4 bit, {name}", shape, steps, four | train, bare="unsloth", options=options)
+        for name, train, options in tried
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ 8: what is chosen
@@ -227,77 +284,115 @@ def get_embedded(bench: GpuBench) -> str:
     return bench.get_model("tiny").path if bench.tiny else "embedded:smollm2-135m-instruct"
 
 
-def _measure_overhead(shape: str) -> Callable[[GpuBench], dict[str, Any]]:
+def _measure_overhead(shape: str, pair: int) -> Callable[[GpuBench], dict[str, Any]]:
     """The rule through Snakemake, with its dashboard open and followed, against a bare script on the very same rows."""
 
     def run(bench: GpuBench) -> dict[str, Any]:
-        from gaslamp.core.contracts import Template
-        from gaslamp.models.template import Renderer
-
         from benchmarks.screens import dashboard
 
-        steps = 8 if bench.tiny else 40
         engine = "trl" if bench.tiny else "unsloth"
         training = Training(
-            "overhead", shape, steps, {"engine": engine, "choose": [], "max_length": bench.length + 32}, bare=engine
+            "overhead",
+            shape,
+            8 if bench.tiny else 40,
+            {"engine": engine, "choose": [], "max_length": bench.length + 32},
+            bare=engine,
         )
-        rows = bench.get_rows(Training("overhead rows", shape, steps * 2, {}))
-        place = bench.get_place("overhead")
-        # rows of one prompt stay in one split: each gets its own
-        answers = (row["messages"][1:] for row in read_jsonl(rows / "train.jsonl"))
-        write_jsonl(
-            place / "rows.jsonl",
-            [
-                {"messages": [{"role": "user", "content": f"Write story {number}."}, *answer]}
-                for number, answer in enumerate(answers)
-            ],
-        )
-        train = bench.get_config({"max_steps": steps, **training.train}).train.model_dump()
-        keys = (
-            "learning_rate",
-            "max_steps",
-            "batch_size",
-            "gradient_accumulation",
-            "max_length",
-            "scheduler",
-            "warmup_steps",
-            "adam_beta2",
-            "gradient_checkpointing",
-            "quantization",
-            "packing",
-            "choose",
-            "engine",
-        )
-        settings = {f"train.{key}": train[key] for key in keys} | {"train.lora.r": 16, "train.lora.alpha": 16}
-        source = {
-            "model.source": bench.get_model(shape).path,
-            "data.source": str(place / "rows.jsonl"),
-            "data.rehearsal": 0.0,
-            "data.checks": {
-                name: {"severity": "off"}
-                for name in ("near_duplicates", "exact_duplicates", "near_leaks", "exact_leaks")
-            },
-        }
-        project = make_project(bench, "overhead", settings | source)
-        run_rules(bench, "overhead rule, data", project, "data/train.jsonl")
-        with dashboard(project, place / "dashboard.log") as (url, _, _), follow(url):
-            run_rules(bench, "overhead rule", project, "outputs/main/train.json")
-        events = read_events(project / "logs" / "main" / "train.metrics.jsonl")
-        template = project / "data" / "template.json"
-        renderer = Renderer.load(bench.get_model(shape).path, Template.read(template))
-        encoded = [renderer.encode(row["messages"]) for row in read_jsonl(project / "data" / "train.jsonl")]
-        write_jsonl(place / "train.tokens.jsonl", [{"input_ids": row.ids, "labels": row.labels} for row in encoded])
-        bare, _ = bench.run_bare(training, place / "train.tokens.jsonl", place, template)
-        warming = set(range(1, SKIPPED + 1))
-        found = compare_trainings([get_history(events)], [bare], find_disturbed(events) | warming, [], 1.0)
+        place, name = bench.folder / "overhead", f"pair{pair}"
+        complete = place / "complete"  # the project is made for the first pair and kept for the others
+        if not complete.is_file():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            _make_overhead_project(bench, training, place)
+            complete.touch()
+        project = next((bench.folder / "projects" / "overhead").glob("*/config.yaml")).parent
+
+        def train_by_rule() -> list[dict[str, Any]]:
+            for folder in ("outputs", "logs", "checkpoints"):  # of a call that was cut
+                shutil.rmtree(project / folder / name, ignore_errors=True)
+            with dashboard(project, place / "dashboard.log") as (url, _, _), follow(url, name):
+                run_rules(bench, f"overhead rule, {name}", project, f"outputs/{name}/train.json")
+            return read_events(project / "logs" / name / "train.metrics.jsonl")
+
+        def train_bare() -> list[dict[str, Any]]:
+            template = project / "data" / "template.json"
+            own = bench.get_place(f"overhead {name}")
+            return list(bench.run_bare(training, place / "train.tokens.jsonl", own, template)["steps"])
+
+        if pair % 2:  # whichever comes first finds the machine otherwise than the second: they take turns
+            events, bare = train_by_rule(), train_bare()
+        else:
+            bare, events = train_bare(), train_by_rule()
+        disturbed = find_disturbed(events) | set(range(1, SKIPPED + 1))
+        found = compare_trainings([get_history(events)], [bare], disturbed, [], 1.0)
         return {"shape": shape, "engine": engine, **found}
 
     return run
 
 
+def _make_overhead_project(bench: GpuBench, training: Training, place: Path) -> None:
+    """The project of the overhead with its data, and the same rows as tokens in ``place`` for the bare script."""
+    from gaslamp.core.contracts import Template
+    from gaslamp.models.template import Renderer
+
+    rows = bench.get_rows(Training("overhead rows", training.shape, training.steps * 2, {}))
+    # rows of one prompt stay in one split: each gets its own
+    answers = (row["messages"][1:] for row in read_jsonl(rows / "train.jsonl"))
+    write_jsonl(
+        place / "rows.jsonl",
+        [
+            {"messages": [{"role": "user", "content": f"Write story {number}."}, *answer]}
+            for number, answer in enumerate(answers)
+        ],
+    )
+    train = bench.get_config({"max_steps": training.steps, **training.train}).train.model_dump()
+    keys = (
+        "learning_rate",
+        "max_steps",
+        "batch_size",
+        "gradient_accumulation",
+        "max_length",
+        "scheduler",
+        "warmup_steps",
+        "adam_beta2",
+        "gradient_checkpointing",
+        "quantization",
+        "packing",
+        "choose",
+        "engine",
+    )
+    settings = {f"train.{key}": train[key] for key in keys} | {"train.lora.r": 16, "train.lora.alpha": 16}
+    model = bench.get_model(training.shape).path
+    source = {
+        "model.source": model,
+        "data.source": str(place / "rows.jsonl"),
+        "data.rehearsal": 0.0,
+        "export.formats": ["merged"],
+        "data.checks": {
+            name: {"severity": "off"} for name in ("near_duplicates", "exact_duplicates", "near_leaks", "exact_leaks")
+        },
+    }
+    project = make_project(bench, "overhead", settings | source)
+    run_rules(bench, "overhead rule, data", project, "data/train.jsonl")
+    renderer = Renderer.load(model, Template.read(project / "data" / "template.json"))
+    encoded = [renderer.encode(row["messages"]) for row in read_jsonl(project / "data" / "train.jsonl")]
+    write_jsonl(place / "train.tokens.jsonl", [{"input_ids": row.ids, "labels": row.labels} for row in encoded])
+
+
+def judge_overhead(parts: dict[str, Any]) -> str | None:
+    """Our time of a step over a bare script's: the median of the pairs, and how far they lie apart."""
+    found = [row["overhead_percent"] for name, row in parts.items() if name.startswith("overhead of the whole rule")]
+    if not found:
+        return None
+    return (
+        f"overhead of the whole rule: {median(found):+.1f} % in the median of {len(found)} "
+        f"({min(found):+.1f} to {max(found):+.1f} %)"
+    )
+
+
 @contextlib.contextmanager
-def follow(url: str) -> Iterator[None]:
-    """A tab of the dashboard, left open."""
+def follow(url: str, run: str) -> Iterator[None]:
+    """A tab of the dashboard, left open on a run."""
     import httpx
 
     done = threading.Event()
@@ -305,7 +400,7 @@ def follow(url: str) -> Iterator[None]:
     def read() -> None:
         with (
             contextlib.suppress(httpx.HTTPError),
-            httpx.stream("GET", f"{url}/api/stream?run=main", timeout=None, trust_env=False) as answer,
+            httpx.stream("GET", f"{url}/api/stream?run={run}", timeout=None, trust_env=False) as answer,
         ):
             for _ in answer.iter_lines():
                 if done.is_set():
@@ -321,7 +416,9 @@ def follow(url: str) -> Iterator[None]:
 def _run_graph(bench: GpuBench) -> dict[str, Any]:
     """The whole workflow up to the adapters, by the rules; the project is packed for the phases that need no GPU."""
     settings = {"model.source": get_embedded(bench)} | (
-        {"train.max_steps": 4, "train.max_length": 256} if bench.tiny else {}
+        {"train.max_steps": 4, "train.max_length": 256, "eval.gate": "warn", "export.levels": ["q8_0"]}
+        if bench.tiny
+        else {}
     )
     project = make_project(bench, "graph", settings)
     started = time.monotonic()
@@ -343,6 +440,31 @@ def _run_graph(bench: GpuBench) -> dict[str, Any]:
         "archive": Path(archive).name,
         "next": "unpack it, then: snakemake --profile cpu --rerun-triggers mtime",
         **{key: facts[key] for key in kept},
+    }
+
+
+def _prove_graph(bench: GpuBench) -> dict[str, Any]:
+    """The same project on to its end on this machine: evaluation, GGUF, ladder, parity; trained first if it was not."""
+    trained = "*/outputs/main/train.json"  # the project's own folder has the day in its name
+    if not any((bench.folder / "projects" / "graph").glob(trained)):
+        _run_graph(bench)
+    project = next((bench.folder / "projects" / "graph").glob(trained)).parents[2]
+    started = time.monotonic()
+    run_rules(bench, "graph, to its end", project)
+    outputs = project / "outputs" / "main"
+    parity, ladder = read_json(outputs / "gguf" / "parity.json"), read_json(outputs / "gguf" / "ladder.json")
+    verdict = read_json(outputs / "eval" / "verdict.json")
+    again = bench.call(
+        "graph, again", [sys.executable, "-m", "snakemake", "--profile", "cpu" if bench.tiny else "cuda"], cwd=project
+    )
+    return {
+        "wall": round(time.monotonic() - started, 1),
+        "verdict": verdict["summary"],
+        "recommended": ladder["recommended"],
+        "levels": len(ladder["levels"]),
+        "passed": parity["passed"],
+        "parity": parity["summary"],
+        "again": "Nothing to be done" if "Nothing to be done" in again.read_text(encoding="utf-8") else "ran again",
     }
 
 
@@ -732,6 +854,7 @@ def render_table(result: dict[str, Any]) -> str:
     lines.append("")
     shapes = dict.fromkeys(row["shape"] for row in parts.values() if "mixed" in row)
     lines += [line for shape in shapes if (line := judge_search(parts, shape))]
+    lines += [line for line in [judge_overhead(parts)] if line]
     lines += [f"{name}: {describe(row)}" for name, row in parts.items() if "mixed" not in row]
     lines += [f"left out: {name}: {why}" for name, why in result["left_out"].items()]
     lines += [f"failed: {name}: {why}" for name, why in result["failed"].items()]

@@ -34,13 +34,15 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
     """GB by part at the fullest moment of a training step on one GPU.
 
     weights      2 bytes; 4 bit: see BITS_4. Embedding and output stay 16 bit (plain TRL holds them in 32 bit with
-    quantized weights) adapter      its parameters x 16 bytes (weight, gradient, two AdamW moments, float32) all weights
-    instead of it with train.adapter none: x 4 bytes (16-bit gradients, two 8-bit moments) reference    a second copy,
-    for a method that compares with the untrained model while all weights change activations  INSIDE for one layer, and
-    with checkpointing the 16-bit input of each layer (Unsloth moves these to the main
-                 memory); KEPT for each layer without it
-    logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens, and classifiers and encoders
-    none
+                 quantized weights)
+    adapter      its parameters x 16 bytes (weight, gradient, two AdamW moments, float32)
+    all weights  instead of it with train.adapter none: x 4 bytes (16-bit gradients, two 8-bit moments); the moments of
+                 the embedding stay 32 bit (transformers.Trainer.create_optimizer): 6 bytes more
+    reference    a second copy, for a method that compares with the untrained model while all weights change
+    activations  INSIDE for one layer, and with checkpointing the 16-bit input of each layer (Unsloth moves these to the
+                 main memory; PEFT runs a quantized model's in 32 bit); KEPT for each layer without it
+    logits       see LOSS_TOKENS; methods without CHUNKED_LOSS hold those of all tokens, and classifiers and
+                 encoders none
     buffers      the largest matrix in 16 bit, where weights are quantized
     workspace    of the kernels, fitted
     context      CUDA itself
@@ -64,7 +66,7 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
     chunked = method is None or getattr(method, "CHUNKED_LOSS", False)
     written = min(tokens, LOSS_TOKENS[train.engine]) if chunked else tokens if writes_text(method) else 0
     if train.gradient_checkpointing:
-        borders = 0 if train.engine == "unsloth" else shape.layers * shape.hidden * 2
+        borders = 0 if train.engine == "unsloth" else shape.layers * shape.hidden * (4 if quantized else 2)
         activations = tokens * (borders + INSIDE[train.engine] * width)
     else:
         activations = tokens * width * (shape.layers * KEPT[train.engine] + INSIDE[train.engine] - KEPT[train.engine])
@@ -73,7 +75,7 @@ def get_gpu_need(shape: Shape, train: MemorySettings, tokens: int, method: objec
     parts = {
         "weights": weights,
         "adapter": 0 if full else get_adapter_parameters(shape, train.lora) * 16,
-        "all weights": shape.parameters * 4 if full else 0,
+        "all weights": shape.parameters * 4 + shape.vocabulary * shape.hidden * 6 if full else 0,
         "reference": shape.parameters * size if full and getattr(method, "REFERENCE", False) else 0,
         "activations": activations * size / 2,
         "logits": written * shape.vocabulary * LOSS_BYTES,

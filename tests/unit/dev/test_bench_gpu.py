@@ -9,9 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from benchmarks.bare_trl import count_tokens
 from benchmarks.gpu import GpuBench, NotHere, get_slug
 from benchmarks.gpu_context import draw_line
-from benchmarks.gpu_parts import Part, get_parts, has_test_prompts, judge_search, render_table, run_parts
+from benchmarks.gpu_parts import (
+    Part,
+    get_parts,
+    has_test_prompts,
+    judge_overhead,
+    judge_search,
+    render_table,
+    run_parts,
+)
+from benchmarks.gpu_profile import get_kind, summarize
 from gaslamp.core.errors import GaslampError
 
 
@@ -49,7 +59,7 @@ def test_a_folder_that_was_left_half_made_is_made_again(tmp_path: Path, monkeypa
 
 def test_parts_cover_the_list_and_fit_a_lent_machine(tmp_path: Path) -> None:
     parts = get_parts(get_bench(tmp_path), ["1b", "8b"], 14)
-    assert {part.item for part in parts} == set(range(1, 10)) and len({get_slug(part.name) for part in parts}) == len(
+    assert {part.item for part in parts} == set(range(1, 13)) and len({get_slug(part.name) for part in parts}) == len(
         parts
     )
     assert all(part.minutes <= 9 for part in parts)
@@ -130,6 +140,45 @@ def test_what_is_chosen_is_judged_by_the_best_that_was_found_by_hand() -> None:
     del parts["1b search: 16 x 1"]
     full = {name: {**row, "peak_memory_gb": 1.0, "losses": [1.0], "mfu": None} for name, row in parts.items()}
     assert "1b: the chosen settings reach 97 %" in render_table({"parts": full, "left_out": {}, "failed": {}})
+
+
+def test_the_overhead_is_the_median_of_the_pairs_and_says_how_far_they_lie_apart() -> None:
+    parts = {
+        f"overhead of the whole rule, pair {pair}": {"overhead_percent": value}
+        for pair, value in enumerate((3.0, -6.4, 0.5), 1)
+    }
+    assert judge_overhead({"other": {}}) is None
+    assert judge_overhead(parts) == "overhead of the whole rule: +0.5 % in the median of 3 (-6.4 to +3.0 %)"
+    assert "(-6.4 to +3.0 %)" in render_table({"parts": parts, "left_out": {}, "failed": {}})
+
+
+def test_tokens_of_a_step_are_counted_where_the_trainer_logs_none() -> None:
+    rows = [[0] * length for length in (5, 1, 2, 7)]
+    assert count_tokens([3, 0, 2, 1], rows, 2) == [12, 3]
+
+
+def test_kernels_are_sorted_into_kinds_by_their_names() -> None:
+    names = {  # as an H200 with Unsloth 2026.10 has them
+        "nvjet_sm90_tst_320x128_64x3_1x2_h_bz_coopB_TNT": "matrix products",
+        "cudnn_generated_fort_native_sdpa_sm90_flash_bprop_wgmma_f16_knob_26": "attention",
+        "_DWf_DW_dfg_kernel": "norms, rotary embedding and SwiGLU",
+        "void at::native::elementwise_kernel<128, 4, at::native::gpu_kernel_impl_nocast>": "elementwise",
+        "Memcpy HtoD (Pinned -> Device)": "copies",
+        "void kDequantizeBlockwise<__nv_bfloat16, 512, 64, 8, 2>": "unpacking of 4-bit weights",
+    }
+    assert {name: get_kind(name) for name in names} == names
+
+
+def test_a_profile_adds_kernels_by_kind_and_counts_time_without_one_once() -> None:
+    kernels = [
+        ("nvjet_a", 0.0, 2.0),
+        ("Memcpy HtoD", 1.0, 0.5),
+        ("nvjet_a", 5.0, 1.0),
+    ]  # the copy overlaps a product
+    found = summarize(kernels, seconds=8.0, steps=2)
+    assert found["seconds"] == {"matrix products": 1.5, "copies": 0.25}
+    assert found["idle_share"] == pytest.approx(5 / 8) and found["step_seconds"] == 4.0
+    assert found["longest"][0] == ["nvjet_a", 1.5, 1] and found["kernels"] == 2
 
 
 def test_a_process_that_hangs_is_ended_in_time(tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ HELD_OUT: list[tuple[str, Shape, str, bool, int, int, float]] = [
     ("unsloth", B8, "4bit", True, 131_072, 32, 42.9),
     ("trl", B8, "none", True, 4096, 16, 20.5),
     ("trl", B1, "none", True, 4096, 16, 4.09),
+    ("unsloth", B8, "none", False, 4096, 16, 33.8),
+    ("unsloth", B8, "4bit", True, 4096, 16, 8.29),
+    ("unsloth", B8, "4bit", True, 2048, 16, 7.85),
+    ("unsloth", B8, "4bit", True, 57_344, 32, 23.1),
+    ("trl", B8, "4bit", True, 8192, 32, 17.5),
+    ("trl", B8, "4bit", True, 12_288, 32, 22.6),
+    ("trl", B8, "4bit", True, 32_768, 32, 43.0),
 ]
 # bare scripts with plain TRL; one printed GiB
 BARE = [
@@ -86,11 +93,19 @@ def get_train(**values: Any) -> Any:
 def test_what_is_calculated_is_within_10_percent_of_what_was_measured(
     engine: str, shape: Shape, quantization: str, checkpointing: bool, tokens: int, rank: int, measured: float
 ) -> None:
-    """The 14 of HELD_OUT were not fitted to. PyTorch's allocator, which measured, does not see CUDA itself."""
+    """The 21 of HELD_OUT were not fitted to. PyTorch's allocator, which measured, does not see CUDA itself."""
     train = get_train(engine=engine, quantization=quantization, gradient_checkpointing=checkpointing, lora={"r": rank})
     parts = get_gpu_need(shape, train, tokens)
     parts.pop("context")
     assert sum(parts.values()) == pytest.approx(measured, rel=0.10), parts
+
+
+def test_full_fine_tuning_counts_the_moments_of_the_embedding_in_32_bit() -> None:
+    """1B with Unsloth and the 8-bit optimizer took 12.48 GB on an H200: 2.7 GB of them are not explained."""
+    parts = get_gpu_need(B1, get_train(engine="unsloth", adapter="none"), 2 * 2048)
+    assert parts["all weights"] == pytest.approx((1_235_814_400 * 4 + 128_256 * 2048 * 6) / 1e9, abs=0.01)
+    parts.pop("context")
+    assert 12.48 * 0.75 < sum(parts.values()) < 12.48, parts
 
 
 @pytest.mark.parametrize(("engine", "shape", "quantization", "measured"), BARE)
