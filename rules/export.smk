@@ -7,6 +7,7 @@ rule merge_adapters:
         verdict="outputs/{run}/eval/verdict.json",
         model=MODEL_FACTS,
         adapters="outputs/{run}/adapters",
+        facts="outputs/{run}/train.json",
         template="data/template.json",
         code=get_code("merge_adapters.py", "exporters/merged"),
     output:
@@ -17,7 +18,7 @@ rule merge_adapters:
         model=1,
     shell:
         "{EXPORT_RUNNER} scripts/merge_adapters.py --verdict {input.verdict} --model {input.model} --adapters {input.adapters}"
-        " --template {input.template} --out {output} --log {log}"
+        " --facts {input.facts} --template {input.template} --out {output} --log {log}"
 
 
 rule convert_gguf:

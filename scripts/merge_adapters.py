@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gaslamp.core.cli import add_log, add_paths, get_parser
+from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.evaluate.gate import require
@@ -18,6 +18,7 @@ def main() -> None:
         template="template.json",
         out="folder to write",
     )
+    add_optional_paths(parser, facts="train.json, whose run and rows the GGUF files name")
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, files=args):
@@ -27,7 +28,7 @@ def main() -> None:
         prepare_process()
         from gaslamp.export.exporters.merged import export
 
-        export(args.model, args.adapters, args.template, args.out)
+        export(args.model, args.adapters, args.template, args.out, args.facts)
 
 
 if __name__ == "__main__":

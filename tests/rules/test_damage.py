@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import tiny
-from gaslamp.core.files import sha256_path
+from gaslamp.core.files import read_json, sha256_path
 from gaslamp.core.seals import ASIDE, STORE, find_damage
+from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 
 LEVEL = "outputs/main/gguf/model-q8_0.gguf"
 
@@ -69,6 +70,10 @@ def test_verify_names_the_first_record_that_does_not_fit(project: Path, tmp_path
     assert code == 0 and "run main is what its records say" in said, said
     assert [f"{name}: fits" in said for name in ("data/card.json", "outputs/main/train.json")] == [True, True]
     assert "outputs/main/gguf/parity.json: fits, 8 checked" in said
+
+    train = read_json(project / "outputs/main/train.json")
+    origin = f"gaslamp run main; training rows sha256 {sha256_path(project / 'data/train.jsonl')}; adapter sha256 "
+    assert read_gguf_facts(project / LEVEL)["origin"] == origin + train["adapter_sha256"]
 
     overwrite(tmp_path / "sent.gguf")
     code, said = verify("--file", str(tmp_path / "sent.gguf"))

@@ -79,6 +79,7 @@ def render_card(run: RunFiles, settings: Slice) -> str:
         f"- Licence of the base model: {show_licence(model)}",
         f"- Method: {escape(settings.method)}, {train.trainable_parameters:,} of {train.total_parameters:,} "
         f"parameters trained in {train.steps} steps",
+        f"- Run: {code(run.train.parent.name, cell=False)}; adapter sha256 {escape(train.adapter_sha256)}",
         *(
             [
                 f"- Answers end with {code(template.eos_token, cell=False)}; prompts are rendered with the chat "

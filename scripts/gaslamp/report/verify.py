@@ -11,6 +11,7 @@ from gaslamp.core.contracts import Card, ModelFacts, Parity, Provenance, Templat
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, sha256_text
 from gaslamp.core.seals import find_damage
+from gaslamp.export.llamacpp.gguf_facts import read_origin
 from gaslamp.models.checkpoint import get_weights_hash
 
 RECORDS = ("eval/compare.json", "merged/gaslamp.json", "gguf/ladder.json", "gguf/parity.json")
@@ -140,5 +141,7 @@ def _check_shipped(shipped: Path, folder: Path) -> Link:
     if found in known:
         link.fits.append(f"{shipped} is {known[found]}")
     else:
-        link.wrong.append(f"{shipped} ({found[:12]}…) is none of the GGUF files of this run")
+        says = read_origin(shipped)
+        claim = f"; it says: {says}" if says else "; it does not say where it comes from"
+        link.wrong.append(f"{shipped} ({found[:12]}…) is none of the GGUF files of this run{claim}")
     return link

@@ -33,8 +33,9 @@ MMPROJ, HEAD = "mmproj-f16.gguf", "head.json"
 def export(merged: Path, toolchain: Path, out: Path, log: Path, outtype: str = "f16") -> None:
     """Convert the merged folder (of a vision model its language model) to ``out``, unquantized: f16, bf16 or f32."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    base = read_json(merged / "gaslamp.json")["base"] if (merged / "gaslamp.json").is_file() else merged.name
-    convert_staged(read_json(toolchain), merged, out, base, log, outtype)
+    known = read_json(merged / "gaslamp.json") if (merged / "gaslamp.json").is_file() else {}
+    source, origin = known.get("base", merged.name), known.get("origin")
+    convert_staged(read_json(toolchain), merged, out, source, log, outtype, origin)
     verify(out)
 
 

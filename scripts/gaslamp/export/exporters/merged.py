@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gaslamp.core.console import get_size, say
-from gaslamp.core.contracts import ModelFacts, Provenance, Template
+from gaslamp.core.contracts import ModelFacts, Provenance, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.models.checkpoint import read_model_folder
@@ -23,7 +23,21 @@ if TYPE_CHECKING:
 REQUIRES = ("torch", "transformers", "peft")
 
 
-def export(model: Path, adapters: Path | None, template: Path, out: Path) -> None:
+def describe_origin(file: Path) -> str:
+    """What a model file says of where it comes from: run, training rows and adapter, as ``make verify`` compares them.
+
+    Args:
+        file: train.json in the folder of the run.
+    """
+    train = TrainFacts.read(file)
+    inputs = train.provenance.inputs if train.provenance else {}
+    rows = next((digest for name, digest in inputs.items() if Path(name).name == "train.jsonl"), "not recorded")
+    return f"gaslamp run {file.parent.name}; training rows sha256 {rows}; adapter sha256 {train.adapter_sha256}"
+
+
+def export(
+    model: Path, adapters: Path | None, template: Path, out: Path, facts_of_training: Path | None = None
+) -> None:
     """Merge in float32, store in 16 bit, with the tokenizer, the recorded template and the stop tokens.
 
     Args:
@@ -31,6 +45,7 @@ def export(model: Path, adapters: Path | None, template: Path, out: Path) -> Non
         adapters: what training left: a PEFT folder, or a whole model; ``None``: the base model itself.
         template: template.json.
         out: folder to write; it is complete or absent.
+        facts_of_training: train.json, for the origin that the GGUF files carry; ``None``: they carry none.
     """
     facts, recorded = ModelFacts.read(model), Template.read(template)
     provenance = Provenance.start([model, template, *([adapters] if adapters else [])])
@@ -54,7 +69,8 @@ def export(model: Path, adapters: Path | None, template: Path, out: Path) -> Non
         shutil.copyfile(file, unfinished / file.name)
     write_json(
         unfinished / "gaslamp.json",
-        {"dtype": dtype, "reason": reason, "base": facts.source, "provenance": provenance.model_dump()},
+        {"dtype": dtype, "reason": reason, "base": facts.source, "provenance": provenance.model_dump()}
+        | ({"origin": describe_origin(facts_of_training)} if facts_of_training else {}),
     )
     verify(unfinished, recorded, net.can_generate())
     if (unfinished / "embedding.json").is_file():

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple, TypedDict
 
 from gaslamp.core.console import Progress, get_duration, say
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import write_json
 from gaslamp.export.llamacpp.gguf_facts import check_gguf
 from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
 
@@ -44,6 +45,7 @@ def convert_to_gguf(
     log: Path | None = None,
     mmproj: bool = False,
     name: str | None = None,
+    origin: str | None = None,
 ) -> None:
     """Convert a Hugging Face model folder to a GGUF file.
 
@@ -56,6 +58,7 @@ def convert_to_gguf(
         mmproj: convert the vision tower of a vision model, which llama-server needs as a second file, instead of its
             language model.
         name: of the model, recorded in the file; None: the folder's.
+        origin: recorded as ``general.description``; None: the file has none.
 
     Raises:
         GaslampError: with the converter's own lines.
@@ -68,9 +71,14 @@ def convert_to_gguf(
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
         options = [*(["--mmproj"] if mmproj else []), *(["--model-name", name] if name else [])]
+        if origin:
+            options += ["--metadata", str(metadata)]
         return [*script, "--outfile", str(temporary), "--outtype", outtype, *options]
 
-    _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata.json"
+        write_json(metadata, {"general.description": origin})
+        _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
 
 
 def convert_lora_to_gguf(

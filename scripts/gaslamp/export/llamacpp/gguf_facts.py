@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from pathlib import Path
 from struct import Struct
@@ -30,6 +31,7 @@ class GgufFacts(TypedDict):
     chat_template: str | None
     context_length: int | None
     rope_freq_base: float | None
+    origin: str | None  # general.description: run, rows and adapter that the model was made from
 
 
 def open_gguf(path: Path, mode: Literal["r", "r+"] = "r") -> GGUFReader:
@@ -90,7 +92,16 @@ def read_gguf_facts(path: Path) -> GgufFacts:
         "chat_template": get("tokenizer.chat_template"),
         "context_length": get(f"{architecture}.context_length"),
         "rope_freq_base": get(f"{architecture}.rope.freq_base"),
+        "origin": get("general.description"),
     }
+
+
+def read_origin(path: Path) -> str | None:
+    """Where a GGUF file from elsewhere says that it comes from; ``None`` where it says nothing, or cannot be read."""
+    try:
+        return read_gguf_facts(path)["origin"]
+    except (GaslampError, ValueError, LookupError, ArithmeticError, struct.error, MemoryError):  # it may be damaged
+        return None
 
 
 def check_gguf(path: Path) -> None:

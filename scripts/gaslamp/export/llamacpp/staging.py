@@ -26,7 +26,15 @@ HEADS = ("score.weight",)
 """Tensors of a reward model that are in its head.json."""
 
 
-def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, log: Path, outtype: str = "f16") -> None:
+def convert_staged(
+    toolchain: Toolchain,
+    merged: Path,
+    out: Path,
+    source: str,
+    log: Path,
+    outtype: str = "f16",
+    origin: str | None = None,
+) -> None:
     """Convert a merged model to the GGUF file ``out``.
 
     Args:
@@ -36,6 +44,7 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
         source: of the base model, for the file's name of the model.
         log: receives the converter's output.
         outtype: f32, f16 or bf16.
+        origin: where the model comes from, for ``general.description`` of the file; ``None``: it has none.
 
     Raises:
         GaslampError: with the converter's own lines.
@@ -45,7 +54,7 @@ def convert_staged(toolchain: Toolchain, merged: Path, out: Path, source: str, l
         named = Path(place) / "model"  # the converter writes what it makes of the folder's name into the file
         named.mkdir()
         staged = stage(merged, named, adds_bos)
-        convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source))
+        convert_to_gguf(toolchain, staged, out, outtype, log, name=get_file_name(merged, source), origin=origin)
     if not adds_bos and read_gguf_facts(out)["add_bos"]:
         stop_adding_bos(out)
 
