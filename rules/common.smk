@@ -179,6 +179,12 @@ def get_best():
     return get_kept()[0]
 
 
+def get_sweep_facts(wildcards):
+    """sweep.json, where the run that is shipped was chosen by it, also when the config has no sweep any more."""
+    run, file = get_best(), Path("outputs/sweep.json")
+    return [str(file)] if file.is_file() and run in read_kept(file) else []
+
+
 def of_best(name):
     """An input function: a file of the run that is shipped."""
     return lambda wildcards: f"outputs/{get_best()}/{name}"

@@ -79,6 +79,7 @@ rule write_roadbook:
         exports=lambda wildcards: get_exports(get_best()),
         payload=of_best("reflection/payload.json"),
         stages=get_stages_facts(),
+        sweep=get_sweep_facts,
         applied=branch(Path(".gaslamp_applied.json").is_file(), then=".gaslamp_applied.json", otherwise=[]),
         style=rules.build_demo.input.style,
         code=get_code("write_roadbook.py"),
@@ -119,6 +120,7 @@ rule write_roadbook:
                 "parity",
                 "payload",
                 *(["stages"] if STAGES else []),
+                *(["sweep"] if input.sweep else []),
             )
         ),
     shell:

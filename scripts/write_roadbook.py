@@ -43,7 +43,11 @@ def main() -> None:
     parser = get_parser(__doc__)
     add_paths(parser, out="the roadbook")
     add_paths(parser, **{name: f"{name}.json" for name in FACTS})
-    add_optional_paths(parser, stages="stages.json, where there are stages")
+    add_optional_paths(
+        parser,
+        stages="stages.json, where there are stages",
+        sweep="sweep.json, where the run is the best of its points",
+    )
     add_config_argument(parser)
     add_log(parser)
     args = parser.parse_args()

@@ -33,6 +33,7 @@ def test_a_sweep_goes_through_the_whole_graph(tmp_path: Path) -> None:
     assert (train["settings"]["learning_rate"], train["settings"]["lora"]["r"]) == (0.02, 8)
     page = (project / "outputs/sweep.html").read_text(encoding="utf-8")
     assert BEST in page and "lr1e-5-r8" in page
+    assert "number 1 of 2 points of a sweep" in (project / "gaslamp.md").read_text(encoding="utf-8")
     assert tiny.get_jobs(project) == {}
 
     # another point: itself, the comparison, and nothing of the others

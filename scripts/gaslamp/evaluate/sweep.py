@@ -136,6 +136,18 @@ def describe_choice(facts: SweepFacts) -> str:
     return f"best of {count} points: {best.run}, {facts.title} {figure} on {facts.n} validation rows{close}"
 
 
+def explain_choice(facts: SweepFacts, run: str) -> str:
+    """How a point became the one that is evaluated, as a sentence for the pages about it; empty for another run."""
+    place = next((number for number, point in enumerate(facts.points, 1) if point.run == run), 0)
+    if not place:
+        return ""
+    point = facts.points[place - 1]
+    return (
+        f"This run is number {place} of {len(facts.points)} points of a sweep by {facts.title} on {facts.n} validation "
+        f"rows ({show_figure(facts, point)} there), which is what it was chosen by. The test rows chose nothing."
+    )
+
+
 def show_figure(facts: SweepFacts, point: PointFacts) -> str:
     """What a point was chosen by, as pages show it."""
     if point.score is not None:

@@ -16,7 +16,7 @@ from gaslamp.core.files import write_jsonl
 from gaslamp.core.sweep_contracts import LearningCurve, SweepFacts
 from gaslamp.evaluate.learning_curve import answer as explain_gain
 from gaslamp.evaluate.learning_curve import draw_curve
-from gaslamp.evaluate.sweep import compare_points, describe_choice, read_kept
+from gaslamp.evaluate.sweep import compare_points, describe_choice, explain_choice, read_kept
 from gaslamp.report.summary import get_console
 from gaslamp.report.sweep.curve_page import write_curve_page
 from gaslamp.report.sweep.page import render_sweep
@@ -64,6 +64,11 @@ def test_the_best_on_the_validation_rows_go_on(tmp_path: Path) -> None:
     assert describe_choice(result).startswith("best of 3 points: r16, ") and "75.0 % on 40 validation rows" in (
         describe_choice(result)
     )
+    said = explain_choice(result, "r32")
+    assert (
+        said.startswith("This run is number 2 of 3 points of a sweep by ") and "validation rows (70.0 % there)" in said
+    )
+    assert explain_choice(result, "main") == ""
     assert "1 more within its interval" in describe_choice(result)
 
 

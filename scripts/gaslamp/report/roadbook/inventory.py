@@ -36,6 +36,10 @@ ROLES = {
     "outputs/{run}/train.json": "What training did",
     "outputs/{run}/eval/{who}.predictions.jsonl": "Answers to the test rows",
     "outputs/{run}/eval/{rival}.predictions.jsonl": "Answers of the base model with a better prompt",
+    "outputs/sweep.json": "The points of the sweep on the validation rows, the best first",
+    "outputs/sweep.html": "The leaderboard of the sweep",
+    "outputs/{run}/learning_curve.json": "Score by training rows",
+    "outputs/{run}/learning_curve.html": "The same as a page",
     "outputs/{run}/eval/report.html": "The evaluation as a page",
     "outputs/{run}/eval/compare.json": "Scores with intervals, examples, retention",
     "outputs/{run}/eval/verdict.json": "The gate after the evaluation",
@@ -80,6 +84,8 @@ OPTIONAL = (
     "outputs/{run}/gguf/imatrix.gguf",
     "outputs/{run}/base.json",
     "outputs/{run}/lora",
+    "outputs/{run}/learning_curve",
+    "outputs/sweep",
     "outputs/{run}/export/",
     "outputs/{run}/eval/{who}.lm_eval",
     "outputs/{run}/eval/target",
@@ -115,7 +121,7 @@ def get_outputs(rules: Path, backend: str) -> list[Output]:
     for file in _sort_rules(rules):
         if file.stem in ("stages", "train" if is_remote(backend) else "remote"):  # stages have a section of their own
             continue
-        for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        for body in re.split(r"^(?:rule|checkpoint) ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             name = body.partition(":")[0].strip()
             shown = re.search(r'^    name:\n        f?"([^"]+)"', body, re.MULTILINE)
             name = re.sub(r"\{.*?\}", backend, shown[1]) if shown else name

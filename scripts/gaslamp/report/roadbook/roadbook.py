@@ -30,9 +30,11 @@ from gaslamp.core.contracts import (
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, read_jsonl, write_text
+from gaslamp.core.sweep_contracts import SweepFacts
 from gaslamp.data.strategy import LEARNED
 from gaslamp.environment.system import describe_hardware
 from gaslamp.evaluate.seeds import explain_seeds, get_seed_rows
+from gaslamp.evaluate.sweep import explain_choice
 from gaslamp.export.ladder_page import COLUMNS, get_cells
 from gaslamp.memory.apply import read_applied
 from gaslamp.memory.hints import PHASE_NAMES, read_hints
@@ -198,6 +200,7 @@ def render_roadbook(facts: dict[str, Path], settings: Slice, project: Path) -> s
         stages=stages,
         compare=compare,
         baselines=get_baseline_rows(compare),
+        chosen=explain_choice(SweepFacts.read(facts["sweep"]), settings.run) if facts.get("sweep") else "",
         seeds=get_seed_rows(compare),
         seeds_text=explain_seeds(compare),
         sampling=_describe_sampling(compare.sampling),
