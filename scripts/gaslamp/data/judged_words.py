@@ -30,7 +30,7 @@ schlecht sehr_schlecht mangelhaft falsch inkorrekt abgelehnt verworfen unbrauchb
 nicht_ok fehlerhaft malo mala incorrecto incorrecta rechazado rechazada mauvais mauvaise incorrecte refuse refusee
 rejete rejetee cattivo cattiva sbagliato sbagliata errato rifiutato rifiutata ruim incorreto incorreta rejeitado
 rejeitada slecht fout afgewezen 差 不好 错误 不通过 不合格 拒绝 没用 悪い 間違い 不正解 плохо плохой неверно
-неправильно отклонено zle zly zla niepoprawna niepoprawny kotu yanlis ret
+неправильно отклонено zle zly zla zła zły złe źle niepoprawna niepoprawny kotu yanlis ret
 나쁨 싫어요 틀림 오답 needs_work needs_improvement
 needs_revision pesimo pesima pessimo pessima
 """

@@ -48,6 +48,32 @@ def test_verdicts_of_other_languages_are_a_question(name: str) -> None:
     assert meaning.readings[0].reason == f"rows with '{list(rows[0])[2]}' {good} are learnt, the others left out"
 
 
+@pytest.mark.parametrize("names", ["question,answer,rank", "pytanie,odpowiedź,ocena", "Frage,Antwort,Bewertung"])
+def test_an_unknown_judgement_of_known_answers_is_a_question(names: str) -> None:
+    """Every answer was learnt, the worst too, with no more than a note on a column that nothing reads."""
+    question, answer, verdict = names.split(",")
+    values = ("1", "2", "3") if verdict == "rank" else ("blorp", "fnord")
+    rows = [{**row, question: ask(n // 3)} for n, row in enumerate(judge(question, answer, verdict, *values))]
+    assert not decide(rows, kinds=("conversation",)).certain
+
+
+def test_sentences_without_blanks_are_no_codes() -> None:
+    rows: Rows = [
+        {"\u4e2d\u6587": f"\u8fd9\u662f{n}\u53f7\u5385\u5728\u5de6\u8fb9", "\u82f1\u6587": say(n)} for n in NUMBERS
+    ]
+    meaning = decide(rows, kinds=("conversation",))
+    assert meaning.certain and meaning.reading.key == "translate \u4e2d\u6587 \u82f1\u6587"
+
+
+def test_two_columns_of_classes_are_a_question_whatever_their_names() -> None:
+    """``category_path`` was taken for a path of pictures, and the brand for the class."""
+    rows: Rows = [
+        {"title": f"Lamp {n}", "description": say(n), "brand": "XY"[n % 2], "category_path": ("a > b", "a > c")[n % 2]}
+        for n in range(30)
+    ]
+    assert not decide(rows, kinds=("conversation",)).certain
+
+
 def test_a_verdict_in_a_language_that_nobody_knows_is_a_question() -> None:
     """Question and answer together were learnt as the text, the verdict as its class."""
     assert not decide(judge("kysymys", "vastaus", "arvio", "kelpaa", "ei kelpaa"), kinds=("conversation",)).certain
@@ -211,6 +237,22 @@ EXAMS: dict[str, tuple[Rows, list[str]]] = {  # rows, and the answer of the firs
         ],
         ["B. x"],
     ),
+    **{
+        names: (
+            [
+                dict(zip(names.split(","), (ask(n), f"{n}w", f"{n}x", f"{n}y", "bca"[n % 3]), strict=True))
+                for n in NUMBERS
+            ],
+            ["B. 0x"],
+        )
+        for names in (
+            "Frage,Antwort A,Antwort B,Antwort C,Richtig",
+            "pregunta,opción a,opción b,opción c,respuesta correcta",
+            "Question,Choix 1,Choix 2,Choix 3,Bonne réponse",
+            "题目,选项A,选项B,选项C,正确答案",
+            "вопрос,вариант 1,вариант 2,вариант 3,правильный ответ",
+        )
+    },
     "some with two choices": (
         [{"question": ask(n), "A": "yes", "B": "no", "C": "" if n % 2 else "maybe", "answer": "B"} for n in NUMBERS],
         ["B. no"],

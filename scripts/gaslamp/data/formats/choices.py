@@ -39,6 +39,17 @@ ANSWERS = (
     "target",
     "gold",
     "cop",
+    *("richtig", "richtige_antwort", "korrekt", "respuesta_correcta", "correcta", "bonne_réponse", "réponse_correcte"),
+    *(
+        "risposta_corretta",
+        "risposta_esatta",
+        "resposta_correta",
+        "gabarito",
+        "juiste_antwoord",
+        "juist",
+        "good_answer",
+    ),
+    *("правильный_ответ", "poprawna_odpowiedź", "doğru_cevap", "정답", "正确答案", "正解"),
 )
 EXPLANATIONS = ("explanation", "exp", "rationale", "reasoning", "reason", "reasons", "cot", "support", "justification")
 LETTERED = tuple(
@@ -54,6 +65,8 @@ LETTERED = tuple(
         "choice{}",
         "answer_{}",
         "answer{}",
+        "choices_{}",
+        "choices{}",
     )
     for marks in (
         "abcdef",

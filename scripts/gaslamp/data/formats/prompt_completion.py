@@ -86,7 +86,7 @@ PAIRS = (
 )
 _ONE_CONTEXT = ("context", "article", "passage", "document", "paragraph", "story")
 CONTEXTS = ("contexts", *_ONE_CONTEXT, "evidence", *(f"{name}s" for name in _ONE_CONTEXT[2:5]))
-QUESTIONS = ("question", "query", "prompt", "problem")
+QUESTIONS = ("question", "query", "prompt", "problem", "input", "user", "request")
 """Prompts that a context stands in front of."""
 HISTORY = ("history",)
 SQL = re.compile(r"\s*(select|with|insert|update|delete|create)\b", re.IGNORECASE)

@@ -45,6 +45,8 @@ LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
 ALWAYS_READ = ("slice", "group", "system", "tools")  # columns that any row may have
 OPEN = 0.75  # each of several ways to read the same columns
+RANKED = ("rank", "ranking", "rang", "rango", "rangliste", "排名", "順位")
+"""Columns that order several answers to one question."""
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
 
 
@@ -238,6 +240,8 @@ def _score_shape(
     belongs = any(column.concept in PAIRS_THAT_BELONG for column in inputs)
     learnt = by_name.get(str(mapping.get("completion", "")))
     rivals = [column for column in lost if is_whole_answer(by_name[column])]
+    if not kinds or kinds[0] == "conversation":
+        rivals += [column for column in lost if _may_judge(by_name[column])]
     most = OPEN_ANSWERS if rivals and learnt and is_whole_answer(learnt) else 0.99
     texts = [
         column for column in lost if by_name[column].is_free_text and by_name[column].concept not in ("label", "title")
@@ -248,6 +252,11 @@ def _score_shape(
         - (0 if belongs else 0.1) * (len(lost) - len(texts))
     )
     return replace(reading, score=max(0.1, min(most, score)), reason=reading.reason)
+
+
+def _may_judge(column: Profile) -> bool:
+    """Whether a column may say how good an answer is, in words or numbers that nobody knows."""
+    return column.concept == "rating" and column.is_label or normalize(column.name) in RANKED
 
 
 def _is_named_pair(mapping: Mapping, by_name: dict[str, Profile]) -> bool:

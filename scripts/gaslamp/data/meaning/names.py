@@ -115,7 +115,8 @@ def _names_thoughts(parts: list[str]) -> bool:
     return any(KNOWN.get(_PLURALS.get(end, end), ("",))[0] == "reasoning" for end in ends)
 
 
-_SIDES = ("a", "b", "1", "2", "0")
+_SIDE = re.compile(r"(?P<base>.*?[^\W\d])(?P<joint>_?)(?P<side>[a-f]|[0-6])")
+"""``antwort_a``, ``\u9009\u9879a``: a word, and which of several it is."""
 _TEXT_ENDS = ("_text", "_content", "_body")
 
 
@@ -155,10 +156,10 @@ def translate(names: list[str]) -> dict[str, str]:
             result[name] = judged[name]
             continue
         own = normalize(name)
-        base, _, side = own.rpartition("_")
         concept, english = KNOWN.get(own, ("meta", name))
-        if own not in KNOWN and side in _SIDES and base in KNOWN:  # Antwort A
-            concept, english = KNOWN[base][0], f"{KNOWN[base][1]}_{side}"
+        found = _SIDE.fullmatch(own) if own not in KNOWN else None
+        if found and found["base"] in KNOWN and (found["joint"] or not found["base"].isascii()):  # Antwort A
+            concept, english = KNOWN[found["base"]][0], f"{KNOWN[found['base']][1]}_{found['side']}"
         result[name] = name
         if concept != "meta" and english not in taken:
             taken.add(english)

@@ -24,7 +24,7 @@ MARKS = ("note", "notes", "nota")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
 _URL = re.compile(r"(https?|ftp|s3|gs)://\S+|www\.\S+")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
-_CODE = re.compile(r"(?=\S*\d)[\w#./:-]+")  # an identifier: one word with a digit in it
+_CODE = re.compile(r"(?=\S*\d)[\w#./:-]+", re.ASCII)  # an identifier: one word with a digit, no Chinese sentence
 _QUESTION = re.compile(
     r"\s*(how|what|why|when|where|who|which|can|could|is|are|do|does|wie|was|warum|wann|wo|wer|welche[rs]?|kann|ist|"
     r"cómo|qué|por qué|"
@@ -115,6 +115,8 @@ def look_at(name: str, values: list[object]) -> Profile:
     if holds == "code" and letters > TEXT_LETTERS + 15:
         holds = "text"
     hint = get_hint(name)
+    if hint and hint.concept == "image" and holds not in ("image", "empty"):  # category_path
+        hint = None
     if hint is None and holds == "number" and normalize(name) in MARKS:
         hint = Hint("rating", "rating", False)
     is_label = (

@@ -166,6 +166,7 @@ steps: reasoning_steps thinking_steps solution_steps
 [choices]
 choices: auswahl antwortmoglichkeiten opciones choix scelte escolhas 选项 选择 選択肢
 options
+option: opcion opzione opcao optie вариант opcja secenek 선택지
 endings
 alternatives: alternativen
 [chosen]
