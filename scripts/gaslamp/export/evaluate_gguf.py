@@ -108,6 +108,7 @@ def evaluate_gguf(
                 )
                 if "unread" in answer:
                     prediction["unread"] = answer["unread"]
+                    prediction["ids"] = answer["raw"][:-1] if stopped else answer["raw"]
                 with guard:
                     results.add(("answer", batch[index].id), prediction)
                     progress.update(sum(("answer", prompt.id) in results.known for prompt in prompts))

@@ -32,11 +32,7 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
     for level in ladder.levels:
         found = {row["id"]: row for row in read_jsonl(predictions[level.level])}
         tuned = {key: row for key, row in tuned.items() if key in found}
-        same = {
-            key
-            for key in tuned
-            if get_outcome(found[key]) == get_outcome(tuned[key]) and found[key]["stopped"] == tuned[key]["stopped"]
-        }
+        same = {key for key in tuned if _is_same(found[key], tuned[key])}
         share = len(same) / len(tuned)
         lost = f16 - level.score.value  # on the same rows, which may be fewer than the adapter was evaluated on
         ships = level.level == ladder.recommended
@@ -45,11 +41,20 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
         what = "answers" if not {"retrieval", "scores"} & set(next(iter(found.values()))) else "outcomes"
         detail = f"{share:.1%} of the {what} are the evaluated ones, score {level.score.value:.1%} ({0.0 - lost:+.1%})"
         detail = detail.replace("%", " %")
+        if unread := sum("unread" in row for row in found.values()):
+            detail += f"; {unread} do not keep to the model's format, which the server answers with an error"
         if not is_good:
             key = next(key for key in tuned if key not in same)
             detail += f"; first difference: {_show(found[key])} instead of {_show(tuned[key])}"
         checks.append(make_check("answers", level.level, None if is_good else detail, detail, "answers"))
     return checks
+
+
+def _is_same(found: Mapping[str, Any], tuned: Mapping[str, Any]) -> bool:
+    """Whether a level answers a row as evaluated; of an answer that the server cannot read, its tokens decide."""
+    if found["stopped"] != tuned["stopped"]:
+        return False
+    return found["ids"] == tuned.get("ids") if "unread" in found else get_outcome(found) == get_outcome(tuned)
 
 
 def _show(prediction: Mapping[str, Any]) -> str:
