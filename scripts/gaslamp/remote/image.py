@@ -153,6 +153,7 @@ class ImageMachine:
 
     @lease.setter
     def lease(self, value: Lease) -> None:
+        """Of the machine."""
         self._machine.lease = value
 
     def run(self, command: Sequence[str], timeout: float, stdin: str = "") -> list[str]:
