@@ -18,7 +18,7 @@ help: ## this list
 ##@ to begin with
 
 setup: $(READY) ## install what a run needs into .venv, with uv where it is on the PATH; LOCK=1: by hash
-	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data)",:)
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data); make studio does both in the browser",:)
 
 INSTALL = $(PYTHON) scripts/install_packages.py --venv .venv --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
 
@@ -47,6 +47,7 @@ llamacpp: setup ## all of llama.cpp, found or built, for every project
 
 new: setup ## a project of your own, in projects/: two questions and a plan to change
 	@$(BIN)/python scripts/new_project.py $(call GIVEN,TASK,--task) $(call GIVEN,DATA,--data) $(call GIVEN,SET,--set) \
+	$(call GIVEN,PROFILE,--profile) \
 	$(if $(NO_INPUT),--no-input) $(JSON_FLAG)
 
 .PHONY: studio

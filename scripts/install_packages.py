@@ -171,6 +171,7 @@ def get_compile_arguments(everything: bool, venv: Path) -> list[str]:
     if everything:
         return ["-m", "compileall", "-qq", "-j", "0", str(venv / "lib")]
     code = "import importlib, sys\nfor name in sys.argv[1:]:\n    try:\n        importlib.import_module(name)\n"
+    code += "    except ModuleNotFoundError:\n        pass\n"
     return ["-c", code + "    except Exception as error:\n        print(name, repr(error))\n", *OF_A_RUN]
 
 

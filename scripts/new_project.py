@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--task", default="", help="what the model should do, and for whom")
     parser.add_argument("--data", default="", help="file, folder, hub:owner/name, none ...")
     parser.add_argument("--set", default="", help='lines of the plan: "method=dpo; max_length=512"')
+    parser.add_argument("--profile", help="where it runs: the line profile of the plan")
     parser.add_argument("--no-input", action="store_true", help="take the plan without asking")
     args = parser.parse_args()
     is_asking = sys.stdin.isatty() and sys.stdout.isatty() and not (args.no_input or args.json)
@@ -38,7 +39,8 @@ def main() -> None:
     if is_asking and not (task and data):
         task, data = ask_questions(input, console, task, data or EXAMPLE)
     check_task(task)
-    now, plan = apply_wanted(look_around(task, data), read_changes(args.set))
+    wanted = {**({"profile": args.profile} if args.profile else {}), **read_changes(args.set)}
+    now, plan = apply_wanted(look_around(task, data), wanted)
     if is_asking:
         now, plan = converse(input, console, now)
     else:

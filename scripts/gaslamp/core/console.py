@@ -62,6 +62,10 @@ def get_size(size: float) -> str:
     return f"{size:.1f} GB"
 
 
+SETTLED = 20.0
+"""Seconds after which a mean pace says how much is left: the first answers load what later ones find loaded."""
+
+
 class Progress:
     """A progress line at most every ``every`` seconds, with what is done and an estimate of what is left.
 
@@ -87,7 +91,7 @@ class Progress:
             return
         self.last = now
         pace = (done - self.first_done) / max(now - self.started, 1e-9)
-        if remaining is None and pace > 0:
+        if remaining is None and pace > 0 and (now - self.started >= SETTLED or 10 * done >= self.total):
             remaining = (self.total - done) / pace
         left = f", {get_duration(remaining)} left" if remaining is not None and done < self.total else ""
         how_far = f"{done} %" if self.in_percent else f"{done} of {self.total}"

@@ -26,7 +26,8 @@ def find_line(text: str, plan: Plan) -> Line:
     Raises:
         GaslampError: there is no such line.
     """
-    text = text.strip().lower().replace("_", " ")
+    given = text.strip()
+    text = given.lower().replace("_", " ")
     if text.isdigit() and 1 <= int(text) <= len(plan.lines):
         return plan.lines[int(text) - 1]
     names = [line.name for line in plan.lines]
@@ -34,7 +35,15 @@ def find_line(text: str, plan: Plan) -> Line:
     found = [name for name in plain if name == text] or [name for name in plain if text and name.startswith(text)]
     if len(found) == 1:
         return plan.get(plain[found[0]])
-    raise GaslampError(f"the plan has no line '{text}'", f"a number from 1 to {len(names)}, or {get_hint(text, names)}")
+    if re.fullmatch(r"[a-z]\w*(\.\w+)+", given):
+        raise GaslampError(
+            f"{given} is no line of the plan: it reads like a key of config.yaml",
+            f"make the project without it, then set {given} in its config.yaml",
+            f"a line of the plan: {', '.join(names)}",
+        )
+    raise GaslampError(
+        f"the plan has no line '{given}'", f"a number from 1 to {len(names)}, or {get_hint(text, names)}"
+    )
 
 
 def split_change(text: str) -> tuple[str, str]:

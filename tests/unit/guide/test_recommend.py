@@ -261,6 +261,7 @@ def test_methods_that_can_learn_from_rows() -> None:
     [
         ("method=sftt", "", "method cannot be sftt"),
         ("nope=1", "", "the plan has no line 'nope'"),
+        ("train.max_steps=6", "", "train.max_steps is no line of the plan: it reads like a key of config.yaml"),
         ("99", "", "the plan has no line '99'"),
         ("metric=rouge, chfr", "", "metric cannot be chfr"),
         ("language=Klingon", "", "no language that is known"),
