@@ -123,7 +123,8 @@ def test_answers_that_the_server_cannot_read(run: Run, tmp_path: Path, monkeypat
     others = {**run.references, name: replace(reference, ids=reference.ids[1:], ranked=reference.ranked[1:])}
     assert set(get_failed(check_served(file, *common, others, log))) == {("f16", "endpoint answers")}
     with LlamaServer(tools, file, context=512, log=log) as server:
-        answer = server.chat(run.prompts[0].served, 32)
+        (prompt,) = [prompt for prompt in run.prompts if prompt.name == name]
+        answer = server.chat(prompt.served, 32)
     assert answer["text"] == "" and answer["unread"] == run.renderer.tokenizer.decode(reference.ids)
 
 
