@@ -13,7 +13,7 @@ MARKS = (
 )
 """Byte-order marks; the longer ones first."""
 
-WESTERN = ("cp1252", "cp1250", "mac_roman", "latin-1")
+WESTERN = ("cp1252", "cp1250", "mac_roman", "latin-1", "cp850")
 """One byte a letter, few of them beyond ASCII. Where several fit equally well, the first is taken."""
 
 
@@ -22,6 +22,12 @@ SIGNS = "\u20ac\u00a3\u00b0\u00a7\u00bf\u00a1\u2022\u00a9\u00ae\u2122\u00a0\u00b
 
 QUOTES = "\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\u201a\u2039\u203a"
 CONTRACTED = re.compile(r"(?:s|t|d|m|re|ve|ll)\b", re.IGNORECASE)
+TURKISH = frozenset("\u011f\u0131\u015f\u0130\u015e\u011e")
+SHARED = frozenset("\u00e7\u00c7\u00f6\u00d6\u00fc\u00dc\u00e2\u00c2\u00ee\u00ce\u00fb\u00db")
+"""Letters of Turkish; the first stand where cp1252 has Icelandic ones, which never come without an accent."""
+KANA = re.compile("[\u3041-\u30fa]")
+LEAST_KANA = 0.3
+"""Share of Japanese syllables among the characters beyond ASCII; no other text gives so many by chance."""
 ELIDED = re.compile(r"\b(?:[cdjlmnst]|qu|dell|all|nell|sull|un)$", re.IGNORECASE)
 """Behind and before the apostrophe of a shortened word: don't, l'eau."""
 
@@ -48,6 +54,8 @@ def detect_encoding(data: bytes) -> str | None:
     data = data[start : start + (1 << 18)]
     high = sum(map(len, re.findall(rb"[\x80-\xff]+", data)))
     runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", data)))
+    if _is_japanese(data):
+        return "cp932"
     if high and runs > 0.5 * high:
         from charset_normalizer import from_bytes
 
@@ -59,7 +67,32 @@ def detect_encoding(data: bytes) -> str | None:
             scores[name] = _score(data.decode(name))
         except UnicodeDecodeError:
             continue
-    return max(scores, key=lambda name: scores[name]) if scores else None  # the first of the best
+    best_of_all = max(scores, key=lambda name: scores[name], default=None)  # the first of the best
+    return "cp1254" if best_of_all == "cp1252" and _is_turkish(data) else best_of_all
+
+
+def _is_japanese(data: bytes) -> bool:
+    """Whether the bytes are Japanese of Windows: the detector takes a short table for Korean or for a Mac's text."""
+    text = data.decode("cp932", "ignore")
+    wide = [sign for sign in text if sign > "\x7f"]
+    kana = len(KANA.findall(text))
+    return kana >= LEAST_KANA * len(wide) > 0 and _decodes(data, "cp932")
+
+
+def _decodes(data: bytes, name: str) -> bool:
+    """Whether all but a character that was cut at the end decodes."""
+    decoder = codecs.getincrementaldecoder(name)()
+    try:
+        decoder.decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_turkish(data: bytes) -> bool:
+    """Whether every letter beyond ASCII is one of Turkish, and some of its own are among them."""
+    letters = {sign for sign in data.decode("cp1254", "ignore") if sign > "\x7f" and sign.isalpha()}
+    return bool(letters & TURKISH) and letters <= TURKISH | SHARED
 
 
 def _score(text: str) -> float:
