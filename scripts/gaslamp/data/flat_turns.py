@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gaslamp.data.cells import find_column
+from gaslamp.data.meaning.names import normalize
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, parse_rows
 from gaslamp.data.rows import SourceRow
 from gaslamp.data.turns import PLAIN, get_role
@@ -19,7 +20,18 @@ IDS = (
     *("conversation_id", "conv_id", "conversation", "conversation_hash", "dialog_id", "dialogue_id", "chat_id"),
     *("thread_id", "thread", "session_id", "session", "ticket_id", "ticket", "case_id", "convo_id", "group_id"),
 )
-ROLES = ("role", "sender", "speaker", "author", "from", "sender_type", "author_role", "author_type", "participant")
+ROLES = (
+    "role",
+    "sender",
+    "speaker",
+    "author",
+    "from",
+    "sender_type",
+    "author_role",
+    "author_type",
+    "participant",
+    "direction",
+)
 TEXTS = ("content", "text", "message", "body", "utterance", "value", "message_text")
 NUMBERS = (
     "turn",
@@ -34,6 +46,17 @@ NUMBERS = (
     "order",
 )
 TIMES = ("created_at", "timestamp", "time", "date", "sent_at", "datetime", "created")
+PRIVATE = (
+    *("private", "is_private", "internal", "is_internal", "internal_note", "is_internal_note", "is_note", "hidden"),
+    *("public", "is_public"),
+)
+"""Columns that say whether the customer saw a message."""
+TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
+AGENTS = ("admin", "teammate", "staff", "employee", "outgoing", "outbound")
+CLIENTS = ("requester", "end_user", "end-user", "enduser", "lead", "contact", "incoming", "inbound")
+"""Who writes in a ticket system; elsewhere an admin may be anybody."""
+IDENTITIES = ("id", "message_id", "msg_id", "uuid", "parent_id", "author_name", "author_id", "user_id")
+"""Columns that differ from message to message and say nothing that could be learnt."""
 KEPT = ("tool_calls", "tool_call_id", "name")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 Place = tuple[str, int, str | None]
@@ -68,7 +91,7 @@ def find_columns(rows: list[SourceRow]) -> Columns | None:
     conversation, role, text = found
     if not (conversation and role and text) or len(set(found)) < 3 or len(rows) < 4:
         return None
-    roles = {get_role(row.get(role)) for row in rows if row.get(role) not in (None, "")}
+    roles = {get_side(row.get(role)) for row in rows if row.get(role) not in (None, "")}
     ids = [str(row.get(conversation)) for row in rows]
     if not roles <= {*PLAIN, "call"} or not {"user", "assistant"} <= roles or len(set(ids)) > len(ids) / 1.5:
         return None
@@ -80,6 +103,21 @@ def find_columns(rows: list[SourceRow]) -> Columns | None:
     if order is None and (time := find_column(names, TIMES)):
         order = time if all(ISO.fullmatch(str(row.get(time))) for row in rows) else None
     return Columns(conversation, role, text, order)
+
+
+def get_side(name: object) -> str:
+    """The role of who wrote a message of a ticket system."""
+    lower = name.strip().lower() if isinstance(name, str) else ""
+    return "assistant" if lower in AGENTS else "user" if lower in CLIENTS else get_role(name)
+
+
+def find_private(row: SourceRow) -> str | None:
+    """The column that says that a message is a note among colleagues; ``None``: the customer saw it."""
+    column = find_column(list(row), PRIVATE)
+    if column is None:
+        return None
+    value = str(row[column]).strip().lower()
+    return column if value in (FALSE if "public" in column.lower() else TRUE) else None
 
 
 def _get_number(value: object) -> float | None:
@@ -100,13 +138,19 @@ def unfold(chunks: Callable[[], Iterator[Chunk]], columns: Columns, notes: list[
     problems: list[Problem] = []
     talks: dict[str, Talk] = {}
     count = 0
+    notes_left: dict[str, int] = {}
+    dropped: dict[str, None] = {}  # columns
     own = {columns.conversation, columns.role, columns.text, columns.order, *KEPT}
     for chunk in chunks():
         for number, row in chunk.read(problems):
             talk = talks.setdefault(str(row.get(columns.conversation)), Talk((chunk.label, number, chunk.split)))
             rest = {key: value for key, value in row.items() if key not in own}
-            talk.shared = rest if not talk.messages else _intersect(talk.shared, rest)
-            if isinstance(row.get(columns.text), str) and row[columns.text].strip():
+            shared = rest if not talk.messages else _intersect(talk.shared, rest)
+            dropped |= dict.fromkeys(name for name in talk.shared if name not in shared)
+            talk.shared = shared
+            if private := find_private(row):
+                notes_left[private] = notes_left.get(private, 0) + 1
+            elif isinstance(row.get(columns.text), str) and row[columns.text].strip():
                 count += 1
                 talk.messages.append((_get_order(row, columns.order, len(talk.messages)), row))
     rows: list[tuple[Place, SourceRow]] = []
@@ -121,6 +165,9 @@ def unfold(chunks: Callable[[], Iterator[Chunk]], columns: Columns, notes: list[
     by = f", sorted by {columns.order}" if columns.order else ""
     more = f"; {joined} messages are joined with one of the same role before them" if joined else ""
     left = f"; left out, nobody answers: {unanswered} conversations" if unanswered else ""
+    left += "".join(f"; left out, '{name}' says so: {number} messages" for name, number in notes_left.items())
+    if lost := [name for name in dropped if normalize(name) not in (*PRIVATE, *TIMES, *NUMBERS, *IDENTITIES)]:
+        left += f"; not kept, since it differs between the messages of a conversation: {', '.join(lost)}"
     note = f"{count} messages are joined into {len(rows)} conversations by {columns.conversation}{by}{more}{left}"
     if note not in notes:
         notes.append(note)
@@ -143,7 +190,7 @@ def _read_talk(talk: Talk, columns: Columns) -> tuple[list[SourceRow], int]:
     turns: list[SourceRow] = []
     merged = 0
     for _, row in sorted(talk.messages, key=lambda item: item[0]):
-        role = get_role(row[columns.role])
+        role = get_side(row[columns.role])
         more = {key: row[key] for key in KEPT if row.get(key)}
         last = turns[-1] if turns else {}
         if last.get("role") == role in ("user", "assistant", "system") and not more and len(last) == 2:

@@ -48,6 +48,7 @@ _BAD_NAMES = """
 bad toxic toxicity spam harmful harm unsafe offensive hateful hate abusive obscene nsfw insult threat hallucination
 hallucinated hallucinates hallucinations wrong incorrect error erroneous mistake invalid inaccurate rejected reject
 refused discarded discard deleted delete removed remove blocked banned flagged violation failed fail useless unhelpful
+deprecated obsolete expired archived inactive superseded
 garbage junk poor disliked downvoted reported unusable broken outdated biased bias inappropriate jailbreak jailbroken
 schlecht falsch fehlerhaft fehler abgelehnt verworfen geloscht geloescht gesperrt unbrauchbar schadlich schaedlich
 anstossig anstoessig giftig toxisch ungultig ungueltig gemeldet halluzination halluziniert veraltet
@@ -57,8 +58,15 @@ slecht fout afgewezen 错误 有害 有毒 垃圾 拒绝 删除 不合格 有害
 blad yanlis hatali 오류
 """
 BAD_NAMES = frozenset(_BAD_NAMES.split())
+_STATES = """
+deprecated obsolete expired archived inactive superseded active published enabled outdated veraltet error error_message
+failed deleted removed
+"""
+STATES = frozenset(_STATES.split())
+"""Of these the names that say what became of a row: its answer need not be a bad one."""
 _GOOD_NAMES = """
 good ok okay correct right accepted accept approved approve helpful useful valid safe verified reviewed_ok accurate
+active published enabled
 acceptable usable keep kept pass passed desirable liked upvoted harmless truthful factual grounded faithful
 gut korrekt richtig angenommen akzeptiert freigegeben genehmigt hilfreich brauchbar gultig gueltig sicher bestanden
 geprueft_ok bueno correcto correcta aceptado aceptada aprobado aprobada util valido seguro bon correcte accepte

@@ -62,6 +62,12 @@ def get_polarity(name: str) -> int:
     return sign * known[0] if known and known[0] and all(item == known[0] for item in known) else 0
 
 
+def is_state(name: str) -> bool:
+    """Whether a column says what became of a row, rather than how good its answer is."""
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return bool({clean(split), *clean(split).split("_")} & words.STATES)
+
+
 def find_verdict(name: str, values: Iterable[object], wordless: bool = True) -> JsonObject | None:
     """How a column judges the answers of its rows, as roles ``good_if`` or ``threshold``; ``None``: it does not.
 
@@ -80,6 +86,12 @@ def find_verdict(name: str, values: Iterable[object], wordless: bool = True) -> 
         return None
     if polarity < 0 and len(distinct) > 2 and (numbers := _read_shares(cells)):
         return {"threshold": f"{BELOW}{_get_middle(numbers)}"}
+    if (
+        polarity < 0
+        and 2 * texts.count("") >= len(texts)
+        and not distinct & (words.GOOD | words.BAD | words.YES | words.NO)
+    ):
+        return {"good_if": ""}  # an error, in the words of a program: a row without one is good
     if len(distinct) > FEW:
         return None
     judging = (words.GOOD | words.BAD) & distinct

@@ -276,6 +276,10 @@ def test_label_balance() -> None:
     assert [finding.text for finding in find("label_balance", written)] == [
         "'Spam', 'spam ' differ only in case or spaces, and each is learnt as an answer of its own"
     ]
+    numbered = [Sample("row", talk("user:q", f"assistant:{k}")) for k in ("0", "1", "-1") for _ in range(20)]
+    assert [finding.text for finding in find("label_balance", numbered)] == [
+        "20 rows have the class -1, which means in sets of the hub that a row has none"
+    ]
     ratings = [Sample("row", {"prompt": [], "completion": [], "label": n > 3}, "train") for n in range(100)]
     assert "are 'good' (96 %)" in find("label_balance", ratings, kind="rating")[0].text
 

@@ -22,7 +22,11 @@ TWO = [say(1, "user", "q"), say(1, "assistant", "a"), say(2, "user", "r"), say(2
 def join(rows: Rows, notes: list[str] | None = None) -> Rows:
     columns = find_columns(rows)
     assert columns
-    chunks = unfold(lambda: iter([Chunk(parse_rows, "a.csv, line", 2, list(enumerate(rows, 2)))]), columns, notes or [])
+    chunks = unfold(
+        lambda: iter([Chunk(parse_rows, "a.csv, line", 2, list(enumerate(rows, 2)))]),
+        columns,
+        [] if notes is None else notes,
+    )
     return [row for chunk in chunks for _, row in chunk.read([])]
 
 
@@ -55,6 +59,27 @@ def test_columns_that_a_whole_conversation_shares_are_kept() -> None:
         {"group": "1", "lang": "en"},
         {"group": "2", "lang": "en"},
     ]
+
+
+@pytest.mark.parametrize("roles", [("end-user", "agent"), ("user", "admin"), ("INCOMING", "outgoing"), ("lead", "bot")])
+def test_roles_of_ticket_systems(roles: tuple[str, str]) -> None:
+    rows = [dict(row, role=roles[number % 2]) for number, row in enumerate(TWO)]
+    assert get_turns(rows) == [["u:q", "a:a"], ["u:r", "a:b"]]
+
+
+@pytest.mark.parametrize(("column", "seen", "hidden"), [("public", "true", "False"), ("is_private", 0, 1)])
+def test_notes_among_colleagues_are_left_out(column: str, seen: Any, hidden: Any) -> None:
+    """They were joined with the answer that the customer got."""
+    rows = [*(dict(row, **{column: seen}) for row in TWO), dict(say(1, "assistant", "rude one"), **{column: hidden})]
+    notes: list[str] = []
+    assert [row["messages"][-1]["content"] for row in join(rows, notes)] == ["a", "b"]
+    assert f"left out, '{column}' says so: 1 messages" in notes[0]
+
+
+def test_columns_that_differ_in_a_conversation_are_named() -> None:
+    notes: list[str] = []
+    join([dict(row, rating=number, createdAt=number, shop="x") for number, row in enumerate(TWO)], notes)
+    assert notes[0].endswith("not kept, since it differs between the messages of a conversation: rating")
 
 
 @pytest.mark.parametrize(

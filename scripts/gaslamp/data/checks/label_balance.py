@@ -15,6 +15,7 @@ STAGE = "set"
 FIX = "add rows of the rare answers, or leave out some of the frequent ones"
 OPTIONS = {"max_share": 0.9, "max_classes": 50}
 SHORT = 60  # letters; longer answers are no classes
+NO_CLASS = "-1"
 ENOUGH = 50  # fewer rows say nothing about balance
 
 
@@ -51,6 +52,12 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
             "all rows",
             f"{', '.join(map(repr, same))} differ only in case or spaces, and each is learnt as an answer of its own",
             "write the same answer in the same way in every row",
+        )
+    if known[NO_CLASS] and set(known) - {NO_CLASS} and all(label.isdecimal() for label in set(known) - {NO_CLASS}):
+        yield Finding(
+            "training and validation rows",
+            f"{known[NO_CLASS]} rows have the class -1, which means in sets of the hub that a row has none",
+            "leave them out with data.sql: SELECT * FROM source WHERE label != -1 (the name of your column)",
         )
     label, most = known.most_common(1)[0]
     if most > facts.options["max_share"] * total:

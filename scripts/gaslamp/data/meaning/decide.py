@@ -11,10 +11,12 @@ from types import ModuleType
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.cells import parse_list
 from gaslamp.data.meaning.examples import show_first_row, show_formats
 from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
 from gaslamp.data.meaning.infer import OPEN_ANSWERS, infer, is_whole_answer
 from gaslamp.data.meaning.names import normalize
+from gaslamp.data.meaning.passed_over import LEAST, OPEN_TEXT, is_part_of_more, name_numbered_classes, read_passed_over
 from gaslamp.data.meaning.profile import Profile, look_at
 from gaslamp.data.meaning.published import (
     STRICT,
@@ -22,6 +24,7 @@ from gaslamp.data.meaning.published import (
     apply_columns,
     are_checked,
     find_shape,
+    refuse_decisions,
     refuse_half_pairs,
     refuse_lost_images,
     refuse_unlearnable,
@@ -45,6 +48,8 @@ LOOKED_AT = 200  # rows of a sample
 WEAK = 0.35  # a published shape that leaves more out is not offered when there is another reading
 ALWAYS_READ = ("slice", "group", "system", "tools")  # columns that any row may have
 OPEN = 0.75  # each of several ways to read the same columns
+LANGUAGE_ENDS = ("_lang", "_language", "_lang_code", "_language_code", "_sprache")
+LISTED = ("prompt", "prompts", "question", "questions", "instruction", "query", "queries")
 RANKED = ("rank", "ranking", "rang", "rango", "rangliste", "排名", "順位")
 """Columns that order several answers to one question."""
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
@@ -81,7 +86,8 @@ def decide(
         mapping = complete_take(name, mapping, rows)
         return _finish([_get_reading(name, mapping, 1.0, "data.columns says so")], rows, names, chosen_by="config")
     refuse_unlearnable(rows, names)
-    profiles = [look_at(name, [row.get(name) for row in rows]) for name in names]
+    refuse_decisions(rows, names)
+    profiles = name_numbered_classes([look_at(name, [row.get(name) for row in rows]) for name in names])
     evaluated = find_evaluated(names, rows) if wanted == "auto" else None
     found = find_shape(rows, names, wanted, kinds)
     open_ways = found is not None and len(found.ways) > 1
@@ -99,12 +105,51 @@ def decide(
         readings = [one for one in read_evaluated(evaluated, readings) if not kinds or _serves(one, kinds)]
     if not readings:
         raise _get_no_format(rows, names, kinds)
-    readings = spread_lists(readings, rows)
+    readings = _doubt_objects(spread_lists(readings, rows), rows)
+    if readings[0].kind == "conversation" and set(_find_directions(profiles)) - set(readings[0].columns):
+        readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
     if pick != "auto":
         return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
     best, *others = (reading.score for reading in readings)
     certain = best >= 1 or (best >= CERTAIN and best - max(others, default=0) > MARGIN - 1e-9)
     return _finish(readings, rows, names, profiles, certain=certain)
+
+
+def _doubt_objects(readings: list[Reading], rows: list[SourceRow]) -> list[Reading]:
+    """The readings; all open when answers are objects with lists of a set's own: ``{"text": [...], "score": [...]}``.
+
+    An object under another name (``output``) may well be the JSON to write.
+    """
+    if any(_reads_list(reading, rows) for reading in readings):
+        return [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
+    if not any(_learns_object(reading, rows) for reading in readings):
+        return readings
+    return [
+        replace(one, score=min(one.score, OPEN_TEXT), reason=f"{one.reason}; each is an object, learnt as JSON")
+        if _learns_object(one, rows)
+        else replace(one, score=min(one.score, OPEN_TEXT))
+        for one in readings
+    ]
+
+
+def _reads_list(reading: Reading, rows: list[SourceRow]) -> bool:
+    """Whether most prompts are lists of texts, which would be read as JSON; an ``input`` may well be one."""
+    column = reading.mapping.get("prompt")
+    if reading.format != "prompt_completion" or not isinstance(column, str) or normalize(column) not in LISTED:
+        return False
+    values = [parse_list(row.get(column)) for row in rows]
+    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], str)]
+    return 2 * len(lists) > len(rows)
+
+
+def _learns_object(reading: Reading, rows: list[SourceRow]) -> bool:
+    """Whether most answers are objects with a list; those of SQuAD are read."""
+    column = str(reading.mapping.get("completion", ""))
+    if reading.format != "prompt_completion" or "answer" not in normalize(column):
+        return False
+    values = [value for row in rows if isinstance(value := parse_list(row.get(column)), dict)]
+    lists = [value for value in values if any(isinstance(item, list) for item in value.values())]
+    return 2 * len(lists) > len(rows) and not all({"answer_start", "text"} <= value.keys() for value in lists)
 
 
 def find_format(
@@ -143,20 +188,39 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]
     """
     plugin = registry.get("formats", reading.format)
     used = {*reading.columns, *ALWAYS_READ, *get_read_anyway(plugin)}
+    directions = _find_directions(profiles) if reading.kind == "conversation" else []
     result = []
     for profile in profiles:
         if profile.name not in used and not names_splits(profile.name, rows):
             informative = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
+            informative = informative or profile.name in directions
             result.append(Unused(profile.name, informative))
     return result
+
+
+def _find_directions(profiles: list[Profile]) -> list[str]:
+    """The columns that say from and to which language each row translates, where that changes: no text says it."""
+    found = [
+        profile for profile in profiles if normalize(profile.name).endswith(LANGUAGE_ENDS) and not profile.constant
+    ]
+    sides = {normalize(profile.name).removesuffix("s").rsplit("_", 1)[0] for profile in found}
+    return [profile.name for profile in found] if len(sides) == 2 else []
 
 
 def _is_repeated(name: str, used: list[str], rows: list[SourceRow]) -> bool:
     """Whether the cells of a column stand inside those that are read, or are these in one text (Alpaca's ``text``)."""
     pairs = [(row[name], row) for row in rows if row.get(name) not in (None, "", [], {})]
-    inside = sum(any(str(value) in str(row.get(column)) for column in used) for value, row in pairs)
+    inside = sum(any(_holds(row.get(column), str(value)) for column in used) for value, row in pairs)
     joined = sum(all(str(row.get(column) or "") in str(value) for column in used) for value, row in pairs)
     return bool(pairs) and max(inside, joined) >= 0.9 * len(pairs)
+
+
+def _holds(cell: object, value: str) -> bool:
+    """Whether a cell holds a value, as words of their own: the class ``a`` stands in every text."""
+    text = str(cell)
+    if value not in text:
+        return False
+    return value == text or (len(value) >= LEAST and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None)
 
 
 def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:
@@ -182,6 +246,7 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
         if own.score >= 1 and (own in served or not served):
             return [own, *others]
         readings = [own, *others] if own.score >= WEAK or not others else others
+    readings = _add_passed_over(readings, profiles, rows, kinds)
     serving = [reading for reading in readings if not kinds or _serves(reading, kinds)]
     readings = sorted(serving or readings, key=lambda reading: -reading.score)
     if readings and (rated := read_ratings(readings[0], profiles, rows, kinds)):
@@ -192,6 +257,16 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
         if keys[reading.key] > 1:
             readings[number] = replace(reading, key=f"{reading.key} {keys[reading.key]}")
     return readings
+
+
+def _add_passed_over(
+    readings: list[Reading], profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
+) -> list[Reading]:
+    """The readings, with those of columns that were passed over; a text is then certain for its own method alone."""
+    more = read_passed_over(profiles, readings, rows)
+    if (more or is_part_of_more(profiles)) and not kinds and all(one.kind == "text" for one in readings):
+        readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
+    return [*readings, *more]
 
 
 def _serves(reading: Reading, kinds: tuple[str, ...]) -> bool:
@@ -224,7 +299,8 @@ def _score_shape(
         return reading
     by_name = {profile.name: profile for profile in profiles}
     unused = [column.name for column in find_unused(reading, profiles, rows) if column.has_information]
-    lost = [name for name in unused if by_name[name].is_common]
+    directions = _find_directions(profiles)
+    lost = [name for name in unused if by_name[name].is_common and name not in directions]
     if name == "text":  # any column of text would do: only right when no other column answers it
         return replace(reading, score=0.9 - 0.3 * len([c for c in lost if by_name[c].concept != "title"]))
     if name == "pair" and not kinds and not _is_named_pair(mapping, by_name):

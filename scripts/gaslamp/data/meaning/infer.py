@@ -15,6 +15,13 @@ OPEN_ANSWERS = 0.69
 """Of two columns of whole answers neither is certain: which of them is learnt is a question."""
 NAMED = {"answer": 0.6, "summary": 0.5, "description": 0.5, "extraction": 0.55, "label": 0.45}
 
+WRITERS = (
+    *("inbound", "incoming", "outbound", "outgoing", "direction", "from_me", "is_from_me", "from_customer"),
+    *("is_customer", "is_agent", "is_bot", "role", "sender", "speaker", "author_type", "sender_type", "author_role"),
+    *("participant", "richtung", "absender", "private", "is_private", "public", "is_public", "internal", "is_internal"),
+)
+"""Columns that say who wrote a message, or who sees it."""
+
 
 def infer(profiles: list[Profile]) -> list[Reading]:
     """What the columns can mean, by their names and cells; unordered.
@@ -106,6 +113,8 @@ def _read_target(target: Profile, columns: list[Profile]) -> Reading | None:
         score = min(score, 0.6)  # an answer and a verdict on it, in a language that is not known
     if target.concept == "answer" and any(column.concept == "question" for column in inputs):
         score += 0.15
+    if target.is_label and normalize(target.name) in WRITERS:
+        score = min(score, 0.65)  # who wrote a message: rarely what is learnt of it
     if target.concept == "rating" and normalize(target.name) in MARKS:
         score = min(score, 0.65)  # a mark, or a note that happens to be a number
     mapping = _get_mapping(inputs, target, side)

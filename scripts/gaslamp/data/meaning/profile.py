@@ -19,6 +19,7 @@ INPUTS = ("question", "text", "title", "context")  # concepts of what a model re
 LABEL_LETTERS = 40  # a longer text is no label
 LABEL_CLASSES = 50
 TEXT_LETTERS = 25  # from here on a text is free text rather than a name or a code
+WORDS = 4  # from here on a cell called name is a title, and names nobody
 MARKS = ("note", "notes", "nota")
 """Columns that hold marks in French, Italian, Spanish or Portuguese when they hold numbers, and else texts."""
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
@@ -117,6 +118,11 @@ def look_at(name: str, values: list[object]) -> Profile:
     hint = get_hint(name)
     if hint and hint.concept == "image" and holds not in ("image", "empty"):  # category_path
         hint = None
+    questions = sum(_asks(text) for text in texts) / max(1, len(texts))
+    if hint and hint.concept == "meta" and holds == "text" and questions > 0.6:  # Notion calls its first column Name
+        hint = Hint("question", "question", False)
+    elif normalize(name) == "name" and holds == "text" and median(text.count(" ") for text in texts) >= WORDS - 1:
+        hint = Hint("title", "title", False)
     if hint is None and holds == "number" and normalize(name) in MARKS:
         hint = Hint("rating", "rating", False)
     is_label = (
@@ -135,7 +141,7 @@ def look_at(name: str, values: list[object]) -> Profile:
         rows=len(values),
         distinct=distinct,
         letters=letters,
-        questions=sum(_asks(text) for text in texts) / max(1, len(texts)),
+        questions=questions,
         constant=distinct == 1 and len(filled) >= 6,
         is_label=is_label,
         is_json=bool(filled) and 2 * structured > len(filled),

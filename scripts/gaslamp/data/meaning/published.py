@@ -210,6 +210,30 @@ def refuse_unlearnable(rows: Rows, names: list[str]) -> None:
         )
 
 
+HASHES = ("_task_hash", "_input_hash")
+DECISIONS = ("accept", "reject", "ignore")
+
+
+def refuse_decisions(rows: Rows, names: list[str]) -> None:
+    """Raise for Prodigy's rows: their ``answer`` says whether the annotation is right, and was learnt as the answer.
+
+    Raises:
+        GaslampError: with the columns to set.
+    """
+    said = {row.get("answer") for row in rows} - {None, ""}
+    if not said or not said <= set(DECISIONS) or not any(name in names for name in HASHES):
+        return
+    read = next((name for name in ("text", "prompt", "question", "html") if name in names), None)
+    learnt = next((name for name in ("accept", "label", "spans", "cats", "user_input") if name in names), None)
+    columns = {"prompt": read or "what the model reads", "completion": learnt or "what it writes"}
+    fix = ", ".join(f'{role}: "{column}"' for role, column in columns.items())
+    raise GaslampError(
+        "the rows are annotations of Prodigy: column 'answer' says whether an annotation is right (accept, reject, "
+        "ignore), and is no answer to learn",
+        f'learn what was accepted, data.columns: {{{fix}, keep: "answer", good_if: "accept"}}',
+    )
+
+
 def refuse_half_pairs(rows: Rows, names: list[str], found: Shape | None, kinds: tuple[str, ...]) -> None:
     """Raise for two answers without a verdict, or without a prompt: as anything else they would be learnt wrong.
 

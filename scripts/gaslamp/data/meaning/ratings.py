@@ -5,8 +5,10 @@ The person decides.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gaslamp.core import registry
-from gaslamp.data.judgements import BELOW, find_verdict, is_good, is_unrated
+from gaslamp.data.judgements import BELOW, find_verdict, is_good, is_state, is_unrated
 from gaslamp.data.meaning.names import KNOWN, normalize
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
@@ -23,9 +25,9 @@ SETTINGS = ("label", "threshold", "good_if")
 NO_ANSWERS = ("preference", "rating", "prompt", "pair", "speech")
 """Kinds of rows in which a verdict is something else, or goes to the reward."""
 ABOUT_QUESTIONS = frozenset(
-    {word for word, (concept, _) in KNOWN.items() if concept == "question"} | {"input", "prompt", "question"}
+    {word for word, (concept, english) in KNOWN.items() if concept == "question" and english not in ("user", "human")}
 )
-"""Words of a name that says something about the question (Magpie's input_quality)."""
+"""Words of a name that says something about the question (Magpie's input_quality); user_feedback is the user's."""
 ABOUT_LABELS = ("accepted", "approved", "rejected", "correct", "wrong", "incorrect", "valid", "invalid", "verified")
 
 
@@ -103,6 +105,8 @@ def _offer(
     verb = "rates" if "threshold" in judged else "judges"
     why = f"'{label}' {verb} the answers, {say_good(judged, rows, short=True)} is good"
     rates = Reading("rate", "kto", {**rated, **judged}, "rating", why, 0.95)
+    if not kinds and is_state(label):  # an archived answer is left out rather than learnt as a bad one: a question
+        return [*readings, replace(rates, score=0.6)]
     if not kinds or "rating" in kinds:
         return [rates, *readings]
     return [*readings, rates] if learnt.kind in kinds else []

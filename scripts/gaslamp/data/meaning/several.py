@@ -42,9 +42,11 @@ def spread_lists(readings: list[Reading], rows: list[SourceRow]) -> list[Reading
 def get_ways(format_name: str, mapping: Mapping, rows: list[SourceRow]) -> list[Mapping]:
     """The mappings that say what is learnt of a list of answers; empty where there is none, or the mapping says it."""
     column = get_answers(mapping)
-    if format_name not in FORMATS or not column or TAKE in mapping or not _is_answer(column):
+    if format_name not in FORMATS or not column or TAKE in mapping or not (_is_answer(column) or _is_class(column)):
         return []
     count = count_answers(row.get(column) for row in rows)
+    if count > 1 and not _is_answer(column):
+        return []
     takes = (ONLY,) if count == 1 else (FIRST, LIST) if count else ()
     return [{**mapping, TAKE: take} for take in takes]
 
@@ -63,6 +65,12 @@ def complete_take(format_name: str, mapping: Mapping, rows: list[SourceRow]) -> 
             f'add to data.columns {TAKE}: "{FIRST}" for the first of them, or {TAKE}: "{LIST}" for the list as JSON',
         )
     return ways[0] if ways else mapping
+
+
+def _is_class(column: str) -> bool:
+    """Whether a name is that of a class: Doccano and Label Studio write a list, though each row has one."""
+    hint = get_hint(column)
+    return hint is not None and hint.concept == "label" or normalize(column) == "accept"  # Prodigy's choice
 
 
 def _is_answer(column: str) -> bool:

@@ -42,6 +42,7 @@ story: geschichte historia histoire storia verhaal 故事 物語
 tweet
 paragraph: absatz parrafo paragraphe paragrafo 段落
 statement: aussage declaracion declaration
+claim: behauptung
 code: quelltext quellcode programm codigo codice 代码 コード
 report: rapport informe
 letter: brief carta lettre
@@ -78,7 +79,7 @@ result: ergebnis resultado resultat risultato resultaat 结果 結果
 final_answer
 ground_truth: reference reference_answer
 expected_answer
-correction: korrektur correccion corrected korrigiert corregido corrige corretto corrigido
+correction: edit human_edit edits korrektur correccion corrected korrigiert corregido corrige corretto corrigido
 rewrite: rewritten revised edited fixed simplified umgeschrieben
 agent_response
 back: ruckseite verso reverso retro 背面 裏面
@@ -203,6 +204,7 @@ img
 picture
 photo
 [meta]
+meta metadata extra_info
 annotator annotators annotator_id annotateur rater rater_id reviewer labeler labeller worker worker_id editor
 kunde kundin cliente client klant 客户 顧客 姓名 名前 nombre nom vorname nachname
 id uuid guid idx index key nr number no row row_id qid docid doc_id ticket_id date datetime time timestamp created
