@@ -9,6 +9,7 @@ from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.judgements import convert_kept
 from gaslamp.data.meaning import decide
+from gaslamp.data.meaning.examples import render_row
 from gaslamp.data.readers.encodings import detect_encoding
 
 Rows = list[dict[str, Any]]
@@ -100,6 +101,32 @@ def test_what_is_learnt(name: str) -> None:
     meaning = decide(rows, kinds=kinds)
     assert mapping.items() <= meaning.reading.mapping.items() and meaning.lost == lost
     assert meaning.certain or lost
+
+
+PRINTED: dict[str, Rows] = {  # the columns that are printed for each reading must give what is shown
+    "ranked answers": make(instruction=ASK, generations=lambda n: [SAY, "no"], ratings=lambda n: [5, n % 4]),
+    "judged talks": make(
+        conversations=lambda n: [{"from": "human", "value": ASK}, {"from": "gpt", "value": f"{SAY} {n}"}],
+        quality=["good", "bad"],
+    ),
+    "choices, or something else of their row": make(
+        question=ASK, fact=SAY, choices=lambda n: ["x", "y"], answer=["A", "B"], explanation=SAY + " so",
+    ),
+    "a domain next to thoughts": make(problem=ASK, thinking=SAY, solution=SAY + " so", attempt=SAY, domain=["a", "b"]),
+    "judged answers from a passage": make(
+        paragraph=SAY, question=ASK, answer=lambda n: f"hall {n}", label=[0, 1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", [(), ("conversation",), ("preference", "conversation"), ("rating",)])
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_is_printed_gives_what_is_shown(name: str, kinds: tuple[str, ...]) -> None:
+    rows = PRINTED[name]
+    for number, reading in enumerate(decide(rows, kinds=kinds).readings, 1):
+        shown = render_row(reading, rows)
+        assert shown and render_row(decide(rows, columns=reading.mapping, kinds=kinds).reading, rows) == shown
+        assert render_row(decide(rows, kinds=kinds, pick=number).reading, rows) == shown
 
 
 def test_a_first_column_called_name_may_hold_the_question() -> None:

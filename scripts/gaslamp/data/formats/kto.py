@@ -22,6 +22,7 @@ KIND = "rating"
 ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
+INSTEAD = (("messages", "label"),)
 OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold", "good_if", "take")
 READ_ANYWAY = ("system", "tools")
 SEVERAL = ("prompt",)

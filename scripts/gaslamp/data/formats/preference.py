@@ -23,6 +23,7 @@ KIND = "preference"
 ORDER = 10
 EXAMPLE = '{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}'
 REQUIRED = ("chosen", "rejected")
+INSTEAD = (("ranked",),)
 OPTIONAL = (
     *("prompt", "system", "input", "tools", "margin", "tie", "chosen_score", "rejected_score"),
     *("ranked", "ranks", "scores", "best", "first_number"),

@@ -15,6 +15,10 @@ from gaslamp.data.turns import is_turns
 
 STRICT = 40  # formats up to this ORDER are known by columns that mean nothing else
 Rows = list[dict[str, Any]]
+LEARNT = ("completion", "output")
+"""Roles of a column that is written."""
+ANYWAY = ("system", "tools")
+"""Roles that go with whatever is learnt."""
 
 
 def get_candidates(wanted: str, kinds: tuple[str, ...]) -> list[tuple[str, ModuleType]]:
@@ -113,11 +117,11 @@ def apply_columns(
     fitting: list[tuple[int, str, Mapping]] = []
     for name, plugin in candidates:
         found = plugin.detect(names, rows)
-        required = tuple(getattr(plugin, "REQUIRED", ()))
+        required = _get_required(plugin, columns)
         known = {*required, *getattr(plugin, "OPTIONAL", ()), *(found or {}), *KEEPING}
         if not set(columns) <= known or not several <= set(getattr(plugin, "SEVERAL", ())):
             continue
-        mapping: Mapping = {**(found or {}), **columns}
+        mapping: Mapping = {**_get_rest(found or {}, columns), **columns}
         if (found or required) and set(required) <= set(mapping):
             given = get_mapped_columns(columns)
             for role in [role for role in mapping if role not in columns and mapping[role] in given]:
@@ -132,6 +136,21 @@ def apply_columns(
         "roles that belong together: "
         + "; ".join(_get_roles(plugin) for _, plugin in candidates if hasattr(plugin, "REQUIRED")),
     )
+
+
+def _get_required(plugin: ModuleType, columns: Mapping) -> tuple[str, ...]:
+    """The roles that a format needs, of several sets the first that data.columns has."""
+    sets: list[tuple[str, ...]] = [tuple(getattr(plugin, "REQUIRED", ())), *getattr(plugin, "INSTEAD", ())]
+    return next((roles for roles in sets if roles and set(roles) <= set(columns)), sets[0])
+
+
+def _get_rest(found: Mapping, columns: Mapping) -> Mapping:
+    """What was found and data.columns does not name: where it learns another column, no more than the system prompt.
+
+    The choices or the reasoning of the answer that was found belong to that one; an explanation is a way of its own.
+    """
+    other = any(found.get(role, column) != column for role, column in columns.items() if role in LEARNT)
+    return {role: column for role, column in found.items() if (role in ANYWAY if other else role != "explanation")}
 
 
 def _complete(plugin: ModuleType, mapping: Mapping, columns: Mapping, rows: Rows) -> Mapping:

@@ -72,10 +72,19 @@ def _read_found_ratings(best: Reading, rows: list[SourceRow], kinds: tuple[str, 
         }
         if "input" in best.mapping:
             answered["prompt"] = [str(best.mapping["prompt"]), str(best.mapping["input"])]
+        answered = {**_find_more(answered, rows), **answered}
         learnt = Reading("all", "prompt_completion", answered, "conversation", "", 0.7)
     return _offer(
         learnt, {role: name for role, name in best.mapping.items() if role not in SETTINGS}, judged, rows, kinds
     )
+
+
+def _find_more(answered: Mapping, rows: list[SourceRow]) -> Mapping:
+    """What else belongs to question and answer where they are learnt without the verdict: passages, thoughts."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    found: Mapping = registry.get("formats", "prompt_completion").detect(columns, rows) or {}
+    same = all(found.get(role) == answered.get(role) for role in ("prompt", "completion"))
+    return {role: name for role, name in found.items() if same and role in ("context", "history", "reasoning")}
 
 
 def _offer(
