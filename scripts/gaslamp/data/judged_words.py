@@ -18,6 +18,7 @@ in_ordnung bueno buena correcto correcta aceptado aceptada aprobado aprobada uti
 approuve approuvee utile buono buona corretto corretta accettato accettata approvato approvata bom boa correta aceito
 aceita aprovado aprovada goed juist goedgekeurd 好 正确 通过 合格 接受 有用 良い 正しい 正解 хорошо хороший
 верно правильно принято dobrze dobry dobra poprawna poprawny iyi dogru kabul
+جيد ممتاز صحيح مقبول טוב נכון καλο σωστο tot đung baik benar
 좋음 좋아요 맞음 정답 buenos muy_bueno muy_buena excelente tres_bon tres_bonne ottimo ottima otimo otima
 """
 GOOD = frozenset(_GOOD.split())
@@ -31,6 +32,7 @@ nicht_ok fehlerhaft malo mala incorrecto incorrecta rechazado rechazada mauvais 
 rejete rejetee cattivo cattiva sbagliato sbagliata errato rifiutato rifiutata ruim incorreto incorreta rejeitado
 rejeitada slecht fout afgewezen 差 不好 错误 不通过 不合格 拒绝 没用 悪い 間違い 不正解 плохо плохой неверно
 неправильно отклонено zle zly zla zła zły złe źle niepoprawna niepoprawny kotu yanlis ret
+سيي سيء خاطي مرفوض רע שגוי κακο λαθος xau buruk salah
 나쁨 싫어요 틀림 오답 needs_work needs_improvement
 needs_revision pesimo pesima pessimo pessima
 """

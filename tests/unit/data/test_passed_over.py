@@ -70,6 +70,14 @@ LEARNT: dict[str, tuple[Rows, tuple[str, ...], dict[str, Any], list[str]]] = {  
         make(claim=SAY, evidence=ASK, label=["yes", "no"]), (),
         {"prompt": ["claim", "evidence"], "completion": "label"}, [],
     ),
+    "the longest text": (
+        make(Title="Hall {}", Genre=["a", "b"], Plot=SAY + SAY), (),
+        {"prompt": ["Title", "Plot"], "completion": "Genre"}, [],
+    ),
+    "a word of a client": (
+        make(**{"Objet": "Hall {}", "Message du client": SAY, "Réponse envoyée": SAY + " so"}), (),
+        {"prompt": ["Objet", "Message du client"], "completion": "Réponse envoyée"}, [],
+    ),
     "text with remarks": (make(text=SAY, meta=lambda n: {"set": f"s{n % 3}"}), (), {"text": "text"}, []),
     "its own method": (make(text=SAY, author=["EAP", "HPL"]), ("text",), {"text": "text"}, []),
     "a list of one class": (
@@ -133,6 +141,18 @@ def test_a_first_column_called_name_may_hold_the_question() -> None:
     """Notion's tables begin with one; its questions were left out, and the tags of the answers were learnt."""
     meaning = decide(make(Name=ASK, Tags=["billing", "howto"], Answer=SAY))
     assert not meaning.certain and meaning.reading.mapping == {"prompt": "Name", "completion": "Answer"}
+
+
+@pytest.mark.parametrize(
+    "names", ["سؤال,جواب,التقييم", "שאלה,תשובה,דירוג", "Ερώτηση,Απάντηση,Βαθμολογία", "Câu hỏi,Câu trả lời,Đánh giá"]
+)
+@pytest.mark.parametrize("values", ["1,2,5", "جيد,سيئ", "tốt,xấu"])
+def test_verdicts_on_answers_in_further_languages(names: str, values: str) -> None:
+    """Question and answer together were learnt as a text, the verdict as its class."""
+    question, answer, verdict = names.split(",")
+    rows = make(**{question: "متى {}؟ " + SAY, answer: SAY, verdict: values.split(",")})
+    meaning = decide(rows, kinds=("conversation",))
+    assert not meaning.certain and [reading.key for reading in meaning.readings] == ["good", "all", "rate"]
 
 
 def test_feedback_of_the_user_judges_the_answer() -> None:

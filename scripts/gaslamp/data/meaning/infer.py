@@ -13,6 +13,8 @@ SIDE_ROLES = ("system", "history", "reasoning")
 TASKS = {"answer": "answer", "summary": "summarize", "description": "describe", "extraction": "extract"}
 OPEN_ANSWERS = 0.69
 """Of two columns of whole answers neither is certain: which of them is learnt is a question."""
+LONGER = 2
+"""How many times as long as the inputs with known names another text must be to be one, for a class."""
 NAMED = {"answer": 0.6, "summary": 0.5, "description": 0.5, "extraction": 0.55, "label": 0.45}
 
 WRITERS = (
@@ -200,6 +202,10 @@ def _find_inputs(target: Profile, columns: list[Profile]) -> tuple[list[Profile]
         texts = [column for column in others if column.is_free_text]
         side = {}
     known = [column for column in texts if column.concept in INPUTS]
+    if known and target.is_label:  # the plot next to a title: the longest text says most about a class
+        longest = max(texts, key=lambda column: column.letters)
+        if longest.is_free_text and longest.letters > LONGER * max(column.letters for column in known):
+            known = [column for column in texts if column in known or column is longest]
     if known and not target.concept:
         return known, side
     return known or texts, side

@@ -89,6 +89,9 @@ def get_hint(name: str) -> Hint | None:
         if hint and hint.is_last and hint.concept not in ("meta", "text", "language"):
             return Hint(hint.concept, hint.english, False)
     parts = text.split("_")
+    for number, part in enumerate(parts[1:-1], 1):  # Message du client: what stands in front says what it is
+        if part in _OF and (hint := get_hint("_".join(parts[:number]))):
+            return Hint(hint.concept, hint.english, False)
     if (
         get_maker(name)
         and not _names_thoughts(parts[1:])  # deepseek_reasoning
@@ -117,6 +120,7 @@ def _names_thoughts(parts: list[str]) -> bool:
 
 _SIDE = re.compile(r"(?P<base>.*?[^\W\d])(?P<joint>_?)(?P<side>[a-f]|[0-6])")
 """``antwort_a``, ``\u9009\u9879a``: a word, and which of several it is."""
+_OF = frozenset(["de", "del", "della", "dello", "dell", "delle", "di", "du", "des", "da", "do", "dos", "of", "der"])
 _TEXT_ENDS = ("_text", "_content", "_body")
 
 

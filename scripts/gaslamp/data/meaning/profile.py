@@ -179,4 +179,4 @@ def _is_number(text: str) -> bool:
 
 
 def _asks(text: str) -> bool:
-    return text.rstrip().endswith(("?", "？")) or _QUESTION.match(text) is not None
+    return text.rstrip().endswith(("?", "？", "\u061f")) or _QUESTION.match(text) is not None

@@ -4,6 +4,8 @@ TABLE = """
 [question]
 question: frage fragen kundenfrage pregunta preguntas domanda pergunta vraag 问题 提问 問題 質問 问
 question: вопрос вопросы pytanie soru 질문 питання
+question: سؤال السؤال پرسش प्रश्न सवाल שאלה ερωτηση คำถาม cau_hoi pertanyaan otazka kerdes intrebare
+question: fraga spørgsmål spørsmål
 prompt: aufforderung 提示 提示词 プロンプト
 query: anfrage suchanfrage kundenanfrage consulta requete richiesta consulta_cliente demande zoekopdracht 查询 クエリ
 query: запрос zapytanie sorgu 문의
@@ -24,7 +26,8 @@ text: texte texto testo tekst 文本 文字 テキスト 原文 текст tekst
 body: inhaltstext rumpf nachrichtentext cuerpo corps corpo 正文 内文 本文 邮件内容
 content: inhalt contenido contenu contenuto conteudo inhoud 内容 コンテンツ
 message: nachricht meldung mitteilung mensaje messaggio mensagem bericht 消息 信息 留言 メッセージ сообщение
-message: wiadomosc mesaj 메시지
+message: wiadomosc mesaj 메시지 رسالة الرسالة
+text: نص النص पाठ טקסט κειμενο ข้อความ van_ban teks szoveg
 email: e_mail correo courriel mail posta 邮件 电子邮件 メール
 mail
 ticket: kundenticket tiquet tiquete 工单 チケット
@@ -67,6 +70,7 @@ persona: personality personalities personas
 [answer]
 answer: antwort antworten respuesta respuestas reponse reponses risposta antwoord 答案 回答 答え 解答 答
 answer: ответ ответы odpowiedz cevap yanit 답변 대답 답 відповідь
+answer: جواب الجواب إجابة الإجابة پاسخ उत्तर जवाब תשובה απαντηση คำตอบ cau_tra_loi jawaban odpoved valasz raspuns svar
 response: ruckmeldung rueckmeldung resposta 响应 应答 応答
 reply: antwortmail erwiderung ruckantwort replica replique 回复 答复 返信
 completion: vervollstandigung completado 补全
@@ -101,7 +105,7 @@ explanation: erklarung explicacion explication 解释
 label: etikett bezeichnung etiqueta etiquette etichetta 标签 标注 ラベル метка etykieta etiket 라벨 레이블
 class: klasse clase classe 类 クラス
 category: kategorie categoria categorie rubrik rubrique 类别 分类 种类 カテゴリ категория kategoria kategori
-category: 카테고리 분류
+category: 카테고리 분류 تصنيف التصنيف فئة الفئة श्रेणी קטגוריה κατηγορια หมวดหมู่ the_loai
 sentiment: stimmung sentimiento sentimento 情感 情绪 感情 тональность настроение sentyment duygu 감정
 intent: absicht intention intencion intento intencao 意图 意圖 意図
 tag: schlagwort 标记 タグ
@@ -140,6 +144,7 @@ rating: bewertung wertung note_client puntuacion valoracion calificacion evaluat
 rating: 评分 打分 評価
 score: punktzahl punkte puntaje puntos punteggio pontuacao 分数 得分 スコア балл оценка ocena puan 점수 평점
 stars: sterne estrellas etoiles stelle estrelas sterren 星级
+score: تقييم التقييم درجة मूल्यांकन דירוג βαθμολογια คะแนน đanh_gia penilaian hodnoceni ertekeles betyg
 feedback: retroalimentacion retour 反馈 フィードバック 평가 degerlendirme
 vote: stimme voto
 thumbs: daumen pulgar pouce 点赞
