@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gaslamp.data.cells import find_column
@@ -111,9 +112,14 @@ def get_side(name: object) -> str:
     return "assistant" if lower in AGENTS else "user" if lower in CLIENTS else get_role(name)
 
 
+@lru_cache(64)
+def _find_private_column(names: tuple[str, ...]) -> str | None:
+    return find_column(list(names), PRIVATE)
+
+
 def find_private(row: SourceRow) -> str | None:
     """The column that says that a message is a note among colleagues; ``None``: the customer saw it."""
-    column = find_column(list(row), PRIVATE)
+    column = _find_private_column(tuple(row))
     if column is None:
         return None
     value = str(row[column]).strip().lower()

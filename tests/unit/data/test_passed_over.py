@@ -1,4 +1,4 @@
-"""Columns that were taken for remarks: what is learnt of them, or that it is asked; each was learnt wrong."""
+"""Columns that were taken for remarks: what is learnt of them, or that it is a question; each was learnt wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make(**columns: Any) -> Rows:
     return rows
 
 
-ASKED: dict[str, tuple[Rows, list[str]]] = {  # without a method; the keys of the readings, in any order
+OPEN: dict[str, tuple[Rows, list[str]]] = {  # without a method; the keys of the readings, in any order
     "author": (make(id="id{}", text=SAY, author=["EAP", "HPL"]), ["classify author", "text text"]),
     "language": (make(text=SAY, language=["English", "Dutch"]), ["classify language", "text text"]),
     "source": (make(headline=SAY, source=["Onion", "Post"]), ["classify source"]),
@@ -93,9 +93,9 @@ LEARNT: dict[str, tuple[Rows, tuple[str, ...], dict[str, Any], list[str]]] = {  
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_what_may_be_meant_is_asked(name: str) -> None:
-    rows, keys = ASKED[name]
+@pytest.mark.parametrize("name", OPEN)
+def test_what_may_be_meant_is_a_question(name: str) -> None:
+    rows, keys = OPEN[name]
     meaning = decide(rows)
     assert not meaning.certain, meaning.reading
     assert {reading.key for reading in meaning.readings} == set(keys)

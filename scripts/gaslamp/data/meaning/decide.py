@@ -12,7 +12,7 @@ from types import ModuleType
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.cells import parse_list
-from gaslamp.data.meaning.examples import show_first_row, show_formats
+from gaslamp.data.meaning.examples import render_row, show_first_row, show_formats
 from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
 from gaslamp.data.meaning.infer import OPEN_ANSWERS, infer, is_whole_answer
 from gaslamp.data.meaning.names import normalize
@@ -143,13 +143,13 @@ def _reads_list(reading: Reading, rows: list[SourceRow]) -> bool:
 
 
 def _learns_object(reading: Reading, rows: list[SourceRow]) -> bool:
-    """Whether most answers are objects with a list; those of SQuAD are read."""
+    """Whether most answers are objects with a list, and none that the format reads (SQuAD's, TriviaQA's)."""
     column = str(reading.mapping.get("completion", ""))
     if reading.format != "prompt_completion" or "answer" not in normalize(column):
         return False
     values = [value for row in rows if isinstance(value := parse_list(row.get(column)), dict)]
     lists = [value for value in values if any(isinstance(item, list) for item in value.values())]
-    return 2 * len(lists) > len(rows) and not all({"answer_start", "text"} <= value.keys() for value in lists)
+    return 2 * len(lists) > len(rows) and any(text.startswith("{") for _, text in render_row(reading, rows)[-1:])
 
 
 def find_format(
@@ -194,6 +194,8 @@ def find_unused(reading: Reading, profiles: list[Profile], rows: list[SourceRow]
         if profile.name not in used and not names_splits(profile.name, rows):
             informative = profile.has_information and not _is_repeated(profile.name, reading.columns, rows)
             informative = informative or profile.name in directions
+            if reading.format == "messages" and normalize(profile.name) == "name":  # how a talk is called
+                informative = False
             result.append(Unused(profile.name, informative))
     return result
 
@@ -210,17 +212,18 @@ def _find_directions(profiles: list[Profile]) -> list[str]:
 def _is_repeated(name: str, used: list[str], rows: list[SourceRow]) -> bool:
     """Whether the cells of a column stand inside those that are read, or are these in one text (Alpaca's ``text``)."""
     pairs = [(row[name], row) for row in rows if row.get(name) not in (None, "", [], {})]
-    inside = sum(any(_holds(row.get(column), str(value)) for column in used) for value, row in pairs)
+    least = 1 if 3 * len({str(value) for value, _ in pairs}) > len(pairs) else LEAST  # answers, or a few classes
+    inside = sum(any(_holds(row.get(column), str(value), least) for column in used) for value, row in pairs)
     joined = sum(all(str(row.get(column) or "") in str(value) for column in used) for value, row in pairs)
     return bool(pairs) and max(inside, joined) >= 0.9 * len(pairs)
 
 
-def _holds(cell: object, value: str) -> bool:
-    """Whether a cell holds a value, as words of their own: the class ``a`` stands in every text."""
+def _holds(cell: object, value: str, least: int) -> bool:
+    """Whether a cell holds a value of ``least`` letters as words of their own: the class ``a`` stands in every text."""
     text = str(cell)
     if value not in text:
         return False
-    return value == text or (len(value) >= LEAST and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None)
+    return value == text or (len(value) >= least and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None)
 
 
 def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:

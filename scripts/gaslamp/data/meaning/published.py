@@ -239,8 +239,8 @@ def refuse_decisions(rows: Rows, names: list[str]) -> None:
     Raises:
         GaslampError: with the columns to set.
     """
-    said = {row.get("answer") for row in rows} - {None, ""}
-    if not said or not said <= set(DECISIONS) or not any(name in names for name in HASHES):
+    said = [row["answer"] for row in rows if row.get("answer") not in (None, "")]
+    if not said or not any(name in names for name in HASHES) or any(value not in DECISIONS for value in said):
         return
     read = next((name for name in ("text", "prompt", "question", "html") if name in names), None)
     learnt = next((name for name in ("accept", "label", "spans", "cats", "user_input") if name in names), None)
