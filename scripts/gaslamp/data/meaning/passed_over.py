@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gaslamp.data.flat_turns import IDS
 from gaslamp.data.meaning.names import KNOWN, Hint, normalize
-from gaslamp.data.meaning.profile import Profile
+from gaslamp.data.meaning.profile import TEXT_LETTERS, Profile
 from gaslamp.data.meaning.readings import Reading
 from gaslamp.data.rows import SourceRow
 
@@ -58,7 +58,7 @@ def read_passed_over(profiles: list[Profile], readings: Iterable[Reading], rows:
     ]
     result = [_read(text, one, "is taken out of") for one in others if _stands_in(one, text, rows)]
     kept = [profile for profile in others if not _is_id(profile)]
-    if not result and len(kept) == 1 and (kept[0].is_label or _is_code(kept[0])):
+    if not result and len(kept) == 1 and (kept[0].is_label or (_is_code(kept[0]) and text.letters >= TEXT_LETTERS)):
         result = [_read(text, kept[0], "may be the class of" if kept[0].is_label else "may be the answer to")]
     return result
 
