@@ -80,13 +80,15 @@ def render(result: Reproduction) -> str:
 
 def _compare_data(project: Path, expected: Expected) -> list[Check]:
     card, template = project / "data/card.json", project / "data/template.json"
-    facts = next(iter(sorted(project.glob("resources/models/*/model.json"))), None)
+    # a run of stages has a model for each: what the run itself started from is one of them
+    models = [ModelFacts.read(file).sha256 for file in sorted(project.glob("resources/models/*/model.json"))]
     found = Card.read(card).sha256 if card.is_file() else {}
     checks = [_same(f"data, {part}", digest, found.get(part)) for part, digest in expected.data.items()]
     checks.append(
         _same("chat template", expected.template, Template.read(template).sha256 if template.is_file() else None)
     )
-    checks.append(_same("base model", expected.model, ModelFacts.read(facts).sha256 if facts else None))
+    found_model = expected.model if expected.model in models else next(iter(models), None)
+    checks.append(_same("base model", expected.model, found_model))
     return checks
 
 
