@@ -17,7 +17,7 @@ help: ## this list
 
 ##@ to begin with
 
-setup: $(READY) ## install what a run needs into .venv, with uv where it is on the PATH; LOCK=1: by hash
+setup: $(READY) ## install what a run needs into .venv, by uv if it is there; LOCK=1: by hash
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data); make studio does both in the browser",:)
 
 INSTALL = $(PYTHON) scripts/install_packages.py --venv .venv --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
@@ -159,7 +159,7 @@ bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" list
 	@$(BIN)/python scripts/dev/run_bench_gpu.py $(ARGS)
 
 .PHONY: lock
-lock: ## write scripts/dev/locks/cpu.txt: one version and its hashes of each package of `make setup LOCK=1`; needs uv
+lock: ## write the versions and hashes that `make setup LOCK=1` takes; needs uv
 	@uv pip compile pyproject.toml --extra cpu --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url -q -o scripts/dev/locks/cpu.txt
 

@@ -5,6 +5,7 @@ and one project that went through the whole graph.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return None
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell without job control ignores Ctrl-C for what it starts in the background, and every program that the tests
+    # start would too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["GASLAMP_ANSWERS"] = "off"  # what an earlier version of the code answered proves nothing
 pin_worker()
 prepare_process()  # before any test imports torch, as every script does

@@ -15,6 +15,7 @@ import pytest
 import tiny
 from gaslamp.core.contracts import BaseFile, ModelFacts, Provenance, Template
 from gaslamp.core.files import read_json, read_jsonl
+from gaslamp.core.visible import CONTROLS
 from gaslamp.data.rows import get_prompt, get_text
 from gaslamp.export.llamacpp import convert
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
@@ -227,9 +228,7 @@ def test_chat_in_the_terminal(served: Served, tmp_path: Path) -> None:
         and "tuned> ok" in done.stdout
     )
     assert "a temperature is a number from 0 to 2" in done.stdout and "/retry" in done.stdout
-    assert not [letter for letter in done.stdout if not (letter.isprintable() or letter == "\n")], (
-        "nothing steers the terminal"
-    )
+    assert not CONTROLS.search(done.stdout), "nothing steers the terminal"
     talk = json.loads((tmp_path / "talk.json").read_text())
     assert [turn["content"] for turn in talk["messages"]] == [
         "5 scone for Ana",
