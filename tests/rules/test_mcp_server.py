@@ -135,7 +135,8 @@ def test_agents_md_is_complete(finished: Path) -> None:
     ).stdout
     phony = set(re.search(r"^\.PHONY: (.*)$", targets, re.MULTILINE)[1].split())
     listed = set(list_commands(finished / "Makefile"))
-    assert listed <= phony and phony - listed <= {"ready", "checked"}, phony - listed
+    # `new` only says that it belongs to the repository
+    assert listed <= phony and phony - listed <= {"ready", "checked", "new"}, phony - listed
     for target in listed:
         assert f"| `make {target}` |" in text, target
     for place in ("config.yaml", "data/raw/", "make hint", "JSON=1", "gaslamp://config", "make check-pin"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from faults.bench import Bench, Trial, check_output
@@ -15,13 +15,20 @@ KEPT = ("config.yaml", "Makefile", "pyproject.toml", ".gaslamp.json", "README.md
 MOST = 5
 
 
-def run(bench: Bench, random: random.Random) -> Trial:
-    """One finished run with up to MOST damaged files: one command makes all of them good, and a second has no work."""
+def run(bench: Bench, random: random.Random, names: Sequence[str] = ()) -> Trial:
+    """One finished run with up to MOST damaged files: one command makes all of them good, and a second has no work.
+
+    Args:
+        bench: with the finished run.
+        random: decides files and damage.
+        names: the files, as paths in the project; without them any that the run wrote.
+    """
     with bench.copy("corruption") as project:
-        files = random.sample(list_files(project), random.randint(1, MOST))
+        files = [project / name for name in names]
+        files = files or random.sample(list_files(project), random.randint(1, MOST))
         ways = [random.choice(list(WAYS)) for _ in files]
-        names = [f"{file.relative_to(project).as_posix()} {way}" for file, way in zip(files, ways, strict=True)]
-        trial = Trial("; ".join(names), faults=len(files))
+        damage = [f"{file.relative_to(project).as_posix()} {way}" for file, way in zip(files, ways, strict=True)]
+        trial = Trial("; ".join(damage), faults=len(files))
         for file, way in zip(files, ways, strict=True):
             WAYS[way](file, random)
         bench.finish(project, trial)
