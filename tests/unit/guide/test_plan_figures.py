@@ -49,9 +49,7 @@ ALL = [
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(run_plan, "find_measured", lambda machine, project=None: [])
-    monkeypatch.setattr(
-        run_plan, "get_jobs", lambda project, profile, arguments: ALL if "--forceall" in arguments else ALL[1:]
-    )
+    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (ALL[1:], ALL))
     (tmp_path / "data").mkdir()
     card = {"rows": {"train": 500, "valid": 60, "test": 60}, "tokens": {"total": {"p50": 100.0, "p95": 140.0}}}
     (tmp_path / "data" / "card.json").write_text(json.dumps(card))
@@ -96,7 +94,7 @@ def test_why_and_the_time_of_last_time(project: Path) -> None:
 
 
 def test_a_download_is_named_with_its_size(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_plan, "get_jobs", lambda project, profile, arguments: ALL)
+    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (ALL, ALL))
     assert plan(project).download_gb == {"Qwen/Qwen3-0.6B": 1.19}
     assert plan(project, model={"source": "someone/unknown-7B"}).download_gb == {"someone/unknown-7B": 14.0}
 
