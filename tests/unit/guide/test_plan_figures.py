@@ -127,7 +127,8 @@ def test_a_training_elsewhere_has_its_steps_its_machine_and_its_price(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = job("evaluate_model_tuned", MISSING)
-    monkeypatch.setattr(run_plan, "get_jobs", lambda project, profile, arguments: [*PARTS, later])
+    jobs = [*PARTS, later]
+    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (jobs, jobs))
     source = {"source": "Qwen/Qwen3-0.6B"}
 
     def show(**values: Any) -> tuple[RunPlan, str]:
