@@ -140,7 +140,8 @@ def test_events_of_a_whole_training(undisturbed: Path) -> None:
         "step": 10,
     }
     assert [event["step"] for event in get_history(events)] == list(range(1, 11))
-    assert [event["step"] for event in get_history(events, "eval")] == list(range(11))
+    # more measurements would take over a twentieth of so short a training
+    assert [event["step"] for event in get_history(events, "eval")] == [0, 10]
     assert [event["step"] for event in events if event["event"] == "save"][:3] == [2, 4, 6]
     assert all(event["tokens"] > 0 and event["seconds"] > 0 and event["grad_norm"] > 0 for event in get_history(events))
 
@@ -202,14 +203,13 @@ def test_a_stop_in_a_validation_does_not_wait_for_its_end(
     with monkeypatch.context() as patch:
         patch.setattr(Watcher, "look_in_validation", stop)
         with pytest.raises(Interrupted, match=r"step 6 of 10 \(SIGTERM\); checkpoint-6 is saved"):
-            train(data, tmp_path)
+            train(data, tmp_path, valid_rows=8)
     assert len(seen) == 1
-    facts = train(data, tmp_path)
+    facts = train(data, tmp_path, valid_rows=8)
     assert (facts.steps, facts.resumed_from) == (10, [6])
-    for kind, name in (("step", "loss"), ("eval", "valid_loss")):
-        mine, whole = (get_history(read_events(one / "metrics.jsonl"), kind) for one in (tmp_path, undisturbed))
-        assert [event["step"] for event in mine] == [event["step"] for event in whole]
-        assert [event[name] for event in mine] == pytest.approx([event[name] for event in whole], rel=1e-4)
+    assert get_losses(tmp_path) == pytest.approx(get_losses(undisturbed), rel=1e-4)
+    measured = get_history(read_events(tmp_path / "metrics.jsonl"), "eval")
+    assert [event["step"] for event in measured] == list(range(11)), "that of step 6 too"
 
 
 def test_a_resume_in_a_later_epoch_sees_the_same_rows(
@@ -634,7 +634,7 @@ def test_rows_of_a_pass_are_chosen_and_corrected_by_what_is_measured(
         gpu["room"] = room
         free = room + gpus.CONTEXT_GB
         monkeypatch.setattr(gpus, "read_gpu", lambda: gpus.Gpu("simulated", free, free))
-        open_ = {"batch_size": None, "gradient_accumulation": None}
+        open_ = {"batch_size": None, "gradient_accumulation": None, "valid_rows": 8}
         train_small(talks, tmp_path / name, "sft", backend="cuda", engine="trl", max_steps=4, **{**open_, **settings})
         return read_events(tmp_path / name / "metrics.jsonl")
 
