@@ -17,7 +17,7 @@ from faults.bench import TRACEBACK, Bench, Trial, check_output, get_results  # n
 from faults.report import HEAD, PAGE, TAIL, clean, render  # noqa: E402
 
 NOW = "ci"
-DAMAGED = ("data/train.jsonl", "outputs/main/eval/tuned.predictions.jsonl", "outputs/main/gguf/model-q8_0.gguf")
+DAMAGED = ("outputs/main/gguf/model-q8_0.gguf", "outputs/main/report.html")
 
 
 @pytest.fixture(scope="module")
