@@ -5,6 +5,7 @@ Standard library and PyYAML alone: cookiecutter's own interpreter runs it too.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -239,3 +240,9 @@ def _add(text: str, key: str, value: str, comment: str, section: yaml.MappingNod
     raise GaslampError(
         f"config.yaml has no section {'.'.join(parents)} that a line can be added to", f"add {key}: {value} by hand"
     )
+
+
+def list_changes(before: str, after: str) -> list[str]:
+    """The lines that differ between two texts of config.yaml: ``-old`` and ``+new``, without headings."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]

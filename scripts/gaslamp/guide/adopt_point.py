@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaslamp.config.edit import put_line
+from gaslamp.config.edit import list_changes, put_line
 from gaslamp.config.load import load_config
 from gaslamp.config.sweep_points import get_sweep_points
 from gaslamp.config.yaml_file import read_yaml
@@ -28,8 +27,7 @@ class Adoption:
     @property
     def diff(self) -> list[str]:
         """The lines of config.yaml that change."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), lineterm="", n=0)
-        return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+        return list_changes(self.before, self.after)
 
 
 def plan_adoption(project: Path, run: str) -> Adoption:

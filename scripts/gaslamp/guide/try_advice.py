@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaslamp.config.edit import get_value, put_line, set_value, write_scalar
+from gaslamp.config.edit import get_value, list_changes, put_line, set_value, write_scalar
 from gaslamp.config.load import load_config
 from gaslamp.config.methods import find_option_problems
 from gaslamp.config.yaml_file import read_yaml
@@ -42,8 +41,7 @@ class Try:
     @property
     def diff(self) -> list[str]:
         """The lines of config.yaml that change."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), lineterm="", n=0)
-        return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+        return list_changes(self.before, self.after)
 
 
 def list_advice(project: Path, run: str) -> list[Advice]:
