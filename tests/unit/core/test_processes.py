@@ -88,25 +88,25 @@ def test_two_processes_are_one_training(base: Path, tmp_path: Path) -> None:
 
 
 def test_two_processes_stop_and_go_on_together(base: Path, tmp_path: Path) -> None:
-    process = start(base, tmp_path / "run", processes=2, max_steps=60)
+    process = start(base, tmp_path / "run", processes=2, max_steps=300)
     until = time.monotonic() + 240
     while (
         not (tmp_path / "run" / "metrics.jsonl").is_file()
         or len(get_history(read_events(tmp_path / "run" / "metrics.jsonl"))) < 3
     ):
         assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.2)
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
     assert process.returncode != 0 and "run the same command: it resumes from there" in said, said
     done = get_history(read_events(tmp_path / "run" / "metrics.jsonl"))[-1]["step"]
     assert sorted((tmp_path / "run" / "checkpoints").glob(f"*/checkpoint-{done}"))
-    again = start(base, tmp_path / "run", processes=2, max_steps=60)
+    again = start(base, tmp_path / "run", processes=2, max_steps=300)
     finish(again, tmp_path / "run")
     events = read_events(tmp_path / "run" / "metrics.jsonl")
     assert [event["resumed_from"] for event in events if event["event"] == "start"] == [0, done] and TrainFacts.read(
         tmp_path / "run" / "train.json"
-    ).steps == 60
+    ).steps == 300
 
 
 @pytest.mark.parametrize(
