@@ -116,12 +116,15 @@ def get_whole_text(prediction: Prediction) -> str:
 def get_outcome(prediction: Mapping[str, Any]) -> str | int:
     """What two files of one model are compared by: the answer, the rank of the right text,
     or which of two answers scores higher.
+
+    White space around an answer does not count. Templates of Mistral and Llama 2 put a space in front of answers: a
+    server sends it, and a SentencePiece tokenizer drops it when it decodes the answer alone.
     """
     if "retrieval" in prediction:
         return int(prediction["retrieval"]["rank"])
     if {"chosen", "rejected"} <= set(prediction.get("scores", ())):
         return "chosen" if prediction["scores"]["chosen"] > prediction["scores"]["rejected"] else "rejected"
-    return str(prediction["text"])
+    return str(prediction["text"]).strip()
 
 
 def is_silent(prediction: Prediction, row: Row) -> bool:

@@ -322,22 +322,20 @@ def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
         and "failed; first: f16, answers" in parity.summary
     )
     assert conclude(checks, COUNT, "block", None).override is None
+
+    def check_f16(rows: list[dict[str, Any]]) -> ParityCheck:
+        write_jsonl(tmp_path / "other.jsonl", rows)
+        found = check_answers(
+            Ladder.read(run.folder / "gguf/ladder.json"), {**predictions, "f16": tmp_path / "other.jsonl"}, 0.05
+        )
+        return next(check for check in found if check.artefact == "f16")
+
+    # what a server sends where the template puts a space in front of answers; a tokenizer drops it
+    assert check_f16([{**row, "text": " " + row["text"]} for row in read_jsonl(predictions["tuned"])]).passed
     unread = [{**row, "text": "", "unread": "a<|message|>ok"} for row in read_jsonl(predictions["tuned"])]
-    write_jsonl(tmp_path / "other.jsonl", unread)  # with the tokens of the evaluated answers
-    (f16,) = [
-        check
-        for check in check_answers(
-            Ladder.read(run.folder / "gguf/ladder.json"), {**predictions, "f16": tmp_path / "other.jsonl"}, 0.05
-        )
-        if check.artefact == "f16"
-    ]
+    f16 = check_f16(unread)  # with the tokens of the evaluated answers
     assert f16.passed and f"{len(unread)} do not keep to the model's format" in f16.detail
-    write_jsonl(tmp_path / "other.jsonl", [{**row, "ids": [*row["ids"], 5]} for row in unread])
-    assert ("f16", "answers") in get_failed(
-        check_answers(
-            Ladder.read(run.folder / "gguf/ladder.json"), {**predictions, "f16": tmp_path / "other.jsonl"}, 0.05
-        )
-    )
+    assert not check_f16([{**row, "ids": [*row["ids"], 5]} for row in unread]).passed
 
 
 def test_a_vision_model(tmp_path: Path) -> None:
