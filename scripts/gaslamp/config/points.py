@@ -25,6 +25,8 @@ SHARES = (10, 25, 50)
 """Per cent of the training rows, for the learning curve; the run itself has all of them."""
 FOLDER = Path(".gaslamp/points")
 _DERIVED = re.compile(r"(?P<run>.+)-(?P<kind>seed|share)(?P<number>[1-9]\d{0,2})")
+LONGEST_SUFFIX = len("-share25")
+"""Characters that the name of such a run has more than that of the run itself."""
 _FIRST_SEED = 3407  # the default of train.seed
 
 
@@ -71,6 +73,12 @@ def change(values: JsonObject, changes: JsonObject, run: str) -> JsonObject:
             section[parent] = section = dict(inner) if isinstance(inner, Mapping) else {}
         section[last] = value
     return {**result, "run": run}
+
+
+def get_named_run(run: str) -> str:
+    """The run that ``run`` belongs to: ``main`` for ``main-seed2`` and ``main-share25``; else ``run`` itself."""
+    found = _DERIVED.fullmatch(run)
+    return found["run"] if found else run
 
 
 def get_seed_runs(config: Config) -> list[str]:

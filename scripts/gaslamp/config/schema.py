@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from gaslamp.config.backends import is_autotuned, list_profiles
 from gaslamp.config.lora import needs_whole_base
 from gaslamp.config.methods import get_options, get_preset, get_sized_keys
-from gaslamp.config.points import resolve_point
+from gaslamp.config.points import LONGEST_SUFFIX, get_named_run, resolve_point
 from gaslamp.config.sections.data import Data
 from gaslamp.config.sections.diagnose import Diagnose
 from gaslamp.config.sections.evaluate import Eval
@@ -35,6 +35,9 @@ from gaslamp.config.stages import RESERVED, resolve
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 
+LONGEST_RUN = 64
+"""Characters of the name of a run; those that belong to it add theirs (``main-share25``)."""
+
 
 class Config(Section):
     """The whole config.yaml. ``backend`` and ``train_python`` are set by the profile."""
@@ -48,9 +51,9 @@ class Config(Section):
     )
     run: str = Field(
         "main",
-        max_length=64,
+        max_length=LONGEST_RUN + LONGEST_SUFFIX,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="Name of this run, and of the folders with its files.",
+        description=f"Name of this run, and of the folders with its files; at most {LONGEST_RUN} characters.",
     )
     method: Method = Field("sft", description="A name from scripts/gaslamp/train/methods.")
     stages: list[Stage] = Field(
@@ -84,6 +87,8 @@ class Config(Section):
     def _run_is_free(cls, value: str) -> str:
         if value == "env":
             raise ValueError("outputs/env holds the facts of the machine: choose another name")
+        if len(get_named_run(value)) > LONGEST_RUN:
+            raise ValueError(f"it has {len(value)} characters: {LONGEST_RUN} at most")
         return value
 
     @field_validator("stages", mode="before")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from gaslamp.config.load import load_config
+from gaslamp.config.points import get_seed_runs, get_share_runs
 from gaslamp.config.schema import Config
 from gaslamp.config.sweep_points import get_name, get_sweep_points
 from gaslamp.core.errors import GaslampError
@@ -78,6 +79,15 @@ def test_the_run_names_the_point() -> None:
     assert whole.sweep.is_on and whole.train.learning_rate is None
     runs = list_runs(whole, get_sweep_points(values))
     assert runs[:3] == ["lr2e-4-r8", "lr2e-4-r8-seed2", "lr2e-4-r16"] and len(runs) == 8
+
+
+def test_a_long_name_leaves_room_for_the_runs_that_belong_to_it() -> None:
+    longest = "n" * 64
+    whole = Config.model_validate({"run": longest, "train": {"seeds": 10}})
+    for run in (*get_seed_runs(whole), *get_share_runs(longest)):
+        assert Config.model_validate({"run": run, "train": {"seeds": 10}}).run == run
+    with pytest.raises(ValueError, match="it has 65 characters: 64 at most"):
+        Config.model_validate({"run": "n" * 65})
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gaslamp.core.files import JsonObject
 from gaslamp.core.sweep_contracts import PointFacts
-from gaslamp.pages.numbers import format_number
+from gaslamp.pages.numbers import format_number, format_value
 from gaslamp.pages.plots import get_ticks
 
 if TYPE_CHECKING:
@@ -53,19 +54,24 @@ def plot_curves(curves: dict[str, list[tuple[int, float]]], kept: Sequence[str],
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - only figures and escaped names come in
 
 
-def plot_parallel(points: Sequence[PointFacts], keys: Sequence[str], title: str, label: str) -> Markup:
-    """One line for each point through its values: an axis for each key, and one for the score.
+def plot_parallel(points: Sequence[PointFacts], keys: Sequence[str], title: str, unit: str, label: str) -> Markup:
+    """One line for each point through its values: an axis for each key that differs, and one for the score.
 
     Args:
         points: with a score.
         keys: of the config.
-        title: of the score's axis.
+        title, unit: of the score.
         label: what is drawn, for screen readers.
     """
     from markupsafe import Markup, escape
 
-    axes = [(key.removeprefix("train."), _place([point.changes.get(key) for point in points])) for key in keys]
-    axes.append((title, _place([point.score for point in points])))
+    values = {key: [point.changes.get(key) for point in points] for key in keys}
+    axes = [
+        (key.removeprefix("train."), _place(own, show_value))
+        for key, own in values.items()
+        if len({show_value(value) for value in own}) > 1
+    ]
+    axes.append((title, _place([point.score for point in points], lambda score: format_value(float(str(score)), unit))))
     wide = max(WIDTH, 110 * len(axes))
     span = (wide - 2 * LEFT) / max(1, len(axes) - 1)
 
@@ -88,7 +94,7 @@ def plot_parallel(points: Sequence[PointFacts], keys: Sequence[str], title: str,
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - only figures and escaped names come in
 
 
-def _place(values: Sequence[object]) -> tuple[list[float], list[tuple[str, float]]]:
+def _place(values: Sequence[object], show: Callable[[object], str]) -> tuple[list[float], list[tuple[str, float]]]:
     """Where each value stands on its axis, 0 to 1, and the marks of the axis.
 
     Numbers of many different values stand where they are; all else, and few values, at equal distances.
@@ -97,11 +103,11 @@ def _place(values: Sequence[object]) -> tuple[list[float], list[tuple[str, float
     distinct = sorted(set(numbers))
     if len(numbers) == len(values) and len(distinct) > 6:
         low, high = distinct[0], distinct[-1]
-        marks = [(format_number(one), (one - low) / (high - low)) for one in (low, high)]
+        marks = [(show(one), (one - low) / (high - low)) for one in (low, high)]
         return [(number - low) / (high - low) for number in numbers], marks
-    shown = sorted({show_value(value): value for value in values}.items(), key=lambda pair: _order(pair[1]))
+    shown = sorted({show(value): value for value in values}.items(), key=lambda pair: _order(pair[1]))
     places = {text: n / max(1, len(shown) - 1) if len(shown) > 1 else 0.5 for n, (text, _) in enumerate(shown)}
-    return [places[show_value(value)] for value in values], list(places.items())
+    return [places[show(value)] for value in values], list(places.items())
 
 
 def _order(value: object) -> tuple[bool, float, str]:
@@ -115,7 +121,9 @@ def show_value(value: object) -> str:
         return "as configured"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return (
+        re.sub(r"e([+-])0*", r"e\1", f"{value:g}").replace("e+", "e") if isinstance(value, int | float) else str(value)
+    )
 
 
 def get_effects(points: Sequence[PointFacts], keys: Sequence[str]) -> list[JsonObject]:

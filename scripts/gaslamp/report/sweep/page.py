@@ -48,7 +48,7 @@ def render_sweep(facts: SweepFacts, settings: Slice, root: Path) -> str:
         rows=[get_row(facts, point, place) for place, point in enumerate(facts.points, 1)],
         shipped=[read_shipped(root, run) for run in facts.kept],
         curves=plot_curves(curves, facts.kept, f"validation loss of {len(curves)} points by step") if curves else "",
-        parallel=plot_parallel(scored, facts.keys, facts.title, f"values and score of {len(scored)} points")
+        parallel=plot_parallel(scored, facts.keys, facts.title, facts.unit, f"values and score of {len(scored)} points")
         if len(scored) > 1
         else "",
         effects=[_show_effect(effect, facts.unit) for effect in get_effects(scored, facts.keys)],
