@@ -18,7 +18,7 @@ help: ## this list
 ##@ to begin with
 
 setup: $(READY) ## install what a run needs into .venv, by uv if it is there; LOCK=1: by hash
-	@$(if $(filter setup,$(MAKECMDGOALS)),echo "ready: make run (every phase on the embedded task) or make new (a project of your own data); make studio does both in the browser",:)
+	@$(if $(filter setup,$(MAKECMDGOALS)),printf '%s\n' "ready:" "  make new     a project of your own data" "  make run     every phase on the embedded task" "  make studio  both in the browser",:)
 
 INSTALL = $(PYTHON) scripts/install_packages.py --venv .venv --command "make $(or $(firstword $(MAKECMDGOALS)),setup)"
 

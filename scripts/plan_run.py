@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from check_preflight import CHECKS, KEYS
 from gaslamp.config.length import CARD, get_span, is_length_open, set_length
 from gaslamp.config.load import load_config, load_stage
+from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, merge, parse_slice
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.yaml_file import read_yaml
@@ -24,7 +26,7 @@ from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.core.files import JsonObject, write_json
 from gaslamp.environment.preflight import check_preflight
 from gaslamp.environment.profile import get_project_profile
-from gaslamp.environment.python_env import get_train_python
+from gaslamp.environment.python_env import detect_env, get_train_python, is_known_to_load
 from gaslamp.environment.system import System, detect_system
 from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import DryRunError
@@ -53,9 +55,10 @@ def main() -> int:
     merge(values, settings)
     config = load_config(values)
     stages = {name: load_stage(values, name) for name in get_earlier(values)}
-    preflight, problem = run_preflight(config, machine, get_demand(Path(), config, machine)[0].tokens)
+    counted = get_demand(Path(), config, machine)
+    preflight, problem = run_preflight(config, machine, counted[0].tokens)
     try:
-        plan = make_plan(Path(), config, profile, machine, preflight, problem, settings, stages)
+        plan = make_plan(Path(), config, profile, machine, preflight, problem, settings, stages, counted)
     except DryRunError as error:
         raise GaslampError(
             f"Snakemake cannot plan this run:\n{error}", "correct what it names, then run the same command"
@@ -67,7 +70,7 @@ def main() -> int:
     return 1 if problem else 0
 
 
-def run_preflight(config: Any, machine: System, longest: int) -> tuple[JsonObject, str]:
+def run_preflight(config: Config, machine: System, longest: int) -> tuple[JsonObject, str]:
     """What the preflight says of a config on this machine, and the problem that would stop the run.
 
     Args:
@@ -84,14 +87,20 @@ def run_preflight(config: Any, machine: System, longest: int) -> tuple[JsonObjec
         write_json(system, dict(machine))
         backend = registry.get("backends", config.backend)
         try:
-            python = get_train_python(config.train_python, backend)
-            command = [python, "scripts/detect_env.py", "--backend", config.backend, "--quick"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-            env.write_text(done.stdout, encoding="utf-8")
+            env.write_text(describe_python(config, backend), encoding="utf-8")
             facts = check_preflight(settings, system, env, CHECKS)
         except GaslampError as error:
             return {}, str(error)
     return json.loads(facts.model_dump_json()), ""
+
+
+def describe_python(config: Config, backend: ModuleType) -> str:
+    """The facts of the Python that trains, as JSON text; it is started where packages have to be loaded."""
+    python = get_train_python(config.train_python, backend)
+    if python == sys.executable and is_known_to_load(backend, config.backend):
+        return json.dumps(detect_env(backend, config.backend, is_quick=True))
+    command = [python, "scripts/detect_env.py", "--backend", config.backend, "--quick"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300).stdout
 
 
 if __name__ == "__main__":

@@ -13,8 +13,12 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.nearest import get_hint, get_nearest
 from gaslamp.data.readers.files import find_files
 from gaslamp.data.source_names import HUB_ID, expand_home, get_lookup_error, is_hub_id
+from gaslamp.guide.language import WORDS
 
 LONGEST_NAME = 40
+_CUT_AFTER = "into onto by or as at a an than aus als im ins nach dans aux en dei desde hacia naar"
+SMALL_WORDS = frozenset(" ".join([*WORDS.values(), _CUT_AFTER]).split())
+"""Words that a name does not end with where it was cut."""
 NOTHING = ("none", "none yet", "no", "not yet", "nothing", "nothing yet", "-")
 HUB_ADDRESS = re.compile(r"(hub:|hf://datasets/|https?://huggingface\.co/datasets/)", re.IGNORECASE)
 SAVED = ("dataset_dict.json", "state.json")  # a folder that `datasets` saved
@@ -162,7 +166,10 @@ def get_project_name(task: str) -> str:
     slug = _slugify(head) if colon and len(_slugify(head)) <= LONGEST_NAME else ""
     slug = slug or _slugify(task)
     if len(slug) > LONGEST_NAME:
-        slug = slug[: LONGEST_NAME + 1].rpartition("_")[0] or slug[:LONGEST_NAME]
+        words = (slug[: LONGEST_NAME + 1].rpartition("_")[0] or slug[:LONGEST_NAME]).split("_")
+        while len(words) > 1 and words[-1] in SMALL_WORDS:  # "sort_our_mails_into_the"
+            words.pop()
+        slug = "_".join(words)
     return slug
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,25 +52,25 @@ def get_jobs(project: Path, profile: str, arguments: Sequence[str] = (), targets
     Raises:
         DryRunError: the config has problems, or the workflow cannot be planned.
     """
-    return _dry_run(project, [*targets, "--profile", profile, "--dry-run", *arguments], [()])[0]
+    return _dry_run(project, [*targets, "--profile", profile, "--dry-run", *arguments])[0]
 
 
-def get_jobs_and_all(project: Path, profile: str, arguments: Sequence[str] = ()) -> tuple[list[Job], list[Job]]:
-    """The same, and all jobs of the whole run, those that are done among them; Snakemake is loaded once for both.
+def get_jobs_and_done(project: Path, profile: str, arguments: Sequence[str] = ()) -> tuple[list[Job], Counter[str]]:
+    """The same, and how many jobs of each rule need not run.
 
     Raises:
         DryRunError: the config has problems, or the workflow cannot be planned.
     """
-    planned, every = _dry_run(project, ["--profile", profile, "--dry-run", *arguments], [(), ("--forceall",)])
-    return planned, every
+    planned, every = _dry_run(project, ["--profile", profile, "--dry-run", *arguments])
+    return planned, every - Counter(job.rule for job in planned)
 
 
-def _dry_run(project: Path, command: Sequence[str], variants: Sequence[Sequence[str]]) -> list[list[Job]]:
+def _dry_run(project: Path, command: Sequence[str]) -> tuple[list[Job], Counter[str]]:
+    """The jobs that would run, and how many the whole graph has of each rule."""
     with tempfile.TemporaryDirectory() as folder:
-        outs = [Path(folder) / f"jobs_{number}.jsonl" for number in range(len(variants))]
-        runs = [{"out": str(out), "more": list(more)} for out, more in zip(outs, variants, strict=True)]
+        out, graph = Path(folder) / "jobs.jsonl", Path(folder) / "graph.json"
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).resolve()), json.dumps(runs), *command],
+            [sys.executable, str(Path(__file__).resolve()), str(out), str(graph), *command],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -81,7 +81,8 @@ def _dry_run(project: Path, command: Sequence[str], variants: Sequence[Sequence[
         )
         if done.returncode:
             raise DryRunError(done.stdout.strip())
-        return [_read_jobs(out) for out in outs]
+        every = json.loads(graph.read_text(encoding="utf-8")) if graph.is_file() else {}
+        return _read_jobs(out), Counter(every)
 
 
 def _read_jobs(file: Path) -> list[Job]:
@@ -115,23 +116,24 @@ class _Listener(logging.Filter):
 
 
 def main() -> None:
-    """Call Snakemake with the listener, once for each file of jobs, in forks of one process that has it loaded."""
+    """Call Snakemake with the listener; the graph that it built says what the whole run has."""
     from snakemake.cli import main as snakemake
     from snakemake.logging import logger
+    from snakemake.workflow import Workflow
 
-    runs, command = json.loads(sys.argv[1]), sys.argv[2:]
-    children = []
-    for number, run in enumerate(runs):
-        if child := os.fork():
-            children.append(child)
-            continue
-        if number:  # what is wrong is said once
-            sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
-        logger.addFilter(_Listener(Path(run["out"])))
-        snakemake([*command, *run["more"]])
-        return
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    sys.exit(next((1 for code in codes if code), 0))
+    execute = Workflow.execute
+
+    def execute_and_count(workflow: Workflow, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return execute(workflow, *args, **kwargs)
+        finally:
+            if workflow.dag is not None:
+                rules = Counter(job.rule.name for job in workflow.dag.jobs if job.output)  # `all` makes nothing
+                Path(sys.argv[2]).write_text(json.dumps(rules), encoding="utf-8")
+
+    Workflow.execute = execute_and_count
+    logger.addFilter(_Listener(Path(sys.argv[1])))
+    snakemake(sys.argv[3:])
 
 
 if __name__ == "__main__":

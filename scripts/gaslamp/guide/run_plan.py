@@ -27,7 +27,7 @@ from gaslamp.environment.base_model import get_shape, is_model_here
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.speed import Measured, estimate_training, get_speed
 from gaslamp.environment.training_ways import Demand, choose_way, get_room
-from gaslamp.guide.dry_run import Job, get_jobs_and_all
+from gaslamp.guide.dry_run import Job, get_jobs_and_done
 from gaslamp.guide.measured import find_measured
 from gaslamp.guide.models import get_target
 from gaslamp.guide.plan_elsewhere import TRAINS, Place, find_place, get_held_seconds
@@ -114,6 +114,7 @@ def make_plan(
     problem: str = "",
     settings: JsonObject | None = None,
     stages: Mapping[str, Config] | None = None,
+    counted: tuple[Demand, str] | None = None,
 ) -> RunPlan:
     """The plan of a run that would start now.
 
@@ -126,18 +127,19 @@ def make_plan(
         problem: what would stop the run.
         settings: instead of those of config.yaml, to see what they would do; ``None``: none.
         stages: name -> config of each earlier stage, where there are stages.
+        counted: what get_demand gave for this config, where it was called.
 
     Raises:
         DryRunError: Snakemake cannot plan.
     """
     arguments, file = _get_arguments(project, profile[0], settings or {})
     try:
-        planned, every = get_jobs_and_all(project, profile[0], arguments)
+        planned, done = get_jobs_and_done(project, profile[0], arguments)
     finally:
         if file:
             file.unlink()
     shape = get_shape(config.model.source, config.model.revision)
-    demand, origin = get_demand(project, config, machine)
+    demand, origin = counted or get_demand(project, config, machine)
     measured = find_measured(machine, project)
     place = find_place(project, config)
     training, speed_reason = _get_training(config, profile[0], machine, shape, demand, measured, place)
@@ -153,7 +155,7 @@ def make_plan(
         profile=profile[0],
         profile_reason=profile[1],
         jobs=jobs,
-        done=Counter(job.rule for job in every) - Counter(job.rule for job in planned),
+        done=done,
         changed=find_changes(project, config),
         rows=demand.rows,
         tokens=demand.mean_tokens,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ ALL = [
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(run_plan, "find_measured", lambda machine, project=None: [])
-    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (ALL[1:], ALL))
+    monkeypatch.setattr(run_plan, "get_jobs_and_done", lambda *_: (ALL[1:], Counter([ALL[0].rule])))
     (tmp_path / "data").mkdir()
     card = {"rows": {"train": 500, "valid": 60, "test": 60}, "tokens": {"total": {"p50": 100.0, "p95": 140.0}}}
     (tmp_path / "data" / "card.json").write_text(json.dumps(card))
@@ -94,7 +95,7 @@ def test_why_and_the_time_of_last_time(project: Path) -> None:
 
 
 def test_a_download_is_named_with_its_size(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (ALL, ALL))
+    monkeypatch.setattr(run_plan, "get_jobs_and_done", lambda *_: (ALL, Counter()))
     assert plan(project).download_gb == {"Qwen/Qwen3-0.6B": 1.19}
     assert plan(project, model={"source": "someone/unknown-7B"}).download_gb == {"someone/unknown-7B": 14.0}
 
@@ -128,7 +129,7 @@ def test_a_training_elsewhere_has_its_steps_its_machine_and_its_price(
 ) -> None:
     later = job("evaluate_model_tuned", MISSING)
     jobs = [*PARTS, later]
-    monkeypatch.setattr(run_plan, "get_jobs_and_all", lambda project, profile, arguments: (jobs, jobs))
+    monkeypatch.setattr(run_plan, "get_jobs_and_done", lambda *_: (jobs, Counter()))
     source = {"source": "Qwen/Qwen3-0.6B"}
 
     def show(**values: Any) -> tuple[RunPlan, str]:

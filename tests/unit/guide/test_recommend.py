@@ -382,3 +382,11 @@ def test_a_file_that_is_called_none_is_a_file(tmp_path: Path) -> None:
 def test_project_names() -> None:
     assert get_project_name("Sorter: sort mails") == "sorter" and get_project_name("!!!") == ""
     assert len(get_project_name("word " * 40)) <= 40
+    task = "Sort the mails of our customers into categories, for the support team"
+    assert get_project_name(task) == "sort_the_mails_of_our_customers", (
+        "a cut name ends with a word that says something"
+    )
+    assert (
+        get_project_name("Übersetze Produkttexte aus dem Englischen")
+        == "übersetze_produkttexte"
+    )
