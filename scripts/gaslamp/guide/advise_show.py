@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gaslamp.core.files import JsonObject
 from gaslamp.environment.advise import ROOMY, Advice
@@ -13,10 +13,11 @@ from gaslamp.guide.times import show_hours
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 SHOWN = 10
-WIDE = 100
-"""Columns of a terminal from which disk, licence and note have their place in the table."""
+NOTE = 20
+"""Letters that a line of the note needs: where they do not fit, disk, licence and note leave the table."""
 STYLES = {"fits": "green", "tight": "yellow", "exceeds": "red"}
 
 
@@ -42,10 +43,13 @@ def print_advice(
     from rich.text import Text
 
     shown = advice if is_all else advice[:SHOWN]
-    console.print(_make_table(shown, console.width))
+    unlimited = console.options.update(width=10_000)
+    rest = console.measure(_make_table(shown, is_wide=True, has_note=False), options=unlimited).maximum
+    is_wide = rest + NOTE <= console.width
+    console.print(_make_table(shown, is_wide=is_wide))
     if hidden := len(advice) - len(shown):
         console.print(Text(f"and {hidden} more: ALL=1", style="dim"))
-    if console.width < WIDE:
+    if not is_wide:
         for number, one in enumerate(shown, 1):
             if one.reason and number <= 3:
                 console.print(Text(f"{number}. {one.model.name}: {one.reason}, {one.model.license}", style="dim"))
@@ -67,11 +71,10 @@ def print_advice(
         _explain(shown[:3], console)
 
 
-def _make_table(advice: Sequence[Advice], width: int) -> Any:
+def _make_table(advice: Sequence[Advice], *, is_wide: bool, has_note: bool = True) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    wide = width >= WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("base model", no_wrap=True, style="bold", overflow="ellipsis")
@@ -80,10 +83,11 @@ def _make_table(advice: Sequence[Advice], width: int) -> Any:
     table.add_column("memory", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("download", justify="right", no_wrap=True)
-    if wide:
+    if is_wide:
         table.add_column("disk", justify="right", no_wrap=True)
         table.add_column("licence", no_wrap=True)
-        table.add_column("note", overflow="fold")
+    if is_wide and has_note:
+        table.add_column("note", overflow="fold", min_width=NOTE)
     for number, one in enumerate(advice, 1):
         cells: list[str | Text] = [
             str(number),
@@ -94,8 +98,10 @@ def _make_table(advice: Sequence[Advice], width: int) -> Any:
             show_hours(one.hours),
             f"{one.download_gb:.1f} GB" if one.download_gb else "none",
         ]
-        if wide:
-            cells += [f"{one.disk_gb:.0f} GB", one.model.license, Text("" if one.reason == ROOMY else one.reason)]
+        if is_wide:
+            cells += [f"{one.disk_gb:.0f} GB", one.model.license]
+        if is_wide and has_note:
+            cells.append(Text("" if one.reason == ROOMY else one.reason))
         table.add_row(*cells)
     return table
 

@@ -129,7 +129,7 @@ def test_what_this_machine_measured_is_used_and_said(tmp_path: Path, monkeypatch
     assert find_measured({**LAPTOP, "memory_gb": 64.0}) == [], "another machine in the same memory"
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, 100, 120])
 def test_the_table_fits_the_terminal(width: int) -> None:
     out = io.StringIO()
     advice = get_advice(LAPTOP, Demand("sft", rows=200, tokens=120))
@@ -139,7 +139,8 @@ def test_the_table_fits_the_terminal(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     assert f"  model:\n    source: {advice[0].model.source}\n" in text and f"and {len(advice) - 10} more: ALL=1" in text
     assert "elsewhere: a free Colab machine (Colab): Qwen3.5 9B" in text and "GFLOP" in text
-    assert ("licence" in text.splitlines()[0]) == (width == 120)
+    assert ("licence" in text.splitlines()[0]) == (width == 120), "not where the note has no room"
+    assert not [line for line in text.splitlines() if len(line.strip()) == 1], "one letter a line"
 
 
 def test_elsewhere_is_better_than_here_and_cheapest_first() -> None:

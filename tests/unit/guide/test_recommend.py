@@ -386,7 +386,4 @@ def test_project_names() -> None:
     assert get_project_name(task) == "sort_the_mails_of_our_customers", (
         "a cut name ends with a word that says something"
     )
-    assert (
-        get_project_name("Übersetze Produkttexte aus dem Englischen")
-        == "übersetze_produkttexte"
-    )
+    assert get_project_name("Übersetze Produkttexte aus dem Englischen") == "übersetze_produkttexte"
