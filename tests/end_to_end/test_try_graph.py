@@ -54,5 +54,9 @@ def test_the_first_advice_of_cut_answers_gives_a_better_run(tmp_path: Path) -> N
     assert "Nothing to be done" in tiny.get_rules_error(again)
     for text in (done.stdout, again.stdout, tiny.run("make", "results", cwd=project).stdout):
         assert "main: the first run\nmain-2: eval.max_new_tokens: 4 -> 14\n" in text
-        rows = {line.split()[0]: line for line in text.partition("what was tried")[2].splitlines() if " (" in line}
-        assert "0.0\u00a0% (0.0 to" in rows["main"] and "100.0\u00a0% (" in rows["main-2"], text
+        rows = {
+            line.split()[0]: line.replace("\u00a0", " ")
+            for line in text.partition("what was tried")[2].splitlines()
+            if " (" in line
+        }
+        assert "0.0 % (0.0 to" in rows["main"] and "100.0 % (" in rows["main-2"], text

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gaslamp.data.rows import Row, get_reference
+from gaslamp.data.spread import RUN
 
 SAMPLE = 20_000  # rows that are searched for the nearest one
 COUNTED = 500  # characters; a longer answer is no class
@@ -54,6 +55,11 @@ class TrainingRows:
             found.known.setdefault(digest(answer), str(row["id"]))
         found.sample = [row for _, row in sorted(zip(places, found.sample, strict=True), key=lambda pair: pair[0])]
         return found
+
+    def spread(self, most: int) -> list[Row]:
+        """At most about ``most`` rows of the sample, runs of neighbours from all parts of the file."""
+        every = -(-len(self.sample) // most) or 1
+        return [row for n, row in enumerate(self.sample) if n // RUN % every == 0]
 
     def find_answer(self, text: str) -> str | None:
         """The id of a training row with exactly this answer."""

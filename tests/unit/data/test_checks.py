@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -145,6 +146,87 @@ def test_embedded_sets_have_no_finding() -> None:
             }  # its pictures are files only later
             run_checks(chosen, stage, samples, len(samples), facts)
         assert list(get_messages(checks)) == [] and not [check.name for check in checks.values() if check.blocks], name
+
+
+# ------------------------------------------------------------------------------------------- answers that do not fit
+
+
+def get_orders() -> list[tuple[str, str]]:
+    """Questions and answers in whole sentences; an answer repeats what its question names."""
+    draw, made = random.Random(4), []
+    for n in range(120):
+        name, town = draw.choice(WORDS), draw.choice(WORDS)
+        question = f"Parcel {n * 37} of {name} was promised yesterday and is still in {town}. Where does it stay?"
+        made.append((question, f"We are sorry, {name}: parcel {n * 37} leaves {town} tomorrow and arrives on Monday."))
+    return made
+
+
+WAYS: dict[str, Any] = {
+    "prose": lambda text, n: text,
+    "without full stops": lambda text, n: text.rstrip("."),
+    "half of them without full stops": lambda text, n: text.rstrip(".") if n % 2 else text,
+    "JSON": lambda text, n: json.dumps({"says": text, "row": [n, {"a": None}]}),
+    "one-word answers": lambda text, n: text.split()[3],
+    "lists": lambda text, n: "- one parcel\n- " + "\n- ".join(text.rstrip(".").split()[3:6]),
+    "code": lambda text, n: f"```python\nparcel = {n}\nprint(parcel, end='a')\n```",
+    "equal lengths": lambda text, n: f"{text[:60]:x<99}.",
+}
+CUTS: dict[str, tuple[Any, str]] = {
+    "half of each second": (lambda text, n: text[: len(text) // 2] if n % 2 else text, "in the middle of"),
+    "between words": (lambda text, n: " ".join(text.split()[: 7 + n % 5]) if n % 2 else text, "middle of a sentence"),
+    "a limit on the cell": (lambda text, n: (text if n % 2 else f"{text} {text}")[:99], "at 99 characters"),
+    "JSON": (lambda text, n: json.dumps({"says": text, "rows": [n, 1]})[: 60 if n % 4 else None], "middle of JSON"),
+    "code": (lambda text, n: f"```python\nparcel = {n}\nprint(" + ("" if n % 3 else "1)\n```"), "in a block of code"),
+    "brackets": (lambda text, n: f"{text} (see {text[:9]}" if n % 4 == 0 else text, "in brackets"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers_that_end_in_their_own_way_do_not_break_off(way: str) -> None:
+    rows = [talk(f"user:{asked}", f"assistant:{WAYS[way](said, n)}") for n, (asked, said) in enumerate(get_orders())]
+    assert find("broken_off", rows) == []
+    few = [*rows[:117], *(talk(f"user:q{n}", "assistant:we are sor") for n in range(3))]
+    assert find("broken_off", few) == [], "three of 120 are typing errors"
+
+
+@pytest.mark.parametrize("way", CUTS)
+def test_answers_that_break_off_are_named_with_their_rows(way: str) -> None:
+    cut, words = CUTS[way]
+    orders = get_orders()
+    texts = [cut(said, n) for n, (_, said) in enumerate(orders)]
+    rows = [talk(f"user:{asked}", f"assistant:{text}") for (asked, _), text in zip(orders, texts, strict=True)]
+    found = find("broken_off", rows)
+    whole = {f"row {n + 1}" for n, text in enumerate(texts) if text.rstrip().endswith((".", "}", "`"))}
+    assert len(found) >= 0.8 * (len(rows) - len(whole)) and not {finding.place for finding in found} & whole
+    assert any(words in finding.text for finding in found), found[0].text
+    assert find("broken_off", [talk("user:q", "assistant:a")] * 3) == []
+
+
+def test_answers_of_other_rows_are_named_by_how_far_they_moved() -> None:
+    asked, said = ([pair[n] for pair in get_orders()] for n in (0, 1))
+    shuffled = random.Random(2).sample(said, len(said))
+
+    def look(asked: list[str], said: list[str]) -> list[Finding]:
+        rows = [talk(f"user:{q}", f"assistant:{a}") for q, a in zip(asked, said, strict=True)]
+        return find("mismatched", rows)
+
+    for one, other in ((asked, shuffled), (asked, sorted(said)), (shuffled, asked)):
+        (finding,) = look(one, other)
+        assert "of 120 answers fit the prompt of another row" in finding.text and "stand" not in finding.text
+    (finding,) = look(asked, said[-1:] + said[:-1])
+    assert "120 of 120 answers" in finding.text and "most stand 1 row below their prompt" in finding.text
+    assert finding.text.endswith("that of row 1 fits row 120")
+    (finding,) = look(asked, said[2:] + said[:2])
+    assert "most stand 2 rows above their prompt" in finding.text
+    healthy = {
+        "in order": (asked, said),
+        "a class": (asked, [("late", "lost")[n % 2] for n in range(120)]),
+        "nothing in common": (asked, [" ".join(WORDS[n % 5 :: 7]).upper()[::-1] for n in range(120)]),
+        "translations both ways": (asked + said, said + asked),
+        "a talk that goes on": (said[:-1], said[1:]),
+    }
+    for name, (one, other) in healthy.items():
+        assert look(one, other) == [], name
 
 
 # ----------------------------------------------------------------------------------------------------------- near

@@ -473,11 +473,11 @@ def test_letters_at_random_are_no_language() -> None:
     assert {find_language(text) for text in texts} == {None} and find_language(SENTENCES[0]) == "en"
 
 
-@pytest.mark.parametrize("shuffled", [True, False])
+@pytest.mark.parametrize(("shuffled", "coin"), [(True, False), (True, True), (False, False)])
 def test_labels_that_nothing_ties_to_their_texts_are_named_and_get_no_more_epochs(
-    tmp_path: Path, shuffled: bool
+    tmp_path: Path, shuffled: bool, coin: bool
 ) -> None:
-    """The model says one class to all rows either way: from random labels, or because it has not learnt enough yet."""
+    """The model says one class to all rows, or tosses a coin: from random labels, or because it has not learnt yet."""
     draw = random.Random(5)
 
     def make(name: str, count: int, at_random: bool) -> list[Row]:
@@ -491,11 +491,41 @@ def test_labels_that_nothing_ties_to_their_texts_are_named_and_get_no_more_epoch
 
     train, test = make("t", 120, shuffled), make("", 40, False)
     base = [{"text": f"no idea {n}"} for n in range(40)]
-    result, gate, _ = compare(tmp_path, train, test, base, ["warm"] * 40, baselines=["majority"])
+    guesses = ["warm"] * 40 if not coin else [draw.choice(["warm", "cold"]) for _ in range(40)]
+    result, gate, _ = compare(tmp_path, train, test, base, guesses, baselines=["majority"])
     found = {finding.name: finding for finding in result.findings}
-    assert ("labels_at_random" in found) == shuffled and {"one_answer", "class_never_found"} <= set(found)
+    assert ("labels_at_random" in found) == shuffled
+    assert coin or {"one_answer", "class_never_found"} <= set(found)
     if shuffled:
+        assert (
+            found["labels_at_random"].severity == "likely"
+            and "four fifths of the rows" in found["labels_at_random"].seen
+        )
+        assert abs(found["labels_at_random"].figures["recall"] - 0.5) < 0.15
         assert abs(found["labels_at_random"].figures["same"] - 0.5) < 0.15
     advice = [one["remedy"]["action"] for one in (*gate["tries"], *gate["later"])]
     assert ("train longer" in advice) != shuffled and not [text for text in advice if "as many training rows" in text]
     assert any("compare the labels" in text for text in advice[:3]) == shuffled
+
+
+def test_training_rows_that_break_off_or_belong_to_others_are_named(tmp_path: Path) -> None:
+    """The answers are as bad as the rows teach; whole rows in order raise nothing (all tests above)."""
+    test, train = get_rows("json"), [row for n in range(3) for row in get_rows("json", f"t{n}")]
+    cut = [
+        chat(row["id"], *_get_turns(row, lambda text, n=n: text[:14] if n % 2 else text)) for n, row in enumerate(train)
+    ]
+    found = diagnose(tmp_path, "json", [get_right(row)["text"][:14] for row in test], cut, test=test)
+    assert found["broken_off_rows"].seen.startswith(
+        "60 of 120 training answers (50.0 %) end in the middle, such as that"
+    )
+    asked = [f"order {n} teas of kind k{n * n} for guest g{n * 7}" for n in range(120)]
+    told = [f"k{n * n} goes to g{n * 7}" for n in range(120)]
+    moved = [chat(f"t{n}", asked[n], told[n - 1]) for n in range(120)]
+    test = [chat(n, f"order tea of kind q{n} for guest r{n}", f"q{n} goes to r{n}") for n in range(N)]
+    found = diagnose(tmp_path, "chat", [f"k{n} goes to g{n}" for n in range(N)], moved, test=test)
+    assert found["mismatched_rows"].severity == "certain"
+    assert found["mismatched_rows"].seen.endswith("that of row t0 fits row t119") and "broken_off_rows" not in found
+
+
+def _get_turns(row: Row, cut: Any) -> tuple[str, str]:
+    return row["messages"][0]["content"], cut(row["messages"][1]["content"])
