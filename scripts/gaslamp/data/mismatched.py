@@ -77,12 +77,12 @@ def _compare(prompts: Sequence[str], answers: Sequence[str]) -> Mismatch | None:
     owns = others = 0.0
     for n in looked_at:
         whole = sum(weights[word] for word in said[n])
-        own = sum(weights[word] for word in said[n] & words[n]) / whole
+        tie = sum(weights[word] for word in said[n] & words[n]) / whole
         drawn = (draw.randrange(len(words)) for _ in range(DRAWS))
         other = sum(sum(weights[word] for word in said[n] & words[m]) / whole for m in drawn) / DRAWS
-        owns, others = owns + own, others + other
-        leads.append(own - other)
-        if own < FITS:
+        owns, others = owns + tie, others + other
+        leads.append(tie - other)
+        if tie < FITS:
             partner = _find_partner(n, said[n], places, weights, FITS * whole)
             if partner is not None:
                 partners[n] = partner
