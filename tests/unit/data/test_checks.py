@@ -183,7 +183,9 @@ CUTS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_answers_that_end_in_their_own_way_do_not_break_off(way: str) -> None:
-    rows = [talk(f"user:{asked}", f"assistant:{WAYS[way](said, n)}") for n, (asked, said) in enumerate(get_orders())]
+    rows = [
+        talk(f"user:{question}", f"assistant:{WAYS[way](said, n)}") for n, (question, said) in enumerate(get_orders())
+    ]
     assert find("broken_off", rows) == []
     few = [*rows[:117], *(talk(f"user:q{n}", "assistant:we are sor") for n in range(3))]
     assert find("broken_off", few) == [], "three of 120 are typing errors"
@@ -194,7 +196,7 @@ def test_answers_that_break_off_are_named_with_their_rows(way: str) -> None:
     cut, words = CUTS[way]
     orders = get_orders()
     texts = [cut(said, n) for n, (_, said) in enumerate(orders)]
-    rows = [talk(f"user:{asked}", f"assistant:{text}") for (asked, _), text in zip(orders, texts, strict=True)]
+    rows = [talk(f"user:{question}", f"assistant:{text}") for (question, _), text in zip(orders, texts, strict=True)]
     found = find("broken_off", rows)
     whole = {f"row {n + 1}" for n, text in enumerate(texts) if text.rstrip().endswith((".", "}", "`"))}
     assert len(found) >= 0.8 * (len(rows) - len(whole)) and not {finding.place for finding in found} & whole
@@ -203,26 +205,26 @@ def test_answers_that_break_off_are_named_with_their_rows(way: str) -> None:
 
 
 def test_answers_of_other_rows_are_named_by_how_far_they_moved() -> None:
-    asked, said = ([pair[n] for pair in get_orders()] for n in (0, 1))
+    question, said = ([pair[n] for pair in get_orders()] for n in (0, 1))
     shuffled = random.Random(2).sample(said, len(said))
 
-    def look(asked: list[str], said: list[str]) -> list[Finding]:
-        rows = [talk(f"user:{q}", f"assistant:{a}") for q, a in zip(asked, said, strict=True)]
+    def look(question: list[str], said: list[str]) -> list[Finding]:
+        rows = [talk(f"user:{q}", f"assistant:{a}") for q, a in zip(question, said, strict=True)]
         return find("mismatched", rows)
 
-    for one, other in ((asked, shuffled), (asked, sorted(said)), (shuffled, asked)):
+    for one, other in ((question, shuffled), (question, sorted(said)), (shuffled, question)):
         (finding,) = look(one, other)
         assert "of 120 answers fit the prompt of another row" in finding.text and "stand" not in finding.text
-    (finding,) = look(asked, said[-1:] + said[:-1])
+    (finding,) = look(question, said[-1:] + said[:-1])
     assert "120 of 120 answers" in finding.text and "most stand 1 row below their prompt" in finding.text
     assert finding.text.endswith("that of row 1 fits row 120")
-    (finding,) = look(asked, said[2:] + said[:2])
+    (finding,) = look(question, said[2:] + said[:2])
     assert "most stand 2 rows above their prompt" in finding.text
     healthy = {
-        "in order": (asked, said),
-        "a class": (asked, [("late", "lost")[n % 2] for n in range(120)]),
-        "nothing in common": (asked, [" ".join(WORDS[n % 5 :: 7]).upper()[::-1] for n in range(120)]),
-        "translations both ways": (asked + said, said + asked),
+        "in order": (question, said),
+        "a class": (question, [("late", "lost")[n % 2] for n in range(120)]),
+        "nothing in common": (question, [" ".join(WORDS[n % 5 :: 7]).upper()[::-1] for n in range(120)]),
+        "translations both ways": (question + said, said + question),
         "a talk that goes on": (said[:-1], said[1:]),
     }
     for name, (one, other) in healthy.items():

@@ -518,9 +518,9 @@ def test_training_rows_that_break_off_or_belong_to_others_are_named(tmp_path: Pa
     assert found["broken_off_rows"].seen.startswith(
         "60 of 120 training answers (50.0 %) end in the middle, such as that"
     )
-    asked = [f"order {n} teas of kind k{n * n} for guest g{n * 7}" for n in range(120)]
-    told = [f"k{n * n} goes to g{n * 7}" for n in range(120)]
-    moved = [chat(f"t{n}", asked[n], told[n - 1]) for n in range(120)]
+    questions = [f"order {n} teas of kind k{n * n} for guest g{n * 7}" for n in range(120)]
+    answers = [f"k{n * n} goes to g{n * 7}" for n in range(120)]
+    moved = [chat(f"t{n}", questions[n], answers[n - 1]) for n in range(120)]
     test = [chat(n, f"order tea of kind q{n} for guest r{n}", f"q{n} goes to r{n}") for n in range(N)]
     found = diagnose(tmp_path, "chat", [f"k{n} goes to g{n}" for n in range(N)], moved, test=test)
     assert found["mismatched_rows"].severity == "certain"

@@ -91,12 +91,12 @@ class WordModel:
 
     @property
     def is_far(self) -> bool:
-        """Whether words clearly tell the classes."""
+        """Whether words clearly separate the classes."""
         return self.recall > self.chance + max(SURE * self.error, WEAK * (1 - self.chance))
 
 
 def estimate_recall(rows: list[Row], labels: list[str]) -> WordModel | None:
-    """What words alone tell about the labels of rows that were held out; ``None``: too few rows of two classes."""
+    """What words alone say about the labels of rows that were held out; ``None``: too few rows of two classes."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
