@@ -29,7 +29,7 @@ from gaslamp.environment.profile import get_project_profile
 from gaslamp.environment.python_env import detect_env, get_train_python, is_known_to_load
 from gaslamp.environment.system import System, detect_system
 from gaslamp.guide.documents import RunPlanDocument
-from gaslamp.guide.dry_run import DryRunError
+from gaslamp.guide.dry_run import SECONDS, DryRunError
 from gaslamp.guide.run_plan import get_demand, make_plan, read_settings
 from gaslamp.guide.run_plan_show import print_run_plan
 from gaslamp.guide.show import make_console
@@ -100,7 +100,14 @@ def describe_python(config: Config, backend: ModuleType) -> str:
     if python == sys.executable and is_known_to_load(backend, config.backend):
         return json.dumps(detect_env(backend, config.backend, is_quick=True))
     command = [python, "scripts/detect_env.py", "--backend", config.backend, "--quick"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300).stdout
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS).stdout
+    except subprocess.TimeoutExpired:
+        raise GaslampError(
+            f"{python} did not answer within {SECONDS // 60} minutes which packages it has",
+            "run the same command again when this machine is less busy",
+            "a package there hangs when it is loaded: train_python names that Python",
+        ) from None
 
 
 if __name__ == "__main__":

@@ -84,7 +84,9 @@ def main() -> None:
     if not args.yes:  # else nobody reads it first
         print(f"\n{get_reruns(args.project, project, text, now, profile, plan)}", flush=True)
         if ask is None:
-            raise GaslampError("nothing was written: nobody is there to say yes", "make reconfigure YES=1")
+            raise GaslampError(
+                "nothing was written: nobody is there to say yes", "the same command with YES=1 behind it"
+            )
         if ask_line(ask, "\nwrite it? [y/N]").lower() not in ("y", "yes"):
             print("kept as it was")
             return

@@ -46,6 +46,14 @@ def _is_at_best(result: MetricResult) -> bool:
     return result.unit == "share" and result.base.value == {True: 1.0, False: 0.0}.get(result.higher is not False)
 
 
+ANSWERS: dict[Verdict, str] = {
+    "better": "The tuned model is better",
+    "worse": "The tuned model is worse than the base model",
+    "no clear difference": "No clear difference between base and tuned",
+}
+"""What is said of a verdict where there is no more to say."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """The verdict, the answer to "is it better?" in words, and the line for every page."""
@@ -131,11 +139,7 @@ def judge(
     verdict = _compare_with_base(main, confidence, min_gain)
     lucky = bool(seeds and verdict != "no clear difference" and not is_beyond_spread(seeds, verdict, main, min_gain))
     verdict = "no clear difference" if lucky else verdict
-    answer = {
-        "better": "The tuned model is better",
-        "worse": "The tuned model is worse than the base model",
-        "no clear difference": "No clear difference between base and tuned",
-    }[verdict]
+    answer = ANSWERS[verdict]
     if main.fault:
         return Judgement("no clear difference", answer := f"No verdict, since {main.fault}", answer)
     if seeds and lucky:

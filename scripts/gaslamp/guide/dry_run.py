@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SECONDS = 180  # for a dry run
+SECONDS = 600  # for a dry run, on a busy machine too
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,20 @@ def _dry_run(project: Path, command: Sequence[str]) -> tuple[list[Job], Counter[
     """The jobs that would run, and how many the whole graph has of each rule."""
     with tempfile.TemporaryDirectory() as folder:
         out, graph = Path(folder) / "jobs.jsonl", Path(folder) / "graph.json"
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).resolve()), str(out), str(graph), *command],
-            cwd=project,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=SECONDS,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, str(Path(__file__).resolve()), str(out), str(graph), *command],
+                cwd=project,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            text = f"its dry run did not end within {SECONDS // 60} minutes: this machine is busy with something else"
+            raise DryRunError(text) from None
         if done.returncode:
             raise DryRunError(done.stdout.strip())
         every = json.loads(graph.read_text(encoding="utf-8")) if graph.is_file() else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def list_steps(project: Path, config: Path, profile: str) -> list[str] | None:
     files = [str(file.resolve()) for file in (config, backend) if file.is_file()]
     try:
         jobs = get_jobs(project, profile, ["--configfile", *files])
-    except (DryRunError, OSError, subprocess.TimeoutExpired):
+    except (DryRunError, OSError):
         return None
     return list(dict.fromkeys(job.rule for job in jobs))
 

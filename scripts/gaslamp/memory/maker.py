@@ -16,12 +16,16 @@ RECURRING = ("high", "recurring", "promote")
 
 
 def shorten(text: str, limit: int) -> str:
-    """One line of at most ``limit`` characters, cut at a word."""
+    """One line of at most ``limit`` characters, cut at a word, and before a bracket that would stay open."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.") + "…"
+    cut = cut.rsplit(" ", 1)[0] if " " in cut else cut
+    open_at = cut.rfind("(")
+    if open_at > limit // 2 and ")" not in cut[open_at:]:
+        cut = cut[:open_at]
+    return cut.rstrip(" ,;:.") + "…"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
 from gaslamp.guide import run_plan
 from gaslamp.guide.documents import RunPlanDocument
-from gaslamp.guide.dry_run import Job
+from gaslamp.guide.dry_run import DryRunError, Job, get_jobs_and_done
 from gaslamp.guide.run_plan import RunPlan, make_plan, read_settings
 from gaslamp.guide.run_plan_show import print_run_plan
 from gaslamp.guide.step_times import get_step_seconds
@@ -92,6 +93,15 @@ def test_why_and_the_time_of_last_time(project: Path) -> None:
     (project / ".gaslamp").mkdir()
     (project / ".gaslamp" / "config-1.yaml").write_text("model: {source: Qwen/Qwen3-0.6B}\ntrain: {max_steps: 5}\n")
     assert plan(project, train={"max_steps": 9}).changed == {"train.max_steps": (5, 9)}
+
+
+def test_a_dry_run_without_an_end_is_an_error_in_words(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(command: list[str], **options: Any) -> None:
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", never)
+    with pytest.raises(DryRunError, match="did not end within 10 minutes: this machine is busy"):
+        get_jobs_and_done(project, "cpu")
 
 
 def test_a_download_is_named_with_its_size(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,9 @@ def test_shorten() -> None:
     assert shorten("a  b\nc", 10) == "a b c"
     assert shorten("alpha beta gamma", 12) == "alpha beta…"
     assert len(shorten("x" * 100, 20)) == 20
+    assert shorten("100.0 %, 100 kB; the smallest (of 5 levels that fit)", 40) == "100.0 %, 100 kB; the smallest…", (
+        "no open bracket"
+    )
 
 
 @pytest.mark.parametrize(

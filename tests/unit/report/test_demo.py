@@ -28,7 +28,7 @@ from gaslamp.pages.numbers import join_units
 from gaslamp.report.demo.examples import get_images
 from gaslamp.report.demo.files_page import render_files_page
 from gaslamp.report.demo.own_style import get_own_style, read_colors
-from gaslamp.report.demo.page import render_page
+from gaslamp.report.demo.page import render_page, split_headline
 from gaslamp.report.demo.words import LANGUAGES, get_languages, read_language
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +110,20 @@ def test_title_never_replaces_the_computed_result() -> None:
         and join_units(facts.compare().headline) in text
         and "Better than the base model" in text
     )
+
+
+def test_the_headline_is_short() -> None:
+    """The verdict alone above figures, or what the comparison found and the figures below it."""
+    compare = facts.compare()
+    figures = "chrF: 20.1 → 31.5 on 200 rows it never saw"
+    for answer, expected in (
+        ("The tuned model is better", (figures, "")),
+        ("No better than always answering “ok” (100.0 %)", ("No better than always answering “ok” (100.0 %)", figures)),
+    ):
+        found = compare.model_copy(update={"answer": answer, "headline": f"{answer}. {figures}"})
+        assert split_headline(found) == expected
+    fault = compare.model_copy(update={"answer": "No verdict, since x", "headline": "No verdict, since x"})
+    assert split_headline(fault) == ("No verdict, since x", "")
 
 
 @pytest.mark.parametrize("hostile", [False, True])

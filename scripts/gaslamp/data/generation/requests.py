@@ -86,7 +86,7 @@ def make_request(brief: Brief, number: int) -> Request:
     temperature = settings.temperatures[number // len(settings.styles) % len(settings.temperatures)]
     place, piece = _get_document(brief, number)
     shown = chance.sample(brief.seeds, min(settings.examples, len(brief.seeds)))
-    examples = "\n".join(json.dumps(fields, ensure_ascii=False) for fields in shown)
+    examples = "\n\n".join(_show_example(number, fields) for number, fields in enumerate(shown, 1))
     answer = _get_answer(brief, number)
     text = TEMPLATE.format(
         task=brief.task,
@@ -97,7 +97,7 @@ def make_request(brief: Brief, number: int) -> Request:
         document=f"\n{_show_document(piece)}\nThe example is about this text, and its answer says nothing else.\n"
         if piece
         else "",
-        examples=f"\nExamples:\n{examples}\n" if examples else "",
+        examples=f"\nExamples, which are not to be repeated:\n\n{examples}\n" if examples else "",
         style=style,
     )
     return Request(
@@ -110,6 +110,12 @@ def make_request(brief: Brief, number: int) -> Request:
         place,
         piece,
     )
+
+
+def _show_example(number: int, fields: JsonObject) -> str:
+    """An example as text. As JSON it begins as the reply has to begin, and small models then copy it to its end."""
+    lines = [f"{name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in fields.items()]
+    return "\n".join([f"Example {number}", *lines])
 
 
 def _get_answer(brief: Brief, number: int) -> JsonObject | None:

@@ -13,6 +13,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json, write_text
 from gaslamp.export.artefacts import RunFiles, link_or_copy
 
+TITLE = "the adapter alone"
 REQUIRES: tuple[str, ...] = ()
 KEPT = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")

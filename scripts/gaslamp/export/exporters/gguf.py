@@ -22,6 +22,7 @@ from gaslamp.models.template import Renderer
 if TYPE_CHECKING:
     pass
 
+TITLE = "one file for llama.cpp and LM Studio"
 NEEDS_GGUF = True
 REQUIRES = ("gguf",)
 CALIBRATION_CONTEXT = 256

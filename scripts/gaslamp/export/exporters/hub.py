@@ -21,6 +21,7 @@ from gaslamp.export.exporters.ollama import is_complete
 from gaslamp.export.hub_card import render_card
 from gaslamp.export.ladder_page import render_svg
 
+TITLE = "a folder for the model hub"
 REQUIRES: tuple[str, ...] = ("huggingface_hub",)
 PUSH = "push.json"
 """Repo and visibility of the upload; the file itself is not uploaded."""

@@ -14,6 +14,7 @@ from gaslamp.core.files import read_json
 from gaslamp.export.llamacpp import convert
 from gaslamp.export.llamacpp.gguf_facts import check_gguf
 
+TITLE = "the adapter alone, for llama.cpp"
 NEEDS_ANSWERS = True  # not for models that return scores or vectors
 NEEDS_GGUF = True
 REQUIRES = ("gguf", "torch")

@@ -20,6 +20,7 @@ from gaslamp.models.trained import get_saved_artefact, load_evaluated
 if TYPE_CHECKING:
     pass
 
+TITLE = "a 16-bit checkpoint for other tools"
 REQUIRES = ("torch", "transformers", "peft")
 
 

@@ -14,6 +14,7 @@ from gaslamp.core.files import read_json
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.export.artefacts import RunFiles
 
+TITLE = "Apple's MLX"
 NEEDS_ANSWERS = True  # not for models that return scores or vectors
 REQUIRES: tuple[str, ...] = ("mlx_lm",)
 BITS = (16, 8, 4)

@@ -17,6 +17,7 @@ from gaslamp.export.llamacpp.gguf_facts import open_gguf
 from gaslamp.export.modelfile.families import Detected, detect_family
 from gaslamp.export.modelfile.quoting import quote
 
+TITLE = "a Modelfile for Ollama"
 NEEDS_ANSWERS = True  # not for models that return scores or vectors
 NEEDS_GGUF = True
 REQUIRES: tuple[str, ...] = ("jinja2",)

@@ -11,6 +11,7 @@ from gaslamp.core.files import write_json
 from gaslamp.export.artefacts import RunFiles, get_context, require_parity
 from gaslamp.export.start_script import verify_scripts, write_script
 
+TITLE = "a script that starts SGLang"
 REQUIRES: tuple[str, ...] = ()
 
 

@@ -16,6 +16,7 @@ from gaslamp.core.files import read_jsonl, write_text
 from gaslamp.data.rows import get_prompt, get_text
 from gaslamp.export.artefacts import RunFiles
 
+TITLE = "sound files of the test rows"
 NEEDS_ANSWERS = True  # not for models that return scores or vectors
 REQUIRES = ("soundfile",)
 ROWS = 12

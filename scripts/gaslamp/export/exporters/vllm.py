@@ -13,6 +13,7 @@ from gaslamp.export.artefacts import RunFiles, get_context, require_parity
 from gaslamp.export.hub_card import is_hub_name
 from gaslamp.export.start_script import verify_scripts, write_script
 
+TITLE = "a script that starts vLLM"
 REQUIRES: tuple[str, ...] = ()
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Values that vLLM accepts for --max-lora-rank."""

@@ -20,7 +20,16 @@ PAGE = Path(__file__).parent / "page"
 
 @cache
 def _get_templates() -> jinja2.Environment:
-    return get_environment(PAGE)
+    templates = get_environment(PAGE)
+    templates.filters["breakable"] = break_name
+    return templates
+
+
+def break_name(name: str) -> Markup:
+    """A name whose line may break behind its underscores, and copies as it is."""
+    from markupsafe import Markup, escape
+
+    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def render(template: str, /, **facts: object) -> str:

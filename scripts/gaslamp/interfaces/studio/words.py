@@ -28,6 +28,14 @@ TITLES = {
 HIDDEN = ("tier", "max_length", "theme", "language", "demo language")
 """What few change: below the others, folded."""
 
+NAMED = {
+    "method": ("methods", "TITLE"),
+    "metric": ("metrics", "TITLE"),
+    "deploy": ("exporters", "TITLE"),
+    "profile": ("backends", "MACHINE"),
+}
+"""Line whose values are plug-ins -> their kind, and the constant that says in words what each is."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -91,6 +99,7 @@ def _show(line: Line) -> Shown:
 
 
 def _name(line: Line, value: str) -> str:
-    """Methods have titles; everything else is called as config.yaml calls it."""
-    title = get_constant("methods", value, "TITLE", "") if line.name == "method" else ""
+    """What a plug-in calls itself, with its name in config.yaml behind it; everything else has that name alone."""
+    kind, constant = NAMED.get(line.name, ("", ""))
+    title = get_constant(kind, value, constant, "") if kind else ""
     return f"{title} ({value})" if title else value

@@ -11,6 +11,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, ModelFacts, TrainFacts
 from gaslamp.core.files import sha256_path, write_text
+from gaslamp.evaluate.deciding import ANSWERS
 from gaslamp.evaluate.tone import get_tone
 from gaslamp.pages.differences import choose
 from gaslamp.pages.html import escape_json
@@ -73,13 +74,14 @@ def render_page(
     tone, verdict = get_tone(compare), t[compare.verdict]
     first = compare.metrics[0]
     hero, hero_base = show_value(first.tuned.value, first.unit), show_value(first.base.value, first.unit)
+    title, more = split_headline(compare)
     headline = compare.headline
-    if settings.demo.language != "en":  # the headline in compare.json is English: the same figures in the page's words
+    if settings.demo.language != "en":  # what compare.json says is English: the same figures in the page's words
         headline = t["headline"].format(verdict=verdict, metric=first.title, base=hero_base, tuned=hero, n=compare.n)
-    if compare.unbeaten:
-        names = ", ".join(one.title for one in compare.unbeaten)
-        is_english = settings.demo.language == "en"
-        verdict = compare.answer if is_english else t["unbeaten"].format(verdict=verdict, names=names)
+        title, more = headline, ""
+        if compare.unbeaten:
+            names = ", ".join(one.title for one in compare.unbeaten)
+            verdict = t["unbeaten"].format(verdict=verdict, names=names)
     examples = [get_example(example, compare.kind, folder) for example in shown]
     return render(
         "index.html.j2",
@@ -93,8 +95,8 @@ def render_page(
         compared=any(example["reference"] not in ("", "rated_bad") for example in examples),
         wide=any(example["images"] for example in examples),
         digest=digest,
-        title=settings.demo.title or headline,
-        headline=headline if settings.demo.title else "",
+        title=settings.demo.title or title,
+        headline=headline if settings.demo.title else more,
         tone=tone,
         verdict=verdict,
         n=compare.n,
@@ -120,6 +122,20 @@ def render_page(
         training=get_training(train, model, t),
         model=model,
     )
+
+
+def split_headline(compare: Compare) -> tuple[str, str]:
+    """The headline of compare.json as a short one and what stands below it.
+
+    The verdict stands above both: where the answer says no more, the figures are the headline.
+    """
+    figures = compare.headline.removeprefix(f"{compare.answer}. ")
+    says_more = compare.answer not in ("", compare.headline, *ANSWERS.values())
+    if figures == compare.headline:
+        return (compare.answer, figures) if says_more else (figures, "")
+    if figures.split()[0].islower():  # not chrF
+        figures = figures[:1].upper() + figures[1:]
+    return (compare.answer, figures) if says_more else (figures, "")
 
 
 def build_demo(compare: Path, train: Path, model: Path, settings: Slice, out: Path) -> None:
