@@ -33,10 +33,11 @@ def read_yaml(file: Path) -> JsonObject:
 
     text = _read_text(file)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
         for _ in _walk(root, file):
             pass
-        values = yaml.safe_load(text)
+        values = None if root is None else loader.construct_document(root)
     except (yaml.YAMLError, ValueError) as error:
         raise GaslampError(
             f"{file} is not valid YAML: {' '.join(str(error).split())[:300]}", "fix the line that the message names"

@@ -98,14 +98,20 @@ def get_imports(file: Path) -> tuple[Path, ...]:
 def _find(module: str) -> tuple[Path, ...]:
     """The files that importing ``module`` runs: its packages' and its own; none for a name inside a module."""
     parts = module.split(".")
-    base = SCRIPTS.joinpath(*parts)
-    packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(2, len(parts))]
-    found = [file for file in packages if file.is_file()]
-    if base.with_suffix(".py").is_file():
-        found.append(base.with_suffix(".py"))
-    elif module != "gaslamp" and (base / "__init__.py").is_file():
-        found.append(base / "__init__.py")
-    return tuple(found)
+    base = os.path.join(SCRIPTS, *parts)  # texts, not paths: most of 1,800 names are no module
+    packages = [os.path.join(SCRIPTS, *parts[:depth], "__init__.py") for depth in range(2, len(parts))]
+    found = [file for file in packages if os.path.isfile(file)]
+    if os.path.isfile(f"{base}.py"):
+        found.append(f"{base}.py")
+    elif module != "gaslamp" and os.path.isfile(os.path.join(base, "__init__.py")):
+        found.append(os.path.join(base, "__init__.py"))
+    return tuple(map(Path, found))
+
+
+@cache
+def _name(file: Path) -> str:
+    """The file's path in the project."""
+    return file.relative_to(SCRIPTS.parent).as_posix()
 
 
 def get_code(script: str, *plugins: str) -> list[str]:
@@ -133,4 +139,4 @@ def get_code(script: str, *plugins: str) -> list[str]:
             if file.suffix == ".py" and file.is_file():
                 waiting.extend(get_imports(file))
     _get_parsed().write()
-    return sorted(file.relative_to(SCRIPTS.parent).as_posix() for file in seen)
+    return sorted(map(_name, seen))
