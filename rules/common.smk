@@ -84,7 +84,7 @@ LEVELS = ["f16", *CONFIG.export.levels]
 
 
 def restore_damaged():
-    """Put back, or set aside so that it is made again, what is not as its step left it."""
+    """Put back, or set aside so that it is made again, what is not as its step left it; put deleted rows and answers back."""
     if workflow.is_main_process and not is_locked(Path.cwd()):
         runs = [*STAGES, RUN, *get_seed_runs(CONFIG), *POINT_RUNS]
         places = [
@@ -95,7 +95,8 @@ def restore_damaged():
             *(f"{top}/{run}" for top in ("outputs", "demos", "logs") for run in runs),
         ]
         is_dry = not runs_jobs(sys.argv[1:])
-        for line in restore(map(Path, places), dry_run=is_dry):
+        wanted = [Path(name) for run in [RUN, *POINT_RUNS] for name in get_work_files(run)]
+        for line in restore(map(Path, places), is_dry, dict.fromkeys(wanted)):
             print(line, file=sys.stderr)
         records = [*Path("resources/models").glob("*/model.json"), Path(TOOLCHAIN)]
         for record, damage in find_damaged_uses(one for one in records if one.is_file()):
@@ -103,9 +104,6 @@ def restore_damaged():
             if not is_dry:
                 record.unlink(missing_ok=True)  # so that its step runs
                 unseal(record)
-
-
-restore_damaged()
 
 
 def is_remote():
@@ -222,6 +220,29 @@ def get_model_files(run=RUN):
     return [*adapters, *merged, *kept, *(f"outputs/{run}/gguf/{name}" for name in get_companion_names())]
 
 
+def get_work_files(run=RUN):
+    """The rows and answers of a run, which pages, `make label` and `make chat-eval` read.
+
+    Deleted, they are put back, or made again where they are too large for a copy.
+    """
+    folders = ["data", *(f"data/{name}" for name in STAGES)]
+    rows = [
+        f"{folder}/{name}" for folder in folders for name in ("train.jsonl", "valid.jsonl", "test.jsonl", "card.json")
+    ]
+    who = ["base", "tuned", *(f"gguf-{level}" for level in LEVELS if is_proven() and is_converted())]
+    answers = [f"outputs/{run}/eval/{name}.predictions.jsonl" for name in who]
+    return [
+        *rows,
+        "data/template.json",
+        *answers,
+        f"outputs/{run}/eval/compare.json",
+        f"outputs/{run}/eval/report.html",
+    ]
+
+
+restore_damaged()
+
+
 def get_first_targets():
     """What a sweep needs in any case: without it a failure of these steps would show after all trainings only."""
     shared = ["project_brief.md", "data/report.html", *([TOOLCHAIN] if is_converted() else [])]
@@ -244,7 +265,14 @@ def get_targets(run=RUN, is_shipped=True):
         run: its name.
         is_shipped: whether the roadbook is about it: there is one for a project.
     """
-    page = ["project_brief.md", "data/report.html", MODEL_FACTS, *get_stage_targets(), *get_model_files(run)]
+    page = [
+        "project_brief.md",
+        "data/report.html",
+        MODEL_FACTS,
+        *get_stage_targets(),
+        *get_work_files(run),
+        *get_model_files(run),
+    ]
     verdict = f"outputs/{run}/eval/verdict.json"
     demo = [f"demos/{run}/index.html"] if is_language_model() and has_test_prompts() else []
     if not is_proven():

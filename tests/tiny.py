@@ -18,6 +18,7 @@ from warm import get_server, get_step_python
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+WARM_STEPS = "import sys; sys.executable = sys.argv.pop(1); from snakemake.cli import main; main()"
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
@@ -227,6 +228,29 @@ def snakemake(
     words = ["--profile", profile, *map(str, arguments)]
     python = get_step_python() if runs_jobs(words) else None
     return get_server().run(words, project, environ, timeout, python)
+
+
+def open_snakemake(
+    project: Path, *arguments: str, profile: str = "cpu", warm: bool = False, **streams: Any
+) -> subprocess.Popen[str]:
+    """The program itself in a session of its own, as a terminal would start it, while the test goes on.
+
+    Args:
+        project: its folder.
+        arguments: of Snakemake.
+        profile: the backend.
+        warm: its steps come from a process that has loaded what they need: for what is only killed.
+        streams: stdout and stderr, as ``subprocess.Popen`` takes them.
+    """
+    program = [sys.executable, "-c", WARM_STEPS, str(get_step_python())] if warm else [str(SNAKEMAKE)]
+    return subprocess.Popen(
+        [*program, "--profile", profile, *arguments],
+        cwd=project,
+        env=get_environ(project.parent / "gaslamp_home"),
+        text=True,
+        start_new_session=True,
+        **streams,
+    )
 
 
 def start_snakemake(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -407,7 +407,7 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``snakemake --profile mac`` on the tiny model to the parity gate, killed in the middle of its training,
     and the same command again.
     """
-    command = [tiny.SNAKEMAKE, "--profile", "mac", "outputs/main/gguf/parity.json", "outputs/main/export/mlx"]
+    targets = ["outputs/main/gguf/parity.json", "outputs/main/export/mlx"]
     folder = tmp_path_factory.mktemp("graph")
     model, data = tiny.write_checkpoint(folder / "tiny-chat"), tiny.write_rows(folder / "notes.csv")
     more = {
@@ -419,9 +419,8 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     project = tiny.bake(folder / "projects", data, model, {**tiny.SETTINGS, **more})
     (project / ".venv-mlx").symlink_to(tiny.ROOT / ".venv-mlx")
-    environ = tiny.get_environ(project.parent / "gaslamp_home")
     with (folder / "killed.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=project, env=environ, stdout=log, stderr=log, start_new_session=True)
+        process = tiny.open_snakemake(project, *targets, profile="mac", warm=True, stdout=log, stderr=log)
         deadline = time.monotonic() + 300
         while not any(
             event["event"] == "save" and event["step"] >= 10
@@ -432,9 +431,9 @@ def project(mlx_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         for member in family:
             member.kill()
-        process.wait(30)
-        psutil.wait_procs(family, 30)
-    done = tiny.run(*command, cwd=project)
+        process.wait(90)
+        psutil.wait_procs(family, 90)
+    done = tiny.snakemake(project, *targets, profile="mac")
     assert done.returncode == 0, tiny.get_rules_error(done)
     return project
 

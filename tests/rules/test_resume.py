@@ -1,4 +1,8 @@
-"""kill -9 at any moment: the same single command goes on and ends where an undisturbed run ends."""
+"""kill -9 at any moment: the same single command goes on and ends where an undisturbed run ends.
+
+A training that is to be stopped waits at a step that the test names (HELD): however slow this machine is, no stop comes
+too late.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,39 @@ from gaslamp.core.interrupts import STOPPING
 from gaslamp.core.workflow_state import OWNER, is_alive
 from gaslamp.train.checkpoints import find_checkpoint
 
-STEPS = 60
+STEPS = 40
 TARGET = "outputs/main/train.json"
 METRICS = Path("logs/main/train.metrics.jsonl")
+HOLD = "hold"
+HELD = f'''"""The library's method; a training waits at the step that the file `{HOLD}` names while it is there."""
+
+import contextlib
+import time
+from pathlib import Path
+
+from gaslamp.train.methods import NAME as library
+
+globals().update({{key: value for key, value in vars(library).items() if not key.startswith("__")}})
+
+
+def is_held(step):
+    with contextlib.suppress(FileNotFoundError):
+        return step >= int(Path("{HOLD}").read_text())
+    return False
+
+
+def get_trainer(context):
+    from transformers import TrainerCallback
+
+    class Hold(TrainerCallback):
+        def on_step_begin(self, args, state, control, **more):
+            while is_held(state.global_step):
+                time.sleep(0.01)
+
+    context.callbacks.append(Hold())
+    return library.get_trainer(context)
+'''
+"""A method of the project's own. The file is there before Snakemake starts, and goes once a stop was asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +72,11 @@ def prepared(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         project,
         **{"train.max_steps": STEPS, "train.save_steps": 1, "train.learning_rate": 0.002, "train.lora.dropout": 0.1},
     )
+    (project / "methods").mkdir(exist_ok=True)
+    for method in ("sft", "grpo"):
+        (project / "methods" / f"{method}.py").write_text(HELD.replace("NAME", method), encoding="utf-8")
+    done = tiny.snakemake(project, "data/train.jsonl")
+    assert done.returncode == 0, tiny.get_rules_error(done)
     return project
 
 
@@ -61,20 +100,18 @@ def get_step(project: Path) -> int:
     return history[-1]["step"] if history else 0
 
 
-def start(project: Path) -> subprocess.Popen[str]:
-    """Snakemake in a session of its own, as a terminal would start it."""
-    return subprocess.Popen(
-        [str(tiny.SNAKEMAKE), "--profile", "cpu", TARGET],
-        cwd=project,
-        env=tiny.get_environ(project.parent / "home"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start(project: Path, hold: int | None = None, warm: bool = False) -> subprocess.Popen[str]:
+    """Snakemake, as a terminal would start it; the training waits once it has done ``hold`` steps, until ``let_go``."""
+    if hold is not None:
+        (project / HOLD).write_text(str(hold), encoding="utf-8")
+    return tiny.open_snakemake(project, TARGET, warm=warm, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 120) -> None:
+def let_go(project: Path) -> None:
+    (project / HOLD).unlink()
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it never happened"
@@ -88,16 +125,22 @@ def find_training(project: Path) -> psutil.Process:
     return psutil.Process(starts[-1]["pid"])
 
 
-def kill_all(process: subprocess.Popen[str]) -> None:
-    """kill -9 for Snakemake and everything it started, all at once."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+def kill_all(project: Path, process: subprocess.Popen[str]) -> None:
+    """kill -9 for Snakemake and everything it started, all at once; a warm training is no child of it."""
+    family = {
+        psutil.Process(process.pid),
+        *psutil.Process(process.pid).children(recursive=True),
+        find_training(project),
+    }
     for member in family:
         member.kill()
-    process.wait(30)
-    psutil.wait_procs(family, 30)
+    process.wait(90)
+    _, alive = psutil.wait_procs(family, 90)
+    assert not alive
 
 
 def go_on(project: Path) -> subprocess.CompletedProcess[str]:
+    (project / HOLD).unlink(missing_ok=True)
     done = tiny.snakemake(project, TARGET)
     assert done.returncode == 0, tiny.get_rules_error(done)
     return done
@@ -118,10 +161,10 @@ def assert_as_undisturbed(project: Path, undisturbed: list[float], attempts: int
 def test_kill_of_everything_at_any_step(prepared: Path, undisturbed: list[float], tmp_path: Path, seed: int) -> None:
     project = tiny.copy_project(prepared, tmp_path)
     step = random.Random(seed).randint(2, STEPS - 10)
-    process = start(project)
+    process = start(project, hold=step + 3, warm=seed > 1)
     wait_for(lambda: get_step(project) >= step, process)
     time.sleep(random.Random(seed).random() * 0.05)  # somewhere inside a step, or inside the writing of a checkpoint
-    kill_all(process)
+    kill_all(project, process)
     assert list((project / ".snakemake" / "locks").glob("*.lock")), "the lock of the killed run is still there"
     assert not (project / TARGET).exists()
     reached = get_step(project)
@@ -148,9 +191,9 @@ def test_kill_of_a_training_that_learns_from_rewards(prepared: Path, tmp_path: P
         tiny.set_config(project, **settings)
     go_on(whole)
     for step in sorted(random.Random(4).sample(range(2, 14), 2)):
-        process = start(killed)
+        process = start(killed, hold=step + 1, warm=True)
         wait_for(lambda wanted=step: get_step(killed) >= wanted, process)
-        kill_all(process)
+        kill_all(killed, process)
     go_on(killed)
     facts = json.loads((killed / TARGET).read_text())
     assert facts["steps"] == 16 and facts["attempts"] == 3 and len(facts["resumed_from"]) == 2
@@ -163,21 +206,21 @@ def test_kill_before_the_first_checkpoint_and_then_again(
     prepared: Path, undisturbed: list[float], tmp_path: Path
 ) -> None:
     project = tiny.copy_project(prepared, tmp_path)
-    process = start(project)
+    process = start(project, hold=0, warm=True)
     wait_for(lambda: any(event["event"] == "start" for event in read_events(project / METRICS)), process)
-    kill_all(process)
-    process = start(project)
+    kill_all(project, process)
+    process = start(project, hold=6, warm=True)
     wait_for(lambda: get_step(project) >= 5, process)
-    kill_all(process)
+    kill_all(project, process)
     go_on(project)
     assert_as_undisturbed(project, undisturbed, attempts=3)
 
 
 def test_incomplete_checkpoints_are_passed_over(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
     project = tiny.copy_project(prepared, tmp_path)
-    process = start(project)
+    process = start(project, hold=13, warm=True)
     wait_for(lambda: get_step(project) >= 12, process)
-    kill_all(process)
+    kill_all(project, process)
     folder = next(path for path in (project / "checkpoints" / "main").iterdir() if path.is_dir())
     newest = find_checkpoint(folder)
     assert newest is not None
@@ -199,7 +242,7 @@ def test_incomplete_checkpoints_are_passed_over(prepared: Path, undisturbed: lis
 def test_the_training_alone_is_killed(prepared: Path, undisturbed: list[float], tmp_path: Path) -> None:
     """Snakemake reports it, deletes what is unfinished, and leaves no lock."""
     project = tiny.copy_project(prepared, tmp_path)
-    process = start(project)
+    process = start(project, hold=8)
     wait_for(lambda: get_step(project) >= 8, process)
     find_training(project).kill()
     output, _ = process.communicate(timeout=120)
@@ -213,11 +256,11 @@ def test_snakemake_alone_is_killed(prepared: Path, undisturbed: list[float], tmp
     """The orphan notices, saves and stops; a command given at once waits for it."""
     project = tiny.copy_project(prepared, tmp_path)
     tiny.set_config(project, **{"train.save_steps": None})
-    process = start(project)
+    process = start(project, hold=5)
     wait_for(lambda: get_step(project) >= 5, process)
     training = find_training(project)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(30)
+    process.wait(90)
     done = go_on(project)
     assert not training.is_running() or training.status() == psutil.STATUS_ZOMBIE
     ends = [event for event in read_events(project / METRICS) if event["event"] == "end"]
@@ -245,9 +288,11 @@ def test_a_stop_saves_and_says_how_to_go_on(
     """One request reaches the training, through whatever process, and is no request to stop at once."""
     project = tiny.copy_project(prepared, tmp_path)
     tiny.set_config(project, **{"train.save_steps": None})
-    process = start(project)
+    process = start(project, hold=6)
     wait_for(lambda: get_step(project) >= 6, process)
     send(process.pid, number)
+    wait_for(lambda: STOPPING in (project / "logs/main/train_model.log").read_text(encoding="utf-8"), None)
+    let_go(project)
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     end = [event for event in read_events(project / METRICS) if event["event"] == "end"][-1]
@@ -265,10 +310,11 @@ def test_a_stop_saves_and_says_how_to_go_on(
 def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> None:
     """The training's own command line, started by hand in the project."""
     project = tiny.copy_project(prepared, tmp_path)
-    process = start(project)
+    process = start(project, hold=3)
     wait_for(lambda: get_step(project) >= 3, process)
     command = find_training(project).cmdline()
-    kill_all(process)
+    kill_all(project, process)
+    (project / HOLD).write_text("6")
     alone = subprocess.Popen(
         command,
         cwd=project,
@@ -279,9 +325,9 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
         start_new_session=True,
     )
     wait_for(lambda: len([event for event in read_events(project / METRICS) if event["event"] == "start"]) == 2, alone)
-    reached = get_step(project)
-    wait_for(lambda: get_step(project) > reached, alone)
+    wait_for(lambda: get_step(project) >= 6, alone)
     alone.send_signal(signal.SIGINT)
+    let_go(project)
     _, error = alone.communicate(timeout=120)
     assert alone.returncode == 130 and "usual fix:       run the same command: it resumes from there" in error
 
@@ -289,7 +335,7 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
 def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
     """A second command during a run is refused; the first goes on."""
     project = tiny.copy_project(prepared, tmp_path)
-    process = start(project)
+    process = start(project, hold=1)
     wait_for(
         lambda: (project / OWNER).is_file() and json.loads((project / OWNER).read_text())["pid"] == process.pid, process
     )
@@ -298,6 +344,7 @@ def test_a_living_run_keeps_its_lock(prepared: Path, tmp_path: Path) -> None:
     said = tiny.get_rules_error(second)
     assert second.returncode != 0 and f"a run of this project is alive: process {process.pid}" in said, said
     assert process.poll() is None
+    let_go(project)
     process.communicate(timeout=120)
     assert process.returncode == 0
 

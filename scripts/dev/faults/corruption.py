@@ -25,7 +25,7 @@ def run(bench: Bench, random: random.Random, names: Sequence[str] = ()) -> Trial
     """
     with bench.copy("corruption") as project:
         files = [project / name for name in names]
-        files = files or random.sample(list_files(project), random.randint(1, MOST))
+        files = files or choose(list_files(project), random)
         ways = [random.choice(list(WAYS)) for _ in files]
         damage = [f"{file.relative_to(project).as_posix()} {way}" for file, way in zip(files, ways, strict=True)]
         trial = Trial("; ".join(damage), faults=len(files))
@@ -38,6 +38,15 @@ def run(bench: Bench, random: random.Random, names: Sequence[str] = ()) -> Trial
             if "Nothing to be done" not in again.stdout:
                 trial.problems.append("the command after that finds work again")
         return trial
+
+
+def choose(files: list[Path], random: random.Random) -> list[Path]:
+    """Up to MOST of the files, three of four among results: there are more logs and records of tools than those."""
+    results = [file for file in files if not {".snakemake", ".gaslamp", "logs"} & set(file.parts)]
+    others = [file for file in files if file not in results]
+    count = random.randint(1, MOST)
+    wanted = min(len(results), sum(random.random() < 0.75 for _ in range(count)))
+    return [*random.sample(results, wanted), *random.sample(others, min(len(others), count - wanted))]
 
 
 def list_files(project: Path) -> list[Path]:

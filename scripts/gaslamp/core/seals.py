@@ -26,6 +26,10 @@ OWN = (".snakemake_timestamp",)
 """What Snakemake puts into a folder that a rule wrote."""
 
 
+UNREADABLE = (GaslampError, KeyError, TypeError, AttributeError, UnicodeDecodeError)
+"""What reading a damaged seal raises."""
+
+
 @dataclass
 class SealedFile:
     """A file as its step left it, and as it was on the disk when it was last read in full.
@@ -136,19 +140,25 @@ def require_intact(paths: Iterable[Path], full: bool = False) -> None:
     )
 
 
-def restore(places: Iterable[Path], dry_run: bool = False) -> list[str]:
+def restore(places: Iterable[Path], dry_run: bool = False, wanted: Iterable[Path] = ()) -> list[str]:
     """Put damaged small files back from their copies, and set aside the others, so that their steps run again.
+
+    A copy has the time of its file: no step runs again because of it.
 
     For the start of a run, while no step works in the project.
 
     Args:
         places: files and folders of the run.
         dry_run: only say what is damaged.
+        wanted: files that are put back when they were deleted; any other deleted file is for its step to make.
 
     Returns:
         One line for each damaged path.
     """
     lines = []
+    for path in wanted:
+        if (damage := _find_deleted(path)) and (dry_run or _put_back(damage)):
+            lines.append(f"{path} was deleted: {'a run puts it back' if dry_run else 'put back'} from its copy")
     for damage in [damage for place in places for damage in find_damage(place)]:
         found = f"{damage.path} is not as {damage.step} left it ({damage.what})"
         if dry_run:
@@ -164,13 +174,29 @@ def restore(places: Iterable[Path], dry_run: bool = False) -> list[str]:
     return lines
 
 
+def _find_deleted(path: Path) -> Damage | None:
+    """A sealed file that is gone from its folder, and of which there is a copy; who deletes the folder begins anew."""
+    place = _get_place(path)
+    if place is None or os.path.lexists(path) or not path.parent.is_dir() or not (_get_copies(path) / "file").is_file():
+        return None
+    try:
+        return Damage(path, Seal.read(place).step, "deleted", [""])
+    except UNREADABLE:
+        return None
+
+
 def _put_back(damage: Damage) -> bool:
     """Whether every damaged file of ``damage`` was put back from its copy, with the time that it had."""
     known = Seal.read(_need_place(damage.path))
     copies = _get_copies(damage.path)
     for name in damage.files:
         copy = copies / (name or "file")
-        if not known.files[name].copied or not copy.is_file() or sha256_path(copy) != known.files[name].sha256:
+        if (
+            name not in known.files
+            or not known.files[name].copied
+            or not copy.is_file()
+            or sha256_path(copy) != known.files[name].sha256
+        ):
             return False
     for name in damage.files:
         file = damage.path / name if name else damage.path
@@ -187,7 +213,7 @@ def _check(path: Path, full: bool) -> Damage | None:
     place = _need_place(path)
     try:
         known = Seal.read(place)
-    except (GaslampError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
+    except UNREADABLE:
         place.unlink(missing_ok=True)  # the seal itself is damaged: nothing is known
         return None
     if not os.path.lexists(path):

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import training
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import write_config
 from gaslamp.core import threads
 from gaslamp.core.contracts import TrainFacts
 from gaslamp.core.events import get_history, read_events
+from warm import get_step_python
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "train_model.py"
 VALUES: dict[str, Any] = {
@@ -43,7 +45,7 @@ def start(base: Path, place: Path, **changes: Any) -> subprocess.Popen[str]:
     place.mkdir(exist_ok=True)
     file = write_config(Config.model_validate({"train": VALUES | changes}), place)
     command = [
-        sys.executable,
+        sys.executable if "processes" in changes else str(get_step_python()),
         str(SCRIPT),
         f"--config={file}",
         f"--model={base / 'model.json'}",
@@ -62,7 +64,7 @@ def start(base: Path, place: Path, **changes: Any) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+        env=tiny.get_environ(place / "home", OMP_WAIT_POLICY="passive"),
     )
 
 

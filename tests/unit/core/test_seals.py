@@ -92,6 +92,21 @@ def test_harm_of_any_kind_is_found_and_put_right(project: Path, name: str, harm:
     assert restore([Path("outputs/main")]) == []
 
 
+def test_deleted_files_come_back_where_they_are_wanted(project: Path) -> None:
+    """With their old time, and not when their whole folder was deleted: who does that begins anew."""
+    small, large = Path("outputs/main/train.json"), Path("outputs/main/model.gguf")
+    before, text = small.stat().st_mtime_ns, small.read_bytes()
+    small.unlink(), large.unlink()
+    assert restore([Path("outputs/main")]) == [], "its step makes it again"
+    (line,) = restore([], dry_run=True, wanted=[small, large])
+    assert line == f"{small} was deleted: a run puts it back from its copy" and not small.exists()
+    (line,) = restore([], wanted=[small, large])
+    assert line == f"{small} was deleted: put back from its copy" and not large.exists()
+    assert (small.read_bytes(), small.stat().st_mtime_ns) == (text, before)
+    shutil.rmtree(small.parent)
+    assert restore([], wanted=[small]) == []
+
+
 def test_a_file_put_back_has_its_old_time(project: Path) -> None:
     """So that Snakemake runs no step because of it."""
     file = Path("outputs/main/train.json")
