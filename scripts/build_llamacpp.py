@@ -8,7 +8,7 @@ from gaslamp.core.cli import add_log, add_optional_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.errors import exit_with_help
 from gaslamp.core.files import get_cache_dir, read_json, write_json
-from gaslamp.export.llamacpp.proof import prove_more_tools, prove_toolchain
+from gaslamp.export.llamacpp.proof import prove_more_tools, prove_once
 from gaslamp.export.llamacpp.toolchain import MORE_TOOLS, TOOLS, ensure_toolchain, link_tools
 
 
@@ -24,9 +24,10 @@ def main() -> None:
         if args.out:
             toolchain = ensure_toolchain(get_cache_dir(), args.log)
             say(f"llama.cpp: {toolchain['source']} ({toolchain['reason']}); testing it on a tiny model")
-            toolchain["proof"] = prove_toolchain(toolchain, args.log)
+            toolchain["proof"], day = prove_once(toolchain, get_cache_dir(), args.log)
             write_json(args.out, toolchain)
-            say(f"it converts, quantizes and serves ({toolchain['proof']['seconds']} s)")
+            when = f"as these very files did on this machine on {day}" if day else f"{toolchain['proof']['seconds']} s"
+            say(f"it converts, quantizes and serves ({when})")
             return
         toolchain = read_json(args.toolchain) if args.toolchain else ensure_toolchain(get_cache_dir(), args.log)
         # the rest from where the first ones came: installed tools and built ones are never mixed

@@ -4,4 +4,20 @@ Importing this package loads nothing heavy: torch, transformers, datasets and pa
 functions that need them, so that ``--help`` and the dry run stay fast.
 """
 
+import os
+import sys
+from types import TracebackType
+
 __version__ = "0.2.0"
+
+
+def _end_in_a_line(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Ctrl-C while a script still imports ends it without a traceback; ``exit_with_help`` takes over in its main."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+    elif not os.environ.get("GASLAMP_IN_WORKFLOW"):
+        print("interrupted", file=sys.stderr)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook = _end_in_a_line

@@ -175,7 +175,7 @@ def restore(places: Iterable[Path], dry_run: bool = False, wanted: Iterable[Path
 
 
 def _find_deleted(path: Path) -> Damage | None:
-    """A sealed file that is gone from its folder, and of which there is a copy; who deletes the folder begins anew."""
+    """A sealed file that is gone from its folder, with a copy; without its folder it is a new start."""
     place = _get_place(path)
     if place is None or os.path.lexists(path) or not path.parent.is_dir() or not (_get_copies(path) / "file").is_file():
         return None

@@ -17,7 +17,7 @@ def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
     reader.start()
     write_text(pipe, "line\n")
-    reader.join(timeout=30)
+    reader.join(timeout=90)
     assert read == ["line\n"] and stat.S_ISFIFO(pipe.stat().st_mode)
 
 

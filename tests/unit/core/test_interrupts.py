@@ -12,7 +12,7 @@ from pathlib import Path
 import gaslamp
 import pytest
 from gaslamp.core import interrupts
-from gaslamp.core.errors import INTERRUPTED
+from gaslamp.core.errors import IN_WORKFLOW, INTERRUPTED
 from gaslamp.core.interrupts import AGAIN, TOGETHER, Requests
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
@@ -118,3 +118,21 @@ def test_a_run_passes_the_request_on_and_its_step_saves(tmp_path: Path, number: 
         os.kill(other, 0)  # it lives
     finally:
         os.killpg(other, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("variables", "said"), [({}, "interrupted\n"), ({IN_WORKFLOW: "1"}, "")])
+def test_ctrl_c_while_a_script_imports_is_no_traceback(variables: dict[str, str], said: str) -> None:
+    """In a step Snakemake has said it already; any other error keeps its traceback."""
+    code = "import gaslamp, signal; signal.raise_signal(signal.SIGINT); import gaslamp.core.errors"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=PATH | variables,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, said)
+    code = "import gaslamp; raise ValueError('a bug')"
+    done = subprocess.run([sys.executable, "-c", code], env=PATH, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("Traceback") and "ValueError: a bug" in done.stderr

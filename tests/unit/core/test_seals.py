@@ -93,7 +93,7 @@ def test_harm_of_any_kind_is_found_and_put_right(project: Path, name: str, harm:
 
 
 def test_deleted_files_come_back_where_they_are_wanted(project: Path) -> None:
-    """With their old time, and not when their whole folder was deleted: who does that begins anew."""
+    """With their old time, and not when their whole folder was deleted: that is a new start."""
     small, large = Path("outputs/main/train.json"), Path("outputs/main/model.gguf")
     before, text = small.stat().st_mtime_ns, small.read_bytes()
     small.unlink(), large.unlink()

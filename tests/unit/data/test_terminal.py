@@ -44,7 +44,7 @@ def talk(command: list[str], cwd: Path, answers: dict[str, str]) -> tuple[int, s
                 os.write(terminal, answer.encode() + b"\n")
     os.close(terminal)
     if process.poll() is None:
-        process.wait(timeout=10)
+        process.wait(timeout=90)
     assert waiting == {}, f"{list(waiting)} never came:\n{screen}"
     return process.returncode, screen.replace("\r\n", "\n")
 

@@ -270,6 +270,37 @@ def test_the_toolchain_is_proven_end_to_end(tools: Toolchain, tmp_path: Path) ->
     assert toolchain.ensure_toolchain(get_cache_dir(), tmp_path / "log.txt")["source"] in ("cache", "path")
 
 
+def test_a_toolchain_is_proven_once_as_long_as_its_files_are_the_same(
+    tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tool, or another version of what converts, is tried again; a trial that failed is not kept."""
+    trials: list[str] = []
+
+    def prove(toolchain: Toolchain, log: Path) -> dict[str, int]:
+        trials.append(toolchain["tools"]["llama-server"])
+        if len(trials) == 1:
+            raise GaslampError("no token", "build it again")
+        return {"completion_tokens": 8}
+
+    monkeypatch.setattr(proof, "prove_toolchain", prove)
+    prove_once: Any = proof.prove_once
+    server = tmp_path / "llama-server"
+    server.write_bytes(b"1")
+    own: Any = {**tools, "tools": {**tools["tools"], "llama-server": str(server)}}
+    with pytest.raises(GaslampError, match="no token"):
+        prove_once(own, tmp_path, tmp_path / "log.txt")
+    assert prove_once(own, tmp_path, tmp_path / "log.txt") == ({"completion_tokens": 8}, "")
+    known, day = prove_once(own, tmp_path, tmp_path / "log.txt")
+    assert known == {"completion_tokens": 8} and re.fullmatch(r"\d{4}-\d\d-\d\d", day) and len(trials) == 2
+    server.write_bytes(b"22")
+    assert prove_once(own, tmp_path, tmp_path / "log.txt")[1] == "" and len(trials) == 3
+    monkeypatch.setattr(proof, "get_versions", lambda names: {"torch": "9.9"})
+    assert prove_once(own, tmp_path, tmp_path / "log.txt")[1] == "" and len(trials) == 4
+    for file in (tmp_path / "llama.cpp" / "proofs").iterdir():
+        file.write_text("[]")
+    assert prove_once(own, tmp_path, tmp_path / "log.txt")[1] == "" and len(trials) == 5, "a damaged record"
+
+
 # --------------------------------------------------------------------------------------------------------- convert
 
 

@@ -110,7 +110,7 @@ def test_other_sites_get_no_answer(served: str, headers: dict[str, str], status:
 def test_the_stream_sends_each_step_once(served: str, events: Events) -> None:
     seen: list[tuple[str, dict[str, Any]]] = []
     kind = ""
-    with httpx.stream("GET", f"{served}/api/stream?run=main", trust_env=False, timeout=10) as answer:
+    with httpx.stream("GET", f"{served}/api/stream?run=main", trust_env=False, timeout=90) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
             if line.startswith("retry:"):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import platform
+import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
+from gaslamp.core.contracts import get_versions
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import write_json
+from gaslamp.core.files import read_json, sha256_path, sha256_text, write_json
 from gaslamp.export.llamacpp.convert import convert_to_gguf, quantize, run_tool
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
@@ -28,6 +33,42 @@ class Proof(TypedDict):
     completion_tokens: int
     n_tensors: int
     quantizations: dict[str, int]  # tensor type -> number of tensors
+
+
+def prove_once(toolchain: Toolchain, cache_dir: Path, log: Path) -> tuple[Proof, str]:
+    """The trial of ``prove_toolchain``, or what it gave for these very tools on this machine before.
+
+    Args:
+        toolchain: of ``ensure_toolchain``, which has checked that built tools are whole.
+        cache_dir: of the user; the results lie in ``llama.cpp/proofs``.
+        log: receives the output of the tools.
+
+    Returns:
+        The result, and the day of an earlier trial (empty: it ran now).
+
+    Raises:
+        GaslampError: of the first step that fails; a failure is not kept.
+    """
+    file = Path(cache_dir) / "llama.cpp" / "proofs" / f"{_get_key(toolchain)}.json"
+    with contextlib.suppress(GaslampError, KeyError, TypeError):
+        known = read_json(file)
+        return cast(Proof, known["proof"]), str(known["day"])
+    proof = prove_toolchain(toolchain, log)
+    with contextlib.suppress(OSError, GaslampError):  # the next project tries it again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"proof": proof, "day": date.today().isoformat()})
+    return proof, ""
+
+
+def _get_key(toolchain: Toolchain) -> str:
+    """What a trial depends on: the tools as they lie on the disk, the converter's packages, the machine, this code."""
+    parts = [platform.node(), platform.machine(), sys.executable, sha256_path(Path(__file__)), toolchain["version"]]
+    for name, place in sorted({**toolchain["tools"], "converter": toolchain["converter"]}.items()):
+        facts = Path(place).stat()
+        parts.append(f"{name} {place} {facts.st_size} {facts.st_mtime_ns}")
+    packages = get_versions(("torch", "transformers", "tokenizers", "safetensors", "numpy", "gguf"))
+    parts += [f"{name} {version}" for name, version in packages.items()]
+    return sha256_text("\n".join(parts))[:16]
 
 
 def prove_toolchain(toolchain: Toolchain, log: Path) -> Proof:
