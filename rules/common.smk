@@ -92,6 +92,7 @@ def restore_damaged():
             "resources",
             "outputs/env",
             "outputs/sweep.json",
+            "outputs/sweep.rows.json",
             *(f"{top}/{run}" for top in ("outputs", "demos", "logs") for run in runs),
         ]
         is_dry = not runs_jobs(sys.argv[1:])
@@ -225,7 +226,8 @@ def get_work_files(run=RUN):
 
     Deleted, they are put back, or made again where they are too large for a copy.
     """
-    folders = ["data", *(f"data/{name}" for name in STAGES)]
+    data = get_data_folder(run)
+    folders = [data, *(f"data/{name}" for name in STAGES)]
     rows = [
         f"{folder}/{name}" for folder in folders for name in ("train.jsonl", "valid.jsonl", "test.jsonl", "card.json")
     ]
@@ -233,19 +235,17 @@ def get_work_files(run=RUN):
     answers = [f"outputs/{run}/eval/{name}.predictions.jsonl" for name in who]
     return [
         *rows,
-        "data/template.json",
+        f"{data}/template.json",
         *answers,
         f"outputs/{run}/eval/compare.json",
         f"outputs/{run}/eval/report.html",
     ]
 
 
-restore_damaged()
-
-
 def get_first_targets():
     """What a sweep needs in any case: without it a failure of these steps would show after all trainings only."""
-    shared = ["project_brief.md", "data/report.html", *([TOOLCHAIN] if is_converted() else [])]
+    rows = ["outputs/sweep.rows.json"] if PARTS else []
+    shared = ["project_brief.md", f"{get_data_folder(RUN)}/report.html", *rows, *([TOOLCHAIN] if is_converted() else [])]
     return shared if POINTS else []
 
 
@@ -267,8 +267,8 @@ def get_targets(run=RUN, is_shipped=True):
     """
     page = [
         "project_brief.md",
-        "data/report.html",
-        MODEL_FACTS,
+        f"{get_data_folder(run)}/report.html",
+        get_model_facts_of(run),
         *get_stage_targets(),
         *get_work_files(run),
         *get_model_files(run),
@@ -311,13 +311,56 @@ def get_progress_inputs(wildcards):
     """What must be there before the progress log is written."""
     run = get_best()
     demo = [f"demos/{run}/index.html"] if is_language_model() and has_test_prompts() else []
-    return ["data/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files(run))]
+    return [f"{get_data_folder(run)}/report.html", *demo, *(["gaslamp.md"] if get_ladder() else get_files(run))]
 
 
 @cache
 def get_config(run):
     """The config of a run: that of the project, or of a point of it (config/points.py)."""
     return CONFIG if run == RUN else Config.model_validate({**config, "run": run})
+
+
+def get_data_folder(run):
+    """Where the rows of a run are: ``data``, or a folder in it where a point of a sweep has rows of its own."""
+    return f"data/{get_config(run).data.part}".rstrip("/")
+
+
+def of_data(*names):
+    """An input function: files of the data phase of the run in the wildcards."""
+    return lambda wildcards: [f"{get_data_folder(wildcards.run)}/{name}" for name in names]
+
+
+def get_model_facts_of(run):
+    """model.json of what a run starts from."""
+    return f"resources/models/{get_model_name(get_config(run).model)}/model.json"
+
+
+def get_model_facts(wildcards):
+    """The same of the run in the wildcards."""
+    return get_model_facts_of(wildcards.run)
+
+
+def get_export_trial(wildcards):
+    """export.json of the base model of the run in the wildcards."""
+    return f"resources/models/{get_base_name(get_config(wildcards.run).model)}/export.json"
+
+
+def find_parts():
+    """Folder in data/ -> a run whose rows are there, for runs with rows of their own."""
+    runs = [RUN, *POINTS]
+    return {part: run for run in reversed(runs) if (part := get_config(run).data.part)}
+
+
+def find_bases():
+    """Further base models, by their folder in resources/models -> a run that starts from it."""
+    names = {get_base_name(get_config(run).model): run for run in reversed(POINTS)}
+    return {name: run for name, run in names.items() if name != get_base_name(CONFIG.model)}
+
+
+# Points that differ in more than the training have a data phase, or a base model, of their own (rules/points.smk).
+PARTS = find_parts()
+BASES = find_bases()
+restore_damaged()
 
 
 def get_settings(*keys):
@@ -400,9 +443,9 @@ def get_added_flags(wildcards, input):
     return " ".join([*flags, *([f"--generated {GENERATED}"] if input.generated and not is_source(GENERATED) else [])])
 
 
-def get_model_input():
+def get_model_input(config=CONFIG):
     """The files of a local base model (weights, config, tokenizer, chat template): a change in one is noticed."""
-    source = CONFIG.model.source
+    source = config.model.source
     if not is_local(source):
         return []
     folder = Path(source).expanduser()
@@ -436,12 +479,14 @@ def get_data_plugins(config=CONFIG):
     return [*sets, *(f"formats/{name}" for name in formats), *checks, *rehearsal]
 
 
-def get_length_input():
+def get_length_input(wildcards):
     """The card, for steps that cut texts at train.max_length, where the data phase decides how many tokens that is.
 
     Language models get whole prompts; encoders and classifiers read texts.
     """
-    return "data/card.json" if get_artefact(CONFIG.method) != "causal_lm" and CONFIG.train.max_length == "auto" else []
+    config = get_config(getattr(wildcards, "run", RUN))
+    needed = get_artefact(config.method) != "causal_lm" and config.train.max_length == "auto"
+    return f"{get_data_folder(config.run)}/card.json" if needed else []
 
 
 def get_length_reasons(config=CONFIG):
@@ -543,11 +588,12 @@ def get_lm_eval(wildcards):
 
 def get_rivals(wildcards):
     """The answers of the base model with better prompts, where the first metric can score answers."""
-    names = ["few_shot"] if CONFIG.eval.baselines == "auto" else CONFIG.eval.baselines
-    if not is_language_model() or not has_test_prompts() or CONFIG.train.rewards and not CONFIG.eval.metrics:
+    config = get_config(wildcards.run)
+    names = ["few_shot"] if config.eval.baselines == "auto" else config.eval.baselines
+    if not is_language_model() or not has_test_prompts() or config.train.rewards and not config.eval.metrics:
         return []
-    metrics = CONFIG.eval.metrics or getattr(get_method(CONFIG.method), "DEFAULT_METRICS", ())
-    if metrics and not can_score(Metric.get(metrics[0], CONFIG.eval.options.get(metrics[0]))):
+    metrics = config.eval.metrics or getattr(get_method(config.method), "DEFAULT_METRICS", ())
+    if metrics and not can_score(Metric.get(metrics[0], config.eval.options.get(metrics[0]))):
         return []
     prompted = [name for name in names if name in ("few_shot", "format")]
     return [f"outputs/{wildcards.run}/eval/{name}.predictions.jsonl" for name in prompted]
@@ -568,7 +614,12 @@ def get_target_reports(run=RUN):
     return [] if CONFIG.eval.target == "adapter" else [f"outputs/{run}/eval/target/{CONFIG.eval.target}.verdict.json"]
 
 
-def get_prompt_options(config=CONFIG):
+def get_prompt_options(wildcards):
+    """``list_prompt_options`` of the run in the wildcards."""
+    return list_prompt_options(get_config(wildcards.run))
+
+
+def list_prompt_options(config):
     """What makes a model be prompted again, as JSON.
 
     These are the outputs other than answers that a metric needs, and the training options that decide how a prompt is
@@ -582,7 +633,7 @@ def get_prompt_options(config=CONFIG):
     return json.dumps(needed)
 
 
-def get_training_plugins(config=CONFIG):
+def get_training_plugins(config):
     """The backend, the method and the rewards of the config, the project's own among them."""
     rewards = [f"rewards/{reward.name}" for reward in config.train.rewards]
     return [f"backends/{config.backend}", f"methods/{config.method}", *rewards]
@@ -610,7 +661,7 @@ GENERATE_KEYS = [
 ]
 DATA_KEYS = [
     "method",
-    *(f"data.{key}" for key in CONFIG.data.model_dump() if key != "generate"),
+    *(f"data.{key}" for key in CONFIG.data.model_dump() if key not in ("generate", "part")),
     "train.max_length",
     "train.thinking",
 ]

@@ -50,8 +50,9 @@ rule fetch_model:
         "logs/fetch_model.log",
     params:
         settings=get_settings("model.source", "model.revision"),
+        part="",
     shell:
-        "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {VISION_TOWER} --out {output} --log {log}"
+        "{PYTHON} scripts/fetch_model.py --config {CONFIG_FILE} {params.part} {VISION_TOWER} --out {output} --log {log}"
 
 
 # With model.adapter or stages: what was trained before becomes a part of the model that a run or stage starts from.
@@ -101,8 +102,10 @@ rule check_export:
     log:
         "logs/check_export.log",
     priority: -5
+    params:
+        part="",
     shell:
-        "{PYTHON} scripts/check_export.py --model {input.model} --config {CONFIG_FILE} --out {output} --log {log}"
+        "{PYTHON} scripts/check_export.py --model {input.model} --config {CONFIG_FILE} {params.part} --out {output} --log {log}"
 
 
 # The tools that no step of a run needs, so that the first run does not wait for them: make llamacpp.

@@ -3,11 +3,11 @@
 
 rule evaluate_model:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters=get_adapters,
-        test="data/test.jsonl",
-        card=get_length_input(),
-        template="data/template.json",
+        test=of_data("test.jsonl"),
+        card=get_length_input,
+        template=of_data("template.json"),
         retention=get_retention_input(),
         code=get_code("evaluate_model.py", "embedded/retention.jsonl"),
     output:
@@ -23,7 +23,7 @@ rule evaluate_model:
         settings=get_settings(*PROMPT_KEYS),
         part=get_part,
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        options=get_prompt_options(),
+        options=get_prompt_options,
     shell:
         "{EVALUATE_RUNNER} scripts/evaluate_model.py --model {input.model} {params.adapters} --test {input.test}"
         " --template {input.template} {params.card} --config {CONFIG_FILE} {params.part} --out {output.predictions}"
@@ -35,11 +35,11 @@ rule evaluate_model:
 
 rule evaluate_rival:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         base="outputs/{run}/eval/base.predictions.jsonl",
-        test="data/test.jsonl",
-        train="data/train.jsonl",
-        template="data/template.json",
+        test=of_data("test.jsonl"),
+        train=of_data("train.jsonl"),
+        template=of_data("template.json"),
         code=get_code("evaluate_rival.py"),
     output:
         predictions="outputs/{run}/eval/{rival}.predictions.jsonl",
@@ -64,8 +64,8 @@ rule compare_models:
         tuned="outputs/{run}/eval/tuned.predictions.jsonl",
         rivals=get_rivals,
         seeds=get_seed_answers,
-        test="data/test.jsonl",
-        train="data/train.jsonl",
+        test=of_data("test.jsonl"),
+        train=of_data("train.jsonl"),
         facts="outputs/{run}/train.json",
         retention=get_retention_input(),
         labels=get_judge_labels(),
@@ -99,9 +99,9 @@ rule compare_models:
 
 rule run_lm_eval:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters=get_adapters,
-        template="data/template.json",
+        template=of_data("template.json"),
         tasks=get_task_files(),
         code=get_code("run_lm_eval.py"),
     output:
@@ -123,11 +123,11 @@ rule run_lm_eval:
 
 rule evaluate_target:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         merged=get_target_model,
-        test="data/test.jsonl",
-        card=get_length_input(),
-        template="data/template.json",
+        test=of_data("test.jsonl"),
+        card=get_length_input,
+        template=of_data("template.json"),
         retention=get_retention_input(),
         code=get_code("evaluate_target.py", "embedded/retention.jsonl"),
     output:
@@ -142,7 +142,7 @@ rule evaluate_target:
         part=get_part,
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS, "eval.endpoint"),
-        options=get_prompt_options(),
+        options=get_prompt_options,
         merged=lambda wildcards, input: f"--merged {input.merged}" if input.merged else "",
     shell:
         "{PYTHON} scripts/evaluate_target.py --model {input.model} {params.merged} --test {input.test}"
@@ -155,8 +155,8 @@ rule evaluate_gguf_target:
         companion=get_companions,
         known="outputs/{run}/eval/gguf-{level}.predictions.jsonl",
         toolchain=TOOLCHAIN,
-        test="data/test.jsonl",
-        card=get_length_input(),
+        test=of_data("test.jsonl"),
+        card=get_length_input,
         retention=get_retention_input(),
         code=get_code("evaluate_gguf.py", "embedded/retention.jsonl"),
     output:
@@ -182,8 +182,8 @@ rule compare_models_target:
     input:
         base="outputs/{run}/eval/base.predictions.jsonl",
         target="outputs/{run}/eval/target-{target}.predictions.jsonl",
-        test="data/test.jsonl",
-        train="data/train.jsonl",
+        test=of_data("test.jsonl"),
+        train=of_data("train.jsonl"),
         retention=get_retention_input(),
         code=get_code("compare_models.py", "embedded/retention.jsonl", *EVALUATION_PAGE, *get_metric_plugins()),
     output:
@@ -215,7 +215,7 @@ rule build_learning_curve:
         facts=lambda wildcards: get_share_files(wildcards.run, "train.json"),
         base="outputs/{run}/eval/base.predictions.jsonl",
         compare="outputs/{run}/eval/compare.json",
-        test="data/test.jsonl",
+        test=of_data("test.jsonl"),
         code=get_code("build_learning_curve.py", "pages/base.css", *get_metric_plugins()),
         page=expand("scripts/gaslamp/report/sweep/{file}", file=["curve.html.j2", "style.css"]),
     output:

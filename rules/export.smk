@@ -5,10 +5,10 @@
 rule merge_adapters:
     input:
         verdict="outputs/{run}/eval/verdict.json",
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters="outputs/{run}/adapters",
         facts="outputs/{run}/train.json",
-        template="data/template.json",
+        template=of_data("template.json"),
         code=get_code("merge_adapters.py", "exporters/merged"),
     output:
         keep(directory("outputs/{run}/merged")),
@@ -58,9 +58,9 @@ rule build_imatrix:
     input:
         f16="outputs/{run}/gguf/model-f16.gguf",
         toolchain=TOOLCHAIN,
-        train="data/train.jsonl",
-        template="data/template.json",
-        model=MODEL_FACTS,
+        train=of_data("train.jsonl"),
+        template=of_data("template.json"),
+        model=get_model_facts,
         calibration=CONFIG.export.calibration or [],
         code=get_code("build_imatrix.py", "exporters/gguf"),
     output:
@@ -100,7 +100,7 @@ rule measure_gguf:
     input:
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
         toolchain=TOOLCHAIN,
-        rows=["data/test.jsonl", "data/train.jsonl"],
+        rows=of_data("test.jsonl", "train.jsonl"),
         code=get_code("measure_gguf.py"),
     output:
         "outputs/{run}/gguf/bench.json",
@@ -120,8 +120,8 @@ rule evaluate_gguf:
         gguf="outputs/{run}/gguf/model-{level}.gguf",
         companion=get_companions,
         toolchain=TOOLCHAIN,
-        test="data/test.jsonl",
-        card=get_length_input(),
+        test=of_data("test.jsonl"),
+        card=get_length_input,
         code=get_code("evaluate_gguf.py"),
     output:
         "outputs/{run}/eval/gguf-{level}.predictions.jsonl",
@@ -146,7 +146,7 @@ rule build_ladder:
         predictions=expand("outputs/{{run}}/eval/gguf-{level}.predictions.jsonl", level=LEVELS),
         bench="outputs/{run}/gguf/bench.json",
         compare="outputs/{run}/eval/compare.json",
-        test="data/test.jsonl",
+        test=of_data("test.jsonl"),
         code=get_code("build_ladder.py", *get_metric_plugins()),
     output:
         facts="outputs/{run}/gguf/ladder.json",
@@ -166,15 +166,15 @@ rule build_ladder:
 # Without GGUF files the merged model alone is compared with the adapter.
 rule check_parity:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
         gguf=get_levels("{run}"),
         companion=get_companions,
         toolchain=TOOLCHAIN if is_converted() else [],
-        test="data/test.jsonl",
-        card=get_length_input(),
-        template="data/template.json",
+        test=of_data("test.jsonl"),
+        card=get_length_input,
+        template=of_data("template.json"),
         ladder=get_ladder("{run}"),
         predictions=expand(
             "outputs/{{run}}/eval/{who}.predictions.jsonl",
@@ -221,8 +221,8 @@ rule write_modelfile:
         ladder="outputs/{run}/gguf/ladder.json",
         gguf=expand("outputs/{{run}}/gguf/model-{level}.gguf", level=LEVELS),
         companion=get_companions,
-        template="data/template.json",
-        card="data/card.json",
+        template=of_data("template.json"),
+        card=of_data("card.json"),
         code=get_code("write_modelfile.py", "exporters/ollama"),
     output:
         "outputs/{run}/gguf/Modelfile",
@@ -240,11 +240,11 @@ rule write_modelfile:
 # The formats that are folders of their own: adapter, vllm, sglang, hub, and yours. An exporter may read every fact.
 rule export_model:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters="outputs/{run}/adapters",
         merged="outputs/{run}/merged",
-        template="data/template.json",
-        card="data/card.json",
+        template=of_data("template.json"),
+        card=of_data("card.json"),
         train="outputs/{run}/train.json",
         compare="outputs/{run}/eval/compare.json",
         parity="outputs/{run}/gguf/parity.json",

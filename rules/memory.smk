@@ -7,8 +7,8 @@ rule reflect:
         train="outputs/{run}/train.json",
         compare="outputs/{run}/eval/compare.json",
         ladder="outputs/{run}/gguf/ladder.json",
-        model=MODEL_FACTS,
-        card="data/card.json",
+        model=get_model_facts,
+        card=of_data("card.json"),
         hints=branch(Path(".reflect_hints.json").is_file(), then=".reflect_hints.json", otherwise=[]),
         code=get_code("reflect.py"),
     output:

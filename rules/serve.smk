@@ -5,12 +5,12 @@
 
 rule convert_base:
     input:
-        model=MODEL_FACTS,
-        template="data/template.json",
+        model=get_model_facts,
+        template=of_data("template.json"),
         toolchain=TOOLCHAIN,
-        train="data/train.jsonl",
+        train=of_data("train.jsonl"),
         calibration=CONFIG.export.calibration or [],
-        test="data/test.jsonl",
+        test=of_data("test.jsonl"),
         predictions="outputs/{run}/eval/base.predictions.jsonl",
         ladder="outputs/{run}/gguf/ladder.json",
         code=get_code("convert_base.py", "exporters/gguf", "exporters/merged"),
@@ -31,7 +31,7 @@ rule convert_base:
 
 rule convert_lora:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters="outputs/{run}/adapters",
         toolchain=TOOLCHAIN,
         code=get_code("convert_lora.py", "exporters/lora_gguf"),

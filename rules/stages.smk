@@ -108,7 +108,7 @@ use rule evaluate_model as evaluate_model_stage with:
         settings=get_stage_settings(*PROMPT_KEYS),
         part="--stage {stage}",
         adapters=lambda wildcards, input: f"--adapters {input.adapters}" if input.adapters else "",
-        options=lambda wildcards: get_prompt_options(STAGES[wildcards.stage]),
+        options=lambda wildcards: list_prompt_options(STAGES[wildcards.stage]),
 
 
 use rule compare_models as compare_models_stage with:
@@ -151,7 +151,7 @@ use rule evaluate_model as evaluate_model_start with:
         model=get_stage_model,
         adapters=[],
         test="data/test.jsonl",
-        card=get_length_input(),
+        card=get_length_input,
         template="data/template.json",
         retention=get_retention_input(),
         code=get_code("evaluate_model.py", "embedded/retention.jsonl"),
@@ -164,7 +164,7 @@ use rule evaluate_model as evaluate_model_start with:
         settings=get_settings(*PROMPT_KEYS),
         part="",
         adapters="",
-        options=get_prompt_options(),
+        options=lambda wildcards: list_prompt_options(CONFIG),
 
 
 rule compare_stages:

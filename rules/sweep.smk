@@ -4,11 +4,11 @@
 
 use rule evaluate_model as evaluate_model_valid with:
     input:
-        model=MODEL_FACTS,
+        model=get_model_facts,
         adapters="outputs/{run}/adapters",
-        test="data/valid.jsonl",
-        card=get_length_input(),
-        template="data/template.json",
+        test=of_data("valid.jsonl"),
+        card=get_length_input,
+        template=of_data("template.json"),
         retention=[],
         code=get_code("evaluate_model.py", "embedded/retention.jsonl"),
     output:
@@ -20,7 +20,28 @@ use rule evaluate_model as evaluate_model_valid with:
         settings=get_settings(*PROMPT_KEYS),
         part=get_part,
         adapters=lambda wildcards, input: f"--rows-only --adapters {input.adapters}",
-        options=get_prompt_options(),
+        options=get_prompt_options,
+
+
+# Points with rows of their own must have the same questions: known as soon as the data is prepared.
+if PARTS:
+
+    rule match_rows:
+        input:
+            rows=sorted({f"{get_data_folder(run)}/valid.jsonl" for run in POINTS}),
+            code=get_code("match_rows.py", *get_metric_plugins()),
+        output:
+            "outputs/sweep.rows.json",
+        log:
+            "logs/match_rows.log",
+        priority: 20
+        params:
+            settings=get_settings(*SCORE_KEYS, "sweep"),
+            runs=" ".join(POINTS),
+            rows=" ".join(f"{get_data_folder(run)}/valid.jsonl" for run in POINTS),
+        shell:
+            "{PYTHON} scripts/match_rows.py --runs {params.runs} --rows {params.rows} --config {CONFIG_FILE}"
+            " --out {output} --log {log}"
 
 
 # A checkpoint: which runs go through the later phases is known when it is done.
@@ -28,7 +49,8 @@ checkpoint compare_points:
     input:
         answers=expand("outputs/{run}/eval/valid.predictions.jsonl", run=POINT_RUNS),
         facts=expand("outputs/{run}/train.json", run=POINT_RUNS),
-        rows="data/valid.jsonl",
+        rows=sorted({f"{get_data_folder(run)}/valid.jsonl" for run in POINT_RUNS}),
+        matched=["outputs/sweep.rows.json"] if PARTS else [],
         code=get_code("compare_points.py", *get_metric_plugins()),
     output:
         "outputs/sweep.json",
@@ -37,9 +59,10 @@ checkpoint compare_points:
     params:
         settings=get_settings(*SCORE_KEYS, "sweep"),
         runs=" ".join(POINT_RUNS),
+        rows=" ".join(f"{get_data_folder(run)}/valid.jsonl" for run in POINT_RUNS),
     shell:
         "{PYTHON} scripts/compare_points.py --runs {params.runs} --answers {input.answers} --facts {input.facts}"
-        " --rows {input.rows} --config {CONFIG_FILE} --out {output} --log {log}"
+        " --rows {params.rows} --config {CONFIG_FILE} --out {output} --log {log}"
 
 
 rule build_sweep_page:

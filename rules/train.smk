@@ -7,13 +7,13 @@ rule train_model:
         f"train_model_{CONFIG.backend}"
     input:
         preflight="outputs/env/preflight.json",
-        model=MODEL_FACTS,
-        export=EXPORT_TRIAL,
-        train="data/train.jsonl",
-        valid="data/valid.jsonl",
-        template="data/template.json",
-        card="data/card.json",
-        code=get_code("train_model.py", *get_training_plugins()),
+        model=get_model_facts,
+        export=get_export_trial,
+        train=of_data("train.jsonl"),
+        valid=of_data("valid.jsonl"),
+        template=of_data("template.json"),
+        card=of_data("card.json"),
+        code=lambda wildcards: get_code("train_model.py", *get_training_plugins(get_config(wildcards.run))),
     output:
         adapters=directory("outputs/{run}/adapters"),
         facts="outputs/{run}/train.json",

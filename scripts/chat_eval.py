@@ -16,6 +16,7 @@ from gaslamp.core.console import redirected
 from gaslamp.core.contracts import Card
 from gaslamp.core.document import put_document
 from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.core.places import get_data_folder
 from gaslamp.data.rows import can_adapt
 from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.serve.chat.ask import print_answers
@@ -25,8 +26,6 @@ from gaslamp.train.method import get_artefact, get_method
 if TYPE_CHECKING:
     from gaslamp.config.schema import Config
     from gaslamp.evaluate.generate import ModelRunner
-
-CARD = Path("data/card.json")
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
     runners = load_runners(model, {"base": None, "tuned": adapters}, run, args.config)
     from gaslamp.evaluate.chat_eval import run_chat
 
-    count = run_chat(runners, CARD, keep, args.max_tokens)
+    count = run_chat(runners, get_data_folder(run) / "card.json", keep, args.max_tokens)
     if count:
         where = "make run reads them" if args.keep == KEPT_ROWS else f"the data phase reads {KEPT_ROWS}"
         rows = "row" if count == 1 else "rows"
@@ -92,7 +91,7 @@ def load_runners(model: Path, folders: dict[str, Path | None], run: str, config:
     prepare_process()
     from gaslamp.evaluate.chat_eval import load_runner
 
-    settings, template = load_slice(config, ["eval"]), Path("data/template.json")
+    settings, template = load_slice(config, ["eval"]), get_data_folder(run) / "template.json"
     with redirected(Path("logs") / run / "chat_eval.log"):
         return {who: load_runner(model, folder, template, settings) for who, folder in folders.items()}
 
@@ -114,8 +113,9 @@ def ask_evaluated(
     runners = load_runners(model, {name: folders[name] for name in who}, run, config)
     from gaslamp.evaluate.chat_eval import answer_all
 
-    found = answer_all(runners, CARD, prompt, max_tokens)
-    system = Card.read(CARD).system if CARD.is_file() else None
+    card = get_data_folder(run) / "card.json"
+    found = answer_all(runners, card, prompt, max_tokens)
+    system = Card.read(card).system if card.is_file() else None
     answers = [AnswerPart(model=name, text=text, is_complete=done) for name, (text, done) in found.items()]
     return AnswersDocument(prompt=prompt, system=system, source="evaluated", answers=answers)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gaslamp.config.slices import add_config_argument, load_slice, read_stages
+from gaslamp.config.points import list_own_runs, write_point
+from gaslamp.config.slices import add_config_argument, load_slice, read_merged_values, read_stages
 from gaslamp.core.cli import add_log, add_optional_paths, add_paths, get_parser
 from gaslamp.core.console import say, step
 from gaslamp.core.contracts import Preflight
@@ -56,23 +57,28 @@ def main() -> None:
 
 
 def check_stages(config: Sequence[Path], system: Path, env: Path) -> Preflight:
-    """The preflight of the project, with the problems and warnings of its earlier stages: all of them at once."""
+    """The preflight of the project, with the problems and warnings of its earlier stages, and of the points of a sweep
+    that start from another model or with another method: all of them at once.
+    """
     problems, warnings, facts = list[GaslampError](), list[tuple[str, str]](), None
-    for stage in (*read_stages(config), None):
+    stages = [(f"stage {stage}: ", list(config), stage) for stage in read_stages(config)]
+    runs = list_own_runs(read_merged_values(config))
+    points = [(f"point {run}: ", [*config, write_point(run)], None) for run in runs]
+    for name, files, stage in (*stages, *points, ("", list(config), None)):
         try:
-            facts = check_preflight(
-                load_slice(config, KEYS, stage), system, env, CHECKS, Path("data") / (stage or "") / "card.json"
-            )
+            settings = load_slice(files, KEYS, stage)
+            card = Path("data") / (stage or settings.data.part) / "card.json"
+            facts = check_preflight(settings, system, env, CHECKS, card)
         except GaslampError as error:
-            error.cause = f"stage {stage}: {error.cause}" if stage else error.cause
+            error.cause = f"{name}{error.cause}"
             problems.append(error)
             continue
-        warnings += [(stage, warning) for warning in facts.warnings] if stage else []
+        warnings += [(name, warning) for warning in facts.warnings] if name else []
     if len(problems) == 1:
         raise problems[0]
     if problems or facts is None:
         raise GaslampError("\n".join(str(problem) for problem in problems), "fix each, then run the same command")
-    facts.warnings += [f"stage {stage}: {warning}" for stage, warning in warnings if warning not in facts.warnings]
+    facts.warnings += [f"{name}{warning}" for name, warning in warnings if warning not in facts.warnings]
     return facts
 
 

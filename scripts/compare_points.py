@@ -24,16 +24,23 @@ KEYS = (
 def main() -> None:
     parser = get_parser(__doc__)
     parser.add_argument("--runs", nargs="+", required=True, help="names of the runs: each point and its further seeds")
-    add_path_lists(parser, answers="predictions on the validation rows, of each run", facts="train.json of each run")
-    add_paths(parser, rows="validation rows", out="sweep.json to write")
+    add_path_lists(
+        parser,
+        answers="predictions on the validation rows, of each run",
+        facts="train.json of each run",
+        rows="validation rows of each run",
+    )
+    add_paths(parser, out="sweep.json to write")
     add_config_argument(parser)
     add_log(parser, required=True)
     args = parser.parse_args()
     with step(args.log, files=args):
         settings = load_slice(args.config, KEYS)
         points = get_sweep_points({"sweep": settings.sweep.dump()})
-        answers, facts = (dict(zip(args.runs, files, strict=True)) for files in (args.answers, args.facts))
-        compare_points(settings, points, answers, facts, args.rows, settings.sweep.keep, args.out)
+        answers, facts, rows = (
+            dict(zip(args.runs, files, strict=True)) for files in (args.answers, args.facts, args.rows)
+        )
+        compare_points(settings, points, answers, facts, rows, settings.sweep.keep, args.out)
 
 
 if __name__ == "__main__":

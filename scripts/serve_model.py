@@ -16,6 +16,7 @@ from gaslamp.config.outcome import is_converted
 from gaslamp.config.slices import add_config_argument, read_merged
 from gaslamp.core.cli import add_json, get_parser, split_command
 from gaslamp.core.errors import GaslampError, exit_with_help
+from gaslamp.core.places import get_data_folder
 
 if TYPE_CHECKING:
     from gaslamp.config.schema import Config
@@ -135,11 +136,11 @@ def get_base_maker(config: Config, run: str) -> Callable[[str], BaseFile]:
     text = config.export.calibration
     sources = BaseSources(
         model=Path("resources") / "models" / get_model_name(config.model) / "model.json",
-        template=Path("data") / "template.json",
+        template=get_data_folder(run) / "template.json",
         toolchain=Path("resources") / "llama.cpp" / "toolchain.json",
-        train=Path("data") / "train.jsonl",
+        train=get_data_folder(run) / "train.jsonl",
         calibration=Path(text).expanduser() if text else None,
-        test=Path("data") / "test.jsonl",
+        test=get_data_folder(run) / "test.jsonl",
         predictions=folder / "eval" / "base.predictions.jsonl",
     )
 

@@ -341,7 +341,7 @@ def test_edit_reruns_exactly_what_depends_on_it(finished: Path, edit: Edit, jobs
 
 
 def test_every_key_of_the_data_is_edited_once() -> None:
-    assert {"source", "generate", *DATA_KEYS} == set(Data.model_fields)
+    assert {"source", "generate", "part", *DATA_KEYS} == set(Data.model_fields)
 
 
 def test_every_threshold_of_the_answers_is_handed_to_the_comparison() -> None:

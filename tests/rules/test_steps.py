@@ -35,7 +35,8 @@ def get_kept():  # the real one asks a checkpoint
 def ask(settings):
     if not callable(settings):
         return settings
-    return settings(SimpleNamespace(run=RUN, stage=next(iter(STAGES), "")))
+    names = {"stage": STAGES, "part": PARTS, "base": BASES}
+    return settings(SimpleNamespace(run=RUN, **{name: next(iter(known), "") for name, known in names.items()}))
 
 
 print(
@@ -172,7 +173,10 @@ def is_listed(listed: dict[str, dict[str, str]], name: str, key: str) -> bool:
 
 
 def test_the_rules_of_a_sweep_too(tmp_path: Path, project: Path) -> None:
-    """Its points are runs like any other: the rules are the same, and three come with it."""
+    """Its points are runs like any other: the rules are the same, and three come with it.
+
+    So do those of the data phase and the base model, where points have their own.
+    """
     own = tiny.copy_project(project, tmp_path)
     for old in (own / ".gaslamp").glob("*.yaml"):
         old.unlink()
@@ -185,6 +189,11 @@ def test_the_rules_of_a_sweep_too(tmp_path: Path, project: Path) -> None:
     for name in ("compare_points", "build_sweep_page"):
         read = json.loads(get_slice(whole, *get_keys(name, rules[name])))
         assert set(flatten(read)) == set(flatten(json.loads(rules[name]["settings"]))), name
+    tiny.set_config(own, **{"sweep.points": [{"data.system": "Be brief."}, {"model.source": "org/another"}]})
+    more = read_rules(own)
+    parts = {"prepare_data_part", "build_data_page_part", "match_rows"}
+    assert more.keys() - rules.keys() == {*parts, "fetch_model_point", "check_export_point"}
+    check_names(more, "cpu")
     assert "sweep.over.train.lora.r" in set(flatten(json.loads(rules["compare_points"]["settings"])))
 
 

@@ -46,7 +46,9 @@ def load_config(values: JsonObject, file: str | Path = "config.yaml", root: str 
             found += _find_conflicts(Config.model_validate(rest), text, file, root, values)
         raise GaslampError(join(problems + found), f"edit {file}: the comments in it say what each key takes") from None
     problems += _find_conflicts(config, text, file, root, values)
-    problems += [f"{get_place(text, file, path)}: {message}" for path, message in find_sweep_problems(config, values)]
+    problems += [
+        f"{get_place(text, file, path)}: {message}" for path, message in find_sweep_problems(config, values, Path(root))
+    ]
     for stage in get_earlier(values):
         if stage.casefold() == config.run.casefold():
             place = get_place(text, file, ("stages",))

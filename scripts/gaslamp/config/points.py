@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaslamp.config.sweep_points import get_sweep_points
+from gaslamp.config.sections.sweep import OWN_DATA
+from gaslamp.config.sweep_points import get_name, get_sweep_points
 from gaslamp.core.files import JsonObject, write_text
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def resolve_point(values: JsonObject) -> JsonObject:
     run = str(values.get("run", ""))
     if values.get("sweep") and (points := get_sweep_points(values)) and run in points:
         plain = {key: value for key, value in values.items() if key != "sweep"}
-        return change(plain, points[run], run)
+        return change(plain, add_part(values, points[run]), run)
     found = _DERIVED.fullmatch(run)
     if not found:
         return values
@@ -48,6 +49,41 @@ def resolve_point(values: JsonObject) -> JsonObject:
     changes = _get_changes(whole, found["kind"], int(found["number"]))
     plain = {key: value for key, value in whole.items() if key != "sweep"}
     return change(plain, {**changes, "train.seeds": 1}, run) if changes else values
+
+
+def add_part(values: JsonObject, changes: JsonObject) -> JsonObject:
+    """The changes of a point, with the folder of its rows where it needs rows of its own.
+
+    Points that change the same of it share the folder; a value that is that of the config changes nothing.
+
+    Args:
+        values: of config.yaml, as they were written.
+        changes: of ``get_sweep_points``.
+    """
+    own = {key: value for key, value in changes.items() if key.startswith(OWN_DATA) and get_value(values, key) != value}
+    return {**changes, "data.part": get_name(own)} if own else changes
+
+
+def list_own_runs(values: JsonObject) -> dict[str, str]:
+    """Points that have rows of their own -> the folder of these rows in data/, one point for each folder.
+
+    Args:
+        values: of config.yaml, as they were written.
+    """
+    found = {
+        str(part): run
+        for run, changes in get_sweep_points(values).items()
+        if values.get("sweep") and (part := add_part(values, changes).get("data.part"))
+    }
+    return {run: part for part, run in found.items()}
+
+
+def get_value(values: JsonObject, key: str) -> object:
+    """The value of a key such as ``train.lora.r``; ``None`` where there is none."""
+    found: object = values
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 def _get_changes(values: JsonObject, kind: str, number: int) -> JsonObject:

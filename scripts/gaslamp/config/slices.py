@@ -128,6 +128,11 @@ def load_slice(files: Sequence[Path], keys: Sequence[str], stage: str | None = N
     return parse_slice(get_slice(load_stage(values, stage) if stage else config, *keys))
 
 
+def read_merged_values(files: Sequence[Path]) -> JsonObject:
+    """The values of ``files``, as they were written."""
+    return _merge_all([read_yaml(file) for file in files])
+
+
 def read_stages(files: Sequence[Path]) -> list[str]:
     """The names of the earlier stages in ``files``; none without stages."""
     return get_earlier(_merge_all([read_yaml(file) for file in files]))

@@ -30,6 +30,8 @@ SHORT = {
     "max_grad_norm": "norm",
 }
 """Last part of a key -> how names of points say it; other keys are said whole."""
+SOURCES = {"model.source": "base", "data.source": "rows"}
+"""Keys whose value is a path or a hub id, of which names have the last part -> what names call them."""
 REQUESTED = Path("outputs/sweep.points.json")
 """The points that Optuna requested, in a project where it steers the sweep (evaluate/sweep_study.py)."""
 LONGEST = 48
@@ -92,8 +94,8 @@ def get_name(changes: JsonObject) -> str:
     """``lr5e-4-r16``: the last part of each key, and its value."""
     parts = []
     for key, value in changes.items():
-        last = key.rpartition(".")[2]
-        text = _write(value)
+        last = SOURCES.get(key, key.rpartition(".")[2])
+        text = _write(str(value).rstrip("/").rpartition("/")[2] if key in SOURCES else value)
         parts.append(f"{SHORT.get(last, last.replace('_', ''))}{text if text[:1].isdigit() else f'.{text}'}")
     name = "-".join(parts)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9].rstrip('-.')}-{sha256_text(name)[:8]}"
@@ -109,9 +111,9 @@ def _write(value: object) -> str:
         mantissa, _, power = f"{value:.5e}".partition("e")
         forms = f"{value:.6g}", f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
         return min((form.replace("+", "") for form in forms), key=len)
-    text = re.sub(r"[^A-Za-z0-9_.]+", "", str(value))
-    is_plain = isinstance(value, str) and text == value
-    return text if is_plain and len(text) <= 20 else sha256_text(str(value))[:6]
+    text = re.sub(r"[^A-Za-z0-9_.]+", "", str(value).replace("-", "_"))
+    is_plain = isinstance(value, str) and text == value.replace("-", "_")
+    return text if is_plain and len(text) <= 28 else sha256_text(str(value))[:6]
 
 
 def get_swept_keys(values: Mapping[str, JsonObject]) -> list[str]:

@@ -7,6 +7,7 @@ project.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -41,6 +42,24 @@ def localize(text: str) -> str:
     text = _PATH.sub(add_prefix, text)
     project = os.environ.get(PROJECT)
     return _COMMAND.sub(rf"make \1 PROJECT={project}", text) if project else text
+
+
+def get_data_folder(run: str, root: Path = Path()) -> Path:
+    """Where the rows of a run are: ``data``, or a folder in it for a point of a sweep that has rows of its own.
+
+    Its train.json says which rows it learnt; before that it is ``data``.
+
+    Args:
+        run: its name.
+        root: the project folder.
+    """
+    facts = root / "outputs" / run / "train.json"
+    known = json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
+    for name in (known.get("provenance") or {}).get("inputs") or {}:
+        parts = Path(name).parts
+        if parts[0] == "data" and parts[-1] == "train.jsonl":
+            return root / Path(name).parent
+    return root / "data"
 
 
 class LocalizedStream:

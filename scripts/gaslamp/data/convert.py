@@ -18,7 +18,7 @@ from gaslamp.data.meaning.readings import get_mapped_columns, get_read_anyway
 from gaslamp.data.readers.chunks import Chunk, Numbered, Problem, write_place
 from gaslamp.data.rows import LeftOut, Pair, adapt_all, get_row, is_plain
 from gaslamp.data.system_turn import add_system, get_system, put_system_into_user
-from gaslamp.data.written import Waiting, Writer, write_pair, write_row
+from gaslamp.data.written import Waiting, Writer, write_pair, write_row, write_system
 
 
 class Converter:
@@ -39,6 +39,7 @@ class Converter:
             plan.split_column or "split",
         }
         self.writer = Writer(plan, used, any(check.fixes_rows and check.options.get("redact") for check in self.checks))
+        self.system = write_system(plan.system) if plan.system else b""
         self.takes_plain = getattr(self.method, "TAKES_PLAIN", False)
         self.adapts = plan.kind != self.format.KIND
         self.prepare = getattr(self.method, "prepare_row", None)
@@ -106,6 +107,7 @@ class Converter:
                         final = self.prepare(made, plan)
                         plain = is_plain(final)
                     core, question = write_row(final, plain)
+                    question = self.leave_system_out(question)
                     rows.append((number, final, source, core, question, plain))
             except LeftOut as reason:
                 found["left_out"].append(Finding(write_place(label, number), str(reason)))
@@ -117,6 +119,10 @@ class Converter:
                 shape = "" if mapped & source.keys() else f" (this row has the columns {', '.join(source)[:100]})"
                 found["wrong_types"].append(Finding(write_place(label, number), f"{_describe(error)}{shape}"))
         return rows
+
+    def leave_system_out(self, question: bytes) -> bytes:
+        """What a row asks without ``data.system``, so that another system prompt moves no row to another split."""
+        return b"[" + question[len(self.system) :] if self.system and question.startswith(self.system) else question
 
     def _find_pairs(self, sources: list[Numbered]) -> Iterable[Pair | None]:
         """Question and answer of rows that need no more than these two texts; None for others."""
@@ -161,7 +167,8 @@ class Converter:
                     if write_place(label, number) in places:
                         fixed = check.plugin.fix(get_row(row), check.options)
                         plain = is_plain(fixed)
-                        rows[index] = (number, fixed, source, *write_row(fixed, plain), plain)
+                        core, question = write_row(fixed, plain)
+                        rows[index] = (number, fixed, source, core, self.leave_system_out(question), plain)
                 samples = None
             elif getattr(check.plugin, "DROPS", False):
                 rows = [item for item in rows if write_place(label, item[0]) not in places]

@@ -189,6 +189,13 @@ def get_question(row: Row) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def get_asked(row: Row) -> str:
+    """The prompt without its system turn: equal for the same row with another system prompt, method or base model."""
+    kind = get_kind(row)
+    turns = [turn for turn in get_prompt(row) if turn["role"] != "system"] if kind not in ("text", "pair") else []
+    return json.dumps(turns, ensure_ascii=False) if turns else str(row["text" if kind == "text" else "anchor"])
+
+
 def get_text(message: Message) -> str:
     """The text of a message, without its images."""
     content = message.get("content") or ""

@@ -164,6 +164,13 @@ def get_question_bytes(row: Row, dumps: Callable[[object], bytes], is_marked: bo
     return dumps(row["prompt"] if "prompt" in row else row["text"] if "text" in row else row["anchor"])
 
 
+def write_system(system: str) -> bytes:
+    """How the question of a row begins that has ``system`` as its system prompt."""
+    import orjson
+
+    return b'[{"role":"system","content":%b},' % orjson.dumps(system)
+
+
 def write_pair(question: str, answer: str) -> tuple[bytes, bytes]:
     """What ``write_row`` gives for the conversation of a pair."""
     import orjson

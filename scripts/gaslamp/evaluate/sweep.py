@@ -9,16 +9,17 @@ from pathlib import Path
 
 from gaslamp.config.points import get_seed_runs
 from gaslamp.config.schema import Config
+from gaslamp.config.sections.sweep import OWN_DATA
 from gaslamp.config.slices import Slice
 from gaslamp.config.sweep_points import get_swept_keys
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Provenance, Score, TrainFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import JsonObject, read_jsonl
+from gaslamp.core.files import JsonObject
 from gaslamp.core.sweep_contracts import PointFacts, SweepFacts
 from gaslamp.data.rows import Row
-from gaslamp.evaluate.choose_metrics import choose_metrics
 from gaslamp.evaluate.metric import Metric
+from gaslamp.evaluate.point_rows import choose_metric, match_rows, read_rows
 from gaslamp.evaluate.predictions import read_predictions
 from gaslamp.evaluate.stats import get_score
 from gaslamp.pages.numbers import format_number, format_value
@@ -31,7 +32,7 @@ def compare_points(
     points: dict[str, JsonObject],
     answers: dict[str, Path],
     facts: dict[str, Path],
-    rows_file: Path,
+    rows: dict[str, Path],
     keep: int,
     out: Path,
 ) -> SweepFacts:
@@ -42,21 +43,23 @@ def compare_points(
         points: name -> the keys that it changes.
         answers: run -> predictions on the validation rows; of each point, and of its further seeds (``r8-seed2``).
         facts: run -> train.json.
-        rows_file: data/valid.jsonl.
+        rows: run -> its validation rows; points of one data phase share the file.
         keep: how many points go on.
         out: sweep.json.
 
     Raises:
         GaslampError: there is nothing to choose by.
     """
-    rows = list(read_jsonl(rows_file))
-    metric = choose_metric(settings, rows)
+    given = match_rows(read_rows(rows))
+    count = len(given[next(iter(points))])
+    metric = choose_metric(settings, given[next(iter(points))], list_methods(settings.method, points, given))
+    require_metric(metric, points)
     runs = {
         name: [name, *(run for run in answers if re.fullmatch(rf"{re.escape(name)}-seed\d+", run))] for name in points
     }
     found = [
         _describe(
-            name, changes, metric, rows, {run: answers[run] for run in runs[name]}, facts, settings.eval.confidence
+            name, changes, metric, given, {run: answers[run] for run in runs[name]}, facts, settings.eval.confidence
         )
         for name, changes in points.items()
     ]
@@ -82,11 +85,13 @@ def compare_points(
         title=metric.title if metric else "Validation loss",
         unit=metric.unit if metric else "nats",
         higher=metric is not None and metric.higher is not False,
-        n=len(rows),
+        n=count,
         keys=get_swept_keys(points),
         points=ordered,
         ties=ties,
-        provenance=Provenance.start([rows_file, *answers.values(), *facts.values()], settings.dump()),
+        provenance=Provenance.start(
+            [*dict.fromkeys(rows.values()), *answers.values(), *facts.values()], settings.dump()
+        ),
     )
     result.write(out)
     say(describe_choice(result))
@@ -108,14 +113,31 @@ def read_kept(file: str | Path) -> list[str]:
     return SweepFacts.read(Path(file)).kept
 
 
-def choose_metric(settings: Slice, rows: list[Row]) -> Metric | None:
-    """The first metric that scores answers by themselves; ``None``: only the validation loss can choose."""
-    able = [
-        metric
-        for metric in choose_metrics(settings, rows)
-        if metric.higher is not None and not hasattr(metric.module, "score_pairs")
-    ]
-    return able[0] if able else None
+def list_methods(own: str, points: dict[str, JsonObject], rows: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
+    """Methods that points change to, each with the validation rows of one of them.
+
+    Args:
+        own: of the project.
+        points: name -> the keys that it changes.
+        rows: run -> its validation rows.
+    """
+    found = {str(changes["method"]): rows[name] for name, changes in points.items() if "method" in changes}
+    return [(method, theirs) for method, theirs in found.items() if method != own]
+
+
+def require_metric(metric: Metric | None, points: dict[str, JsonObject]) -> None:
+    """Refuse points whose validation losses say different things where nothing else could choose.
+
+    Raises:
+        GaslampError: no metric scores the rows, and points differ in more than the training.
+    """
+    mixed = [key for key in get_swept_keys(points) if key.startswith(OWN_DATA)]
+    if metric is None and mixed:
+        raise GaslampError(
+            f"the points differ in {', '.join(mixed)}, so that their validation losses cannot be compared, and no "
+            "metric scores the answers of all of them",
+            "name one in eval.metrics: exact_match, token_f1, rouge_l",
+        )
 
 
 def sort_points(points: Sequence[PointFacts], higher: bool) -> list[PointFacts]:
@@ -159,13 +181,13 @@ def _describe(
     name: str,
     changes: JsonObject,
     metric: Metric | None,
-    rows: list[Row],
+    rows: dict[str, list[Row]],
     answers: dict[str, Path],
     facts: dict[str, Path],
     confidence: float,
 ) -> PointFacts:
     train = TrainFacts.read(facts[name])
-    scores = [_score(metric, rows, file, confidence) for file in answers.values()] if metric else []
+    scores = [_score(metric, rows[run], file, confidence) for run, file in answers.items()] if metric else []
     values = [score.value for score in scores]
     losses = [TrainFacts.read(facts[run]).valid_loss_kept for run in answers]
     known = [loss for loss in losses if loss is not None]

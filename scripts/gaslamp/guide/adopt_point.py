@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gaslamp.config.edit import list_changes, put_line
 from gaslamp.config.load import load_config
+from gaslamp.config.points import add_part
 from gaslamp.config.sweep_points import get_sweep_points
 from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.errors import GaslampError
@@ -48,7 +49,7 @@ def plan_adoption(project: Path, run: str) -> Adoption:
     if run not in points:
         raise GaslampError(f"the sweep has no point {run}; {get_hint(run, points)}", "outputs/sweep.html lists them")
     changed, known = text, copy.deepcopy(values)
-    for key, value in points[run].items():
+    for key, value in add_part(values, points[run]).items():
         changed = apply_change(changed, known, key, value)
     changed = put_line(changed, "run", yaml.safe_dump(run).removesuffix("...\n").strip())
     for key, empty in (("sweep.over", "{}"), ("sweep.points", "[]")):

@@ -23,7 +23,7 @@ PHASE_NAMES = {1: "environment", 2: "data", 3: "train", 4: "evaluate", 5: "repor
 
 STEPS = {
     1: ("detect_", "check_preflight", "fetch_model", "build_llamacpp", "check_export"),
-    2: ("generate_rows", "select_rows", "prepare_data", "build_data_page"),
+    2: ("generate_rows", "select_rows", "prepare_data", "build_data_page", "match_rows"),
     3: ("train_model", "run_remote"),
     4: ("evaluate_model", "evaluate_rival", "compare_models", "evaluate_target", "run_lm_eval"),
     5: ("build_demo", "build_report", "write_"),

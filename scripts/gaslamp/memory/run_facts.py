@@ -15,6 +15,7 @@ from gaslamp.core.console import PHASES
 from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Preflight, TrainFacts
 from gaslamp.core.events import read_events
 from gaslamp.core.files import JsonObject, read_json
+from gaslamp.core.places import get_data_folder
 from gaslamp.memory.conditions import quote_word
 from gaslamp.memory.situation import get_model_word, get_template_id, read_chat_template
 
@@ -105,7 +106,7 @@ def get_paths(run: str, model: ModelSection) -> dict[str, Path]:
         "system": outputs / "env" / "system.json",
         "preflight": outputs / "env" / "preflight.json",
         "model": Path("resources") / "models" / get_model_name(model) / "model.json",
-        "card": Path("data") / "card.json",
+        "card": get_data_folder(run) / "card.json",
         "train": outputs / run / "train.json",
         "compare": outputs / run / "eval" / "compare.json",
         "ladder": outputs / run / "gguf" / "ladder.json",

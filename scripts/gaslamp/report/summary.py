@@ -13,6 +13,7 @@ from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Verdict
 from gaslamp.core.files import read_json
+from gaslamp.core.places import get_data_folder
 from gaslamp.core.visible import make_safe_console
 from gaslamp.core.workflow_state import read_owner
 from gaslamp.pages.numbers import format_interval, format_value
@@ -180,7 +181,7 @@ def _print_advice(console: Console, run: str) -> None:
 
 def is_outdated(run: str, root: Path = Path()) -> bool:
     """Whether the data was prepared again, for other rows or another base model, after ``run`` was evaluated."""
-    result, card = root / "outputs" / run / "eval" / "compare.json", root / "data/card.json"
+    result, card = root / "outputs" / run / "eval" / "compare.json", get_data_folder(run, root) / "card.json"
     return result.is_file() and card.is_file() and card.stat().st_mtime > result.stat().st_mtime + 1
 
 

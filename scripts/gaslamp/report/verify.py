@@ -10,6 +10,7 @@ from gaslamp.config.pin import RECORD, check_pin
 from gaslamp.core.contracts import Card, ModelFacts, Parity, Provenance, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, sha256_text
+from gaslamp.core.places import get_data_folder
 from gaslamp.core.seals import find_damage
 from gaslamp.export.llamacpp.gguf_facts import read_origin
 from gaslamp.models.checkpoint import get_weights_hash
@@ -65,7 +66,7 @@ def verify_run(run: str, shipped: Path | None = None) -> list[Link]:
     folder = Path("outputs") / run
     if not (folder / "train.json").is_file():
         raise GaslampError(f"run {run} has no {folder / 'train.json'}", "make run", "another run: make verify RUN=name")
-    links = [_check_code(), _check_data(), *_check_model(folder), _check_training(folder)]
+    links = [_check_code(), _check_data(get_data_folder(run)), *_check_model(folder), _check_training(folder)]
     for name in RECORDS:
         if (file := folder / name).is_file():
             links.append(_check_inputs(file, Provenance.model_validate(read_json(file)["provenance"])))
@@ -84,12 +85,12 @@ def _check_code() -> Link:
     return link
 
 
-def _check_data() -> Link:
-    card, template = Card.read("data/card.json"), Template.read("data/template.json")
-    link = Link("data/card.json")
+def _check_data(data: Path) -> Link:
+    card, template = Card.read(data / "card.json"), Template.read(data / "template.json")
+    link = Link(str(data / "card.json"))
     for split, expected in card.sha256.items():
-        link.compare(Path(f"data/{split}.jsonl"), expected)
-    link.compare(Path("data/template.json"), template.sha256, sha256_text(template.chat_template))
+        link.compare(data / f"{split}.jsonl", expected)
+    link.compare(data / "template.json", template.sha256, sha256_text(template.chat_template))
     return link
 
 

@@ -16,6 +16,7 @@ from gaslamp.core.console import get_size
 from gaslamp.core.contracts import BaseFile, Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, write_json
+from gaslamp.core.places import get_data_folder
 from gaslamp.core.ports import get_free_port
 from gaslamp.core.seals import require_intact
 from gaslamp.data.system_turn import describe_system
@@ -123,9 +124,9 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
     columns = get_columns(server["url"], base["url"] if base else None, plan.adapter)
     checked = _check_columns(run, chosen.level, key, columns)
     _require_agreement(checked.get("tuned"), chosen.file)
-    card = Card.read("data/card.json")
+    card = Card.read(get_data_folder(run) / "card.json")
     facts = get_facts(options.alias, run, chosen, ladder, parity, columns, checked, plan)
-    seeds = get_seeds(Path("data") / "test.jsonl", card)
+    seeds = get_seeds(get_data_folder(run) / "test.jsonl", card)
     write_facts(PAGE, facts | {"system": card.system or "", "system_as_user": card.system_as_user, "seeds": seeds})
     state: ChatState = {**server, "run": run, "level": chosen.level, "columns": columns, "checked": checked}
     write_json(SERVED, state)
@@ -159,7 +160,7 @@ def _check_columns(run: str, level: str, key: str, columns: dict[str, Column]) -
                 raise TimeoutError from error
             return answer
 
-        return check_columns(post, columns, Path("data") / "test.jsonl", evaluated)
+        return check_columns(post, columns, get_data_folder(run) / "test.jsonl", evaluated)
 
 
 def _require_agreement(found: Agreement | None, file: str) -> None:

@@ -51,7 +51,8 @@ def sweep(folder: Path, runs: dict[str, dict[str, Path]], keep: int = 1, **setti
     answers, found = ({run: files[kind] for run, files in runs.items()} for kind in ("answers", "facts"))
     points = {name: POINTS[name] for name in POINTS if name in runs}
     out = folder / "outputs/sweep.json"
-    return compare_points(get_settings(**settings), points, answers, found, folder / "valid.jsonl", keep, out)
+    rows = dict.fromkeys(runs, folder / "valid.jsonl")
+    return compare_points(get_settings(**settings), points, answers, found, rows, keep, out)
 
 
 def test_the_best_on_the_validation_rows_go_on(tmp_path: Path) -> None:

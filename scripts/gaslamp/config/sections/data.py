@@ -161,6 +161,13 @@ class Data(Section):
         description="Rows that a language model writes; as data.source: data/generated/rows.jsonl, else for training "
         "alone.",
     )
+    part: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
+        description="Folder in data/ with the rows of this run, where it was a point of a sweep with rows of its own "
+        "and was taken over (make adopt). Empty: data/ itself.",
+    )
     speech: Speech = Field(default_factory=Speech, description="Recordings, for the method tts.")  # type: ignore[arg-type]
 
     @field_validator("encoding")

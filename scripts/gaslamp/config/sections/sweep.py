@@ -14,8 +14,8 @@ class Sweep(Section):
 
     over: dict[str, list[Any] | dict[str, Any]] = Field(
         default_factory=dict,
-        description="Key of section train -> its values: {train.learning_rate: [1e-4, 5e-4], train.lora.r: [8, 16]}; "
-        "with another how also a range: {train.learning_rate: {low: 1e-5, high: 1e-3, log: true}}.",
+        description="Key of train, data, model or method -> its values: {train.lora.r: [8, 16], data.system: [null, Be "
+        "brief.]}; with another how also a range: {train.learning_rate: {low: 1e-5, high: 1e-3, log: true}}.",
     )
     points: list[dict[str, Any]] = Field(
         default_factory=list,
@@ -47,8 +47,8 @@ class Sweep(Section):
     @classmethod
     def _has_values(cls, over: dict[str, list[Any] | dict[str, Any]]) -> dict[str, list[Any] | dict[str, Any]]:
         for key, values in over.items():
-            if not key.startswith("train.") or key in NOT_SWEPT:
-                raise ValueError(f"{key}: {explain_refusal(key)}")
+            if refusal := explain_refusal(key):
+                raise ValueError(f"{key}: {refusal}")
             if isinstance(values, list) and not values:
                 raise ValueError(f"{key}: a list of values is empty")
             if isinstance(values, dict) and (problem := _find_range_problem(values)):
@@ -59,11 +59,9 @@ class Sweep(Section):
     @classmethod
     def _names_keys(cls, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for number, point in enumerate(points, 1):
-            wrong = next(
-                (key for key in point if key != "name" and (not key.startswith("train.") or key in NOT_SWEPT)), ""
-            )
-            if wrong:
-                raise ValueError(f"point {number}, {wrong}: {explain_refusal(wrong)}")
+            for key in point:
+                if key != "name" and (refusal := explain_refusal(key)):
+                    raise ValueError(f"point {number}, {key}: {refusal}")
             if not set(point) - {"name"}:
                 raise ValueError(f"point {number} changes nothing: write {{train.lora.r: 64}}")
         return points
@@ -80,19 +78,36 @@ class Sweep(Section):
 
 STEERED = ("tpe", "gp", "qmc")
 """Values of ``how`` that are samplers of Optuna."""
-NOT_SWEPT = ("train.max_length", "train.thinking", "train.processes", "train.seed", "train.seeds", "train.share")
-"""Keys of train that change the data, the machine, or what a point is."""
+NOT_SWEPT = {
+    "train.seed": "other seeds of one config are train.seeds: 3",
+    "train.seeds": "other seeds of one config are train.seeds: 3",
+    "train.processes": "all points share one machine: set it once, in section train",
+    "data.split": "all points are compared on the same validation rows: set it once, in section data",
+    "data.group": "all points are compared on the same validation rows: set it once, in section data",
+    "data.slice": "the score by slice is one of all points: set it once, in section data",
+    "data.labelled": "all points share the rows of make label: set it once, in section data",
+    "data.generate": "all points share the rows that a model wrote: set it once, in section data",
+    "data.part": "the program sets it",
+    "model.adapter": "a point starts from a base model: name several in model.source",
+}
+"""Keys, or sections, that no point can change -> why."""
 
 
 def explain_refusal(key: str) -> str:
-    """Why a key cannot be swept, and what to do."""
-    if key in ("train.seed", "train.seeds"):
-        return "other seeds of one config are train.seeds: 3"
-    if key == "train.share":
-        return "make learning-curve trains on shares of the rows"
-    if key in NOT_SWEPT:
-        return "all points share one data phase and one machine: set it once, in section train"
-    return "only keys of section train can differ between points, written whole: train.learning_rate, train.lora.r"
+    """Why a key cannot be swept, and what to do; empty: it can."""
+    for name, reason in NOT_SWEPT.items():
+        if key == name or key.startswith(f"{name}."):
+            return reason
+    if key == "method" or key.startswith(("train.", "data.", "model.")):
+        return ""
+    return (
+        "only method and keys of train, data and model can differ between points, written whole: train.lora.r, "
+        "data.system, model.source"
+    )
+
+
+OWN_DATA = ("data.", "model.", "method", "train.max_length", "train.thinking")
+"""How keys begin whose points have a data phase of their own."""
 
 
 def _find_range_problem(values: dict[str, Any]) -> str:

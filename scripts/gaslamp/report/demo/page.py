@@ -11,6 +11,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Compare, ModelFacts, TrainFacts
 from gaslamp.core.files import sha256_path, write_text
+from gaslamp.core.places import get_data_folder
 from gaslamp.evaluate.deciding import ANSWERS
 from gaslamp.evaluate.tone import get_tone
 from gaslamp.pages.differences import choose
@@ -146,8 +147,9 @@ def build_demo(compare: Path, train: Path, model: Path, settings: Slice, out: Pa
         settings: slice with project and demo.
         out: the page.
     """
+    data = get_data_folder(out.parent.name)
     page = render_page(
-        Compare.read(compare), TrainFacts.read(train), ModelFacts.read(model), settings, sha256_path(compare)
+        Compare.read(compare), TrainFacts.read(train), ModelFacts.read(model), settings, sha256_path(compare), data
     )
     write_text(out, page)
     say(f"{out}: open it in a browser, or send the file to someone")

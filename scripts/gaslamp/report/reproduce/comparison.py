@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from gaslamp.core.contracts import Artefact, Card, Compare, Ladder, ModelFacts, Provenance, Score, Template, TrainFacts
 from gaslamp.core.files import read_json, write_text
+from gaslamp.core.places import get_data_folder
 from gaslamp.pages.markdown import escape_cell
 from gaslamp.pages.numbers import format_value
 from gaslamp.report.reproduce.project import EXPECTED
@@ -79,7 +80,8 @@ def render(result: Reproduction) -> str:
 
 
 def _compare_data(project: Path, expected: Expected) -> list[Check]:
-    card, template = project / "data/card.json", project / "data/template.json"
+    data = get_data_folder(expected.run, project)
+    card, template = data / "card.json", data / "template.json"
     # a run of stages has a model for each: what the run itself started from is one of them
     models = [ModelFacts.read(file).sha256 for file in sorted(project.glob("resources/models/*/model.json"))]
     found = Card.read(card).sha256 if card.is_file() else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.places import get_data_folder
 from gaslamp.core.visible import show_controls
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.serve.chat.terminal import connect
@@ -23,7 +24,7 @@ def ask_server(prompt: str, max_tokens: int) -> AnswersDocument:
     from openai import APIConnectionError, APIStatusError
 
     state, clients = connect()
-    card = Card.read("data/card.json")
+    card = Card.read(get_data_folder(state["run"]) / "card.json")
     messages = begin_with_system([{"role": "user", "content": prompt}], card.system, card.system_as_user)
     try:
         done = clients["tuned"].chat.completions.create(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gaslamp.core.contracts import Card
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
+from gaslamp.core.places import get_data_folder
 from gaslamp.core.visible import make_safe_console, show_controls
 from gaslamp.data.system_turn import begin_with_system
 from gaslamp.export.llamacpp.background import SERVED, read_state
@@ -200,7 +201,7 @@ def chat() -> None:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines in input()
     console = make_safe_console(highlight=False)
-    card = Card.read("data/card.json")
+    card = Card.read(get_data_folder(state["run"]) / "card.json")
     terminal = Terminal(clients, state, console, card.system, card.system_as_user)
     console.print(
         f"{state['alias']} ({Path(state['model']).name}): an empty line ends, /help lists the commands", markup=False
