@@ -569,6 +569,19 @@ def get_part_of_best(wildcards, input):
     return str(write_point(get_best())) if POINTS else ""
 
 
+def get_prune_flags(wildcards, input):
+    """The options of the training that end a hopeless point: the pruner, and the points that it is compared with.
+
+    Losses of other rows, models or methods say nothing about this one. As ``get_part`` it is no reason to run again.
+    """
+    if wildcards.run not in POINT_RUNS or CONFIG.sweep.prune == "none":
+        return ""
+    part = get_config(wildcards.run).data.part
+    runs = [run for run in POINTS if run != wildcards.run and get_config(run).data.part == part]
+    files = " ".join(f"logs/{run}/train.metrics.jsonl" for run in runs)
+    return f"--prune {CONFIG.sweep.prune} --others {files}" if runs else ""
+
+
 def get_seed_answers(wildcards):
     """The answers of the same training with other seeds."""
     runs = get_seed_runs(get_config(wildcards.run))
@@ -646,7 +659,7 @@ EXPORT_RUNNER = get_runner(CONFIG.remote.export)
 TRAIN_COMMAND = (
     "{TRAIN_RUNNER} scripts/train_model.py --model {input.model} --train {input.train} --valid {input.valid}"
     " --template {input.template} --card {input.card} --config {CONFIG_FILE} {params.part} --checkpoints {params.checkpoints}"
-    " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} --log {log}"
+    " --metrics {params.metrics} --adapters {output.adapters} --facts {output.facts} {params.prune} --log {log}"
 )
 # What a step depends on, which is not all that it reads: tests/rules/test_steps.py lists each difference with its
 # reason. How a training is watched and saved (NO_REASON_TO_TRAIN) changes nothing of its result.

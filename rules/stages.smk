@@ -84,6 +84,7 @@ rule train_model_stage:
     params:
         settings=get_stage_settings(*TRAIN_KEYS),
         part="--stage {stage}",
+        prune="",
         checkpoints="checkpoints/{stage}",
         metrics="logs/{stage}/train.metrics.jsonl",
     shell:

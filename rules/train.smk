@@ -24,6 +24,7 @@ rule train_model:
     params:
         settings=get_settings(*TRAIN_KEYS),
         part=get_part,
+        prune=get_prune_flags,
         checkpoints="checkpoints/{run}",
         metrics="logs/{run}/train.metrics.jsonl",
     shell:

@@ -20,6 +20,7 @@ class PointFacts(BaseModel):
         loss: validation loss of the weights that were kept, mean over seeds; ``None``: not measured.
         steps, seconds, peak_memory_gb, trainable_parameters: of the training, as in train.json.
         kept: it goes on to the test rows.
+        pruned: why its training ended early (sweep.prune); ``None``: it went through.
     """
 
     run: str
@@ -34,6 +35,7 @@ class PointFacts(BaseModel):
     peak_memory_gb: float
     trainable_parameters: int
     kept: bool = False
+    pruned: str | None = None
 
 
 class SweepFacts(Artefact):
@@ -44,6 +46,7 @@ class SweepFacts(Artefact):
         n: validation rows.
         keys: in which points differ.
         points: the best first.
+        importances: key -> share of the differences in score that it explains; empty for fewer than eight points.
         ties: points whose score is within the interval of the best one.
     """
 
@@ -54,6 +57,7 @@ class SweepFacts(Artefact):
     n: int
     keys: list[str]
     points: list[PointFacts]
+    importances: dict[str, float] = Field(default_factory=dict)
     ties: int = 0
 
     @property

@@ -14,6 +14,7 @@ from gaslamp.config.slices import Slice
 from gaslamp.config.sweep_points import get_swept_keys
 from gaslamp.core.console import say
 from gaslamp.core.contracts import Provenance, Score, TrainFacts
+from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.core.sweep_contracts import PointFacts, SweepFacts
@@ -22,7 +23,9 @@ from gaslamp.evaluate.metric import Metric
 from gaslamp.evaluate.point_rows import choose_metric, match_rows, read_rows
 from gaslamp.evaluate.predictions import read_predictions
 from gaslamp.evaluate.stats import get_score
+from gaslamp.evaluate.sweep_importance import get_importances
 from gaslamp.pages.numbers import format_number, format_value
+from gaslamp.train.pruning import PRUNED
 
 LOSS = "valid_loss"
 
@@ -89,6 +92,7 @@ def compare_points(
         keys=get_swept_keys(points),
         points=ordered,
         ties=ties,
+        importances=get_importances(ordered, get_swept_keys(points)),
         provenance=Provenance.start(
             [*dict.fromkeys(rows.values()), *answers.values(), *facts.values()], settings.dump()
         ),
@@ -141,11 +145,13 @@ def require_metric(metric: Metric | None, points: dict[str, JsonObject]) -> None
 
 
 def sort_points(points: Sequence[PointFacts], higher: bool) -> list[PointFacts]:
-    """The best first: by score, equal ones by validation loss, then in the order of the config."""
+    """The best first: by score, equal ones by validation loss, then in the order of the config; those that a pruner
+    ended come last.
+    """
 
-    def rank(point: PointFacts) -> tuple[float, float]:
+    def rank(point: PointFacts) -> tuple[bool, float, float]:
         score = float("inf") if point.score is None else -point.score if higher else point.score
-        return score, float("inf") if point.loss is None else point.loss
+        return point.pruned is not None, score, float("inf") if point.loss is None else point.loss
 
     return sorted(points, key=rank)
 
@@ -155,7 +161,9 @@ def describe_choice(facts: SweepFacts) -> str:
     best, count = facts.points[0], len(facts.points)
     figure = show_figure(facts, best)
     close = f"; {facts.ties} more within its interval: more validation rows would separate them" if facts.ties else ""
-    return f"best of {count} points: {best.run}, {facts.title} {figure} on {facts.n} validation rows{close}"
+    pruned = sum(point.pruned is not None for point in facts.points)
+    ended = f"; {pruned} ended early" if pruned else ""
+    return f"best of {count} points: {best.run}, {facts.title} {figure} on {facts.n} validation rows{ended}{close}"
 
 
 def explain_choice(facts: SweepFacts, run: str) -> str:
@@ -203,7 +211,13 @@ def _describe(
         seconds=train.seconds,
         peak_memory_gb=train.peak_memory_gb,
         trainable_parameters=train.trainable_parameters,
+        pruned=_get_pruned(train),
     )
+
+
+def _get_pruned(train: TrainFacts) -> str | None:
+    ended = find_decision(train.decisions, "ended")
+    return ended.reason if ended and ended.reason.startswith(PRUNED) else None
 
 
 def _score(metric: Metric, rows: list[Row], file: Path, confidence: float) -> Score:

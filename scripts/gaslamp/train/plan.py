@@ -19,6 +19,7 @@ from gaslamp.train.problems import PlannedRun, find_run_problems
 
 if TYPE_CHECKING:
     from gaslamp.train.autotune import Choice
+    from gaslamp.train.pruning import Pruner
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Plan:
     decisions: list[Decision]  # automatic choices before the backend took over
     lengths: list[int] = field(default_factory=list)  # tokens of each training row, once the backend knows them
     card: Path | None = None  # card.json of the data phase
+    pruner: Pruner | None = None  # of a point of a sweep, where one is set
     choice: Choice | None = None  # where the backend chose what the config left open
 
 

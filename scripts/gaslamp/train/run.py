@@ -36,6 +36,7 @@ from gaslamp.train.shown_row import describe_row
 
 if TYPE_CHECKING:
     from gaslamp.train.protocols import Backend
+    from gaslamp.train.pruning import Pruner
 
 
 def train_model(
@@ -49,6 +50,7 @@ def train_model(
     adapters: Path,
     facts: Path,
     card: Path | None = None,
+    pruner: Pruner | None = None,
 ) -> None:
     """Train an adapter, or resume an interrupted training of the same data and settings.
 
@@ -60,6 +62,7 @@ def train_model(
         adapters: folder for the finished adapter in PEFT layout, written at once at the end.
         facts: train.json to write.
         card: card.json of the data phase, for the lengths of the rows; ``None``: they are taken as max_length.
+        pruner: ends a point of a sweep that does worse than the others.
 
     Raises:
         GaslampError: a loss that is NaN or infinite, an interrupt (after saving), or settings that cannot work.
@@ -104,6 +107,7 @@ def train_model(
             resume=None,
             decisions=[threads, *own, *presets],
             card=card,
+            pruner=pruner,
         )
         if is_first() and plan.train:
             for decision in own:

@@ -149,7 +149,7 @@ class Watcher:
         self.history.cut(resumed)
         if resumed:
             say(f"resuming from checkpoint {resumed} of {self.steps}")
-            self.ended = self.keeper.find_end(self.history) if self.keeper else None
+            self.ended = (self.keeper.find_end(self.history) if self.keeper else None) or self.find_hopeless()
         self.look(everything=False)
 
     def log(self, event: str, step: int, **values: object) -> None:
@@ -158,12 +158,17 @@ class Watcher:
         self.history.add({"event": event, "step": step, **values})
         if event == "eval" and self.keeper and isinstance(loss := values.get("valid_loss"), float):
             self.keeper.note(step, loss)
-            self.ended = self.keeper.find_end(self.history)
+            self.ended = self.keeper.find_end(self.history) or self.find_hopeless()
         if event == "step" and isinstance(seconds := values.get("seconds"), float):
             self.seconds.append(seconds)
         if event == "step":
             every = max(1, self.steps // LOOKS)
             self.look(everything=step % every == 0 or step == self.steps)
+
+    def find_hopeless(self) -> str | None:
+        """Why a point of a sweep should end early, compared with the others; several processes would not agree."""
+        pruner = self.plan.pruner
+        return pruner.find_end(self.history) if pruner and self.step < self.steps and get_count() == 1 else None
 
     def get_remaining(self) -> float | None:
         """Seconds to the last step, as the dashboards estimate them."""

@@ -13,10 +13,11 @@ from gaslamp.core.contracts import Score
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.events import Events
 from gaslamp.core.files import write_jsonl
-from gaslamp.core.sweep_contracts import LearningCurve, SweepFacts
+from gaslamp.core.sweep_contracts import LearningCurve, PointFacts, SweepFacts
 from gaslamp.evaluate.learning_curve import answer as explain_gain
 from gaslamp.evaluate.learning_curve import draw_curve
 from gaslamp.evaluate.sweep import compare_points, describe_choice, explain_choice, read_kept
+from gaslamp.evaluate.sweep_importance import find_front, get_importances
 from gaslamp.report.summary import get_console
 from gaslamp.report.sweep.curve_page import write_curve_page
 from gaslamp.report.sweep.page import render_sweep
@@ -179,3 +180,37 @@ def test_a_loss_that_falls_is_a_gain() -> None:
     gain = Score(value=-0.5, low=-0.7, high=-0.3, n=40)
     said = explain_gain(gain, 0.001, 0.95, "nats", False, Score(value=1.0, low=0.9, high=1.1, n=40))
     assert said.startswith("More rows of this kind would probably help: the second half of them still gained 0.500")
+
+
+def test_a_point_that_ended_early_is_never_chosen(tmp_path: Path) -> None:
+    ended = [{"name": "ended", "value": 20, "reason": "pruned by median: validation loss 3 at step 20"}]
+    runs = {"r8": plant(tmp_path, "r8", 30, decisions=ended), "r16": plant(tmp_path, "r16", 20)}
+    found = sweep(tmp_path, runs, keep=2)
+    assert [(point.run, point.kept, point.pruned is not None) for point in found.points] == [
+        ("r16", True, False),
+        ("r8", True, True),
+    ]
+    assert describe_choice(found).startswith("best of 2 points: r16") and "1 ended early" in describe_choice(found)
+
+
+def test_the_key_that_explains_the_scores_comes_first() -> None:
+    points = [
+        PointFacts(
+            run=f"{rate}-{rank}",
+            changes={"train.learning_rate": rate, "train.lora.r": rank, "train.scheduler": "cosine"},
+            score=0.2 + 0.3 * place + 0.001 * rank,
+            steps=1, seconds=1.0, peak_memory_gb=1.0, trainable_parameters=1,
+        )
+        for place, rate in enumerate((1e-5, 1e-4, 1e-3))
+        for rank in (4, 8, 16)
+    ]
+    keys = ["train.lora.r", "train.learning_rate", "train.scheduler"]
+    found = get_importances(points, keys)
+    assert list(found) == ["train.learning_rate", "train.lora.r"]
+    assert found["train.learning_rate"] > 0.9 and sum(found.values()) == pytest.approx(1, abs=0.01)
+    assert get_importances(points[:7], keys) == {}, "seven points say too little"
+
+
+def test_the_front_keeps_what_no_other_file_beats() -> None:
+    files = [(0.9, 100.0, 20.0), (0.9, 50.0, 30.0), (0.8, 40.0, 30.0), (0.7, 60.0, 10.0), (0.5, 90.0, 90.0)]
+    assert find_front(files, (True, False, True)) == [1, 2, 4]

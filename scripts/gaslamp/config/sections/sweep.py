@@ -38,6 +38,12 @@ class Sweep(Section):
         description="How many of the best points go on to the test rows, the GGUF files and the parity gate.",
     )
 
+    prune: Literal["none", "median", "percentile", "successive_halving", "hyperband"] = Field(
+        "none",
+        description="Ends points early whose validation loss is worse than that of others: pruners of Optuna. An edit "
+        "trains nothing again. none: every point trains to its end.",
+    )
+
     @property
     def is_on(self) -> bool:
         """Whether there is a sweep."""

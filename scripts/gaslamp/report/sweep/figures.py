@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gaslamp.core.files import JsonObject
-from gaslamp.core.sweep_contracts import PointFacts
+from gaslamp.core.sweep_contracts import PointFacts, SweepFacts
 from gaslamp.pages.numbers import format_number, format_value
 from gaslamp.pages.plots import get_ticks
 
@@ -91,6 +91,41 @@ def plot_parallel(points: Sequence[PointFacts], keys: Sequence[str], title: str,
         )
         kind = "best" if points[n].kept else "other"
         parts.append(f'<path class="{kind}" d="{path}"><title>{escape(points[n].run)}</title></path>')
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - only figures and escaped names come in
+
+
+def plot_trade(files: Sequence[JsonObject], facts: SweepFacts) -> Markup:
+    """Score by size of each file, in megabytes; those that no other file beats in score, size and speed in colour.
+
+    Args:
+        files: of ``list_files``.
+        facts: for the unit of the score.
+    """
+    from markupsafe import Markup, escape
+
+    sizes, scores = [float(one["bytes"]) / 1e6 for one in files], [float(one["value"]) for one in files]
+    low, high = (0.0, 1.0) if facts.unit == "share" else (min(scores), max(scores))
+    high, most = high if high > low else low + 1, max(sizes)
+
+    def x(size: float) -> float:
+        return round(LEFT + size / most * (WIDTH - LEFT - 6 * RIGHT), 1)
+
+    def y(score: float) -> float:
+        return round(TOP + (high - score) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    label = escape(f"score by size of {len(files)} files")
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">']
+    for tick in get_ticks(low, high):
+        shown = escape(format_value(tick, facts.unit))
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick)}" y2="{y(tick)}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y(tick) + 4}" text-anchor="end">{shown}</text>')
+    for tick in get_ticks(0, most):
+        parts.append(f'<text x="{x(tick)}" y="{HEIGHT - 10}" text-anchor="middle">{tick:g} MB</text>')
+    for size, score, one in zip(sizes, scores, files, strict=True):
+        kind = "" if one["front"] else ' class="beaten"'
+        name = escape(f"{one['run']} {one['level']}: {one['score']}, {one['size']}, {one['tps']:.1f} tokens/s")
+        parts.append(f'<circle{kind} cx="{x(size)}" cy="{y(score)}" r="5"><title>{name}</title></circle>')
+        parts.append(f'<text x="{x(size) + 8}" y="{y(score) + 4}">{escape(one["level"])}</text>')
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - only figures and escaped names come in
 
 

@@ -11,10 +11,11 @@ from gaslamp.core.events import get_history, read_events
 from gaslamp.core.files import JsonObject, write_text
 from gaslamp.core.sweep_contracts import PointFacts, SweepFacts
 from gaslamp.evaluate.sweep import describe_choice, show_figure
+from gaslamp.evaluate.sweep_importance import find_front
 from gaslamp.pages.html import render_template
 from gaslamp.pages.numbers import format_change, format_number, format_score, format_value
 from gaslamp.pages.themes import get_theme_css
-from gaslamp.report.sweep.figures import get_effects, plot_curves, plot_parallel, show_value
+from gaslamp.report.sweep.figures import get_effects, plot_curves, plot_parallel, plot_trade, show_value
 
 HERE = Path(__file__).parent
 
@@ -51,6 +52,12 @@ def render_sweep(facts: SweepFacts, settings: Slice, root: Path) -> str:
         parallel=plot_parallel(scored, facts.keys, facts.title, facts.unit, f"values and score of {len(scored)} points")
         if len(scored) > 1
         else "",
+        files=(files := list_files(root, facts)),
+        trade=plot_trade(files, facts) if len(files) > 1 else "",
+        importances=[
+            {"key": key.removeprefix("train."), "share": f"{100 * value:.0f} %"}
+            for key, value in facts.importances.items()
+        ],
         effects=[_show_effect(effect, facts.unit) for effect in get_effects(scored, facts.keys)],
     )
 
@@ -70,6 +77,7 @@ def get_row(facts: SweepFacts, point: PointFacts, place: int) -> JsonObject:
         "loss": "" if point.loss is None else format_number(point.loss),
         "time": get_duration(point.seconds),
         "memory": f"{point.peak_memory_gb:.2g} GB",
+        "pruned": point.pruned or "",
         "kept": point.kept,
     }
 
@@ -103,6 +111,32 @@ def read_shipped(root: Path, run: str) -> JsonObject:
         speeds = Bench.read(file).levels.get(str(found["level"]), {})
         speed = speeds.get("gen_tps", speeds.get("prompt_tps"))
         found["speed"] = "" if speed is None else f"{speed:.1f}"
+    return found
+
+
+def list_files(root: Path, facts: SweepFacts) -> list[JsonObject]:
+    """Every GGUF file of the points that went on, with score, size and speed, and whether another one beats it."""
+    found: list[JsonObject] = []
+    for run in facts.kept:
+        file = root / "outputs" / run / "gguf/ladder.json"
+        ladder = Ladder.read(file) if file.is_file() else None
+        for level in ladder.levels if ladder else ():
+            found.append(
+                {
+                    "run": run,
+                    "level": level.level,
+                    "value": level.score.value,
+                    "score": format_score(level.score, ladder.unit if ladder else facts.unit),
+                    "bytes": level.size_bytes,
+                    "size": get_size(level.size_bytes),
+                    "tps": level.gen_tps or level.prompt_tps or 0.0,
+                }
+            )
+    if found:
+        aims = [(float(one["value"]), float(one["bytes"]), float(one["tps"])) for one in found]
+        front = find_front(aims, (facts.higher, False, True))
+        for place, one in enumerate(found):
+            one["front"] = place in front
     return found
 
 
