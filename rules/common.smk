@@ -18,7 +18,7 @@ from gaslamp.core.places import localize
 from gaslamp.config.given import read_given
 from gaslamp.config.length import get_span
 from gaslamp.config.load import load_config, load_stage
-from gaslamp.config.points import get_seed_runs, get_share_runs, write_point
+from gaslamp.config.points import get_seed_runs, get_share_runs, list_own_runs, write_point
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
@@ -347,13 +347,14 @@ def get_export_trial(wildcards):
 
 def find_parts():
     """Folder in data/ -> a run whose rows are there, for runs with rows of their own."""
-    runs = [RUN, *POINTS]
-    return {part: run for run in reversed(runs) if (part := get_config(run).data.part)}
+    own = {part: run for run, part in list_own_runs(config).items()} if POINTS else {}
+    return {**own, **({CONFIG.data.part: RUN} if CONFIG.data.part else {})}
 
 
 def find_bases():
     """Further base models, by their folder in resources/models -> a run that starts from it."""
-    names = {get_base_name(get_config(run).model): run for run in reversed(POINTS)}
+    runs = [run for run, changes in POINTS.items() if any(key.startswith("model.") for key in changes)]
+    names = {get_base_name(get_config(run).model): run for run in reversed(runs)}
     return {name: run for name, run in names.items() if name != get_base_name(CONFIG.model)}
 
 

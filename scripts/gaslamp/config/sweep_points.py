@@ -7,10 +7,12 @@ added or removed.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,10 +49,26 @@ def get_sweep_points(values: JsonObject) -> dict[str, JsonObject]:
     Raises:
         GaslampError: two points have one name.
     """
+    section = values.get("sweep")
+    if not section:
+        return {}
+    requested = REQUESTED.stat().st_mtime_ns if REQUESTED.is_file() else 0
     try:
-        sweep = Sweep.model_validate(values.get("sweep") or {})
+        known = _find_points(json.dumps(section, default=str), str(Path.cwd()), requested)
     except ValidationError:
         return {}
+    return {name: dict(changes) for name, changes in known.items()}
+
+
+@lru_cache(maxsize=4)
+def _find_points(section: str, folder: str, requested: int) -> dict[str, JsonObject]:
+    """The points of a section ``sweep``, found once for a thousand questions.
+
+    Args:
+        section: as JSON.
+        folder, requested: of the file of requested points, and when it was written: another answer for another one.
+    """
+    sweep = Sweep.model_validate(json.loads(section))
     found: dict[str, JsonObject] = {}
     for changes in _list_changes(sweep):
         plain = {key: value for key, value in changes.items() if key != "name"}
