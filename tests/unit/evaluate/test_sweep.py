@@ -199,7 +199,10 @@ def test_the_key_that_explains_the_scores_comes_first() -> None:
             run=f"{rate}-{rank}",
             changes={"train.learning_rate": rate, "train.lora.r": rank, "train.scheduler": "cosine"},
             score=0.2 + 0.3 * place + 0.001 * rank,
-            steps=1, seconds=1.0, peak_memory_gb=1.0, trainable_parameters=1,
+            steps=1,
+            seconds=1.0,
+            peak_memory_gb=1.0,
+            trainable_parameters=1,
         )
         for place, rate in enumerate((1e-5, 1e-4, 1e-3))
         for rank in (4, 8, 16)
