@@ -189,7 +189,7 @@ def get_question(row: Row) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def get_asked(row: Row) -> str:
+def get_user_prompt(row: Row) -> str:
     """The prompt without its system turn: equal for the same row with another system prompt, method or base model."""
     kind = get_kind(row)
     turns = [turn for turn in get_prompt(row) if turn["role"] != "system"] if kind not in ("text", "pair") else []

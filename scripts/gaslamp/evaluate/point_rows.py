@@ -11,7 +11,7 @@ from gaslamp.config.slices import Slice, parse_slice
 from gaslamp.core.console import say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_jsonl
-from gaslamp.data.rows import Row, get_asked
+from gaslamp.data.rows import Row, get_user_prompt
 from gaslamp.evaluate.choose_metrics import choose_metrics
 from gaslamp.evaluate.metric import Metric
 
@@ -37,7 +37,7 @@ def match_rows(rows: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
     different = list({id(own): run for run, own in rows.items()}.values())
     if len(different) < 2:
         return dict(rows)
-    places = {run: _number([get_asked(row) for row in rows[run]]) for run in different}
+    places = {run: _number([get_user_prompt(row) for row in rows[run]]) for run in different}
     common = [key for key in places[different[0]] if all(key in places[run] for run in different)]
     most = max(len(rows[run]) for run in different)
     if len(common) < LEAST * most:
