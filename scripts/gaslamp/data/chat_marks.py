@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from gaslamp.core.errors import GaslampError
@@ -54,6 +55,19 @@ def read_people(folder: Path) -> dict[str, str]:
                 name = next((text for text in said if isinstance(text, str) and text.strip()), None)
                 people |= {user["id"]: name} if name else {}
     return people
+
+
+def read_teams(body: Mapping[str, object]) -> str:
+    """A message of Microsoft Teams as it was shown, without the tags of its HTML.
+
+    Args:
+        body: its ``content`` and ``contentType``.
+    """
+    text = str(body.get("content") or "")
+    if body.get("contentType") != "html":
+        return text
+    lines = re.sub(r"<br\s*/?>|</(?:p|div|li)>", "\n", text)
+    return html.unescape(re.sub(r"<[^>]*>", "", lines)).replace("\u00a0", " ").strip()
 
 
 def read_messenger(text: str) -> str:

@@ -1,7 +1,7 @@
 """Chats that people export, a message in each row: they become conversations, a new one after each long pause.
 
 WhatsApp (text), Telegram (result.json), Discord (DiscordChatExporter, JSON and CSV), Slack (a folder of channels),
-Messenger and Instagram, Google Chat, mails (.mbox, .eml), tables of sender, time and message. Who of the speakers is
+Messenger and Instagram, Google Chat, Teams, mails (.mbox, .eml), tables of sender, time and message. Who of them is
 the assistant is a question for the person (``speakers``).
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from gaslamp.data.cells import find_column
-from gaslamp.data.chat_marks import read_messenger, read_slack
+from gaslamp.data.chat_marks import read_messenger, read_slack, read_teams
 from gaslamp.data.flat_turns import ROLES, TIMES, Place, pack
 from gaslamp.data.meaning.names import get_hint, normalize
 from gaslamp.data.readers.chunks import Chunk, Problem
@@ -33,6 +33,7 @@ SHAPES = {
     "Telegram": ({"id", "type", "date", "text", "from"}, {"time": "date"}),
     "Slack": ({"ts", "text", "type", "user"}, {"time": "ts"}),
     "Messenger": ({"sender_name", "timestamp_ms"}, {"speaker": "sender_name", "time": "timestamp_ms"}),
+    "Teams": ({"from", "body", "messageType"}, {"time": "createdDateTime"}),
     "Google Chat": ({"creator", "created_date", "text"}, {"speaker": "creator", "time": "created_date"}),
 }
 """Program -> columns of a message that only it has, and where things stand that are called otherwise."""
@@ -223,6 +224,8 @@ def _read(item: SourceRow, names: dict[str, str]) -> tuple[float | None, str, st
     turn = {**item, **{role: item.get(column) for role, column in names.items() if role != "time"}}
     if "text" in names:  # of a table: whatever else its other columns hold
         turn = {role: turn[role] for role in ("speaker", "text")}
+    if isinstance(body := item.get("body"), dict) and "content" in body:  # Teams
+        turn["content"] = read_teams(body)
     profile = item.get("user_profile")
     if isinstance(profile, dict):
         turn["from"] = profile.get("display_name") or profile.get("real_name") or item.get("user")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -32,7 +33,10 @@ def find_shape(rows: list[SourceRow]) -> Shape | None:
     name = next((column for column in NAMES if column in columns), None)
     said = next((column for column in SAID if column in columns), None)
     answered = next((column for column in ANSWERED if column in columns), "")
-    if not (name and said) or len({str(row.get(name)) for row in rows}) < len(rows):
+    if not (name and said):
+        return None
+    rows = [row for row in rows if row.get(name)]  # Rasa lists synonyms and patterns too
+    if not rows or len({str(row.get(name)) for row in rows}) < len(rows):
         return None
     lists = [_get_texts(row.get(said)) for row in rows]
     if any(texts is None for texts in lists) or max(len(texts or []) for texts in lists) < 2:
@@ -62,7 +66,7 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
             count += 1
             said = _get_texts(row.get(shape.said)) or []
             answers = _get_texts(row.get(shape.answered)) or [] if shape.answered else []
-            if not said or (shape.answered and not answers):
+            if not said or not row.get(shape.name) or (shape.answered and not answers):
                 silent += 1
                 continue
             for place, text in enumerate(said):
@@ -70,7 +74,7 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
                 if answers:  # in turn, so that each one is learnt
                     made["answer"] = answers[place % len(answers)]
                 rows.append(((chunk.label, number, chunk.split), made))
-    left = f"; left out, nobody says them or nothing answers: {silent} intents" if silent else ""
+    left = f"; left out, nobody says them, nothing answers or they have no name: {silent}" if silent else ""
     turn = f", each with one of its {shape.answered} in turn" if shape.answered else ""
     note = f"{count} intents are {len(rows)} rows, one for each of their {shape.said}{turn}{left}"
     if note not in notes:
@@ -80,7 +84,16 @@ def _unfold(chunks: Callable[[], Iterator[Chunk]], shape: Shape, notes: list[str
 
 def _get_texts(value: object) -> list[str] | None:
     """The texts of a list, without empty ones; ``None`` for what is no list of texts."""
-    value = parse_list(value)
+    value = _read_rasa(value) if isinstance(value, str) and value.startswith("- ") else parse_list(value)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return None
     return [item for item in value if item.strip()]
+
+
+_ENTITY = re.compile(r"\[([^\[\]]+)\](?:\([^()]+\)|\{[^{}]+\})")
+"""``[Berlin](city)`` or ``[Berlin]{"entity": "city"}``."""
+
+
+def _read_rasa(text: str) -> list[str]:
+    """The examples of Rasa, a line each, without the marks of their entities."""
+    return [_ENTITY.sub(r"\1", line[2:].strip()) for line in text.splitlines() if line.startswith("- ")]

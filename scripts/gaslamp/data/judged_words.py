@@ -62,11 +62,12 @@ blad yanlis hatali 오류
 BAD_NAMES = frozenset(_BAD_NAMES.split())
 _STATES = """
 deprecated obsolete expired archived inactive superseded active published enabled outdated veraltet error error_message
-failed deleted removed
+failed deleted removed weight loss_weight sample_weight example_weight
 """
 STATES = frozenset(_STATES.split())
 """Of these the names that say what became of a row: its answer need not be a bad one."""
 _GOOD_NAMES = """
+weight loss_weight sample_weight example_weight
 good ok okay correct right accepted accept approved approve helpful useful valid safe verified reviewed_ok accurate
 active published enabled
 acceptable usable keep kept pass passed desirable liked upvoted harmless truthful factual grounded faithful

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gaslamp.data.cells import get_optional, parse_list
-from gaslamp.data.rows import SourceRow
+from gaslamp.data.rows import Message, SourceRow
 
 TEXTS = (
     "text",
@@ -29,6 +29,29 @@ def read_context(row: SourceRow, column: str) -> str | None:
     if passages is None:
         return get_optional(row, column) if value not in ([], {}) else None
     return "\n\n".join(passages) or None
+
+
+def put_context(messages: list[Message], row: SourceRow, column: str | None, place: int = -1) -> list[Message]:
+    """The messages with the context of a row in front of one of them; unchanged without a context.
+
+    Args:
+        messages: of a prompt.
+        row: of the source.
+        column: of the context; ``None``: there is none.
+        place: of the message in front of whose text it stands.
+
+    Raises:
+        ValueError: that message is no plain text.
+    """
+    context = read_context(row, column) if column else None
+    if not context:
+        return messages
+    turn = messages[place]
+    if not isinstance(turn["content"], str):
+        raise ValueError(f"column '{column}' cannot stand in front of a turn that is no plain text")
+    result = list(messages)
+    result[place] = {**turn, "content": f"{context}\n\n{turn['content']}"}
+    return result
 
 
 def is_context(value: object) -> bool:

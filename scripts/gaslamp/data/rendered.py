@@ -40,6 +40,7 @@ FORMS = (
     Form(re.compile(rf"<\|start_header_id\|>(?P<role>{_ROLES})<\|end_header_id\|>\n\n"), ("<|eot_id|>",)),
     Form(re.compile(r"<start_of_turn>(?P<role>user|model)\n"), ("<end_of_turn>\n", "<end_of_turn>")),
     Form(re.compile(rf"<\|(?P<role>{_ROLES})\|>\n?"), _ENDS),
+    Form(re.compile(rf"(?:\A\s*|\n\s*)(?:\*\*|[<\[])(?P<role>{_NAMES})[>\]:*]+ ?:?\s?", re.IGNORECASE), _ENDS),  # OIG
     Form(re.compile(rf"(?:\A\s*|\n\s*|\s*</s>\s*|\s+(?=USER:|ASSISTANT:))(?P<role>{_SPEAKERS}):[ \n]"), _ENDS),
     Form(re.compile(rf"(?:\A\s*|\n\s*)(?P<role>{_NAMES}) ?[:\uff1a]\s?", re.IGNORECASE), _ENDS),
     Form(re.compile(r"(?:\A\s*|\s+)(?P<role>user|assistant|system):\s", re.IGNORECASE), _ENDS),

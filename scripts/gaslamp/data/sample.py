@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
-from gaslamp.data import chat_marks, chats, exports, flat_turns, intents, numbered_turns, question_lists, trees
+from gaslamp.data import (
+    argilla,
+    chat_marks,
+    chats,
+    exports,
+    flat_turns,
+    intents,
+    numbered_turns,
+    question_lists,
+    tagged,
+    trees,
+)
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
@@ -72,12 +83,16 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
     """The conversations of a source whose rows are none; ``None`` for one whose rows are read as they are."""
     if shape := trees.find_shape(rows):
         return trees.unfold(source.chunks, shape, source.notes)
+    if records := argilla.find_shape(rows):
+        return argilla.unfold(source.chunks, records, source.notes)
     if intent := intents.find_shape(rows):
         return intents.unfold(source.chunks, intent, source.notes)
     if lists := question_lists.find_column(rows):
         return question_lists.unfold(source.chunks, lists, source.notes)
     if turns := numbered_turns.find_columns(rows):
         return numbered_turns.unfold(source.chunks, turns, source.notes)
+    if words := tagged.find_shape(rows):
+        return tagged.unfold(source.chunks, words, source.notes)
     if chat := chats.find_shape(rows):
         people = chat_marks.read_people(source.folder) if chat.program == "Slack" else {}
         return chats.unfold(source.chunks, chat, source.notes, people)

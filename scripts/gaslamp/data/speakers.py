@@ -21,7 +21,13 @@ def get_speaker(turn: object) -> str:
         return ""
     value = next((turn[key] for key in KEYS if turn.get(key)), "")
     if isinstance(value, dict):
-        value = next((value[key] for key in ("nickname", "real_name", "name", "id") if value.get(key)), "")
+        inner = next(
+            (value[key] for key in ("user", "application") if isinstance(value.get(key), dict)), value
+        )  # Teams
+        value = inner if "displayName" in inner else value
+        value = next(
+            (value[key] for key in ("nickname", "real_name", "displayName", "name", "id") if value.get(key)), ""
+        )
     return str(value).strip()
 
 

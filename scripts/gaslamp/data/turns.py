@@ -160,9 +160,19 @@ def read_turns(value: object, column: str) -> list[Message]:
             else:
                 messages.append(message)
             previous = role
+    if len(messages) > 1 and messages[1]["role"] == "system" and messages[0]["role"] == "user":
+        messages = _name_system(messages)
     if any(THOUGHT_KEY in message for message in messages):
         raise ValueError(f"column '{column}' holds reasoning without the answer it belongs to")
     return messages
+
+
+def _name_system(messages: list[Message]) -> list[Message]:
+    """The messages, the one called system as the assistant where it answers the user throughout (MultiWOZ, SGD)."""
+    roles = [message["role"] for message in messages]
+    if roles != [("user", "system")[place % 2] for place in range(len(roles))]:
+        return messages
+    return [{**message, "role": "assistant"} if message["role"] == "system" else message for message in messages]
 
 
 _JOINED = ("system", "assistant")

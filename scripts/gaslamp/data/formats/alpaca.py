@@ -26,6 +26,9 @@ NO_INPUT = frozenset(("nan", "none", "null", "n/a", "na", "<noinput>", "noinput"
 def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     """instruction and output (or response), with input when it is there."""
     instruction, output = find_column(columns, ("instruction",)), find_column(columns, OUTPUTS)
+    if not instruction and find_column(columns, ("inputs", "input")):  # Super-NaturalInstructions
+        instruction = find_column(columns, ("definition", "task_definition"))
+        output = find_column(columns, ("targets", "target", "output", "outputs"))
     if not instruction or not output:
         return None
     mapping = {"instruction": instruction, "output": output}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
-from gaslamp.data.passages import is_context, read_context
+from gaslamp.data.passages import is_context, put_context
 from gaslamp.data.prompts import drop_marks, read_prompt
 from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.several import TAKE, take_answer
@@ -64,8 +64,7 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
     if isinstance(mapping["prompt"], str) and row.get(mapping["prompt"]) is None:
         get_text(row, mapping["prompt"])
     prompt = drop_marks(read_prompt(row, mapping["prompt"], system))
-    if "context" in mapping and (context := read_context(row, mapping["context"])):
-        prompt[-1] = {**prompt[-1], "content": f"{context}\n\n{prompt[-1]['content']}"}
+    prompt = put_context(prompt, row, mapping.get("context"))
     result: Row = {"prompt": prompt}
     value = row.get(mapping["answer"]) if "answer" in mapping else None
     if TAKE in mapping and "answer" in mapping:

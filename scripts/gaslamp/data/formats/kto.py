@@ -11,7 +11,9 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
+from gaslamp.data.formats.prompt_completion import CONTEXTS, QUESTIONS
 from gaslamp.data.judgements import is_good, is_verdict
+from gaslamp.data.passages import is_context, put_context
 from gaslamp.data.prompts import check_marks, drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.several import TAKE, take_answer
@@ -23,7 +25,7 @@ ORDER = 20
 EXAMPLE = '{"prompt": "2 + 2?", "completion": "4", "label": true}'
 REQUIRED = ("completion", "label")
 INSTEAD = (("messages", "label"),)
-OPTIONAL = ("prompt", "messages", "system", "input", "tools", "threshold", "good_if", "take")
+OPTIONAL = ("prompt", "messages", "system", "input", "tools", "context", "threshold", "good_if", "take")
 READ_ANYWAY = ("system", "tools")
 SEVERAL = ("prompt",)
 LABELS = (
@@ -74,6 +76,9 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
     mapping |= found
     if system := find_column(columns, SYSTEM):
         mapping["system"] = system
+    context = find_column([column for column in columns if column not in mapping.values()], CONTEXTS)
+    if context and "prompt" in mapping and str(prompt).lower() in QUESTIONS and is_context(first_value(rows, context)):
+        mapping["context"] = context
     if prompt and prompt.lower() in WITH_INPUT and (extra := find_column(columns, ("input",))):
         mapping["input"] = extra
     return mapping
@@ -89,7 +94,7 @@ def _rate(label: str, rows: list[SourceRow]) -> dict[str, str] | None:
 
 
 def guess_threshold(values: list[Any]) -> str:
-    """The lowest number that counts as good: 0.5 on 0..1, 3 on 0..4, 4 on 1..5, 6 on 0..10, 50 on 0..100.
+    """The lowest number that counts as good: 0.5 on 0..1, 3 on 0..4, 4 on 1..5, 6 on 0..10, 12 on 0..20, 50 on 0..100.
 
     Above 0 when there are negative ones.
     """
@@ -99,7 +104,9 @@ def guess_threshold(values: list[Any]) -> str:
         return "0.000001"
     if top == 4 and min(numbers) == 0:  # HelpSteer's 0 to 4
         return "3"
-    return next((str(limit) for scale, limit in ((1, 0.5), (5, 4), (10, 6), (100, 50)) if top <= scale), str(top / 2))
+    return next(
+        (str(limit) for scale, limit in ((1, 0.5), (5, 4), (10, 6), (20, 12), (100, 50)) if top <= scale), str(top / 2)
+    )
 
 
 def convert(row: SourceRow, mapping: JsonObject) -> Row:
@@ -125,6 +132,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         prompt = read_question(row, mapping)
         if not prompt:
             raise ValueError(f"column '{mapping['prompt']}' is empty or missing")
+        prompt = put_context(prompt, row, mapping.get("context"))
     result: Row = {"prompt": drop_marks(prompt), "completion": check_marks(completion, name), "label": label}
     if tools := read_row_tools(row, mapping):
         result["tools"] = tools

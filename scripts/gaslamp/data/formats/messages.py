@@ -13,7 +13,9 @@ from typing import Any
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import find_column, first_value, parse_list
+from gaslamp.data.meaning.names import get_hint
 from gaslamp.data.order import sort_results
+from gaslamp.data.passages import is_context, put_context, read_context
 from gaslamp.data.prompts import put_system, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.speakers import ROLE as ANSWERS_OF
@@ -37,10 +39,11 @@ NAMES = (
     "chat_history",
     "chat_messages",
     "items",
+    "utterances",
     "completion",
     "data",
 )
-OPTIONAL = ("system", "tools", ANSWERS_OF)
+OPTIONAL = ("system", "tools", "context", ANSWERS_OF)
 READ_ANYWAY = ("system", "tools")
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction", "sys", "instructions")
 ANSWERS = ("completion", "response", "answer", "output", "generation", "chosen_response")
@@ -74,11 +77,38 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         return []
     names = find_speakers(rows, mapping["messages"])
     if not names:
-        return [("messages", mapping, "the columns of the format messages")]
+        plain = ("messages", mapping, "the columns of the format messages")
+        context = _find_context(columns, rows, mapping)
+        if not context:
+            return [plain]
+        first = f"'{context}' stands in front of the first question"
+        return [
+            ("messages with context", {**mapping, "context": context}, first),
+            (*plain[:2], f"the turns alone, without '{context}'"),
+        ]
     return [
         (f"answers of {name}", {**mapping, ANSWERS_OF: name}, f"{name} is the assistant, everyone else the user")
         for name in names
     ]
+
+
+def _find_context(columns: list[str], rows: list[SourceRow], mapping: dict[str, str]) -> str | None:
+    """The column of passages next to the turns, which say nothing of them; ``None`` without one."""
+    for column in columns:
+        hint = get_hint(column)
+        if column in mapping.values() or not (hint and hint.exact) or hint.concept not in ("context", "text"):
+            continue
+        if column.lower() in UNRELATED or not is_context(first_value(rows, column)):
+            continue
+        filled = [(row, read_context(row, column)) for row in rows if row.get(column)]
+        told = sum(bool(text) and str(text) in str(row.get(mapping["messages"])) for row, text in filled)
+        if filled and 2 * told < len(filled) and len({text for _, text in filled}) > 1:
+            return column
+    return None
+
+
+UNRELATED = ("text", "prompt", "message", "description", "original")
+"""Columns next to turns that hold the same rendered, or something about them."""
 
 
 def _is_open(value: Any) -> bool:
@@ -113,6 +143,9 @@ def convert(row: SourceRow, mapping: dict[str, str]) -> Row:
         if not messages[0]["content"]:
             del messages[0]
     messages = put_system(messages, read_system(row, mapping.get("system", "system")))
+    if "context" in mapping:
+        first = next((place for place, turn in enumerate(messages) if turn["role"] == "user"), 0)
+        messages = put_context(messages, row, mapping["context"], first)
     result: Row = {"messages": messages}
     if given not in (None, [], "[]") and not (isinstance(given, str) and not given.strip()):
         listed = read_tools(given, tools)

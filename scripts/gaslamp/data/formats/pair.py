@@ -20,6 +20,11 @@ PAIRS = (
     ("query", "positive"),
     ("query", "pos"),
     ("query", "positive_passages"),
+    ("query", "relevant_passages"),  # Cohere
+    ("query", "relevant_documents"),
+    ("query", "positives"),
+    ("question", "positive_ctxs"),  # DPR
+    ("query", "positive_ctxs"),
     ("question", "positive"),
     ("query", "document"),
     ("query", "passage"),
@@ -34,7 +39,8 @@ PAIRS = (
     ("title", "body"),
     ("title", "abstract"),
 )
-NEGATIVES = ("negative", "neg", "negatives", "hard_negative", "negative_passages")
+EXTRA = ("hard_negative_ctxs", "negative_ctxs", "irrelevant_passages")
+NEGATIVES = ("negative", "neg", "negatives", "hard_negative", "negative_passages", "hard_negatives", *EXTRA)
 SCORES = ("score", "similarity", "similarity_score", "label")
 
 

@@ -15,7 +15,7 @@ from gaslamp.data.borders import find_borders, strip_borders
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
 from gaslamp.data.comparing import trim_continued
 from gaslamp.data.meaning.names import get_hint, normalize
-from gaslamp.data.passages import is_context, read_context
+from gaslamp.data.passages import is_context, put_context
 from gaslamp.data.prompts import is_message, put_reasoning, read_answer, read_history, read_prompt
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.several import TAKE, take_answer
@@ -60,6 +60,9 @@ PAIRS = (
     ("input", "target"),
     ("input", "expected_output"),
     ("input", "expected"),
+    ("input", "ideal"),  # OpenAI's evals
+    ("prompt", "ideal"),
+    ("question", "ideal"),
     ("inputs", "targets"),
     ("source", "target"),
     ("src", "tgt"),
@@ -219,8 +222,7 @@ def _convert_more(row: SourceRow, mapping: dict[str, Any]) -> Row:
     prompt = mapping["prompt"]
     system = get_optional(row, mapping["system"]) if "system" in mapping else None
     messages = read_prompt(row, prompt, system)
-    if "context" in mapping and (context := read_context(row, mapping["context"])):
-        messages[-1] = {**messages[-1], "content": f"{context}\n\n{messages[-1]['content']}"}
+    messages = put_context(messages, row, mapping.get("context"))
     if "history" in mapping:
         messages[-1:-1] = read_history(row.get(mapping["history"]), mapping["history"])
     answer = trim_continued(_read_completion(row, mapping["completion"]), row, mapping)

@@ -11,12 +11,13 @@ from types import ModuleType
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.cells import parse_list
-from gaslamp.data.meaning.examples import render_row, show_first_row, show_formats
+from gaslamp.data.meaning.doubts import add_whole, doubt_lost, doubt_objects, is_unordered, read_first_answers
+from gaslamp.data.meaning.examples import show_first_row, show_formats
 from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
 from gaslamp.data.meaning.infer import OPEN_ANSWERS, infer, is_whole_answer
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.passed_over import LEAST, OPEN_TEXT, is_part_of_more, name_numbered_classes, read_passed_over
+from gaslamp.data.meaning.pointed import add_pointed
 from gaslamp.data.meaning.profile import Profile, look_at
 from gaslamp.data.meaning.published import (
     STRICT,
@@ -39,8 +40,10 @@ from gaslamp.data.meaning.readings import (
     Unused,
     get_mapped_columns,
     get_read_anyway,
+    serves,
 )
 from gaslamp.data.meaning.several import complete_take, spread_lists
+from gaslamp.data.readers.line_shapes import WHOLE
 from gaslamp.data.readers.splits import names_splits
 from gaslamp.data.rows import SourceRow, can_adapt
 
@@ -49,9 +52,10 @@ WEAK = 0.35  # a published shape that leaves more out is not offered when there 
 ALWAYS_READ = ("slice", "group", "system", "tools")  # columns that any row may have
 OPEN = 0.75  # each of several ways to read the same columns
 LANGUAGE_ENDS = ("_lang", "_language", "_lang_code", "_language_code", "_sprache")
-LISTED = ("prompt", "prompts", "question", "questions", "instruction", "query", "queries")
 RANKED = ("rank", "ranking", "rang", "rango", "rangliste", "排名", "順位")
 """Columns that order several answers to one question."""
+WEIGHTS = ("weight", "weights", "sample_weight", "loss_weight", "example_weight", "gewicht", "peso", "poids")
+"""Columns that say how much a row counts: no method weighs rows."""
 PAIRS_THAT_BELONG = ("question",)  # a question's answer is what is learnt, whatever labels stand in the row
 
 
@@ -85,6 +89,12 @@ def decide(
         name, mapping = apply_columns(rows, names, wanted, columns, kinds)
         mapping = complete_take(name, mapping, rows)
         return _finish([_get_reading(name, mapping, 1.0, "data.columns says so")], rows, names, chosen_by="config")
+    is_line = WHOLE in names
+    if is_line:
+        names = [name for name in names if name != WHOLE]
+        if wanted == "text" or not names:
+            return _finish([_get_reading("text", {"text": WHOLE}, 1.0, "data.format says so")], rows, [WHOLE, *names])
+        whole_rows, rows = rows, [{name: value for name, value in row.items() if name != WHOLE} for row in rows]
     refuse_unlearnable(rows, names)
     refuse_decisions(rows, names)
     profiles = name_numbered_classes([look_at(name, [row.get(name) for row in rows]) for name in names])
@@ -102,54 +112,22 @@ def decide(
         refuse_half_pairs(rows, names, found, kinds)
     readings = known if wanted != "auto" and not open_ways else _rank(found, profiles, rows, kinds)
     if evaluated:
-        readings = [one for one in read_evaluated(evaluated, readings) if not kinds or _serves(one, kinds)]
+        readings = [one for one in read_evaluated(evaluated, readings) if not kinds or serves(one, kinds)]
+    if is_line:
+        readings, rows = add_whole(readings, kinds), whole_rows
     if not readings:
         raise _get_no_format(rows, names, kinds)
-    readings = _doubt_objects(spread_lists(readings, rows), rows)
+    readings = add_pointed(doubt_objects(spread_lists(readings, rows), rows), profiles, rows)
     if readings[0].kind == "conversation" and set(_find_directions(profiles)) - set(readings[0].columns):
         readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
+    if wanted == "auto" and readings[0].score >= CERTAIN:
+        unused = [one.name for one in find_unused(readings[0], profiles, rows) if one.has_information]
+        readings = doubt_lost(readings, [one for one in profiles if one.name in unused], kinds)
     if pick != "auto":
         return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
     best, *others = (reading.score for reading in readings)
     certain = best >= 1 or (best >= CERTAIN and best - max(others, default=0) > MARGIN - 1e-9)
     return _finish(readings, rows, names, profiles, certain=certain)
-
-
-def _doubt_objects(readings: list[Reading], rows: list[SourceRow]) -> list[Reading]:
-    """The readings; all open when answers are objects with lists of a set's own: ``{"text": [...], "score": [...]}``.
-
-    An object under another name (``output``) may well be the JSON to write.
-    """
-    if any(_reads_list(reading, rows) for reading in readings):
-        return [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
-    if not any(_learns_object(reading, rows) for reading in readings):
-        return readings
-    return [
-        replace(one, score=min(one.score, OPEN_TEXT), reason=f"{one.reason}; each is an object, learnt as JSON")
-        if _learns_object(one, rows)
-        else replace(one, score=min(one.score, OPEN_TEXT))
-        for one in readings
-    ]
-
-
-def _reads_list(reading: Reading, rows: list[SourceRow]) -> bool:
-    """Whether most prompts are lists of texts, which would be read as JSON; an ``input`` may well be one."""
-    column = reading.mapping.get("prompt")
-    if reading.format != "prompt_completion" or not isinstance(column, str) or normalize(column) not in LISTED:
-        return False
-    values = [parse_list(row.get(column)) for row in rows]
-    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], str)]
-    return 2 * len(lists) > len(rows)
-
-
-def _learns_object(reading: Reading, rows: list[SourceRow]) -> bool:
-    """Whether most answers are objects with a list, and none that the format reads (SQuAD's, TriviaQA's)."""
-    column = str(reading.mapping.get("completion", ""))
-    if reading.format != "prompt_completion" or "answer" not in normalize(column):
-        return False
-    values = [value for row in rows if isinstance(value := parse_list(row.get(column)), dict)]
-    lists = [value for value in values if any(isinstance(item, list) for item in value.values())]
-    return 2 * len(lists) > len(rows) and any(text.startswith("{") for _, text in render_row(reading, rows)[-1:])
 
 
 def find_format(
@@ -243,14 +221,16 @@ def _rank(found: Shape | None, profiles: list[Profile], rows: list[SourceRow], k
         if rated := read_ratings(own, profiles, rows, kinds):
             return rated
         others = _without(own, readings)
+        if is_unordered(own, rows) and kinds[:1] != ("preference",):
+            return [replace(own, score=OPEN_TEXT), *read_first_answers(own, rows)]
         if own.kind == "preference" and own.score >= 1:
             return [own]  # another reading would learn an answer whether it is better or not
-        served = [one for one in (own, *others) if _serves(one, kinds)]
+        served = [one for one in (own, *others) if serves(one, kinds)]
         if own.score >= 1 and (own in served or not served):
             return [own, *others]
         readings = [own, *others] if own.score >= WEAK or not others else others
     readings = _add_passed_over(readings, profiles, rows, kinds)
-    serving = [reading for reading in readings if not kinds or _serves(reading, kinds)]
+    serving = [reading for reading in readings if not kinds or serves(reading, kinds)]
     readings = sorted(serving or readings, key=lambda reading: -reading.score)
     if readings and (rated := read_ratings(readings[0], profiles, rows, kinds)):
         return rated
@@ -270,12 +250,6 @@ def _add_passed_over(
     if (more or is_part_of_more(profiles)) and not kinds and all(one.kind == "text" for one in readings):
         readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
     return [*readings, *more]
-
-
-def _serves(reading: Reading, kinds: tuple[str, ...]) -> bool:
-    """Whether a method that takes ``kinds`` can learn from a reading; not answers from questions alone."""
-    alone = reading.kind == "prompt" and "answer" not in reading.mapping
-    return any(can_adapt(reading.kind, kind) and not (alone and kind == "conversation") for kind in kinds)
 
 
 def _without(own: Reading, readings: list[Reading]) -> list[Reading]:
@@ -335,7 +309,8 @@ def _score_shape(
 
 def _may_judge(column: Profile) -> bool:
     """Whether a column may say how good an answer is, in words or numbers that nobody knows."""
-    return column.concept == "rating" and column.is_label or normalize(column.name) in RANKED
+    weighs = normalize(column.name) in WEIGHTS and column.holds == "number" and not column.constant
+    return column.concept == "rating" and column.is_label or normalize(column.name) in RANKED or weighs
 
 
 def _is_named_pair(mapping: Mapping, by_name: dict[str, Profile]) -> bool:

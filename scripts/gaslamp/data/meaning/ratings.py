@@ -31,6 +31,21 @@ ABOUT_QUESTIONS = frozenset(
 ABOUT_LABELS = ("accepted", "approved", "rejected", "correct", "wrong", "incorrect", "valid", "invalid", "verified")
 
 
+GRADES = frozenset(("note", "noten", "schulnote", "zensur", "grade", "schulnoten", "znamka", "voto", "nota"))
+"""Names of marks of which 1 may be the best (Germany, Austria, Czechia), or the worst (Switzerland, Poland)."""
+GRADES_OPEN = ("below 3", "4")
+"""The thresholds of marks from 1 to 6, the best first, and the best last."""
+OPEN_GRADES = 0.65
+
+
+def _are_grades(label: str, rows: list[SourceRow]) -> bool:
+    """Whether a column holds marks from 1 to 6 whose best nobody says."""
+    if not GRADES & {normalize(label), *normalize(label).split("_")}:
+        return False
+    numbers = [number for row in rows if (number := get_rating(row.get(label))) is not None]
+    return bool(numbers) and min(numbers) >= 1 and max(numbers) <= 6
+
+
 def read_ratings(
     best: Reading, profiles: list[Profile], rows: list[SourceRow], kinds: tuple[str, ...]
 ) -> list[Reading]:
@@ -51,9 +66,8 @@ def read_ratings(
         return []
     roles = ANSWERED.get(best.format, {})
     rated: Mapping = {role: best.mapping[own] for role, own in roles.items()}
-    rated |= {role: best.mapping[role] for role in ("system", "input") if roles and role in best.mapping}
-    several = isinstance(rated.get("prompt"), list) and "context" in best.mapping
-    return _offer(best, rated if roles and not several else {}, judged, rows, kinds)
+    rated |= {role: best.mapping[role] for role in ("system", "input", "context") if roles and role in best.mapping}
+    return _offer(best, rated, judged, rows, kinds)
 
 
 def _read_found_ratings(best: Reading, rows: list[SourceRow], kinds: tuple[str, ...]) -> list[Reading]:
@@ -100,6 +114,19 @@ def _offer(
         kinds: what the method takes; empty: any.
     """
     label = str(judged["label"])
+    if "threshold" in judged and judged["threshold"] not in GRADES_OPEN and _are_grades(label, rows):
+        ways = [
+            (side, _offer(learnt, rated, {**judged, "threshold": limit}, rows, kinds))
+            for side, limit in zip(("1 is best", "the highest is best"), GRADES_OPEN, strict=True)
+        ]
+        every = [one for one in ways[0][1] if one.key == "all"]
+        readings = [
+            replace(one, key=f"{one.key}, {side}", reason=f"{one.reason} ({side})", score=OPEN_GRADES)
+            for side, made in ways
+            for one in made
+            if one.key != "all"
+        ]
+        return sorted([*readings, *(replace(one, score=0.6) for one in every)], key=lambda one: one.key[:4] != "good")
     settings: Mapping = {role: value for role, value in judged.items() if role != "label"}
     good = say_good(judged, rows)
     kept: Mapping = {**learnt.mapping, "keep": label, **settings}

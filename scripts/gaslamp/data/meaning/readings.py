@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from gaslamp.core import registry
+from gaslamp.data.rows import can_adapt
 
 Mapping = dict[str, str | list[str]]
 """Role -> column; for the role ``prompt`` also several columns, which are joined with their names as labels."""
@@ -106,6 +107,12 @@ class Meaning:
     def lost(self) -> list[str]:
         """Columns that hold information and are not read."""
         return [column.name for column in self.unused if column.has_information]
+
+
+def serves(reading: Reading, kinds: tuple[str, ...]) -> bool:
+    """Whether a method that takes ``kinds`` can learn from a reading; not answers from questions alone."""
+    alone = reading.kind == "prompt" and "answer" not in reading.mapping
+    return any(can_adapt(reading.kind, kind) and not (alone and kind == "conversation") for kind in kinds)
 
 
 def get_mapped_columns(mapping: MappingType[str, str | list[str]]) -> list[str]:

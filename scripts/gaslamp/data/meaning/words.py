@@ -63,6 +63,7 @@ passage: textstelle pasaje passaggio 篇章
 schema: tabellenschema esquema
 background: hintergrund antecedentes
 contexts: kontexte contextos contextes contesti retrieved_contexts retrieved_context retrieval_context
+contexts: documents docs retrieved knowledge
 contexts: reference_contexts retrieved_passages retrieved_documents retrieved_docs source_documents retrieved_chunks
 evidence
 chunk

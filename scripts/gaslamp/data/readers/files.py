@@ -13,6 +13,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.anki import COLLECTIONS
 from gaslamp.data.readers.chunks import Chunk, Options, Reading
+from gaslamp.data.readers.class_folders import find_classes, get_folder_split, mix_classes, read_class
 from gaslamp.data.readers.delimited import read_csv
 from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
@@ -20,8 +21,10 @@ from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT,
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
 from gaslamp.data.readers.plain_text import is_table, read_txt
 from gaslamp.data.readers.splits import are_obeyed, get_file_split
+from gaslamp.data.readers.word_columns import is_word_columns, read_word_columns
 
 DEEPEST = 3  # archives in archives
+SHOWN_CLASSES = 6
 
 
 @dataclass
@@ -222,13 +225,20 @@ def read_chunks(
     """
     found = source if isinstance(source, Found) else collect(source)
     notes = notes if notes is not None else []
-    splits = [get_file_split(file) for file, _ in found.files]
+    classes = find_classes(found.files) if found.is_several else {}
+    if classes:
+        others = [name for _, name in found.files if name not in classes]
+        found.files = mix_classes([file for file in found.files if file[1] in classes], classes)
+        found.leave_out("as they stand in no folder of a class", others)
+        names = ", ".join(sorted(set(classes.values()))[:SHOWN_CLASSES])
+        notes.append(f"folders or files name a class each ({names}): it stands next to its texts")
+    splits = [get_folder_split(name) if classes else get_file_split(file) for file, name in found.files]
     obeyed = found.is_several and are_obeyed(splits)
     notes += [text for text in describe_unread(found.left_out) if text not in notes]
     for (file, name), split in zip(found.files, splits, strict=True):
         unpacked = found.work is not None and file.is_relative_to(found.work.name)
         reading = Reading(file, name, split if obeyed else None, options or Options(), notes, unpacked)
-        yield from get_reader(reading)(reading)
+        yield from read_class(reading, classes[name]) if name in classes else get_reader(reading)(reading)
 
 
 def get_reader(reading: Reading) -> Reader:
@@ -263,6 +273,8 @@ def get_reader(reading: Reading) -> Reader:
     if named in (".json", ".jsonl", ".ndjson") and get_json_kind(text) is None and is_table(text, whole):
         reading.note("it holds a table and is read as such")
         return read_csv
+    if named in (".csv", ".tsv") and is_word_columns(text):
+        return read_word_columns
     if named in TEXT:
         return TEXT[named]
     if is_table(text, whole):

@@ -54,6 +54,19 @@ def read_object(reading: Reading) -> Iterator[Chunk]:
             "fix it, or save one object a line as .jsonl",
         ) from error
     del text
+    yield from read_value(value, reading)
+
+
+def read_value(value: object, reading: Reading) -> Iterator[Chunk]:
+    """The rows of one value of a file that is no list.
+
+    Args:
+        value: parsed.
+        reading: the file; takes the notes.
+
+    Raises:
+        GaslampError: several of its lists may be the rows.
+    """
     if not isinstance(value, dict):
         yield from chunk_items(iter([value]), reading)
         return

@@ -15,7 +15,10 @@ from gaslamp.data.readers.mails import read_eml, read_mbox
 from gaslamp.data.readers.opening import COMPRESSED
 from gaslamp.data.readers.plain_text import read_txt
 from gaslamp.data.readers.subtitles import read_subtitles
+from gaslamp.data.readers.word_columns import read_word_columns
 from gaslamp.data.readers.workbooks import read_workbook
+from gaslamp.data.readers.xml_files import read_xml
+from gaslamp.data.readers.yaml_files import read_yaml
 
 Reader = Callable[[Reading], Iterator[Chunk]]
 TEXT: dict[str, Reader] = {
@@ -25,6 +28,7 @@ TEXT: dict[str, Reader] = {
     ".csv": read_csv,
     ".tsv": lambda reading: read_csv(reading, "\t"),
     ".txt": read_txt,
+    **dict.fromkeys((".conll", ".iob", ".iob2", ".bio"), read_word_columns),
 }
 TABLES: dict[str, Reader] = {
     ".parquet": read_parquet,
@@ -36,6 +40,8 @@ TABLES: dict[str, Reader] = {
     ".ods": read_workbook,
     ".eml": read_eml,
     ".mbox": read_mbox,
+    **dict.fromkeys((".yaml", ".yml"), read_yaml),
+    **dict.fromkeys((".xml", ".tmx", ".xlf", ".xliff"), read_xml),
     ".apkg": read_apkg,
     ".colpkg": read_apkg,
 }
@@ -59,9 +65,7 @@ ADVICE = {
     ".rtf": "save it as .docx or .txt",
     ".odt": "save it as .docx or .html",
     ".epub": "convert it to .html or .txt",
-    **dict.fromkeys(
-        (".yaml", ".yml", ".xml", ".tmx"), "convert it to .json, .jsonl or .csv: one object or line for each row"
-    ),
+    ".conllu": 'write each sentence as a JSON line: {"text": ..., "tags": ...}, with what is to be learnt of it',
     ".tex": "convert it to .html or .txt: pandoc file.tex -o file.html",
     ".pkl": "a pickle can run code when it is opened: save it as .parquet or .jsonl",
     ".pickle": "a pickle can run code when it is opened: save it as .parquet or .jsonl",

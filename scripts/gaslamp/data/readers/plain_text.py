@@ -15,9 +15,11 @@ from gaslamp.data.readers.chat_text import is_chat, read_chat
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 from gaslamp.data.readers.delimited import find_separator, get_separator_line, read_csv, sample_rows
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
+from gaslamp.data.readers.line_shapes import find_line_shape, read_line_shape
 from gaslamp.data.readers.line_text import is_line_chat, read_line_chat
 from gaslamp.data.readers.opening import open_text, read_text_head
 from gaslamp.data.readers.question_text import is_questions, read_questions
+from gaslamp.data.readers.word_columns import is_word_columns, read_word_columns
 
 LABEL = "__label__"
 _LABELLED = re.compile(rf"(?:{LABEL}\S+\s+)+")
@@ -52,9 +54,13 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
             "ends",
             'write each as a JSON line: {"messages": [{"role": "user", "content": ...}, ...]}, or {"text": ...}',
         )
+    elif is_word_columns(head):
+        yield from read_word_columns(reading)
     elif is_table(head, whole):
         reading.note("it holds a table and is read as such")
         yield from read_csv(reading)
+    elif shape := find_line_shape(head):
+        yield from read_line_shape(reading, shape)
     elif has_paragraphs(head):
         reading.note("its lines are wrapped: each paragraph is a document")
         yield from _read_blocks(reading)
