@@ -102,11 +102,13 @@ def _is_of_argilla(name: str, shape: Shape) -> bool:
 
 def _read_answers(row: SourceRow, name: str, is_flat: bool) -> list[object]:
     """The different answers that people submitted to a question."""
+    pairs: list[tuple[object, object]] = []
     if is_flat:
         values, states = (parse_list(row.get(f"{name}{end}")) for end in (ENDS[0], ENDS[2]))
-        pairs = zip(values, states, strict=False) if isinstance(values, list) and isinstance(states, list) else ()
+        if isinstance(values, list) and isinstance(states, list):
+            pairs = list(zip(values, states, strict=False))
     else:
-        items = parse_list(row.get(name))
-        pairs = ((item.get("value"), item.get("status")) for item in items or () if isinstance(item, dict))
+        items = parse_list(row.get(name)) or ()
+        pairs = [(item.get("value"), item.get("status")) for item in items if isinstance(item, dict)]
     said = [value for value, state in pairs if state == SUBMITTED and value not in (None, "")]
     return list({json.dumps(value, sort_keys=True, default=str): value for value in said}.values())
