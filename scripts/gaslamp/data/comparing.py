@@ -5,6 +5,7 @@ from __future__ import annotations
 from gaslamp.core.files import JsonObject
 from gaslamp.data.calls import read_tools
 from gaslamp.data.cells import get_optional, parse_list, to_text
+from gaslamp.data.passages import put_context
 from gaslamp.data.prompts import check_marks, drop_marks, put_system, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript, split_transcript
@@ -37,7 +38,7 @@ def read_question(row: SourceRow, mapping: JsonObject) -> list[Message]:
         return read_prompt(row, column, system)
     if column is None or row.get(column) in (None, "", [], {}):
         return []
-    turns = _read_cell(row, column, system)
+    turns = put_context(_read_cell(row, column, system), row, mapping.get("context"))
     extra = get_optional(row, mapping["input"]) if "input" in mapping else None
     if extra and not extra.isspace():
         turns[-1] = {**turns[-1], "content": f"{turns[-1]['content']}\n\n{extra}"}

@@ -1,4 +1,4 @@
-"""Columns that were left out with a warning, or refused without a word that helps: they are read, or asked about."""
+"""Columns that were left out with a warning, or refused without a word that helps: they are read, or a question."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def learn(rows: Rows, number: int = 0, **settings: Any) -> dict[str, str]:
     return dict(render_row(meaning.readings[number], rows))
 
 
-OPEN: dict[str, tuple[Rows, str, dict[str, str]]] = {  # what is asked about, and the first reading of the first row
+OPEN: dict[str, tuple[Rows, str, dict[str, str]]] = {  # what is a question, and the first reading of the first row
     "documents next to turns": (
         [{"messages": TURNS, "documents": [{"title": f"Hall {n}", "text": say(n)}]} for n in N],
         "messages with context",

@@ -27,7 +27,7 @@ def ask(n: int) -> str:
 
 
 def say(n: int) -> str:
-    return f"Of {NAMES[n % 6]}, the staff in hall {n} will gladly tell you more."
+    return f"Of {NAMES[n % 6]}, the staff in hall {n} will gladly show you more."
 
 
 def judge(n: int) -> str:

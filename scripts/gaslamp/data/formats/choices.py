@@ -48,6 +48,7 @@ ANSWERS = (
     "target",
     "gold",
     "cop",
+    *("correct_answer(s)", "correct_answers", "correct_answer_number", "right_answers"),
     *("correct_option", "correct_choice", "correct_index", "correct_idx", "correct_option_index", "correct_letter"),
     *("answer_letter", "answer_option", "right_answer", "solution_index", "gold_index", "ground_truth"),
     *("richtig", "richtige_antwort", "korrekt", "respuesta_correcta", "correcta", "bonne_réponse", "réponse_correcte"),

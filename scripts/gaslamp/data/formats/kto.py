@@ -13,7 +13,7 @@ from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, read_question, read_row_tools, trim_continued
 from gaslamp.data.formats.prompt_completion import CONTEXTS, QUESTIONS
 from gaslamp.data.judgements import is_good, is_verdict
-from gaslamp.data.passages import is_context, put_context
+from gaslamp.data.passages import is_context
 from gaslamp.data.prompts import check_marks, drop_marks, read_answer, read_prompt, read_system
 from gaslamp.data.rows import Row, SourceRow
 from gaslamp.data.several import TAKE, take_answer
@@ -132,7 +132,6 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
         prompt = read_question(row, mapping)
         if not prompt:
             raise ValueError(f"column '{mapping['prompt']}' is empty or missing")
-        prompt = put_context(prompt, row, mapping.get("context"))
     result: Row = {"prompt": drop_marks(prompt), "completion": check_marks(completion, name), "label": label}
     if tools := read_row_tools(row, mapping):
         result["tools"] = tools

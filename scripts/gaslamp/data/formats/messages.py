@@ -101,8 +101,8 @@ def _find_context(columns: list[str], rows: list[SourceRow], mapping: dict[str, 
         if column.lower() in UNRELATED or not is_context(first_value(rows, column)):
             continue
         filled = [(row, read_context(row, column)) for row in rows if row.get(column)]
-        told = sum(bool(text) and str(text) in str(row.get(mapping["messages"])) for row, text in filled)
-        if filled and 2 * told < len(filled) and len({text for _, text in filled}) > 1:
+        held = sum(bool(text) and str(text) in str(row.get(mapping["messages"])) for row, text in filled)
+        if filled and 2 * held < len(filled) and len({text for _, text in filled}) > 1:
             return column
     return None
 

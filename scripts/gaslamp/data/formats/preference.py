@@ -12,6 +12,8 @@ from typing import Any
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, make_pair, read_side
 from gaslamp.data.judgements import is_verdict
+from gaslamp.data.meaning.names import get_hint
+from gaslamp.data.passages import is_context
 from gaslamp.data.quick_pairs import ROLES, read_quickly
 from gaslamp.data.ranking import GOOD_MARKS, RANKS, SCORES, explain_index, get_candidates, get_value, pick_pair
 from gaslamp.data.rows import LeftOut, Row, SourceRow
@@ -26,7 +28,7 @@ REQUIRED = ("chosen", "rejected")
 INSTEAD = (("ranked",),)
 OPTIONAL = (
     *("prompt", "system", "input", "tools", "margin", "tie", "chosen_score", "rejected_score"),
-    *("ranked", "ranks", "scores", "best", "first_number"),
+    *("ranked", "ranks", "scores", "best", "first_number", "context"),
 )
 READ_ANYWAY = ("system", "tools")
 _ANSWERS = ("response", "answer", "output", "completion", "solution", "reply")
@@ -101,6 +103,9 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         for role, names in (("system", SYSTEM), ("tools", ("tools",)), ("margin", ("margin",))):
             if column := find_column(free, names):
                 made[role] = column
+        context = next((name for name in free if name not in made.values() and _is_context(name, rows)), None)
+        if context and "prompt" in made and made["prompt"] != context:
+            made["context"] = context
         if made.get("prompt", "").lower() in WITH_INPUT and (extra := find_column(free, ("input",))):
             made["input"] = extra
         if (tie := find_column(free, ("status",))) and TIES & {clean(row.get(tie)) for row in rows if row.get(tie)}:
@@ -109,6 +114,13 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, d
         (f"preference {number}" if len(ways) > 1 else "preference", made, reason)
         for number, (made, reason) in enumerate(ways, 1)
     ]
+
+
+def _is_context(column: str, rows: list[SourceRow]) -> bool:
+    """Whether a column holds what a question is answered from."""
+    hint = get_hint(column)
+    value = first_value(rows, column)
+    return hint is not None and hint.exact and hint.concept == "context" and value is not None and is_context(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.data.meaning.doubts import add_whole, doubt_lost, doubt_objects, is_unordered, read_first_answers
+from gaslamp.data.meaning.doubts import add_whole, doubt_objects, doubt_rivals, is_unordered, read_first_answers
 from gaslamp.data.meaning.examples import show_first_row, show_formats
 from gaslamp.data.meaning.gold import find_evaluated, read_evaluated
 from gaslamp.data.meaning.infer import OPEN_ANSWERS, infer, is_whole_answer
@@ -122,7 +122,8 @@ def decide(
         readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
     if wanted == "auto" and readings[0].score >= CERTAIN:
         unused = [one.name for one in find_unused(readings[0], profiles, rows) if one.has_information]
-        readings = doubt_lost(readings, [one for one in profiles if one.name in unused], kinds)
+        lost = [one for one in profiles if one.name in unused]
+        readings = doubt_rivals(readings, profiles, lost, rows, kinds)
     if pick != "auto":
         return _finish([_pick(readings, pick)], rows, names, profiles, chosen_by="config")
     best, *others = (reading.score for reading in readings)

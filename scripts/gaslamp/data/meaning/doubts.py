@@ -6,18 +6,19 @@ from dataclasses import replace
 
 from gaslamp.data.cells import parse_list
 from gaslamp.data.meaning.examples import render_row
-from gaslamp.data.meaning.infer import ANSWERS, OPEN_ANSWERS
+from gaslamp.data.meaning.infer import OPEN_ANSWERS
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.passed_over import OPEN_TEXT
-from gaslamp.data.meaning.profile import TEXT_LETTERS, Profile
+from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading, serves
+from gaslamp.data.meaning.rivals import find_repeated, find_rivals
 from gaslamp.data.meaning.several import spread_lists
 from gaslamp.data.readers.line_shapes import WHOLE
 from gaslamp.data.rows import SourceRow
 
 LISTED = ("prompt", "prompts", "question", "questions", "instruction", "query", "queries")
 
-DOUBTED = ("prompt_completion", "alpaca", "grpo")
+DOUBTED = ("prompt_completion", "alpaca", "grpo", "text", "kto")
 """Formats of columns that could as well be learnt otherwise; turns and preferences say what they are."""
 
 
@@ -91,40 +92,53 @@ def read_first_answers(own: Reading, rows: list[SourceRow]) -> list[Reading]:
     return spread_lists([Reading(key, name, mapping, "conversation", reason, OPEN_TEXT)], rows)
 
 
-def doubt_lost(readings: list[Reading], lost: list[Profile], kinds: tuple[str, ...]) -> list[Reading]:
-    """The readings; all open when the best one leaves out what may as well be learnt, or asked about.
-
-    An answer in sentences, a list or an object next to what is learnt is no remark. A prompt without an answer needs
-    what its rewards compare with.
+def doubt_rivals(
+    readings: list[Reading],
+    profiles: list[Profile],
+    lost: list[Profile],
+    rows: list[SourceRow],
+    kinds: tuple[str, ...],
+) -> list[Reading]:
+    """The readings; all open when another column may as well be learnt, or one that is read says the answer.
 
     Args:
         readings: best first.
+        profiles: of all columns.
         lost: the columns with information that the best one does not read.
+        rows: the sample.
         kinds: what the method takes.
     """
     best = readings[0]
-    rivals = [column for column in lost if _is_rival(column)]
-    if best.format == "grpo" and "answer" not in best.mapping:
-        rivals = lost
-    if not rivals or best.format not in DOUBTED:
+    served = bool(kinds) and serves(best, kinds)
+    if best.format not in DOUBTED or (served if best.format == "text" else kinds and not served):
+        return readings
+    if repeated := find_repeated(best, rows):
+        prompt = [name for name in best.mapping["prompt"] if name not in repeated]
+        mapping: Mapping = {**best.mapping, "prompt": prompt[0] if len(prompt) == 1 else prompt}
+        why = f"{best.reason}; left out, as they repeat it or the answer: {', '.join(repeated)}"
+        return [replace(best, mapping=mapping, reason=why, score=OPEN_ANSWERS), *_open(readings)]
+    rivals = find_rivals(best, profiles, lost, rows)
+    if not rivals:
         return readings
     known = {one.mapping.get("completion") for one in readings}
     more = [made for column in rivals if column.name not in known and (made := _read_rival(best, column))]
     more = [one for one in more if not kinds or serves(one, kinds)]
-    return [replace(one, score=min(one.score, OPEN_ANSWERS)) for one in (*readings, *more)]
+    return sorted(_open([*readings, *more]), key=lambda one: -one.score)
 
 
-def _is_rival(column: Profile) -> bool:
-    """Whether a column holds answers in sentences, or more than a text."""
-    if not column.is_common or column.concept in ("meta", "rating", "winner", "language", "choices"):
-        return False
-    worded = column.is_free_text and column.letters >= TEXT_LETTERS
-    return (worded and column.concept in ANSWERS) or column.is_json or column.holds in ("list", "object", "turns")
+def _open(readings: list[Reading]) -> list[Reading]:
+    return [replace(one, score=min(one.score, OPEN_ANSWERS)) for one in readings]
 
 
 def _read_rival(best: Reading, column: Profile) -> Reading | None:
     """What ``best`` reads, with another column as what is learnt of it."""
-    if best.format != "prompt_completion" or column.holds == "turns":
+    if column.holds == "turns" or column.name in best.columns or column.letters == 0:
+        return None
+    if best.format == "text" and column.distinct > 1:
+        own: Mapping = {"prompt": best.mapping["text"], "completion": column.name}
+        why = f"'{column.name}' may be what is said of '{best.mapping['text']}'"
+        return Reading(f"answer {column.name}", "prompt_completion", own, "conversation", why, OPEN_TEXT - 0.05)
+    if best.format != "prompt_completion":
         return None
     read: Mapping = {role: best.mapping[role] for role in ("prompt", "context", "system") if role in best.mapping}
     reason = f"'{column.name}' is the answer to the same"

@@ -20,6 +20,7 @@ NAMED = {"answer": 0.6, "summary": 0.5, "description": 0.5, "extraction": 0.55, 
 WRITERS = (
     *("inbound", "incoming", "outbound", "outgoing", "direction", "from_me", "is_from_me", "from_customer"),
     *("is_customer", "is_agent", "is_bot", "role", "sender", "speaker", "author_type", "sender_type", "author_role"),
+    *("artist", "singer", "author", "writer", "poet", "character", "role_name", "actor"),
     *("participant", "richtung", "absender", "private", "is_private", "public", "is_public", "internal", "is_internal"),
 )
 """Columns that say who wrote a message, or who sees it."""

@@ -57,7 +57,7 @@ _PLURALS = {
     for word, (concept, _) in KNOWN.items()
     if concept in ("answer", "label", "text", "question", "context", "reasoning") and word.isascii()
 }
-_PLURALS["categories"] = "category"
+_PLURALS |= {"categories": "category", "summaries": "summary"}
 
 
 MODELS = re.compile(

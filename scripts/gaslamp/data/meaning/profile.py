@@ -13,7 +13,7 @@ from gaslamp.data.cells import parse_list
 from gaslamp.data.formats.speech import is_sound_value
 from gaslamp.data.formats.vision import is_image_value
 from gaslamp.data.meaning.names import Hint, get_hint, is_index, normalize
-from gaslamp.data.turns import is_turns
+from gaslamp.data.turns import get_role, is_turns
 
 INPUTS = ("question", "text", "title", "context")  # concepts of what a model reads
 LABEL_LETTERS = 40  # a longer text is no label
@@ -88,7 +88,7 @@ class Profile:
         """
         if self.holds in ("empty", "url", "date", "address", "code") or (self.constant and self.concept != "label"):
             return False
-        if self.holds == "number" and is_index(self.name):
+        if self.holds == "number" and is_index(self.name) and not self.is_label:
             return False
         if self.concept == "meta":  # an author or a source, unless whole texts stand there
             exact = self.hint is not None and self.hint.exact
@@ -119,6 +119,9 @@ def look_at(name: str, values: list[object]) -> Profile:
     if hint and hint.concept == "image" and holds not in ("image", "empty"):  # category_path
         hint = None
     questions = sum(_asks(text) for text in texts) / max(1, len(texts))
+    words = median(len(text.split()) for text in texts) if texts else 0
+    if hint and hint.exact and hint.concept == "meta" and holds == "text" and distinct > 0.6 * len(filled):
+        hint = _read_sentences(name, hint, words, letters)
     if hint and hint.concept == "meta" and holds == "text" and questions > 0.6:  # Notion calls its first column Name
         hint = Hint("question", "question", False)
     elif normalize(name) == "name" and holds == "text" and median(text.count(" ") for text in texts) >= WORDS - 1:
@@ -146,6 +149,25 @@ def look_at(name: str, values: list[object]) -> Profile:
         is_label=is_label,
         is_json=bool(filled) and 2 * structured > len(filled),
     )
+
+
+def _read_sentences(name: str, hint: Hint, words: float, letters: float) -> Hint:
+    """What a column of sentences means that is called as if it said who wrote or where from: Customer, Agent, source.
+
+    Args:
+        name: of the column.
+        hint: what its name says.
+        words, letters: of the median cell.
+    """
+    plain = normalize(name)
+    role = get_role(plain)
+    if role in ("user", "assistant") and (words >= WORDS - 1 or letters >= TEXT_LETTERS):
+        return Hint("question" if role == "user" else "answer", "user" if role == "user" else "assistant", True)
+    return Hint("text", "text", False) if plain in ORIGINS and words >= WORDS else hint
+
+
+ORIGINS = ("source", "src", "from", "quelle", "origin", "fuente")
+"""Names that say where a row is from, and of translations what is translated."""
 
 
 def _get_kind(value: object) -> str:

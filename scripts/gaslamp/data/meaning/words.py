@@ -63,7 +63,7 @@ passage: textstelle pasaje passaggio 篇章
 schema: tabellenschema esquema
 background: hintergrund antecedentes
 contexts: kontexte contextos contextes contesti retrieved_contexts retrieved_context retrieval_context
-contexts: documents docs retrieved knowledge
+contexts: documents docs retrieved knowledge facts source_document source_documents reference_text wissen connaissances
 contexts: reference_contexts retrieved_passages retrieved_documents retrieved_docs source_documents retrieved_chunks
 evidence
 chunk
@@ -146,6 +146,8 @@ rating: 评分 打分 評価
 score: punktzahl punkte puntaje puntos punteggio pontuacao 分数 得分 スコア балл оценка ocena puan 점수 평점
 stars: sterne estrellas etoiles stelle estrelas sterren 星级
 score: تقييم التقييم درجة मूल्यांकन דירוג βαθμολογια คะแนน đanh_gia penilaian hodnoceni ertekeles betyg
+rating: csat nps satisfaction customer_satisfaction zufriedenheit satisfaccion soddisfazione satisfacao tevredenheid
+rating: elegedettseg spokojenost zadowolenie memnuniyet 满意度 満足度 만족도 faithfulness groundedness relevancy
 feedback: retroalimentacion retour 反馈 フィードバック 평가 degerlendirme
 vote: stimme voto
 thumbs: daumen pulgar pouce 点赞

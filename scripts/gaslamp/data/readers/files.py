@@ -19,6 +19,7 @@ from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
 from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT, Reader, get_suffix
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
+from gaslamp.data.readers.paired_files import FEWEST, Pair, find_pairs, get_pair_split, read_pair
 from gaslamp.data.readers.plain_text import is_table, read_txt
 from gaslamp.data.readers.splits import are_obeyed, get_file_split
 from gaslamp.data.readers.word_columns import is_word_columns, read_word_columns
@@ -225,6 +226,10 @@ def read_chunks(
     """
     found = source if isinstance(source, Found) else collect(source)
     notes = notes if notes is not None else []
+    pairs = find_pairs(found.files) if found.is_several else []
+    if pairs:
+        yield from _read_pairs(found, pairs, options or Options(), notes)
+        return
     classes = find_classes(found.files) if found.is_several else {}
     if classes:
         others = [name for _, name in found.files if name not in classes]
@@ -239,6 +244,20 @@ def read_chunks(
         unpacked = found.work is not None and file.is_relative_to(found.work.name)
         reading = Reading(file, name, split if obeyed else None, options or Options(), notes, unpacked)
         yield from read_class(reading, classes[name]) if name in classes else get_reader(reading)(reading)
+
+
+def _read_pairs(found: Found, pairs: list[Pair], options: Options, notes: list[str]) -> Iterator[Chunk]:
+    """The rows of files that belong together by two."""
+    is_only = len(pairs) < FEWEST
+    splits = [get_pair_split(pair) for pair in pairs]
+    obeyed = are_obeyed(splits)
+    note = f"the files are read in pairs, {'line by line' if is_only else 'a row each'}: {' and '.join(pairs[0])}"
+    notes += [text for text in (*describe_unread(found.left_out), note) if text not in notes]
+    for pair, split in zip(pairs, splits, strict=True):
+        file, name = next(iter(pair.values()))
+        unpacked = found.work is not None and file.is_relative_to(found.work.name)
+        reading = Reading(file, name, split if obeyed else None, options, notes, unpacked)
+        yield from read_pair(pair, is_only, reading)
 
 
 def get_reader(reading: Reading) -> Reader:

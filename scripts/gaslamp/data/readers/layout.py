@@ -12,6 +12,8 @@ from gaslamp.data.readers.chunks import Reading
 
 Cells = list[object]
 SAMPLE = 100  # rows that are looked at
+IMPORT = '{"ImportId"'
+"""How the cells of the third line of a Qualtrics export begin."""
 MAX_TITLE = 20  # rows above a header
 LONGEST_NAME = 200  # letters of a column name; a survey's question is one
 
@@ -78,6 +80,9 @@ def find_layout(rows: list[Cells], reading: Reading, what: str = "line") -> Layo
     if not has_header:
         size = max(len(cells) for cells in [first, *behind])
         return Layout(index, [f"column {number}" for number in range(1, size + 1)], False)
+    if len(behind) > 1 and all(str(cell).startswith(IMPORT) for cell in behind[1] if not is_blank(cell)) and behind[1]:
+        reading.note("two lines below the header are left out: the questions and the ids that Qualtrics writes there")
+        return Layout(filled[start + 2][0], get_names(first, reading, f"{what} {index + 1}"), True)
     size = max(len(first), *(len(cells) for cells in behind), 0) if _has_unnamed_column(rows[index], behind) else 0
     return Layout(index, get_names([*first, *[""] * (size - len(first))], reading, f"{what} {index + 1}"), True)
 

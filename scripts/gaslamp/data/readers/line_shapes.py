@@ -69,9 +69,9 @@ def _find_questions(text: str, lines: list[str]) -> LineShape | None:
     if len(headed) >= PAIRS and len(headed) >= 0.8 * len(blocks):
         return LineShape(what, _read_headed, True)
     for parts, by_blocks in ((blocks, True), (lines, False)):
-        asked, answered = parts[0 : len(parts) // 2 * 2 : 2], parts[1::2]
-        size = len(answered)
-        if size >= PAIRS and sum(map(_asks, asked)) >= 0.9 * size and sum(map(_asks, answered)) <= 0.1 * size:
+        questions, answers = parts[0 : len(parts) // 2 * 2 : 2], parts[1::2]
+        size = len(answers)
+        if size >= PAIRS and sum(map(_asks, questions)) >= 0.9 * size and sum(map(_asks, answers)) <= 0.1 * size:
             return LineShape(what, _read_headed, by_blocks, 2)
     return None
 
@@ -137,7 +137,7 @@ def _are_prose(found: list[re.Match[str]], labels: Counter[str]) -> bool:
 
 
 def _rotate(labels: list[str]) -> bool:
-    """Whether the same labels follow each other over and over: the fields of records, or two who speak in turn."""
+    """Whether the same labels follow each other over and over: the fields of records, or two speakers in turn."""
     size = len(set(labels))
     return all(label == labels[place % size] for place, label in enumerate(labels))
 

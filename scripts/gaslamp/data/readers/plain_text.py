@@ -20,6 +20,7 @@ from gaslamp.data.readers.line_text import is_line_chat, read_line_chat
 from gaslamp.data.readers.opening import open_text, read_text_head
 from gaslamp.data.readers.question_text import is_questions, read_questions
 from gaslamp.data.readers.word_columns import is_word_columns, read_word_columns
+from gaslamp.data.rendered import split_rendered
 
 LABEL = "__label__"
 _LABELLED = re.compile(rf"(?:{LABEL}\S+\s+)+")
@@ -46,6 +47,8 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from read_line_chat(reading)
     elif is_questions(head):
         yield from read_questions(reading)
+    elif is_talk_text(head):
+        yield from _read_talks(reading)
     elif is_labelled(head):
         yield from _read_labelled(reading)
     elif mark := next((mark for mark in RENDERED if head.count(mark) > 2), None):
@@ -69,6 +72,33 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from _read_blocks(reading, width)
     else:
         yield from _read_blocks(reading, 0)
+
+
+def is_talk_text(text: str) -> bool:
+    """Whether a text is conversations by the usual names of a user and an assistant: ``Customer: ... Agent: ...``."""
+    first = _PARTED.split(text.strip(), maxsplit=1)[0]
+    return "[INST]" not in first and "<|" not in first and len(split_rendered(first)) > 1
+
+
+_PARTED = re.compile(r"\n\s*(?:-{3,}|={3,}|\*{3,}|_{3,}|#{3,})\s*\n|\n\s*\n\s*\n")
+"""What parts conversations: a line of signs, or two blank lines."""
+
+
+def _read_talks(reading: Reading) -> Iterator[Chunk]:
+    """A row for each conversation of a text."""
+    with open_text(reading, "\n") as handle:
+        text = handle.read()
+    rows: list[Numbered] = []
+    at = 0
+    for match in (*_PARTED.finditer(text), None):
+        part = text[at : match.start() if match else len(text)]
+        if part.strip():
+            rows.append((text.count("\n", 0, at) + 1, {"text": part.strip()}))
+        at = match.end() if match else at
+    if len(rows) > 1:
+        reading.note(f"it is {len(rows)} conversations: a line of signs, or two blank lines, ends each")
+    for start in range(0, len(rows), limits.BATCH):
+        yield Chunk(parse_rows, f"{reading.name}, line", 1, rows[start : start + limits.BATCH], reading.split)
 
 
 def is_labelled(text: str) -> bool:
