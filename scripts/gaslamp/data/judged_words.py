@@ -47,6 +47,9 @@ UNRATED = frozenset(_UNRATED.split())
 """What stands where an answer has no rating."""
 
 _BAD_NAMES = """
+harmfulness risk risiko riesgo risque violation violates violations verstoss perplexity refusal errors fehlerquote
+fehlerzahl toxizitat toxicidad toxicite escalated eskaliert duplicate duplikat complaint complaints needs_revision
+needs_review needs_work plagiarism plagiat distance wer cer ter loss
 bad toxic toxicity spam harmful harm unsafe offensive hateful hate abusive obscene nsfw insult threat hallucination
 hallucinated hallucinates hallucinations wrong incorrect error erroneous mistake invalid inaccurate rejected reject
 refused discarded discard deleted delete removed remove blocked banned flagged violation failed fail useless unhelpful
@@ -62,7 +65,8 @@ blad yanlis hatali 오류
 BAD_NAMES = frozenset(_BAD_NAMES.split())
 _STATES = """
 deprecated obsolete expired archived inactive superseded active published enabled outdated veraltet error error_message
-failed deleted removed weight loss_weight sample_weight example_weight
+failed deleted removed duplicate duplikat escalated eskaliert refusal needs_review
+weight loss_weight sample_weight example_weight
 """
 STATES = frozenset(_STATES.split())
 """Of these the names that say what became of a row: its answer need not be a bad one."""

@@ -19,6 +19,7 @@ from gaslamp.data import (
     intents,
     numbered_turns,
     question_lists,
+    spans,
     tagged,
     trees,
 )
@@ -83,6 +84,8 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
     """The conversations of a source whose rows are none; ``None`` for one whose rows are read as they are."""
     if shape := trees.find_shape(rows):
         return trees.unfold(source.chunks, shape, source.notes)
+    if marked := spans.find_shape(rows):
+        return spans.unfold(source.chunks, marked, source.notes)
     if records := argilla.find_shape(rows):
         return argilla.unfold(source.chunks, records, source.notes)
     if intent := intents.find_shape(rows):

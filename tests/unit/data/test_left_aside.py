@@ -79,6 +79,50 @@ OPEN: dict[str, tuple[Rows, str, dict[str, str]]] = {  # what is a question, and
         "good, 1 is best",
         {"user": ask(0), "assistant": say(0)},
     ),
+    "another column of few values": (
+        [{"text": say(n), "topic": "ab"[n % 2], "urgency": ("low", "high")[n % 3 == 0]} for n in N],
+        "classify urgency", {"user": say(0), "assistant": "high"},
+    ),
+    "the same text with tags": (
+        [{"text_raw": say(n), "text_html": f"<p>{say(n)}</p>", "category": "XY"[n % 2]} for n in N],
+        "classify category", {"user": say(0), "assistant": "X"},
+    ),
+    "a verdict that nobody knows": (
+        [{"question": ask(n), "answer": say(n), "blorp": ("igen", "nem")[n % 2]} for n in N],
+        "answer answer", {"user": ask(0), "assistant": say(0)},
+    ),
+    "a share": (
+        [{"question": ask(n), "answer": say(n), "blorp": n % 10 / 10} for n in N],
+        "answer answer", {"user": ask(0), "assistant": say(0)},
+    ),
+    "speakers and their satisfaction": (
+        [{"Customer": ask(n), "Agent": say(n), "CSAT": 1 + n % 5} for n in N],
+        "answer Agent", {"user": ask(0), "assistant": say(0)},
+    ),
+    "a source that is translated": (
+        [{"source": say(n), "translation": ask(n), "quality": ("good", "bad")[n % 2]} for n in N],
+        "describe translation", {"user": say(0), "assistant": ask(0)},
+    ),
+    "how an answer is written": (
+        [{"input_text": ask(n // 2), "tone": ("formal", "funny")[n % 2], "output_text": say(n)} for n in N],
+        "answer output_text of tone", {"user": f"input_text: {ask(0)} tone: formal", "assistant": say(0)},
+    ),
+    "answers of which a column names one": (
+        [{"question": ask(n), "answers": {"x": say(n), "y": say(n + 1)}, "right": "xy"[n % 2]} for n in N],
+        "answer answers", {"user": ask(0)},
+    ),
+    "prompts with what is right": (
+        [{"messages": TURNS[:1], "reference_answer": say(n)} for n in N], "check reference_answer", {"answer": say(0)},
+    ),
+    "stars of a review and the reply": (
+        [{"Review": say(n), "Rating": 1 + n % 5, "Owner reply": f"{say(n + 1)} Thanks!"} for n in N],
+        "all", {"user": say(0), "assistant": f"{say(1)} Thanks!"},
+    ),
+    "parts of a text": (
+        [{"email_body": f"{say(n)} {n} euros to {'XY'[n % 2]}ena", "amount": str(n), "due": f"hall {n}",
+          "payee": f"{'XY'[n % 2]}ena"} for n in range(10, 40)],
+        "classify payee", {"assistant": "Xena"},
+    ),
     "questions without what is right": (
         [{"query": ask(n), "gold_spans": [{"from": n, "to": n + 4}]} for n in N], "grpo", {"user": ask(0)},
     ),
@@ -94,6 +138,15 @@ def test_what_was_left_out_is_a_question(name: str) -> None:
     assert learnt.items() <= learn(rows, number).items()
     picked = decide(rows, pick=key)
     assert picked.confidence == "set" and learnt.items() <= learn(rows, pick=key).items()
+
+
+@pytest.mark.parametrize("name", ["toxicity_score", "risk score", "hallucination_prob", "perplexity", "Toxizit\u00e4t"])
+def test_low_numbers_of_a_bad_word_are_good(name: str) -> None:
+    """The toxic answers were learnt as the good ones."""
+    rows = [{"prompt": ask(n), "response": say(n), name: n % 10 / 10} for n in N]
+    for kinds in ((), ("conversation",), ("rating",)):
+        kept = [one.mapping for one in decide(rows, kinds=kinds).readings if one.key in ("good", "rate")]
+        assert kept and all(mapping["threshold"] == "below 0.5" for mapping in kept)
 
 
 def test_marks_of_which_one_is_best_are_shown_both_ways() -> None:
@@ -124,6 +177,14 @@ READ: dict[str, tuple[Rows, dict[str, str]]] = {  # what is learnt of the first 
         [{"turns": [{"speaker": "USER", "utterance": ask(n)}, {"speaker": "SYSTEM", "utterance": say(n)}]} for n in N],
         {"user": ask(0), "assistant": say(0)},
     ),
+    "an answer that stands in a column that is not read": (
+        [{"body": f"{ask(n)} TL;DR {say(n)}", "content": ask(n), "summary": say(n)} for n in N],
+        {"user": ask(0), "assistant": say(0)},
+    ),
+    "three answers": (
+        [{"question": ask(n), "answerA": "x", "answerB": "y", "answerC": "z", "label": 1 + n % 3} for n in N],
+        {"user": f"{ask(0)} A. x B. y C. z", "assistant": "A. x"},
+    ),
     "marks of speakers": (
         [{"text": f"<human>: {ask(n)}\n<bot>: {say(n)}"} for n in N], {"user": ask(0), "assistant": say(0)},
     ),
@@ -134,6 +195,18 @@ READ: dict[str, tuple[Rows, dict[str, str]]] = {  # what is learnt of the first 
 def test_what_has_one_meaning_is_read(name: str) -> None:
     rows, learnt = READ[name]
     assert decide(rows).certain and learn(rows) == learnt
+
+
+KEYS = ("start", "end", "label")
+
+
+@pytest.mark.parametrize("make", [lambda *span: span, lambda *span: dict(zip(KEYS, span, strict=True))])
+def test_places_in_a_text_are_what_stands_there(tmp_path: Path, make: Any) -> None:
+    """The model learnt the numbers."""
+    lines = [json.dumps({"text": say(n), "label": [make(4, 8, "AB"[n % 2])]}) for n in N]
+    rows = load(tmp_path / "spans.jsonl", "\n".join(lines))
+    assert rows[0] == {"text": say(0), "entities": [{"text": "lamp", "label": "A"}]}
+    assert decide(rows, kinds=("conversation",)).reading.mapping["prompt"] == "text"
 
 
 def test_the_right_choice_stands_among_the_wrong_ones() -> None:

@@ -168,3 +168,66 @@ def test_the_name_of_a_file_may_be_the_class_of_its_lines(tmp_path: Path) -> Non
     assert {row["label"] for row in rows} == {"spam", "ham"} and not decide(rows).certain
     (tmp_path / "chapter 2.txt").write_text("".join(f"{say(n)}\n" for n in N))
     assert all(set(row) == {"text"} for row in load(tmp_path)[0])
+
+
+PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # files, and the first row
+    "languages": (
+        {"train.de.txt": "".join(f"Halle {n}\n" for n in N), "train.en.txt": "".join(f"Hall {n}\n" for n in N)},
+        {"de": "Halle 0", "en": "Hall 0", WHOLE: "Halle 0\nHall 0"},
+    ),
+    "names": (
+        {f"{n:02}.{side}.txt": text for n in N for side, text in (("question", ask(n)), ("answer", say(n)))},
+        {"question": ask(0), "answer": say(0)},
+    ),
+    "folders": (
+        {f"{side}/sport/{n:02}.txt": text for n in N for side, text in (("Articles", judge(n)), ("Summaries", "S"))},
+        {"Articles": judge(0), "Summaries": "S"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_files_that_belong_together_are_rows(tmp_path: Path, name: str) -> None:
+    """Both sides were running text, each document for itself."""
+    files, first = PAIRS[name]
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    rows, notes = load(tmp_path)
+    assert rows[0] == first and len(rows) == len(N) and "in pairs" in notes[0]
+    if name == "languages":
+        meaning = decide(rows)
+        assert not meaning.certain, "which language is translated stands nowhere"
+        with (tmp_path / "train.en.txt").open("a") as out:
+            out.write("one more\n")
+        with pytest.raises(GaslampError, match="have 24 and 25 lines"):
+            load(tmp_path)
+
+
+def test_captions_are_no_running_text(tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / f"{n}.txt").write_text(say(n))
+        (tmp_path / f"{n}.png").write_bytes(b"x")
+    with pytest.raises(GaslampError, match="4 of 4 texts belong to a picture"):
+        load(tmp_path)
+
+
+def test_transcripts_of_a_folder_are_conversations(tmp_path: Path) -> None:
+    for n in N:
+        (tmp_path / f"{n:02}.txt").write_text(f"Customer: {ask(n)}\nAgent: {say(n)}\nIt is late.\n")
+    rows, _ = load(tmp_path)
+    meaning = decide(rows)
+    assert meaning.certain and len(rows) == len(N)
+    assert dict(render_row(meaning.reading, rows)) == {"user": ask(0), "assistant": f"{say(0)} It is late."}
+
+
+def test_headers_that_are_rows_or_more_than_one(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("".join(f"house {n}\tHaus {n}\n" for n in N))
+    rows, notes = load(tmp_path / "a.tsv")
+    assert rows[0] == {"column 1": "house 0", "column 2": "Haus 0"} and "all cells are numbered" in notes[0]
+    (tmp_path / "b.csv").write_text(
+        'Q1,Q2\nWhat is wrong?,Which area?\n"{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"\n'
+        + "".join(f"{say(n).replace(',', '')},area {n % 2}\n" for n in N)
+    )
+    rows, notes = load(tmp_path / "b.csv")
+    assert rows[0]["Q2"] == "area 0" and len(rows) == len(N) and "Qualtrics" in notes[0]

@@ -45,7 +45,8 @@ OPEN: dict[str, tuple[Rows, list[str]]] = {  # without a method; the keys of the
     "captions without pictures": (make(image_id=lambda n: n, caption=SAY), ["text caption"]),
     "who wrote it": (make(tweet_id="{}", inbound=["True", "False"], text=SAY), ["classify inbound", "text"]),
     "languages that change": (
-        make(src=SAY, tgt=ASK, src_lang=["en", "de"], tgt_lang=["de", "en"]), ["answer src", "answer tgt", "text tgt"],
+        make(src=SAY, tgt=ASK, src_lang=["en", "de"], tgt_lang=["de", "en"]),
+        ["answer src", "answer tgt of tgt_lang", "answer tgt", "text tgt"],
     ),
     "an edit of the answer": (
         make(input=SAY, model_output=SAY + " so", human_edit=SAY + " now"),

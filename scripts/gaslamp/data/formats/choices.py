@@ -111,7 +111,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     Three where a row has both the right choice and an explanation (Axolotl's explainchoice, ScienceQA, MedMCQA).
     """
     prompt, choices = find_column(columns, QUESTIONS), find_column(columns, CHOICES)
-    several = None if choices else _find_lettered(columns)
+    several = None if choices else find_lettered(columns)
     if prompt and not (choices or several) and (wrong := _find_wrong(columns, rows)):
         return _read_distractors(columns, rows, prompt, wrong)
     if not prompt or not (choices or several):
@@ -238,7 +238,7 @@ def _read_number(value: Any) -> int | None:
     return int(text.split(".")[0]) if re.fullmatch(r"\d{1,2}(\.0+)?", text) else None
 
 
-def _find_lettered(columns: list[str]) -> list[str] | None:
+def find_lettered(columns: list[str]) -> list[str] | None:
     """A column for each choice: A, B, C, D; option_1, option_2 ..."""
     for names in LETTERED:
         found = [find_column(columns, (name,)) for name in names]

@@ -14,6 +14,7 @@ from typing import Any
 
 from gaslamp.data.cells import find_column, first_value, parse_list
 from gaslamp.data.comparing import SYSTEM, WITH_INPUT, alternate, make_pair, read_side, show
+from gaslamp.data.formats.choices import find_lettered
 from gaslamp.data.judged import agree, find_better, try_row
 from gaslamp.data.rows import LeftOut, Message, Row, SourceRow
 from gaslamp.data.transcripts import is_transcript
@@ -87,7 +88,7 @@ def detect(columns: list[str], rows: list[SourceRow]) -> dict[str, str] | None:
 def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, dict[str, str], str]]:
     """What the columns can mean, as key, mapping and reason: several where the verdict can be read in several ways."""
     pair = _find_answers(columns, rows)
-    if not pair:
+    if not pair or len(find_lettered(columns) or ()) > 2:  # three answers are the choices of a question
         return []
     first, second, marks = pair
     base = {"first": first, "second": second}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gaslamp.data.cells import parse_list
 from gaslamp.data.meaning.examples import render_row
+from gaslamp.data.meaning.gold import RIGHT
 from gaslamp.data.meaning.infer import OPEN_ANSWERS
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.passed_over import OPEN_TEXT
@@ -15,6 +16,7 @@ from gaslamp.data.meaning.rivals import find_repeated, find_rivals
 from gaslamp.data.meaning.several import spread_lists
 from gaslamp.data.readers.line_shapes import WHOLE
 from gaslamp.data.rows import SourceRow
+from gaslamp.data.turns import get_role, is_turns
 
 LISTED = ("prompt", "prompts", "question", "questions", "instruction", "query", "queries")
 
@@ -109,6 +111,8 @@ def doubt_rivals(
         kinds: what the method takes.
     """
     best = readings[0]
+    if best.format == "messages" and (open_talk := _read_open_talk(best, lost, rows)):
+        return [open_talk, *_open(readings)] if not kinds or serves(open_talk, kinds) else _open(readings)
     served = bool(kinds) and serves(best, kinds)
     if best.format not in DOUBTED or (served if best.format == "text" else kinds and not served):
         return readings
@@ -124,6 +128,18 @@ def doubt_rivals(
     more = [made for column in rivals if column.name not in known and (made := _read_rival(best, column))]
     more = [one for one in more if not kinds or serves(one, kinds)]
     return sorted(_open([*readings, *more]), key=lambda one: -one.score)
+
+
+def _read_open_talk(best: Reading, lost: list[Profile], rows: list[SourceRow]) -> Reading | None:
+    """Conversations that all end with the user, next to a right answer: prompts whose answers are checked."""
+    right = next((column.name for column in lost if normalize(column.name) in RIGHT), None)
+    talks = [value for row in rows if is_turns(value := parse_list(row.get(str(best.mapping["messages"]))))]
+    ends = [get_role(talk[-1].get("role", talk[-1].get("from"))) for talk in talks]
+    if right is None or not ends or any(role != "user" for role in ends):
+        return None
+    reason = f"the turns end with a question, rewards compare the answers with '{right}'"
+    mapping: Mapping = {"prompt": best.mapping["messages"], "answer": right}
+    return Reading(f"check {right}", "grpo", mapping, "prompt", reason, OPEN_ANSWERS)
 
 
 def _open(readings: list[Reading]) -> list[Reading]:

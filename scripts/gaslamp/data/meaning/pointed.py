@@ -32,21 +32,41 @@ def add_pointed(readings: list[Reading], profiles: list[Profile], rows: list[Sou
     for reading in readings:
         target = next((one for one in profiles if one.name == reading.mapping.get("completion")), None)
         prompt = reading.mapping.get("prompt")
-        if (
-            reading.format != "prompt_completion"
-            or target is None
-            or not target.is_label
-            or not isinstance(prompt, str)
-        ):
+        if reading.format != "prompt_completion" or target is None or not isinstance(prompt, str):
             continue
-        pointing = next((one for one in profiles if _points(one, prompt, reading, rows)), None)
+        chooses = _points if target.is_label else _conditions
+        pointing = next((one for one in profiles if chooses(one, prompt, reading, rows)), None)
         if pointing:
             mapping: Mapping = {**reading.mapping, "prompt": [prompt, pointing.name]}
-            reason = f"{reading.reason}, and '{pointing.name}' says what in it is meant"
+            reason = (
+                f"{reading.reason}, and '{pointing.name}' says {'what in it is meant' if target.is_label else 'how'}"
+            )
             key = f"{reading.key} of {pointing.name}"
             first = Reading(key, reading.format, mapping, reading.rows, reason, OPEN_ANSWERS)
             return [first, *(replace(one, score=min(one.score, OPEN_ANSWERS)) for one in readings)]
     return readings
+
+
+CONDITIONS = frozenset(
+    (
+        *("tone", "style", "language", "lang", "audience", "level", "persona", "character", "format", "mood", "voice"),
+        *("stil", "ton", "tonfall", "sprache", "zielsprache", "zielgruppe", "estilo", "tono", "idioma", "formality"),
+    )
+)
+"""Words of a name that say how an answer is to be written."""
+
+
+def _conditions(column: Profile, prompt: str, best: Reading, rows: list[SourceRow]) -> bool:
+    """Whether a column says how an answer is to be written: the same question has another one under another value."""
+    if column.name in best.columns or column.constant or not column.is_label or column.holds != "text":
+        return False
+    if normalize(column.name).startswith(("src", "source")):  # the language of the question, not of the answer
+        return False
+    texts: dict[str, set[str]] = {}
+    for row in rows:
+        texts.setdefault(str(row.get(prompt)), set()).add(str(row.get(column.name)))
+    several = sum(len(values) > 1 for values in texts.values())
+    return bool(CONDITIONS & set(normalize(column.name).split("_"))) or 2 * several > len(texts)
 
 
 def _points(column: Profile, prompt: str, best: Reading, rows: list[SourceRow]) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gaslamp.core import registry
-from gaslamp.data.judgements import BELOW, find_verdict, is_good, is_state, is_unrated
-from gaslamp.data.meaning.names import KNOWN, normalize
+from gaslamp.data.judgements import BELOW, find_verdict, get_polarity, is_good, is_state, is_unrated
+from gaslamp.data.meaning.names import KNOWN, get_hint, normalize
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 from gaslamp.data.rows import LeftOut, SourceRow
@@ -141,11 +141,20 @@ def _offer(
     verb = "rates" if "threshold" in judged else "judges"
     why = f"'{label}' {verb} the answers, {say_good(judged, rows, short=True)} is good"
     rates = Reading("rate", "kto", {**rated, **judged}, "rating", why, 0.95)
-    if not kinds and is_state(label):  # an archived answer is left out rather than learnt as a bad one: a question
+    if not kinds and (
+        is_state(label) or not _is_known(label)
+    ):  # an archived answer is left out rather than learnt as a bad one: a question
         return [*readings, replace(rates, score=0.6)]
     if not kinds or "rating" in kinds:
         return [rates, *readings]
     return [*readings, rates] if learnt.kind in kinds else []
+
+
+def _is_known(label: str) -> bool:
+    """Whether the name of a column says which of its values are good."""
+    hint = get_hint(label)
+    rated = hint is not None and hint.exact and hint.concept == "rating"
+    return rated or normalize(label) in registry.get("formats", "kto").LABELS or get_polarity(label) != 0
 
 
 def say_good(judged: Mapping, rows: list[SourceRow], short: bool = False) -> str:
@@ -186,7 +195,11 @@ def _find_rating(best: Reading, profiles: list[Profile], rows: list[SourceRow]) 
     rated = [
         profile
         for profile in profiles
-        if profile.concept == "rating" and profile.distinct > 1 and profile.is_common and _holds_ratings(profile, rows)
+        if profile.concept == "rating"
+        and profile.distinct > 1
+        and profile.is_common
+        and _holds_ratings(profile, rows)
+        and get_polarity(profile.name) >= 0  # of toxicity_score the low ones are good
     ]
     if not rated or rated[0].name in best.columns:
         return None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from gaslamp.data.judged_words import BAD, GOOD, NO, YES
 from gaslamp.data.judgements import to_verdict
+from gaslamp.data.meaning.examples import render_row
 from gaslamp.data.meaning.infer import ANSWERS
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import INPUTS, TEXT_LETTERS, Profile
@@ -63,7 +64,7 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
             found += [column for column in lost if column.is_label and column.holds == "number"]
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
         found += [column for column in lost if column.is_label and re.fullmatch(r"column \d+", column.name)]
-    if _is_keyed(target, unread, rows):
+    if _is_keyed(target, unread, rows) or _writes_lists(best, target, rows):
         found.append(target)
     return list({column.name: column for column in found}.values())
 
@@ -88,7 +89,44 @@ def _find_next_to_text(best: Reading, profiles: list[Profile]) -> list[Profile]:
     numbers = [
         column for column in others if column.holds == "number" and column.has_information and column.distinct > 1
     ]
+    numbers = [column for column in numbers if not MEASURED & set(normalize(column.name).split("_"))]
     return [*(marked if len(marked) > 1 else []), *numbers]
+
+
+MEASURED = frozenset(
+    (
+        *(
+            "score",
+            "count",
+            "counts",
+            "tokens",
+            "token",
+            "length",
+            "len",
+            "size",
+            "num",
+            "n",
+            "prob",
+            "confidence",
+            "stars",
+        ),
+        *(
+            "forks",
+            "ratio",
+            "words",
+            "chars",
+            "bytes",
+            "lines",
+            "perplexity",
+            "index",
+            "views",
+            "version",
+            "dump",
+            "alpha",
+        ),
+    )
+)
+"""Words in the names of numbers that programs measured of a text."""
 
 
 def _is_class(column: Profile, target: Profile, rows: list[SourceRow]) -> bool:
@@ -113,7 +151,8 @@ def _find_inside(best: Reading, unread: Sequence[Profile], rows: list[SourceRow]
     for column in unread:
         pairs = [(str(row[column.name]).strip(), str(row.get(prompt))) for row in rows if row.get(column.name)]
         inside = sum(len(part) > 1 and part in text for part, text in pairs)
-        if not column.constant and inside >= MOSTLY * len(pairs):
+        exact = column.concept == "meta" and column.hint is not None and column.hint.exact
+        if not column.constant and not exact and inside >= MOSTLY * len(pairs):
             found.append(column)
     return found if len(found) > 1 else []
 
@@ -143,12 +182,16 @@ def _stands_behind(column: Profile, target: Profile, best: Reading, profiles: li
 
 def _judges(column: Profile, rows: list[SourceRow]) -> bool:
     """Whether a column may say how good an answer is: yes or no, good or bad, or shares of one."""
+    if column.distinct == 1 and column.filled < column.rows and column.letters <= 3:  # x, or nothing
+        return True
     if column.constant or column.distinct < 2 or column.concept in ("reasoning", "language", "choices", *INPUTS):
         return False
     texts = {to_verdict(row.get(column.name)) for row in rows} - {""}
     if len(texts) <= 3 and len(texts & (YES | NO | GOOD | BAD)) >= 2:
         return True
-    if column.is_label and column.distinct == 2 and not column.concept and column.letters <= 12:
+    if column.is_label and not column.concept and column.letters <= 12 and (column.distinct == 2 or _counts(column)):
+        return True
+    if normalize(column.name) in COUNTED:
         return True
     if column.holds != "number":
         return False
@@ -156,6 +199,23 @@ def _judges(column: Profile, rows: list[SourceRow]) -> bool:
     return all(re.fullmatch(r"[01]?[.,]\d+|[01]([.,]\d+)?", cell) for cell in cells) and any(
         "." in cell for cell in cells
     )
+
+
+def _counts(column: Profile) -> bool:
+    """Whether a column holds a few whole numbers, as marks and stars are."""
+    return column.holds == "number" and column.letters <= 3
+
+
+COUNTED = frozenset(("likes", "upvotes", "dislikes", "downvotes", "votes", "helpful_votes", "num_errors", "perplexity"))
+"""Names of numbers that judge an answer, whatever their scale."""
+
+
+def _writes_lists(best: Reading, target: Profile, rows: list[SourceRow]) -> bool:
+    """Whether an answer would be learnt as the JSON of a list or an object, under a name that means words."""
+    if target.concept not in ("answer", "summary", "description", "") or target.holds not in ("object", "list"):
+        return False
+    said = render_row(best, rows)[-1:]
+    return any(text.startswith(("{", "[")) for _, text in said) and normalize(target.name) not in ("output", "outputs")
 
 
 def _is_keyed(target: Profile, unread: Sequence[Profile], rows: list[SourceRow]) -> bool:

@@ -15,7 +15,7 @@ from gaslamp.data.readers.anki import COLLECTIONS
 from gaslamp.data.readers.chunks import Chunk, Options, Reading
 from gaslamp.data.readers.class_folders import find_classes, get_folder_split, mix_classes, read_class
 from gaslamp.data.readers.delimited import read_csv
-from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder
+from gaslamp.data.readers.folders import COPIES, MEDIA, describe_unread, list_folder
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
 from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT, Reader, get_suffix
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
@@ -146,6 +146,7 @@ def collect(source: Path, member: str | None = None) -> Found:
     found = Found([], root, source.is_dir())
     if source.is_dir():
         _leave_out(found, source, "")
+    _refuse_captions(listed)
     for file in listed:
         name = file.relative_to(root).as_posix().replace("\n", " ")
         if _is_packed(file):
@@ -155,6 +156,26 @@ def collect(source: Path, member: str | None = None) -> Found:
         else:
             found.files.append((file, name))
     return found
+
+
+def _refuse_captions(files: list[Path]) -> None:
+    """Raise for texts that each belong to a picture or a recording of the same name.
+
+    Raises:
+        GaslampError: as running text they teach nothing of what they describe.
+    """
+    texts = [file for file in files if file.suffix.lower() == ".txt"]
+    media = [other for file in texts for end in MEDIA if (other := file.with_suffix(end)).exists()]
+    if len(texts) < 2 or len(texts) < len(files) or 2 * len(media) <= len(texts):
+        return
+    first = next(file for file in texts if file.stem == media[0].stem)
+    raise GaslampError(
+        f"{len(media)} of {len(texts)} texts belong to a picture or a recording of the same name "
+        f"({first.name} to {media[0].name})",
+        "write a table metadata.csv with the columns file_name and text next to the pictures, for vision_sft; or with "
+        "audio and text next to the recordings, for tts; and set data.source to it",
+        "to learn the texts alone, put them into a folder of their own",
+    )
 
 
 def _is_packed(file: Path) -> bool:

@@ -184,6 +184,10 @@ def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
         [cells[at] for cells in behind if at < len(cells) and not is_blank(cells[at])] for at in range(len(first))
     ]
     others = [cells for cells in behind if cells != first] or behind
+    if len(behind) > 2 and all(map(_is_numbered, first)):
+        cells = [cell for column in columns for cell in column]
+        if sum(map(_is_numbered, cells)) >= 0.9 * len(cells):
+            return "all cells are numbered, its own too"
     for at, cell in enumerate(first):
         column, text = columns[at], str(cell).strip()
         if is_blank(cell) or not column:
@@ -193,6 +197,13 @@ def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
         again = sum(1 for cells in others if at < len(cells) and cells[at] == cell)
         if again and (again >= 2 or len(others) < 10):
             return f"its '{text[:40]}' stands in other rows too"
+        shape = re.sub(r"\d+", "0", text)
+        if (
+            shape != text
+            and len(behind) > 2
+            and sum(re.sub(r"\d+", "0", str(v).strip()) == shape for v in column) > (0.9 * len(column))
+        ):
+            return f"'{text[:40]}' is numbered like the cells below it"
         words = len(text.split())
         if (
             text.endswith("?")
@@ -209,6 +220,11 @@ def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
         if len(text) > LONGEST_NAME:
             return f"a cell of {len(text)} letters"
     return None
+
+
+def _is_numbered(cell: object) -> bool:
+    """Whether a cell is words with a number among them."""
+    return isinstance(cell, str) and re.search(r"[^\W\d]{2}", cell) is not None and re.search(r"\b\d", cell) is not None
 
 
 def _is_number(cell: object) -> bool:
