@@ -42,7 +42,7 @@ def test_each_sentence_is_a_row_with_an_answer_of_its_intent(tmp_path: Path, wra
     ]
     assert len(rows) == 18 and notes == [
         "7 intents are 18 rows, one for each of their patterns, each with one of its responses in turn; left out, "
-        "nobody says them or nothing answers: 1 intents"
+        "nobody says them, nothing answers or they have no name: 1"
     ]
     meaning = decide(rows, kinds=("conversation",))
     keys = {reading.key: reading.mapping for reading in meaning.readings}
