@@ -11,9 +11,11 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import yaml
 from gaslamp.core.errors import GaslampError, exit_with_help
 from gaslamp.core.files import JsonObject, read_json, write_json
 
@@ -55,11 +57,15 @@ def main() -> int:
 
 def train(project: Path, profile: str, run: str, steps: int | None) -> dict[str, float]:
     """Train a run and nothing else: seconds of the training by train.json, and of the whole command."""
-    settings = [f"run={run}", *([f"train={{max_steps: {steps}}}"] if steps else [])]
+    settings = {"run": run, **({"train": {"max_steps": steps}} if steps else {})}
     target = f"outputs/{run}/train.json"
-    command = [str(Path(sys.executable).with_name("snakemake")), target, "--profile", profile, "--config", *settings]
-    started = time.monotonic()
-    done = subprocess.run(command, cwd=project, check=False)
+    command = [str(Path(sys.executable).with_name("snakemake")), target, "--profile", profile, "--configfile"]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as own:  # --config would replace a section
+        yaml.safe_dump(settings, own)
+        own.flush()
+        started = time.monotonic()
+        files = ["config.yaml", f"profiles/{profile}/backend.yaml", own.name]
+        done = subprocess.run([*command, *files], cwd=project, check=False)
     if done.returncode:
         raise GaslampError(f"the training of {run} failed", f"read logs/{run}/train_model.log of the project")
     facts = read_json(project / target)

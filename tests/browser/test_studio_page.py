@@ -287,6 +287,7 @@ def test_memory_notes_and_forgetting(done: Studio) -> None:
     page.get_by_label("Something you found").fill("small batches for the old laptop")
     page.get_by_role("button", name="Note it").click()
     wait_for(lambda: any("small batches" in file.read_text() for file in project.glob("*hint*")))
+    page.locator("#part-memory .notes li", has_text="small batches for the old laptop").wait_for()
     page.get_by_role("navigation", name="Studio").get_by_role("link", name="Memory").click()
     item = page.locator(".findings li", has_text="a warm-up helps <b>")
     item.wait_for()

@@ -26,6 +26,7 @@ from gaslamp.interfaces.studio.jobs import Job, read_job
 from gaslamp.interfaces.studio.stages import Stage, get_stages
 from gaslamp.interfaces.studio.trouble import LOG_LINES, Trouble, find_trouble
 from gaslamp.memory.apply import Record, read_applied
+from gaslamp.memory.hints import read_hints
 from gaslamp.report.dashboard.outcome import get_link, get_pages, is_run_done
 from gaslamp.report.dashboard.project import Project
 from gaslamp.report.dashboard.snapshot import Brief, get_brief
@@ -104,6 +105,7 @@ class ProjectFacts:
     results: Results | None
     chat: Chat
     applied: list[Record]
+    notes: list[str]  # what a person found, the newest first
     tail: list[str]
     problems: list[str]  # files of the project that cannot be read
 
@@ -196,6 +198,7 @@ def _read(project: Project) -> ProjectFacts:
         results=read_results(root, run, problems),
         chat=_read_chat(root, str(config.get("method") or "sft"), problems),
         applied=_read_applied(root, problems),
+        notes=_read_notes(root, problems),
         problems=problems,
         tail=read_last_lines(root / job.log, LOG_LINES) if job and is_job else [],
     )
@@ -281,6 +284,14 @@ def _read_applied(root: Path, problems: list[str]) -> list[Record]:
     try:
         return read_applied(root)
     except (GaslampError, KeyError, TypeError) as error:
+        problems.append(str(error))
+        return []
+
+
+def _read_notes(root: Path, problems: list[str]) -> list[str]:
+    try:
+        return [one.hint for one in reversed(read_hints(root))]
+    except (GaslampError, OSError) as error:
         problems.append(str(error))
         return []
 
