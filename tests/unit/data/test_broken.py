@@ -394,7 +394,7 @@ FILES: list[tuple[str, str, Make, str]] = [
     ("10 MB line, cut", "rows.jsonl", lambda: LINES + '{"prompt": "' + "x" * 10_000_000, "line 13: not valid JSON"),
     ("200 kB row", "rows.jsonl", lambda: LINES + dump({"prompt": "x y " * 50_000, "completion": "a"}) + "\n", "tokens"),
     ("a line without end", "rows.jsonl", lambda: b"\x01" * (70 << 20), "a line is longer than 64 MB"),
-    ("a spreadsheet", "rows.xlsx", archive("sheet.xml", "x"), "rows.xlsx is not a readable spreadsheet"),
+    ("a spreadsheet", "rows.xlsx", archive("sheet.bin", "x"), "rows.xlsx is not a readable spreadsheet"),
     ("a pickle", "rows.pkl", b"\x80\x04.", "files that end in '.pkl' cannot be read"),
     (
         "a zip with a way out",
@@ -430,8 +430,8 @@ FILES: list[tuple[str, str, Make, str]] = [
     (
         "spreadsheet called csv",
         "rows.csv",
-        archive("sheet.xml", "x"),
-        "has no data file: it holds sheet.xml",
+        archive("sheet.bin", "x"),
+        "has no data file: it holds sheet.bin",
     ),
     ("picture called csv", "rows.csv", lambda: picture(), "is a picture under another name"),
     ("a PDF called txt", "rows.txt", "%PDF-1.7\n", "rows.txt is not a readable PDF"),

@@ -134,7 +134,8 @@ def _read_open_talk(best: Reading, lost: list[Profile], rows: list[SourceRow]) -
     """Conversations that all end with the user, next to a right answer: prompts whose answers are checked."""
     right = next((column.name for column in lost if normalize(column.name) in RIGHT), None)
     talks = [value for row in rows if is_turns(value := parse_list(row.get(str(best.mapping["messages"]))))]
-    ends = [get_role(talk[-1].get("role", talk[-1].get("from"))) for talk in talks]
+    last = [talk[-1] for talk in talks if isinstance(talk[-1], dict)]
+    ends = [get_role(turn.get("role", turn.get("from"))) for turn in last]
     if right is None or not ends or any(role != "user" for role in ends):
         return None
     reason = f"the turns end with a question, rewards compare the answers with '{right}'"

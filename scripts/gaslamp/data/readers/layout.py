@@ -184,10 +184,6 @@ def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
         [cells[at] for cells in behind if at < len(cells) and not is_blank(cells[at])] for at in range(len(first))
     ]
     others = [cells for cells in behind if cells != first] or behind
-    if len(behind) > 2 and all(map(_is_numbered, first)):
-        cells = [cell for column in columns for cell in column]
-        if sum(map(_is_numbered, cells)) >= 0.9 * len(cells):
-            return "all cells are numbered, its own too"
     for at, cell in enumerate(first):
         column, text = columns[at], str(cell).strip()
         if is_blank(cell) or not column:
@@ -219,6 +215,10 @@ def find_data_in_header(first: Cells, behind: list[Cells]) -> str | None:
             return "a sentence stands above sentences"
         if len(text) > LONGEST_NAME:
             return f"a cell of {len(text)} letters"
+    if len(behind) > 2 and all(map(_is_numbered, first)):
+        cells = [cell for column in columns for cell in column]
+        if sum(map(_is_numbered, cells)) >= 0.9 * len(cells):
+            return "all cells are numbered, its own too"
     return None
 
 

@@ -22,7 +22,7 @@ PAIRS = 3  # questions that do
 NEARLY = 0.95  # share of the lines that must have it
 SHARED = 6  # lines that share a class, in the mean
 MOST = 30  # classes
-_SIGN = re.compile(r"(?<=\s)[^\w\s\"'()\[\]{}&/.,?!\u2026]+(?=\s)")
+_SIGN = re.compile(r"(?<=\s)[^\w\s\"'()\[\]{}&/.,?!\u2026\u00ab\u00bb]+(?=\s)")
 """A sign between blanks: ``=>``, ``|||``, ``+++$+++``, ``-``."""
 _TIGHT = ("\t", "|||", "||", "::", "=>", "->", "\u2192", "###", ";", "|", "<sep>", "[SEP]", "<SEP>")
 """Signs that part a line without blanks, too."""
@@ -58,6 +58,8 @@ class LineShape:
 def find_line_shape(text: str) -> LineShape | None:
     """The shape of a text by its first lines; ``None`` for running text."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(set(lines)) < min(LEAST, len(lines)):  # the same over and over
+        return None
     return _find_questions(text, lines) or _find_parts(lines) or _find_classes(lines) or _find_terms(lines)
 
 
