@@ -116,7 +116,7 @@ def let_go(project: Path) -> None:
     (project / HOLD).unlink()
 
 
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 240) -> None:
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str] | None, seconds: float = 480) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it never happened"
@@ -334,7 +334,7 @@ def test_sigint_to_the_script_ends_with_130(prepared: Path, tmp_path: Path) -> N
     wait_for(lambda: get_step(project) >= 6, alone)
     alone.send_signal(signal.SIGINT)
     let_go(project)
-    _, error = alone.communicate(timeout=120)
+    _, error = alone.communicate(timeout=240)
     assert alone.returncode == 130 and "usual fix:       run the same command: it resumes from there" in error
 
 
