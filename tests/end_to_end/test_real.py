@@ -18,8 +18,8 @@ from gaslamp.serve.chat import columns
 
 pytestmark = pytest.mark.slow
 
-ROWS = {"train": 48, "valid": 4, "test": 8}
-STEPS = 6
+ROWS = {"train": 64, "valid": 4, "test": 8}
+STEPS = 8
 
 
 def write_orders(file: Path) -> Path:
@@ -53,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "eval.gate": "warn",
         "eval.retention": False,
         "export.levels": ["q8_0"],
-        "export.parity_prompts": 3,
+        "export.parity_prompts": 4,
     }
     project = tiny.bake(folder / "projects", data, None, settings)
     done = tiny.snakemake(project, HF_HUB_OFFLINE="0")
