@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -46,12 +47,22 @@ def write_sentencepiece(folder: Path, out: Path) -> bool:
 
     The score of a piece is minus the place of the first merge that makes it: that order is what tokenizer.json keeps
     of the original scores, and what llama.cpp merges by.
+
+    Raises:
+        GaslampError: a package that writes it is missing.
     """
     file = folder / "tokenizer.json"
     tokenizer = read_json(file) if file.is_file() else {}
     if not tokenizer or not is_sentencepiece(tokenizer):
         return False
-    from sentencepiece import sentencepiece_model_pb2
+    try:
+        from sentencepiece import sentencepiece_model_pb2
+    except ModuleNotFoundError as error:  # sentencepiece does not bring protobuf
+        raise GaslampError(
+            f"the tokenizer of {folder.name} cannot be written for llama.cpp: the package {error.name} is missing",
+            "pip install protobuf sentencepiece, into the environment of this project",
+            "make setup in the clone that this project shares its .venv with",
+        ) from error
 
     messages: Any = sentencepiece_model_pb2  # its classes are made when it is imported: types do not know them
     kinds = messages.ModelProto.SentencePiece.Type
