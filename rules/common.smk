@@ -245,7 +245,12 @@ def get_work_files(run=RUN):
 def get_first_targets():
     """What a sweep needs in any case: without it a failure of these steps would show after all trainings only."""
     rows = ["outputs/sweep.rows.json"] if PARTS else []
-    shared = ["project_brief.md", f"{get_data_folder(RUN)}/report.html", *rows, *([TOOLCHAIN] if is_converted() else [])]
+    shared = [
+        "project_brief.md",
+        f"{get_data_folder(RUN)}/report.html",
+        *rows,
+        *([TOOLCHAIN] if is_converted() else []),
+    ]
     return shared if POINTS else []
 
 
