@@ -10,7 +10,7 @@ import pytest
 import tiny
 import yaml
 
-pytestmark = pytest.mark.graphs
+pytestmark = [pytest.mark.graphs, pytest.mark.timeout(1700)]  # two whole runs and five commands in one test
 
 SETTINGS: dict[str, Any] = {
     **tiny.SETTINGS,

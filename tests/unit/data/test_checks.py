@@ -231,6 +231,92 @@ def test_answers_of_other_rows_are_named_by_how_far_they_moved() -> None:
         assert look(one, other) == [], name
 
 
+FRAMES: dict[str, tuple[str, Any, Any, str]] = {
+    "keys": ("answer_ids", lambda n: talk(f"user:q{n}", f"assistant:{n * 7919:08x}ab"), None, "they are keys"),
+    "row numbers": ("answer_ids", lambda n: talk(f"user:q{n * 9 % 7}", f"assistant:{n + 4}"), None, "count up"),
+    "row numbers, some left out": (
+        "answer_ids",
+        lambda n: talk("user:q", f"assistant:ORD-{n + n // 4:05}"),
+        None,
+        "count",
+    ),
+    "a label after its name": (
+        "label_in_prompt",
+        lambda n: talk(f"user:title {n}, label: {n % 2}", f"assistant:{n % 2}"),
+        None,
+        "80 of 80 prompts name the label of their row, and 0 another one: '0' in row 1",
+    ),
+    "the label as a word": (
+        "label_in_prompt",
+        lambda n: talk(f"user:{['Spam', 'ham'][n % 2]} | letter {n}", f"assistant:{['spam', 'ham'][n % 2]}"),
+        None,
+        "80 of 80",
+    ),
+    "a system prompt in training": (
+        "unlike_test",
+        lambda n: talk("system:be short", f"user:q{n}", f"assistant:a{n}"),
+        lambda n: talk(f"user:q{n}", f"assistant:a{n}"),
+        "100 % of the training rows have a system prompt and 0 % of the test rows",
+    ),
+    "another system prompt": (
+        "unlike_test",
+        lambda n: talk("system:be short", f"user:q{n}", f"assistant:a{n}"),
+        lambda n: talk("system:be long", f"user:q{n}", f"assistant:a{n}"),
+        "no training row has their system prompt: 'be long'",
+    ),
+    "tools in the test": (
+        "unlike_test",
+        lambda n: talk(f"user:q{n}", f"assistant:a{n}"),
+        lambda n: talk(f"user:q{n}", f"assistant:a{n}") | {"tools": [{"type": "function"}]},
+        "0 % of the training rows have tools and 100 % of the test rows",
+    ),
+}
+SOUND: dict[str, tuple[str, Any]] = {
+    "ids that stand in the prompt": ("answer_ids", lambda n: talk(f"user:order {n} is late", f"assistant:{n}")),
+    "sums": ("answer_ids", lambda n: talk(f"user:{n} * 7 + 2", f"assistant:{n * 7 + 2}")),
+    "counts": ("answer_ids", lambda n: talk(f"user:letters of x{n}", f"assistant:{n * n % 11}")),
+    "words": ("answer_ids", lambda n: talk(f"user:q{n}", f"assistant:w{n * n}x")),
+    "all labels are listed": (
+        "label_in_prompt",
+        lambda n: talk(f"user:spam or ham? {n}", f"assistant:{['spam', 'ham'][n % 2]}"),
+    ),
+    "numbers as classes": ("label_in_prompt", lambda n: talk(f"user:row {n % 2}, text {n}", f"assistant:{n % 2}")),
+    "one class names itself": (
+        "label_in_prompt",
+        lambda n: talk(
+            f"user:{['a refund, please', 'where is it'][n % 2]} {n}", f"assistant:{['refund', 'delivery'][n % 2]}"
+        ),
+    ),
+    "some system prompts": (
+        "unlike_test",
+        lambda n: talk(*["system:be short"] * (n % 3 == 0), f"user:q{n}", f"assistant:a{n}"),
+    ),
+    "a system prompt for each row": (
+        "unlike_test",
+        lambda n: talk(f"system:you are {n}", f"user:q{n}", f"assistant:a{n}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_rows_that_teach_the_wrong_thing_are_named(name: str) -> None:
+    check, train, test, words = FRAMES[name]
+    samples = [
+        Sample(f"row {n + 1}", (test or train)(n) if n >= 80 else train(n), "test" if n >= 80 else "train")
+        for n in range(100)
+    ]
+    (finding,) = find(check, samples)
+    assert words in finding.text
+    assert find(check, samples[:9] + samples[-9:]) == [], "few rows say nothing"
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_rows_are_left_alone(name: str) -> None:
+    check, make = SOUND[name]
+    samples = [Sample(f"row {n + 1}", make(n), "test" if n >= 60 else "train") for n in range(80)]
+    assert find(check, samples) == []
+
+
 # ----------------------------------------------------------------------------------------------------------- near
 
 

@@ -225,7 +225,10 @@ def test_a_judge_scores_both_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert biased.score_both(rows, base, tuned) == ([0.5] * 3, [0.5] * 3), (
             "a judge that favours a place decides nothing"
         )
-        with pytest.raises(GaslampError, match="holds no verdict"):
+        with pytest.raises(
+            GaslampError,
+            match="4 of 4 replies of the judge hold no verdict, such as .I cannot decide.*(.|\\n)*max_tokens .512",
+        ):
             Metric.get("llm_judge", {"url": url, "model": "mute"}).score_both(rows, base, tuned)
         vague = Metric.get("llm_judge", {"url": url, "model": "vague"})
         assert vague.score_both(rows, base, tuned)[1] == [1.0, 0.0, 0.5], "the form is prescribed where it is needed"

@@ -3,7 +3,8 @@
 An answer wins only when it is preferred in both places; anything else is a draw, because judges favour a place. Prompts
 and answers go to the endpoint that you name. Options: ``url`` and ``model`` (needed), ``key_env`` (the environment
 variable with the key), ``rubric`` (what counts), ``labels`` (JSON lines with your own verdicts on some rows: the report
-says how far the judge agrees), ``price_in`` and ``price_out`` (US dollars for a million tokens, for the cost).
+says how far the judge agrees), ``max_tokens`` of a reply (512; a judge that thinks needs more), ``price_in`` and
+``price_out`` (US dollars for a million tokens, for the cost). A few replies without a verdict count as draws.
 Verdicts are kept in outputs/judge.jsonl and not requested again.
 """
 
@@ -27,6 +28,8 @@ FEWEST = 10
 """Pairs from which on a place that always wins is no chance."""
 ALWAYS = 0.8
 """Share of the pairs: a judge that tosses a coin favours one place in a quarter of them."""
+UNREAD = 0.1
+"""Share of the requests that may bring no verdict; above it, the judge cannot judge."""
 PLACES = ("A", "B")
 CACHE = Path("outputs/judge.jsonl")
 SCHEMA = {
@@ -62,6 +65,7 @@ def score_pairs(
     key_env: str | None = None,
     rubric: str = RUBRIC,
     parallel: int = 4,
+    max_tokens: int = 512,
     labels: str = "",
     price_in: float = 0.0,
     price_out: float = 0.0,
@@ -79,6 +83,8 @@ def score_pairs(
     own = read_labels(Path(labels)) if labels else {}
     known = {line["key"]: line for line in read_jsonl(CACHE)} if CACHE.is_file() else {}
 
+    unread: list[str] = []
+
     def ask(row: Row, a: str, b: str) -> JsonObject:
         question = "\n\n".join(get_text(message) for message in get_prompt(row) if message["role"] != "system")
         reference = get_reference(row)
@@ -91,7 +97,11 @@ def score_pairs(
         )
         key = sha256_text(f"{url}\0{model}\0{text}")
         if key not in known:
-            known[key] = {"key": key, **_request(client, text)}
+            line = {"key": key, **_request(client, text, max_tokens)}
+            if not line["better"]:  # not kept: the next try may bring one
+                unread.append(str(line.pop("reply")))
+                return line
+            known[key] = line
             if CACHE.parent.is_dir():
                 with CACHE.open("a", encoding="utf-8") as handle:
                     handle.write(json.dumps(known[key]) + "\n")
@@ -101,7 +111,7 @@ def score_pairs(
         lines: list[JsonObject] = []
         if before["text"] != after["text"]:
             lines = [ask(row, before["text"], after["text"]), ask(row, after["text"], before["text"])]
-        first, second = [str(line["better"]) for line in lines] or ["same", "same"]
+        first, second = [str(line["better"]) or "same" for line in lines] or ["same", "same"]
         scores = {("A", "B"): (1.0, 0.0), ("B", "A"): (0.0, 1.0)}.get((first, second), (0.5, 0.5))
         read, written = (sum(line.get("tokens", [0, 0])[n] for line in lines) for n in (0, 1))
         judged = {
@@ -118,33 +128,41 @@ def score_pairs(
     different = sum(a["text"] != b["text"] for a, b in zip(base, tuned, strict=True))
     say(f"the judge {model} at {url} compares {different} pairs of answers, each twice; known verdicts are kept")
     with ThreadPoolExecutor(parallel) as pool:
-        return list(pool.map(judge, rows, base, tuned))
+        scores = list(pool.map(judge, rows, base, tuned))
+    if len(unread) > UNREAD * 2 * different:
+        raise GaslampError(
+            f"{len(unread)} of {2 * different} replies of the judge hold no verdict, such as {unread[0]!r}: it cannot "
+            "judge",
+            "take a model that follows instructions as judge (eval.options.llm_judge.model)",
+            f"its replies were cut: raise eval.options.llm_judge.max_tokens ({max_tokens})",
+        )
+    if unread:
+        say(f"{len(unread)} of {2 * different} replies of the judge hold no verdict, such as {unread[0]!r}: draws")
+    return scores
 
 
-def _request(client: EndpointClient, text: str) -> JsonObject:
+def _request(client: EndpointClient, text: str, max_tokens: int) -> JsonObject:
     """The verdict and the tokens it took. A reply without one is requested again with the form prescribed.
 
     Not at once: a model that thinks aloud judges better, and not every server can prescribe a form.
     """
-    tokens, fault = [0, 0], None
+    tokens, first = [0, 0], ""
     for options in ({}, {"response_format": FORM}):
         try:
-            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=512, **options)
+            reply = client.ask([{"role": "user", "content": text}], temperature=0.0, max_tokens=max_tokens, **options)
         except EndpointError:
-            if fault is None:
+            if not first:
                 raise
             break  # it cannot prescribe a form
         tokens = [tokens[0] + (reply.prompt_tokens or 0), tokens[1] + (reply.completion_tokens or 0)]
-        try:
-            return {"better": read_verdict(reply.text), "tokens": tokens}
-        except GaslampError as error:
-            fault = fault or error
-    assert fault is not None
-    raise fault
+        if verdict := read_verdict(reply.text):
+            return {"better": verdict, "tokens": tokens}
+        first = first or reply.text[:200] or "(nothing)"
+    return {"better": "", "reply": first, "tokens": tokens}
 
 
 def read_verdict(reply: str) -> str:
-    """``A``, ``B`` or ``same`` from a judge's reply; a reply without a verdict is an error, never a draw."""
+    """``A``, ``B`` or ``same`` from a judge's reply; empty where it holds no verdict."""
     import re
 
     for text in re.findall(r"\{[^{}]*\}", drop_blocks(reply))[::-1]:
@@ -154,11 +172,7 @@ def read_verdict(reply: str) -> str:
             continue
         if value in ("A", "B", "same"):
             return str(value)
-    raise GaslampError(
-        f"the judge's reply holds no verdict: {reply[:200]!r}",
-        "take a model that follows instructions as judge",
-        "its answer was cut",
-    )
+    return ""
 
 
 def find_habit(judged: list[JsonObject]) -> str:
