@@ -273,6 +273,7 @@ FRAMES: dict[str, tuple[str, Any, Any, str]] = {
 }
 SOUND: dict[str, tuple[str, Any]] = {
     "ids that stand in the prompt": ("answer_ids", lambda n: talk(f"user:order {n} is late", f"assistant:{n}")),
+    "the number of the prompt": ("answer_ids", lambda n: talk(f"user:q{n}", f"assistant:a{n}")),
     "sums": ("answer_ids", lambda n: talk(f"user:{n} * 7 + 2", f"assistant:{n * 7 + 2}")),
     "counts": ("answer_ids", lambda n: talk(f"user:letters of x{n}", f"assistant:{n * n % 11}")),
     "words": ("answer_ids", lambda n: talk(f"user:q{n}", f"assistant:w{n * n}x")),

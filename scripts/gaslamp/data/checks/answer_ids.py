@@ -33,7 +33,8 @@ def check(samples: Iterable[Sample], facts: Facts) -> Iterator[Finding]:
     if not kind:
         return
     prompts = ("\n".join(map(get_text, get_prompt(sample.row))) for sample in rows)
-    copied = sum(answer in prompt for answer, prompt in zip(answers, prompts, strict=True))
+    known = [text if kind == "keys" else str(get_number(text)) for text in answers]
+    copied = sum(text in prompt for text, prompt in zip(known, prompts, strict=True))
     if copied < 0.1 * len(rows):  # else they can be read there
         yield Finding("all rows", f"they are {kind} and stand in no prompt: {', '.join(map(repr, answers[:3]))} ...")
 
@@ -43,6 +44,12 @@ def counts_up(answers: Sequence[str]) -> bool:
     found = [NUMBER.fullmatch(text) for text in answers]
     if not all(found) or len({match.group(1) for match in found if match}) > 1:
         return False
-    numbers = [int(match.group(2)) for match in found if match]
+    numbers = [get_number(text) for text in answers]
     steps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
     return min(steps) > 0 and sum(step == 1 for step in steps) > len(steps) / 2
+
+
+def get_number(text: str) -> int:
+    """``17`` of ``ORD-00017``."""
+    match = NUMBER.fullmatch(text)
+    return int(match.group(2)) if match else 0
