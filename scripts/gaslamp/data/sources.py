@@ -16,7 +16,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data import hub, query
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Options, parse_rows
-from gaslamp.data.readers.files import collect, read_chunks
+from gaslamp.data.readers.files import collect, read_chunks, refuse_other_tables
 from gaslamp.data.readers.splits import are_obeyed, get_split
 from gaslamp.data.source_names import is_hub_id, split_part
 
@@ -127,6 +127,8 @@ def _open(data: DataSettings) -> Source:
     found = collect(path, part)
     notes: list[str] = []
     options = Options(part or data.sheet, data.header, data.encoding)
+    if not data.columns:
+        refuse_other_tables(found, options)
     return Source(data.source, lambda: read_chunks(found, options, notes), found.folder, found.size, None, notes)
 
 

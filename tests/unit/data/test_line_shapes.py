@@ -231,3 +231,22 @@ def test_headers_that_are_rows_or_more_than_one(tmp_path: Path) -> None:
     )
     rows, notes = load(tmp_path / "b.csv")
     assert rows[0]["Q2"] == "area 0" and len(rows) == len(N) and "Qualtrics" in notes[0]
+
+
+def test_tables_with_columns_of_their_own_are_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "questions.csv").write_text("Id,Title,Body,Score\n" + "".join(f"{n},T,hall {n},1\n" for n in N))
+    (tmp_path / "answers.csv").write_text("Id,ParentId,Body,Score\n" + "".join(f"{n},{n},hall {n},2\n" for n in N))
+    with pytest.raises(GaslampError, match="only answers.csv has 'ParentId', only questions.csv has 'Title'"):
+        load(tmp_path)
+    columns = {"prompt": "Body", "completion": "Score"}
+    opened = open_source(Config.model_validate({"data": {"source": str(tmp_path), "columns": columns}}).data)
+    assert len(read_sample(opened, [], wanted=columns.values())) == 48, "data.columns takes what both have"
+
+
+def test_czech_of_windows_is_read_as_such(tmp_path: Path) -> None:
+    text = "Dotaz;Odpov\u011b\u010f\n" + "".join(
+        f"Jak otev\u0159\u00edt {n}?;Stiskn\u011bte tla\u010d\u00edtko {n}\n" for n in N
+    )
+    (tmp_path / "cz.csv").write_bytes(text.encode("cp1250"))
+    rows, _ = load(tmp_path / "cz.csv")
+    assert rows[0] == {"Dotaz": "Jak otev\u0159\u00edt 0?", "Odpov\u011b\u010f": "Stiskn\u011bte tla\u010d\u00edtko 0"}

@@ -117,7 +117,9 @@ def decide(
         readings, rows = add_whole(readings, kinds), whole_rows
     if not readings:
         raise _get_no_format(rows, names, kinds)
-    readings = add_pointed(doubt_objects(spread_lists(readings, rows), rows), profiles, rows)
+    readings = doubt_objects(spread_lists(readings, rows), rows)
+    if not kinds or serves(readings[0], kinds):
+        readings = add_pointed(readings, profiles, rows)
     if readings[0].kind == "conversation" and set(_find_directions(profiles)) - set(readings[0].columns):
         readings = [replace(one, score=min(one.score, OPEN_TEXT)) for one in readings]
     if wanted == "auto" and readings[0].score >= CERTAIN:

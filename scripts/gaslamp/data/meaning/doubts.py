@@ -20,7 +20,7 @@ from gaslamp.data.turns import get_role, is_turns
 
 LISTED = ("prompt", "prompts", "question", "questions", "instruction", "query", "queries")
 
-DOUBTED = ("prompt_completion", "alpaca", "grpo", "text", "kto")
+DOUBTED = ("prompt_completion", "alpaca", "grpo", "text", "kto", "preference")
 """Formats of columns that could as well be learnt otherwise; turns and preferences say what they are."""
 
 
@@ -124,6 +124,8 @@ def doubt_rivals(
     rivals = find_rivals(best, profiles, lost, rows)
     if not rivals:
         return readings
+    if best.format == "preference":
+        return [*_open(readings), *_read_other_sides(best, rivals)]
     known = {one.mapping.get("completion") for one in readings}
     more = [made for column in rivals if column.name not in known and (made := _read_rival(best, column))]
     more = [one for one in more if not kinds or serves(one, kinds)]
@@ -141,6 +143,18 @@ def _read_open_talk(best: Reading, lost: list[Profile], rows: list[SourceRow]) -
     reason = f"the turns end with a question, rewards compare the answers with '{right}'"
     mapping: Mapping = {"prompt": best.mapping["messages"], "answer": right}
     return Reading(f"check {right}", "grpo", mapping, "prompt", reason, OPEN_ANSWERS)
+
+
+def _read_other_sides(best: Reading, rivals: list[Profile]) -> list[Reading]:
+    """The preference between two other columns of a better and a worse answer."""
+    sides = {
+        side: next((one.name for one in rivals if side in normalize(one.name).split("_")), "")
+        for side in ("chosen", "rejected")
+    }
+    if not all(sides.values()):
+        return []
+    reason = f"'{sides['chosen']}' is better than '{sides['rejected']}'"
+    return [replace(best, key="preference 2", mapping={**best.mapping, **sides}, reason=reason, score=OPEN_TEXT)]
 
 
 def _open(readings: list[Reading]) -> list[Reading]:

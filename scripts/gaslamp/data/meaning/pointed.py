@@ -49,8 +49,8 @@ def add_pointed(readings: list[Reading], profiles: list[Profile], rows: list[Sou
 
 CONDITIONS = frozenset(
     (
-        *("tone", "style", "language", "lang", "audience", "level", "persona", "character", "format", "mood", "voice"),
-        *("stil", "ton", "tonfall", "sprache", "zielsprache", "zielgruppe", "estilo", "tono", "idioma", "formality"),
+        *("tone", "style", "audience", "persona", "character", "format", "mood", "voice"),
+        *("stil", "ton", "tonfall", "zielsprache", "zielgruppe", "estilo", "tono", "formality"),
     )
 )
 """Words of a name that say how an answer is to be written."""
@@ -60,13 +60,13 @@ def _conditions(column: Profile, prompt: str, best: Reading, rows: list[SourceRo
     """Whether a column says how an answer is to be written: the same question has another one under another value."""
     if column.name in best.columns or column.constant or not column.is_label or column.holds != "text":
         return False
-    if normalize(column.name).startswith(("src", "source")):  # the language of the question, not of the answer
-        return False
     texts: dict[str, set[str]] = {}
     for row in rows:
         texts.setdefault(str(row.get(prompt)), set()).add(str(row.get(column.name)))
     several = sum(len(values) > 1 for values in texts.values())
-    return bool(CONDITIONS & set(normalize(column.name).split("_"))) or 2 * several > len(texts)
+    words = set(normalize(column.name).split("_"))
+    is_language = bool(words & {"lang", "language"} and words & {"target", "tgt", "to", "output"})
+    return bool(CONDITIONS & words) or is_language or 2 * several > len(texts)
 
 
 def _points(column: Profile, prompt: str, best: Reading, rows: list[SourceRow]) -> bool:

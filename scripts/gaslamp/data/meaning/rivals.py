@@ -37,7 +37,10 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
     """
     unread = [column for column in profiles if column.name not in best.columns and column.is_common]
     if best.format == "grpo" and "answer" not in best.mapping:
-        return lost
+        return [one for one in lost if one.concept != "label" and not one.is_label]
+    if best.format == "preference":  # of Step-DPO chosen goes on from steps, full_chosen is all of it
+        sides = {"chosen", "rejected"}
+        return [one for one in lost if sides & set(normalize(one.name).split("_")) and one.letters >= TEXT_LETTERS]
     if best.format == "kto":  # the stars of a review say nothing about the reply to it
         return [one for one in profiles if one.name == best.mapping.get("prompt") and one.concept == "text"]
     if best.format == "text":
@@ -53,7 +56,7 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
         found += [
             column
             for column in lost
-            if column.holds in ("text", "code") and not column.is_label and 2 * column.letters >= TEXT_LETTERS
+            if column.holds in ("text", "code") and not column.is_label and 3 * column.letters >= TEXT_LETTERS
         ]
         found += _find_inside(best, unread, rows)
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
@@ -182,14 +185,21 @@ def _stands_behind(column: Profile, target: Profile, best: Reading, profiles: li
 
 def _judges(column: Profile, rows: list[SourceRow]) -> bool:
     """Whether a column may say how good an answer is: yes or no, good or bad, or shares of one."""
-    if column.distinct == 1 and column.filled < column.rows and column.letters <= 3:  # x, or nothing
+    if column.distinct == 1 and 3 <= column.filled < column.rows and column.letters <= 3:  # x, or nothing
         return True
     if column.constant or column.distinct < 2 or column.concept in ("reasoning", "language", "choices", *INPUTS):
         return False
     texts = {to_verdict(row.get(column.name)) for row in rows} - {""}
     if len(texts) <= 3 and len(texts & (YES | NO | GOOD | BAD)) >= 2:
         return True
-    if column.is_label and not column.concept and column.letters <= 12 and (column.distinct == 2 or _counts(column)):
+    described = DESCRIBING & set(normalize(column.name).split("_"))
+    if (
+        column.is_label
+        and not column.concept
+        and not described
+        and column.letters <= 12
+        and (column.distinct == 2 or _counts(column))
+    ):
         return True
     if normalize(column.name) in COUNTED:
         return True
@@ -206,6 +216,8 @@ def _counts(column: Profile) -> bool:
     return column.holds == "number" and column.letters <= 3
 
 
+DESCRIBING = frozenset(("level", "difficulty", "kind", "length", "subset", "config", "round", "turn", "grade_level"))
+"""Words in the names of what a question is like, whatever its answer."""
 COUNTED = frozenset(("likes", "upvotes", "dislikes", "downvotes", "votes", "helpful_votes", "num_errors", "perplexity"))
 """Names of numbers that judge an answer, whatever their scale."""
 
@@ -254,7 +266,8 @@ def find_repeated(best: Reading, rows: list[SourceRow]) -> list[str]:
 
 def _share_word(one: str, two: str) -> bool:
     """Whether two names have a word in common: ``body`` and ``normalizedBody``."""
-    return any(len(word) > 2 and word in normalize(two).split("_") for word in normalize(one).split("_"))
+    first, second = ({word.rstrip("0123456789") for word in normalize(name).split("_")} for name in (one, two))
+    return any(len(word) > 2 for word in first & second)
 
 
 def _holds_answer(name: str, learnt: str, rows: list[SourceRow]) -> bool:

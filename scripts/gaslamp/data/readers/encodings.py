@@ -25,6 +25,9 @@ CONTRACTED = re.compile(r"(?:s|t|d|m|re|ve|ll)\b", re.IGNORECASE)
 TURKISH = frozenset("\u011f\u0131\u015f\u0130\u015e\u011e")
 SHARED = frozenset("\u00e7\u00c7\u00f6\u00d6\u00fc\u00dc\u00e2\u00c2\u00ee\u00ce\u00fb\u00db")
 """Letters of Turkish; the first stand where cp1252 has Icelandic ones, which never come without an accent."""
+CZECH = frozenset("\u00ec\u00e8\u00f9\u00f2\u00ef")
+"""How cp1252 shows letters of Czech, next to \u00f8."""
+NORDIC = frozenset("\u00e6\u00c6\u00e5\u00c5")
 KANA = re.compile("[\u3041-\u30fa]")
 LEAST_KANA = 0.3
 """Share of Japanese syllables among the characters beyond ASCII; no other text gives so many by chance."""
@@ -68,6 +71,8 @@ def detect_encoding(data: bytes) -> str | None:
         except UnicodeDecodeError:
             continue
     best_of_all = max(scores, key=lambda name: scores[name], default=None)  # the first of the best
+    if best_of_all == "cp1252" and _is_czech(data):
+        return "cp1250"
     return "cp1254" if best_of_all == "cp1252" and _is_turkish(data) else best_of_all
 
 
@@ -93,6 +98,12 @@ def _is_turkish(data: bytes) -> bool:
     """Whether every letter beyond ASCII is one of Turkish, and some of its own are among them."""
     letters = {sign for sign in data.decode("cp1254", "ignore") if sign > "\x7f" and sign.isalpha()}
     return bool(letters & TURKISH) and letters <= TURKISH | SHARED
+
+
+def _is_czech(data: bytes) -> bool:
+    """Whether letters of Czech were read as Danish and Italian ones: no text has some of both."""
+    letters = {sign for sign in data.decode("cp1252", "ignore") if sign > "\x7f" and sign.isalpha()}
+    return "\u00f8" in letters and len(letters & CZECH) > 1 and not letters & NORDIC
 
 
 def _score(text: str) -> float:

@@ -6,13 +6,14 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.anki import COLLECTIONS
-from gaslamp.data.readers.chunks import Chunk, Options, Reading
+from gaslamp.data.readers.chunks import Chunk, Options, Reading, parse_table
 from gaslamp.data.readers.class_folders import find_classes, get_folder_split, mix_classes, read_class
 from gaslamp.data.readers.delimited import read_csv
 from gaslamp.data.readers.folders import COPIES, MEDIA, describe_unread, list_folder
@@ -227,6 +228,47 @@ def _leave_out(found: Found, folder: Path, prefix: str) -> list[Path]:
     found.leave_out("though they hold rows (give them an ending: .csv, .jsonl ...)", name(alike))
     found.leave_out(HIDDEN, name(listing.hidden))
     return listing.files
+
+
+def refuse_other_tables(found: Found, options: Options) -> None:
+    """Raise for tables of text of which each has a column that the other lacks: read as one they mix two things.
+
+    Args:
+        found: the files.
+        options: what the user says about them.
+
+    Raises:
+        GaslampError: names both, and the columns in which they differ.
+    """
+    tables = [(file, name) for file, name in found.files if get_suffix(file) in (".csv", ".tsv")]
+    if not found.is_several or not 1 < len(tables) <= MOST_TABLES:
+        return
+    columns: dict[str, set[str]] = {}
+    for file, name in tables:
+        try:
+            reading = Reading(file, name, None, options)
+            chunk = next(iter(get_reader(reading)(reading)), None)
+        except GaslampError:
+            return  # its reader says what is wrong with it
+        if chunk is not None and chunk.parse is parse_table:
+            columns[name] = set(chunk.payload[0])
+    for one, two in combinations(columns, 2):
+        mine, others = columns[one] - columns[two], columns[two] - columns[one]
+        if mine and others:
+            raise GaslampError(
+                f"two tables with different columns: only {one} has {_join_names(mine)}, only {two} has "
+                f"{_join_names(others)}",
+                "set data.source to one of them; where one refers to the other, join them to one table first",
+                "where both hold the same under other names, name the columns alike; data.columns takes what both have",
+            )
+
+
+MOST_TABLES = 20
+"""Tables whose columns are compared before they are read."""
+
+
+def _join_names(names: set[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names)[:SHOWN_CLASSES])
 
 
 def read_chunks(
