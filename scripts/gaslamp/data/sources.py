@@ -16,8 +16,9 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data import hub, query
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Options, parse_rows
-from gaslamp.data.readers.files import collect, read_chunks, refuse_other_tables
+from gaslamp.data.readers.files import collect, read_chunks
 from gaslamp.data.readers.splits import are_obeyed, get_split
+from gaslamp.data.readers.unlike import refuse_other_tables
 from gaslamp.data.source_names import is_hub_id, split_part
 
 LOOKED_AT = 50  # rows of a preview

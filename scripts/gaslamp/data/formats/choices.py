@@ -6,13 +6,13 @@ A question, its choices, and the right one as an index, a letter or its text.
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
 from string import ascii_uppercase
 from typing import Any
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.data.cells import find_column, first_value, get_optional, get_text, parse_list, to_text
+from gaslamp.data.distractors import EXPLANATIONS, find_wrong, mix, read_distractors
 from gaslamp.data.passages import read_context
 from gaslamp.data.prompts import put_system
 from gaslamp.data.rows import LeftOut, Row, SourceRow
@@ -25,13 +25,6 @@ INSTEAD = (("prompt", "distractors", "completion"),)
 OPTIONAL = ("context", "system", "explanation", "first_number", "distractors")
 READ_ANYWAY = ()
 SEVERAL = ("choices", "distractors")
-WRONG = ("distractors", "incorrect_answers", "wrong_answers", "incorrect_options", "wrong_options")
-"""Lists of wrong choices, next to the right one."""
-WRONG_ONES = re.compile(
-    r"(distractor|incorrect(_answer|_option)?|wrong(_answer|_option)?|falsche_antwort|false_answer)_?\d"
-)
-"""A column for each of them (SciQ, GPQA)."""
-RIGHT = ("correct_answer", "correct", "correct_option", "right_answer", "best_answer", "answer", "richtige_antwort")
 QUESTIONS = ("question", "question_stem", "stem", "query", "prompt", "problem", "ctx", "input", "goal", "sentence")
 FEW = 6
 """So few numbers say nothing about where they count from: published sets count from 0."""
@@ -63,7 +56,6 @@ ANSWERS = (
     ),
     *("правильный_ответ", "poprawna_odpowiedź", "doğru_cevap", "정답", "正确答案", "正解"),
 )
-EXPLANATIONS = ("explanation", "exp", "rationale", "reasoning", "reason", "reasons", "cot", "support", "justification")
 LETTERED = tuple(
     tuple(pattern.format(mark) for mark in marks)
     for pattern in (
@@ -112,8 +104,8 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     """
     prompt, choices = find_column(columns, QUESTIONS), find_column(columns, CHOICES)
     several = None if choices else find_lettered(columns)
-    if prompt and not (choices or several) and (wrong := _find_wrong(columns, rows)):
-        return _read_distractors(columns, rows, prompt, wrong)
+    if prompt and not (choices or several) and (wrong := find_wrong(columns, rows)):
+        return read_distractors(columns, rows, prompt, wrong)
     if not prompt or not (choices or several):
         return []
     if choices and not _read_choices(first_value(rows, choices)):
@@ -151,51 +143,6 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
             f"'{why}' explains the right choice",
         ),
     ]
-
-
-def _find_wrong(columns: list[str], rows: list[SourceRow]) -> str | list[str] | None:
-    """The column of wrong choices, or those of one each; ``None`` where there are no two."""
-    column = find_column(columns, WRONG)
-    if column and isinstance(parse_list(first_value(rows, column)), list):
-        return column
-    found = [name for name in columns if WRONG_ONES.fullmatch(name.strip().lower().replace(" ", "_"))]
-    return found if len(found) > 1 else None
-
-
-def _read_distractors(
-    columns: list[str], rows: list[SourceRow], prompt: str, wrong: str | list[str]
-) -> list[tuple[str, JsonObject, str]]:
-    """The readings of a question with its right answer and wrong ones."""
-    names = wrong if isinstance(wrong, list) else [wrong]
-    free = [column for column in columns if column not in (prompt, *names)]
-    right = find_column(free, RIGHT)
-    if not right:
-        return []
-    base: dict[str, Any] = {"prompt": prompt, "distractors": wrong, "completion": right}
-    context = find_column(free, ("contexts", "context", "passage", "article", "premise"))
-    base |= {"context": context} if context else {}
-    named = f"'{right}' is right, {' and '.join(repr(name) for name in names)} wrong: in an order drawn for each row"
-    why = find_column([column for column in free if column != right], EXPLANATIONS)
-    if not why or not first_value(rows, why):
-        return [("choices", base, named)]
-    return [
-        ("answer and explanation", {**base, "explanation": why}, f"{named}; '{why}' stands below the answer"),
-        ("answer", base, named),
-    ]
-
-
-def _mix(row: SourceRow, mapping: JsonObject) -> list[str]:
-    """The right choice among the wrong ones, in an order that its question decides."""
-    column = mapping["distractors"]
-    cells = parse_list(row.get(column)) if isinstance(column, str) else [row.get(name) for name in column]
-    wrong = [to_text(cell).strip() for cell in cells or () if cell not in (None, "")]
-    right = get_text(row, mapping["completion"]).strip()
-    if not wrong or right in wrong:
-        raise ValueError(
-            f"column '{mapping['completion']}' is one of the wrong choices" if wrong else "the row has no wrong choices"
-        )
-    question = get_text(row, mapping["prompt"])
-    return sorted([right, *wrong], key=lambda text: blake2b(f"{question}\0{text}".encode()).digest())
 
 
 def count_from(rows: list[SourceRow], mapping: JsonObject) -> list[str]:
@@ -306,7 +253,7 @@ def convert(row: SourceRow, mapping: JsonObject) -> Row:
     """
     column = mapping.get("choices", [])
     if "distractors" in mapping:
-        choices = list(zip(ascii_uppercase, _mix(row, mapping), strict=False))
+        choices = list(zip(ascii_uppercase, mix(row, mapping), strict=False))
     else:
         choices = _get_choices(row, column)
     if isinstance(column, list) and column:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gaslamp.data.meaning import words
 from gaslamp.data.meaning.infer import OPEN_ANSWERS
 from gaslamp.data.meaning.names import normalize
 from gaslamp.data.meaning.profile import LABEL_LETTERS, Profile
@@ -47,12 +48,7 @@ def add_pointed(readings: list[Reading], profiles: list[Profile], rows: list[Sou
     return readings
 
 
-CONDITIONS = frozenset(
-    (
-        *("tone", "style", "audience", "persona", "character", "format", "mood", "voice"),
-        *("stil", "ton", "tonfall", "zielsprache", "zielgruppe", "estilo", "tono", "formality"),
-    )
-)
+CONDITIONS = frozenset(words.CONDITIONS.split())
 """Words of a name that say how an answer is to be written."""
 
 
@@ -64,9 +60,9 @@ def _conditions(column: Profile, prompt: str, best: Reading, rows: list[SourceRo
     for row in rows:
         texts.setdefault(str(row.get(prompt)), set()).add(str(row.get(column.name)))
     several = sum(len(values) > 1 for values in texts.values())
-    words = set(normalize(column.name).split("_"))
-    is_language = bool(words & {"lang", "language"} and words & {"target", "tgt", "to", "output"})
-    return bool(CONDITIONS & words) or is_language or 2 * several > len(texts)
+    named = set(normalize(column.name).split("_"))
+    is_language = bool(named & {"lang", "language"} and named & {"target", "tgt", "to", "output"})
+    return bool(CONDITIONS & named) or is_language or 2 * several > len(texts)
 
 
 def _points(column: Profile, prompt: str, best: Reading, rows: list[SourceRow]) -> bool:

@@ -260,3 +260,8 @@ swedish ta te tedesco th thai tr turkisch turkish uk ukrainian ur vi vietnamese 
 法文 法语 英文 英語 英语
 """
 """Codes and names of languages."""
+
+CONDITIONS = """
+tone style audience persona character format mood voice formality stil ton tonfall zielsprache zielgruppe estilo tono
+"""
+"""Words in the names of columns that say how an answer is to be written."""

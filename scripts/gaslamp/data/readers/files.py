@@ -6,17 +6,16 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.anki import COLLECTIONS
-from gaslamp.data.readers.chunks import Chunk, Options, Reading, parse_table
+from gaslamp.data.readers.chunks import Chunk, Options, Reading
 from gaslamp.data.readers.class_folders import find_classes, get_folder_split, mix_classes, read_class
 from gaslamp.data.readers.delimited import read_csv
-from gaslamp.data.readers.folders import COPIES, MEDIA, describe_unread, list_folder
+from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder, refuse_captions
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
 from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT, Reader, get_suffix
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
@@ -147,7 +146,7 @@ def collect(source: Path, member: str | None = None) -> Found:
     found = Found([], root, source.is_dir())
     if source.is_dir():
         _leave_out(found, source, "")
-    _refuse_captions(listed)
+    refuse_captions(listed)
     for file in listed:
         name = file.relative_to(root).as_posix().replace("\n", " ")
         if _is_packed(file):
@@ -157,26 +156,6 @@ def collect(source: Path, member: str | None = None) -> Found:
         else:
             found.files.append((file, name))
     return found
-
-
-def _refuse_captions(files: list[Path]) -> None:
-    """Raise for texts that each belong to a picture or a recording of the same name.
-
-    Raises:
-        GaslampError: as running text they teach nothing of what they describe.
-    """
-    texts = [file for file in files if file.suffix.lower() == ".txt"]
-    media = [other for file in texts for end in MEDIA if (other := file.with_suffix(end)).exists()]
-    if len(texts) < 2 or len(texts) < len(files) or 2 * len(media) <= len(texts):
-        return
-    first = next(file for file in texts if file.stem == media[0].stem)
-    raise GaslampError(
-        f"{len(media)} of {len(texts)} texts belong to a picture or a recording of the same name "
-        f"({first.name} to {media[0].name})",
-        "write a table metadata.csv with the columns file_name and text next to the pictures, for vision_sft; or with "
-        "audio and text next to the recordings, for tts; and set data.source to it",
-        "to learn the texts alone, put them into a folder of their own",
-    )
 
 
 def _is_packed(file: Path) -> bool:
@@ -228,47 +207,6 @@ def _leave_out(found: Found, folder: Path, prefix: str) -> list[Path]:
     found.leave_out("though they hold rows (give them an ending: .csv, .jsonl ...)", name(alike))
     found.leave_out(HIDDEN, name(listing.hidden))
     return listing.files
-
-
-def refuse_other_tables(found: Found, options: Options) -> None:
-    """Raise for tables of text of which each has a column that the other lacks: read as one they mix two things.
-
-    Args:
-        found: the files.
-        options: what the user says about them.
-
-    Raises:
-        GaslampError: names both, and the columns in which they differ.
-    """
-    tables = [(file, name) for file, name in found.files if get_suffix(file) in (".csv", ".tsv")]
-    if not found.is_several or not 1 < len(tables) <= MOST_TABLES:
-        return
-    columns: dict[str, set[str]] = {}
-    for file, name in tables:
-        try:
-            reading = Reading(file, name, None, options)
-            chunk = next(iter(get_reader(reading)(reading)), None)
-        except GaslampError:
-            return  # its reader says what is wrong with it
-        if chunk is not None and chunk.parse is parse_table:
-            columns[name] = set(chunk.payload[0])
-    for one, two in combinations(columns, 2):
-        mine, others = columns[one] - columns[two], columns[two] - columns[one]
-        if mine and others:
-            raise GaslampError(
-                f"two tables with different columns: only {one} has {_join_names(mine)}, only {two} has "
-                f"{_join_names(others)}",
-                "set data.source to one of them; where one refers to the other, join them to one table first",
-                "where both hold the same under other names, name the columns alike; data.columns takes what both have",
-            )
-
-
-MOST_TABLES = 20
-"""Tables whose columns are compared before they are read."""
-
-
-def _join_names(names: set[str]) -> str:
-    return ", ".join(f"'{name}'" for name in sorted(names)[:SHOWN_CLASSES])
 
 
 def read_chunks(

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import archives
 from gaslamp.data.readers.hidden import SLACK, is_hidden
 from gaslamp.data.readers.kinds import DOCUMENTS, TABLES, TEXT, get_suffix
@@ -79,3 +80,23 @@ def _join(names: list[str]) -> str:
     rest = Counter(Path(name).suffix or "without an ending" for name in names[SHOWN:])
     more = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(4))
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more ({more})" if rest else "")
+
+
+def refuse_captions(files: list[Path]) -> None:
+    """Raise for texts that each belong to a picture or a recording of the same name.
+
+    Raises:
+        GaslampError: as running text they teach nothing of what they describe.
+    """
+    texts = [file for file in files if file.suffix.lower() == ".txt"]
+    media = [other for file in texts for end in MEDIA if (other := file.with_suffix(end)).exists()]
+    if len(texts) < 2 or len(texts) < len(files) or 2 * len(media) <= len(texts):
+        return
+    first = next(file for file in texts if file.stem == media[0].stem)
+    raise GaslampError(
+        f"{len(media)} of {len(texts)} texts belong to a picture or a recording of the same name "
+        f"({first.name} to {media[0].name})",
+        "write a table metadata.csv with the columns file_name and text next to the pictures, for vision_sft; or with "
+        "audio and text next to the recordings, for tts; and set data.source to it",
+        "to learn the texts alone, put them into a folder of their own",
+    )
