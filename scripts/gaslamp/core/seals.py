@@ -203,6 +203,8 @@ def _put_back(damage: Damage) -> bool:
         if file.is_dir() and not file.is_symlink():
             shutil.rmtree(file)
         _copy(copies / (name or "file"), file)
+        if state := known.files[name].state:  # a project that was copied has later times than its copies here
+            os.utime(file, ns=(state[1], state[1]))
         known.files[name].state = get_state(file)
     known.write(_need_place(damage.path))
     return True

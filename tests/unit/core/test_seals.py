@@ -103,6 +103,11 @@ def test_deleted_files_come_back_where_they_are_wanted(project: Path) -> None:
     (line,) = restore([], wanted=[small, large])
     assert line == f"{small} was deleted: put back from its copy" and not large.exists()
     assert (small.read_bytes(), small.stat().st_mtime_ns) == (text, before)
+    later = before + 10**12  # as in a project that was copied without its times
+    os.utime(small, ns=(later, later))
+    assert restore([Path("outputs/main")]) == []
+    small.unlink()
+    assert len(restore([], wanted=[small])) == 1 and (small.read_bytes(), small.stat().st_mtime_ns) == (text, later)
     shutil.rmtree(small.parent)
     assert restore([], wanted=[small]) == []
 
