@@ -231,6 +231,21 @@ def test_the_right_choice_stands_among_the_wrong_ones() -> None:
         convert({**rows[0], "Incorrect Answer 1": "yes 0"}, meaning.reading.mapping)
 
 
+def test_several_right_choices_are_an_error_of_their_row() -> None:
+    """Kahoot's ``1,3`` was learnt as the answer."""
+    convert = registry.get("formats", "choices").convert
+    rows = [
+        {"Question": ask(n), "Answer 1": "x", "Answer 2": "y", "Answer 3": "z", "Correct answer(s)": str(1 + n % 3)}
+        for n in N
+    ]
+    meaning = decide(rows)
+    assert meaning.certain and meaning.reading.mapping["first_number"] == "1"
+    assert learn(rows)["assistant"] == "A. x"
+    for answer in ("1,3", "A, C"):
+        with pytest.raises(ValueError, match="several choices are right"):
+            convert({**rows[0], "Correct answer(s)": answer}, meaning.reading.mapping)
+
+
 def test_what_people_submitted_in_argilla_is_learnt(tmp_path: Path) -> None:
     two = [
         {

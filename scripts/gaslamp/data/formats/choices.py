@@ -293,6 +293,9 @@ def _find_answer(value: Any, choices: list[tuple[str, str]], column: str, first_
     letter = text.strip("().:").casefold()
     both = re.fullmatch(r"\(?(\w{1,2})\s?[).:]\s*(.+)", text, re.DOTALL)  # B. iron
     index = _read_number(value)
+    several = [part.strip().casefold() for part in re.split(r"[,;/&+]|\band\b", text)] if text not in texts else []
+    if len(several) > 1 and all(part in by_mark or _read_number(part) is not None for part in several):
+        raise ValueError(f"column '{column}' is {text}: several choices are right, and one is learnt")
     if index is not None and first_number is not None:
         number = index - int(first_number)
         if not 0 <= number < len(choices):
