@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,13 @@ def test_scores_are_the_order_of_the_merges(tmp_path: Path) -> None:
     scores = [pieces.GetScore(pieces.PieceToId(piece)) for piece in ("he", "ll", "el", "hell", "hello", "▁hello")]
     assert scores == [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0]
     assert pieces.IsByte(pieces.PieceToId("<0x0A>")) and pieces.IsControl(pieces.PieceToId("<|im_end|>"))
+
+
+def test_a_package_that_is_missing_is_named_with_its_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    base = write_words(tmp_path / "base")
+    with pytest.raises(GaslampError, match="cannot be written for llama.cpp: the package sentencepiece is missing"):
+        write_sentencepiece(base, tmp_path / "tokenizer.model")
 
 
 @pytest.mark.parametrize(
