@@ -118,6 +118,10 @@ OPEN: dict[str, tuple[Rows, str, dict[str, str]]] = {  # what is a question, and
         [{"Review": say(n), "Rating": 1 + n % 5, "Owner reply": f"{say(n + 1)} Thanks!"} for n in N],
         "all", {"user": say(0), "assistant": f"{say(1)} Thanks!"},
     ),
+    "a scale that nobody names": (
+        [{"What was good?": say(n), "What was bad?": f"{say(n + 1)} Sadly.", "How likely?": 1 + n % 5} for n in N],
+        "classify How likely?", {"assistant": "1"},
+    ),
     "parts of a text": (
         [{"email_body": f"{say(n)} {n} euros to {'XY'[n % 2]}ena", "amount": str(n), "due": f"hall {n}",
           "payee": f"{'XY'[n % 2]}ena"} for n in range(10, 40)],

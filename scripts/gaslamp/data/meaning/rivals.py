@@ -67,6 +67,9 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
             found += [column for column in lost if column.is_label and column.holds == "number"]
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
         found += [column for column in lost if column.is_label and re.fullmatch(r"column \d+", column.name)]
+    scaled = target.holds == "number" and target.is_label and target.distinct > 2 and not target.concept
+    if scaled and not re.fullmatch(r"column \d+", target.name):  # how likely, from 1 to 5: of nothing that is said
+        found.append(target)
     if _is_keyed(target, unread, rows) or _writes_lists(best, target, rows):
         found.append(target)
     return list({column.name: column for column in found}.values())
