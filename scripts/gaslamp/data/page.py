@@ -6,6 +6,7 @@ Rows are shown as text, never as markup.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import islice
@@ -18,9 +19,10 @@ from gaslamp.core.contracts import Card, ModelFacts, Template
 from gaslamp.core.files import JsonObject, sha256_path, write_text
 from gaslamp.data.card import describe_rows
 from gaslamp.data.meaning.readings import write_mapping
+from gaslamp.data.page_rows import get_page_rows, pick_slices
 from gaslamp.data.rows import KINDS, Row, get_images, get_kind
 from gaslamp.models.template import Renderer
-from gaslamp.pages.html import embed_file, render_template
+from gaslamp.pages.html import embed_file, escape_json, render_template
 
 HERE = Path(__file__).parent
 NOT_LEARNED = {
@@ -29,6 +31,7 @@ NOT_LEARNED = {
     "score": "no token here carries loss: a reward model reads the whole text of each side and gives it one score",
 }
 SPLITS = ("train", "valid", "test")
+SPLIT_NAMES = {"train": "training", "rehearsal": "general chat data", "valid": "validation", "test": "test"}
 SHOWN = 5  # training rows, evenly spread; one validation and one test row come after them
 MEASURED = 32  # rows of most bytes, of which the one with most tokens is shown as the longest
 LONGEST_TEXT = 6000  # letters of a row that are shown
@@ -230,6 +233,8 @@ def render_page(
         settings: needs project and method.
         digest: sha256 of the card.
     """
+    from markupsafe import Markup
+
     from gaslamp.pages.themes import get_theme_css
 
     style = get_theme_css("auto", settings.project.domain) + (HERE / "page.css").read_text(encoding="utf-8")
@@ -244,12 +249,18 @@ def render_page(
         if split == "train" and own < card.rows[split]:  # they stand behind the rows of the file
             number, row = pick_rows(file, card.rows[split], 1, own)[0]
             rows.append({"title": f"train, row {number}, general chat data", **lay_out(renderer, row, folder)})
+        if split == "train":
+            here = {int(re.sub(r"\D+", "", row["title"])) for row in rows}
+            for number, row in pick_slices(file, here, own):
+                rows.append({"title": f"train, row {number}, one of {row['slice']}", **lay_out(renderer, row, folder)})
         longest = find_longest(renderer, file, own) if split == "train" else None
         if longest and f"train, row {longest[0]}" not in [row["title"] for row in rows]:
             rows.append({"title": f"train, row {longest[0]}, the longest", **lay_out(renderer, longest[1], folder)})
     if note:
         for run in (run for row in rows for side in row["sides"] for run in side["runs"]):
             run["learnt"] = False
+    listed = get_page_rows(card, folder)
+    there = {row["split"] for row in listed["rows"]}
     checks = [{**check, "tone": VERDICTS[check["verdict"]]} for check in card.checks]
     order = list(VERDICTS)
     checks.sort(key=lambda check: (order.index(check["verdict"]), check["name"]))
@@ -257,6 +268,12 @@ def render_page(
     return render_template(
         HERE / "page.html.j2",
         style,
+        (HERE / "page.js").read_text(encoding="utf-8"),
+        data=Markup(escape_json(listed)),  # noqa: S704 - escaped
+        listed=len(listed["rows"]),
+        left_out=listed["left_out"],
+        shown_splits=[(name, title) for name, title in SPLIT_NAMES.items() if name in there],
+        slices=sorted({row["slice"] for row in listed["rows"]} - {""}),
         digest=digest,
         card=card,
         model=model,
