@@ -93,6 +93,7 @@ READ_ONLY = {
     },
     "prepare_data": {
         "data.generate*": "data/generated/rows.jsonl, an input, has what it made",
+        "data.part": "where the rows are written, not what they are",
         "backend": "which memory limits train.max_length: auto; estimated once, as the gate",
         "train.*": "params.length has what decides train.max_length: auto; the memory is estimated once",
     },
