@@ -84,7 +84,14 @@ def test_files_exist(name: str) -> None:
 
 
 def test_every_phase_has_its_rules_room_tests_and_page_under_one_name() -> None:
-    phases = {file.stem for file in (ROOT / "rules").glob("*.smk")} - {"first", "common", "remote", "stages", "sweep"}
+    phases = {file.stem for file in (ROOT / "rules").glob("*.smk")} - {
+        "first",
+        "common",
+        "remote",
+        "stages",
+        "sweep",
+        "points",
+    }
     assert phases == {"environment", "data", "train", "evaluate", "report", "export", "serve", "memory"}
     for phase in phases:
         assert (ROOT / "scripts" / "gaslamp" / phase / "__init__.py").is_file()
