@@ -21,8 +21,8 @@ def read_model_folder(folder: Path) -> ModelFacts:
         GaslampError: a missing file, pickled weights, or no tokenizer.
     """
     config = read_json(folder / "config.json")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+    weights = list_weights(folder)
+    if not weights or weights[0].name.startswith("adapter_model"):
         raise GaslampError(
             f"{folder} has no *.safetensors weights",
             "save the model with save_pretrained(..., safe_serialization=True) or take a revision that has them",
@@ -48,6 +48,13 @@ def read_model_folder(folder: Path) -> ModelFacts:
         size_bytes=sum(file.stat().st_size for file in weights),
         provenance=Provenance.start([]),
     )
+
+
+def list_weights(folder: Path) -> list[Path]:
+    """The safetensors files that transformers loads: not the second copy in Mistral's own layout, nor an adapter."""
+    files = sorted(folder.glob("*.safetensors"))
+    others = [file for file in files if not file.name.startswith(("consolidated", "adapter_model"))]
+    return others or files
 
 
 def get_weights_hash(folder: Path) -> str:
@@ -77,7 +84,7 @@ def read_tensors(folder: Path) -> list[Tensor]:
     Raises:
         GaslampError: a file is damaged.
     """
-    stored = [entry for file in sorted(folder.glob("*.safetensors")) for entry in _read_header(file)]
+    stored = [entry for file in list_weights(folder) for entry in _read_header(file)]
     names = {name for name, _, _ in stored}
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     bits = int((config.get("quantization_config") or {}).get("bits") or 4)
@@ -97,7 +104,7 @@ def read_shape(folder: Path) -> Shape:
     except GaslampError:  # a damaged file: its size has to do here, and the rule fetch_model says which one it is
         text = {**config, **(config.get("text_config") or {})}
         size = 4 if "float32" in str(text.get("dtype") or text.get("torch_dtype") or "float32") else 2
-        parameters = sum(file.stat().st_size for file in folder.glob("*.safetensors")) // size
+        parameters = sum(file.stat().st_size for file in list_weights(folder)) // size
     return get_shape_of_config(config, parameters)
 
 
@@ -127,6 +134,13 @@ def _read_header(file: Path) -> list[tuple[str, list[int], str]]:
             if not 2 <= length <= min(100_000_000, file.stat().st_size):
                 raise ValueError("the header's length is impossible")
             header = json.loads(handle.read(length))
+            end = (
+                8
+                + length
+                + max((item["data_offsets"][1] for key, item in header.items() if key != "__metadata__"), default=0)
+            )
+            if file.stat().st_size < end:
+                raise ValueError(f"{file.stat().st_size:,} bytes of {end:,} are there")
         except ValueError as error:
             raise GaslampError(
                 f"{file} is damaged: {error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
 from gaslamp.config.sections.models import is_local
 from gaslamp.core.nearest import get_hint
-from gaslamp.models.checkpoint import is_encoder_model
+from gaslamp.models.checkpoint import is_encoder_model, list_weights
 from gaslamp.models.start import find_start_problems
 
 
@@ -58,8 +59,16 @@ def _find_embedded_problems(source: str, method: str) -> list[str]:
 
 def _find_folder_problem(config: Config, folder: Path) -> str | None:
     source, file = config.model.source, folder / "config.json"
+    if other := _find_other_kind(source, folder):
+        return other
     if not file.is_file():
         return f"{source} is not a model folder: {file} is missing"
+    try:
+        is_object = isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        return f"{file} is damaged: it holds no JSON object; copy or download the folder again"
     if is_encoder_model(folder) and get_artefact(config.method) != "encoder":
         return f"{source} is an encoder: it makes vectors of texts and writes no answers; it is for method: embedding"
     if not is_multimodal(config.method):
@@ -70,3 +79,16 @@ def _find_folder_problem(config: Config, folder: Path) -> str | None:
     if is_converted(config) and (reason := find_vision_tower_problem(json.loads(text))):
         return f"{source}: {reason}; {VISION_TOWER_FIX}"
     return None
+
+
+def _find_other_kind(source: str, folder: Path) -> str | None:
+    """What a path is that holds no checkpoint, and what to set instead; None: nothing that is known."""
+    if folder.suffix == ".gguf" or (folder.is_dir() and any(folder.glob("*.gguf")) and not list_weights(folder)):
+        return f"{source} is GGUF, which is made for running and cannot be trained: name the checkpoint it was made of"
+    adapter = folder / "adapter_config.json"
+    if not adapter.is_file() or any(file.name != "adapter_model.safetensors" for file in list_weights(folder)):
+        return None
+    base = "its base model"
+    with contextlib.suppress(ValueError, AttributeError):
+        base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path") or base
+    return f"{source} is an adapter, not a model: set model.source to {base}, and model.adapter to this folder"

@@ -34,15 +34,16 @@ def is_quantized(folder: str | Path) -> bool:
     return file.is_file() and bool(read_json(file).get("quantization_config"))
 
 
-def read_state(folder: str | Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The state dict of a checkpoint folder with every 4-bit weight in ``dtype``; the others as they are stored, cast.
+def require_reversible(folder: str | Path) -> None:
+    """Refuse weights that are quantized in another way than bitsandbytes' 4 bits.
 
     Raises:
-        GaslampError: weights quantized in another way than bitsandbytes' 4 bits.
+        GaslampError: they are.
     """
-    from safetensors.torch import load_file
-
-    settings = read_json(Path(folder) / "config.json").get("quantization_config") or {}
+    file = Path(folder) / "config.json"
+    settings = (read_json(file).get("quantization_config") if file.is_file() else None) or {}
+    if (Path(folder) / "quantize_config.json").is_file() and not settings:
+        settings = {"quant_method": "gptq"}  # as AutoGPTQ saved it
     if settings and not (
         settings.get("quant_method", "bitsandbytes") == "bitsandbytes" and settings.get("load_in_4bit")
     ):
@@ -51,6 +52,17 @@ def read_state(folder: str | Path, dtype: torch.dtype) -> dict[str, torch.Tensor
             "which cannot be undone here",
             "set model.source to the 16-bit version of this model, or to a bnb-4bit one",
         )
+
+
+def read_state(folder: str | Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The state dict of a checkpoint folder with every 4-bit weight in ``dtype``; the others as they are stored, cast.
+
+    Raises:
+        GaslampError: weights quantized in another way than bitsandbytes' 4 bits.
+    """
+    from safetensors.torch import load_file
+
+    require_reversible(folder)
     tensors: dict[str, torch.Tensor] = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         tensors |= load_file(file)

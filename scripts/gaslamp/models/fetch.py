@@ -22,12 +22,15 @@ from gaslamp.core.files import read_json
 from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.embedded import unpack_embedded
 from gaslamp.models.model_card import CARD, read_model_card
+from gaslamp.models.weights_check import check_weights
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "LICENSE*", CARD)
 """Files of a hub model that are downloaded: no code, no pickled weights."""
+LEFT_OUT = ("consolidated*",)
+"""The same weights once more, in Mistral's own layout."""
 
 
 def fetch_model(model: ModelSection, out: Path, mmproj: bool = False) -> None:
@@ -39,8 +42,8 @@ def fetch_model(model: ModelSection, out: Path, mmproj: bool = False) -> None:
         mmproj: the run ends with GGUF files of a vision model, so llama.cpp must be able to convert its vision tower.
 
     Raises:
-        GaslampError: no network, no such model, no tokenizer, weights that are not safetensors, or a vision tower that
-            llama.cpp does not convert.
+        GaslampError: no network, no such model, no tokenizer, weights that are not safetensors or not all of the model,
+            or a vision tower that llama.cpp does not convert.
     """
     revision, license_name = model.revision, None
     if model.source.startswith("embedded:"):
@@ -52,6 +55,8 @@ def fetch_model(model: ModelSection, out: Path, mmproj: bool = False) -> None:
         folder = _download_from_hub(model.source, model.revision)
         revision = folder.name  # snapshots/<commit>
     facts = read_model_folder(folder)
+    if not model.source.startswith("embedded:"):  # those are whole by their hash
+        check_weights(folder)
     if mmproj and (reason := find_vision_tower_problem(read_json(folder / "config.json"))):
         raise GaslampError(f"{model.source}: {reason}", VISION_TOWER_FIX)
     facts.name, facts.source, facts.revision = get_base_name(model), model.source, revision
@@ -104,7 +109,13 @@ def _download_from_hub(source: str, revision: str | None) -> Path:
     patterns = list(PATTERNS)
     try:
         return Path(
-            snapshot_download(source, revision=revision, allow_patterns=patterns, tqdm_class=get_download_bar())
+            snapshot_download(
+                source,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns=list(LEFT_OUT),
+                tqdm_class=get_download_bar(),
+            )
         )
     except RepositoryNotFoundError as error:
         raise GaslampError(
@@ -121,7 +132,13 @@ def _download_from_hub(source: str, revision: str | None) -> Path:
         if revision and re.fullmatch(r"[0-9a-f]{40}", revision):
             with contextlib.suppress(LocalEntryNotFoundError):
                 return Path(
-                    snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=True)
+                    snapshot_download(
+                        source,
+                        revision=revision,
+                        allow_patterns=patterns,
+                        ignore_patterns=list(LEFT_OUT),
+                        local_files_only=True,
+                    )
                 )
         raise GaslampError(
             f"cannot download {source}: {str(error).splitlines()[0][:300]}",

@@ -60,7 +60,16 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise GaslampError(
+            f"the tokenizer in {path} needs a program of its own, and code from a model folder is never run",
+            "take a model whose tokenizer is a tokenizer.json alone: see docs/models.md",
+            "delete auto_map from tokenizer_config.json, where tokenizer.json is complete",
+        ) from error
     if _is_as_recorded(tokenizer, Path(path) / "tokenizer.json"):
         return tokenizer
     return PreTrainedTokenizerFast.from_pretrained(path)

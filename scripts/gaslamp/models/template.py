@@ -10,7 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jinja2 import TemplateSyntaxError
+
 from gaslamp.core.contracts import Template
+from gaslamp.core.decisions import Decision
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, sha256_text
 from gaslamp.models.arguments import restore, shape_arguments
@@ -277,6 +280,17 @@ def _encode_example(renderer: Renderer, example: list[Message]) -> Encoded:
     )
 
 
+def choose_template(recorded: str | dict[str, str] | None) -> tuple[str | None, Decision | None]:
+    """The chat template of a tokenizer, and how it was chosen where it has several with names (Hermes, Command R)."""
+    if not isinstance(recorded, dict):
+        return recorded, None
+    name = "default" if "default" in recorded else next(iter(recorded), None)
+    if name is None:
+        return None, None
+    reason = f"the tokenizer has {len(recorded)} chat templates: {', '.join(recorded)}"
+    return recorded[name], Decision(name="chat template", value=name, reason=reason)
+
+
 def build_template(
     model_path: str | Path, example: list[Message], thinking: str = "keep", rows: int = 1, thoughts: int | None = None
 ) -> Template:
@@ -295,7 +309,8 @@ def build_template(
     The file carries no time and no versions: training must not rerun for a clock.
     """
     tokenizer = load_tokenizer(model_path)
-    if not tokenizer.chat_template or not isinstance(tokenizer.chat_template, str):
+    source, named = choose_template(tokenizer.chat_template)
+    if not source:
         if is_encoder_model(model_path):
             raise GaslampError(
                 f"the model in {model_path} is an encoder: it makes vectors of texts and writes no answers",
@@ -307,9 +322,17 @@ def build_template(
             "set model.source to the instruct version of this model",
             "put a chat_template.jinja into the model folder",
         )
-    chat_template, dated = pin_date(tokenizer.chat_template)
-    plain = Renderer(tokenizer, chat_template, [])
-    if MARK not in plain.render([QUESTION, ANSWER], generate=False):
+    try:
+        chat_template, dated = pin_date(source)
+        plain = Renderer(tokenizer, chat_template, [])
+        shown = plain.render([QUESTION, ANSWER], generate=False)
+    except TemplateSyntaxError as error:
+        raise GaslampError(
+            f"the chat template of {model_path} is no valid Jinja: line {error.lineno}: {error.message}",
+            "download the model again, or take its template from where it was published",
+            "use another model, or put a corrected chat_template.jinja into the model folder",
+        ) from error
+    if MARK not in shown:
         raise GaslampError(
             f"the chat template of {model_path} does not show the text of an answer",
             "use another model, or put a corrected chat_template.jinja into the model folder",
@@ -337,7 +360,7 @@ def build_template(
         chat_template=chat_template,
         sha256=sha256_text(chat_template),
         thinking=mode,
-        decisions=[decision for decision in (dated, chosen) if decision],
+        decisions=[decision for decision in (named, dated, chosen) if decision],
         bos_token=tokenizer.bos_token,
         eos_token=tokenizer.convert_ids_to_tokens(end),
         pad_token=tokenizer.convert_ids_to_tokens(pad),
