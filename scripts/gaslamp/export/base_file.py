@@ -20,7 +20,7 @@ from gaslamp.export.exporters import gguf, merged
 from gaslamp.export.first_answers import Agreement, compare_tokens
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import Toolchain
-from gaslamp.models.trained import is_vision
+from gaslamp.models.checkpoint import is_vision
 
 FACTS = "base.json"
 VERSION = 1

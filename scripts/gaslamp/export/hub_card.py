@@ -19,7 +19,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.data.system_turn import begin_with_system, describe_system
 from gaslamp.export.artefacts import RunFiles
 from gaslamp.export.ladder_page import COLUMNS, get_cells, show_score
-from gaslamp.models.trained import is_vision
+from gaslamp.models.checkpoint import is_vision
 from gaslamp.pages.baselines import get_baseline_rows
 from gaslamp.pages.markdown import code, escape, escape_cell, fence, find_placeholders, quote, strip_marks
 from gaslamp.pages.starts import describe_start

@@ -23,10 +23,11 @@ from gaslamp.export.modelfile.families import detect_family
 from gaslamp.export.parity.merged import answer_greedily
 from gaslamp.export.parity.prompts import encode_prompts, get_special_tokens, vary
 from gaslamp.export.parity.served import check_metadata, check_served
+from gaslamp.models.checkpoint import is_vision
 from gaslamp.models.shrink import write_shrunken
 from gaslamp.models.template import NEUTRAL, Renderer, build_template
 from gaslamp.models.tokenizer_files import FILES, save_tokenizer
-from gaslamp.models.trained import is_vision, load_folder
+from gaslamp.models.trained import load_folder
 
 if TYPE_CHECKING:
     from gaslamp.data.rows import Message

@@ -20,6 +20,8 @@ def read_model_folder(folder: Path) -> ModelFacts:
     Raises:
         GaslampError: a missing file, pickled weights, or no tokenizer.
     """
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        _require_object(folder / name)
     config = read_json(folder / "config.json")
     weights = list_weights(folder)
     if not weights or weights[0].name.startswith("adapter_model"):
@@ -50,6 +52,20 @@ def read_model_folder(folder: Path) -> ModelFacts:
     )
 
 
+def _require_object(file: Path) -> None:
+    """Refuse a file of a model folder that is no JSON object; it belongs to the user, and no step makes it again."""
+    try:
+        is_object = not file.is_file() or isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise GaslampError(
+            f"{file} is damaged: it holds no JSON object",
+            "download or copy the model folder again",
+            "the disk was full when it was written",
+        )
+
+
 def list_weights(folder: Path) -> list[Path]:
     """The safetensors files that transformers loads: not the second copy in Mistral's own layout, nor an adapter."""
     files = sorted(folder.glob("*.safetensors"))
@@ -67,6 +83,15 @@ def is_encoder_model(folder: str | Path) -> bool:
     """Whether a checkpoint is an encoder: it makes vectors and writes no text."""
     file = Path(folder) / "config.json"
     return file.is_file() and (read_json(file).get("architectures") or [""])[0] in ENCODERS
+
+
+VISION_PARTS = ("vision", "visual", "image", "connector", "projector", "merger")
+"""Words in the names of the modules that read images."""
+
+
+def is_vision(folder: str | Path) -> bool:
+    """Whether a checkpoint reads images."""
+    return "vision_config" in read_json(Path(folder) / "config.json")
 
 
 class Tensor(NamedTuple):

@@ -13,7 +13,7 @@ import orjson
 from gaslamp.config.methods import get_method, is_multimodal
 from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.checkpoint import is_encoder_model
+from gaslamp.models.checkpoint import is_encoder_model, is_vision
 from gaslamp.models.dequantize import is_quantized, read_state
 
 if TYPE_CHECKING:
@@ -127,8 +127,21 @@ def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[l
     return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
+def get_model_class(folder: str | Path) -> Any:
+    """The class of transformers that loads a checkpoint: one for training, evaluation and export.
+
+    A checkpoint that reads images is loaded whole for texts too. transformers has a class for the language model alone
+    for some (Qwen3.5), whose layers have other names: an adapter of the one fits no layer of the other.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
+
+    if is_encoder_model(folder):
+        return AutoModel
+    return AutoModelForImageTextToText if is_vision(folder) else AutoModelForCausalLM
+
+
 def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None, merge: bool = True) -> PreTrainedModel:
-    """A causal language model, or an encoder of the BERT family, in evaluation mode on the CPU.
+    """A language model, with its vision tower if it has one, or an encoder, in evaluation mode on the CPU.
 
     Args:
         path: model folder.
@@ -138,7 +151,6 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
         merge: fold the adapter into the weights in memory: same arithmetic as the merged model, and faster.
     """
     import torch
-    from transformers import AutoModel, AutoModelForCausalLM
 
     whole = adapters is not None and not (Path(adapters) / "adapter_config.json").is_file()
     folder = adapters if whole else path
@@ -150,8 +162,7 @@ def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None,
     if is_quantized(str(folder)):
         model = _load_dequantized(str(folder), options["dtype"])
     else:
-        kind = AutoModel if is_encoder_model(str(folder)) else AutoModelForCausalLM
-        model = kind.from_pretrained(folder, **options)
+        model = get_model_class(str(folder)).from_pretrained(folder, **options)
     if adapters is not None and not whole:
         model = attach_adapter(model, Path(adapters))
         if merge:
@@ -208,11 +219,11 @@ def attach_adapter(model: PreTrainedModel, adapters: Path) -> PreTrainedModel:
 
 def _load_dequantized(folder: str, dtype: torch.dtype) -> PreTrainedModel:
     """A model whose 4-bit weights are full ones, without a GPU: what an adapter trained on a 4-bit base belongs to."""
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+    model: PreTrainedModel = get_model_class(folder).from_config(config, dtype=dtype, trust_remote_code=False)
     missing, unexpected = model.load_state_dict(read_state(folder, dtype), strict=False)
     if config.tie_word_embeddings:
         missing = [name for name in missing if name != "lm_head.weight"]

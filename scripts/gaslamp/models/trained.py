@@ -38,23 +38,23 @@ def load_evaluated(facts: ModelFacts, adapters: Path | None, artefact: str = "ca
 
 def load_folder(folder: Path, adapters: Path | None = None, artefact: str = "causal_lm", merge: bool = True) -> Any:
     """The same from a model folder, such as the merged one."""
-    if artefact != "classifier" and not is_vision(folder):
+    if artefact != "classifier":
         return load_model(folder, "float32", adapters, merge)
-    from transformers import AutoModelForImageTextToText, AutoModelForSequenceClassification
+    import torch
+    from transformers import AutoModelForSequenceClassification
 
     whole = _is_whole(adapters)
-    source = str(adapters if whole else folder)
-    options: dict[str, Any] = {"trust_remote_code": False, "use_safetensors": True}
-    import torch
-
-    if artefact == "classifier":
-        torch.manual_seed(
-            0
-            # the base model has a new head: its scores are random, the same each time, and training starts from them
-        )
-        model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=torch.float32, **options)
-    else:
-        model = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32, **options)
+    torch.manual_seed(
+        0
+        # the base model has a new head: its scores are random, the same each time, and training starts from them
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(
+        str(adapters if whole else folder),
+        num_labels=1,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
     if adapters is not None and not whole:
         model = attach_adapter(model, adapters)
         model = model.merge_and_unload() if merge else model
@@ -76,11 +76,6 @@ def _require_trained(adapters: Path) -> None:
                 "look into logs/<run>/train_model.log: was any step made?",
                 "the file is of another training: delete the folder and run the same command",
             )
-
-
-def is_vision(folder: Path) -> bool:
-    """Whether a checkpoint reads images."""
-    return "vision_config" in read_json(folder / "config.json")
 
 
 def _is_whole(adapters: Path | None) -> bool:

@@ -15,8 +15,8 @@ from gaslamp.core.console import say
 from gaslamp.core.contracts import get_versions
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
-from gaslamp.models.checkpoint import is_encoder_model
 from gaslamp.models.dequantize import is_quantized, require_reversible
+from gaslamp.models.loading import get_model_class
 
 COPY = "copy or download the folder again"
 SAVE = "save the model again with save_pretrained, from the program that made it"
@@ -87,16 +87,10 @@ def _require_whole(folder: Path, info: dict[str, Any]) -> None:
 def _read_loading_info(folder: Path) -> dict[str, Any]:
     """What transformers finds missing, unexpected or of another shape, with the renaming that it does for old names."""
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
 
-    kind: Any = AutoModelForCausalLM
-    if is_encoder_model(folder):
-        kind = AutoModel
-    elif "vision_config" in read_json(folder / "config.json"):
-        kind = AutoModelForImageTextToText
     with _quiet():
         try:
-            _, info = kind.from_pretrained(
+            _, info = get_model_class(folder).from_pretrained(
                 folder,
                 device_map={"": "meta"},
                 output_loading_info=True,

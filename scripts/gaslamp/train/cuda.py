@@ -20,6 +20,7 @@ from gaslamp.environment.memory_estimate import MemoryFit
 from gaslamp.environment.system import System
 from gaslamp.models.checkpoint import read_shape
 from gaslamp.models.dequantize import is_quantized
+from gaslamp.models.loading import get_model_class
 from gaslamp.models.shape import Shape
 from gaslamp.train import gpu as gpus
 from gaslamp.train.autotune import choose, get_open
@@ -155,7 +156,7 @@ def choose_open_settings(plan: Plan, events: Events, gpu: Gpu) -> list[Decision]
 def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
     """The model as transformers loads it, quantized by bitsandbytes where set, and the adapter's config."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     train = plan.settings.train
     if load_own := getattr(get_method(plan.settings.method), "load_model", None):  # a model of another kind
@@ -171,7 +172,7 @@ def load_with_transformers(plan: Plan, dtype: str) -> tuple[object, object]:
     elif train.quantization == "8bit":
         own["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
     gpu = gpus.read_gpu()
-    model = AutoModelForCausalLM.from_pretrained(
+    model = get_model_class(plan.model.path).from_pretrained(
         plan.model.path,
         dtype=getattr(torch, dtype),
         device_map={"": get_local_rank()} if torch.cuda.is_available() else None,

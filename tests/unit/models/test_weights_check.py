@@ -97,7 +97,11 @@ def test_a_second_copy_of_the_weights_counts_once(folder: Path) -> None:
     assert count_parameters(folder) == parameters == read_model_folder(folder).parameters
 
 
-def test_a_file_that_was_cut(folder: Path) -> None:
+def test_files_that_are_damaged(folder: Path) -> None:
+    (folder / "generation_config.json").write_text("{,")
+    with pytest.raises(GaslampError, match="generation_config.json is damaged: it holds no JSON object"):
+        read_model_folder(folder)
+    (folder / "generation_config.json").unlink()
     cut(folder)
     with pytest.raises(GaslampError, match="bytes of .* are there"):
         read_model_folder(folder)

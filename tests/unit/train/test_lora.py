@@ -28,8 +28,10 @@ from gaslamp.export.parity.served import check_served
 from gaslamp.export.trial import QUESTION
 from gaslamp.models.loading import load_model, separate_head
 from gaslamp.models.template import Renderer
+from gaslamp.models.trained import load_folder
 from gaslamp.train import lora as lora_rules
 from gaslamp.train.trl import engine
+from gaslamp.train.trl.load import get_peft_config
 
 pytestmark = pytest.mark.usefixtures("warm_converter")
 IDS = [[5, 9, 40, 77, 3], [12, 200, 31, 8, 66]]
@@ -358,3 +360,51 @@ def test_an_adapter_on_embeddings_is_no_gguf_of_its_own(tmp_path: Path) -> None:
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "lm_head"]}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))
     assert find_obstacle(tmp_path) == "the embedding or the output was adapted too"
+
+
+SIZES = {
+    "vocab_size": 300,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "max_position_embeddings": 512,
+}
+TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+READERS = {
+    # transformers has a class for its language model alone, with other names of the layers
+    "qwen3_5": {
+        "text_config": SIZES
+        | {"layer_types": ["linear_attention", "full_attention"], "linear_num_key_heads": 2}
+        | {"linear_num_value_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16},
+        "vision_config": TOWER | {"depth": 2, "num_heads": 2, "patch_size": 16, "out_hidden_size": 64},
+    },
+    "mistral3": {  # no class for language models takes it
+        "text_config": SIZES | {"model_type": "mistral"},
+        "vision_config": TOWER | {"model_type": "pixtral", "image_size": 32, "patch_size": 16, "head_dim": 16},
+        "image_token_index": 10,
+    },
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_model_that_reads_images_learns_from_texts(name: str, tmp_path: Path) -> None:
+    """Training and evaluation load one class, and rows of text adapt no module of the vision tower."""
+    import torch
+    from peft import get_peft_model
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    AutoModelForImageTextToText.from_config(AutoConfig.for_model(name, **READERS[name])).save_pretrained(tmp_path / "m")
+    settings = Config.model_validate({"train": {"adapter": "lora", "lora": {"r": 4, "alpha": 8}}}).train
+    model = get_peft_model(load_model(tmp_path / "m", "float32"), get_peft_config(settings, tmp_path / "m"))
+    adapted = {key: value for key, value in model.named_parameters() if "lora_B" in key}
+    assert adapted and not [key for key in adapted if "vision" in key or "visual" in key]
+    with torch.no_grad():
+        for value in adapted.values():
+            value.normal_(0, 0.1)
+        trained = model.eval()(input_ids=torch.tensor(IDS)).logits
+        model.save_pretrained(tmp_path / "adapters")
+        evaluated = load_folder(tmp_path / "m", tmp_path / "adapters")(input_ids=torch.tensor(IDS)).logits
+    assert (trained - evaluated).abs().max() < 1e-4

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.images import read_image
 from gaslamp.data.rows import Row, get_images
+from gaslamp.models.checkpoint import VISION_PARTS
 from gaslamp.models.processor import load_processor
 from gaslamp.train import method
 from gaslamp.train.method import Context
@@ -38,7 +39,6 @@ METRICS = ("loss", "token_accuracy", "entropy", "grad_norm")
 EVALUATION_OPTIONS = ("shortest", "longest")  # an image must have the size it was trained with
 DEFAULT_METRICS = ("exact_match", "character_error_rate", "word_error_rate")
 
-VISION = ("vision", "visual", "image", "connector", "projector", "merger")
 ATTENTION = ("attn", "attention", "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv")
 
 
@@ -109,6 +109,7 @@ def get_trainer(context: Context) -> Trainer:
         context.peft_config.target_modules = find_modules(
             context.model, context.options, context.peft_config.target_modules
         )
+        context.peft_config.exclude_modules = None
     collate = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)
 
     def read_and_collate(rows: list[dict[str, Any]]) -> Any:
@@ -175,7 +176,7 @@ def pick_modules(names: list[str], options: Settings, wanted: str | list[str]) -
         last = name.rpartition(".")[2]
         if last == "lm_head" or (isinstance(wanted, list) and last not in wanted):
             continue
-        part = options.vision_layers if any(word in name for word in VISION) else options.language_layers
+        part = options.vision_layers if any(word in name for word in VISION_PARTS) else options.language_layers
         kind = options.attention_layers if any(word in name for word in ATTENTION) else options.mlp_layers
         if part and kind:
             found.append(name)

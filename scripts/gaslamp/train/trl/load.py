@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gaslamp.config.sections.train import CHANGES_BASE
+from gaslamp.models.checkpoint import VISION_PARTS, is_vision
 from gaslamp.train.lora import read_linear_names
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def get_peft_config(train: TrainSettings, folder: str | Path) -> LoraConfig | No
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=targets,
+        # rows of text teach nothing to the modules that read images; a method with images names its modules itself
+        exclude_modules=f".*({'|'.join(VISION_PARTS)}).*" if is_vision(folder) else None,
         use_rslora=lora.use_rslora,
         use_dora=lora.use_dora,
         init_lora_weights=True if lora.init_lora_weights == "default" else lora.init_lora_weights,
