@@ -32,7 +32,7 @@ from gaslamp.models.trained import load_folder
 if TYPE_CHECKING:
     from gaslamp.data.rows import Message
 
-LAYOUT = 2
+LAYOUT = 3
 """Raise it when a trial checks more or converts something else: the cache keeps earlier results apart."""
 MERGED_FIX = (
     "set export: {formats: [merged]} in config.yaml: the run then ends with the merged model, compared with the "
@@ -50,7 +50,7 @@ class Trial(BaseModel):
     tried: bool
     summary: str
     family: str | None = None  # prompt format for Ollama
-    problems: list[str] = []  # prompts that differ
+    problems: list[str] = []  # prompts that differ, an end token that is shown
     warnings: list[str] = []
     checks: list[ParityCheck] = []
     seconds: float = 0.0
@@ -112,7 +112,7 @@ def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) 
     try:
         convert_staged(toolchain, model, gguf, source, log)
         checks = check_metadata(gguf, template, model)
-        checks += check_served(gguf, toolchain, renderer, template, prompts, references, log)
+        checks += check_served(gguf, toolchain, renderer, template, prompts, references, log, forces_end=True)
     except GaslampError as error:
         if is_vision(base):  # a part that the copy lacks may be the reason
             return _give_up(f"a small copy of {source} does not convert: {error.cause}")
@@ -136,12 +136,12 @@ def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) 
         warnings.append(f"there will be no Ollama Modelfile: {error.cause}")
     summary = f"{source} converts and is served with the prompts of the training: {len(checks)} checks on a small copy"
     if problems:
-        summary = f"llama.cpp serves {source} with other prompts than it is trained with (tried on a small copy)"
+        summary = f"llama.cpp serves {source} otherwise than it is trained (tried on a small copy)"
     return Trial(tried=True, summary=summary, family=family, problems=problems, warnings=warnings, checks=checks)
 
 
 def require_trial(trial: Trial, gate: str) -> None:
-    """Refuse a model that is served with other prompts than it is trained with; ``gate`` warn (export.parity) does not.
+    """Refuse a model that is served otherwise than it is trained; ``gate`` warn (export.parity) does not.
 
     Raises:
         GaslampError: with every difference.

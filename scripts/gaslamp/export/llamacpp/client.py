@@ -96,6 +96,7 @@ class LlamaClient:
         top_p: float = 1.0,
         tools: Tools = None,
         ids: bool = False,
+        bias: dict[int, float] | None = None,
     ) -> Answer:
         """Answer one conversation.
 
@@ -110,6 +111,7 @@ class LlamaClient:
             tools: functions that the model may call. The answer is then the whole text as generated: the chat endpoint
                 would parse calls out of it.
             ids: return the token ids too: text does not distinguish bytes that are not valid UTF-8.
+            bias: token id -> what is added to its logit.
 
         Returns:
             The answer; one that the server cannot read has no text, and is ``unread``.
@@ -122,6 +124,7 @@ class LlamaClient:
         body |= {"top_p": top_p, "top_k": 0, "min_p": 0.0} if temperature else {}
         if ids:  # they come with log-probabilities, of which one candidate is requested
             body |= {"logprobs": True, "top_logprobs": 1}
+        body |= {"logit_bias": [[token, value] for token, value in bias.items()]} if bias else {}
         if lora is not None:
             body["lora"] = [{"id": 0, "scale": lora}]
         try:

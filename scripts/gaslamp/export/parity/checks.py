@@ -18,6 +18,7 @@ CAUSES = {
     "endpoint": "the server renders a conversation differently from the file's template: a template override, "
     "or text put before it",
     "stop": "the end token is not the trained one, so answers run on to the length limit",
+    "shown": "llama-server's parser of this chat template does not know what ends an answer",
     "rendered": "the file has another chat template, so another text is scored",
     "vectors": "the conversion changed the weights, or the server uses another pooling of token vectors",
 }

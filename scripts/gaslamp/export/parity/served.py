@@ -74,6 +74,7 @@ def check_served(
     references: dict[str, Reference],
     log: Path,
     mmproj: Path | None = None,
+    forces_end: bool = False,
 ) -> list[ParityCheck]:
     """Start a server with a GGUF file and check prompts, answers and stop reasons.
 
@@ -85,6 +86,7 @@ def check_served(
         references: the adapter's own answers to some of them.
         log: receives what llama-server prints.
         mmproj: vision tower of a vision model.
+        forces_end: check the text of an answer that ends at once too, for weights that never learnt to end.
     """
     context = max(1024, max(len(prompt.ids) for prompt in prompts) + 2 * ANSWER_TOKENS)
     level = get_level(file)
@@ -95,7 +97,22 @@ def check_served(
         for prompt, answer in zip(answered, answers, strict=True):
             if not prompt.has_images:
                 answer["raw"] = server.generate(prompt.served, ANSWER_TOKENS)
+        if forces_end:
+            checks.append(_check_end_text(level, server, template, answered[0]))
     return checks + check_endpoint(level, answered, answers, references, renderer)
+
+
+def _check_end_text(level: str, server: LlamaClient, template: Template, prompt: Prompt) -> ParityCheck:
+    """Whether the server keeps the end token out of the text of an answer.
+
+    llama-server prints the special tokens that its parser of a chat template wants to see. Where that parser does not
+    know what a turn ends with (Command R), every answer ends with the text of the end token.
+    """
+    answer = server.chat(prompt.served, max_tokens=2, bias={template.eos_id: 1000.0})
+    fault = f"the server shows the end token: an answer that ends at once reads {answer['text']!r}"
+    return make_check(
+        "end of answers", level, fault if template.eos_token in answer["text"] else None, "no end token shown", "shown"
+    )
 
 
 def check_prompts(
