@@ -233,7 +233,14 @@ FAMILIES = {
             "tokenizer_class": "GPT2Tokenizer",
             **dict.fromkeys(("bos_token", "eos_token", "pad_token", "unk_token"), "<|end_of_text|>"),
         },
-        config={"tie_word_embeddings": True},
+        config={
+            "tie_word_embeddings": True,
+            # factors of granite-3.3-2b; the one of attention goes with heads of 32 instead of 64
+            "attention_multiplier": 1 / 32,
+            "embedding_multiplier": 12.0,
+            "logits_scaling": 8.0,
+            "residual_multiplier": 0.22,
+        },
     ),
     "command_r": Family(
         "llama.cpp",
