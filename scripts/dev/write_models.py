@@ -74,6 +74,12 @@ FAILURES = (  # what a trial says -> what the page says
     ("reads the random answers", "not tried: its server reads random answers as broken ones"),
     ("does not answer", "not tried: no small copy answers"),
 )
+DIFFERENCES = (  # what a trial finds served otherwise than trained -> what the page says
+    (
+        "shows the end token",
+        "**refused** before the training: llama-server shows its end token in every answer; `export.formats: [merged]`",
+    ),
+)
 
 
 def render_export(name: str, known: dict[str, Any]) -> tuple[str, str]:
@@ -94,7 +100,7 @@ def render_export(name: str, known: dict[str, Any]) -> tuple[str, str]:
         return next(text for cause, text in FAILURES if cause in reason), ""
     ollama = {None: "none", "Derived": "its own"}.get(trial["ollama"], trial["ollama"])
     if trial["problems"]:
-        return "**differs**", ollama
+        return next(text for cause, text in DIFFERENCES if cause in trial["problems"][0]), ollama
     if known[name].get("graph", {}).get("passed"):
         return "whole graph", ollama
     return "yes" if "endpoint answers" in trial["checks"] else "prompts", ollama
