@@ -57,13 +57,13 @@ def test_the_trial_of_a_family(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> None:
-    """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile; or refused before the steps."""
+    """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile; or refused before them."""
     model, data = real_tokenizers.folder(name, model="tiny"), tmp_path / "rows.jsonl"
     data.write_text(
         "".join(json.dumps({"prompt": note, "completion": "ok"}) + "\n" for note in NOTES), encoding="utf-8"
     )
-    settings = {**tiny.SETTINGS, "train.max_steps": STEPS.get(name, 10), "export.levels": ["q8_0"], "eval.retention": False}
-    settings["export.parity_prompts"] = 4
+    settings = {**tiny.SETTINGS, "train.max_steps": STEPS.get(name, 10), "export.levels": ["q8_0"]}
+    settings |= {"eval.retention": False, "export.parity_prompts": 4}
     project = tiny.bake(tmp_path / "projects", data, model, settings)
     done = tiny.snakemake(project, timeout=1800)
     run = project / "outputs" / "main"
