@@ -29,6 +29,14 @@ NOTES = [
 ]
 
 
+def make_row(number: int, note: str) -> dict[str, Any]:
+    """A conversation: every third has two answers."""
+    turns = [("user", note), ("assistant", "ok")]
+    if number % 3 == 0:
+        turns += [("user", f"and {NOTES[-1]}"), ("assistant", "ok")]
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+
+
 def test_every_family_was_tried() -> None:
     assert set(SEEN) <= set(real_tokenizers.FAMILIES)
 
@@ -59,9 +67,7 @@ def test_the_trial_of_a_family(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> None:
     """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile; or refused before them."""
     model, data = real_tokenizers.folder(name, model="tiny"), tmp_path / "rows.jsonl"
-    data.write_text(
-        "".join(json.dumps({"prompt": note, "completion": "ok"}) + "\n" for note in NOTES), encoding="utf-8"
-    )
+    data.write_text("".join(json.dumps(make_row(n, note)) + "\n" for n, note in enumerate(NOTES)), encoding="utf-8")
     settings = {**tiny.SETTINGS, "train.max_steps": STEPS.get(name, 10), "export.levels": ["q8_0"]}
     settings |= {"eval.retention": False, "export.parity_prompts": 4}
     project = tiny.bake(tmp_path / "projects", data, model, settings)

@@ -518,7 +518,10 @@ def test_the_key_file_is_private(tmp_path: Path) -> None:
 
 
 def test_server_answers_and_ends(tools: Toolchain, tiny: dict[str, Path], tmp_path: Path) -> None:
-    with server.LlamaServer(tools, tiny["q8_0"], context=128, parallel=2, log=tmp_path / "server.log") as running:
+    file = tmp_path / "Modèle für 模型" / "model q8_0.gguf"
+    file.parent.mkdir()
+    file.symlink_to(tiny["q8_0"])
+    with server.LlamaServer(tools, file, context=128, parallel=2, log=tmp_path / "server.log") as running:
         pid, created = running.state["pid"], running.state["created"]
         assert running.tokenize("hi") == running.tokenize("hi", add_special=False)
         assert running.tokenize("hi", add_special=True)[0] == 1
@@ -527,6 +530,9 @@ def test_server_answers_and_ends(tools: Toolchain, tiny: dict[str, Path], tmp_pa
         assert answer["completion_tokens"] <= 5 and answer["prompt_tokens"] > 5
         again = running.chat([{"role": "user", "content": "hello"}], max_tokens=5)
         assert again["text"] == answer["text"]
+        # a bias decides a token: what the trial asks, to see whether the end token is kept out of the text
+        forced = running.chat([{"role": "user", "content": "hello"}], max_tokens=2, bias={70: 1000.0})
+        assert forced["text"] == "CC" and forced["completion_tokens"] == 2
         assert running.complete([1, 70, 71], max_tokens=3)["prompt_tokens"] == 3
         done: list[int] = []
         rows = [[{"role": "user", "content": str(n)}] for n in range(6)]
