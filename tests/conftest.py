@@ -41,6 +41,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell without job control ignores Ctrl-C for what it starts in the background, and every program that the tests
     # start would too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same of a closed terminal, with nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 for name in ("ARGS", "MAKEFLAGS", "MFLAGS"):  # those of `make test` are not those of the commands that the tests run
     os.environ.pop(name, None)
 os.environ["GASLAMP_ANSWERS"] = "off"  # what an earlier version of the code answered proves nothing

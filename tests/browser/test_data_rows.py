@@ -22,7 +22,8 @@ def page_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ]
     rows[7]["question"] = HOSTILE
     split = {"valid": 0.1, "test": 0.2, "seed": 1, "max_test": 200}
-    _, card, _ = make_data_page(folder, rows, split=split, slice="part")
+    columns = {"prompt": "question", "completion": "answer"}
+    _, card, _ = make_data_page(folder, rows, split=split, slice="part", columns=columns)
     assert card.rows["train"] + card.rows["valid"] + card.rows["test"] == 120
     return folder / "data/report.html"
 

@@ -55,12 +55,14 @@ def read_model_folder(folder: Path) -> ModelFacts:
 def _require_object(file: Path) -> None:
     """Refuse a file of a model folder that is no JSON object; it belongs to the user, and no step makes it again."""
     try:
-        is_object = not file.is_file() or isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
-    except ValueError:
-        is_object = False
-    if not is_object:
+        fault = None
+        if file.is_file() and not isinstance(json.loads(file.read_text(encoding="utf-8")), dict):
+            fault = "it holds no JSON object"
+    except ValueError as error:
+        fault = f"not valid JSON ({error})"
+    if fault:
         raise GaslampError(
-            f"{file} is damaged: it holds no JSON object",
+            f"{file} is damaged: {fault}",
             "download or copy the model folder again",
             "the disk was full when it was written",
         )

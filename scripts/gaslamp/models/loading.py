@@ -19,6 +19,7 @@ from gaslamp.models.dequantize import is_quantized, read_state
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 
 def leave_out_torch() -> None:
@@ -127,7 +128,7 @@ def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[l
     return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
-def get_model_class(folder: str | Path) -> Any:
+def get_model_class(folder: str | Path) -> type[_BaseAutoModelClass]:
     """The class of transformers that loads a checkpoint: one for training, evaluation and export.
 
     A checkpoint that reads images is loaded whole for texts too. transformers has a class for the language model alone
@@ -135,9 +136,8 @@ def get_model_class(folder: str | Path) -> Any:
     """
     from transformers import AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
 
-    if is_encoder_model(folder):
-        return AutoModel
-    return AutoModelForImageTextToText if is_vision(folder) else AutoModelForCausalLM
+    kind: type[_BaseAutoModelClass] = AutoModelForImageTextToText if is_vision(folder) else AutoModelForCausalLM
+    return AutoModel if is_encoder_model(folder) else kind
 
 
 def load_model(path: str | Path, dtype: str, adapters: str | Path | None = None, merge: bool = True) -> PreTrainedModel:

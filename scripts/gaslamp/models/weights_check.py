@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from gaslamp.core.console import say
 from gaslamp.core.contracts import get_versions
@@ -20,6 +20,14 @@ from gaslamp.models.loading import get_model_class
 
 COPY = "copy or download the folder again"
 SAVE = "save the model again with save_pretrained, from the program that made it"
+
+
+class Found(TypedDict):
+    """What transformers compared: names, and of tensors of another size (name, stored size, size by config.json)."""
+
+    missing_keys: set[str]
+    unexpected_keys: set[str]
+    mismatched_keys: set[tuple[str, list[int], list[int]]]
 
 
 def check_weights(folder: Path) -> None:
@@ -57,7 +65,7 @@ def check_weights(folder: Path) -> None:
         )
 
 
-def _require_whole(folder: Path, info: dict[str, Any]) -> None:
+def _require_whole(folder: Path, info: Found) -> None:
     missing, unexpected = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
     if info["mismatched_keys"]:
         name, stored, described = sorted(info["mismatched_keys"])[0]
@@ -84,7 +92,7 @@ def _require_whole(folder: Path, info: dict[str, Any]) -> None:
     )
 
 
-def _read_loading_info(folder: Path) -> dict[str, Any]:
+def _read_loading_info(folder: Path) -> Found:
     """What transformers finds missing, unexpected or of another shape, with the renaming that it does for old names."""
     from safetensors import SafetensorError
 
@@ -100,7 +108,8 @@ def _read_loading_info(folder: Path) -> dict[str, Any]:
             )
         except SafetensorError as error:
             raise OSError(str(error)) from error
-    return dict(info)
+    found: Found = info
+    return found
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def test_a_second_copy_of_the_weights_counts_once(folder: Path) -> None:
 
 def test_files_that_are_damaged(folder: Path) -> None:
     (folder / "generation_config.json").write_text("{,")
-    with pytest.raises(GaslampError, match="generation_config.json is damaged: it holds no JSON object"):
+    with pytest.raises(GaslampError, match="generation_config.json is damaged: not valid JSON"):
         read_model_folder(folder)
     (folder / "generation_config.json").unlink()
     cut(folder)
