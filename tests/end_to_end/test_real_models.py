@@ -8,6 +8,8 @@ writes it).
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +70,53 @@ def test_a_family_goes_through_the_whole_graph(name: str, tmp_path: Path) -> Non
     """Rows, ten steps, evaluation, merge, f16 and q8_0, llama-server, parity, Modelfile; or refused before them."""
     model, data = real_tokenizers.folder(name, model="tiny"), tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(make_row(n, note)) + "\n" for n, note in enumerate(NOTES)), encoding="utf-8")
-    settings = {**tiny.SETTINGS, "train.max_steps": STEPS.get(name, 10), "export.levels": ["q8_0"]}
-    settings |= {"eval.retention": False, "export.parity_prompts": 4}
-    project = tiny.bake(tmp_path / "projects", data, model, settings)
-    done = tiny.snakemake(project, timeout=1800)
+    project, done = run_graph(tmp_path, data, model, steps=STEPS.get(name, 10))
     run = project / "outputs" / "main"
     if problems := SEEN[name]["trial"]["problems"]:
         assert done.returncode != 0 and problems[0] in " ".join(done.stdout.split())
         assert not (run / "adapters").exists()
         return
     assert done.returncode == 0, tiny.get_rules_error(done)
+    require_proven(run)
+
+
+@pytest.mark.graphs
+@pytest.mark.timeout(1800)
+def test_a_model_that_reads_images_goes_through_with_texts(tmp_path: Path) -> None:
+    """Qwen3.5: training, evaluation and export load one class; the layers that draft tokens are in no merged model."""
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConfig
+
+    model = Path(shutil.copytree(real_tokenizers.folder("qwen3"), tmp_path / "model"))
+    known = read_json(model / "config.json")
+    text = real_tokenizers.SMALL | {name: known[name] for name in ("vocab_size", "eos_token_id", "pad_token_id")}
+    text |= {f"linear_{name}": 2 for name in ("num_key_heads", "num_value_heads")}
+    text |= {f"linear_{name}": 32 for name in ("key_head_dim", "value_head_dim")}
+    text |= {"layer_types": ["linear_attention", "full_attention"]}
+    tower = {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64, "depth": 2, "num_heads": 2}
+    config = AutoConfig.for_model("qwen3_5", text_config=text, vision_config=tower | {"patch_size": 16})
+    torch.manual_seed(1)
+    net = AutoModelForImageTextToText.from_config(config)
+    net.generation_config = GenerationConfig.from_pretrained(model)
+    net.save_pretrained(model)
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(make_row(n, note)) + "\n" for n, note in enumerate(NOTES)), encoding="utf-8")
+    project, done = run_graph(tmp_path, data, model)
+    assert done.returncode == 0, tiny.get_rules_error(done)
+    require_proven(project / "outputs" / "main")
+    assert "checks on a small copy" in done.stdout and "not tried" not in done.stdout
+
+
+def run_graph(folder: Path, data: Path, model: Path, steps: int = 10) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A new project with its whole graph run."""
+    settings = {**tiny.SETTINGS, "train.max_steps": steps, "export.levels": ["q8_0"]}
+    settings |= {"eval.retention": False, "export.parity_prompts": 4}
+    project = tiny.bake(folder / "projects", data, model, settings)
+    return project, tiny.snakemake(project, timeout=1800)
+
+
+def require_proven(run: Path) -> None:
+    """Every artefact passed the parity gate, and there is a Modelfile."""
     parity = read_json(run / "gguf" / "parity.json")
     assert parity["passed"] and {"f16", "q8_0", "merged", "adapter"} == {each["artefact"] for each in parity["checks"]}
     assert not (run / "gguf" / "Modelfile").read_text(encoding="utf-8").startswith("# No Modelfile")

@@ -73,7 +73,14 @@ def put_line(text: str, key: str, written: str, comment: str = "") -> str:
     if node is not None and name is not None:
         if written == MISSING:
             return _delete(text, key, name, section)
-        changed = text[: node.start_mark.index] + written + text[_get_end(text, node) :]
+        begin = text[: node.start_mark.index] + written
+        if node.start_mark.line > name.end_mark.line:
+            # a list may stand as far left as its key: what replaces it goes behind the key
+            colon = text.index(":", name.end_mark.index) + 1
+            line_end = text.index("\n", colon)
+            between = text[line_end : text.rfind("\n", 0, node.start_mark.index)]
+            begin = f"{text[:colon]} {written}{text[colon:line_end]}{between}"
+        changed = begin + text[_get_end(text, node) :]
         start, _ = _get_span(text, name.start_mark.index)
         return _insert(changed, start, name.start_mark.column, comment)
     return text if written == MISSING else _add(text, key, written, comment, section)
@@ -116,7 +123,9 @@ def set_reasoned(text: str, changes: Iterable[tuple[tuple[str, ...], object, str
         written = text[start:end].rstrip()
         is_new = get_value(values, ".".join(path)) != value
         if is_new:
-            edits.append((start, start + len(written), write_scalar(value)))
+            # a list may stand as far left as its key, which nothing else may
+            indent = "  " if start and node.start_mark.column <= key.start_mark.column else ""
+            edits.append((start, start + len(written), indent + write_scalar(value)))
         if why is None:
             if not is_new:
                 continue

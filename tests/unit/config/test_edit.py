@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from gaslamp.config.edit import flatten, get_value, is_recommended, set_reasoned, write_scalar
+from gaslamp.config.edit import flatten, get_value, is_recommended, put_line, set_reasoned, write_scalar
 from gaslamp.core.errors import GaslampError
 
 TEXT = """\
@@ -49,6 +49,16 @@ def test_a_value_of_several_lines_and_a_key_that_is_not_there() -> None:
     assert yaml.safe_load(text)["data"] == {"columns": {}, "system": "no #comment"}
     with pytest.raises(GaslampError, match=r"no key data\.nope"):
         set_reasoned(TEXT, [(("data", "nope"), 1, "")])
+
+
+def test_lists_that_stand_as_far_left_as_their_keys() -> None:
+    """As PyYAML writes them."""
+    text = "sweep:\n  points:  # by hand\n  - {train.lora.r: 4}\n  - train.lora.r: 8\n  how: grid\n"
+    changed = put_line(text, "sweep.points", "[]")
+    assert changed == "sweep:\n  points: []  # by hand\n  how: grid\n"
+    reasoned = set_reasoned(text, [(("sweep", "points"), [1, 2], "none")])
+    assert yaml.safe_load(reasoned) == {"sweep": {"points": [1, 2], "how": "grid"}}
+    assert put_line("a:\n  b:\n    c: 1\nd: 2\n", "a.b", "{}") == "a:\n  b: {}\nd: 2\n"
 
 
 def test_who_chose_a_value() -> None:

@@ -44,6 +44,7 @@ from gaslamp.export.llamacpp import (
 )
 from gaslamp.export.llamacpp.gguf_facts import open_gguf, read_gguf_facts, stop_adding_bos
 from gaslamp.export.llamacpp.toolchain import Toolchain
+from safetensors.numpy import save_file
 
 
 @pytest.fixture(scope="session")
@@ -334,6 +335,22 @@ def test_convert_failure_names_the_architecture(tools: Toolchain, tiny: dict[str
         convert.convert_to_gguf(tools, folder, tmp_path / "out.gguf", "f16", tmp_path / "log.txt")
     assert "another base model" in error.value.fix
     assert not list(tmp_path.rglob("*.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("config", "tensor", "lacks"),
+    [
+        ({"model_type": "qwen3_5", "text_config": {"model_type": "qwen3_5_text"}}, "model.norm.weight", True),
+        ({"model_type": "qwen3_5", "text_config": {"model_type": "qwen3_5_text"}}, "mtp.norm.weight", False),
+        ({"model_type": "qwen3"}, "model.norm.weight", False),
+    ],
+)
+def test_the_converter_is_told_of_missing_draft_layers(
+    config: dict[str, Any], tensor: str, lacks: bool, tmp_path: Path
+) -> None:
+    write_json(tmp_path / "config.json", config)
+    save_file({tensor: numpy.zeros(2, dtype=numpy.float32)}, tmp_path / "model.safetensors")
+    assert convert._lacks_draft_layers(tmp_path) == lacks
 
 
 def test_something_else_is_not_a_gguf(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from typing import IO, Any, NamedTuple, TypedDict
 
 from gaslamp.core.console import Progress, get_duration, say
 from gaslamp.core.errors import GaslampError
-from gaslamp.core.files import write_json
+from gaslamp.core.files import read_json, write_json
 from gaslamp.export.llamacpp.gguf_facts import check_gguf
 from gaslamp.export.llamacpp.toolchain import Toolchain, get_tool
+from gaslamp.models.checkpoint import read_tensors
 
 
 class Speed(TypedDict):
@@ -71,6 +72,8 @@ def convert_to_gguf(
     def command(temporary: Path) -> list[str]:
         script = [sys.executable, toolchain["converter"], str(model_dir)]
         options = [*(["--mmproj"] if mmproj else []), *(["--model-name", name] if name else [])]
+        if not mmproj and _lacks_draft_layers(Path(model_dir)):
+            options.append("--no-mtp")
         if origin:
             options += ["--metadata", str(metadata)]
         return [*script, "--outfile", str(temporary), "--outtype", outtype, *options]
@@ -79,6 +82,17 @@ def convert_to_gguf(
         metadata = Path(folder) / "metadata.json"
         write_json(metadata, {"general.description": origin})
         _write_gguf(command, Path(out), log, f"converting {model_dir} to GGUF")
+
+
+def _lacks_draft_layers(folder: Path) -> bool:
+    """Whether a model of Qwen's families with layers that draft further tokens is without them.
+
+    transformers does not load these layers (``mtp.*``), so that no trained and merged model has them. The converter
+    wants to know.
+    """
+    config = read_json(folder / "config.json")
+    kind = str((config.get("text_config") or config).get("model_type"))
+    return kind.startswith(("qwen3_next", "qwen3_5")) and not any("mtp." in one.name for one in read_tensors(folder))
 
 
 def convert_lora_to_gguf(
