@@ -345,7 +345,7 @@ def test_convert_failure_names_the_architecture(tools: Toolchain, tiny: dict[str
         ({"model_type": "qwen3"}, "model.norm.weight", False),
     ],
 )
-def test_the_converter_is_told_of_missing_draft_layers(
+def test_the_converter_leaves_out_missing_draft_layers(
     config: dict[str, Any], tensor: str, lacks: bool, tmp_path: Path
 ) -> None:
     write_json(tmp_path / "config.json", config)
