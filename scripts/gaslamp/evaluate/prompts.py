@@ -59,7 +59,9 @@ def get_row_prompts(
         for row in prompted
         if (reference := get_reference(row, thoughts=True)) is not None
     ]
-    opening = len(tokenize(get_opening(render))) if render else 0
+    # without white space: a server renders a template without the space that Mistral's puts in front of answers, and
+    # its answers would have another limit than the trainer's
+    opening = len(tokenize(get_opening(render).strip())) if render else 0
     longest = max((len(tokenize(reference)) for reference in references), default=0) + opening
     limit = max_new_tokens or (math.ceil(1.2 * longest) + 4 if references else FREE_TOKENS)
     return [EvalPrompt(row["id"], "test", get_prompt(row), limit, row.get("tools")) for row in prompted]

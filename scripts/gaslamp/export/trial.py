@@ -73,7 +73,8 @@ def try_export(base: Path, source: str, toolchain: Toolchain, log: Path) -> Tria
     file = get_cache_dir() / "trials" / f"{get_key(base, toolchain)}.json"
     with lock(file.with_suffix(".lock"), f"waiting: another process tries {source}"):
         if file.is_file():
-            return Trial.model_validate(read_json(file))
+            known = Trial.model_validate(read_json(file))  # it may have been tried under another name
+            return known.model_copy(update={"summary": _summarize(source, known.checks)})
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="gaslamp-trial-") as place:
             trial = _try(base, source, toolchain, Path(place), log)
@@ -134,7 +135,7 @@ def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) 
     except GaslampError as error:
         family = None
         warnings.append(f"there will be no Ollama Modelfile: {error.cause}")
-    summary = f"{source} converts and is served with the prompts of the training: {len(checks)} checks on a small copy"
+    summary = _summarize(source, checks)
     if problems:
         summary = f"llama.cpp serves {source} otherwise than it is trained (tried on a small copy)"
     return Trial(tried=True, summary=summary, family=family, problems=problems, warnings=warnings, checks=checks)
@@ -152,6 +153,10 @@ def require_trial(trial: Trial, gate: str) -> None:
             MERGED_FIX,
             "take another base model: see docs/models.md; or set export: {parity: warn} to go on, which is recorded",
         )
+
+
+def _summarize(source: str, checks: list[ParityCheck]) -> str:
+    return f"{source} converts and is served with the prompts of the training: {len(checks)} checks on a small copy"
 
 
 def _give_up(reason: str) -> Trial:
