@@ -235,7 +235,7 @@ def test_without_an_interpreter_there_an_environment_is_made_by_the_pins(tiny_mo
         wanted = [*listed["dependencies"], *listed["optional-dependencies"]["cpu"]]
         pins = dict(one.split("==") for one in wanted if "==" in one)
         there = json.loads(subprocess.check_output([python, "-m", "pip", "list", "--format", "json"]))
-        versions = {one["name"].lower(): one["version"].partition("+")[0] for one in there}
+        versions = {one["name"].lower().replace("_", "-"): one["version"].partition("+")[0] for one in there}
         assert len(pins) > 8 and {name: versions[name] for name in pins} == pins
         again = project.run("push", timeout=2400)
         assert "installing" not in again, "the environment is made once"
