@@ -579,10 +579,6 @@ def write(folder: Path, file: str, make: Make) -> Path:
     ("method", "file", "make", "message"), [case[1:] for case in CORPUS], ids=[case[0] for case in CORPUS]
 )
 def test_broken_file(model: Path, tmp_path: Path, method: str, file: str, make: Make, message: str) -> None:
-    from gaslamp.core import registry
-
-    if method not in registry.names("methods"):
-        pytest.skip(f"method {method} is not there yet")
     source = write(tmp_path, file, make)
     out = tmp_path / "out"
     config = Config.model_validate(

@@ -318,11 +318,12 @@ def test_overfitting_never_gets_more_epochs() -> None:
             assert ("train.epochs", "raise") in ruled_out and ("train.epochs", "raise") not in moved
 
 
-@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted(set(GOLDEN.glob("*.json")) - {GOLDEN / "models_export.json"}), ids=lambda file: file.stem
+)
 def test_pinned_trainings_of_every_method_are_healthy(file: Path) -> None:
     recorded = json.loads(file.read_text(encoding="utf-8"))
-    if file.stem not in registry.names("methods"):
-        pytest.skip("no training")
+    assert file.stem in registry.names("methods")
     more = {} if recorded["metric"] == "loss" else {recorded["metric"]: recorded["values"]}
     losses = recorded["values"] if recorded["metric"] == "loss" else [0.0] * len(recorded["values"])
     assert find(make(losses, method=file.stem, more=more)) == {}
