@@ -74,7 +74,12 @@ def put_line(text: str, key: str, written: str, comment: str = "") -> str:
         if written == MISSING:
             return _delete(text, key, name, section)
         begin = text[: node.start_mark.index] + written
-        if node.start_mark.line > name.end_mark.line:
+        if written.startswith("- ") and node.start_mark.line == name.end_mark.line:
+            # a list of several lines, as it was read from the file: it goes below its key, as far left as it stood
+            rest = re.search(r"\n( *)- ", written)
+            column = len(rest[1]) if rest else name.start_mark.column + 2
+            begin = f"{text[: name.end_mark.index]}:\n{' ' * column}{written}"
+        elif node.start_mark.line > name.end_mark.line:
             # a list may stand as far left as its key: what replaces it goes behind the key
             colon = text.index(":", name.end_mark.index) + 1
             line_end = text.index("\n", colon)

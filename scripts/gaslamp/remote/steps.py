@@ -287,8 +287,7 @@ class Trip:
             unseal(Path(name))
         arrival.place(replaced=task.outputs)
         place = Elsewhere(profile=session.settings.backend, machine=session.lease.machine, seconds=self.find().seconds)
-        facts = task.get("--facts")
-        if facts:
+        if task.is_training and (facts := task.get("--facts")):  # other steps only read train.json
             record = TrainFacts.read(facts)
             record.elsewhere = place
             write_json(facts, record.model_dump())

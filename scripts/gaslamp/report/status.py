@@ -88,12 +88,13 @@ def get_status(root: Path, run: str | None = None) -> StatusDocument:
     live = training is not None and training.get_status()[0] == "training"
     if run and training is None:
         require_run(project, run)
+    is_running = project.is_running()  # first: a run that ends between the two is the last one
     works, last = find(root), read_last(root)
     served = read_state(root / SERVED)
     end = read_last_lines(root / LOG)
     return StatusDocument(
         project=project.get_name(),
-        is_running=live or project.is_running(),
+        is_running=live or works is not None or is_running,
         running=BackgroundPart(**works, log_end=end if works["log"] else []) if works else None,
         last_background=BackgroundPart(pid=last["pid"], started=last["started"], log=last["log"], log_end=end)
         if last and not works

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from gaslamp.core.contracts import BaseFile, Card, Ladder, Level, Parity
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject, read_json, write_json
 from gaslamp.core.places import get_data_folder
-from gaslamp.core.ports import get_free_port
+from gaslamp.core.ports import get_number, hold_port
 from gaslamp.core.seals import require_intact
 from gaslamp.data.system_turn import describe_system
 from gaslamp.export.artefacts import require_parity
@@ -86,7 +87,8 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
         plan = plan_base(get_base(chosen.level), tuned, get_cache_bytes(tuned, options.context), adapter)
     else:
         plan = BasePlan(reason="started without it")
-    port = _prepare_port(options.port)
+    held = _prepare_port(options.port)
+    port = get_number(held)
     key = make_key_file(KEY_FILE)
     shared = {"alias": options.alias, "context": options.context, "api_key_file": KEY_FILE}
     toolchain = read_json(TOOLCHAIN)
@@ -97,7 +99,7 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
             Path(plan.file.file),
             state_file=SERVED_BASE,
             log=Path("logs") / run / "serve_base.log",
-            port=get_free_port(port + 1),
+            port=hold_port(port + 1),
             mmproj=Path(plan.file.mmproj) if plan.file.mmproj else None,
             origin=f"http://127.0.0.1:{port}",
             **shared,
@@ -110,7 +112,7 @@ def start(run: str, level: str, options: ServeOptions, get_base: Callable[[str],
             tuned,
             state_file=SERVED,
             log=Path("logs") / run / "serve.log",
-            port=port,
+            port=held,
             parallel=2 if lora else 1,
             lora=lora,
             lora_scale=0.0,
@@ -194,14 +196,14 @@ def start_vectors(run: str, level: str, options: ServeOptions, method: str) -> C
     """
     folder = Path("outputs") / run / "gguf"
     parity, ladder, chosen = choose_level(folder, level)
-    free = _prepare_port(options.port)
+    held = _prepare_port(options.port)
     make_key_file(KEY_FILE)
     server = start_background(
         read_json(TOOLCHAIN),
         folder / chosen.file,
         state_file=SERVED,
         log=Path("logs") / run / "serve.log",
-        port=free,
+        port=held,
         alias=options.alias,
         context=min(options.context, get_context_length(folder / chosen.file)),
         pooling=get_pooling(method),
@@ -245,14 +247,14 @@ def choose_level(folder: Path, level: str) -> tuple[Parity, Ladder, Level]:
     return parity, ladder, levels[level]
 
 
-def _prepare_port(port: int) -> int:
-    """Stop this project's earlier server and return a free port, from ``port`` on."""
+def _prepare_port(port: int) -> socket.socket:
+    """Stop this project's earlier server and hold a free port, from ``port`` on."""
     if stop_servers():
         print("stopped the server that this project ran before")
-    free = get_free_port(port)
-    if free != port:
-        print(f"port {port} is taken, using {free}")
-    return free
+    held = hold_port(port)
+    if get_number(held) != port:
+        print(f"port {port} is taken, using {get_number(held)}")
+    return held
 
 
 def stop_servers() -> bool:

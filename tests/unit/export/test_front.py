@@ -14,7 +14,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 from asynchronous import run_async
-from gaslamp.core.ports import get_private_port
+from gaslamp.core.ports import get_number, get_private_port, hold_port
 from gaslamp.export.llamacpp import front
 from gaslamp.export.llamacpp.front import BODY_BYTES, CONNECTIONS, Head, Refused, check, parse_head
 
@@ -50,9 +50,10 @@ def served() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The front as it is started, before a server that is none of llama.cpp's."""
     inner = ThreadingHTTPServer(("127.0.0.1", 0), Inner)
     Thread(target=inner.serve_forever, daemon=True).start()
-    port = get_private_port()
-    command = [sys.executable, "-I", "-S", front.__file__, str(port), str(inner.server_port), PAGE]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    with hold_port(get_private_port(), tries=1) as held:
+        port, number = get_number(held), held.fileno()
+        command = [sys.executable, "-I", "-S", front.__file__, str(number), str(inner.server_port), PAGE]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(number,))
     with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:  # until it listens
         assert client.get(f"http://127.0.0.1:{port}/health", timeout=90).text == "last"
     yield port, process

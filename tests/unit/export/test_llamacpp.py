@@ -507,7 +507,7 @@ def test_a_taken_port_is_skipped() -> None:
         taken.listen()
         assert not ports.is_free(first)
         assert ports.get_free_port(first) > first
-        with pytest.raises(GaslampError, match="no free port"):
+        with pytest.raises(GaslampError, match="taken by another"):
             ports.get_free_port(first, tries=1)
 
 
@@ -600,6 +600,8 @@ def test_a_server_that_dies_says_why(tools: Toolchain, tiny: dict[str, Path], tm
         taken.listen()
         with pytest.raises(GaslampError, match=f"port {port}"):
             server.LlamaServer(tools, tiny["q8_0"], port=port, log=tmp_path / "server.log").start()
+        with ports.hold_port(port) as held, ports.hold_port(port) as other:
+            assert port < ports.get_number(held) < ports.get_number(other), "a held port is nobody else's"
 
 
 def test_the_log_of_a_server_in_the_background_stays_small(tmp_path: Path) -> None:

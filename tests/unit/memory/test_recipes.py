@@ -136,6 +136,9 @@ train: # comment
   list:
     - a
     - b
+  left:
+  - a
+  - b
 
 data:
   source: rows.csv
@@ -154,7 +157,8 @@ data:
         ("method", "dpo", "method: dpo # what"),
         ("train.quantization", "4bit", '  quantization: "4bit"'),
         ("train.dtype", "no", '  dtype: "no"'),
-        ("train.list", ["x", "on"], '    [x, "on"]'),
+        ("train.list", ["x", "on"], '  list: [x, "on"]'),
+        ("train.left", ["x"], "  left: [x]"),
     ],
 )
 def test_one_line_is_set_and_taken_back(key: str, value: Any, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from gaslamp.core.files import read_json
@@ -27,7 +28,7 @@ def make_key_file(path: Path) -> str:
 
 
 def start_background(
-    toolchain: Toolchain, model: Path, *, state_file: Path, log: Path, port: int, **options: object
+    toolchain: Toolchain, model: Path, *, state_file: Path, log: Path, port: int | socket.socket, **options: object
 ) -> ServerState:
     """Start a server that outlives this process; one that ``state_file`` records is stopped first.
 
@@ -36,7 +37,7 @@ def start_background(
         model: GGUF file.
         state_file: receives the state of the server.
         log: receives everything llama-server prints; its size is bounded.
-        port: on 127.0.0.1.
+        port: on 127.0.0.1, or a listening socket that holds it.
         options: fields of ServerOptions.
     """
     stop_background(state_file)

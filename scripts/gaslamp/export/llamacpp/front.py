@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -78,16 +79,16 @@ def check(head: Head, page: str | None) -> int:
 
 
 class Front:
-    """Serves ``port`` with what answers at ``inner``, both on 127.0.0.1."""
+    """Serves a listening socket with what answers at the port ``inner`` of 127.0.0.1."""
 
-    def __init__(self, port: int, inner: int, page: str | None) -> None:
-        self.port, self.inner, self.page = port, inner, page
+    def __init__(self, held: socket.socket, inner: int, page: str | None) -> None:
+        self.held, self.inner, self.page = held, inner, page
         self.waiting: dict[asyncio.StreamWriter, None] = {}  # without a head yet, the oldest first
         self.count = 0
 
     async def run(self, ended: Callable[[], object]) -> None:
         """Serve until ``ended`` returns, which may take a thread."""
-        server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=HEAD_BYTES, backlog=512)
+        server = await asyncio.start_server(self.serve, sock=self.held, limit=HEAD_BYTES, backlog=512)
         async with server:
             await asyncio.get_running_loop().run_in_executor(None, ended)
 
@@ -176,9 +177,9 @@ class Front:
             await asyncio.gather(answer, gone, return_exceptions=True)
 
 
-def main(port: int, inner: int, page: str | None) -> None:
-    """Serve until standard input ends: the server holds its other end."""
-    asyncio.run(Front(port, inner, page).run(sys.stdin.buffer.read))
+def main(held: int, inner: int, page: str | None) -> None:
+    """Serve the socket with the number ``held`` until standard input ends: the server holds its other end."""
+    asyncio.run(Front(socket.socket(fileno=held), inner, page).run(sys.stdin.buffer.read))
 
 
 if __name__ == "__main__":

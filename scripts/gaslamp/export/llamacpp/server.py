@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import psutil
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.guard import Guard
-from gaslamp.core.ports import get_private_port, is_free
+from gaslamp.core.ports import get_number, get_private_port, hold_port
 from gaslamp.export.llamacpp import front, log_pump
 from gaslamp.export.llamacpp.client import LlamaClient
 from gaslamp.export.llamacpp.process import stop_process
@@ -105,12 +106,18 @@ class LlamaServer(LlamaClient):
         toolchain: contents of toolchain.json.
         model: GGUF file.
         log: receives everything llama-server prints.
-        port: on 127.0.0.1; None takes any free one.
+        port: on 127.0.0.1, or a listening socket that holds it and is closed here; None takes any free one.
         options: fields of ServerOptions.
     """
 
     def __init__(
-        self, toolchain: Toolchain, model: Path, *, log: Path, port: int | None = None, **options: Any
+        self,
+        toolchain: Toolchain,
+        model: Path,
+        *,
+        log: Path,
+        port: int | socket.socket | None = None,
+        **options: Any,
     ) -> None:
         self.options = ServerOptions(**options)
         self.toolchain = toolchain
@@ -146,24 +153,26 @@ class LlamaServer(LlamaClient):
         for path in (self.model, options.lora, options.mmproj, options.page, options.api_key_file):
             if path is not None and not Path(path).exists():
                 raise GaslampError(f"{path} is missing", "run snakemake again: it rebuilds what is missing")
-        port = self.port or get_private_port()
-        if not is_free(port):
-            raise GaslampError(
-                f"port {port} on 127.0.0.1 is taken by another program",
-                "stop that program (make stop when it is this project's server), or choose another port",
-            )
+        detached = state_file is not None
+        held = (
+            hold_port(self.port or get_private_port(), tries=1)
+            if not isinstance(self.port, socket.socket)
+            else self.port
+        )
+        port = get_number(held)
         key = ""
         if options.api_key_file:
             os.chmod(options.api_key_file, 0o600)
             key = Path(options.api_key_file).read_text(encoding="utf-8").split("\n")[0].strip()
-        detached = state_file is not None
         inner = get_private_port() if detached else port
         command = options.get_command(self.toolchain, self.model, inner, port)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # llama.cpp reads options from such variables too: only those of the command line count
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LLAMA_", "AIP_"))}
-        watched, held = os.pipe()  # the server holds one end as long as it lives, its front waits at the other
-        with self._open_log(detached) as sink, os.fdopen(watched, "rb"), os.fdopen(held, "wb"):
+        watched, alive = os.pipe()  # the server holds one end as long as it lives, its front waits at the other
+        if not detached:
+            held.close()  # llama-server takes no socket: it binds the port itself
+        with held, self._open_log(detached) as sink, os.fdopen(watched, "rb"), os.fdopen(alive, "wb"):
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -171,7 +180,7 @@ class LlamaServer(LlamaClient):
                 stderr=sink,
                 start_new_session=detached,
                 env=environment,
-                pass_fds=(held,) if detached else (),
+                pass_fds=(alive,) if detached else (),
             )
             if detached:
                 self.front = subprocess.Popen(
@@ -180,10 +189,11 @@ class LlamaServer(LlamaClient):
                         "-I",
                         "-S",
                         front.__file__,
-                        str(port),
+                        str(held.fileno()),
                         str(inner),
                         *filter(None, [options.origin]),
                     ],
+                    pass_fds=(held.fileno(),),
                     stdin=watched,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -236,7 +246,9 @@ class LlamaServer(LlamaClient):
                     self.pump.wait(timeout=30)  # it ends with the server: then the last lines are in the file
                 raise _explain(self.process.returncode, self.log)
             if self.front and self.front.poll() is not None:
-                raise GaslampError(f"port {self.port} was taken by another program", "run the same command again")
+                raise GaslampError(
+                    f"the program in front of llama-server ended (exit {self.front.returncode})", "run the same command"
+                )
             try:
                 if self.http.get("/health", timeout=2.0).status_code == 200 and self.process.poll() is None:
                     return  # alive: it is our process that answered
