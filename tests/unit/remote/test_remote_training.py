@@ -213,7 +213,7 @@ def test_an_error_of_a_step_is_shown_with_its_own_fix(
 @pytest.mark.by_hand
 @pytest.mark.timeout(3000)
 def test_without_an_interpreter_there_an_environment_is_made_by_the_pins(tiny_model: Path, tmp_path: Path) -> None:
-    """From the package index, with the settings of pip here; one pinned package is a source package, of Python alone."""
+    """From the package index, with the settings of pip here; one pinned package is built, of Python alone."""
     with serve(tmp_path / "sshd") as server:
         settings_here = subprocess.check_output([sys.executable, "-m", "pip", "config", "list"], text=True)
         options = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,12 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from gaslamp.core.files import JsonObject
-from gaslamp.core.ports import get_free_port
+from gaslamp.core.ports import get_number, hold_port
 from gaslamp.data.review.desk import Desk, Item, show
 from gaslamp.data.review.store import Conflict
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.launch import open_browser
-from gaslamp.report.dashboard.server import get_server
+from gaslamp.report.dashboard.server import get_server, run_in_thread
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -154,18 +153,13 @@ def get_app(desk: Desk) -> Starlette:
 
 def start_in_thread(desk: Desk, port: int) -> tuple[Server, str]:
     """Serve in a thread of this process, on the first free port from ``port`` on; returns server and address."""
-    found = get_free_port(port)
-    server = get_server(get_app(desk), found)
-    threading.Thread(target=server.run, daemon=True).start()
-    while not server.started:
-        time.sleep(0.02)
-    return server, f"http://127.0.0.1:{found}"
+    return run_in_thread(get_app(desk), hold_port(port))
 
 
 def serve(desk: Desk, port: int) -> None:
     """Serve on the first free port from ``port`` on until Ctrl-C; the browser opens where a person could see it."""
-    found = get_free_port(port)
-    url = f"http://127.0.0.1:{found}"
+    held = hold_port(port)
+    url = f"http://127.0.0.1:{get_number(held)}"
     rows = len(desk.list_items())
     print(
         f"{desk.title.lower()}: {url}\n{rows} rows, each change is saved to {desk.store.path}; Ctrl-C ends it",
@@ -175,4 +169,4 @@ def serve(desk: Desk, port: int) -> None:
         print(f"not on the page: {desk.left_out}", flush=True)
     open_browser(url)
     with contextlib.suppress(KeyboardInterrupt):
-        get_server(get_app(desk), found).run()
+        get_server(get_app(desk)).run([held])

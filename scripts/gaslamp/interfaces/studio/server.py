@@ -6,8 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ from starlette.routing import BaseRoute, Mount
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.core.ports import get_free_port, is_free
+from gaslamp.core.ports import get_number, hold_port
 from gaslamp.interfaces.studio.access import HEADERS, Access, read_key
 from gaslamp.interfaces.studio.desks import Desks
 from gaslamp.interfaces.studio.drafts import Drafts
@@ -33,7 +31,7 @@ from gaslamp.interfaces.studio.shared_pages import SharedPages
 from gaslamp.interfaces.studio.uploads import remove_old
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.launch import open_browser
-from gaslamp.report.dashboard.server import get_server
+from gaslamp.report.dashboard.server import get_server, run_in_thread
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -82,12 +80,9 @@ def start_in_thread(place: Place, port: int | None = None) -> tuple[Server, str]
         The server (set ``should_exit`` to end it) and the address with the key.
     """
     key = read_key(place.state / "key")
-    found = get_free_port(port or PORT)
-    server = get_server(get_app(place, key), found)
-    threading.Thread(target=server.run, daemon=True).start()
-    while not server.started:
-        time.sleep(0.02)
-    return server, get_address(found, key)
+    held = hold_port(port or PORT)
+    server, _ = run_in_thread(get_app(place, key), held)
+    return server, get_address(get_number(held), key)
 
 
 def get_address(port: int, key: str) -> str:
@@ -136,15 +131,16 @@ def run_server(place: Place, port: int | None, show: bool) -> None:
         return
     record = place.state / RECORD
     last = _read_port(record) or PORT
-    found = port if port and is_free(port) else get_free_port(port or last)
+    held = hold_port(port or last)
+    found = get_number(held)
     write_json(record, {"port": found, "pid": os.getpid()})
     url = get_address(found, key)
     print(f"studio: {url}\n  Ctrl-C closes it; what runs goes on, and make studio shows it again", flush=True)
     # what is started here inherits this: a shell that put the studio into the background has switched it off
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    server = get_server(get_app(place, key), found)
+    server = get_server(get_app(place, key))
     if show:
         open_browser(url)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+        server.run([held])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gaslamp.core.files import write_json
-from gaslamp.core.ports import get_free_port
+from gaslamp.core.ports import get_number, hold_port
 from gaslamp.report.dashboard.guard import Guard
 from gaslamp.report.dashboard.hub import Hub, dump
 from gaslamp.report.dashboard.launch import RECORD, find_server, open_browser
@@ -131,15 +132,11 @@ def get_routes(hub: Hub) -> list[Route]:
     ]
 
 
-def get_server(app: Starlette, port: int) -> Server:
-    """A uvicorn server on 127.0.0.1 that closes open streams at once when it ends."""
+def get_server(app: Starlette) -> Server:
+    """A uvicorn server that closes open streams at once when it ends; ``run`` and ``serve`` get a held port."""
     import uvicorn
 
-    return uvicorn.Server(
-        uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
-        )
-    )
+    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
 
 
 def start_in_thread(root: Path, port: int) -> tuple[Server, str]:
@@ -148,18 +145,22 @@ def start_in_thread(root: Path, port: int) -> tuple[Server, str]:
     Returns:
         The server (set ``should_exit`` to end it) and its address.
     """
-    found = get_free_port(port)
-    server = get_server(get_app(root), found)
-    threading.Thread(target=server.run, daemon=True).start()
+    return run_in_thread(get_app(root), hold_port(port))
+
+
+def run_in_thread(app: Starlette, held: socket.socket) -> tuple[Server, str]:
+    """Serve ``app`` on a held port in a thread of this process; returns server and address."""
+    server = get_server(app)
+    threading.Thread(target=server.run, args=([held],), daemon=True).start()
     while not server.started:
         time.sleep(0.02)
-    return server, f"http://127.0.0.1:{found}"
+    return server, f"http://127.0.0.1:{get_number(held)}"
 
 
-def serve(root: Path, port: int, idle_seconds: float | None = None) -> None:
+def serve(root: Path, held: socket.socket, idle_seconds: float | None = None) -> None:
     """Serve until Ctrl-C, or until no tab was open and nothing ran for ``idle_seconds``."""
     app = get_app(root)
-    server = get_server(app, port)
+    server = get_server(app)
 
     async def run() -> None:
         async def watch() -> None:
@@ -172,7 +173,7 @@ def serve(root: Path, port: int, idle_seconds: float | None = None) -> None:
                     server.should_exit = True
 
         watcher = asyncio.create_task(watch())
-        await server.serve()
+        await server.serve([held])
         watcher.cancel()
 
     with contextlib.suppress(KeyboardInterrupt):
@@ -186,7 +187,8 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
         if show:
             open_browser(url)
         return
-    found = get_free_port(port)
+    held = hold_port(port)
+    found = get_number(held)
     url = f"http://127.0.0.1:{found}"
     print(
         f"dashboard: {url}"
@@ -200,6 +202,6 @@ def run_server(root: Path, port: int, show: bool, idle_seconds: float | None = N
     if show:
         open_browser(url)
     try:
-        serve(root, found, idle_seconds)
+        serve(root, held, idle_seconds)
     finally:
         (root / RECORD).unlink(missing_ok=True)
