@@ -529,3 +529,30 @@ def test_training_rows_that_break_off_or_belong_to_others_are_named(tmp_path: Pa
 
 def _get_turns(row: Row, cut: Any) -> tuple[str, str]:
     return row["messages"][0]["content"], cut(row["messages"][1]["content"])
+
+
+@pytest.mark.parametrize(
+    ("tuned", "severity"),
+    [("it is plainly {}", None), ("wrong, and it is certainly 0", "likely"), ("8", None)],
+)
+def test_a_reward_that_is_hacked(tmp_path: Path, tuned: str, severity: str | None) -> None:
+    """The reward pays for length: longer answers are no better, and it says which part rose; right ones are healthy."""
+    rows = [chat(n, f"{n} and {n + 1}", str(2 * n + 1)) for n in range(N)]
+    rewards = [
+        {"name": "length", "options": {"min": 4}},
+        {"name": "regex", "options": {"pattern": "it is"}},
+    ]
+    found = diagnose(
+        tmp_path,
+        "numbers",
+        [tuned.format(row["messages"][-1]["content"]) for row in rows],
+        test=rows,
+        base=["7"] * N,
+        method="grpo",
+        metrics=["mean_reward", "contains"],
+        options={"mean_reward": {"rewards": rewards}},
+    )
+    assert ("reward_without_score" in found) == (severity is not None)
+    if severity:
+        assert found["reward_without_score"].severity == severity
+        assert "regex 0 → 1" in found["reward_without_score"].seen
