@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every model, not the first ten")
     parser.add_argument("--explain", action="store_true", help="how memory and time were calculated")
     args = parser.parse_args()
-    machine: Machine = get_machine(args.machine) if args.machine else detect_system()
+    machine: Machine = get_machine(args.machine) if args.machine else detect_system(is_quick=True)
     project = Path() if Path(RECORD).is_file() else None
     given = vars(args) | {
         name: [part.strip() for part in getattr(args, name).split(",")] if getattr(args, name) else None
@@ -48,7 +48,7 @@ def main() -> None:
     choice = choose(demand, profile, machine, offline, measured)
     elsewhere = [] if args.machine else get_elsewhere(choice.advice, demand)
     where = get_target(machine, profile)
-    title = machine["title"] if args.machine else describe_system(detect_system())
+    title = machine["title"] if args.machine else describe_system(detect_system(is_quick=True))
     title += f"; planned for {where[1]}" if where[0] is not machine else ""
     if args.json:
         facts = {"machine": title, "profile": profile, "reason": fitting.reason if profile == fitting.name else ""}

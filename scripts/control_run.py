@@ -34,7 +34,7 @@ def main() -> None:
         show(args.json, run, was_stopped=run is not None)
         return
     config = read_merged(args.config)  # its problems are said here, not in a log
-    profile = args.profile or get_project_profile(Path(), detect_system(), config.method).name
+    profile = args.profile or get_project_profile(Path(), detect_system(is_quick=True), config.method).name
     more = [*([args.target] if args.target else []), *(["--config", f"run={args.run}"] if args.run else [])]
     run, is_new = start(Path(), profile, more)
     show(args.json, run, is_new=is_new, profile=profile if is_new else None)

@@ -47,7 +47,7 @@ def main() -> int:
     args = parser.parse_args()
     values = read_yaml(Path("config.yaml"))
     settings = read_settings([*args.set, *([f"run={args.run}"] if args.run else [])])
-    machine = detect_system()
+    machine = detect_system(is_quick=True)
     profile = get_project_profile(Path(), machine, values.get("method"))
     if args.profile:
         profile = profile._replace(name=args.profile, reason="PROFILE")

@@ -170,7 +170,7 @@ def detect_env(backend: types.ModuleType, name: str, *, is_quick: bool = False) 
     """
     started = time.monotonic()
     env_type, isolation = get_env_type()
-    machine_issues = [problem for problem, _ in backend.find_machine_problems(detect_system())]
+    machine_issues = [problem for problem, _ in backend.find_machine_problems(detect_system(is_quick=True))]
     if not backend.BUILT:
         machine_issues.insert(0, f"the backend {name} is not built yet")
     issues: list[Issue] = []

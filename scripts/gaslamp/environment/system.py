@@ -68,7 +68,7 @@ def _get_pythons() -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for name in [f"python3.{minor}" for minor in range(9, 16)]:
         path = shutil.which(name)
-        version = run_text(path, "-c", "import platform; print(platform.python_version())") if path else ""
+        version = run_text(path, "--version").rpartition(" ")[2] if path else ""
         if path and version:  # a shim without its Python has a path and no version
             found.append({"path": path, "version": version})
     return found
@@ -132,8 +132,12 @@ def get_apple_chip() -> str | None:
     return get_cpu_name() if sys.platform == "darwin" and platform.machine() == "arm64" else None
 
 
-def detect_system() -> System:
-    """The facts of this machine that later phases read; loads and changes nothing."""
+def detect_system(*, is_quick: bool = False) -> System:
+    """The facts of this machine that later phases read; loads and changes nothing.
+
+    Args:
+        is_quick: without ``available_pythons``: each is started to ask its version, and no plan reads it.
+    """
     chip = get_apple_chip()
     is_apple = chip is not None
     memory, gpus = get_memory(), get_gpus()
@@ -158,7 +162,7 @@ def detect_system() -> System:
         "disk_free_gb": get_disk_free("."),
         "gpus": gpus,
         "current_python": {"path": sys.executable, "version": platform.python_version()},
-        "available_pythons": _get_pythons(),
+        "available_pythons": [] if is_quick else _get_pythons(),
         "recommended_python": install["python"],
         "pkg_managers": [name for name in PACKAGE_MANAGERS if shutil.which(name)],
         "existing_envs": _get_envs(),

@@ -44,7 +44,7 @@ def examine(project: Path | None, backend: str, root: Path) -> list[Finding]:
         backend: the profile that is meant.
         root: the folder of the scripts that run now.
     """
-    found = [_get_versions(project, root), Finding("machine", describe_system(detect_system()))]
+    found = [_get_versions(project, root), Finding("machine", describe_system(detect_system(is_quick=True)))]
     found += [_get_backend(backend, project or root, root), _get_disk(project or root), _get_toolchain(project)]
     if project:
         found += [_get_config(project, backend), _get_failure(project)]
