@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -36,9 +37,19 @@ def get_cwd() -> str:
     return str(Path.cwd())
 
 
-def get_date() -> str:
-    """Today as YYYY_MM_DD."""
-    return datetime.now().astimezone().strftime("%Y_%m_%d")
+def name_folder(name: str) -> str:
+    """The folder of a new project: its name and today; with a number behind it where that is taken.
+
+    Whoever wants to replace a folder (``--overwrite-if-exists``) gets the name itself.
+    """
+    folder = f"{name}_{datetime.now().astimezone():%Y_%m_%d}"
+    given = find_caller("cookiecutter", "output_dir")
+    if given.get("overwrite_if_exists") or given.get("skip_if_file_exists"):
+        return folder
+    free, number = folder, 2
+    while (Path(given.get("output_dir") or ".") / free).exists():
+        free, number = f"{folder}_{number}", number + 1
+    return free
 
 
 def hold_interview(task: str, data: str, wanted: str) -> str:
@@ -60,12 +71,18 @@ def is_asking() -> bool:
     """Whether cookiecutter asks questions, and a person at a terminal can answer."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
+    asking = find_caller("prompt_for_config", "no_input")  # cookiecutter hands --no-input to this function alone
+    return bool(asking) and not asking["no_input"]
+
+
+def find_caller(function: str, argument: str) -> Mapping[str, object]:
+    """The arguments of the function of cookiecutter, with this one among them, that called here; else empty."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
-        if frame.f_code.co_name == "prompt_for_config":  # cookiecutter hands --no-input to this function alone
-            return not frame.f_locals.get("no_input", False)
-    return False
+        if frame.f_code.co_name == function and argument in frame.f_locals:
+            return frame.f_locals
+    return {}
 
 
 def get_part(outcome: str, key: str) -> str:
@@ -132,5 +149,5 @@ class GaslampExtension(Extension):
             project_name=get_project_name, audience=get_audience, part=get_part, quote=quote, markdown=escape_markdown
         )
         environment.globals.update(
-            get_cwd=get_cwd, get_date=get_date, get_requirements=get_requirements, hold_interview=hold_interview
+            get_cwd=get_cwd, name_folder=name_folder, get_requirements=get_requirements, hold_interview=hold_interview
         )

@@ -61,7 +61,8 @@ def test_new_makes_a_project_in_the_folder_of_projects(tmp_path: Path, home: Pat
     person.answer("q")
     assert person.close() != 0 and "stopped: nothing was written" in person.text
     again = run(*command, *answers, "--no-input", cwd=tmp_path, home=home)
-    assert again.returncode != 0 and "made today already" in again.stdout and "Traceback" not in again.stdout
+    assert again.returncode == 0 and f"made {made.name}_2:" in again.stdout, "both projects of the day stand"
+    assert {one.name for one in made.parent.iterdir()} == {made.name, f"{made.name}_2"}
 
 
 def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, home: Path) -> None:

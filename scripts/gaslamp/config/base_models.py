@@ -157,3 +157,12 @@ def find_vision_tower_problem(config: Mapping[str, object]) -> str | None:
             "its GGUF file could not read images"
         )
     return None
+
+
+def is_local(source: str) -> bool:
+    """Whether ``model.source`` names a folder and not a hub id: the folder exists,
+    or the text is written like a path.
+    """
+    return not source.startswith("embedded:") and (
+        source.startswith((".", "/", "~")) or Path(source).expanduser().exists()
+    )

@@ -124,8 +124,8 @@ def make_project(root: Path, folder: Path, task: str, data: str, wanted: dict[st
         folder,
         [f"{key}={quote_for_jinja(value)}" for key, value in answers.items()],
         f"cannot make a project in {folder}",
-        'a project of this name was made today already: name the new one, "name: what the model should do"',
         "do what the message says, and start again",
+        "another command made a project of this name at the same moment: start again, it gets the next name",
     )
     return project, output[output.rindex(f"made {project.name}") :].splitlines()
 
@@ -177,5 +177,7 @@ def _generate(
     )
     made = [path for path in folder.iterdir() if path.name not in before and (path / RECORD).is_file()]
     if done.returncode or len(made) != 1:
-        raise GaslampError(f"{problem}: {done.stdout.strip()[-400:]}", fix, less_likely or None)
+        said = re.search(r"^error: .*", done.stdout, re.MULTILINE | re.DOTALL | re.IGNORECASE)  # behind the plan
+        text = (said.group() if said else done.stdout).strip()
+        raise GaslampError(f"{problem}: {text[-400:]}", fix, less_likely or None)
     return made[0], done.stdout

@@ -12,6 +12,7 @@ from typing import Any
 
 from gaslamp.config.preset_layers import read_method
 from gaslamp.core import registry
+from gaslamp.environment.base_model import is_model_here
 from gaslamp.environment.hardware import GB
 from gaslamp.environment.machines import Machine, find_processor
 from gaslamp.environment.memory_estimate import get_adapter_parameters, judge_fit
@@ -20,7 +21,6 @@ from gaslamp.environment.profile import choose_profile
 from gaslamp.environment.rank import MIXTURE, TOO_LARGE, Fits, explain_slow, find_obstacle, get_rank, get_tier
 from gaslamp.environment.speed import Measured, estimate_training, get_speed
 from gaslamp.environment.training_ways import Demand, Way, choose_way, explain_memory, get_room
-from gaslamp.models.cache import find_cached_model, is_embedded_here
 from gaslamp.models.catalogue import BaseModel, load_catalogue
 
 LEVELS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m")
@@ -136,7 +136,7 @@ def _advise(
     price: float | None = 0.0
     if machine.get("is_rented"):
         price = None if hours is None or processor is None or processor.price is None else hours * processor.price
-    is_here = is_embedded_here(model.embedded) if model.embedded else find_cached_model(model.id, None) is not None
+    is_here = is_model_here(model.source, None)
     copies = UNPACKED if model.embedded else 1
     disk = [
         0 if is_here else copies * model.files_gb * GB,

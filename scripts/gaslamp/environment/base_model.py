@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaslamp.config.base_models import EMBEDDED, ModelSection, get_model_name, guess_parameters
-from gaslamp.config.sections.models import is_local
+from gaslamp.config.base_models import EMBEDDED, ModelSection, get_model_name, guess_parameters, is_local
 from gaslamp.core.files import read_json
 from gaslamp.models.cache import find_cached_model, is_embedded_here
 from gaslamp.models.catalogue import find_model

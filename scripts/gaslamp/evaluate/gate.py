@@ -13,7 +13,7 @@ from gaslamp.core.finding import Advice, Change, Finding, Remedy
 from gaslamp.data.generation.facts import EDITED, MARK
 from gaslamp.data.generation.origin import warn_of_test
 from gaslamp.evaluate.seeds import describe_gain
-from gaslamp.evaluate.unbeaten import describe_unbeaten
+from gaslamp.evaluate.unbeaten import NO_TRAINING, describe_unbeaten
 from gaslamp.pages.numbers import format_chance, format_value
 from gaslamp.train.advice import LINES, Tried, rank_advice
 from gaslamp.train.remedies import round_rate
@@ -67,8 +67,7 @@ def get_verdict(
             text = f"{name} fell by {drop:.0%} (eval.max_forgetting allows {settings.max_forgetting:.0%})"
             (blocking if settings.forgetting_gate == "block" else warnings).append(text)
     if compare.verdict == "better" and compare.unbeaten:
-        needs = "which needs no training" if len(compare.unbeaten) == 1 else "which need no training"
-        warnings.append(f"tuned is better than base, {describe_unbeaten(compare.unbeaten, main)}: rivals {needs}")
+        warnings.append(f"tuned is better than base, {describe_unbeaten(compare.unbeaten, main)}{NO_TRAINING}")
     found = [*(train.findings if train else []), *compare.findings]
     said = {"no_better_than"} if any(one.title in compare.answer for one in compare.unbeaten) else set()
     warnings += [finding.text for finding in found if finding.severity != "hint" and finding.name not in said]

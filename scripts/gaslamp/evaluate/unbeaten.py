@@ -8,6 +8,9 @@ from gaslamp.core.contracts import MetricResult
 from gaslamp.core.evaluation_contracts import Baseline
 from gaslamp.pages.numbers import format_chance, format_value
 
+NO_TRAINING = " (without any training)"
+"""End of the warning about rivals that tuned did not beat; the headline says the same."""
+
 
 def describe_unbeaten(rivals: Sequence[Baseline], main: MetricResult) -> str:
     """What tuned did not beat by more than chance: "but not than X (92 %); the gain over Y (41 %) is not proven".

@@ -14,6 +14,7 @@ from gaslamp.guide.options import get_options
 from gaslamp.guide.page_lines import get_code
 from gaslamp.guide.plan import Line, Plan
 from gaslamp.guide.plugins import get_constant
+from gaslamp.models.checkpoint import check_model_folder
 
 LISTS = ("metric", "deploy")  # lines with several values
 SMALLEST_LENGTH = 8
@@ -142,6 +143,7 @@ def _check_model(value: str, folder: Path) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise GaslampError(f"{path} is no checkpoint: it has no config.json", "give the folder of a checkpoint")
+        check_model_folder(path)
         return str(path.resolve())
     if value.startswith((".", "/", "~")) or not HUB_MODEL.fullmatch(value):
         raise GaslampError(

@@ -10,7 +10,7 @@ from gaslamp.environment.elsewhere import get_elsewhere
 from gaslamp.environment.profile import choose_profile as choose_for_machine
 from gaslamp.environment.system import describe_hardware
 from gaslamp.environment.training_ways import Demand
-from gaslamp.guide.models import COLAB, SSH, Choice, find_by_source, show_cost
+from gaslamp.guide.models import COLAB, SSH, Choice, describe_unlisted, estimate_with, find_by_source, show_cost
 from gaslamp.guide.options import get_options
 from gaslamp.guide.plan import Alternative, Line, Situation
 
@@ -44,12 +44,18 @@ def choose_profile(now: Situation, method: str) -> Line:
     return Line("profile", name, reason, settings, get_options("profile"), bool(wanted))
 
 
-def choose_model(now: Situation, choice: Choice) -> tuple[Line, Advice | None]:
-    """The base model, and the advice on it where the catalogue has it."""
+def choose_model(now: Situation, choice: Choice, demand: Demand, profile: str) -> tuple[Line, Advice | None]:
+    """The base model, and the advice on it where its size is known."""
     options = tuple(one.model.source for one in choice.usable[:LISTED])
     if wanted := now.wanted.get("base model"):
         known = find_by_source(choice.advice, wanted)
-        reason = CHOSEN + (f"; {known.reason}" if known else "; make run looks at its size before it downloads it")
+        reason = f"{CHOSEN}; {known.reason}" if known else CHOSEN
+        if known is None and (own := describe_unlisted(wanted, demand)):
+            known, origin = estimate_with(now, own, demand, profile, {}), "name" if own.shape.guessed else "files"
+            fit = known.reason if known else f"{demand.method} cannot train it"
+            reason = f"{CHOSEN}; {own.size} parameters by its {origin}; {fit}"
+        elif known is None:
+            reason = f"{CHOSEN}; make run looks at its size before it downloads it"
         return Line("base model", wanted, reason, _get_settings(wanted, known), options, fixed=True), known
     best = choice.best
     if best is None:

@@ -11,13 +11,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from gaslamp.core.files import read_json
 from gaslamp.environment.advise import Advice, get_advice
+from gaslamp.environment.base_model import find_model_folder, get_shape
+from gaslamp.environment.hardware import GB
 from gaslamp.environment.machines import Machine, get_machine, list_machines
 from gaslamp.environment.speed import Measured
 from gaslamp.environment.training_ways import Demand
 from gaslamp.guide.plan import Situation
 from gaslamp.guide.times import show_hours
+from gaslamp.models.catalogue import MANY_LANGUAGES, BaseModel
 
 HUB = "https://huggingface.co"
 ESTIMATED = (
@@ -71,21 +76,62 @@ def choose(
     return Choice(advice[0], _explain(advice[0], demand, where, offline), usable, advice)
 
 
-def estimate_with(now: Situation, one: Advice, demand: Demand, profile: str, settings: Mapping[str, object]) -> Advice:
+def estimate_with(
+    now: Situation, model: BaseModel, demand: Demand, profile: str, settings: Mapping[str, object]
+) -> Advice | None:
     """The figures of a base model with settings of config.yaml: of the plan, and those that the memory changes.
 
     Args:
         now: machine, and what was measured on it.
-        one: what advice said of the model by itself.
+        model: of the catalogue, or of ``describe_unlisted``.
         demand: what should be trained.
         profile: that trains it.
         settings: keys of config.yaml with their values.
+
+    Returns:
+        ``None`` when the method cannot train such a model.
     """
     fixed = {key.removeprefix("train."): value for key, value in settings.items() if key.startswith("train.")}
     fixed = {key: value for key, value in fixed.items() if key in ESTIMATED and value not in (None, "auto")}
     target, _, there = get_target(now.system, profile)
     measured = now.measured if target is now.system else ()
-    return get_advice(target, demand, profile=there, measured=measured, models=[one.model], fixed=fixed)[0]
+    found = get_advice(target, demand, profile=there, measured=measured, models=[model], fixed=fixed)
+    return found[0] if found else None
+
+
+def describe_unlisted(source: str, demand: Demand) -> BaseModel | None:
+    """A base model that the catalogue does not have, by its files or its name; ``None``: they do not name its size.
+
+    What cannot be known of it (languages, abilities) is taken to be what is wanted: a person chose it.
+
+    Args:
+        source: folder or hub id.
+        demand: what should be trained.
+    """
+    shape = get_shape(source)
+    if shape is None:
+        return None
+    folder = find_model_folder(source)
+    config = read_json(folder / "config.json") if folder else {}
+    return BaseModel(
+        id=source,
+        name=Path(source).name,
+        family="",
+        architecture=str((config.get("architectures") or [""])[0]),
+        template=None,
+        shape=shape,
+        files_gb=round(shape.parameters * 2 / GB, 2),
+        license="",
+        gated=False,
+        languages=(),
+        language_count=MANY_LANGUAGES,
+        context=int(config.get("max_position_embeddings") or 0),
+        released="1970-01",  # so that every listed one is newer
+        abilities=demand.needs | ({"tts"} if demand.method == "tts" else set()),
+        text=True,
+        gguf=True,
+        mixture=False,
+    )
 
 
 def get_target(system: Machine, profile: str, gpu: str = "") -> tuple[Machine, str, str]:

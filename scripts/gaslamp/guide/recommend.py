@@ -95,7 +95,7 @@ def recommend(now: Situation) -> Plan:
     basis = settle_basis(now)
     method, profile, language = basis.method.value, basis.profile, basis.language
     choice = choose(basis.demand, profile.value, now.system, now.offline, now.measured)
-    model, chosen = choose_model(now, choice)
+    model, chosen = choose_model(now, choice, basis.demand, profile.value)
     lines = [basis.columns, basis.method, *choose_rewards(now, method), model]
     if chosen:
         lines.append(choose_tier(chosen))
@@ -114,7 +114,7 @@ def recommend(now: Situation) -> Plan:
     plan = Plan(lines, "", list_alternatives(choice, chosen, basis.demand, profile.value), notes)
     lessons, taught = choose_lessons(now, plan)
     if chosen:
-        chosen = estimate_with(now, chosen, basis.demand, profile.value, {**plan.settings, **taught})
+        chosen = estimate_with(now, chosen.model, basis.demand, profile.value, {**plan.settings, **taught})
     return replace(plan, lines=[*lines, *lessons], cost=show_cost(chosen))
 
 

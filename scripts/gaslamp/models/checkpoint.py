@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gaslamp.config.base_models import ENCODERS
-from gaslamp.core.contracts import ModelFacts, Provenance
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path, sha256_text
 from gaslamp.models.shape import Shape, get_shape_of_config
 
 
-def read_model_folder(folder: Path) -> ModelFacts:
-    """Facts of a checkpoint folder, from its config.json and the safetensors headers; loads no weights.
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder that is no whole checkpoint, by its files and its config; reads no weights.
 
     Raises:
-        GaslampError: a missing file, pickled weights, or no tokenizer.
+        GaslampError: a missing or damaged file, pickled weights, or no tokenizer.
     """
     for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
         _require_object(folder / name)
-    config = read_json(folder / "config.json")
     weights = list_weights(folder)
     if not weights or weights[0].name.startswith("adapter_model"):
         raise GaslampError(
@@ -34,22 +32,6 @@ def read_model_folder(folder: Path) -> ModelFacts:
         raise GaslampError(
             f"{folder} has no tokenizer", "save the tokenizer into the same folder (tokenizer.save_pretrained)"
         )
-    hashes = [sha256_path(file) for file in weights]
-    dtypes: dict[str, int] = {}
-    for tensor in read_tensors(folder):
-        dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + tensor.parameters
-    return ModelFacts(
-        name=folder.name,
-        source=str(folder),
-        path=str(folder),
-        sha256=hashes[0] if len(hashes) == 1 else sha256_text("".join(hashes)),
-        architecture=(config.get("architectures") or ["unknown"])[0],
-        parameters=sum(dtypes.values()),
-        dtype=max(dtypes, key=lambda key: dtypes[key]),
-        context=config.get("max_position_embeddings"),
-        size_bytes=sum(file.stat().st_size for file in weights),
-        provenance=Provenance.start([]),
-    )
 
 
 def _require_object(file: Path) -> None:

@@ -6,12 +6,11 @@ import contextlib
 import json
 from pathlib import Path
 
-from gaslamp.config.base_models import EMBEDDED, VISION_TOWER_FIX, find_vision_tower_problem
+from gaslamp.config.base_models import EMBEDDED, VISION_TOWER_FIX, find_vision_tower_problem, is_local
 from gaslamp.config.methods import get_artefact, is_multimodal
 from gaslamp.config.outcome import is_converted
 from gaslamp.config.problems import Problem
 from gaslamp.config.schema import Config
-from gaslamp.config.sections.models import is_local
 from gaslamp.core.nearest import get_hint
 from gaslamp.models.checkpoint import is_encoder_model, list_weights
 from gaslamp.models.start import find_start_problems

@@ -14,14 +14,14 @@ from gaslamp.config.base_models import (
     ModelSection,
     find_vision_tower_problem,
     get_base_name,
+    is_local,
 )
-from gaslamp.config.sections.models import is_local
 from gaslamp.core.console import get_duration, get_size, say
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json
-from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.embedded import unpack_embedded
 from gaslamp.models.model_card import CARD, read_model_card
+from gaslamp.models.model_facts import read_model_folder
 from gaslamp.models.weights_check import check_weights
 
 if TYPE_CHECKING:

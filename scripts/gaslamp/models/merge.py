@@ -16,9 +16,10 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, lock, read_json, sha256_path, sha256_text, write_json
-from gaslamp.models.checkpoint import get_weights_hash, read_model_folder
+from gaslamp.models.checkpoint import get_weights_hash
 from gaslamp.models.dates import GIVEN
 from gaslamp.models.loading import load_tokenizer
+from gaslamp.models.model_facts import read_model_folder
 from gaslamp.models.start import Trained, describe_start, read_trained
 from gaslamp.models.thinking import SWITCH
 from gaslamp.models.tokenizer_files import save_tokenizer_as

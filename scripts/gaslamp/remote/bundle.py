@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from gaslamp.config.base_models import is_local
 from gaslamp.config.load import read_yaml
 from gaslamp.config.pin import get_pin
-from gaslamp.config.sections.models import is_local
 from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError

@@ -11,11 +11,12 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from gaslamp.config.yaml_file import read_yaml
 from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
-from gaslamp.core.contracts import Artefact, Bench, Compare, Ladder, Parity, Verdict
+from gaslamp.core.contracts import Artefact, Bench, Card, Compare, Ladder, Parity, Verdict
 from gaslamp.core.files import read_json
 from gaslamp.core.places import get_data_folder
 from gaslamp.core.visible import make_safe_console
 from gaslamp.core.workflow_state import read_owner
+from gaslamp.evaluate.unbeaten import NO_TRAINING
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress
 from gaslamp.report.sweep.table import print_sweep
@@ -211,7 +212,8 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
             Text(compare.headline), style={"better": "bold green", "worse": "bold red"}.get(compare.verdict, "bold")
         )
         for warning in warnings:
-            console.print(Text(f"! {warning}"), style="yellow")
+            if not warning.endswith(NO_TRAINING):  # the headline says it
+                console.print(Text(f"! {warning}"), style="yellow")
         console.print()
     _print_scores(console, compare, ladder, bench)
     if parity:
@@ -226,7 +228,9 @@ def show_summary(run: str, console: Console, is_next_shown: bool = True) -> None
     _print_paths(console, run, ladder)
     if ladder and parity and is_next_shown:
         console.print()
-        console.print(Text("next: make deploy    (serves it here; your own data: data.source in config.yaml)"))
+        card = read_fact(Card, get_data_folder(run) / "card.json")
+        own = "; your own data: data.source in config.yaml" if card and card.source.startswith("embedded:") else ""
+        console.print(Text(f"next: make deploy    (serves it here{own})"))
 
 
 def read_last_lines(log: Path, count: int = 12, width: int = 200) -> list[str]:

@@ -22,6 +22,7 @@ from gaslamp.guide.plugins import get_constant, list_methods
 from gaslamp.guide.recommend import recommend
 from gaslamp.guide.task import PURPOSES, find_purposes, get_audience, get_domain
 from gaslamp.models.catalogue import find_model
+from gaslamp.models.checkpoint import count_parameters
 from machines import CPU, GPU, MAC
 from ten_tasks import TASKS, make_mails, make_receipts, write_jsonl
 
@@ -145,6 +146,27 @@ def test_settings_that_a_model_needs_come_with_it(tmp_path: Path) -> None:
     plan = plan_for("mails", tmp_path, CPU, "", **{"base model": "Qwen/Qwen3-4B-Instruct-2507"})
     assert plan.get("base model").fixed and plan.settings["model.source"] == "Qwen/Qwen3-4B-Instruct-2507"
     assert plan.settings["train.gradient_checkpointing"] is True and plan.settings["train.batch_size"] == 1
+
+
+def test_a_model_that_the_catalogue_lacks_is_planned_by_its_files_or_its_name(tmp_path: Path, tiny_model: Path) -> None:
+    plan = plan_for("mails", tmp_path, CPU, OFFLINE, **{"base model": str(tiny_model)})
+    parameters = count_parameters(tiny_model) / 1e6
+    assert plan.get("base model").reason == (
+        f"you chose it; {parameters:.0f}M parameters by its files; fits with room to spare"
+    )
+    assert "no download" in plan.cost and plan.get("tier").value == "1"
+    smaller, _, largest = plan.alternatives
+    assert not smaller.changes and largest.changes["base model"].startswith("embedded:")
+    plan = plan_for("mails", tmp_path, CPU, "", **{"base model": "someone/house-70b-chat"})
+    assert "70.0B parameters by its name; too large for this machine" in plan.get("base model").reason
+    plan = plan_for("mails", tmp_path, CPU, "", **{"base model": "someone/no-size"})
+    assert plan.get("base model").reason == "you chose it; make run looks at its size before it downloads it"
+    assert plan.cost == ""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}")
+    with pytest.raises(GaslampError, match=r"has no \*.safetensors weights"):
+        check_change(plan.get("base model"), str(broken))
 
 
 def test_what_a_person_wants_decides_what_follows_from_it(tmp_path: Path) -> None:

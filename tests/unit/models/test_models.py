@@ -15,8 +15,9 @@ from gaslamp.config.base_models import get_model_name
 from gaslamp.config.slices import write_merged
 from gaslamp.core.contracts import ModelFacts
 from gaslamp.core.errors import GaslampError
-from gaslamp.models.checkpoint import count_parameters, read_model_folder, read_shape
+from gaslamp.models.checkpoint import count_parameters, read_shape
 from gaslamp.models.fetch import fetch_model
+from gaslamp.models.model_facts import read_model_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -16,10 +16,11 @@ from gaslamp.core.contracts import ModelFacts, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.models import merge
-from gaslamp.models.checkpoint import get_weights_hash, read_model_folder
+from gaslamp.models.checkpoint import get_weights_hash
 from gaslamp.models.fetch import fetch_model
 from gaslamp.models.loading import load_model, load_tokenizer
 from gaslamp.models.merge import ensure_start, merge_start
+from gaslamp.models.model_facts import read_model_folder
 from gaslamp.models.start import find_start_problems, get_inputs
 from gaslamp.models.trained import load_evaluated
 from gaslamp.pages.starts import describe_start

@@ -12,8 +12,9 @@ import tiny
 from gaslamp.config.schema import Config
 from gaslamp.core.errors import GaslampError
 from gaslamp.models import weights_check
-from gaslamp.models.checkpoint import count_parameters, read_model_folder
+from gaslamp.models.checkpoint import count_parameters
 from gaslamp.models.config_check import find_problems
+from gaslamp.models.model_facts import read_model_folder
 from gaslamp.models.template import NEUTRAL, build_template
 from gaslamp.models.weights_check import check_weights
 from safetensors.numpy import load_file, save_file

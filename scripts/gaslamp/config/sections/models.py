@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 
 from gaslamp.config.sections.fields import Section
@@ -25,13 +23,4 @@ class Model(Section):
         description="Start from what was trained before on model.source: outputs/<run> of a gaslamp project, or a "
         "folder with a PEFT adapter. It is merged before anything else.",
         min_length=1,
-    )
-
-
-def is_local(source: str) -> bool:
-    """Whether ``model.source`` names a folder and not a hub id: the folder exists,
-    or the text is written like a path.
-    """
-    return not source.startswith("embedded:") and (
-        source.startswith((".", "/", "~")) or Path(source).expanduser().exists()
     )

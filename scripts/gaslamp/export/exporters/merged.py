@@ -11,9 +11,9 @@ from gaslamp.core.console import get_size, say
 from gaslamp.core.contracts import ModelFacts, Provenance, Template, TrainFacts
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.models.checkpoint import read_model_folder
 from gaslamp.models.loading import load_tokenizer
 from gaslamp.models.merge import choose_dtype
+from gaslamp.models.model_facts import read_model_folder
 from gaslamp.models.tokenizer_files import save_tokenizer
 from gaslamp.models.trained import get_saved_artefact, load_evaluated
 
