@@ -22,7 +22,6 @@ from gaslamp.config.points import get_seed_runs, get_share_runs, list_own_runs, 
 from gaslamp.config.schema import Config
 from gaslamp.config.stages import get_earlier
 from gaslamp.config.slices import clean_merged, get_slice, write_merged
-from gaslamp.config.sections.models import is_local
 from gaslamp.config.sections.train import NO_REASON_TO_TRAIN
 from gaslamp.environment.python_env import get_train_python
 from gaslamp.data.generation.facts import REVIEW, SELECTION
@@ -34,7 +33,7 @@ from gaslamp.evaluate.prompts import KEPT_ROWS
 from gaslamp.config.levels import is_with_imatrix
 from gaslamp.config.methods import get_artefact, get_evaluation_options, get_method, get_pooling, is_multimodal
 from gaslamp.config.sweep_points import get_sweep_points
-from gaslamp.config.base_models import get_base_name, get_model_name
+from gaslamp.config.base_models import get_base_name, get_model_name, is_local
 from gaslamp.models.start import get_inputs
 from gaslamp.evaluate.sweep import list_runs, read_kept
 from gaslamp.core.manifests import find_damaged_uses
