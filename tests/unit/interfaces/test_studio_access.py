@@ -16,6 +16,7 @@ import yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
 from gaslamp.core.workflow_state import OWNER
+from gaslamp.evaluate.gate import require
 from gaslamp.export.llamacpp.background import SERVED
 from gaslamp.guide import look
 from gaslamp.interfaces.studio import interview, project_facts, project_pages, uploads
@@ -168,7 +169,7 @@ def test_a_model_writes_rows_from_a_form(client: TestClient, project: Path, monk
     assert "# how many" in (project / "config.yaml").read_text() and started == ["generate"]
 
 
-def test_rows_that_stop_the_run_are_left_out_by_a_button(
+def test_what_stops_the_run_is_allowed_by_a_button(
     client: TestClient, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[str] = []
@@ -186,6 +187,20 @@ def test_rows_that_stop_the_run_are_left_out_by_a_button(
     assert client.post("/project/mails/allow", headers=OURS).status_code == 303 and started == ["data"]
     checks = yaml.safe_load((project / "config.yaml").read_text())["data"]["checks"]
     assert checks == {"wrong_types": {"max_percentage": 4.01}}
+    assert "Leave these rows out" in client.get("/project/mails").text
+    verdict = {"passed": False, "verdict": "same", "summary": "no difference", "warnings": []}
+    blocking = ["tuned is not better than base", "general knowledge fell: 50% to 10%"]
+    write_json(project / "verdict.json", {**verdict, "blocking": blocking, "advice": []})
+    with pytest.raises(GaslampError, match="set eval.gate: warn and eval.forgetting_gate: warn") as held:
+        require(project / "verdict.json")
+    lines = [{**step, "step": "merge_adapters", "event": "start"}]
+    lines += [{**step, **end, "step": "merge_adapters", "error": held.value.cause, "allows": held.value.allows}]
+    (project / "logs/phases.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = client.get("/project/mails").text
+    assert "Make the files all the same" in page and "Held back by the evaluation" in page
+    assert client.post("/project/mails/allow", headers=OURS).status_code == 303 and started == ["data", "run"]
+    gates = yaml.safe_load((project / "config.yaml").read_text())["eval"]
+    assert gates == {"gate": "warn", "forgetting_gate": "warn"}
 
 
 def test_the_studio_of_one_project_shows_no_other_and_makes_none(project: Path) -> None:

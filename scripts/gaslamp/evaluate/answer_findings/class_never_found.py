@@ -62,7 +62,8 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
         action = f"add training rows of {_list(rare)}"
         remedies.append(Remedy(action=action, effect="the class is learnt"))
     if common:
-        action = f"{_list(common)} has rows enough: look whether its prompts hold what distinguishes it from others"
+        have, their, them = ("has", "its", "it") if len(common) == 1 else ("have", "their", "them")
+        action = f"{_list(common)} {have} rows enough: look whether {their} prompts hold what sets {them} apart"
         remedies += [Remedy(action=action), *answers.train_longer()]
     rows = [n for places in lost.values() for n in places]
     figures = {"classes": float(len(lost)), "rows": float(len(rows))}

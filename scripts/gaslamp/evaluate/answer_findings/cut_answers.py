@@ -29,7 +29,9 @@ def find(answers: Evaluated, limits: AnswerLimits) -> Seen | None:
     value = min(MOST, max(2 * (answers.max_new_tokens or longest), _estimate_tokens(answers, places)))
     if value and value != answers.max_new_tokens:
         change = Change(key="eval.max_new_tokens", before=answers.max_new_tokens, value=value)
-        remedies.append(Remedy(action="allow longer answers", effect="they end by themselves", changes=[change]))
+        remedies.append(
+            Remedy(action="allow longer answers", effect="longer ones can end by themselves", changes=[change])
+        )
     remedies.append(
         Remedy(action="check that the token that ends an answer is learnt: data/template.json, and data.max_truncated")
     )

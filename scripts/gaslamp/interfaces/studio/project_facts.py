@@ -120,7 +120,8 @@ class ProjectFacts:
             begins = BEGINS.get(action, "Running")
             return f"{begins}: {current.lower()}" if current and action != "deploy" else begins
         if self.trouble:
-            return "Stopped" if self.trouble.was_stopped else "Something went wrong"
+            held = "Held back by the evaluation" if self.trouble.is_held else "Something went wrong"
+            return "Stopped" if self.trouble.was_stopped else held
         if self.chat.is_served:
             return "The model is ready to chat"
         if self.is_done:

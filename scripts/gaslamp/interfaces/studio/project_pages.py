@@ -202,16 +202,17 @@ class ProjectPages:
         return await run_in_threadpool(self._act, request, act, "data")
 
     async def allow(self, request: Request) -> Response:
-        """Leave rows out that stopped the data phase: what its error allows goes into config.yaml, and `make data`."""
+        """What an error allows goes into config.yaml, and on: rows are left out, or the evaluation only warns."""
 
         def act(root: Path) -> None:
             facts = self.reader.read(root)
             if facts.is_running or not (facts.trouble and facts.trouble.allows):
                 return
             write_allowed(root, facts.trouble.allows)
-            self.jobs.start(root, facts.job.action if facts.job and facts.job.action == "run" else "data")
+            is_run = facts.trouble.is_held or facts.job is not None and facts.job.action == "run"
+            self.jobs.start(root, "run" if is_run else "data")
 
-        return await run_in_threadpool(self._act, request, act, "data")
+        return await run_in_threadpool(self._act, request, act, "run")
 
     async def hint(self, request: Request) -> Response:
         """`make hint`."""

@@ -33,7 +33,7 @@ class Trouble:
         lines: the end of the log, which ends with the fix.
         log: its path in the project.
         was_stopped: the person did it: no error.
-        allows: config keys whose values leave the rows out that stopped it.
+        allows: config keys whose values let it pass: rows are left out, or a gate of the evaluation only warns.
     """
 
     title: str
@@ -41,6 +41,11 @@ class Trouble:
     log: str
     was_stopped: bool = False
     allows: JsonObject = field(default_factory=dict)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing broke: the evaluation keeps a model back that is not good enough."""
+        return any(key.startswith("eval.") for key in self.allows)
 
 
 def find_trouble(project: Project, job: Job | None, is_done: bool) -> Trouble | None:
