@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import decide
 from gaslamp.data.sample import read_sample
 from gaslamp.data.sources import open_source
@@ -405,3 +406,83 @@ def test_rounds_next_to_whole_conversations() -> None:
     reading = decide(rows, kinds=("preference",)).reading
     row = registry.get("formats", "preference").convert(rows[0], reading.mapping)
     assert [row[key] for key in ("prompt", "chosen", "rejected")] == [turns("a")[:1], turns("a")[1:], turns("b")[1:]]
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "certain"),
+    [
+        ("prompt,completion,label", (True, False), True),
+        ("prompt,response,thumbs_up", (1, 0), True),
+        ("question,answer,label", (True, False), False),
+        ("prompt,response,is_safe", (True, False), False),
+        ("prompt,completion,score", (0.1, 0.9), False),
+        ("prompt,response,toxicity_score", (0.05, 0.2, 0.45, 0.6, 0.8, 0.95), False),
+        ("question,answer,stars", (1, 5), False),
+    ],
+)
+def test_ratings_are_learnt_unasked_by_the_names_of_kto_alone(
+    names: str, values: tuple[object, ...], certain: bool
+) -> None:
+    """The interview took any rating for kto, though it may as well choose the rows."""
+    question, answer, label = names.split(",")
+    rows = [{question: ask(n), answer: say(n), label: values[n % len(values)]} for n in NUMBERS]
+    meaning = decide(rows)
+    rates = next(reading for reading in meaning.readings if reading.key == "rate")
+    assert meaning.certain == certain == (meaning.method == "kto")
+    assert rates.mapping["label"] == label and rates.kind == "rating"
+
+
+def test_two_thumbs_are_a_question() -> None:
+    rows = [{"query": ask(n), "answer": say(n), "thumbs_up": n % 2, "thumbs_down": int(n % 3 == 0)} for n in NUMBERS]
+    assert not decide(rows).certain
+
+
+def test_choices_are_counted_from_the_first_column() -> None:
+    """CosmosQA's answer0 was left out, and answer1 learnt as the first."""
+    columns = [f"answer{number}" for number in range(4)]
+    rows = [
+        {"context": say(n), "question": ask(n), **{name: f"{name} {n}" for name in columns}, "label": n % 4}
+        for n in NUMBERS
+    ]
+    meaning = decide(rows, kinds=("conversation",))
+    learnt = registry.get("formats", meaning.reading.format).convert(rows[0], meaning.reading.mapping)
+    assert meaning.certain and meaning.reading.mapping["choices"] == columns
+    assert learnt["messages"][-1]["content"] == "A. answer0 0"
+
+
+QUOTED = {
+    "single": ("question,answer\n" + "".join(f"'{ask(n)}','Yes, it''s hall {n}'\n" for n in NUMBERS), "Yes, it's hall"),
+    "blanks": ("question, answer\n" + "".join(f'{ask(n)}, "Yes, hall {n}"\n' for n in NUMBERS), "Yes, hall"),
+    "speech": ("question,answer\n" + "".join(f'"{ask(n)}","\'Yes, hall {n}\'"\n' for n in NUMBERS), "'Yes, hall"),
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_marks_around_cells_are_no_part_of_them(name: str, tmp_path: Path) -> None:
+    text, start = QUOTED[name]
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    rows = read_sample(open_source(Config.model_validate({"data": {"source": str(tmp_path / "a.csv")}}).data), [])
+    assert [row["question"] for row in rows] == [ask(n) for n in NUMBERS]
+    assert all(row["answer"].startswith(start) for row in rows)
+
+
+STACKED = {
+    "header": "\nText,Label\n",
+    "title": "\nThe second one\nText,Label\n",
+    "commas": ",\n,\nText,Label\n",
+    "blank line alone": "\n",
+    "header again": "\nquestion,answer\n",
+}
+
+
+@pytest.mark.parametrize("name", STACKED)
+def test_a_second_table_below_the_first_is_refused(name: str, tmp_path: Path) -> None:
+    """Its header and rows were learnt as rows of the first."""
+    half = "".join(f"{ask(n)},{say(n)}\n" for n in NUMBERS)
+    (tmp_path / "a.csv").write_text(f"question,answer\n{half}{STACKED[name]}{half}", encoding="utf-8")
+    source = open_source(Config.model_validate({"data": {"source": str(tmp_path / "a.csv")}}).data)
+    if "Text" not in STACKED[name]:
+        assert len(read_sample(source, [])) == 24
+        return
+    with pytest.raises(GaslampError, match=r"a second table begins below an empty line \(Text, Label\)"):
+        read_sample(source, [])

@@ -25,7 +25,19 @@ INSTEAD = (("prompt", "distractors", "completion"),)
 OPTIONAL = ("context", "system", "explanation", "first_number", "distractors")
 READ_ANYWAY = ()
 SEVERAL = ("choices", "distractors")
-QUESTIONS = ("question", "question_stem", "stem", "query", "prompt", "problem", "ctx", "input", "goal", "sentence")
+QUESTIONS = (
+    "question",
+    "question_stem",
+    "stem",
+    "query",
+    "prompt",
+    "problem",
+    "ctx",
+    "input",
+    "goal",
+    "sentence",
+    "sent2",
+)
 FEW = 6
 """So few numbers say nothing about where they count from: published sets count from 0."""
 CHOICES = ("choices", "options", "endings", "candidates", "alternatives", "mc1_targets")
@@ -78,15 +90,16 @@ LETTERED = tuple(
         "abcd",
         "abc",
         "ab",
+        "012345",  # before 12345, which would leave the first choice out (CosmosQA's answer0)
+        "01234",
+        "0123",
+        "012",
+        "01",
         "123456",
         "12345",
         "1234",
         "123",
         "12",
-        "01234",
-        "0123",
-        "012",
-        "01",
     )
 )
 
@@ -121,7 +134,7 @@ def get_readings(columns: list[str], rows: list[SourceRow]) -> list[tuple[str, J
     if not answer:
         return []
     free = [column for column in free if column not in (right, why)]
-    context = find_column(free, ("contexts", "context", "passage", "article", "premise"))
+    context = find_column(free, ("contexts", "context", "passage", "article", "premise", "sent1"))
     base: dict[str, Any] = {"prompt": prompt, "choices": choices or several, "completion": answer}
     base |= {"context": context} if context else {}
     named = f"the answer is in '{answer}'" if right else f"'{answer}' explains the right choice"

@@ -31,7 +31,7 @@ def add_whole(readings: list[Reading], kinds: tuple[str, ...]) -> list[Reading]:
     )
     parts = [replace(one, score=min(one.score, OPEN_ANSWERS)) for one in readings if one.kind != "text"]
     served = [one for one in (*parts, whole) if not kinds or serves(one, kinds)] or [*parts, whole]
-    if served == [whole]:
+    if served == [whole] and kinds:
         return [replace(whole, score=1.0)]
     return sorted(served, key=lambda reading: -reading.score)
 

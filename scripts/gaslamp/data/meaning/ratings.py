@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gaslamp.core import registry
 from gaslamp.data.judgements import BELOW, find_verdict, get_polarity, is_good, is_state, is_unrated
-from gaslamp.data.meaning.names import KNOWN, get_hint, normalize
+from gaslamp.data.meaning.names import KNOWN, normalize
 from gaslamp.data.meaning.profile import Profile
 from gaslamp.data.meaning.readings import Mapping, Reading
 from gaslamp.data.rows import LeftOut, SourceRow
@@ -36,6 +36,11 @@ GRADES = frozenset(("note", "noten", "schulnote", "zensur", "grade", "schulnoten
 GRADES_OPEN = ("below 3", "4")
 """The thresholds of marks from 1 to 6, the best first, and the best last."""
 OPEN_GRADES = 0.65
+OPEN_RATES = 0.65
+EXPLICIT = ("kto_tag", "desirable", "is_desirable", "liked")
+"""Names of columns that hold nothing but a thumb."""
+TRL = {"prompt", "messages", "completion"}
+"""What stands next to TRL's ``label``."""
 
 
 def _are_grades(label: str, rows: list[SourceRow]) -> bool:
@@ -141,20 +146,23 @@ def _offer(
     verb = "rates" if "threshold" in judged else "judges"
     why = f"'{label}' {verb} the answers, {say_good(judged, rows, short=True)} is good"
     rates = Reading("rate", "kto", {**rated, **judged}, "rating", why, 0.95)
-    if not kinds and (
-        is_state(label) or not _is_known(label)
-    ):  # an archived answer is left out rather than learnt as a bad one: a question
-        return [*readings, replace(rates, score=0.6)]
+    if not kinds and (is_state(label) or not _is_explicit(rated, judged)):
+        return [*readings, replace(rates, score=OPEN_RATES)]
     if not kinds or "rating" in kinds:
         return [rates, *readings]
     return [*readings, rates] if learnt.kind in kinds else []
 
 
-def _is_known(label: str) -> bool:
-    """Whether the name of a column says which of its values are good."""
-    hint = get_hint(label)
-    rated = hint is not None and hint.exact and hint.concept == "rating"
-    return rated or normalize(label) in registry.get("formats", "kto").LABELS or get_polarity(label) != 0
+def _is_explicit(rated: Mapping, judged: Mapping) -> bool:
+    """Whether names say that answers are learnt from good and bad ones: thumbs, and the columns that TRL reads.
+
+    Stars, scores and verdicts may as well choose the rows, or be what is learnt.
+    """
+    label = normalize(str(judged["label"]))
+    if "threshold" in judged:
+        return False
+    own = label == "label" and {normalize(str(rated.get(role))) for role in ("prompt", "completion")} <= TRL
+    return own or label in EXPLICIT or "thumbs" in label.split("_")
 
 
 def say_good(judged: Mapping, rows: list[SourceRow], short: bool = False) -> str:

@@ -42,7 +42,8 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
         sides = {"chosen", "rejected"}
         return [one for one in lost if sides & set(normalize(one.name).split("_")) and one.letters >= TEXT_LETTERS]
     if best.format == "kto":  # the stars of a review say nothing about the reply to it
-        return [one for one in profiles if one.name == best.mapping.get("prompt") and one.concept == "text"]
+        reviews = [one for one in profiles if one.name == best.mapping.get("prompt") and one.concept == "text"]
+        return [*reviews, *(one for one in lost if _judges(one, rows))]
     if best.format == "text":
         return _find_next_to_text(best, profiles)
     target = next(

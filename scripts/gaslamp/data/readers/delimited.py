@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
@@ -19,13 +20,30 @@ from gaslamp.data.readers.layout import (
     find_layout,
     is_blank,
     is_header_again,
+    refuse_other_header,
     trim,
 )
 from gaslamp.data.readers.opening import open_text, read_text_head
 
 SEPARATORS = (",", ";", "\t", "|")
+SPACED = "blanks in front of quoted cells are left out"
 NONE = "\x1f"
 """A character that no text has: the whole line is one cell."""
+
+
+class Dialect(NamedTuple):
+    """How cells are quoted.
+
+    Attributes:
+        quote: the mark around a cell.
+        skips: whether blanks stand between a separator and the mark.
+    """
+
+    quote: str = '"'
+    skips: bool = False
+
+
+PLAIN = Dialect()
 
 
 def read_csv(reading: Reading, separator: str | None = None) -> Iterator[Chunk]:
@@ -52,14 +70,36 @@ def read_csv(reading: Reading, separator: str | None = None) -> Iterator[Chunk]:
     separator = marked or find_separator(head, whole, separator)
     skipped = 1 if marked else 0
     csv.field_size_limit(limits.MAX_LINE)
-    sample = sample_rows(head, whole, separator)[skipped:]
+    dialect = find_dialect(head, separator)
+    if dialect is not PLAIN:
+        reading.note(f"its cells stand in {dialect.quote}, which is left out" if not dialect.skips else SPACED)
+    sample = sample_rows(head, whole, separator, dialect)[skipped:]
     layout = find_layout(sample, reading)
     if len(layout.header) == 1 and any(len(trim(cells)) > 1 for cells in sample) and '"' not in head:
-        separator = NONE
+        separator, dialect = NONE, PLAIN
         sample = sample_rows(head, whole, separator)[skipped:]
         layout = find_layout(sample, reading)
         reading.note(f"one column, {layout.header[0]}: the separators in its rows are part of their text")
-    yield from _read_rows(reading, separator, skipped + layout.skip, layout)
+    yield from _read_rows(reading, separator, dialect, skipped + layout.skip, layout)
+
+
+def find_dialect(text: str, separator: str) -> Dialect:
+    """How cells are quoted, by the first lines.
+
+    Args:
+        text: the first lines of the file.
+        separator: between cells.
+    """
+    lines = [line for line in text.splitlines() if line.strip()][1:]
+    if separator == NONE or len(lines) < 2:
+        return PLAIN
+    part = re.escape(separator)
+    single = sum(re.search(rf"(?:^|{part})'.*'\s*(?:{part}|$)", line) is not None for line in lines)
+    if single >= 0.8 * len(lines) and not any(re.search(rf'(?:^|{part})"', line) for line in lines):
+        return Dialect("'")
+    spaced = sum(re.search(rf'{part} +"', line) is not None for line in lines)
+    tight = sum(re.search(rf'{part}"', line) is not None for line in lines)
+    return Dialect(skips=True) if spaced >= 2 and not tight else PLAIN
 
 
 def get_separator_line(text: str) -> str | None:
@@ -68,10 +108,10 @@ def get_separator_line(text: str) -> str | None:
     return match[1] if match else None
 
 
-def sample_rows(text: str, whole: bool, separator: str) -> list[list[object]]:
+def sample_rows(text: str, whole: bool, separator: str, dialect: Dialect = PLAIN) -> list[list[object]]:
     """The cells of the first rows, as far as they can be read; the last one is left out when the text is cut."""
     lines = iter(text.splitlines(keepends=True)) if "\r\n" not in text else iter(re.split(r"(?<=\n)", text))
-    reader = csv.reader(lines, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator, quotechar=dialect.quote, skipinitialspace=dialect.skips)
     rows: list[list[object]] = []
     with contextlib.suppress(csv.Error):  # the reading names the line
         for row in islice(reader, SAMPLE + 20):
@@ -105,14 +145,16 @@ def find_separator(text: str, whole: bool = True, given: str | None = None) -> s
     return found
 
 
-def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> Iterator[Chunk]:
+def _read_rows(reading: Reading, separator: str, dialect: Dialect, skip: int, layout: Layout) -> Iterator[Chunk]:
     header, label = layout.header, f"{reading.name}, line"
     rows: list[tuple[int, list[str]]] = []
     problems: list[Problem] = []
     size, index, width = 0, -1, len(header)
     repeated: list[int] = []
+    is_below = False  # whether the lines above are empty, or a title below empty ones
     with open_text(reading) as handle:
-        reader = csv.reader(handle, delimiter=separator, strict=True)
+        quote, skips = dialect
+        reader = csv.reader(handle, delimiter=separator, quotechar=quote, skipinitialspace=skips, strict=True)
         while True:
             before = reader.line_num
             try:
@@ -133,7 +175,12 @@ def _read_rows(reading: Reading, separator: str, skip: int, layout: Layout) -> I
             if index < skip or (index == skip and layout.has_header):
                 continue
             if not any(map(str.strip, cells)):
+                is_below = True
                 continue
+            if is_below and len(cells) > 1:
+                is_below = False
+                if not is_header_again(cells, header):
+                    refuse_other_header(reading, reader.line_num, cells, layout)
             if layout.has_header and width > 1 and is_header_again(cells, header):
                 check_same_order(reading, reader.line_num, cells, header)
                 repeated.append(reader.line_num)

@@ -15,6 +15,8 @@ SAMPLE = 100  # rows that are looked at
 IMPORT = '{"ImportId"'
 """How the cells of the third line of a Qualtrics export begin."""
 MAX_TITLE = 20  # rows above a header
+MOST_WORDS = 4  # of a name in the header of a second table
+LONGEST_HEADER = 40  # letters of one
 LONGEST_NAME = 200  # letters of a column name; a survey's question is one
 
 
@@ -26,11 +28,13 @@ class Layout:
         skip: rows above the header (or above the first row, where there is no header), empty ones included.
         header: names of the columns.
         has_header: whether the row after ``skip`` holds them.
+        worded: columns, from 0, of sentences in a table no row of which could be a header; see ``is_other_header``.
     """
 
     skip: int
     header: list[str]
     has_header: bool
+    worded: frozenset[int] = frozenset()
 
 
 def is_blank(cell: object) -> bool:
@@ -83,8 +87,10 @@ def find_layout(rows: list[Cells], reading: Reading, what: str = "line") -> Layo
     if len(behind) > 1 and all(str(cell).startswith(IMPORT) for cell in behind[1] if not is_blank(cell)) and behind[1]:
         reading.note("two lines below the header are left out: the questions and the ids that Qualtrics writes there")
         return Layout(filled[start + 2][0], get_names(first, reading, f"{what} {index + 1}"), True)
+    known = {at for at, cells in filled if len(cells) > 1}
+    worded = _find_worded([cells for at, cells in filled[start + 1 :] if at - 1 in known])
     size = max(len(first), *(len(cells) for cells in behind), 0) if _has_unnamed_column(rows[index], behind) else 0
-    return Layout(index, get_names([*first, *[""] * (size - len(first))], reading, f"{what} {index + 1}"), True)
+    return Layout(index, get_names([*first, *[""] * (size - len(first))], reading, f"{what} {index + 1}"), True, worded)
 
 
 def _has_unnamed_column(header: Cells, behind: list[Cells]) -> bool:
@@ -163,6 +169,56 @@ def check_same_order(
             f"({', '.join(names)}); the first has {', '.join(header)}",
             f"two tables were joined: save what begins at {what} {number} as a file of its own, and put both into a "
             "folder that data.source names",
+        )
+
+
+def _find_worded(rows: list[Cells]) -> frozenset[int]:
+    """The columns of sentences; none where a row is as short as a header."""
+    if len(rows) < 3 or any(map(_is_named, rows)):
+        return frozenset()
+    columns = range(max(map(len, rows)))
+    cells = {at: [str(row[at]) for row in rows if at < len(row) and not is_blank(row[at])] for at in columns}
+    return frozenset(at for at, texts in cells.items() if texts and _count_words(texts) >= 2 * MOST_WORDS)
+
+
+def _count_words(texts: list[str]) -> float:
+    return sum(len(text.split()) for text in texts) / len(texts)
+
+
+def _is_named(cells: Sequence[object]) -> bool:
+    """Whether the cells of a row could be names of columns: different, short, no numbers, no sentences."""
+    names = [str(cell).strip() for cell in cells if not is_blank(cell)]
+    return len(set(names)) == len(names) > 1 and all(
+        len(name) <= LONGEST_HEADER
+        and len(name.split()) <= MOST_WORDS
+        and re.match(r"[^\W\d]", name) is not None
+        and not name.endswith((".", "!", "?", ",", ";"))
+        for name in names
+    )
+
+
+def refuse_other_header(
+    reading: Reading, number: int, cells: Sequence[object], layout: Layout, what: str = "line"
+) -> None:
+    """Raise when a row below an empty one is the header of another table: its rows would be read as those of the first.
+
+    Args:
+        reading: the file.
+        number: of the row.
+        cells: of the row.
+        layout: of the first table.
+        what: how a row is called.
+
+    Raises:
+        GaslampError: names the row and its columns.
+    """
+    if layout.worded and not is_blank(cells[0]) and _is_named(cells):
+        names = ", ".join(str(cell).strip() for cell in cells if not is_blank(cell))
+        raise GaslampError(
+            f"{reading.title}, {what} {number}: a second table begins below an empty {what} ({names}); the first has "
+            f"{', '.join(layout.header)}",
+            f"save what begins at {what} {number} as a file of its own, and name the one that is meant in data.source",
+            f"it is a row like the others: delete the empty {what} above it",
         )
 
 

@@ -21,6 +21,7 @@ from gaslamp.data.readers.layout import (
     find_layout,
     is_blank,
     is_header_again,
+    refuse_other_header,
     trim,
 )
 from gaslamp.data.readers.sheet_facts import Cell, SheetFacts, list_cells, list_rows, name_cell, name_column, read_facts
@@ -216,13 +217,19 @@ def _read_sheet(sheet: Sheet, reading: Reading, split: str | None, several: bool
     kept: list[tuple[int, Cells]] = []
     problems: list[Problem] = []
     repeated: list[int] = []
+    is_below = False  # whether the rows above are empty, or a title below empty ones
     for number, row in enumerate(rows[start:], start + 1):
         cells = trim(row)
         if number in formulas:
             problems.append((f"{label} {number}", f"{NOT_CALCULATED} ({list_cells(formulas[number])})", SAVE_IT))
             continue
         if not cells:
+            is_below = True
             continue
+        if is_below and len(cells) > 1:
+            is_below = False
+            if not is_header_again(cells, layout.header):
+                refuse_other_header(reading, number, cells, layout, "row")
         if layout.has_header and width > 1 and is_header_again(cells, layout.header):
             check_same_order(reading, number, cells, layout.header, "row")
             repeated.append(number)
