@@ -38,7 +38,8 @@ try:
 except GaslampError as error:  # a broken memory costs no project
     lessons = [f"note: nothing of the memory was applied: {error.cause}", f"      usual fix: {error.fix}"]
 
-print(f"made {here.name}: config.yaml has each decision with its reason, project_brief.md all of them on one page")
+print(f"made {here.name}:")
+print("  config.yaml has each decision with its reason, project_brief.md all of them on one page")
 for line in lessons:
     print(f"  {line}")
 print(f"  cd '{here}'")

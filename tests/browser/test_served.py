@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 import tiny
+from asynchronous import run_async
 from gaslamp.core.contracts import BaseFile, ModelFacts, Provenance, Template
 from gaslamp.core.files import read_json, read_jsonl
 from gaslamp.core.visible import CONTROLS
@@ -20,8 +21,11 @@ from gaslamp.data.rows import get_prompt, get_text
 from gaslamp.export.llamacpp import convert
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
 from gaslamp.export.llamacpp.server import LlamaServer
+from gaslamp.interfaces.mcp.server import make_server
 from gaslamp.serve import server
 from gaslamp.serve.chat import columns
+from gaslamp.serve.documents import AnswersDocument
+from mcp import Client
 
 from browser.conftest import Served
 
@@ -205,6 +209,17 @@ def test_facts_about_the_columns(served: Served) -> None:
     assert any("the base model's own file at q8_0" in line for line in facts["about"])
     assert any("4 of 4 test rows" in line for line in facts["about"])
     assert len(facts["seeds"]) == 6 and all(seed["reference"] == "ok" for seed in facts["seeds"])
+
+
+def test_an_agent_chats_through_mcp(served: Served) -> None:
+    async def chat() -> Any:
+        async with Client(make_server(served.project)) as client:
+            return await client.call_tool("chat", {"prompt": "5 scone for Ana", "max_tokens": 4})
+
+    answer = run_async(chat)
+    assert not answer.is_error, answer.content
+    facts = AnswersDocument.model_validate(answer.structured_content)
+    assert facts.source == "served" and [part.text for part in facts.answers] == ["ok"]
 
 
 def test_chat_in_the_terminal(served: Served, tmp_path: Path) -> None:

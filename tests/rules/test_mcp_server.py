@@ -18,6 +18,7 @@ from gaslamp.core.background import RunDocument
 from gaslamp.core.document import ErrorDocument
 from gaslamp.core.files import read_json
 from gaslamp.guide.agents import list_commands
+from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.report.results import ResultsDocument
 from gaslamp.report.status import StatusDocument
 from mcp import Client, StdioServerParameters, stdio_client
@@ -77,6 +78,9 @@ def test_an_agent_sees_what_a_person_sees(finished: Path) -> None:
         data = await ask(client, "describe_data")
         assert data["readings"][0]["mapping"] == {"prompt": "prompt", "completion": "completion"}
         assert "outside the project" in (await fail(client, "describe_data", source="/etc/passwd")).error
+        plan = RunPlanDocument.model_validate(await ask(client, "plan", settings={"train.max_steps": 30}))
+        change = plan.changed["train.max_steps"]
+        assert (change.then, change.now) == (40, 30) and "train_model_cpu" in {one.rule for one in plan.jobs}
         assert (await ask(client, "stop"))["was_stopped"] is False
         config = await client.read_resource("gaslamp://config")
         assert config.contents[0].text == (finished / "config.yaml").read_text()

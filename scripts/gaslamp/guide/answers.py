@@ -137,7 +137,7 @@ def _check_file(data: DataAnswer, path: Path, inside: Path | None) -> None:
     except OSError as error:
         raise get_lookup_error(data.answer, error) from error
     if not is_there:
-        near = get_nearest(path.name, names) if names else None
+        near = get_nearest(path.name, names, cutoff=0.6) if names else None
         raise GaslampError(
             f"no such file or folder: {data.answer!r} (looked for {path})",
             (f"did you mean '{near}'? Else " if near else "")

@@ -13,7 +13,7 @@ from gaslamp.memory.situation import get_situation
 
 NAME, ON, OFF = "memory", "on", "off"
 NO_CHANGE = "changes no setting"
-SHOWN = 3
+SHOWN = 2
 """Entries without settings that the line names, the newest."""
 
 
@@ -48,7 +48,7 @@ def choose_lessons(now: Situation, plan: Plan) -> tuple[list[Line], dict[str, ob
     settings = {key: value for _, own in used for key, value in own.items()}
     if not (settings or known):
         return [], {}
-    facts = [f"{one.source}: {one.title} ({one.text})" for one in known]
+    facts = [f"{one.title}: {one.text} ({one.source})" for one in known]
     if now.wanted.get(NAME) == OFF:
         left = f"; left alone: {', '.join(settings)}" if settings else ""
         return [Line(NAME, OFF, f"{CHOSEN}{left}", {}, (ON, OFF), fixed=True)], {}

@@ -75,7 +75,7 @@ def _get_result(maker: Maker, train: TrainFacts, compare: Compare, name: str, mo
         return maker.make(
             "lessons",
             8,
-            f"{train.method} of {model}: better at the task, {LOST}",
+            f"{model}: task learnt, {LOST}",
             f"general questions {forgot}; {_get_scores(compare)}; {_show_settings(train)}",
             RECURRING,
             about=f"result {train.method} {model}",

@@ -125,10 +125,10 @@ def reflect(
     write_text(decisions, _render_decisions(outcomes, write, shown))
     promoted = sum(item.outcome == "promoted" for item in outcomes)
     if write:
-        say(f"{promoted} new things remembered in {shown} (make memory lists them)")
+        say(f"{promoted} new thing{'' if promoted == 1 else 's'} remembered in {shown} (make memory lists them)")
     else:
         why = "this is a dry run" if dry_run else "reflect.write is false"
-        say(f"nothing remembered: {why}; {promoted} entries would be, {decisions} has each")
+        say(f"nothing remembered: {why}; it would be {promoted} of {len(outcomes)}, {decisions} has each")
     return outcomes
 
 

@@ -75,9 +75,11 @@ class BaseModel:
 
     @property
     def size(self) -> str:
-        """``135M``, ``0.6B``, ``8.0B``: the parameters for people."""
-        billions = self.parameters / 1e9
-        return f"{billions:.1f}B" if billions >= 0.4 else f"{self.parameters / 1e6:.0f}M"
+        """``0.4M``, ``135M``, ``0.6B``, ``8.0B``: the parameters for people."""
+        millions = self.parameters / 1e6
+        if millions < 10:
+            return f"{millions:.1g}M"
+        return f"{millions / 1e3:.1f}B" if millions >= 400 else f"{millions:.0f}M"
 
     def knows(self, language: str) -> bool:
         """Whether it knows a language (``de``): a source names it, or it claims MANY_LANGUAGES and more."""

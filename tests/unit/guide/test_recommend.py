@@ -152,7 +152,7 @@ def test_a_model_that_the_catalogue_lacks_is_planned_by_its_files_or_its_name(tm
     plan = plan_for("mails", tmp_path, CPU, OFFLINE, **{"base model": str(tiny_model)})
     parameters = count_parameters(tiny_model) / 1e6
     assert plan.get("base model").reason == (
-        f"you chose it; {parameters:.0f}M parameters by its files; fits with room to spare"
+        f"you chose it; {parameters:.1g}M parameters by its files; fits with room to spare"
     )
     assert "no download" in plan.cost and plan.get("tier").value == "1"
     smaller, _, largest = plan.alternatives
@@ -362,7 +362,7 @@ def test_what_earlier_projects_found_is_said_where_no_setting_changes(tmp_path: 
     lesson = {
         "kind": "lessons",
         "candidate_id": "cafe:section_8:1a2b3c4d",
-        "title": "sft of smollm2-135m-instruct: better at the task, general knowledge lost",
+        "title": "smollm2-135m-instruct: task learnt, general knowledge lost",
         "body": "general questions 55 % to 2.5 %",
         "date": "2026-11-20",
         "source": {"project": "cafe", "run": "main"},
@@ -372,7 +372,7 @@ def test_what_earlier_projects_found_is_said_where_no_setting_changes(tmp_path: 
     (tmp_path / "memory" / "lessons.json").write_text(json.dumps({"entries": [lesson, *others]}))
     line = plan_for("mails", tmp_path, CPU, OFFLINE).get("memory")
     assert line.value == "changes no setting" and not line.settings
-    assert line.reason == f"cafe, run main: {lesson['title']} (general questions 55 % to 2.5 %)"
+    assert line.reason == f"{lesson['title']}: general questions 55 % to 2.5 % (cafe, run main)"
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], str, str, str, bool]] = {
     "it worked and forgot": (
         {"train": facts.train(), "compare": facts.compare(retention=GONE)},
         "lessons",
-        "sft of tiny-1b: better at the task, general knowledge lost",
+        "tiny-1b: task learnt, general knowledge lost",
         "general questions 55.0 % to 2.5 %; 0.5 % to 95.5 %",
         True,
     ),
