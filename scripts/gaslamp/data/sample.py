@@ -22,6 +22,7 @@ from gaslamp.data import (
     spans,
     tagged,
     trees,
+    vendors,
 )
 from gaslamp.data.meaning import LOOKED_AT, get_columns
 from gaslamp.data.readers.chunks import Chunk, Problem
@@ -88,6 +89,8 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
         return spans.unfold(source.chunks, marked, source.notes)
     if records := argilla.find_shape(rows):
         return argilla.unfold(source.chunks, records, source.notes)
+    if vendor := vendors.find_vendor(rows):
+        return vendors.unfold(source.chunks, vendor, source.notes)
     if intent := intents.find_shape(rows):
         return intents.unfold(source.chunks, intent, source.notes)
     if lists := question_lists.find_column(rows):

@@ -19,6 +19,7 @@ from gaslamp.data.readers.line_shapes import find_line_shape, read_line_shape
 from gaslamp.data.readers.line_text import is_line_chat, read_line_chat
 from gaslamp.data.readers.opening import open_text, read_text_head
 from gaslamp.data.readers.question_text import is_questions, read_questions
+from gaslamp.data.readers.quiz_text import is_aiken, is_gift, read_aiken, read_gift
 from gaslamp.data.readers.word_columns import is_word_columns, read_word_columns
 from gaslamp.data.rendered import split_rendered
 
@@ -45,6 +46,10 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from read_chat(reading)
     elif is_line_chat(head):
         yield from read_line_chat(reading)
+    elif is_aiken(head):
+        yield from read_aiken(reading)
+    elif is_gift(head):
+        yield from read_gift(reading)
     elif is_questions(head):
         yield from read_questions(reading)
     elif is_talk_text(head):
