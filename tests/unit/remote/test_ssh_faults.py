@@ -115,6 +115,36 @@ def test_a_host_that_prints_at_login_is_refused_and_the_printed_fix_works(server
         enter.write_text(before, encoding="utf-8")
 
 
+SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish", "tcsh", "csh")
+AWKWARD = 'it\'s \\ two \\\\ $HOME `id` !x * {a,b} "q"\nnext % é \\047'
+
+
+def test_a_script_means_the_same_in_every_login_shell(tmp_path: Path) -> None:
+    """fish and csh know no { }, > in other ways and other quotes; those that this machine has are asked."""
+    file = shlex.quote(str(tmp_path / "file"))
+    script = f"{{ printf %s {shlex.quote(AWKWARD)} > {file}; }} 2>&1 && [ -s {file} ] && cat; exit 3"
+    sent = ssh.in_any_shell(script)
+    inside = sent.rpartition(" sh '")[2][:-1]  # fish and csh change these in single quotes
+    assert not set(inside) & set("'!\n") and "\\" not in inside.replace("\\0", "")
+    for shell in filter(None, map(shutil.which, SHELLS)):
+        done = subprocess.run([shell, "-c", sent], input="given", capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (3, "given", ""), shell
+        assert (tmp_path / "file").read_text(encoding="utf-8") == AWKWARD, shell
+        (tmp_path / "file").unlink()
+
+
+def test_an_account_that_runs_no_command_is_named(server: Sshd) -> None:
+    enter = server.folder / "enter.sh"
+    before = enter.read_text(encoding="utf-8")
+    enter.write_text("#!/bin/sh\necho This account is currently not available.\nexit 1\n", encoding="utf-8")
+    try:
+        cause, fix = get_problem(server)
+    finally:
+        enter.write_text(before, encoding="utf-8")
+    assert cause == "127.0.0.1 lets you in and runs no command: This account is currently not available."
+    assert "true must work" in fix
+
+
 class Cutting(socketserver.BaseRequestHandler):
     """Passes bytes on and closes the connection after some."""
 

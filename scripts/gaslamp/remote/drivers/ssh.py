@@ -111,6 +111,16 @@ def check_machine(settings: Slice) -> list[Problem]:
     return []
 
 
+def in_any_shell(script: str) -> str:
+    """A script of sh as a command that every login shell starts alike: sshd gives it to the shell of the user.
+
+    fish and csh have other words for groups and redirections, and read quotes in other ways: what they would change
+    in single quotes travels as octal numbers.
+    """
+    sent = "".join(f"\\0{ord(one):03o}" if one in "'\\\n!" else one for one in script)
+    return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{sent}'"""
+
+
 class SshMachine:
     """One host over one connection, which all calls share (ControlMaster)."""
 
@@ -154,7 +164,17 @@ class SshMachine:
 
     def _require_quiet(self) -> None:
         """Raise RemoteError when a start file prints: its words would stand in every file that comes home."""
-        if lines := self._shell("true", CONNECT * 2):
+        try:
+            lines = self._shell("true", CONNECT * 2)
+        except CommandFailed as error:
+            said = (error.output.strip().splitlines() or [f"it ended with {error.status}"])[-1]
+            raise RemoteError(
+                "auth",  # only a person can change it
+                f"{self._host} lets you in and runs no command: {said[:200]}",
+                f"ssh {self._shown} true must work: use an account with a shell, on a machine with sh (Linux or macOS)",
+                "it is a proxy that opens terminals only, such as ssh.runpod.io: use the machine's own address and port",
+            ) from error
+        if lines:
             raise self._get_noise(lines)
 
     def _get_noise(self, lines: Sequence[str]) -> RemoteError:
@@ -170,7 +190,7 @@ class SshMachine:
         self, script: str, timeout: float, stdin: bytes | int | None = None, stdout: int = subprocess.PIPE
     ) -> tuple[int, bytes, str]:
         """One call: exit code, standard output, standard error. Faults of ssh itself are raised."""
-        command = ["ssh", "-T", *self._flags, *self._options, self._host, script]
+        command = ["ssh", "-T", *self._flags, *self._options, self._host, in_any_shell(script)]
         try:
             if isinstance(stdin, int):
                 done = subprocess.run(
@@ -324,7 +344,7 @@ class SshMachine:
 
     def get_shell(self) -> list[str]:
         """The command that opens a terminal in the project's folder there (make remote-shell)."""
-        script = self._enter('exec "${SHELL:-sh}" -l')
+        script = in_any_shell(self._enter('exec "${SHELL:-sh}" -l'))
         return ["ssh", "-t", *self._flags, self._host, script]
 
     def __enter__(self) -> Self:
