@@ -23,6 +23,7 @@ from gaslamp.core.files import sha256_bytes
 from gaslamp.core.ports import get_private_port
 from gaslamp.remote.driver import RemoteError
 from gaslamp.remote.drivers import ssh
+from gaslamp.remote.openssh import get_copying, in_any_shell
 from remote_stands.ssh import Sshd, serve
 from remote_stands.waiting import PATIENCE, wait_until
 
@@ -64,6 +65,38 @@ def test_faults_that_only_a_person_can_fix_are_named(server: Sshd) -> None:
     assert cause.startswith("no connection to 127.0.0.1: ") and "refused" in cause
 
 
+def test_files_and_settings_that_ssh_refuses_are_named(server: Sshd, tmp_path: Path) -> None:
+    """Each was "does not accept your key", or the last line of ssh with a fix for the network."""
+    key = tmp_path / "key"
+    shutil.copy(server.folder / "user_key", key)
+    key.chmod(0o644)
+    cause, fix = get_problem(server, key=str(key), ssh_config=write_config(server, key=False))
+    assert cause.startswith("ssh refuses a file of yours that others can read: ") and str(key) in cause
+    assert "chmod 600" in fix
+    (tmp_path / "odd").write_text("Hots x\n", encoding="utf-8")
+    cause, _ = get_problem(server, ssh_config=str(tmp_path / "odd"))
+    assert cause.startswith(f"ssh cannot read its settings: {tmp_path / 'odd'}: line 1: Bad configuration option")
+    jump = Path(write_config(server))
+    command = "ProxyCommand sh -c 'echo no such machine >&2; exit 1'"
+    jump.write_text(f"Host inner\n  {command}\n{jump.read_text(encoding='utf-8')}", encoding="utf-8")
+    cause, fix = get_problem(server, host="inner", port=None, ssh_config=str(jump))
+    assert cause.startswith("the way to inner is cut") and f"ssh -F {jump} inner says why" in fix
+    for remote, words in (
+        ({"key": f"{key}.pub"}, f"remote.key names {key}.pub, which is no file"),
+        ({"key": str(server.folder / "user_key.pub")}, "your public key"),
+        ({"ssh_config": "none"}, "remote.ssh_config names none, which is no file"),
+    ):
+        assert words in ssh.find_problems(get_settings(server, **remote))[0].cause
+
+
+def test_a_folder_that_cannot_be_made_there_is_named(server: Sshd) -> None:
+    (server.home / "taken").write_text("x", encoding="utf-8")
+    cause, fix = get_problem(server, folder="taken")
+    assert cause.startswith("no folder can be made in taken on 127.0.0.1: ") and "Not a directory" in cause
+    assert "remote.folder" in fix
+    assert get_copying("h", ["-F", "f", "-l", "me", "-p", "5"]) == "-F f -p 5 me@h"
+
+
 def write_config(server: Sshd, key: bool = True) -> str:
     """The client's settings of the stand-in, without its key."""
     text = (server.folder / "config").read_text(encoding="utf-8")
@@ -89,9 +122,16 @@ def test_another_host_key_is_refused_and_the_printed_fix_works(server: Sshd) -> 
 
 
 def test_names_that_would_be_options_of_ssh_are_refused() -> None:
-    for remote in ({"host": "-oProxyCommand=touch x"}, {"host": "a b"}, {"host": "a", "user": "-l"}):
+    for remote in ({"host": "-oProxyCommand=touch x"}, {"host": "a b"}, {"host": "a\n"}, {"host": "a", "user": "-l"}):
         with pytest.raises(ValueError, match="does not begin with -"):
             Config.model_validate({"remote": remote})
+    for host, words in (("10.0.0.1:2222", "host: 10.0.0.1 and port: 2222"), ("[::1]", "write host: ::1")):
+        with pytest.raises(ValueError, match=words):
+            Config.model_validate({"remote": {"host": host}})
+    for folder in ("$SCRATCH/x", "~other/x"):  # a folder of that name was made there
+        with pytest.raises(ValueError, match="no shell reads it"):
+            Config.model_validate({"remote": {"folder": folder}})
+    assert Config.model_validate({"remote": {"host": "::1", "folder": "~"}}).remote.host == "::1"
 
 
 def test_a_host_that_prints_at_login_is_refused_and_the_printed_fix_works(server: Sshd) -> None:
@@ -120,10 +160,10 @@ AWKWARD = 'it\'s \\ two \\\\ $HOME `id` !x * {a,b} "q"\nnext % é \\047'
 
 
 def test_a_script_means_the_same_in_every_login_shell(tmp_path: Path) -> None:
-    """fish and csh know no { }, > in other ways and other quotes; those that this machine has are asked."""
+    """fish and csh know no { }, > in other ways and other quotes; each one that this machine has runs it."""
     file = shlex.quote(str(tmp_path / "file"))
     script = f"{{ printf %s {shlex.quote(AWKWARD)} > {file}; }} 2>&1 && [ -s {file} ] && cat; exit 3"
-    sent = ssh.in_any_shell(script)
+    sent = in_any_shell(script)
     inside = sent.rpartition(" sh '")[2][:-1]  # fish and csh change these in single quotes
     assert not set(inside) & set("'!\n") and "\\" not in inside.replace("\\0", "")
     for shell in filter(None, map(shutil.which, SHELLS)):

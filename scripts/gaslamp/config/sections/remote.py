@@ -11,7 +11,7 @@ from gaslamp.config.sections.fields import Section
 from gaslamp.core import registry
 
 AUTO = "auto"
-PLAIN = re.compile(r"^[^\s-][^\s]*$")
+PLAIN = re.compile(r"[^\s-][^\s]*")
 """Names that go onto the command line of ssh: none may look like one of its options."""
 
 
@@ -104,6 +104,21 @@ class Remote(Section):
     @field_validator("host", "user", "image")
     @classmethod
     def _is_no_option(cls, value: str | None) -> str | None:
-        if value is not None and not PLAIN.match(value):
+        if value is not None and not PLAIN.fullmatch(value):
             raise ValueError("a name without spaces that does not begin with -")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _is_host_alone(cls, value: str | None) -> str | None:
+        if value and (found := re.fullmatch(r"\[(.+)\](?::(\d+))?|([^:]+):(\d+)", value)):
+            port = found[2] or found[4]
+            raise ValueError(f"write host: {found[1] or found[3]}" + (f" and port: {port}" if port else ""))
+        return value
+
+    @field_validator("folder")
+    @classmethod
+    def _is_no_shell_word(cls, value: str) -> str:
+        if "$" in value or (value.startswith("~") and not value.startswith("~/") and value != "~"):
+            raise ValueError("no shell reads it: write it out, absolute, or relative to your home folder there")
         return value

@@ -20,6 +20,7 @@ from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import sha256_path
 from gaslamp.environment.findings import Problem
 from gaslamp.remote.driver import CommandFailed, Lease, RemoteError
+from gaslamp.remote.openssh import explain, in_any_shell
 from gaslamp.remote.place import get_folder_name, get_used
 
 TITLE = "a machine that you reach by SSH"
@@ -37,39 +38,6 @@ OPTIONS = (
     "ControlMaster=auto",
     "ControlPersist=30",
 )
-AUTH = (
-    (
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "the host key of {host} is another one than at your last connection",
-        "if the machine was set up again: {forget}, then ssh {shown} once and compare the key it shows",
-        "somebody stands between you and the machine: do not connect before you know",
-    ),
-    (
-        r"Host key verification failed|No .* host key is known",
-        "the host key of {host} is not known to this machine",
-        "run ssh {shown} once, compare the key it shows with the one of your provider, and answer yes",
-        None,
-    ),
-    (
-        r"Permission denied|Too many authentication failures|no mutual signature|sign_and_send_pubkey",
-        "{host} does not accept your key",
-        "put your public key there (ssh-copy-id {shown}, or your provider's page); set remote.user and remote.key",
-        "the key has a passphrase: ssh-add it first (ssh asks nothing while a run is under way)",
-    ),
-    (
-        r"Bad owner or permissions|UNPROTECTED PRIVATE KEY|bad permissions",
-        "ssh refuses a file of yours that others can read",
-        "chmod 600 the file that ssh {shown} names",
-        None,
-    ),
-    (
-        r"Could not resolve hostname",
-        "there is no host {host}",
-        "correct remote.host in config.yaml; ssh {shown} must work in a terminal",
-        "the network here has no name server: check the connection",
-    ),
-)
-"""What ssh prints -> cause, usual fix, less likely fix; a person must act."""
 
 
 def find_problems(settings: Slice) -> list[Problem]:
@@ -81,9 +49,16 @@ def find_problems(settings: Slice) -> list[Problem]:
         problems.append(
             Problem("remote.host is not set", "set remote.host in config.yaml to a name that ssh HOST reaches")
         )
-    if remote.key and not Path(remote.key).expanduser().is_file():
+    for name, file in (("key", remote.key), ("ssh_config", remote.ssh_config)):
+        if file and not Path(file).expanduser().is_file():
+            problems.append(
+                Problem(f"remote.{name} names {file}, which is no file", f"correct it, or set {name}: null")
+            )
+    if remote.key and remote.key.endswith(".pub"):
         problems.append(
-            Problem(f"remote.key names {remote.key}, which is not there", "correct remote.key, or leave it out")
+            Problem(
+                f"remote.key names your public key {remote.key}", f"set remote.key: {remote.key.removesuffix('.pub')}"
+            )
         )
     return problems
 
@@ -109,16 +84,6 @@ def check_machine(settings: Slice) -> list[Problem]:
     except GaslampError as error:
         return [Problem(error.cause, error.fix, error.less_likely or "")]
     return []
-
-
-def in_any_shell(script: str) -> str:
-    """A script of sh as a command that every login shell starts alike: sshd gives it to the shell of the user.
-
-    fish and csh have other words for groups and redirections, and read quotes in other ways: what they would change
-    in single quotes travels as octal numbers.
-    """
-    sent = "".join(f"\\0{ord(one):03o}" if one in "'\\\n!" else one for one in script)
-    return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{sent}'"""
 
 
 class SshMachine:
@@ -154,9 +119,19 @@ class SshMachine:
         self._require_quiet()
         if self.lease.folder:
             return
-        root = self._root.replace("~/", "", 1) if self._root.startswith("~/") else self._root
+        root = self._root.removeprefix("~/") if self._root != "~" else "."
         place = shlex.quote(f"{root}/{self._folder_name}")
-        lines = self._shell(f"umask 077; mkdir -p {place} && cd {place} && pwd -P && uname -n", CONNECT * 2)
+        test = '{ [ -w . ] || { echo "it cannot be written" >&2; exit 1; }; }'
+        try:
+            lines = self._shell(
+                f"umask 077; mkdir -p {place} && cd {place} && {test} && pwd -P && uname -n", CONNECT * 2
+            )
+        except CommandFailed as error:
+            raise RemoteError(
+                "disk",
+                f"no folder can be made in {self._root} on {self._host}: {error.output.strip()[-300:]}",
+                "set remote.folder to a folder there that you may write, such as /workspace/gaslamp",
+            ) from error
         if len(lines) != 2 or not lines[0].startswith("/"):
             raise self._get_noise(lines)
         self.lease.folder = lines[0]
@@ -172,7 +147,7 @@ class SshMachine:
                 "auth",  # only a person can change it
                 f"{self._host} lets you in and runs no command: {said[:200]}",
                 f"ssh {self._shown} true must work: use an account with a shell, on a machine with sh (Linux or macOS)",
-                "it is a proxy that opens terminals only, such as ssh.runpod.io: use the machine's own address and port",
+                "it is a proxy that opens terminals only (ssh.runpod.io): use the machine's own address and port",
             ) from error
         if lines:
             raise self._get_noise(lines)
@@ -210,8 +185,9 @@ class SshMachine:
             raise RemoteError("auth", "no ssh command on the PATH", "install OpenSSH") from None
         said = done.stderr.decode(errors="replace")
         if done.returncode == FAILED:
-            raise self._explain(said)
-        if "No space left on device" in said or "Disk quota exceeded" in said:
+            raise explain(said, self._host, self._flags)
+        # not after a success: a banner may say anything
+        if done.returncode and re.search("No space left on device|Disk quota exceeded", said):
             raise RemoteError(
                 "disk",
                 f"the disk of {self._host} is full: {said.strip().splitlines()[-1]}",
@@ -219,28 +195,6 @@ class SshMachine:
                 "put remote.folder on a larger disk",
             )
         return done.returncode, done.stdout or b"", said
-
-    def _explain(self, said: str) -> RemoteError:
-        """The fault of ssh, by its own words."""
-        names = {"host": self._host, "shown": self._shown, "forget": self._get_forgetting(said)}
-        for mark, cause, fix, other in AUTH:
-            if re.search(mark, said):
-                return RemoteError("auth", cause.format(**names), fix.format(**names), other and other.format(**names))
-        last = (said.strip().splitlines() or ["the connection ended without a word"])[-1]
-        return RemoteError(
-            "network",
-            f"no connection to {self._host}: {last[:300]}",
-            "check that the machine runs and that its address and port did not change, then run the same command",
-            "a firewall between here and there",
-        )
-
-    def _get_forgetting(self, said: str) -> str:
-        """The command that removes the known key: ssh prints it, with the file and the name behind an alias."""
-        if found := re.search(r"ssh-keygen -f \S+ -R \S+", said):
-            return found[0]
-        port = self._flags[self._flags.index("-p") + 1] if "-p" in self._flags else "22"
-        name = self._host if port == "22" else f"'[{self._host}]:{port}'"
-        return f"ssh-keygen -R {name}"
 
     def _shell(self, script: str, timeout: float, stdin: str = "") -> list[str]:
         status, out, said = self._ssh(script, timeout, stdin.encode())
