@@ -118,8 +118,8 @@ def is_compared(plugin: object) -> bool:
 
 
 def show_billions(shape: Shape) -> str:
-    """``0.13B``, ``7.6B``."""
-    return f"{shape.parameters / 1e9:.2g}B"
+    """``0.4M``, ``0.13B``, ``7.6B``."""
+    return f"{shape.parameters / 1e6:.2g}M" if shape.parameters < 1e7 else f"{shape.parameters / 1e9:.2g}B"
 
 
 def read_step(tokens: float, seconds: float, shape: Shape, profile: str, train: SimpleNamespace) -> Measured:
@@ -159,7 +159,9 @@ def get_speed(machine: Machine, profile: str, shape: Shape, measured: Sequence[M
         reason = f"{processor.tflops:g} TFLOPS at most ({processor.source}), {100 * share:.0f} % of it"
         return Speed(processor.tflops * 1e12 * share, f"{reason} at this size, as measurements of one card say")
     cores = int(machine.get("cores") or 1)
-    return Speed(cores * CORE_FLOPS, f"{cores} cores with {CORE_FLOPS / 1e9:.0f} GFLOPS each, as two x86 cores reached")
+    return Speed(
+        cores * CORE_FLOPS, f"{cores} cores with {CORE_FLOPS / 1e9:.0f} GFLOPS each, as measured on two x86 cores"
+    )
 
 
 def _get_share(machine: Machine, profile: str, shape: Shape) -> float:

@@ -33,7 +33,7 @@ from gaslamp.guide.models import get_target
 from gaslamp.guide.plan_elsewhere import TRAINS, Place, find_place, get_held_seconds
 from gaslamp.guide.project_situation import look_at_project
 from gaslamp.guide.recommend import settle_basis
-from gaslamp.guide.step_times import get_step_seconds
+from gaslamp.guide.step_times import TRAIN_START, get_step_seconds
 from gaslamp.models.catalogue import find_model
 from gaslamp.models.shape import Shape
 
@@ -210,7 +210,8 @@ def _plan_job(
 ) -> PlannedJob:
     why = _get_why(job, not history)
     if job.step.startswith("train_model") or job.rule == TRAINS:
-        return PlannedJob(job, trainings.get(job.wildcards.get("stage", "")), False, why)
+        training = trainings.get(job.wildcards.get("stage", ""))
+        return PlannedJob(job, None if training is None else training + TRAIN_START, False, why)
     if (before := history.get(job.step)) and before.seconds is not None:
         return PlannedJob(job, before.seconds, True, why)
     return PlannedJob(job, get_step_seconds(job.step, shape, int(machine.get("cores") or 1)), False, why)

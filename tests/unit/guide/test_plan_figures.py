@@ -17,9 +17,10 @@ from gaslamp.guide.documents import RunPlanDocument
 from gaslamp.guide.dry_run import DryRunError, Job, get_jobs_and_done
 from gaslamp.guide.run_plan import RunPlan, make_plan, read_settings
 from gaslamp.guide.run_plan_show import print_run_plan
-from gaslamp.guide.step_times import get_step_seconds
+from gaslamp.guide.step_times import TRAIN_START, get_step_seconds
 from gaslamp.guide.times import show_seconds
 from gaslamp.models.catalogue import find_model
+from gaslamp.models.shape import Shape
 from rich.console import Console
 
 MACHINE: dict[str, Any] = {"gpus": [], "cores": 2, "memory_gb": 16.0, "memory_available_gb": 9.0}
@@ -69,11 +70,11 @@ def test_time_price_and_what_is_done(project: Path) -> None:
     made = plan(project, plan={"price_per_hour": 2.0})
     operations = 500 * 100 * 4 * find_model("Qwen/Qwen3-0.6B").shape.computed  # type: ignore[union-attr]
     training = made.jobs[0]
-    assert training.seconds == pytest.approx(operations / (2 * 40e9)) and "40 GFLOPS" in made.speed_reason
+    assert training.seconds == pytest.approx(TRAIN_START + operations / (2 * 40e9)) and "40 GFLOPS" in made.speed_reason
     assert made.price == pytest.approx(made.seconds / 3600 * 2) and made.price_reason == "plan.price_per_hour"
     assert made.done == {"fetch_model": 1} and made.rows_origin == "counted: data/card.json"
     assert plan(project, train={"max_steps": 10}).jobs[0].seconds == pytest.approx(
-        10 * 8 * 100 * operations / (500 * 100) / (2 * 40e9)
+        TRAIN_START + 10 * 8 * 100 * operations / (500 * 100) / (2 * 40e9)
     ), "10 steps of 2 x 4 rows"
     grpo = plan(project, method="grpo", train={"rewards": [{"name": "exact_answer"}]})
     assert grpo.jobs[0].seconds is None and "samples its answers" in grpo.speed_reason
@@ -184,8 +185,10 @@ def test_steps_grow_with_the_model_and_shrink_with_the_cores() -> None:
     large = find_model("Qwen/Qwen3-8B")
     assert small and large
     assert get_step_seconds("evaluate_model_base", small.shape, 2) == pytest.approx(38, rel=0.01)
-    assert get_step_seconds("evaluate_gguf_q4_k_m", small.shape, 4) == pytest.approx(6, rel=0.01)
-    assert get_step_seconds("merge_adapters", large.shape, 8) == pytest.approx(5 * 8191 / 134.5, rel=0.01)
+    assert get_step_seconds("evaluate_gguf_q4_k_m", small.shape, 4) == pytest.approx(1 + 11 / 2, rel=0.01)
+    assert get_step_seconds("merge_adapters", large.shape, 8) == pytest.approx(3 + 2 * 8191 / 134.5, rel=0.01)
+    tiny = Shape(400_000, 64, 2, 512)
+    assert get_step_seconds("check_parity", tiny, 2) == pytest.approx(6, rel=0.01), "servers start all the same"
     assert get_step_seconds("write_brief", None, 2) == 1 and get_step_seconds("evaluate_model_base", None, 2) is None
     assert [show_seconds(seconds) for seconds in (None, 0.2, 59, 90, 7200)] == [
         "?",
