@@ -47,7 +47,7 @@ def extract(project: Path, name: str, domain: str, facts: RunFacts, runs: Sequen
     if facts.train and facts.compare:
         entries.append(_get_result(maker, facts.train, facts.compare, name, facts.model_name))
         entries += _get_retention(maker, facts.train, facts.compare, facts.model_name)
-    if facts.ladder:
+    if facts.ladder and not (facts.compare and facts.compare.verdict != "better"):  # else eval.gate: warn let it pass
         entries += _get_level(maker, facts.ladder, facts.model_name)
     entries += _get_estimate(maker, facts)
     entries += get_problems(maker, facts)

@@ -286,6 +286,13 @@ def test_what_a_run_teaches(name: str, tmp_path: Path) -> None:
         assert bool(found[0].settings) == (name == "a refused template")
 
 
+def test_a_model_that_is_not_better_has_no_level_to_ship(tmp_path: Path) -> None:
+    for verdict, count in (("better", 1), ("no clear difference", 0)):
+        given = run(train=facts.train(), compare=facts.compare(verdict=verdict), ladder=facts.ladder())
+        found = [one for one in extract(tmp_path, "cafe", "support", given) if one.title.endswith("level to ship")]
+        assert len(found) == count, verdict
+
+
 def test_a_recipe_that_lost_general_knowledge_is_no_winner(tmp_path: Path) -> None:
     before, after = scored(0.5, "a"), scored(0.9, "b", learning_rate=0.02)
     assert after.compare

@@ -15,7 +15,8 @@ import facts
 import pytest
 from gaslamp.core.attempts import get_phases, read_attempts
 from gaslamp.core.contracts import now
-from gaslamp.core.files import write_text
+from gaslamp.core.files import read_json, write_json, write_text
+from gaslamp.evaluate.unbeaten import NO_TRAINING
 from gaslamp.pages.markdown import find_placeholders
 from gaslamp.report.roadbook.progress import render_progress
 from gaslamp.report.summary import describe_times, get_console, show_failure, show_summary
@@ -73,7 +74,13 @@ def test_summary_is_plain_and_narrow(tmp_path: Path) -> None:
         "outputs/main/gguf/Modelfile",
     ):
         write_text(tmp_path / name, "x")
+    warnings = [f"tuned is better than base, but not than copying (92 %){NO_TRAINING}", "only 12 test rows"]
+    gate = {"passed": True, "verdict": "better", "summary": "", "blocking": [], "warnings": warnings}
+    write_json(tmp_path / "outputs/main/eval/verdict.json", gate)
     text = run(tmp_path)
+    assert "only 12 test rows" in text and "copying" not in text, "the headline says the other one"
+    source = read_json(tmp_path / "data/card.json")["source"]
+    assert ("your own data" in text) == source.startswith("embedded:")
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
     for shown in (
