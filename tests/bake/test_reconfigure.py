@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from baking import ROOT, bake_in, get_environ, run
+from gaslamp.config import scaffold
 from gaslamp.config.load import read_config
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.adopt import adopt
@@ -63,6 +66,22 @@ def test_new_makes_a_project_in_the_folder_of_projects(tmp_path: Path, home: Pat
     again = run(*command, *answers, "--no-input", cwd=tmp_path, home=home)
     assert again.returncode == 0 and f"made {made.name}_2:" in again.stdout, "both projects of the day stand"
     assert {one.name for one in made.parent.iterdir()} == {made.name, f"{made.name}_2"}
+
+
+def test_ctrl_c_while_a_project_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(subprocess.Popen[str]):
+        is_first = True
+
+        def communicate(self, *args: object, **kwargs: object) -> tuple[str, str]:  # type: ignore[override]
+            if type(self).is_first:
+                type(self).is_first = False
+                raise KeyboardInterrupt
+            return super().communicate()
+
+    monkeypatch.setattr(scaffold, "subprocess", SimpleNamespace(Popen=Stopped, PIPE=-1, STDOUT=-2))
+    with pytest.raises(KeyboardInterrupt):
+        scaffold.make_project(ROOT, tmp_path / "projects", "sort mails", "none", {})
+    assert not Stopped.is_first and list((tmp_path / "projects").iterdir()) == []
 
 
 def test_reconfigure_keeps_what_was_set_by_hand_and_asks_first(project: Path, home: Path) -> None:

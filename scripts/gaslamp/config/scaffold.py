@@ -167,17 +167,24 @@ def _generate(
     """
     before = {path.name for path in folder.iterdir()}
     command = [sys.executable, "-m", "cookiecutter", source, "--directory", TEMPLATE, "--no-input"]
-    done = subprocess.run(
+    with subprocess.Popen(
         [*command, "--output-dir", str(folder), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
+        start_new_session=True,  # Ctrl-C does not reach it: cookiecutter would leave half a project
+    ) as child:
+        try:
+            output, _ = child.communicate()
+        except KeyboardInterrupt:
+            output, _ = child.communicate()  # a second or two
+            if done := re.search(r"^made ([\w.-]+):$", output, re.MULTILINE):
+                shutil.rmtree(folder / done[1], ignore_errors=True)
+            raise
     made = [path for path in folder.iterdir() if path.name not in before and (path / RECORD).is_file()]
-    if done.returncode or len(made) != 1:
-        said = re.search(r"^error: .*", done.stdout, re.MULTILINE | re.DOTALL | re.IGNORECASE)  # behind the plan
-        text = (said.group() if said else done.stdout).strip()
+    if child.returncode or len(made) != 1:
+        said = re.search(r"^error: .*", output, re.MULTILINE | re.DOTALL | re.IGNORECASE)  # behind the plan
+        text = (said.group() if said else output).strip()
         raise GaslampError(f"{problem}: {text[-400:]}", fix, less_likely or None)
-    return made[0], done.stdout
+    return made[0], output

@@ -26,7 +26,7 @@ Ask = Callable[[str], str]
 """Prints a question and returns what the person types."""
 
 TASK = 'What should the model do, and who will use it? (one sentence; "name: sentence" names the project)'
-DATA = "Where is the data? (a file or folder, hub:owner/name, embedded:NAME, or none)"
+DATA = "Where is the data? (a file or folder, hub:owner/name, embedded:NAME, or none; < goes back)"
 BACK = "<"
 QUESTION = "Enter takes the plan, a number or name changes a line (2 or method=dpo){others}, < goes back, q stops"
 
