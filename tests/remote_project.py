@@ -92,7 +92,7 @@ class RemoteProject:
         folder = self.server.home / "gaslamp" / get_folder_name(self.folder)
         folder.mkdir(parents=True)
         lease.folder, lease.name = str(folder), f"127.0.0.1:{self.server.port}"
-        (self.folder / LEASE).parent.mkdir(parents=True)
+        (self.folder / LEASE).parent.mkdir(parents=True, exist_ok=True)
         lease.write(self.folder / LEASE)
 
     @property

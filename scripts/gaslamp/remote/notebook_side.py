@@ -92,7 +92,7 @@ def verify(hf_token: str = "") -> None:
     """Check GPU, disk and packages, and get the base model; prints VERIFY_OK.
 
     Args:
-        hf_token: for a gated model; it is written nowhere.
+        hf_token: for a gated model; it is written nowhere. A cell is saved with its source: pass what getpass read.
     """
     plan = _read_plan()
     _show(_answer("verify", "--backend", plan["backend"]))

@@ -18,7 +18,7 @@ from gaslamp.core.liveness import watch_here
 from gaslamp.core.seals import require_intact, seal, unseal
 from gaslamp.remote import lines
 from gaslamp.remote.arrivals import Arrival, ForeignFile, unpack
-from gaslamp.remote.driver import RemoteError
+from gaslamp.remote.driver import CommandFailed, RemoteError
 from gaslamp.remote.place import FOLDER
 from gaslamp.remote.session import ANSWER, CALL, Session, read_error
 from gaslamp.remote.setup import prepare
@@ -72,7 +72,7 @@ class Trip:
         limit = time.monotonic() + CALL
         while (job := self.find()).key != self.key:
             if time.monotonic() > limit:
-                said = self.session.machine.read(log, 0).decode(errors="replace")[-1000:]
+                said = self._read_end(log, 1000)
                 raise GaslampError(f"{self.task.script} did not start over there: {said}", "run the same command")
             time.sleep(0.2)
         say(f"started on {self.session.lease.machine}")
@@ -196,16 +196,25 @@ class Trip:
         name = self.task.get("--log")
         if name is None:
             return
-        said = self.session.retry(lambda: self.session.machine.read(name, 0)).decode(errors="replace")
+        said = self._read_end(name, MOST)
         if self.task.is_training:  # each part of it has a log of its own here
             write_text(name, said)
         else:
             print(said, end="", flush=True)
 
+    def _read_end(self, name: str, most: int) -> str:
+        """The last ``most`` bytes of a file over there, however long it is; empty where there is none."""
+        machine, retry = self.session.machine, self.session.retry
+        try:
+            size = int(retry(lambda: machine.run(["wc", "-c", name], CALL))[-1].split()[0])
+        except (CommandFailed, IndexError, ValueError):  # it printed nothing
+            return ""
+        return retry(lambda: machine.read(name, max(0, size - most))).decode(errors="replace")
+
     def _get_failure(self, job: lines.Job) -> GaslampError:
         """The error of the step itself, as it printed it over there."""
         name = f".gaslamp/there/{self.task.name}/output.log"
-        said = self.session.retry(lambda: self.session.machine.read(name, 0)).decode(errors="replace")[-20_000:]
+        said = self._read_end(name, 20_000)
         self._bring_log()
         where = self.session.lease.machine
         if "No space left on device" in said:

@@ -187,3 +187,24 @@ def test_a_line_with_a_hash_that_is_none_is_no_line() -> None:
     with pytest.raises(GaslampError, match="PACKED"):
         line = '{"gaslamp": "PACKED", "name": "a", "sha256": "../../x", "size": 1, "files": []}'
         lines.parse([line], lines.Packed)
+
+
+def test_of_a_log_without_end_only_its_end_comes_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other machine says how long it is, and only the last part is read; the log of the training is that part."""
+    log, begins = b"x" * 9_000_000 + b"\rthe last words\n", []
+
+    def read(name: str, offset: int) -> bytes:
+        begins.append(offset)
+        return log[offset:]
+
+    def run(command: list[str], timeout: float) -> list[str]:
+        assert command == ["wc", "-c", "logs/main/train_model.log"]
+        return [f"  {len(log)} {command[-1]}"]
+
+    trip = make_trip(write_tar(tmp_path / "a.tar", (GOOD, b"{}", REG)), [GOOD])
+    trip.session.machine = SimpleNamespace(run=run, read=read)  # type: ignore[assignment]
+    trip._bring_log()
+    assert begins == [len(log) - there.MOST] and Path("logs/main/train_model.log").read_bytes() == log[-there.MOST :]
+    log = b"short"
+    trip._bring_log()
+    assert begins[1:] == [0] and Path("logs/main/train_model.log").read_bytes() == b"short"

@@ -168,7 +168,7 @@ def test_a_hub_model_is_fetched_there(project: Path) -> None:
     write_json(file, {**read_json(file), "source": "someone/model"})
     run_manual(get_settings(project), Task(tuple(COMMAND)), project / "config.yaml", "push")
     text = (HANDED / "train.ipynb").read_text()
-    assert "'model': 'resources/models/tiny/model.json'" in text and "hf_token='hf_...'" in text
+    assert "'model': 'resources/models/tiny/model.json'" in text and "notebook_side.verify(getpass.getpass())" in text
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")

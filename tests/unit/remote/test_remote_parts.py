@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from gaslamp.environment.fitness import require_fit
 from gaslamp.remote import bundle, lines, unpack
 from gaslamp.remote.driver import RETRY, CommandFailed, Lease, RemoteError
 from gaslamp.remote.image import enter_image, get_prefix
+from gaslamp.remote.place import get_folder_name
 from gaslamp.remote.preflight import check_remote
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.task import read_task
@@ -247,6 +250,21 @@ def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
     lease = Lease(driver="ssh", name="h", machine="h (gpu7)", folder="/x", started="2026-01-01T00:00:00+00:00")
     full = explain(CommandFailed(["python"], 1, "OSError: [Errno 28] No space left on device"), lease)
     assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry
+
+
+def test_projects_at_one_place_on_two_computers_have_two_folders_there(tmp_path: Path) -> None:
+    """Name and place were all: in containers both are alike, and the second ended the training of the first."""
+    project = tmp_path / "ein Größter"
+    project.mkdir()
+    first = get_folder_name(project)
+    assert first == get_folder_name(project) and re.fullmatch(r"ein-Gr-ter-[0-9a-f]{8}", first)
+    shutil.copytree(project, tmp_path / "copy" / project.name)
+    shutil.rmtree(project)
+    project.mkdir()  # as on another computer
+    assert len({first, get_folder_name(project), get_folder_name(tmp_path / "copy" / project.name)}) == 3
+    long = tmp_path / ("x" * 250)
+    long.mkdir()
+    assert get_folder_name(long).startswith("x" * 80 + "-")
 
 
 def test_a_job_runs_once_however_often_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,8 @@ def get_notebook(plan: JsonObject, digest: str, data: str) -> JsonObject:
     intro = "# Training\n\nWritten by gaslamp. Run all cells; each of them can be run again."
     if plan["model"]:
         intro += (
-            " For a gated base model write your token into the third cell: `notebook_side.verify(hf_token='hf_...')`."
+            " For a gated base model change the third cell to "
+            "`import getpass; notebook_side.verify(getpass.getpass())`: it takes your token, which a cell would keep."
         )
     return {
         "nbformat": 4,
