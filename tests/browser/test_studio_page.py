@@ -16,6 +16,7 @@ from gaslamp.core.ports import is_free
 from gaslamp.interfaces.studio.jobs import RECORD, Jobs, read_job, stop_model
 from gaslamp.interfaces.studio.place import Place, get_clone, get_single
 from gaslamp.interfaces.studio.server import start_in_thread
+from gaslamp.memory.apply import apply_memory
 from gaslamp.memory.entry import Entry, Source
 from gaslamp.memory.snapshot import get_home
 from gaslamp.memory.store import list_entries, remember
@@ -195,6 +196,19 @@ def test_from_a_file_to_the_rows_a_run_and_a_stop(clone: Studio, tmp_path: Path)
     page.locator("#part-data", has_text="40 to learn from").wait_for()
     page.locator(".loaded .figure", has_text="steps to take").first.wait_for()  # make plan
     check_looks(page, "project")
+    with clone.context.expect_page() as opened:
+        page.get_by_role("link", name="Correct rows by hand").click()
+    opened.value.get_by_text("Row 1 of 60").wait_for()
+    opened.value.close()
+    before = read_job(project)
+    page.get_by_role("button", name="Look at the data again").click()
+
+    def has_looked() -> bool:
+        job = read_job(project)
+        return bool(job and before and job.began > before.began and not job.running and job.code == 0)
+
+    wait_for(has_looked)
+    page.locator("#start").wait_for()
     other = clone.open(f"/project/{project.name}")
     page.locator("#start").click()
     page.locator("#stop").wait_for()
@@ -221,6 +235,11 @@ def test_no_data_yet_then_a_file(clone: Studio, tmp_path: Path) -> None:
     page.locator("#data").fill("none")
     page.get_by_role("button", name="Make a plan").click()
     page.locator(".note", has_text="There is no data yet").wait_for()
+    page.get_by_role("link", name="Task and data").click()
+    page.get_by_role("heading", name="What should the model do?").wait_for()
+    assert page.get_by_label("The task, in a sentence").input_value() == TASK, "back keeps the answers"
+    assert page.locator("#data").input_value() == "none"
+    page.get_by_role("button", name="Make a plan").click()
     page.get_by_role("button", name="Create the project").click()
     page.get_by_text("This project waits for its data.").wait_for()
     project = clone.place.list()[0]
@@ -271,19 +290,19 @@ def test_chat_next_to_the_project(done: Studio) -> None:
 
 
 def test_memory_notes_and_forgetting(done: Studio) -> None:
-    entry = Entry(
-        kind="lessons",
-        candidate_id="cafe:section_7:1a2b3c4d",
-        title="a warm-up helps <b>",
-        body="twenty steps",
-        source=Source(project="cafe", run="main"),
-        date="2026-01-01",
-        priority="high",
-        durability="durable",
-        decision="promote",
-    )
-    remember([entry], get_home())
+    passes: dict[str, Any] = {"priority": "high", "durability": "durable", "decision": "promote"}
+    passes |= {"source": Source(project="cafe", run="main"), "date": "2026-01-01"}
+    recipe = {"when": "task=sft", "settings": {"train.batch_size": 4}}
+    lesson = Entry(kind="lessons", candidate_id="cafe:section_7:1a2b3c4d", title="a warm-up helps <b>", **passes)
+    small = Entry(kind="skills", candidate_id="cafe:section_6:5e6f7a8b", title="small batches", **recipe, **passes)
+    remember([lesson, small], get_home())
     page, project = done.page, done.place.list()[0]
+    before = (project / "config.yaml").read_text()
+    assert len(apply_memory(project, get_home())) == 1 and "batch_size: 4" in (project / "config.yaml").read_text()
+    page.locator("#part-memory", has_text="train.batch_size = 4").wait_for()
+    page.get_by_role("button", name="Take it back").click()
+    page.locator("#part-memory", has_text="Nothing of earlier projects was applied").wait_for()
+    assert (project / "config.yaml").read_text() == before
     page.get_by_label("Something you found").fill("small batches for the old laptop")
     page.get_by_role("button", name="Note it").click()
     wait_for(lambda: any("small batches" in file.read_text() for file in project.glob("*hint*")))
