@@ -7,7 +7,7 @@ READY_DEV := .venv/.installed-dev
 MLX := .venv-mlx/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev mlx run llamacpp new test test-all lint words signatures golden bench bench-data bench-gpu faults schema architecture models
+.PHONY: help setup dev mlx run llamacpp new test test-all lint words signatures golden bench bench-data bench-gpu bench-scale faults schema architecture models
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -153,6 +153,9 @@ bench: dev ## step time against bare TRL, batched evaluation, share of the rest
 
 bench-data: dev ## a million rows through the data phase, against `datasets` and the tokenizer
 	@$(BIN)/python scripts/dev/run_bench_data.py $(ARGS)
+
+bench-scale: dev ## what a sweep of 10 and 100 points costs besides its trainings; ARGS="--points 1000"
+	@$(BIN)/python scripts/dev/run_bench_scale.py $(ARGS)
 
 bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts
 	@$(if $(filter --tiny --dry-run,$(ARGS)),:,$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[cuda]")

@@ -47,6 +47,23 @@ from gaslamp.core.workflow_state import (
     silence_snakemake,
 )
 
+# On a cluster these run where Snakemake runs: they need the network, or seconds.
+localrules:
+    check_preflight,
+    fetch_model,
+    write_brief,
+    write_progress,
+    write_roadbook,
+    write_modelfile,
+    require_parity,
+    build_data_page,
+    build_demo,
+    build_demo_files,
+    build_report,
+    reflect,
+    select_rows,
+
+
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
 # backend's VENV).
 PYTHON = shlex.quote(sys.executable)
@@ -80,6 +97,10 @@ TRAIN_PYTHON = shlex.quote(get_train_python(CONFIG.train_python, BACKEND))
 # In front of a step that runs on another machine: the same command, with the same files, there.
 THERE = f"{PYTHON} scripts/run_remote.py --config {CONFIG_FILE} --"
 LEVELS = ["f16", *CONFIG.export.levels]
+# What a step that holds a model reserves on a cluster, besides what the preflight estimated.
+SPARE_MB = 2000  # the programs themselves
+LIKELY_GB = 8.0  # before the preflight
+CPUS_A_GPU = 8
 
 
 def restore_damaged():
@@ -508,6 +529,28 @@ def get_length_flag(wildcards, input):
 def get_adapters(wildcards):
     """The adapter for `tuned`, nothing for `base`."""
     return f"outputs/{wildcards.run}/adapters" if wildcards.who == "tuned" else []
+
+
+def get_memory(wildcards, attempt):
+    """Memory of a step that holds a model, in MB: what the preflight estimated, and more when it was killed.
+
+    A cluster reserves it (profiles/slurm); on one machine ``model`` lets one such step run at a time.
+    """
+    preflight = Path("outputs/env/preflight.json")
+    known = json.loads(preflight.read_text(encoding="utf-8")) if preflight.is_file() else {}
+    return round(attempt * (SPARE_MB + 1.25 * 1000 * known.get("memory_needed_gb", LIKELY_GB)))
+
+
+def get_gpus(wildcards):
+    """GPUs of a step that holds a model: one for each process of the training, none where it trains on processors."""
+    return CONFIG.train.processes if CONFIG.backend == "cuda" else 0
+
+
+def get_cpus(wildcards):
+    """Processors of such a step: all of a node that trains on them, else what feeds the GPUs."""
+    system = Path("outputs/env/system.json")
+    cores = json.loads(system.read_text(encoding="utf-8"))["cores"] if system.is_file() else 1
+    return min(cores, CPUS_A_GPU * max(1, get_gpus(wildcards))) if get_gpus(wildcards) else cores
 
 
 def get_imatrix(wildcards):

@@ -85,6 +85,9 @@ rule build_data_page:
     priority: 10
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         settings=get_settings("project", "method"),
         part="",

@@ -69,6 +69,9 @@ rule merge_start:
         start=r"[A-Za-z0-9_.@-]+[+][A-Za-z0-9_.@+-]+",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         adapter=lambda wildcards: shlex.quote(get_start(wildcards)),
     shell:

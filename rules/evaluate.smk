@@ -18,6 +18,9 @@ rule evaluate_model:
         who="base|tuned",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         card=get_length_flag,
         settings=get_settings(*PROMPT_KEYS),
@@ -49,6 +52,9 @@ rule evaluate_rival:
         rival="few_shot|format",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         settings=get_settings(*RIVAL_KEYS),
@@ -112,6 +118,9 @@ rule run_lm_eval:
         who="base|tuned",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         settings=get_settings("method", "eval.lm_eval", "eval.lm_eval_limit", "eval.confidence"),
@@ -138,6 +147,9 @@ rule evaluate_target:
         target="merged|endpoint",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         card=get_length_flag,
@@ -167,6 +179,9 @@ rule evaluate_gguf_target:
         level="(?!merged|endpoint)[a-z0-9_]+",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         card=get_length_flag,

@@ -16,6 +16,9 @@ rule merge_adapters:
         "logs/{run}/merge_adapters.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     shell:
         "{EXPORT_RUNNER} scripts/merge_adapters.py --verdict {input.verdict} --model {input.model} --adapters {input.adapters}"
         " --facts {input.facts} --template {input.template} --out {output} --log {log}"
@@ -69,6 +72,9 @@ rule build_imatrix:
         "logs/{run}/build_imatrix.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         settings=get_settings("export.calibration"),
@@ -108,6 +114,9 @@ rule measure_gguf:
         "logs/{run}/measure_gguf.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         pooling=get_pooling_flag(),
     shell:
@@ -129,6 +138,9 @@ rule evaluate_gguf:
         "logs/{run}/evaluate_gguf_{level}.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         card=get_length_flag,
@@ -187,6 +199,9 @@ rule check_parity:
         "logs/{run}/check_parity.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         card=get_length_flag,

@@ -20,6 +20,9 @@ rule convert_base:
         "logs/{run}/convert_base.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         part=get_part,
         settings=get_settings("deploy.level", "export.calibration", "export.imatrix"),

@@ -81,6 +81,9 @@ rule train_model_stage:
         "logs/{stage}/train_model_{stage}.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         settings=get_stage_settings(*TRAIN_KEYS),
         part="--stage {stage}",

@@ -21,6 +21,9 @@ rule train_model:
         "logs/{run}/train_model.log",
     resources:
         model=1,
+        mem_mb=get_memory,
+        cpus_per_task=get_cpus,
+        gpu=get_gpus,
     params:
         settings=get_settings(*TRAIN_KEYS),
         part=get_part,
