@@ -154,7 +154,7 @@ bench: dev ## step time against bare TRL, batched evaluation, share of the rest
 bench-data: dev ## a million rows through the data phase, against `datasets` and the tokenizer
 	@$(BIN)/python scripts/dev/run_bench_data.py $(ARGS)
 
-bench-scale: dev ## what a sweep of 10 and 100 points costs besides its trainings; ARGS="--points 1000"
+bench-scale: dev ## what a sweep costs besides its trainings; ARGS="--points 1000"
 	@$(BIN)/python scripts/dev/run_bench_scale.py $(ARGS)
 
 bench-gpu: dev ## training on an NVIDIA GPU, part by part; ARGS="--dry-run" lists the parts

@@ -37,6 +37,7 @@ from gaslamp.config.base_models import get_base_name, get_model_name, is_local
 from gaslamp.models.start import get_inputs
 from gaslamp.evaluate.sweep import list_runs, read_kept
 from gaslamp.core.manifests import find_damaged_uses
+from gaslamp.core.progress_file import follow_progress, pass_progress_on
 from gaslamp.core.seals import restore, unseal
 from gaslamp.core.workflow_state import (
     claim,
@@ -46,6 +47,7 @@ from gaslamp.core.workflow_state import (
     runs_jobs,
     silence_snakemake,
 )
+
 
 # On a cluster these run where Snakemake runs: they need the network, or seconds.
 localrules:
@@ -64,6 +66,9 @@ localrules:
     select_rows,
 
 
+if workflow.remote_exec:
+    pass_progress_on()
+
 # Every rule runs with the interpreter that runs Snakemake; only training may have its own (train_python, or the
 # backend's VENV).
 PYTHON = shlex.quote(sys.executable)
@@ -71,9 +76,10 @@ PYTHON = shlex.quote(sys.executable)
 try:
     read_given(config, workflow.config_settings.config)
     CONFIG = load_config(config)
-    release_stale_lock(Path.cwd())
-    if workflow.is_main_process and runs_jobs(sys.argv[1:]):
-        require_free(Path.cwd())
+    if workflow.is_main_process:  # a job of a cluster sees other processes
+        release_stale_lock(Path.cwd())
+        if runs_jobs(sys.argv[1:]):
+            require_free(Path.cwd())
 except GaslampError as error:
     raise WorkflowError(localize(str(error)))
 
@@ -779,6 +785,8 @@ def is_untried():
 def start_run():
     """Record which process owns the run, and check the preflight again when an earlier run passed it."""
     silence_snakemake()
+    if workflow.non_local_exec:
+        follow_progress()
     claim(Path.cwd())
     write_merged(config)  # a run that started between parsing and now may have cleaned it
     clean_merged(CONFIG_FILE)

@@ -48,7 +48,7 @@ OWN_FILES = {
     "logs/.gitkeep",
     "outputs/.gitkeep",
 }
-PROFILES = ("cpu", "cuda", "mac", "mps", "colab", "ssh")
+PROFILES = ("cpu", "cuda", "mac", "mps", "colab", "ssh", "slurm")
 TODAY = datetime.now().astimezone().strftime("%Y_%m_%d")
 
 
@@ -498,7 +498,7 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
         shutil.copy2(ROOT / name, newer / name)
     (newer / "rules" / "new.smk").write_text("# a new phase\n")
     (newer / "rules" / "memory.smk").unlink()
-    shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "slurm")
+    shutil.copytree(newer / "profiles" / "cpu", newer / "profiles" / "cluster")
     shutil.copytree(default_project, project, symlinks=True)
     changelog = (
         "# Changes\n\n## Unreleased\n\n## 9.1\n\nA new phase.\n\n## 9.0\n\nFaster.\n\n## {pinned}\n\nOld news.\n"
@@ -515,7 +515,7 @@ def test_upgrade_brings_a_newer_version(default_project: Path, tmp_path: Path, h
     rooms = done.stdout[done.stdout.index("\nmemory\n") :]
     assert rooms.index("removed  rules/memory.smk") < rooms.index("\nnew\n") < rooms.index("new      rules/new.smk")
     assert (project / "rules" / "new.smk").is_file() and not (project / "rules" / "memory.smk").exists()
-    assert (project / "slurm" / "config.yaml").is_file()
+    assert (project / "cluster" / "config.yaml").is_file()
     record = json.loads((project / ".gaslamp.json").read_text())
     assert record["source"] == str(newer) and record["upgraded"] and record["created"]
 

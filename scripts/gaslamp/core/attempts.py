@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gaslamp.core.files import JsonObject
-from gaslamp.core.liveness import is_alive
+from gaslamp.core.liveness import is_step_alive
 
 
 @dataclass
@@ -39,9 +39,11 @@ def read_attempts(path: Path, damaged: list[str] | None = None) -> list[Attempt]
     if not path.is_file():
         return []
     attempts: list[Attempt] = []
+    starts: list[JsonObject] = []
     for event in _read_events(path, [] if damaged is None else damaged):
         if event["event"] == "start":
             attempts.append(Attempt(event["step"], event["pid"], event["time"], "", log=event.get("log") or ""))
+            starts.append(event)
             continue
         opened = (
             attempt
@@ -56,9 +58,9 @@ def read_attempts(path: Path, damaged: list[str] | None = None) -> list[Attempt]
             )
             attempt.error, attempt.settings = event.get("error") or "", event.get("settings") or {}
             attempt.fixes, attempt.allows = event.get("fixes") or [], event.get("allows") or {}
-    for attempt in attempts:
+    for attempt, start in zip(attempts, starts, strict=True):
         if not attempt.status:
-            attempt.status = "running" if is_alive(attempt.pid, _seconds(attempt.started)) else "killed"
+            attempt.status = "running" if is_step_alive(start, path.parent.parent) else "killed"
     return [attempt for attempt in attempts if not (attempt.pid == os.getpid() and attempt.status == "running")]
 
 

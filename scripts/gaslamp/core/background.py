@@ -15,8 +15,7 @@ from typing import TypedDict
 from gaslamp.core.document import Document
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, write_json
-from gaslamp.core.liveness import is_alive
-from gaslamp.core.workflow_state import read_owner
+from gaslamp.core.liveness import is_alive, read_owner
 
 RECORD = Path(".gaslamp") / "background.json"
 LOG = Path("logs") / "background.log"

@@ -16,7 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from gaslamp.core import progress_file
 from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.liveness import PROGRESS, get_node
 from gaslamp.core.places import localize, unwrap
 from gaslamp.core.seals import require_intact, seal, unseal
 from gaslamp.core.visible import show_controls
@@ -34,8 +36,11 @@ def say(text: str) -> None:
     its work, and its log and events have everything.
     """
     global _terminal
+    line = localize(show_controls(f"[{_step}] {text}"))
+    if place := os.environ.get(PROGRESS):
+        progress_file.write_line(Path(place), line)
     try:
-        print(localize(show_controls(f"[{_step}] {text}")), file=_terminal, flush=True)
+        print(line, file=_terminal, flush=True)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
@@ -164,7 +169,7 @@ def _recorded(name: str, log: str | Path | None) -> Iterator[None]:
     A start without an end whose process is gone is a kill.
     """
     started = time.monotonic()
-    _record({"step": name, "event": "start", "log": str(log) if log else None})
+    _record({"step": name, "event": "start", "log": str(log) if log else None, **get_node()})
     status, problem, more = "ok", None, dict[str, object]()
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -12,24 +13,32 @@ from pathlib import Path
 from gaslamp.core.errors import IN_WORKFLOW, GaslampError
 from gaslamp.core.files import read_json, write_json
 from gaslamp.core.interrupts import is_stopping
-from gaslamp.core.liveness import is_alive
+from gaslamp.core.liveness import OWNER, is_alive, read_owner
 
-OWNER = Path(".snakemake") / "gaslamp_owner.json"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Drawn at each start of a Linux machine."""
 
 
 def claim(project: Path) -> None:
     """Record that this process runs the workflow in ``project``."""
     import psutil
 
-    write_json(project / OWNER, {"pid": os.getpid(), "started": psutil.Process().create_time()})
+    facts = {"pid": os.getpid(), "started": psutil.Process().create_time(), **get_machine()}
+    write_json(project / OWNER, facts)
 
 
-def read_owner(project: Path) -> tuple[int, float] | None:
-    """Process id and start (Unix time) of the run that claimed ``project`` last; None: nobody, or a damaged file."""
+def get_machine() -> dict[str, str]:
+    """Name and start of this machine: two that share a file system differ in both, a container in its name alone."""
+    return {"host": platform.node(), "boot": BOOT.read_text().strip() if BOOT.is_file() else ""}
+
+
+def find_other_machine(project: Path) -> str | None:
+    """The name of another machine that claimed ``project`` last, whose processes cannot be seen from here."""
     try:
-        facts = read_json(project / OWNER)
-        return int(facts["pid"]), float(facts["started"])
-    except (GaslampError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        facts, here = read_json(project / OWNER), get_machine()
+        known = facts["boot"] and here["boot"] and facts["boot"] != here["boot"]
+        return str(facts["host"]) if known and facts["host"] != here["host"] else None
+    except (GaslampError, OSError, UnicodeDecodeError, KeyError, TypeError):
         return None
 
 
@@ -62,7 +71,7 @@ def release_stale_lock(project: Path) -> bool:
     """
     locks = list((project / ".snakemake" / "locks").glob("*.lock"))
     owner = read_owner(project)
-    if not locks or (owner and owner[0] == os.getpid()) or find_run(project):
+    if not locks or find_other_machine(project) or (owner and owner[0] == os.getpid()) or find_run(project):
         return False
     for file in locks:
         file.unlink(missing_ok=True)
@@ -75,6 +84,12 @@ def require_free(project: Path) -> None:
     Raises:
         GaslampError: names its process and since when it runs.
     """
+    if is_locked(project) and (other := find_other_machine(project)):
+        raise GaslampError(
+            f"a run of this project was started on {other}, another machine that shares this folder",
+            "go on there; make status there shows how far it is, and whether it lives (a dead one: snakemake --profile "
+            "cpu --unlock, here)",
+        )
     if is_locked(project) and (run := find_run(project)):
         since = datetime.fromtimestamp(run[1]).strftime("%H:%M on %d %B")
         raise GaslampError(

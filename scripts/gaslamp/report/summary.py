@@ -13,9 +13,9 @@ from gaslamp.core.attempts import Attempt, get_phases, read_attempts
 from gaslamp.core.console import get_duration, get_size
 from gaslamp.core.contracts import Artefact, Bench, Card, Compare, Ladder, Parity, Verdict
 from gaslamp.core.files import read_json
+from gaslamp.core.liveness import read_owner
 from gaslamp.core.places import get_data_folder
 from gaslamp.core.visible import make_safe_console
-from gaslamp.core.workflow_state import read_owner
 from gaslamp.evaluate.unbeaten import NO_TRAINING
 from gaslamp.pages.numbers import format_interval, format_value
 from gaslamp.report.roadbook.progress import write_progress

@@ -17,6 +17,7 @@ from gaslamp.core.decisions import Decision
 from gaslamp.core.events import Events, read_events
 from gaslamp.core.finding import Finding
 from gaslamp.core.interrupts import STOPS, Requests, catch
+from gaslamp.core.liveness import get_node
 from gaslamp.core.pace import get_remaining
 from gaslamp.core.processes import get_count
 from gaslamp.core.workflow_state import find_owner
@@ -137,6 +138,7 @@ class Watcher:
             backend=settings.backend,
             resumed_from=resumed,
             pid=os.getpid(),
+            **get_node(),
             **({"remote": True} if os.environ.get("GASLAMP_REMOTE") else {}),
             memory=held,
             probe=probe,

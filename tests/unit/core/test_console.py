@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from gaslamp.core.console import get_step_name, step
+from gaslamp.core import progress_file
+from gaslamp.core.console import get_step_name, say, step
 from gaslamp.core.errors import GaslampError, Interrupted
+from gaslamp.core.liveness import PROGRESS
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -92,3 +95,27 @@ def test_a_reader_that_leaves_does_not_end_a_step(tmp_path: Path) -> None:
     errors = process.stderr.read()
     assert process.wait(90) == 0, errors
     assert (tmp_path / "done.txt").read_text() == "whole" and errors == b""
+
+
+def test_lines_of_a_node_reach_the_terminal_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whole lines in order, each once; half a line waits for its end, and a lost file ends no step."""
+    monkeypatch.setenv(PROGRESS, str(progress_file.FILE.resolve()))
+    with step("logs/main/train_model.log"):
+        say("lost: nobody follows yet")
+    assert read_events()[0]["node"] == platform.node()
+    progress_file.FILE.parent.mkdir()
+    with step("logs/main/train_model.log"):
+        say("step 1 of 2")
+        say("step 2 of 2")
+    capsys.readouterr()
+    with progress_file.FILE.open("a") as handle:
+        handle.write("half")
+    place = progress_file.print_new(progress_file.FILE, 0)
+    assert capsys.readouterr().out == "[train_model] step 1 of 2\n[train_model] step 2 of 2\n"
+    assert progress_file.print_new(progress_file.FILE, place) == place
+    with progress_file.FILE.open("a") as handle:
+        handle.write(" a line\n")
+    progress_file.print_new(progress_file.FILE, place)
+    assert capsys.readouterr().out == "half a line\n"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from gaslamp.core import workflow_state
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.liveness import OWNER, is_step_alive, read_owner
 from gaslamp.core.workflow_state import (
-    OWNER,
     claim,
     find_owner,
     find_run,
     is_locked,
-    read_owner,
     release_stale_lock,
     require_free,
 )
@@ -97,3 +97,31 @@ def test_this_run_keeps_its_own_lock(project: Path) -> None:
     assert read_owner(project) is not None and json.loads((project / OWNER).read_text())["pid"] == os.getpid()
     assert not release_stale_lock(project)
     require_free(project)
+
+
+@pytest.mark.parametrize(
+    ("host", "boot", "is_other"), [("node7", "b", True), ("node7", "a", False), (None, "b", False)]
+)
+def test_a_run_of_another_machine_keeps_its_lock(
+    project: Path, monkeypatch: pytest.MonkeyPatch, host: str | None, boot: str, is_other: bool
+) -> None:
+    """A shared folder; a container with a new name, and this machine after a restart, are no other machines."""
+    here = workflow_state.get_machine()["host"]
+    facts = {"pid": 2**22 + 1, "started": 1.0, "host": host or here, "boot": boot}
+    (project / OWNER).write_text(json.dumps(facts))
+    monkeypatch.setattr(workflow_state, "get_machine", lambda: {"host": here, "boot": "a"})
+    assert release_stale_lock(project) != is_other
+    if not is_other:
+        require_free(project)
+        return
+    with pytest.raises(GaslampError, match="was started on node7, another machine") as caught:
+        require_free(project)
+    assert "--unlock" in caught.value.fix
+
+
+def test_a_step_on_another_node_lives_as_long_as_the_run(project: Path) -> None:
+    claim(project)
+    start = {"time": "2026-01-01T00:00:00+00:00", "pid": 2**22 + 1}
+    assert not is_step_alive(start, project) and is_step_alive({**start, "node": "node7"}, project)
+    (project / OWNER).write_text(json.dumps({"pid": 2**22 + 1, "started": 1.0}))
+    assert not is_step_alive({**start, "node": "node7"}, project)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import write_json
-from gaslamp.core.workflow_state import OWNER
+from gaslamp.core.liveness import OWNER
 from gaslamp.evaluate.gate import require
 from gaslamp.export.llamacpp.background import SERVED
 from gaslamp.guide import look
