@@ -78,7 +78,7 @@ def test_the_whole_graph_with_a_cancelled_job_a_drained_node_and_a_new_controlle
     cluster.ask("scancel", *find_running(cluster, "train_model"))
     assert first.wait(timeout=600) != 0
     said = read_said(project)
-    assert "train_model" in said and "CANCELLED" in said and "Traceback" not in said, said[-3000:]
+    assert "stopped in train_model" in said and "is saved" in said and "Traceback" not in said, said[-3000:]
     assert "[prepare_data] 60 rows read" in said, "what a step on a node says is seen"
 
     again = start(project, cluster)
