@@ -19,6 +19,8 @@ from gaslamp.remote.task import Task
 HANDED = Path("notebook")
 """What a person takes along; relative to the project. Browsers do not show folders that begin with a dot."""
 
+REMIND = 300.0  # seconds between two lines that say what is waited for
+
 
 def run_manual(settings: Slice, task: Task, config: Path, part: str) -> None:
     """One part of the step: push writes the bundle and says what to do, poll waits, pull unpacks.
@@ -36,9 +38,13 @@ def run_manual(settings: Slice, task: Task, config: Path, part: str) -> None:
         say(driver.hand_over(settings, archive, task.there, HANDED))
     if part in ("poll", "run"):
         owner_gone = find_owner(Path.cwd())
+        said = -REMIND
         while driver.find_archive(settings, HANDED) is None:
             if owner_gone():
                 raise GaslampError("the Snakemake that waited is gone", "run the same command again")
+            if time.monotonic() - said >= REMIND:  # other steps print below the instructions
+                said = time.monotonic()
+                say(f"waiting for the archive of {HANDED / 'train.ipynb'}, in {HANDED.absolute()} or ~/Downloads")
             time.sleep(float(settings.remote.poll_seconds))
     if part in ("pull", "run"):
         found = driver.find_archive(settings, HANDED)

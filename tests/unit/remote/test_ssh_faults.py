@@ -50,8 +50,16 @@ def get_problem(server: Sshd, **changes: Any) -> tuple[str, str]:
     return problem.cause, problem.fix
 
 
-def test_a_machine_that_answers_has_no_problem(server: Sshd) -> None:
+def test_a_machine_that_answers_has_no_problem(server: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where the folder for temporary files has a long path, as on every Mac: that of a socket is short."""
     assert ssh.find_problems(get_settings(server)) == [] == ssh.check_machine(get_settings(server))
+    place = tmp_path / ("x" * 100)
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    assert ssh.check_machine(get_settings(server)) == []
+    place = Path("/" + "x" * (ssh.SHORT - 1))
+    longest = len(str(place / "gl-ssh-12345678" / "c")) + len(".0123456789abcdef")
+    assert longest < 104, "what macOS allows"
 
 
 def test_faults_that_only_a_person_can_fix_are_named(server: Sshd) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import os
 import re
 import shlex
 import shutil
@@ -29,6 +30,7 @@ IMAGES = True
 CONNECT = 15  # seconds for a connection to begin
 ALIVE = 10  # seconds between two signs of life; after three without one the connection is lost
 TRANSFER = 6 * 3600.0  # seconds that one file may take
+SHORT = 60  # bytes of the path of a folder in which ssh may make its socket
 FAILED = 255  # ssh's own exit code
 OPTIONS = (
     "BatchMode=yes",  # no question: a password or an unknown host is an error that says so
@@ -91,7 +93,9 @@ class SshMachine:
 
     def __init__(self, settings: Slice, lease: Lease | None) -> None:
         remote = settings.remote
-        self._sockets = Path(tempfile.mkdtemp(prefix="gl-ssh-"))
+        # macOS allows 104 bytes for the path of a socket: its own temporary folder takes half of them, ssh adds 17
+        short = tempfile.gettempdir() if len(os.fsencode(tempfile.gettempdir())) <= SHORT else "/tmp"
+        self._sockets = Path(tempfile.mkdtemp(prefix="gl-ssh-", dir=short))
         self._host = remote.host
         self._flags = [
             *(["-F", str(Path(remote.ssh_config).expanduser())] if remote.ssh_config else []),
@@ -99,7 +103,7 @@ class SshMachine:
             *(["-l", remote.user] if remote.user else []),
             *(["-i", str(Path(remote.key).expanduser())] if remote.key else []),
         ]
-        self._options = [part for one in (*OPTIONS, f"ControlPath={self._sockets}/%C") for part in ("-o", one)]
+        self._options = [part for one in (*OPTIONS, f"ControlPath={self._sockets}/c") for part in ("-o", one)]
         user = f"{remote.user}@" if remote.user else ""
         self._shown = shlex.join([*self._flags, remote.host])
         name = f"{user}{remote.host}{f':{remote.port}' if remote.port else ''}"
