@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -85,6 +86,8 @@ def test_verify_names_the_first_record_that_does_not_fit(project: Path, tmp_path
     code, said = verify()
     last = said.splitlines()[-1]
     assert code == 1 and last.startswith("the first that does not fit: outputs/main/train.json was made with"), last
+    code, said = verify("--json")
+    assert code == 1 and json.loads(said)["problem"] == last.removeprefix("the first that does not fit: ")
     rows.write_bytes(kept[rows].replace(b"tea", b"tee", 1))
     code, said = verify()
     last = said.splitlines()[-1]

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "try_advice.py": ["--run", "main"],
     "push_model.py": ["--folder", "outputs/main/export/hub", "--dry-run"],
     "show_summary.py": ["--run", "main"],
+    "verify_run.py": ["--run", "main"],
     "run_doctor.py": ["--project", "."],
     "control_run.py start": [],
     "serve_model.py chat": ["--prompt", "3 tea for Ana", "--max-tokens", "4"],

@@ -32,6 +32,7 @@ FORMS = (
     JsonForm("generate", "adopt_data.py --generated", "data.documents:GeneratedDocument", "rows that a model wrote"),
     JsonForm("review", "review_rows.py", "data.documents:DeskDocument", "generated rows; DECIDE=file decides on them"),
     JsonForm("label", "label_rows.py", "data.documents:DeskDocument", "rows by hand; DECIDE=file writes and corrects"),
+    JsonForm("verify", "verify_run.py", "report.documents:VerifiedDocument", "files and their records; `problem`"),
     JsonForm("push", "push_model.py", "export.exporters.hub:PushDocument", "files that went to the hub, or would go"),
     JsonForm("data-describe", "describe_data.py", "data.documents:DataDocument", "columns, readings, rows as learnt"),
     JsonForm("check-config", "check_config.py", "core.document:DoneDocument", "an error with its line, or notes"),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Self
+
 from gaslamp.core.document import Document, Part
 from gaslamp.report.reproduce.comparison import Check
+from gaslamp.report.verify import Link
 
 
 class FindingPart(Part):
@@ -31,3 +36,26 @@ class ReproductionDocument(Document):
     notes: list[str]
     run_exit_code: int
     report: str  # reproduction.md
+
+
+class LinkPart(Part):
+    """One record of a run, and the files that it names."""
+
+    record: str
+    fits: list[str]
+    gone: list[str]  # not there any more; intermediate ones may be removed
+    wrong: list[str]  # a sentence for each file that is another one now
+
+
+class VerifiedDocument(Document):
+    """``make verify JSON=1``. With a ``problem`` the exit code is 1."""
+
+    run: str
+    links: list[LinkPart]  # in the order in which the records were made
+    problem: str  # the first file that does not fit; empty: all do
+
+    @classmethod
+    def make(cls, run: str, links: Sequence[Link]) -> Self:
+        """Of what was recomputed."""
+        first = next((text for link in links for text in link.wrong), "")
+        return cls(run=run, links=[LinkPart(**asdict(link)) for link in links], problem=first)
