@@ -20,6 +20,7 @@ from gaslamp.data import (
     numbered_turns,
     question_lists,
     spans,
+    speech_lists,
     tagged,
     trees,
     vendors,
@@ -91,6 +92,8 @@ def _find_unfolded(source: Source, rows: list[SourceRow]) -> Callable[[], Iterat
         return argilla.unfold(source.chunks, records, source.notes)
     if vendor := vendors.find_vendor(rows):
         return vendors.unfold(source.chunks, vendor, source.notes)
+    if recordings := speech_lists.find_shape(rows, source.folder):
+        return speech_lists.unfold(source.chunks, recordings, source.notes)
     if intent := intents.find_shape(rows):
         return intents.unfold(source.chunks, intent, source.notes)
     if lists := question_lists.find_column(rows):

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gaslamp.core import registry
 from gaslamp.core.errors import GaslampError
+from gaslamp.data.meaning import decide
 from gaslamp.data.readers.documents import PIECE, Block, cut, join_lines
 from gaslamp.data.readers.files import read_chunks
+from gaslamp.data.readers.line_shapes import WHOLE
 
 WORDS = ("", "oil", "gas", "brass", "street")
 LONG = "The lamp stood in the window of the house, and the street was quiet at that hour of the night. " * 4
@@ -206,3 +209,52 @@ def test_subtitles_are_running_text(tmp_path: Path) -> None:
     texts = [row["text"] for chunk in read_chunks(tmp_path, notes=notes) for _, row in chunk.read([])]
     assert texts == ["Good morning, and welcome. We begin.\n\nA new part 7", "Good morning, all."]
     assert "a.srt: read as running text: numbers, times and tags of the subtitles are left out" in notes
+
+
+PAIRS = [("How do I pay?", "Open the page of bills."), ("Can I pay later?", "Yes, until Friday."), ("Where?", "Here.")]
+FAQS = {
+    "a.md": "# Help\n\nWelcome.\n\n" + "".join(f"## {ask}\n\n{say}\n\n" for ask, say in PAIRS),
+    "b.md": "# Help\n\n## Bills\n\n" + "".join(f"### 1. {ask}\n\n{say}\n\n" for ask, say in PAIRS),
+    "c.md": "".join(f"**{ask}**\n{say}\n\n" for ask, say in PAIRS),
+    "d.md": "".join(f"**Q:** {ask}\n\n**A:** {say}\n\n" for ask, say in PAIRS),
+    "e.html": "<dl>" + "".join(f"<dt>{ask}</dt><dd>{say}</dd>" for ask, say in PAIRS) + "</dl>",
+    "f.html": "".join(f"<details><summary>{ask}</summary>{say}</details>" for ask, say in PAIRS),
+    "g.html": "".join(f"<details><summary>{ask}</summary><p>{say}</p></details>" for ask, say in PAIRS),
+    "h.html": "<h1>Help</h1>" + "".join(f"<h3>{ask}</h3><p>{say}</p>" for ask, say in PAIRS),
+    "i.md": "| Question | Answer |\n|---|---|\n" + "".join(f"| {ask} | {say} |\n" for ask, say in PAIRS),
+}
+
+
+@pytest.mark.parametrize("name", FAQS)
+def test_questions_of_a_document_are_pairs_or_a_text(name: str, tmp_path: Path) -> None:
+    """They were running text, without a word; which is meant only cpt says."""
+    (tmp_path / name).write_text(FAQS[name], encoding="utf-8")
+    rows = [row for chunk in read_chunks(tmp_path / name) for _, row in chunk.read([])]
+    columns = ("Question", "Answer") if "|" in FAQS[name] else ("question", "answer")
+    assert [tuple(row[column] for column in columns) for row in rows] == PAIRS
+    assert all(ask in row[WHOLE] and say in row[WHOLE] for row, (ask, say) in zip(rows, PAIRS, strict=True))
+    assert "Welcome" not in FAQS[name] or "Welcome." in rows[0][WHOLE]
+    assert not decide(rows).certain and not decide(rows, kinds=("conversation",)).certain
+    learnt = decide(rows, kinds=("text",))
+    assert learnt.certain and learnt.reading.mapping == {"text": WHOLE}
+
+
+def test_an_article_with_a_question_is_an_article(tmp_path: Path) -> None:
+    text = f"# Lamps\n\n## Why do they burn?\n\n{LONG}\n\n## Oil\n\n{LONG}\n\n## Gas\n\n{LONG}\n"
+    (tmp_path / "a.md").write_text(text, encoding="utf-8")
+    assert len(read(tmp_path / "a.md")) == 3
+
+
+def test_pictures_in_folders_of_classes_name_the_table_they_lack(tmp_path: Path) -> None:
+    for name in ("cat/0.png", "cat/1.png", "dog/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(GaslampError, match=r"3 pictures in folders of a class each \(cat, dog\)") as error:
+        list(read_chunks(tmp_path))
+    assert "columns file_name and text" in str(error.value) and "(cat/0.png,cat)" in str(error.value)
+    (tmp_path / "metadata.csv").write_text("file_name,text\ncat/0.png,cat\ncat/1.png,cat\ndog/2.png,dog\n")
+    rows = [row for chunk in read_chunks(tmp_path) for _, row in chunk.read([])]
+    assert decide(rows, kinds=registry.get("methods", "vision_sft").KINDS).reading.mapping == {
+        "images": "file_name",
+        "answer": "text",
+    }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gaslamp.config.schema import Config
 from gaslamp.core import registry
+from gaslamp.core.errors import GaslampError
 from gaslamp.data.meaning import Meaning, decide
 from gaslamp.data.sample import read_sample
 from gaslamp.data.sources import open_source
@@ -214,3 +215,77 @@ def test_other_questions_of_a_quiz_are_counted(tmp_path: Path) -> None:
 def test_code_and_lists_are_no_quiz(text: str, tmp_path: Path) -> None:
     _, _, notes = look(tmp_path / "a.txt", text * 5)
     assert not any("quiz" in note for note in notes)
+
+
+def test_keys_of_json_are_splits_classes_and_languages(tmp_path: Path) -> None:
+    """CLINC150, Snips, LUIS and the messages of a program."""
+    clinc = {"oos_val": [[say(0), "oos"]], "val": [[say(1), "pay"]], "train": [[say(n), "pay"] for n in NUMBERS]}
+    clinc["test"] = [[say(7), "pay"]]
+    rows, _, _ = look(tmp_path / "a.json", json.dumps(clinc))
+    assert rows[0] == {"text": say(0), "label": "oos"} and len(rows) == 9
+    snips = {name: [{"data": [{"text": f"{name} "}, {"text": "x", "entity": "e"}]}] * 3 for name in ("play", "stop")}
+    rows, _, _ = look(tmp_path / "b.json", json.dumps(snips))
+    assert rows[3] == {"text": "stop x", "intent": "stop", "entities": {"e": "x"}} and not decide(rows).certain
+    luis = {
+        "intents": [{"name": "a"}, {"name": "b"}],
+        "utterances": [{"text": say(n), "intent": "ab"[n % 2]} for n in NUMBERS],
+    }
+    rows, meaning, _ = look(tmp_path / "c.json", json.dumps(luis))
+    assert learn(rows[1], meaning) == [("user", say(1)), ("assistant", "b")]
+    texts = {
+        "en": {"nav": {str(n): f"Go to {n}" for n in NUMBERS}},
+        "de": {"nav": {str(n): f"Gehe zu {n}" for n in range(5)}},
+    }
+    rows, meaning, notes = look(tmp_path / "d.json", json.dumps(texts))
+    assert learn(rows[1], meaning) == [("user", "Go to 1"), ("assistant", "Gehe zu 1")] and len(rows) == 5
+    assert any("left out, as a language has no text for them: 1 keys" in note for note in notes)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_messages_of_a_program_in_one_language_are_no_texts(nested: bool, tmp_path: Path) -> None:
+    texts = {f"k{n}": f"Press the button {n}" for n in range(12)}
+    whole = {"nav": texts, "end": {"now": "Yes"}} if nested else {f"nav.{key}": text for key, text in texts.items()}
+    with pytest.raises(
+        GaslampError, match=r"1[23] messages of a program in one language, each under its key \(nav.k0\)"
+    ):
+        look(tmp_path / "a.json", json.dumps(whole))
+
+
+def test_documents_by_their_key_stay_texts(tmp_path: Path) -> None:
+    rows, _, _ = look(tmp_path / "a.json", json.dumps({f"doc-{n}": f"{say(n)} " * 10 for n in range(12)}))
+    assert len(rows) == 12 and decide(rows, kinds=("text",)).reading.mapping == {"text": "text"}
+
+
+HEADS = {
+    "teams": ("[1.2.2024 10:0{n}] Ida Holm\n{ask}\n\n", "[1.2.2024 10:0{n}] Per Lund\n{say}\nBye.\n\n"),
+    "slack": ("Ida Holm  10:0{n} AM\n{ask}\n", "Per Lund  10:0{n} AM\n{say}\nBye.\n"),
+    "discord": ("Ida Holm — 01/02/2024 10:0{n}\n{ask}\n", "Per Lund — 01/02/2024 10:0{n}\n{say}\nBye.\n"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_chats_with_the_text_below_its_speaker(name: str, tmp_path: Path) -> None:
+    """Copied out of Teams they were questions and answers, or running text."""
+    asks, says = HEADS[name]
+    text = "".join(asks.format(n=n, ask=ask(n)) + says.format(n=n, say=say(n)) for n in NUMBERS)
+    rows, meaning, _ = look(tmp_path / "a.txt", text)
+    assert not meaning.certain and {one.key for one in meaning.readings} == {
+        "answers of Ida Holm",
+        "answers of Per Lund",
+    }
+    own = next(one for one in meaning.readings if one.key.endswith("Per Lund"))
+    turns = registry.get("formats", "messages").convert(rows[0], own.mapping)["messages"]
+    assert [turn["content"] for turn in turns[:2]] == [ask(0), f"{say(0)}\nBye."]
+
+
+@pytest.mark.parametrize("ending", ["", ".wav"])
+def test_a_table_that_names_recordings_is_speech(ending: str, tmp_path: Path) -> None:
+    """LJSpeech's second text was learnt as the answer to the first."""
+    (tmp_path / "wavs").mkdir()
+    for n in NUMBERS:
+        (tmp_path / "wavs" / f"LJ{n}.wav").write_bytes(b"RIFF")
+    text = "".join(f"LJ{n}{ending}|Dr. {say(n)}|Doctor {say(n)}\n" for n in NUMBERS)
+    (tmp_path / "metadata.csv").write_text(text)
+    rows = read_sample(open_source(Config.model_validate({"data": {"source": str(tmp_path)}}).data), [])
+    assert rows[2] == {"audio": "wavs/LJ2.wav", "text": f"Doctor {say(2)}", "column 2": f"Dr. {say(2)}"}
+    assert decide(rows).reading.format == "speech"

@@ -61,6 +61,8 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
         ]
         found += _find_inside(best, unread, rows)
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
+    elif target.concept == "extraction":  # Snips: the intent next to the slots
+        found += [column for column in lost if column.concept == "label"]
     elif target.is_free_text:
         found += [column for column in unread if _judges(column, rows)]
         read = [one for one in profiles if one.name in best.columns and one is not target]

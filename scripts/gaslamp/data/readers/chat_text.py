@@ -86,7 +86,7 @@ def read_chat(reading: Reading) -> Iterator[Chunk]:
             is_media = MEDIA.fullmatch(said[1]) is not None
             media |= {len(rows)} if is_media else set()
             text = "" if is_media else said[1]  # the lines below a picture are its caption
-            rows.append((number, {"time": _write_time(match, month_first), "speaker": _trim(said[0]), "text": text}))
+            rows.append((number, {"time": write_time(match, month_first), "speaker": _trim(said[0]), "text": text}))
     for place, (_, row) in enumerate(rows):
         if is_poll(row["text"]):
             polls.add(place)
@@ -147,7 +147,7 @@ def _trim(name: str) -> str:
     return re.sub("[\u200e\u200f\u202a-\u202e]", "", name).strip()
 
 
-def _write_time(match: re.Match[str], month_first: bool) -> str:
+def write_time(match: re.Match[str], month_first: bool) -> str:
     """The time of a message as ISO writes it; empty where its numbers are none."""
     first, second, third, hour, minute = (int(match[name]) for name in ("first", "second", "third", "hour", "minute"))
     half = match["before"] or match["after"]

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
+from gaslamp.data.readers.faq import TERM, Part, find_pairs, find_table
+from gaslamp.data.readers.line_shapes import WHOLE
 from gaslamp.data.readers.opening import open_text
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
+    from selectolax.lexbor import LexborNode
 
 PIECE = 2000
 """Letters of a piece; about 500 tokens. A piece ends where a paragraph ends."""
@@ -67,9 +70,16 @@ def get_chunks(blocks: list[Block], reading: Reading, what: str) -> Iterator[Chu
     filled = [block for block in blocks if block.text.strip()]
     if not filled:
         raise GaslampError(f"{reading.title} holds no text", "put text into it, or set data.source to another file")
-    pieces = cut(filled)
-    reading.note(f"cut at headings and paragraphs into {len(pieces)} texts of about {PIECE} letters")
-    rows: list[Numbered] = [(number, {"text": text}) for number, text in pieces]
+    parts = [Part(block.text, block.level, block.number) for block in filled]
+    table = find_table(parts)
+    rows: list[Numbered] = [*(table or find_pairs(parts))]
+    if table:
+        reading.note(f"it is a table of {len(rows)} rows; '{WHOLE}' holds each as it stands")
+    elif rows:
+        reading.note(f"it is {len(rows)} questions, each with its answer below it; '{WHOLE}' holds each as it stands")
+    else:
+        rows = [(number, {"text": text}) for number, text in cut(filled)]
+        reading.note(f"cut at headings and paragraphs into {len(rows)} texts of about {PIECE} letters")
     for start in range(0, len(rows), limits.BATCH):
         yield Chunk(
             parse_rows, f"{reading.name}, {what}", rows[start][0], rows[start : start + limits.BATCH], reading.split
@@ -105,8 +115,8 @@ def read_html(reading: Reading) -> Iterator[Chunk]:
         node.decompose()
     root = tree.css_first("main") or tree.css_first("article") or tree.body
     blocks: list[Block] = []
-    for node in root.css("h1, h2, h3, h4, h5, h6, p, li, pre, blockquote, table, dt, dd") if root else ():
-        if _has_ancestor(node, ("li", "blockquote", "table", "pre", "dd")):
+    for node in root.css("h1, h2, h3, h4, h5, h6, p, li, pre, blockquote, table, dt, dd, summary") if root else ():
+        if _has_ancestor(node, ("li", "blockquote", "table", "pre", "dd", "summary")):
             continue
         if node.tag == "table":
             rows = [[_squeeze(cell.text()) for cell in row.css("th, td")] for row in node.css("tr")]
@@ -115,13 +125,23 @@ def read_html(reading: Reading) -> Iterator[Chunk]:
             continue
         text = node.text().strip("\n") if node.tag == "pre" else _squeeze(node.text())
         tag = node.tag or ""
-        level = int(tag[1]) if tag[0:1] == "h" and tag[1:].isdigit() else 0
-        mark = "#" * level + " " if level else "- " if tag == "li" else ""
+        level = int(tag[1]) if tag[0:1] == "h" and tag[1:].isdigit() else TERM if tag in ("dt", "summary") else 0
+        mark = "#" * level + " " if 0 < level < TERM else "- " if tag == "li" else ""
         if text:
             blocks.append(Block(mark + text, level, len(blocks) + 1))
+        if tag == "summary" and (below := _read_bare(node)):
+            blocks.append(Block(below, 0, len(blocks) + 1))
     if not blocks and root and root.text(strip=True):
         blocks = [Block(_squeeze(part)) for part in re.split(r"\n\s*\n", root.text()) if part.strip()]
     yield from get_chunks(blocks, reading, "block")
+
+
+def _read_bare(summary: LexborNode) -> str:
+    """What stands below a summary without a paragraph around it."""
+    parent = summary.parent
+    if parent is None or parent.css_first("p, li, pre, table, blockquote, dd, h1, h2, h3, h4, h5, h6"):
+        return ""
+    return _squeeze(parent.text()).removeprefix(_squeeze(summary.text())).strip()
 
 
 def _has_ancestor(node: object, tags: tuple[str, ...]) -> bool:

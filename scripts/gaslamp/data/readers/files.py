@@ -15,7 +15,7 @@ from gaslamp.data.readers.anki import COLLECTIONS
 from gaslamp.data.readers.chunks import Chunk, Options, Reading
 from gaslamp.data.readers.class_folders import find_classes, get_folder_split, mix_classes, read_class
 from gaslamp.data.readers.delimited import read_csv
-from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder, refuse_captions
+from gaslamp.data.readers.folders import COPIES, describe_unread, list_folder, refuse_captions, refuse_media
 from gaslamp.data.readers.json_files import get_json_kind, is_json, read_json
 from gaslamp.data.readers.kinds import ADVICE, DOCUMENTS, READERS, TABLES, TEXT, Reader, get_suffix
 from gaslamp.data.readers.opening import BINARY, COMPRESSED, get_compression, read_head, read_text_head, refuse_foreign
@@ -66,6 +66,7 @@ def find_files(source: Path) -> list[Path]:
     if source.is_dir():
         files = list_folder(source).files
         if not files:
+            refuse_media(source)
             raise GaslampError(
                 f"{source} has no data files", f"put a file there that ends in {', '.join(READERS)} or .zip"
             )

@@ -100,3 +100,28 @@ def refuse_captions(files: list[Path]) -> None:
         "audio and text next to the recordings, for tts; and set data.source to it",
         "to learn the texts alone, put them into a folder of their own",
     )
+
+
+def refuse_media(folder: Path) -> None:
+    """Raise for a folder of pictures or recordings without a table that names them.
+
+    Raises:
+        GaslampError: with the table to write.
+    """
+    media = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in MEDIA)
+    if not media:
+        return
+    pictures = [file for file in media if MEDIA.index(file.suffix.lower()) < MEDIA.index(".wav")]
+    if len(pictures) < len(media):
+        raise GaslampError(
+            f"{folder} holds {len(media)} recordings, and no table that says what is said in them",
+            f"write metadata.csv into it with the columns audio and text, a line for each ({media[0].as_posix()},...), "
+            "for method: tts",
+        )
+    classes = sorted({file.parent.name for file in pictures} - {""})
+    named = f" in folders of a class each ({', '.join(classes[:SHOWN])})" if len(classes) > 1 else ""
+    raise GaslampError(
+        f"{folder} holds {len(pictures)} pictures{named}, and no table that says what is to be learnt of them",
+        "write metadata.csv into it with the columns file_name and text, a line for each picture "
+        f"({pictures[0].as_posix()},{classes[0] if named else 'a caption or a class'}), for method: vision_sft",
+    )

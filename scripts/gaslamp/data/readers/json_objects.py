@@ -10,6 +10,7 @@ from typing import Any
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import JsonObject
 from gaslamp.data.readers.chunks import Chunk, Reading
+from gaslamp.data.readers.json_keyed import get_classes, get_messages, get_pairs, get_utterances
 from gaslamp.data.readers.json_values import chunk_items, get_decoder, read_stream
 from gaslamp.data.readers.opening import open_text
 from gaslamp.data.readers.splits import get_split
@@ -70,14 +71,21 @@ def read_value(value: object, reading: Reading) -> Iterator[Chunk]:
     if not isinstance(value, dict):
         yield from chunk_items(iter([value]), reading)
         return
+    if pairs := get_pairs(value):
+        reading.note(f"its keys {', '.join(value)} are read as splits, their pairs as text and label")
+        first = 1
+        for named, items in pairs:
+            yield from chunk_items(iter(items), reading, named, first)
+            first += len(items)
+        return
     parts = get_splits(value)
     if parts:
         reading.note(f"its keys {', '.join(value)} are read as splits")
         first = 1
         for split, part in parts:
-            items: list[Any] = get_rows(part, reading).items if isinstance(part, dict) else list(part)
-            yield from chunk_items(iter(items), reading, split, first)
-            first += len(items)
+            rows: list[Any] = get_rows(part, reading).items if isinstance(part, dict) else list(part)
+            yield from chunk_items(iter(rows), reading, split, first)
+            first += len(rows)
         return
     found = get_rows(value, reading)
     if nested := flatten_paragraphs(found.items):
@@ -126,6 +134,8 @@ def get_rows(value: Row, reading: Reading) -> Rows:
     by_key = _get_keyed_rows(value)
     if by_key:
         return by_key
+    if named := get_utterances(value) or get_classes(value) or get_messages(value, reading.title):
+        return Rows(*named)
     if by_text := _get_texts_by_key(value):
         return by_text
     lists = {key: items for key, items in value.items() if isinstance(items, list)}
@@ -141,10 +151,10 @@ def get_rows(value: Row, reading: Reading) -> Rows:
     filled = {key: items for key, items in wrapped.items() if items} or wrapped
     if len(filled) > 1:
         described = "; ".join(f"'{key}' ({len(items)} rows: {_list_columns(items)})" for key, items in filled.items())
-        first = next(iter(filled))
+        most = max(filled, key=lambda key: (len(filled[key]), len(_list_columns(filled[key]))))
         raise GaslampError(
             f"{reading.title} holds several lists of rows: {described}",
-            f"say which is meant: data.sheet: {json.dumps(first)}",
+            f"say which is meant: data.sheet: {json.dumps(most)}",
             "they belong together: join them to one list",
         )
     return Rows(next(iter(filled.values())))

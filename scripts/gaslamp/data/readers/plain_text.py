@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from gaslamp.core.errors import GaslampError
 from gaslamp.data.readers import limits
 from gaslamp.data.readers.anki import is_anki, read_anki
+from gaslamp.data.readers.chat_heads import is_headed_chat, read_headed_chat
 from gaslamp.data.readers.chat_text import is_chat, read_chat
 from gaslamp.data.readers.chunks import Chunk, Numbered, Reading, parse_rows
 from gaslamp.data.readers.delimited import find_separator, get_separator_line, read_csv, sample_rows
@@ -44,6 +45,8 @@ def read_txt(reading: Reading) -> Iterator[Chunk]:
         yield from read_anki(reading)
     elif is_chat(head):
         yield from read_chat(reading)
+    elif is_headed_chat(head):
+        yield from read_headed_chat(reading)
     elif is_line_chat(head):
         yield from read_line_chat(reading)
     elif is_aiken(head):

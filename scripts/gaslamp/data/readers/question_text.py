@@ -103,6 +103,14 @@ def _join_rounds(pairs: list[Numbered], starts: list[int]) -> list[Numbered]:
     return rows
 
 
+def find_mark(text: str) -> tuple[str, str] | None:
+    """``question`` or ``answer``, and the text behind the mark that a line begins with; ``None`` without one."""
+    first, _, rest = text.partition("\n")
+    mark = _MARK.match(first)
+    role = _get_role(mark["word"]) if mark else None
+    return (role, f"{mark['text']}\n{rest}".strip()) if mark and role else None
+
+
 def _get_role(word: str) -> str | None:
     """``question`` or ``answer``, by the word in front of the colon."""
     short = word.casefold()
