@@ -45,7 +45,10 @@ def test_base_is_its_own_file_where_two_models_fit(monkeypatch: pytest.MonkeyPat
     assert plan == BasePlan(file=OWN)
     note = describe_base(plan, "q4_k_m")[1]
     assert "own file at q4_k_m" in note
-    assert "; f16: 99.5 % of 200 tokens are those of the evaluation (12 test rows); q4_k_m: 90.0 % of 200" in note
+    assert (
+        "; compared when it was made: f16 99.5 % of 200 tokens as evaluated (12 test rows), q4_k_m 90.0 % of 200"
+        in note
+    )
     small = get_plan(monkeypatch, tmp_path, OWN, 8.5, adapter)
     assert small.file is None and small.adapter == adapter
     title, note = describe_base(small, "q4_k_m")

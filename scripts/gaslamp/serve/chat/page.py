@@ -164,13 +164,13 @@ def describe_agreement(column: str, found: Agreement | None) -> str:
         return "; not compared with the evaluation: this machine was too slow for it"
     if column == "tuned":
         return f"; {found['same']} of {found['compared']} test rows begin as in the evaluation"
-    return f"; here {count_tokens(found)}"
+    return f"; on this server now: {count_tokens(found)}"
 
 
 def count_tokens(found: Agreement) -> str:
     """How many tokens of the evaluated answers are the most likely ones here too."""
     share = format_value(found["same"] / found["compared"])
-    return f"{share} of {found['compared']} tokens are those of the evaluation ({found['rows']} test rows)"
+    return f"{share} of {found['compared']} tokens as evaluated ({found['rows']} test rows)"
 
 
 def describe_base(plan: BasePlan, level: str) -> tuple[str, str]:
@@ -182,6 +182,6 @@ def describe_base(plan: BasePlan, level: str) -> tuple[str, str]:
             f"because {plan.reason}; in a quantized file that is only near the base model",
         )
     note = f"the base model's own file at {level}, converted and quantized as the tuned one, untrained"
-    for what, found in plan.file.agreement.items():
-        note += f"; {what}: {count_tokens(found)}" if found["compared"] else ""
+    known = [f"{what} {count_tokens(found)}" for what, found in plan.file.agreement.items() if found["compared"]]
+    note += f"; compared when it was made: {', '.join(known)}" if known else ""
     return f"base model at {level}, {get_size(plan.file.size_bytes)}", note
