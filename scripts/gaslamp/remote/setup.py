@@ -19,6 +19,12 @@ from gaslamp.remote.session import CALL, Session, explain
 from gaslamp.remote.task import Task
 
 PYTHONS = ("python3.13", "python3.12", "python3.11", "python3")
+FIND_PYTHON = (
+    'PATH="$PATH:$HOME/.local/bin:/usr/local/bin:/opt/conda/bin:$HOME/miniconda3/bin:/opt/homebrew/bin"; '
+    f'for name in {" ".join(PYTHONS)}; do p=$(command -v "$name") && "$p" -c '
+    '"import sys; sys.exit(sys.version_info < (3, 11))" && echo "$p" && exit; done; echo none'
+)
+"""Also where uv, conda and Homebrew put a Python: ssh starts no login shell, which would know these folders."""
 INSTALL = 3600.0  # seconds
 FETCH = 6 * 3600.0
 PREFLIGHT = Path("outputs/env/preflight.json")
@@ -87,12 +93,7 @@ def _find_python(session: Session) -> str:
         return str(session.settings.remote.python)
     if found := session.lease.details.get("boot"):
         return found
-    names = " ".join(PYTHONS)
-    script = (
-        f'for name in {names}; do p=$(command -v "$name") && "$p" -c '
-        '"import sys; sys.exit(sys.version_info < (3, 11))" && echo "$p" && exit; done; echo none'
-    )
-    found = session.retry(lambda: session.machine.run(["sh", "-c", script], CALL))[-1]
+    found = session.retry(lambda: session.machine.run(["sh", "-c", FIND_PYTHON], CALL))[-1]
     if found == "none":
         raise GaslampError(
             f"{session.lease.machine} has no Python 3.11 or newer",

@@ -29,6 +29,7 @@ from gaslamp.remote.image import enter_image, get_prefix
 from gaslamp.remote.place import get_folder_name
 from gaslamp.remote.preflight import check_remote
 from gaslamp.remote.session import explain, read_error
+from gaslamp.remote.setup import FIND_PYTHON
 from gaslamp.remote.task import read_task
 from gaslamp.remote.there import find_job
 from machines import CPU
@@ -250,6 +251,17 @@ def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
     lease = Lease(driver="ssh", name="h", machine="h (gpu7)", folder="/x", started="2026-01-01T00:00:00+00:00")
     full = explain(CommandFailed(["python"], 1, "OSError: [Errno 28] No space left on device"), lease)
     assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry
+
+
+def test_a_python_of_uv_is_found_without_a_login_shell(tmp_path: Path) -> None:
+    """``uv python install`` is the printed fix; sshd starts a shell that does not know the folder of uv."""
+    own = tmp_path / ".local" / "bin" / "python3.13"
+    own.parent.mkdir(parents=True)
+    own.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    own.chmod(0o755)
+    environ = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(["/bin/sh", "-c", FIND_PYTHON], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{own}\n"
 
 
 def test_projects_at_one_place_on_two_computers_have_two_folders_there(tmp_path: Path) -> None:
