@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gaslamp.remote.driver import RemoteError
 
 MARK = "gaslamp"
+State = Literal["none", "running", "finished", "failed", "killed"]
+"""Of a command over there; killed: it is gone and logged no end."""
 
 
 class Line(BaseModel):
@@ -55,12 +57,12 @@ class Job(Line):
     """What became of a command that was started over there."""
 
     NAME = "JOB"
-    state: str  # none | running | finished | failed | killed; killed: it is gone and logged no end
+    state: State
     key: str  # of the command and its inputs
     status: int | None = None  # exit code
     step: int = -1  # of the newest checkpoint; -1: none
-    metrics: int = 0  # bytes of the metrics file
-    seconds: float = 0.0  # that its last start took, from start to end; 0: it has no end yet
+    metrics: int = Field(0, ge=0)  # bytes of the metrics file
+    seconds: float = Field(0.0, ge=0)  # that its last start took, from start to end; 0: it has no end yet
 
 
 class Poll(Line):
@@ -69,9 +71,9 @@ class Poll(Line):
     NAME = "POLL"
     job: Job
     metrics: str  # whole lines of the metrics file from ``metrics_from`` on
-    metrics_from: int  # bytes; 0 where what is here does not begin what is there
+    metrics_from: int = Field(ge=0)  # bytes; 0 where what is here does not begin what is there
     output: str  # what the program printed from the offset that was requested
-    output_to: int  # bytes
+    output_to: int = Field(ge=0)  # bytes
 
 
 class Packed(Line):

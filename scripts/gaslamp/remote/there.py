@@ -151,8 +151,9 @@ def find_job(name: str, training: Training | None) -> lines.Job:
         return lines.Job(state="none", **facts)
     if end.get("key") == job["key"]:
         status = int(end["status"])
-        state = "finished" if status == 0 else "killed" if status < 0 else "failed"
-        return lines.Job(state=state, status=status, seconds=float(end.get("seconds", 0)), **facts)
+        state: lines.State = "finished" if status == 0 else "killed" if status < 0 else "failed"
+        seconds = max(0.0, float(end.get("seconds", 0)))  # the clock was set in between
+        return lines.Job(state=state, status=status, seconds=seconds, **facts)
     alive = is_alive(job.get("pid"), float(job.get("started", 0)))
     return lines.Job(state="running" if alive else "killed", **facts)
 

@@ -47,7 +47,16 @@ def test_a_line_is_found_among_what_programs_print(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "said",
-    [[], ["hello"], ['{"gaslamp": "SETUP_OK"}'], ['{"gaslamp": "JOB", "state": "x"}'], ['{"gaslamp": "JOB", "a": 1}']],
+    [
+        [],
+        ["hello"],
+        ['{"gaslamp": "SETUP_OK"}'],
+        ['{"gaslamp": "JOB", "state": "running"}'],
+        ['{"gaslamp": "JOB", "a": 1}'],
+        ['{"gaslamp": "JOB", "state": "paused", "key": "k"}'],
+        ['{"gaslamp": "JOB", "state": "running", "key": "k", "metrics": -5}'],
+        ['{"gaslamp": "JOB", "state": "running", "key": "k", "seconds": NaN}'],
+    ],
 )
 def test_a_missing_or_other_line_is_an_error_that_is_tried_again(said: list[str]) -> None:
     with pytest.raises(RemoteError) as caught:
