@@ -28,6 +28,8 @@ from gaslamp.remote import lines
 from gaslamp.train.checkpoints import check_checkpoint, get_step
 
 JOBS = Path(".gaslamp") / "there"
+SUPERVISED = "supervise.lock"
+"""Held by the supervisor of a job as long as it lives."""
 GRACE = 300.0
 """Seconds in which a training that gets a signal to stop may write its checkpoint."""
 MOST = 4_000_000
@@ -100,7 +102,7 @@ def supervise(name: str, key: str, command: Sequence[str]) -> int:
 
     folder = JOBS / name
     folder.mkdir(parents=True, exist_ok=True)
-    alone = FileLock(str(folder / "supervise.lock"))
+    alone = FileLock(str(folder / SUPERVISED))
     while not alone.is_locked:
         try:
             alone.acquire(timeout=0.2)
@@ -154,8 +156,21 @@ def find_job(name: str, training: Training | None) -> lines.Job:
         state: lines.State = "finished" if status == 0 else "killed" if status < 0 else "failed"
         seconds = max(0.0, float(end.get("seconds", 0)))  # the clock was set in between
         return lines.Job(state=state, status=status, seconds=seconds, **facts)
-    alive = is_alive(job.get("pid"), float(job.get("started", 0)))
+    # after the clock was set forward (a rented machine that begins), every process seems to be a later one
+    alive = is_alive(job.get("pid"), float(job.get("started", 0))) or _is_held(folder / SUPERVISED)
     return lines.Job(state="running" if alive else "killed", **facts)
+
+
+def _is_held(file: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not file.is_file():
+        return False
+    try:
+        with FileLock(str(file), timeout=0):
+            return False
+    except (Timeout, OSError) as error:
+        return isinstance(error, Timeout)
 
 
 def poll(name: str, training: Training | None, offset: int, prefix: str, output_from: int) -> None:

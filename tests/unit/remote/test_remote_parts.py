@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
@@ -31,7 +32,7 @@ from gaslamp.remote.preflight import check_remote
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.setup import FIND_PYTHON
 from gaslamp.remote.task import read_task
-from gaslamp.remote.there import find_job
+from gaslamp.remote.there import SUPERVISED, find_job
 from machines import CPU
 from remote_stands.waiting import PATIENCE, wait_until
 
@@ -260,6 +261,19 @@ def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
     lease = Lease(driver="ssh", name="h", machine="h (gpu7)", folder="/x", started="2026-01-01T00:00:00+00:00")
     full = explain(CommandFailed(["python"], 1, "OSError: [Errno 28] No space left on device"), lease)
     assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry
+
+
+def test_a_job_runs_on_when_the_clock_is_set_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process seems to be a later one then; the lock of its supervisor is held."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / ".gaslamp" / "there" / "job"
+    folder.mkdir(parents=True)
+    job = {"key": "k", "pid": os.getpid(), "started": time.time() - 2 * 86400}
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    assert find_job("job", None).state == "killed"
+    with FileLock(str(folder / SUPERVISED)):
+        assert find_job("job", None).state == "running"
+    assert find_job("job", None).state == "killed"
 
 
 def test_a_python_of_uv_is_found_without_a_login_shell(tmp_path: Path) -> None:
