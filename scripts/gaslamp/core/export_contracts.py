@@ -63,6 +63,7 @@ class ParityCheck(BaseModel):
     passed: bool
     detail: str  # figures, or the first difference
     cause: str | None = None  # what usually causes it
+    fix: str | None = None  # what usually helps
 
 
 class Parity(Artefact):

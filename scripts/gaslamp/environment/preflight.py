@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gaslamp.config.backends import is_remote
+from gaslamp.config.base_models import is_local
 from gaslamp.config.length import CARD, assume_length
 from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight, Provenance
@@ -24,6 +25,7 @@ from gaslamp.environment.base_model import get_shape, is_model_here, is_start_he
 from gaslamp.environment.disk import find_disk_problems, find_write_problem
 from gaslamp.environment.findings import Check, Findings, Problem, Request
 from gaslamp.environment.hardware import GB, get_disk_free
+from gaslamp.models.checkpoint import check_model_folder
 
 REPORTS_BYTES = 5_000_000  # logs, answers, pages, facts
 
@@ -105,6 +107,11 @@ def check_machine(request: Request, found: Findings) -> None:
     found.warnings += getattr(backend, "find_machine_warnings", lambda system: [])(request.system)
     folders = (Path.cwd(), get_cache_dir())
     found.problems += [problem for folder in folders if (problem := find_write_problem(folder))]
+    if is_local(settings.model.source):
+        try:
+            check_model_folder(Path(settings.model.source).expanduser())
+        except GaslampError as error:
+            found.problems.append(Problem(error.cause, error.fix, error.less_likely or ""))
     if shape is None:
         found.warnings.append(
             f"the size of {settings.model.source} is unknown before its download: disk and memory are not checked"

@@ -50,10 +50,15 @@ def require_parity(parity: Parity, what: str) -> None:
     if parity.passed or parity.override:
         return
     failed = next((check for check in parity.checks if not check.passed), None)
+    cause = f"; usually {failed.cause}" if failed and failed.cause else ""
+    fix = (failed and failed.fix) or "read parity.json: it names the first difference"
+    # what is wrong before the conversion is wrong in the merged model too
+    is_of_gguf = failed is not None and failed.artefact not in ("adapter", "merged") and "[merged]" not in fix
+    without = "where it fails again: export: {formats: [merged]} ships without GGUF; or " if is_of_gguf else ""
     raise GaslampError(
-        f"the parity check failed, so there is nothing to {what}: {parity.summary}",
-        (failed and failed.cause) or "read parity.json: it names the first difference",
-        f"export: {{parity: warn}} in config.yaml: {what} it anyway (the override is recorded)",
+        f"the parity check failed, so there is nothing to {what}: {parity.summary}{cause}",
+        fix,
+        f"{without}export: {{parity: warn}} in config.yaml: {what} it anyway (the override is recorded)",
     )
 
 

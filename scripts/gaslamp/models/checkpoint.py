@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +33,38 @@ def check_model_folder(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise GaslampError(
             f"{folder} has no tokenizer", "save the tokenizer into the same folder (tokenizer.save_pretrained)"
+        )
+    _require_parts(folder)
+    _require_known_kind(folder)
+    read_tensors(folder)  # headers: a file that was cut is said
+
+
+def _require_parts(folder: Path) -> None:
+    """Refuse a folder whose index of weights names files that are not there."""
+    index = folder / "model.safetensors.index.json"
+    _require_object(index)
+    parts = set((read_json(index).get("weight_map") or {}).values()) if index.is_file() else set()
+    if missing := sorted(part for part in parts if not (folder / part).is_file()):
+        raise GaslampError(
+            f"the weights in {folder} are not complete: {len(missing)} of {len(parts)} files are missing "
+            f"({', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''})",
+            "copy or download the folder again",
+            f"one file holds all weights: delete {index.name}",
+        )
+
+
+def _require_known_kind(folder: Path) -> None:
+    """Refuse an architecture whose name the installed transformers does not have; it is not imported for that."""
+    kind, spec = read_json(folder / "config.json").get("model_type"), importlib.util.find_spec("transformers")
+    if not kind or not spec or not spec.submodule_search_locations:
+        return
+    lists = Path(spec.submodule_search_locations[0]) / "models" / "auto"
+    texts = [file.read_text(encoding="utf-8") for file in lists.glob("*.py")]
+    if texts and not any(f'"{kind}"' in text for text in texts):
+        raise GaslampError(
+            f"transformers {version('transformers')} cannot build the model in {folder}: it has no model_type {kind}",
+            "set model.source to a model of a family that docs/models.md lists; code from a model folder is never run",
+            "the model is newer than the installed transformers: install a newer one into .venv",
         )
 
 

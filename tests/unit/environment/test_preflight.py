@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import facts
 import pytest
+import tiny
 from check_preflight import CHECKS, KEYS  # the script
 from gaslamp.config.presets import choose_by_size
 from gaslamp.config.schema import Config
@@ -16,6 +19,7 @@ from gaslamp.core import registry
 from gaslamp.core.contracts import Preflight
 from gaslamp.core.decisions import find_decision
 from gaslamp.core.errors import GaslampError
+from gaslamp.core.files import read_json, write_json
 from gaslamp.environment import base_model, disk, preflight
 from gaslamp.environment import memory_estimate as memory_need
 from gaslamp.environment.memory_estimate import judge_fit
@@ -243,8 +247,42 @@ def test_a_model_folder_is_measured(tmp_path: Path) -> None:
     )
     (folder / "model.safetensors").write_bytes(b"0" * 2_000_000)
     assert base_model.get_shape(str(folder)) == base_model.Shape(1_000_000, 64, 2, 100)
-    facts = check({"model": {"source": str(folder)}})
+    whole = tiny.write_checkpoint(tmp_path / "whole")
+    facts = check({"model": {"source": str(whole)}})
     assert "model" not in facts.disk_needed_gb, "it stands there already"
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "fix"),
+    [
+        (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer", "save the tokenizer"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "has no *.safetensors weights", "safe_serialization"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 90_000), "is damaged", "copy the file again"),
+        (lambda folder: edit(folder, "config.json", model_type="no_such"), "no model_type no_such", "docs/models.md"),
+        (
+            lambda folder: edit(folder, "model.safetensors.index.json", weight_map={"a": "model-2.safetensors"}),
+            "1 of 1 files are missing (model-2.safetensors)",
+            "copy or download the folder again",
+        ),
+        (
+            lambda folder: (folder / "tokenizer_config.json").write_text("[]"),
+            "it holds no JSON object",
+            "copy the model",
+        ),
+    ],
+)
+def test_a_model_folder_that_is_not_whole_is_named_at_once(
+    change: Callable[[Path], object], words: str, fix: str, tmp_path: Path
+) -> None:
+    """By its files and the heads of its weights: what ``make plan`` shows too."""
+    folder = tiny.write_checkpoint(tmp_path / "model")
+    change(folder)
+    text = get_error({"model": {"source": str(folder)}})
+    assert words in text and str(folder) in text and fix in text
+
+
+def edit(folder: Path, name: str, **values: object) -> None:
+    write_json(folder / name, (read_json(folder / name) if (folder / name).is_file() else {}) | values)
 
 
 def test_a_cached_hub_model_is_not_downloaded_again(tmp_path: Path) -> None:

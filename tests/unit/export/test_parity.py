@@ -20,12 +20,14 @@ from gaslamp.config.slices import parse_slice
 from gaslamp.core.contracts import Ladder, ModelFacts, Parity, ParityCheck, Template
 from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import get_cache_dir, read_json, read_jsonl, write_json, write_jsonl
+from gaslamp.export.artefacts import require_parity
 from gaslamp.export.exporters.merged import export
 from gaslamp.export.llamacpp.client import UNREADABLE, LlamaClient
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.server import LlamaServer
 from gaslamp.export.llamacpp.toolchain import ensure_toolchain
 from gaslamp.export.parity import endpoint
+from gaslamp.export.parity.checks import Ended, make_check, name_difference
 from gaslamp.export.parity.endpoint import check_endpoint
 from gaslamp.export.parity.gate import check_parity, conclude
 from gaslamp.export.parity.levels import check_answers
@@ -90,7 +92,7 @@ def run(finished: Path) -> Run:
 
 
 def get_failed(checks: list[ParityCheck]) -> dict[tuple[str, str], ParityCheck]:
-    assert all(bool(check.cause) != check.passed for check in checks), "what fails says what usually causes it"
+    assert all(bool(check.cause and check.fix) != check.passed for check in checks), "what fails says why, and a fix"
     return {(check.artefact, check.name): check for check in checks if not check.passed}
 
 
@@ -283,6 +285,11 @@ def test_a_server_with_other_answers(run: Run) -> None:
         }
         failed = get_failed(check_endpoint("f16", prompts, [first, *good[1:]], run.references, run.renderer))
         assert set(failed) == {("f16", broken)} and prompts[0].name in failed["f16", broken].detail
+    long = Reference(run.renderer.tokenize("okay then"), True, [{0: 0.0, 1: 9.0}] * 9)
+    cut = good[0] | {"text": "okay", "ids": run.renderer.tokenize("okay"), "finish_reason": "length"}
+    references = {**run.references, prompts[0].name: long}
+    failed = get_failed(check_endpoint("f16", prompts, [cut, *good[1:]], references, run.renderer))
+    assert "the limit of answers, not the weights" in (failed["f16", "endpoint answers"].cause or "")
     four = check_endpoint("q4_k_m", prompts, [good[0] | {"text": "no"}, *good[1:]], run.references, run.renderer)
     assert get_failed(four) == {} and f"{len(prompts) - 1} of {len(prompts)} greedy answers" in four[1].detail
 
@@ -322,6 +329,7 @@ def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
         and "failed; first: f16, answers" in parity.summary
     )
     assert conclude(checks, COUNT, "block", None).override is None
+    assert "the file holds other weights" in (failed["f16", "answers"].cause or "")
 
     def check_f16(rows: list[dict[str, Any]]) -> ParityCheck:
         write_jsonl(tmp_path / "other.jsonl", rows)
@@ -330,12 +338,56 @@ def test_rows_with_other_answers_of_a_file(run: Run, tmp_path: Path) -> None:
         )
         return next(check for check in found if check.artefact == "f16")
 
+    tuned = list(read_jsonl(predictions["tuned"]))
+    cut = check_f16([{**row, "text": row["text"][:1], "stopped": False} for row in tuned])
+    assert not cut.passed and "limit of answers" in (cut.cause or "") and "max_new_tokens" in (cut.fix or "")
     # what a server sends where the template puts a space in front of answers; a tokenizer drops it
     assert check_f16([{**row, "text": " " + row["text"]} for row in read_jsonl(predictions["tuned"])]).passed
     unread = [{**row, "text": "", "unread": "a<|message|>ok"} for row in read_jsonl(predictions["tuned"])]
     f16 = check_f16(unread)  # with the tokens of the evaluated answers
     assert f16.passed and f"{len(unread)} do not keep to the model's format" in f16.detail
     assert not check_f16([{**row, "ids": [*row["ids"], 5]} for row in unread]).passed
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "kind"),
+    [
+        (("cold_drinks", False, 3), ("cold_drinks/express", False, 5), "limit"),
+        (("cold_drinks/express", True, 5), ("cold_drinks", False, 3), "limit"),
+        (("ok", False, 2), (" ok", True, 2), "limit"),
+        (("ok", False, 8), ("ok", True, 1), "stop"),  # end tokens that no text shows
+        (("ok ok ok", False, 8), ("ok", True, 1), "stop"),
+        (("ok", True, 1), ("ok then", True, 2), "stop"),
+        (("a\nb", True, 3), ("a b", True, 3), "space"),
+        (("no", True, 1), ("ok", True, 1), "answers"),
+        (("", True, 0), ("ok", True, 1), "answers"),
+    ],
+)
+def test_what_differs_between_two_answers_is_named(
+    found: tuple[str, bool, int], wanted: tuple[str, bool, int], kind: str
+) -> None:
+    assert name_difference(Ended(*found), Ended(*wanted)) == kind
+
+
+@pytest.mark.parametrize(
+    ("artefact", "kind", "words", "fix", "other"),
+    [
+        ("adapter", "adapter", "the one that was evaluated", "delete outputs/b/eval/tuned.predictions.jsonl", "warn"),
+        ("merged", "merge", "merged with another scale", "delete outputs/b/merged and outputs/b/gguf", "warn"),
+        ("f16", "template", "another chat template", "delete outputs/b/merged and outputs/b/gguf", "[merged]"),
+        ("f16", "rendered", "renders these turns differently", "export: {formats: [merged]}", "warn"),
+        ("f16", "tokens", "splits text differently", "export: {formats: [merged]}", "warn"),
+        ("f16", "limit", "not the weights", "raise eval: {max_new_tokens", "[merged]"),
+        ("f16", "answers", "the file holds other weights", "delete outputs/b/gguf", "[merged]"),
+        ("f16", "stop", "the end token is not the trained one", "delete outputs/b/merged", "warn"),
+    ],
+)
+def test_the_advice_fits_what_differed(artefact: str, kind: str, words: str, fix: str, other: str) -> None:
+    parity = conclude([make_check("any", artefact, "row 1 differs", "", kind)], 1, "block", None, "b")
+    with pytest.raises(GaslampError) as error:
+        require_parity(parity, "ship")
+    assert "row 1 differs" in error.value.cause and words in error.value.cause
+    assert fix in error.value.fix and other in (error.value.less_likely or "") and "<run>" not in error.value.fix
 
 
 def test_a_vision_model(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gaslamp.core.contracts import ParityCheck
 from gaslamp.export.llamacpp.client import Answer
-from gaslamp.export.parity.checks import EXACT, make_check
+from gaslamp.export.parity.checks import EXACT, Ended, make_check, name_difference
 from gaslamp.export.parity.merged import Reference
 from gaslamp.export.parity.prompts import Prompt
 from gaslamp.models.template import Renderer
@@ -27,7 +27,7 @@ def check_endpoint(
     many answers agree is reported.
     """
     prompt_fault = answer_fault = stop_fault = None
-    same, cause = 0, "endpoint"
+    same, cause, kind = 0, "endpoint", "answers"
     ends = renderer.tokenizer.convert_tokens_to_ids(renderer.stop_tokens)
     for prompt, answer in zip(prompts, answers, strict=True):
         wanted = references[prompt.name]
@@ -51,6 +51,8 @@ def check_endpoint(
                 f"{prompt.name}, token {position + 1}: {renderer.tokenizer.decode(written)[:60]!r} instead of "
                 f"{own[:60]!r}, which the adapter finds {gap:.2f} nats more likely"
             )
+            served = Ended(renderer.tokenizer.decode(written, skip_special_tokens=True), stopped, len(written))
+            kind = name_difference(served, Ended(own, wanted.stopped, len(wanted.ids)))
     exact = level in EXACT
     images = sum(prompt.has_images for prompt in prompts)
     with_images = f", those of images included ({images} of them have some)" if images else ""
@@ -60,9 +62,7 @@ def check_endpoint(
     stop_detail = f"as the adapter's on {same} answers"
     return [
         make_check("endpoint prompt", level, prompt_fault, tokens, cause),
-        make_check(
-            "endpoint answers", level, answer_fault if exact else None, agree + describe_cut(answers), "answers"
-        ),
+        make_check("endpoint answers", level, answer_fault if exact else None, agree + describe_cut(answers), kind),
         make_check("stop reason", level, stop_fault if exact else None, stop_detail, "stop"),
     ]
 

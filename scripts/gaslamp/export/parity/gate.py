@@ -86,13 +86,15 @@ def check_parity(
             progress.update(number, get_level(file))
     if ladder:
         checks += check_answers(Ladder.read(ladder), predictions, settings.export.tolerance)
-    parity = conclude(checks, count, settings.export.parity, provenance)
+    parity = conclude(checks, count, settings.export.parity, provenance, out.parent.parent.name)
     parity.write(out)
     say(parity.summary)
     return parity
 
 
-def conclude(checks: list[ParityCheck], prompts: int, gate: str, provenance: Provenance | None) -> Parity:
+def conclude(
+    checks: list[ParityCheck], prompts: int, gate: str, provenance: Provenance | None, run: str = "main"
+) -> Parity:
     """The verdict on these checks.
 
     Args:
@@ -100,7 +102,10 @@ def conclude(checks: list[ParityCheck], prompts: int, gate: str, provenance: Pro
         prompts: how many prompts or texts they were made on.
         gate: export.parity: block, or warn, with which a failure passes on and is recorded.
         provenance: of the run of the gate.
+        run: its name, for the fixes.
     """
+    for check in checks:
+        check.fix = check.fix and check.fix.replace("<run>", run)
     failed = [check for check in checks if not check.passed]
     summary = (
         f"the shipped model is the evaluated model: {len(checks)} checks on {prompts} prompts"

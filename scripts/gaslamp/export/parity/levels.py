@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from gaslamp.core.contracts import Ladder, ParityCheck
 from gaslamp.core.files import read_jsonl
 from gaslamp.evaluate.predictions import get_outcome
 from gaslamp.evaluate.stats import get_score
-from gaslamp.export.parity.checks import make_check
+from gaslamp.export.parity.checks import Ended, make_check, name_difference
 
 
 def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float) -> list[ParityCheck]:
@@ -37,17 +38,29 @@ def check_answers(ladder: Ladder, predictions: dict[str, Path], tolerance: float
         lost = f16 - level.score.value  # on the same rows, which may be fewer than the adapter was evaluated on
         ships = level.level == ladder.recommended
         differing = get_score([float(key not in same) for key in tuned], 0.95)
-        is_good = differing.low <= tolerance if level.level == "f16" else lost <= tolerance + 1e-9 or not ships
+        is_16 = level.level == "f16"
+        is_good = differing.low <= tolerance if is_16 else level.within_tolerance or not ships
         what = "answers" if not {"retrieval", "scores"} & set(next(iter(found.values()))) else "outcomes"
         detail = f"{share:.1%} of the {what} are the evaluated ones, score {level.score.value:.1%} ({0.0 - lost:+.1%})"
         detail = detail.replace("%", " %")
         if unread := sum("unread" in row for row in found.values()):
             detail += f"; {unread} do not keep to the model's format, which the server answers with an error"
+        kind = "coarse"
         if not is_good:
-            key = next(key for key in tuned if key not in same)
-            detail += f"; first difference: {_show(found[key])} instead of {_show(tuned[key])}"
-        checks.append(make_check("answers", level.level, None if is_good else detail, detail, "answers"))
+            differ = [key for key in tuned if key not in same]
+            if is_16:
+                kinds = Counter(name_difference(_get_end(found[key]), _get_end(tuned[key])) for key in differ)
+                kind = kinds.most_common(1)[0][0]
+            if differ:
+                first = differ[0]
+                detail += f"; first difference: {_show(found[first])} instead of {_show(tuned[first])}"
+        checks.append(make_check("answers", level.level, None if is_good else detail, detail, kind))
     return checks
+
+
+def _get_end(row: Mapping[str, Any]) -> Ended:
+    """The answer of a predictions row; what is no text (ranks, scores) is compared as such."""
+    return Ended(str(row.get("unread", row.get("text", ""))), bool(row["stopped"]), len(row.get("ids") or ()))
 
 
 def _is_same(found: Mapping[str, Any], tuned: Mapping[str, Any]) -> bool:

@@ -144,7 +144,7 @@ def compare_answers(
             got, want = (renderer.tokenizer.decode([int(t)]) for t in (ranked[position].argmax(), wanted[position]))
             fault = f"{prompt.name}, token {position + 1}: {got!r} instead of {want!r}"
     detail = f"{same + ties} of {total} answer tokens are the evaluated ones{f' ({ties} ties)' if ties else ''}"
-    return make_check("answers", artefact, fault, detail, "merge")
+    return make_check("answers", artefact, fault, detail, "adapter" if artefact == "adapter" else "merge")
 
 
 def answer_greedily(net: PreTrainedModel, prompts: list[Prompt], template: Template) -> dict[str, Reference]:

@@ -148,7 +148,7 @@ def check_prompts(
         else ""
     )
     return [
-        make_check("prompt text", level, text_fault, f"{count} rendered to the same text{around}", "template"),
+        make_check("prompt text", level, text_fault, f"{count} rendered to the same text{around}", "rendered"),
         make_check(
             "prompt tokens", level, token_fault, f"{count} became the same token ids{around}{special}", "tokens"
         ),
