@@ -36,7 +36,7 @@ ADVICE = {
     "rope": Advice("the export lost the base of the rotary positions: answers get worse with every token", _FILE_AGAIN),
     "adapter": Advice(
         "the adapter or the base model is not the evaluated one, or another processor or precision computes now",
-        f"delete outputs/<run>/eval/tuned.predictions.jsonl, {AGAIN}: the adapter is evaluated anew",
+        "run the same snakemake command with --forcerun evaluate_model: the adapter is evaluated anew",
     ),
     "merge": Advice(
         "the adapter was merged with another scale, or onto other weights than it was trained on", _MERGE_AGAIN
