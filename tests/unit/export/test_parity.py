@@ -372,7 +372,7 @@ def test_what_differs_between_two_answers_is_named(
 @pytest.mark.parametrize(
     ("artefact", "kind", "words", "fix", "other"),
     [
-        ("adapter", "adapter", "the one that was evaluated", "--forcerun evaluate_model", "warn"),
+        ("adapter", "adapter", "is not the evaluated one", "--forcerun evaluate_model", "warn"),
         ("merged", "merge", "merged with another scale", "delete outputs/b/merged and outputs/b/gguf", "warn"),
         ("f16", "template", "another chat template", "delete outputs/b/merged and outputs/b/gguf", "[merged]"),
         ("f16", "rendered", "renders these turns differently", "export: {formats: [merged]}", "warn"),
