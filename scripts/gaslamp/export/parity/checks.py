@@ -15,8 +15,8 @@ class Advice(NamedTuple):
 
 
 AGAIN = "then run the same command"
-_MERGE_AGAIN = f"delete outputs/<run>/merged and outputs/<run>/gguf, {AGAIN}: both are made anew"
-_FILE_AGAIN = f"delete outputs/<run>/gguf, {AGAIN}: the files are converted anew"
+_MERGE_AGAIN = f"delete outputs/<run>/merged and outputs/<run>/gguf, {AGAIN}: both are made again"
+_FILE_AGAIN = f"delete outputs/<run>/gguf, {AGAIN}: the files are converted again"
 _NO_GGUF = (
     "llama.cpp and this model do not agree, so converting again gives the same: export: {formats: [merged]} in "
     "config.yaml ships the merged model, which vLLM and SGLang serve"
@@ -36,7 +36,7 @@ ADVICE = {
     "rope": Advice("the export lost the base of the rotary positions: answers get worse with every token", _FILE_AGAIN),
     "adapter": Advice(
         "the adapter or the base model is not the evaluated one, or another processor or precision computes now",
-        "run the same snakemake command with --forcerun evaluate_model: the adapter is evaluated anew",
+        "run the same snakemake command with --forcerun evaluate_model: the adapter is evaluated again",
     ),
     "merge": Advice(
         "the adapter was merged with another scale, or onto other weights than it was trained on", _MERGE_AGAIN
