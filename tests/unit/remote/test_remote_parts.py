@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import yaml
-from filelock import FileLock
 from gaslamp.config.schema import Config
 from gaslamp.config.slices import get_slice, parse_slice
 from gaslamp.core.errors import GaslampError
@@ -32,7 +31,7 @@ from gaslamp.remote.preflight import check_remote
 from gaslamp.remote.session import explain, read_error
 from gaslamp.remote.setup import FIND_PYTHON
 from gaslamp.remote.task import read_task
-from gaslamp.remote.there import SUPERVISED, find_job
+from gaslamp.remote.there import SUPERVISED, find_job, stop
 from machines import CPU
 from remote_stands.waiting import PATIENCE, wait_until
 
@@ -263,17 +262,32 @@ def test_an_error_over_there_keeps_its_cause_and_fixes() -> None:
     assert isinstance(full, RemoteError) and full.kind == "disk" and not full.retry
 
 
-def test_a_job_runs_on_when_the_clock_is_set_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its process seems to be a later one then; the lock of its supervisor is held."""
+HOLD = """import sys, time
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print(1, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_job_runs_on_when_the_clock_is_set_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its process seems to be a later one then; the lock of its supervisor is held, and it can be stopped."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / ".gaslamp" / "there" / "job"
     folder.mkdir(parents=True)
-    job = {"key": "k", "pid": os.getpid(), "started": time.time() - 2 * 86400}
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    assert find_job("job", None).state == "killed"
-    with FileLock(str(folder / SUPERVISED)):
+    command = [sys.executable, "-c", HOLD, str(folder / SUPERVISED)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as supervisor:
+        assert supervisor.stdout and supervisor.stdout.readline() == b"1\n"
+        job = {"key": "k", "pid": supervisor.pid, "started": time.time() - 2 * 86400}
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         assert find_job("job", None).state == "running"
-    assert find_job("job", None).state == "killed"
+        stop("job")
+        assert lines.parse(capsys.readouterr().out.splitlines(), lines.Stopped).ended == ["job"]
+        assert supervisor.wait(PATIENCE) == -signal.SIGTERM and find_job("job", None).state == "killed"
+    stop("job")
+    assert lines.parse(capsys.readouterr().out.splitlines(), lines.Stopped).ended == []
 
 
 def test_a_python_of_uv_is_found_without_a_login_shell(tmp_path: Path) -> None:
