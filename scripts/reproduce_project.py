@@ -12,6 +12,7 @@ from pathlib import Path
 from gaslamp.core.cli import get_parser
 from gaslamp.core.document import put_document
 from gaslamp.core.errors import exit_with_help
+from gaslamp.report.crate_file import open_crate
 from gaslamp.report.documents import ReproductionDocument
 from gaslamp.report.reproduce.comparison import REPORT, compare_runs, render
 from gaslamp.report.reproduce.project import make_project, read_roadbook
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     parser = get_parser(__doc__, has_json=True)
-    parser.add_argument("roadbook", type=Path, help="a gaslamp.md")
+    parser.add_argument("roadbook", type=Path, help="a gaslamp.md, or a crate (make export-crate)")
     parser.add_argument("--folder", type=Path, default=ROOT / "projects", help="where the new project goes")
     parser.add_argument("--files", type=Path, help="where your own files of the run are, default: next to the roadbook")
     parser.add_argument("--model", help="the base model on this machine, when the run used a folder")
@@ -30,9 +31,10 @@ def main() -> int:
     parser.add_argument("--tolerance", type=float, default=0.02, help="of scores, 0.02 is two points (default)")
     parser.add_argument("--only", choices=("data",), help="data: stop after the data phase, and compare its hashes")
     args = parser.parse_args()
-    _, record = read_roadbook(args.roadbook)
-    files = args.files or args.roadbook.resolve().parent
-    project, is_new = make_project(args.roadbook, args.folder, ROOT, files, args.model, args.adapter)
+    with open_crate(args.roadbook) as roadbook:
+        _, record = read_roadbook(roadbook)
+        files = args.files or roadbook.resolve().parent
+        project, is_new = make_project(roadbook, args.folder, ROOT, files, args.model, args.adapter)
     print(f"{'made' if is_new else 'going on with'} {project}", flush=True)
     snakemake = Path(sys.executable).with_name("snakemake")
     command = [str(snakemake), "--profile", args.profile or record.backend]

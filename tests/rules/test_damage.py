@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import tiny
+from gaslamp.core.errors import GaslampError
 from gaslamp.core.files import read_json, sha256_path
 from gaslamp.core.seals import ASIDE, STORE, find_damage
 from gaslamp.export.llamacpp.gguf_facts import read_gguf_facts
+from gaslamp.report.crate_file import open_crate
 
 LEVEL = "outputs/main/gguf/model-q8_0.gguf"
 
@@ -57,6 +60,61 @@ def test_every_file_that_a_later_step_reads_has_a_seal(finished: Path, monkeypat
     assert [
         damage for top in ("data", "outputs", "demos", "logs", "resources") for damage in find_damage(Path(top))
     ] == []
+
+
+def test_a_crate_holds_the_run_and_is_checked_before_it_is_repeated(project: Path, tmp_path: Path) -> None:
+    """As somebody gets it: every file by its hash, weights left out or not, and no place outside of the archive."""
+
+    def export(*flags: str) -> tuple[int, str]:
+        done = tiny.run(sys.executable, "scripts/export_crate.py", "--run", "main", *flags, cwd=project)
+        return done.returncode, done.stdout + done.stderr
+
+    file, light = tmp_path / "crate.zip", tmp_path / "light.zip"
+    code, said = export("--out", str(file))
+    assert code == 0 and "by hash alone: " in said and "outputs/main/merged" in said, said
+    assert export("--light", "--out", str(light))[0] == 0
+    chosen = "outputs/main/gguf/model-q4_k_m.gguf"
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(light) as small:
+        names = set(archive.namelist())
+        assert {chosen, "gaslamp.md", "config.yaml", "workflow/Snakefile", "environment.txt"} <= names
+        assert chosen not in small.namelist() and not [name for name in names if name.endswith(".pyc")]
+        graph = {one["@id"]: one for one in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
+        assert graph[chosen]["sha256"] == sha256_path(project / chosen)
+    run = graph["#run-main"]
+    assert run["instrument"] == {"@id": "workflow/Snakefile"} and {"@id": chosen} in run["result"]
+    assert {"@id": "config.yaml"} in run["object"] and run["startTime"] <= run["endTime"]
+    compare = read_json(project / "outputs/main/eval/compare.json")["metrics"][0]
+    score = graph[f"#score-{compare['name']}-tuned"]
+    assert (score["value"], score["minValue"]) == (compare["tuned"]["value"], compare["tuned"]["low"])
+
+    with open_crate(file) as roadbook:
+        assert roadbook.read_bytes() == (project / "gaslamp.md").read_bytes()
+    for name, content, text in (
+        ("config.yaml", "run: other\n", "config.yaml is another one"),
+        ("../outside.txt", "x", "a place outside of itself"),
+    ):
+        with zipfile.ZipFile(file) as archive, zipfile.ZipFile(tmp_path / "changed.zip", "w") as changed:
+            for member in archive.namelist():
+                changed.writestr(member, content if member == name else archive.read(member))
+            if name not in names:
+                changed.writestr(name, content)
+        with pytest.raises(GaslampError, match=text), open_crate(tmp_path / "changed.zip"):
+            pass
+    for content, text in ((b"PK cut", "no whole .zip"), (None, "no crate of a run")):
+        if content:
+            (tmp_path / "changed.zip").write_bytes(content)
+        else:
+            with zipfile.ZipFile(tmp_path / "changed.zip", "w") as changed:
+                changed.writestr("a.txt", "a")
+        with pytest.raises(GaslampError, match=text), open_crate(tmp_path / "changed.zip"):
+            pass
+    model = project / chosen
+    kept, times = model.read_bytes(), model.stat()
+    overwrite(model)
+    code, said = export("--out", str(file))
+    assert code == 1 and "are not what its records say" in said and "model-q4_k_m.gguf" in said
+    model.write_bytes(kept)
+    os.utime(model, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_verify_names_the_first_record_that_does_not_fit(project: Path, tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def find_inputs(record: Expected, files: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     problems = []
     for name, digest in record.inputs.items():
-        places = [path for path in (files / name, files / Path(name).name, Path(name)) if path.exists()]
+        near = (files / name, files / Path(name).name, files / get_place(name), Path(name))
+        places = [path for path in near if path.exists()]
         same = next((path for path in places if sha256_path(path) == digest), None)
         if same:
             found[name] = same
