@@ -178,7 +178,7 @@ def recommend(data: Data, rows: list[SourceRow] | None = None) -> str:
     """
     rows = read_sample(open_source(data), []) if rows is None else rows
     try:
-        meaning = decide(rows, data.format, data.columns)
+        meaning = decide(rows, data.format, data.columns, aside=(data.slice, data.group))
     except GaslampError:
         return get_first_method("conversation")  # the data phase says what is wrong, with a mapping that would work
     return meaning.method if meaning.certain else get_first_method("conversation")
@@ -195,7 +195,7 @@ def _settle(config_file: Path, ask: Ask | None) -> list[str]:
     try:
         rows = read_sample(open_preview(data), [])
         kinds = registry.get("methods", config.method).KINDS
-        meaning = decide(rows, kinds=kinds)
+        meaning = decide(rows, kinds=kinds, aside=(config.data.slice, config.data.group))
     except GaslampError:
         return []  # the data phase reports it
     if meaning.certain:

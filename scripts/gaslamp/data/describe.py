@@ -108,7 +108,7 @@ def describe(data: Data, method: str) -> Description:
     result.methods = [name for name in registry.names("methods") if _can_learn(rows, data, name)]
     plugin = registry.get("methods", method)
     try:
-        meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning)
+        meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning, (data.slice, data.group))
         result.meaning = meaning
         first_other = 1 if meaning.certain else 0
         shown = rows if meaning.certain else put_differing_row_first(meaning.readings[:3], rows)
@@ -164,7 +164,7 @@ def _can_learn(rows: list[SourceRow], data: Any, name: str) -> bool:
     """
     method = registry.get("methods", name)
     try:
-        reading = decide(rows, data.format, data.columns, method.KINDS).reading
+        reading = decide(rows, data.format, data.columns, method.KINDS, aside=(data.slice, data.group)).reading
         kind = choose_kind(reading.kind, name, method, rows, reading.format, reading.mapping)
     except GaslampError:
         return False

@@ -66,7 +66,7 @@ def decide_for(rows: list[SourceRow], data: Data, method: str, name: str = "") -
         GaslampError: no format fits, the meaning is not certain, or the method needs other columns.
     """
     plugin = registry.get("methods", method)
-    meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning)
+    meaning = decide(rows, data.format, data.columns, plugin.KINDS, data.meaning, (data.slice, data.group))
     check_certain(meaning, rows, plugin.KINDS, name)
     reading = meaning.reading
     return meaning, choose_kind(reading.kind, method, plugin, rows, reading.format, reading.mapping)

@@ -486,3 +486,78 @@ def test_a_second_table_below_the_first_is_refused(name: str, tmp_path: Path) ->
         return
     with pytest.raises(GaslampError, match=r"a second table begins below an empty line \(Text, Label\)"):
         read_sample(source, [])
+
+
+def test_a_column_named_by_data_slice_is_no_question() -> None:
+    """It was information that is left out, and a question about."""
+    rows = [{"question": ask(n), "answer": say(n), "helpful_region": ("north", "south")[n % 2]} for n in NUMBERS]
+    assert not decide(rows, kinds=("conversation",)).certain
+    meaning = decide(rows, kinds=("conversation",), aside=("helpful_region",))
+    assert meaning.certain and [(one.name, one.has_information) for one in meaning.unused] == [
+        ("helpful_region", False)
+    ]
+    mails = [{"mail": say(n), "topic": ("bills", "travel")[n % 2]} for n in NUMBERS]
+    learnt = decide(mails, kinds=("conversation",), aside=("topic",))
+    assert learnt.certain and learnt.reading.mapping == {"prompt": "mail", "completion": "topic"}
+
+
+NOUNS = ["hall", "lamp", "ship", "door", "tree", "road"]
+NEIGHBOURS: dict[str, dict[str, Any]] = {  # what makes a class or an answer a question
+    "word": {
+        "word": NOUNS,
+        "sentence1": [f"{WORDS}, the {noun} too" for noun in NOUNS],
+        "sentence2": [f"the {noun} is old" for noun in NOUNS],
+        "label": ["a", "b"],
+    },
+    "span": {"text": f"{WORDS} hall {{}}", "start": [3, 4], "end": [7, 9], "label": ["a", "b", "c"]},
+    "number": {
+        "company": "C{}",
+        "industry": ["food", "trade"],
+        "employees": [5, 20, 20, 90, 300, 5, 7],
+        "mail": f"{WORDS} {{}}",
+    },
+    "follow up": {
+        "question": f"What of {WORDS} {{}}?",
+        "answer": f"So {WORDS} {{}}",
+        "follow_up": f"And {WORDS} {{}}?",
+    },
+    "stars": {"comment": f"{WORDS} of {{}}", "starRating": ["FIVE", "ONE", "TWO"], "reviewReply": f"So {WORDS} {{}}"},
+    "own name": {"text": f"{WORDS} of {{}}", "Sales": ["Sales", ""], "Help": ["", "Help"]},
+}
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_what_stands_next_to_a_class_or_an_answer_is_a_question(name: str) -> None:
+    """WiC without its word, a class without its span, an industry of a mail, a question that follows."""
+    rows = [
+        {
+            key: cell.format(n) if isinstance(cell, str) else cell[n % len(cell)]
+            for key, cell in NEIGHBOURS[name].items()
+        }
+        for n in range(30)
+    ]
+    assert not decide(rows).certain
+
+
+def test_two_header_lines_of_surveymonkey_are_one(tmp_path: Path) -> None:
+    """The second was learnt as a row, and the table had no header."""
+    lines = "".join(f"{n},{ask(n)},{'Sales' if n % 2 else ''},{'' if n % 2 else 'Support'}\n" for n in NUMBERS)
+    text = f"Respondent ID,What do you want?,Which team?,\n,Open-Ended Response,Sales,Support\n{lines}"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    rows = read_sample(open_source(Config.model_validate({"data": {"source": str(tmp_path / "a.csv")}}).data), [])
+    names = ["Respondent ID", "What do you want?", "Which team? Sales", "Which team? Support"]
+    assert list(rows[0]) == names and list(rows[1].values()) == ["1", ask(1), "Sales", ""] and len(rows) == 12
+
+
+def test_what_langfuse_has_no_expectation_for_is_its_output(tmp_path: Path) -> None:
+    rows = [
+        {
+            "input": {"messages": [{"role": "user", "content": ask(n)}]},
+            "output": {"role": "assistant", "content": say(n)},
+            "expectedOutput": None,
+        }
+        for n in NUMBERS
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    read = read_sample(open_source(Config.model_validate({"data": {"source": str(tmp_path / "a.jsonl")}}).data), [])
+    assert read[3]["output"] == say(3) and read[3]["messages"] == [{"role": "user", "content": ask(3)}]

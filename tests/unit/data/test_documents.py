@@ -258,3 +258,11 @@ def test_pictures_in_folders_of_classes_name_the_table_they_lack(tmp_path: Path)
         "images": "file_name",
         "answer": "text",
     }
+
+
+def test_annotations_of_brat_are_not_left_aside(tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / f"{n}.txt").write_text(f"Ida {n} lives in Oslo.")
+        (tmp_path / f"{n}.ann").write_text("T1\tPER 0 3\tIda\n")
+    with pytest.raises(GaslampError, match=r"4 of 4 texts have annotations of brat next to them \(0.ann\)"):
+        list(read_chunks(tmp_path))

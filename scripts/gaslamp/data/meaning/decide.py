@@ -6,6 +6,7 @@ Doubt is reported, not hidden.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from types import ModuleType
 
@@ -70,6 +71,7 @@ def decide(
     columns: Mapping | None = None,
     kinds: tuple[str, ...] = (),
     pick: str | int = "auto",
+    aside: Iterable[str] = (),
 ) -> Meaning:
     """What the columns of some rows mean.
 
@@ -79,12 +81,19 @@ def decide(
         columns: data.columns, which win over what is found.
         kinds: what the method takes, best first (its KINDS); empty: any method.
         pick: data.meaning: number or key of a reading; ``auto`` takes the best.
+        aside: data.slice and data.group: columns that say something about a row, unless the best reading learns them.
 
     Raises:
         GaslampError: nothing fits, or data.columns or data.meaning names what is not there. A meaning that is not
             certain is returned: ``check_certain`` raises for it.
     """
     names = get_columns(rows)
+    if not columns and (left := set(aside) & set(names)) and len(left) < len(names):
+        whole = decide(rows, wanted, None, kinds)
+        if not whole.certain and not left & set(whole.reading.columns):
+            kept = [{name: value for name, value in row.items() if name not in left} for row in rows]
+            whole = decide(kept, wanted, None, kinds, pick)
+            return replace(whole, unused=[*whole.unused, *(Unused(name, False) for name in names if name in left)])
     if columns:
         name, mapping = apply_columns(rows, names, wanted, columns, kinds)
         mapping = complete_take(name, mapping, rows)

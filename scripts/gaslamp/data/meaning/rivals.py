@@ -22,6 +22,9 @@ SURE = frozenset(("label", "labels", "gold_label", "class", "category", "intent"
 """Names of classes next to which another column of few values is something about the row."""
 MOSTLY = 0.8
 """Share of the rows that must agree."""
+SEVERAL = 5  # values of a single column whose cells stand in the text
+PLACES = frozenset(("start", "end", "begin", "offset", "span", "start_char", "end_char", "start_idx"))
+"""Columns of numbers that say which part of a text has the class."""
 LEAST = 20  # letters of an answer that stands in what is read
 TAGS = re.compile(r"<[^>]*>|[()\[\]{}]")
 
@@ -60,6 +63,9 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
             if column.holds in ("text", "code") and not column.is_label and 3 * column.letters >= TEXT_LETTERS
         ]
         found += _find_inside(best, unread, rows)
+        found += [column for column in unread if column.holds == "number" and normalize(column.name) in PLACES]
+        if not target.concept:  # an industry, next to a number of employees
+            found += [column for column in lost if column.holds == "number"]
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
     elif target.concept == "extraction":  # Snips: the intent next to the slots
         found += [column for column in lost if column.concept == "label"]
@@ -70,6 +76,9 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
             found += [column for column in lost if column.is_label and column.holds == "number"]
         found += [column for column in profiles if _stands_behind(column, target, best, profiles)]
         found += [column for column in lost if column.is_label and re.fullmatch(r"column \d+", column.name)]
+        found += [column for column in lost if column.is_label and column.concept == "rating"]
+        # a cause, a hint, a question that follows
+        found += [column for column in lost if column.is_free_text and column.letters >= TEXT_LETTERS]
     scaled = target.holds == "number" and target.is_label and target.distinct > 2 and not target.concept
     if scaled and not re.fullmatch(r"column \d+", target.name):  # how likely, from 1 to 5: of nothing that is said
         found.append(target)
@@ -92,9 +101,7 @@ def _find_next_to_text(best: Reading, profiles: list[Profile]) -> list[Profile]:
     unnamed = [column for column in others if re.fullmatch(r"column \d+", column.name)]
     if unnamed:
         return unnamed
-    marked = [
-        column for column in others if column.distinct == 1 and column.filled < column.rows and column.letters <= 3
-    ]
+    marked = [column for column in others if column.distinct == 1 and column.filled < column.rows]  # x, or its own name
     numbers = [
         column for column in others if column.holds == "number" and column.has_information and column.distinct > 1
     ]
@@ -152,18 +159,18 @@ def _is_class(column: Profile, target: Profile, rows: list[SourceRow]) -> bool:
 
 
 def _find_inside(best: Reading, unread: Sequence[Profile], rows: list[SourceRow]) -> list[Profile]:
-    """Columns whose cells stand in the text, when there are several: they are taken out of it."""
-    prompt = best.mapping.get("prompt")
+    """Columns whose cells stand in the text: they are taken out of it, or say what of it has the class (WiC's word)."""
+    prompt = best.mapping.get("prompt", [])
+    read = prompt if isinstance(prompt, list) else [prompt]
     found: list[Profile] = []
-    if not isinstance(prompt, str):
-        return found
     for column in unread:
-        pairs = [(str(row[column.name]).strip(), str(row.get(prompt))) for row in rows if row.get(column.name)]
+        filled = [row for row in rows if row.get(column.name)]
+        pairs = [(str(row[column.name]).strip(), "\n".join(str(row.get(name)) for name in read)) for row in filled]
         inside = sum(len(part) > 1 and part in text for part, text in pairs)
         exact = column.concept == "meta" and column.hint is not None and column.hint.exact
         if not column.constant and not exact and inside >= MOSTLY * len(pairs):
             found.append(column)
-    return found if len(found) > 1 else []
+    return found if len(found) > 1 else [one for one in found if one.distinct >= SEVERAL and not one.concept]
 
 
 def _are_same(column: Profile, target: Profile, rows: list[SourceRow]) -> bool:

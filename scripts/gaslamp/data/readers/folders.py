@@ -89,6 +89,14 @@ def refuse_captions(files: list[Path]) -> None:
         GaslampError: as running text they teach nothing of what they describe.
     """
     texts = [file for file in files if file.suffix.lower() == ".txt"]
+    marked = [file for file in texts if file.with_suffix(".ann").exists()]
+    if len(texts) == len(files) > 1 and 2 * len(marked) > len(texts):
+        raise GaslampError(
+            f"{len(marked)} of {len(texts)} texts have annotations of brat next to them ({marked[0].stem}.ann): they "
+            "are not read",
+            'write them as JSON lines: {"text": "Ida lives in Oslo", "entities": [[0, 3, "PERSON"]]}',
+            "to learn the texts alone, put them into a folder of their own",
+        )
     media = [other for file in texts for end in MEDIA if (other := file.with_suffix(end)).exists()]
     if len(texts) < 2 or len(texts) < len(files) or 2 * len(media) <= len(texts):
         return

@@ -15,6 +15,8 @@ SAMPLE = 100  # rows that are looked at
 IMPORT = '{"ImportId"'
 """How the cells of the third line of a Qualtrics export begin."""
 MAX_TITLE = 20  # rows above a header
+OPEN_ENDED = ("Open-Ended Response", "Response", "Freitext-Antwort", "Respuesta abierta", "R\u00e9ponse ouverte")
+"""What SurveyMonkey writes below a question that is answered in words."""
 MOST_WORDS = 4  # of a name in the header of a second table
 LONGEST_HEADER = 40  # letters of one
 LONGEST_NAME = 200  # letters of a column name; a survey's question is one
@@ -73,6 +75,14 @@ def find_layout(rows: list[Cells], reading: Reading, what: str = "line") -> Layo
         reading.note(f"title lines above the header are left out: {'; '.join(titles)[:200]}")
     behind = [cells for _, cells in filled[start + 1 :]]
     has_header = reading.options.header
+    if (
+        has_header is None
+        and behind
+        and filled[start + 1][0] == index + 1
+        and (names := _join_headers(first, behind[0]))
+    ):
+        reading.note("two header lines, as SurveyMonkey writes them: each question and its answers are a name")
+        return Layout(index + 1, get_names(names, reading, f"{what} {index + 1}"), True)
     if has_header is None:
         reason = find_data_in_header(first, behind)
         has_header = reason is None
@@ -91,6 +101,22 @@ def find_layout(rows: list[Cells], reading: Reading, what: str = "line") -> Layo
     worded = _find_worded([cells for at, cells in filled[start + 1 :] if at - 1 in known])
     size = max(len(first), *(len(cells) for cells in behind), 0) if _has_unnamed_column(rows[index], behind) else 0
     return Layout(index, get_names([*first, *[""] * (size - len(first))], reading, f"{what} {index + 1}"), True, worded)
+
+
+def _join_headers(first: Cells, second: Cells) -> Cells | None:
+    """The names that two header lines of SurveyMonkey make; ``None`` for other lines."""
+    size = max(len(first), len(second))
+    upper, lower = ([*cells, *[""] * (size - len(cells))] for cells in (first, second))
+    said = [str(cell).strip() for cell in lower if not is_blank(cell)]
+    if not any(cell in OPEN_ENDED for cell in said) or all(not is_blank(cell) for cell in lower):
+        return None
+    names: Cells = []
+    question = ""
+    for above, below in zip(upper, lower, strict=True):
+        question = question if is_blank(above) else str(above).strip()
+        answer = "" if is_blank(below) or str(below).strip() in OPEN_ENDED else f" {str(below).strip()}"
+        names.append(f"{question}{answer}")
+    return names
 
 
 def _has_unnamed_column(header: Cells, behind: list[Cells]) -> bool:
