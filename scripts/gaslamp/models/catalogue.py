@@ -46,7 +46,7 @@ class BaseModel:
     context: int  # tokens
     released: str  # year and month, or day
     abilities: frozenset[str]
-    text: bool  # transformers loads it as a language model: the text methods
+    text: bool  # the text methods train it; a model that reads images is loaded whole for texts
     gguf: bool  # the pinned llama.cpp converts it
     mixture: bool  # of experts
     embedded: str | None = None  # name in embedded:NAME, which needs no hub
