@@ -16,16 +16,13 @@ from gaslamp.data.chat_marks import read_teams
 from gaslamp.data.flat_turns import AGENTS, Place, pack
 from gaslamp.data.readers.chunks import Chunk, Problem
 from gaslamp.data.rows import SourceRow
-from gaslamp.data.turns import CONTENT_KEYS, PLAIN, get_role, is_turns
+from gaslamp.data.turns import is_turns
+from gaslamp.data.vendor_talks import SIDES, Take, join_turns, keep_plain, take_log, take_talk
 
-Take = Callable[[SourceRow], list[SourceRow] | None]
 TYPES = {"dict": "object", "float": "number", "tuple": "array"}
 """Types of BFCL's schemas -> those of JSON schema."""
 COMPARED = ("equals", "icontains", "contains", "similar", "factuality", "answer-relevance", "starts-with")
 """Assertions of promptfoo whose value is the wanted answer."""
-SPEAKERS = ("speaker", "agent", "rolle", "rol", "role", "from", "talker", "participant")
-NUMBERED = re.compile(r"\d+_(?=[^\W\d])")
-"""``0_Apprentice``: who begins."""
 
 
 class Vendor(NamedTuple):
@@ -99,21 +96,6 @@ def _without(row: SourceRow, *names: str) -> SourceRow:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _join(turns: list[tuple[str, str]]) -> list[SourceRow]:
-    """A conversation up to its last answer as a row; none where nobody answers."""
-    messages: list[JsonObject] = []
-    for role, text in turns:
-        if not text.strip() or (role == "assistant" and not messages):
-            continue
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += f"\n{text}"
-        else:
-            messages.append({"role": role, "content": text})
-    while messages and messages[-1]["role"] != "assistant":
-        messages.pop()
-    return [{"messages": messages}] if messages else []
-
-
 def _take_intercom(row: SourceRow) -> list[SourceRow] | None:
     talks = row["conversations"] if isinstance(row.get("conversations"), list) else [row]
     found: list[SourceRow] = []
@@ -128,7 +110,7 @@ def _take_intercom(row: SourceRow) -> list[SourceRow] | None:
             author = part.get("author") if isinstance(part.get("author"), dict) else {}
             kind = str((author or {}).get("type", ""))
             turns.append(("assistant" if kind in (*AGENTS, "bot") else "user", _show(part.get("body") or "")))
-        found += _join(turns)
+        found += join_turns(turns)
     return found
 
 
@@ -139,7 +121,7 @@ def _take_zendesk(row: SourceRow) -> list[SourceRow] | None:
     shown = [one for one in comments if one.get("public", True)]
     asks = row["requester_id"]
     turns = [("user" if one["author_id"] == asks else "assistant", _show(one.get("body") or "")) for one in shown]
-    return [{**_without(row, "comments"), **made} for made in _join(turns)]
+    return [{**_without(row, "comments"), **made} for made in join_turns(turns)]
 
 
 def _take_labelbox(row: SourceRow) -> list[SourceRow] | None:
@@ -255,10 +237,7 @@ def _take_coqa(row: SourceRow) -> list[SourceRow] | None:
         return None
     turns = [(role, text) for pair in zip(*said, strict=True) for role, text in zip(SIDES, pair, strict=True)]
     turns[0] = ("user", f"{row['story']}\n\n{turns[0][1]}")
-    return _join(turns)
-
-
-SIDES = ("user", "assistant")
+    return join_turns(turns)
 
 
 def _take_nested_question(row: SourceRow) -> list[SourceRow] | None:
@@ -268,78 +247,14 @@ def _take_nested_question(row: SourceRow) -> list[SourceRow] | None:
     return [{**_without(row, "question"), "question": stem["stem"], "choices": stem["choices"]}]
 
 
-def _take_log(row: SourceRow) -> list[SourceRow] | None:
-    turns = row["log"]
-    if not isinstance(turns, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("text"), str) for one in turns
-    ):
-        return None
-    if not turns or any(bool(one.get("metadata")) != bool(place % 2) for place, one in enumerate(turns)):
-        return None
-    return _join([(SIDES[place % 2], one["text"].strip()) for place, one in enumerate(turns)])
-
-
 def _take_spin(row: SourceRow) -> list[SourceRow] | None:
     if not is_turns(row["real"]) or not is_turns(row["generated"]):
         return None
     return [{"chosen": row["real"], "rejected": row["generated"], **_without(row, "real", "generated")}]
 
 
-def _take_talk(column: str) -> Take:
-    """The turns of a column as turns with a speaker: pairs of speaker and text, columns of lists, other keys."""
-
-    def take(row: SourceRow) -> list[SourceRow] | None:
-        turns = _read_turns(row[column])
-        return None if turns is None else [{**_without(row, column), "messages": turns}]
-
-    return take
-
-
-def _read_turns(value: object) -> list[JsonObject] | None:
-    value = parse_list(value)
-    if isinstance(value, dict):  # what `datasets` makes of a list of objects
-        lists = {key: items for key, items in value.items() if isinstance(items, list)}
-        if len({len(items) for items in lists.values()}) != 1:
-            return None
-        value = [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
-    if not isinstance(value, list) or not value:
-        return None
-    if all(isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one) for one in value):
-        known = [(get_role(who), text) for who, text in value]
-        said = [(role, text) for role, text in known if role in PLAIN]
-        return (
-            [{"role": role, "content": text} for role, text in said]
-            if {"user", "assistant"} <= dict(said).keys()
-            else None
-        )
-    if not all(isinstance(one, dict) for one in value):
-        return None
-    who = next((key for key in SPEAKERS if all(key in one for one in value)), None)
-    text = next((key for key in CONTENT_KEYS if all(isinstance(one.get(key), str) for one in value)), None)
-    if who is None or text is None:
-        return None
-    return [{"from": _name(one[who]), "value": one[text]} for one in value]
-
-
-def _name(speaker: object) -> str:
-    return f"speaker {speaker}" if isinstance(speaker, int) else NUMBERED.sub("", str(speaker))
-
-
 HOW = "the turns are in '{}'; of pairs, those of neither side (actions) are left out"
 TALKS = ("dialog", "dialogue", "turns", "content", "original", "conversation")
-
-
-def _is_open_talk(take: Take, column: str) -> Take:
-    """Rows whose turns are in a shape that is read as it stands are left alone."""
-
-    def read(row: SourceRow) -> list[SourceRow] | None:
-        value = parse_list(row[column])
-        first = value[0] if isinstance(value, list) and value else value
-        numbered = isinstance(first, dict) and NUMBERED.match(str(first.get("speaker", "")))
-        plain = isinstance(first, dict) and any(key in first for key in ("role", "from", "speaker"))
-        return None if plain and not isinstance(value, dict) and not numbered else take(row)
-
-    return read
 
 
 VENDORS = (
@@ -370,10 +285,10 @@ VENDORS = (
     Vendor(
         "CommonsenseQA", frozenset(("question", "answerKey")), _take_nested_question, "stem and choices are columns"
     ),
-    Vendor("MultiWOZ", frozenset(("log",)), _take_log, "user and system take turns"),
+    Vendor("MultiWOZ", frozenset(("log",)), take_log, "user and system take turns"),
     Vendor("SPIN", frozenset(("real", "generated")), _take_spin, "the real answer is better than the generated one"),
     *(
-        Vendor("conversations", frozenset((name,)), _is_open_talk(_take_talk(name), name), HOW.format(name))
+        Vendor("conversations", frozenset((name,)), keep_plain(take_talk(name), name), HOW.format(name))
         for name in TALKS
     ),
 )

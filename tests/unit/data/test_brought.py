@@ -489,7 +489,7 @@ def test_a_second_table_below_the_first_is_refused(name: str, tmp_path: Path) ->
 
 
 def test_a_column_named_by_data_slice_is_no_question() -> None:
-    """It was information that is left out, and a question about."""
+    """It was taken for information that is left out."""
     rows = [{"question": ask(n), "answer": say(n), "helpful_region": ("north", "south")[n % 2]} for n in NUMBERS]
     assert not decide(rows, kinds=("conversation",)).certain
     meaning = decide(rows, kinds=("conversation",), aside=("helpful_region",))
