@@ -727,3 +727,20 @@ def test_one_line_allows_all_that_blocks() -> None:
     with pytest.raises(GaslampError) as found:
         stop_on_blocks(checks)
     assert found.value.less_likely is None, "every row: to leave all of them out is no fix"
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "fix"),
+    [
+        ((True, True, True), "all 3 are rated good", "method: sft"),
+        ((False, False), "all 2 are rated bad", "the other label"),
+        ((True, False, True), None, None),
+    ],
+)
+def test_ratings_of_one_kind(labels: tuple[bool, ...], text: str | None, fix: str | None) -> None:
+    """kto learns from the difference: only thumbs up stop the run in the data phase, before any training."""
+    rows = [{"prompt": f"q{n}", "completion": "ok", "label": label} for n, label in enumerate(labels)]
+    found = find("one_label", rows, kind="rating")
+    assert [(text or "") in one.text and (fix or "") in one.fix for one in found] == [True] * bool(text)
+    held_out = Sample("row 9", {**rows[0], "label": not labels[0]}, "test")
+    assert len(find("one_label", [*rows, held_out], kind="rating")) == len(found), "test rows do not count"
