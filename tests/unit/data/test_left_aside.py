@@ -174,7 +174,7 @@ READ: dict[str, tuple[Rows, dict[str, str]]] = {  # what is learnt of the first 
         {"anchor": ask(0), "positive": say(0), "negative": say(1)},
     ),
     "a passage and a verdict": (
-        [{"paragraph": say(n + 9), "question": ask(n), "answer": say(n), "label": n % 2} for n in N],
+        [{"paragraph": say(n + 9), "question": ask(n), "answer": say(n), "thumbs_up": n % 2} for n in N],
         {"user": f"{say(9)} {ask(0)}"[:99] + "…", "completion": say(0), "label": "false"},
     ),
     "a system that answers": (
