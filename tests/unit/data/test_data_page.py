@@ -297,7 +297,7 @@ def test_the_script_says_by_its_exit_code_whether_the_method_can_learn_from_it(t
         ("a.jsonl", '{"text": "running text"}\n', "cpt"),
         ("a.jsonl", '{"prompt": "a", "topic": 3}\n', "grpo"),
         ("a.csv", "alpha,beta\na,b\n", "sft"),
-        ("a.csv", "prompt,response,stars\na,b,5\nc,d,1\n", "kto"),
+        ("a.csv", "prompt,completion,label\na,b,true\nc,d,false\n", "kto"),
         (
             "a.jsonl",
             '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "source": "s", '

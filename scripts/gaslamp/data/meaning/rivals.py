@@ -78,7 +78,8 @@ def find_rivals(best: Reading, profiles: list[Profile], lost: list[Profile], row
         found += [column for column in lost if column.is_label and re.fullmatch(r"column \d+", column.name)]
         found += [column for column in lost if column.is_label and column.concept == "rating"]
         # a cause, a hint, a question that follows
-        found += [column for column in lost if column.is_free_text and column.letters >= TEXT_LETTERS]
+        texts = [column for column in lost if column.is_free_text and column.letters >= TEXT_LETTERS]
+        found += [column for column in texts if column.concept not in ("label", "meta", "title")]
     scaled = target.holds == "number" and target.is_label and target.distinct > 2 and not target.concept
     if scaled and not re.fullmatch(r"column \d+", target.name):  # how likely, from 1 to 5: of nothing that is said
         found.append(target)
