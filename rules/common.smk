@@ -38,6 +38,7 @@ from gaslamp.models.start import get_inputs
 from gaslamp.evaluate.sweep import list_runs, read_kept
 from gaslamp.core.manifests import find_damaged_uses
 from gaslamp.core.progress_file import follow_progress, pass_progress_on
+from gaslamp.core.files import read_json
 from gaslamp.core.seals import restore, unseal
 from gaslamp.core.workflow_state import (
     claim,
@@ -537,14 +538,22 @@ def get_adapters(wildcards):
     return f"outputs/{wildcards.run}/adapters" if wildcards.who == "tuned" else []
 
 
+def get_known(file, key, otherwise):
+    """A number of an earlier step, for what a job reserves; without it, or in a damaged file, ``otherwise``."""
+    try:
+        known = read_json(file)[key]
+    except (GaslampError, KeyError, TypeError, OSError, UnicodeDecodeError):
+        return otherwise
+    return known if isinstance(known, int | float) and known > 0 else otherwise
+
+
 def get_memory(wildcards, attempt):
     """Memory of a step that holds a model, in MB: what the preflight estimated, and more when it was killed.
 
     A cluster reserves it (profiles/slurm); on one machine ``model`` lets one such step run at a time.
     """
-    preflight = Path("outputs/env/preflight.json")
-    known = json.loads(preflight.read_text(encoding="utf-8")) if preflight.is_file() else {}
-    return round(attempt * (SPARE_MB + 1.25 * 1000 * known.get("memory_needed_gb", LIKELY_GB)))
+    needed = get_known("outputs/env/preflight.json", "memory_needed_gb", LIKELY_GB)
+    return round(attempt * (SPARE_MB + 1.25 * 1000 * needed))
 
 
 def get_gpus(wildcards):
@@ -554,8 +563,7 @@ def get_gpus(wildcards):
 
 def get_cpus(wildcards):
     """Processors of such a step: all of a node that trains on them, else what feeds the GPUs."""
-    system = Path("outputs/env/system.json")
-    cores = json.loads(system.read_text(encoding="utf-8"))["cores"] if system.is_file() else 1
+    cores = get_known("outputs/env/system.json", "cores", 1)
     return min(cores, CPUS_A_GPU * max(1, get_gpus(wildcards))) if get_gpus(wildcards) else cores
 
 

@@ -25,7 +25,7 @@ def main() -> None:
         print(f"your own files in it, which whoever gets it can read: {', '.join(given)}")
     if private := find_private(parts):
         print(f"these name folders of this machine: {', '.join(private)}")
-    print(f"to repeat the run from it: make reproduce FROM={out}, in a clone of the repository")
+    print(f"to repeat the run from it, in a clone of the repository: make reproduce FROM={out}")
 
 
 if __name__ == "__main__":

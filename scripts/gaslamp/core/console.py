@@ -245,7 +245,7 @@ def redirected(log: str | Path) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    streams = sys.stdout, sys.stderr
+    streams, terminal = (sys.stdout, sys.stderr), _terminal
     sys.stdout, sys.stderr = unwrap(sys.stdout), unwrap(sys.stderr)  # a log keeps paths relative to the project
     terminal_out, terminal_err = os.dup(1), os.dup(2)
     _terminal = os.fdopen(os.dup(terminal_out), "w", buffering=1, encoding="utf-8", errors="replace")
@@ -271,4 +271,4 @@ def redirected(log: str | Path) -> Iterator[None]:
         os.close(terminal_out)
         os.close(terminal_err)
         sys.stdout, sys.stderr = streams
-        _terminal = sys.stdout
+        _terminal = terminal
