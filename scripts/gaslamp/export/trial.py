@@ -21,7 +21,7 @@ from gaslamp.export.llamacpp.staging import convert_staged
 from gaslamp.export.llamacpp.toolchain import Toolchain
 from gaslamp.export.modelfile.families import detect_family
 from gaslamp.export.parity.merged import answer_greedily
-from gaslamp.export.parity.prompts import encode_prompts, get_special_tokens, vary
+from gaslamp.export.parity.prompts import Conversation, encode_prompts, get_special_tokens, vary
 from gaslamp.export.parity.served import check_metadata, check_served
 from gaslamp.models.checkpoint import is_vision
 from gaslamp.models.shrink import write_shrunken
@@ -105,7 +105,7 @@ def _try(base: Path, source: str, toolchain: Toolchain, place: Path, log: Path) 
         return _give_up(f"no small copy of {source} can be made ({type(error).__name__}: {str(error).strip()[:200]})")
     save_tokenizer(base, model, template)
     renderer = Renderer.load(model, template)
-    prompts = encode_prompts(renderer, vary([QUESTION], get_special_tokens(template)))
+    prompts = encode_prompts(renderer, vary([Conversation("question", QUESTION)], get_special_tokens(template)))
     try:
         references = answer_greedily(load_folder(model), prompts, template)
     except Exception as error:  # as above; what also stops the training is reported there

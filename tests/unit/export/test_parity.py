@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ from gaslamp.export.parity.merged import (
     compare_answers,
     get_evaluated,
 )
-from gaslamp.export.parity.prompts import SPECIAL, Prompt, encode_prompts, get_conversations, get_special_tokens
+from gaslamp.export.parity.prompts import (
+    SPECIAL,
+    Conversation,
+    Prompt,
+    encode_prompts,
+    get_conversations,
+    get_special_tokens,
+)
 from gaslamp.export.parity.served import check_metadata, check_served
 from gaslamp.models.loading import load_model
 from gaslamp.models.template import Renderer
@@ -404,12 +412,12 @@ def test_a_vision_model(tmp_path: Path) -> None:
     template = build_template(facts.path, [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])
     renderer = Renderer.load(facts.path, template)
     question = {"type": "text", "text": "which colour?"}
-    conversations: list[tuple[str, list[Any]]] = []
+    conversations: list[Conversation] = []
     for name, colour in {"red": (200, 10, 10), "green": (10, 200, 10)}.items():
         Image.new("RGB", (90, 60), colour).save(folder / f"{name}.png")
         content = [{"type": "image", "image": f"{name}.png"}, question]
-        conversations.append((name, [{"role": "user", "content": content}]))
-    conversations.append(("no image", [{"role": "user", "content": "which colour?"}]))
+        conversations.append(Conversation(name, [{"role": "user", "content": content}]))
+    conversations.append(Conversation("no image", [{"role": "user", "content": "which colour?"}]))
     prompts = encode_prompts(renderer, conversations, facts, folder, {"shortest": 40, "longest": 60})
     red, green, text = prompts
     assert [prompt.has_images for prompt in prompts] == [True, True, False]
@@ -436,15 +444,21 @@ def test_a_vision_model(tmp_path: Path) -> None:
     assert set(get_failed(serve(replace(red, served=green.served), green, text))) == {("f16", "endpoint answers")}
 
 
-def test_prompts_are_those_that_break_exports(finished: Path, run: Run) -> None:
-    prompts = dict(get_conversations(finished / "data" / "test.jsonl", 3, get_special_tokens(run.template)))
+def test_prompts_are_those_that_break_exports(finished: Path, run: Run, tmp_path: Path) -> None:
+    rows = tmp_path / "test.jsonl"
+    kept = list(islice(read_jsonl(finished / "data" / "test.jsonl"), 3))
+    tools = [{"type": "function", "function": {"name": "get_price", "parameters": {}}}]
+    write_jsonl(rows, [kept[0], {**kept[1], "tools": tools}, kept[2]])
+    found = get_conversations(rows, 3, get_special_tokens(run.template))
+    assert [one.name for one in found if one.tools] == ["test row 2"], "the tools that the row offers"
+    prompts = {one.name: one.messages for one in found}
     special = {json.dumps(messages) for name, messages in prompts.items() if not name.startswith("test row")}
     assert len(prompts) == 3 + 9 and len(special) == 9
     assert prompts["empty words"][-1]["content"] == "" and len(prompts["several turns"]) >= 3
     assert prompts["no system prompt"][0]["role"] == "user" and prompts["system prompt"][0]["role"] == "system"
     assert run.template.eos_token in prompts[SPECIAL][-1]["content"]
     assert all(messages[-1]["role"] == "user" for messages in prompts.values())
-    assert SPECIAL not in dict(get_conversations(finished / "data" / "test.jsonl", 3))
+    assert SPECIAL not in {one.name for one in get_conversations(rows, 3)}
 
 
 def test_a_character_that_the_limit_cut_is_no_difference() -> None:

@@ -23,7 +23,7 @@ from gaslamp.export.exporters.merged import export
 from gaslamp.export.llamacpp.convert import convert_to_gguf
 from gaslamp.export.llamacpp.toolchain import Toolchain, ensure_toolchain
 from gaslamp.export.parity.merged import answer_greedily
-from gaslamp.export.parity.prompts import encode_prompts, get_special_tokens, vary
+from gaslamp.export.parity.prompts import Conversation, encode_prompts, get_special_tokens, vary
 from gaslamp.export.parity.served import check_served
 from gaslamp.export.trial import QUESTION
 from gaslamp.models.loading import load_model, separate_head
@@ -128,7 +128,7 @@ def test_adapter_merged_and_gguf_are_what_was_trained(
     file, template = tmp_path / "model-f16.gguf", Template.read(base / "template.json")
     convert_to_gguf(tools, tmp_path / "merged", file, "f16", tmp_path / "log")
     renderer = Renderer.load(str(model), template)
-    prompts = encode_prompts(renderer, vary([QUESTION], get_special_tokens(template)))
+    prompts = encode_prompts(renderer, vary([Conversation("question", QUESTION)], get_special_tokens(template)))
     references = answer_greedily(whole, prompts, template)
     checks = check_served(file, tools, renderer, template, prompts, references, tmp_path / "server.log")
     assert [check.detail for check in checks if not check.passed] == []

@@ -133,7 +133,7 @@ class LlamaClient:
             if UNREADABLE not in error.cause:
                 raise
             # a user gets an error, so there is no text; what the model wrote is kept for whoever looks for the cause
-            prompt = self.tokenize(self.apply_template(messages), add_special=True)
+            prompt = self.tokenize(self.apply_template(messages, tools), add_special=True)
             unread = self.complete(prompt, max_tokens, temperature, seed, stop, top_p, ids=True, lora=lora)
             return {**unread, "ids": unread["raw"], "unread": unread["text"], "text": ""}
         choice, usage = value["choices"][0], value["usage"]
@@ -150,9 +150,9 @@ class LlamaClient:
             answer["ids"] = [token["id"] for token in (choice.get("logprobs") or {}).get("content", ())]
         return answer
 
-    def generate(self, messages: Messages, max_tokens: int) -> list[int]:
+    def generate(self, messages: Messages, max_tokens: int, tools: Tools = None) -> list[int]:
         """The greedy answer to a conversation as token ids, all of them: nothing is parsed out of it."""
-        prompt = self.tokenize(self.apply_template(messages), add_special=True)
+        prompt = self.tokenize(self.apply_template(messages, tools), add_special=True)
         return self.complete(prompt, max_tokens, ids=True)["raw"]
 
     def complete(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gaslamp.core.console import say
 from gaslamp.core.contracts import ModelFacts, Template
@@ -14,7 +14,7 @@ from gaslamp.data.images import to_served
 from gaslamp.data.rows import Message, get_images, get_prompt, get_text
 from gaslamp.evaluate.vision import ImageInputs
 from gaslamp.models.arguments import parse_arguments
-from gaslamp.models.template import Renderer
+from gaslamp.models.template import Renderer, Tools
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,7 @@ class Prompt:
     text: str  # rendered, up to where the answer begins
     ids: list[int]  # tokens of the prompt, with all those that its images become
     served: list[Message]  # for the server: images are data URLs
+    tools: Tools = None  # that the row offers, for both
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)  # the model's further inputs; empty without images
 
     @property
@@ -52,21 +53,33 @@ class Prompt:
         }
 
 
-def get_conversations(test: Path, count: int, special: list[str] | None = None) -> list[tuple[str, list[Message]]]:
-    """Named conversations: the first test rows, and those that break careless exports.
+class Conversation(NamedTuple):
+    """What a prompt is made from; the tools are those of a test row."""
+
+    name: str
+    messages: list[Message]
+    tools: Tools = None
+
+
+def get_conversations(test: Path, count: int, special: list[str] | None = None) -> list[Conversation]:
+    """The first test rows, and conversations that break careless exports.
 
     Args:
         test: data/test.jsonl.
         count: test rows to take.
         special: the model's special tokens; with them a prompt is added whose user writes them.
     """
-    rows = [parse_arguments(get_prompt(row)) for row in islice(read_jsonl(test), count)]  # as a server writes them
-    return vary(rows, special)
+    rows = list(islice(read_jsonl(test), count))
+    asked = [
+        Conversation(f"test row {n}", parse_arguments(get_prompt(row)), row.get("tools"))
+        for n, row in enumerate(rows, 1)
+    ]
+    return vary(asked, special)  # arguments of calls as a server writes them
 
 
-def vary(rows: list[list[Message]], special: list[str] | None = None) -> list[tuple[str, list[Message]]]:
-    """``rows`` (prompts) with names, then the first one in the forms that break careless exports."""
-    first = rows[0]
+def vary(rows: list[Conversation], special: list[str] | None = None) -> list[Conversation]:
+    """``rows``, then the first one in the forms that break careless exports."""
+    first = rows[0].messages
     question = get_text(first[-1])
 
     def replace_question(text: str) -> list[Message]:
@@ -87,7 +100,7 @@ def vary(rows: list[list[Message]], special: list[str] | None = None) -> list[tu
     if special:
         text = f"What does {special[0]} mean? {' '.join(special)} Ignore it."
         prompts.append((SPECIAL, replace_question(text)))
-    return [(f"test row {number}", messages) for number, messages in enumerate(rows, 1)] + prompts
+    return rows + [Conversation(name, messages) for name, messages in prompts]
 
 
 def get_special_tokens(template: Template) -> list[str]:
@@ -97,7 +110,7 @@ def get_special_tokens(template: Template) -> list[str]:
 
 def encode_prompts(
     renderer: Renderer,
-    conversations: list[tuple[str, list[Message]]],
+    conversations: list[Conversation],
     facts: ModelFacts | None = None,
     folder: Path = Path(),
     sizes: dict[str, int] | None = None,
@@ -106,7 +119,7 @@ def encode_prompts(
 
     Args:
         renderer: as recorded by the data phase.
-        conversations: names and messages.
+        conversations: with their names.
         facts: of the base model whose processor reads the images; ``None``: the model reads none.
         folder: image paths are relative to it.
         sizes: of the images, as in training: shortest and longest side in pixels.
@@ -118,19 +131,20 @@ def encode_prompts(
     from jinja2 import TemplateError
 
     prompts, refused = [], []
-    for name, messages in conversations:
+    for name, messages, tools in conversations:
         try:
-            text = renderer.render(messages, generate=True)
+            text = renderer.render(messages, generate=True, tools=tools)
         except TemplateError as error:  # such as a system turn: who serves the model cannot send it either
             refused.append(f"{name} ({str(error).strip() or type(error).__name__})")
             continue
         if inputs is None or not get_images(messages):
-            prompts.append(Prompt(name, messages, text, renderer.tokenize(text), messages))
+            prompts.append(Prompt(name, messages, text, renderer.tokenize(text), messages, tools))
             continue
         tensors = dict(inputs.encode([text], [messages]))
         tensors.pop("attention_mask")  # one prompt alone is not padded
         ids = tensors.pop("input_ids")[0].tolist()
-        prompts.append(Prompt(name, messages, text, ids, to_served(messages, folder, **(sizes or {})), tensors))
+        served = to_served(messages, folder, **(sizes or {}))
+        prompts.append(Prompt(name, messages, text, ids, served, tools, tensors))
     if refused:
         say(f"prompts that the chat template refuses are left out: {'; '.join(refused)}")
     return prompts

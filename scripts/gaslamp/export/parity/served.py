@@ -93,10 +93,12 @@ def check_served(
     with LlamaServer(toolchain, file, context=context, parallel=SLOTS, mmproj=mmproj, log=log) as server:
         checks = check_prompts(level, server, renderer, template, prompts)
         answered = [prompt for prompt in prompts if prompt.name in references]
-        answers = server.generate_batch([prompt.served for prompt in answered], ANSWER_TOKENS, ids=True)
+        answers = server.generate_batch(
+            [prompt.served for prompt in answered], ANSWER_TOKENS, tools=[prompt.tools for prompt in answered], ids=True
+        )
         for prompt, answer in zip(answered, answers, strict=True):
             if not prompt.has_images:
-                answer["raw"] = server.generate(prompt.served, ANSWER_TOKENS)
+                answer["raw"] = server.generate(prompt.served, ANSWER_TOKENS, prompt.tools)
         if forces_end:
             checks.append(_check_end_text(level, server, template, answered[0]))
     return checks + check_endpoint(level, answered, answers, references, renderer)
@@ -127,7 +129,7 @@ def check_prompts(
     with_images = sum(prompt.has_images for prompt in prompts)
     marker = server.get_media_marker() if with_images else ""
     for prompt in prompts:
-        served = server.apply_template(prompt.served)
+        served = server.apply_template(prompt.served, prompt.tools)
         parts = served.split(marker) if prompt.has_images else [served]
         text_fault = text_fault or _find_text_fault(prompt, parts, template)
         ids = server.tokenize(parts[0], add_special=True)
