@@ -141,6 +141,7 @@ def test_rows_by_hand_fit_every_screen(browser: Browser, tmp_path: Path, width: 
         page.keyboard.press("s")
         wait_for(page, "1 of 12")
         page.keyboard.press("a")
+        wait_for(page, "1 of 13")  # until then the fields are those of the row before
         page.keyboard.type("A question of my own?")
         page.fill("[data-key='messages.1']", "An answer.")
         page.click("#save")

@@ -70,11 +70,11 @@ def get_conversations(test: Path, count: int, special: list[str] | None = None) 
         special: the model's special tokens; with them a prompt is added whose user writes them.
     """
     rows = list(islice(read_jsonl(test), count))
-    asked = [
+    given = [
         Conversation(f"test row {n}", parse_arguments(get_prompt(row)), row.get("tools"))
         for n, row in enumerate(rows, 1)
     ]
-    return vary(asked, special)  # arguments of calls as a server writes them
+    return vary(given, special)  # arguments of calls as a server writes them
 
 
 def vary(rows: list[Conversation], special: list[str] | None = None) -> list[Conversation]:
